@@ -1,0 +1,45 @@
+# Two commands: `make report` and `make test`. Each sets up what it needs, from python3 alone.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+QUARTER ?= 2026Q3
+DATA ?= data/sample
+OUT ?= reports
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help report test format lock clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
+
+report: $(VENV)/.ready ## One PDF per branch: DATA=data/sample QUARTER=2026Q3 OUT=reports
+	$(BIN)/stockcust report $(DATA) --quarter $(QUARTER) --out $(OUT)
+
+test: $(VENV)/.ready-test ## Style, types and all tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(VENV)/.ready-test ## Put the code in order
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Pin all dependencies anew (needs uv)
+	uv lock --upgrade
+	uv export --quiet --no-dev --no-emit-project --group build --output-file requirements.lock
+	uv export --quiet --no-emit-project --only-group test --output-file requirements-test.lock
+
+clean: ## Remove the environment and all reports
+	rm -rf $(VENV) build dist $(OUT)/20*
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready requirements-test.lock
+	$(PIP_INSTALL) --require-hashes --requirement requirements-test.lock
+	@touch $@
