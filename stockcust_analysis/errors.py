@@ -1,0 +1,86 @@
+"""Everything this package raises on purpose.
+
+```
+StockcustError (ValueError)          catch this to catch all
+├── UsageError                       a wrong argument: unknown quarter, branch, column, option
+├── PolicyError                      a rule file that cannot be followed
+├── BankDataError                    the extracts break the contract; every problem at once
+└── ReportError                      a page could not be made
+    ├── NotebookError                a notebook lacks its parameters cell, or a cell failed
+    ├── MissingAltTextError          a figure without words for those who cannot see it
+    ├── MissingGlyphError            a character that no shipped font can draw
+    └── TypesettingError             the typesetter refused the page
+```
+
+Messages say what is wrong, where, how often and what to do. They end up in logs, so they never
+carry a customer's id, name or balance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class StockcustError(ValueError):
+    """Base of all errors raised on purpose by this package."""
+
+
+class UsageError(StockcustError):
+    """An argument or option cannot be used as given."""
+
+    @classmethod
+    def unknown(cls, what: str, given: object, available: Iterable[object]) -> UsageError:
+        """Build the error for a name that is not among those available, with close matches."""
+        names = sorted(str(name) for name in available)
+        shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
+        close = did_you_mean(str(given), names)
+        return cls(f"unknown {what} '{given}'.{close} Available: {shown}.")
+
+
+class PolicyError(StockcustError):
+    """A policy file states a rule that cannot be followed."""
+
+
+class BankDataError(StockcustError):
+    """The bank's extracts break the contract; `problems` lists every one of them."""
+
+    def __init__(self, message: str, problems: Iterable[object] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+    def __reduce__(self) -> tuple[type[BankDataError], tuple[str, tuple[object, ...]]]:
+        """Survive pickling, so that a worker process can hand the error to its parent."""
+        return (type(self), (str(self), self.problems))
+
+
+class ReportError(StockcustError):
+    """A page could not be made."""
+
+
+class NotebookError(ReportError):
+    """A notebook cannot be run as a report, or one of its cells failed."""
+
+
+class MissingAltTextError(ReportError):
+    """A figure has no alternative text or caption."""
+
+
+class MissingGlyphError(ReportError):
+    """A text holds characters that the report's fonts cannot draw."""
+
+
+class TypesettingError(ReportError):
+    """The typesetter refused a page."""
+
+
+def did_you_mean(given: str, available: Iterable[str]) -> str:
+    """Return ' Did you mean "x" or "y"?', or '' when nothing is close.
+
+    >>> did_you_mean("balanse", ["balance", "product"])
+    " Did you mean 'balance'?"
+    >>> did_you_mean("zzz", ["balance", "product"])
+    ''
+    """
+    close = get_close_matches(given, list(available), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

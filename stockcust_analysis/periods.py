@@ -1,0 +1,103 @@
+"""Calendar arithmetic of banking: quarters, and idle periods counted day to day (对年对月对日)."""
+
+from __future__ import annotations
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import date
+
+from stockcust_analysis.errors import UsageError
+
+_QUARTER = re.compile(r"(\d{4})Q([1-4])")
+
+
+@dataclass(frozen=True, order=True)
+class Quarter:
+    """A calendar quarter, written 2026Q3.
+
+    >>> Quarter.parse("2026Q3").end
+    datetime.date(2026, 9, 30)
+    >>> str(Quarter.parse("2026Q1").previous)
+    '2025Q4'
+    >>> str(Quarter.parse("2026Q3").year_start)
+    '2025Q4'
+    """
+
+    year: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Quarter:
+        """Read '2026Q3'; anything else is a UsageError."""
+        match = _QUARTER.fullmatch(text.strip().upper())
+        if match is None:
+            raise UsageError(f"'{text}' is not a quarter. Write it like 2026Q3.")
+        return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def ending_on(cls, day: date) -> Quarter | None:
+        """Return the quarter whose last day is `day`, or None when no quarter ends then."""
+        quarter = cls(day.year, (day.month + 2) // 3)
+        return quarter if quarter.end == day else None
+
+    @property
+    def start(self) -> date:
+        """First day of the quarter."""
+        return date(self.year, 3 * self.number - 2, 1)
+
+    @property
+    def end(self) -> date:
+        """Last day of the quarter: its as-of date (统计时点)."""
+        return date(self.year, 3 * self.number, monthrange(self.year, 3 * self.number)[1])
+
+    @property
+    def previous(self) -> Quarter:
+        """The quarter before, for quarter-on-quarter (环比)."""
+        return self.shifted(-1)
+
+    @property
+    def year_ago(self) -> Quarter:
+        """The same quarter of the year before, for year-on-year (同比)."""
+        return self.shifted(-4)
+
+    @property
+    def year_start(self) -> Quarter:
+        """The last quarter of the year before, for versus-year-start (较年初)."""
+        return Quarter(self.year - 1, 4)
+
+    def shifted(self, quarters: int) -> Quarter:
+        """Return the quarter `quarters` later (earlier when negative)."""
+        index = self.year * 4 + self.number - 1 + quarters
+        return Quarter(index // 4, index % 4 + 1)
+
+    def __str__(self) -> str:
+        return f"{self.year}Q{self.number}"
+
+
+def add_months(day: date, months: int) -> date:
+    """Return the day `months` later, held at the month's last day (31 August + 6 = 28 February).
+
+    >>> add_months(date(2026, 8, 31), 6)
+    datetime.date(2027, 2, 28)
+    """
+    index = day.year * 12 + day.month - 1 + months
+    year, month = index // 12, index % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
+def cutoff(as_of: date, months: int) -> date:
+    """Return the latest day from which a full `months` have passed by `as_of`, day to day.
+
+    A customer who last acted on this day or earlier has been idle for the whole period. On a
+    month's last day the longer earlier month counts whole: by 30 September, everybody last
+    active up to and including 31 March has been idle for six months.
+
+    >>> cutoff(date(2026, 9, 30), 6)
+    datetime.date(2026, 3, 31)
+    >>> cutoff(date(2026, 9, 29), 6)
+    datetime.date(2026, 3, 29)
+    """
+    day = add_months(as_of, -months)
+    last = day.replace(day=monthrange(day.year, day.month)[1])
+    return last if add_months(last, months) <= as_of else day

@@ -1,0 +1,49 @@
+"""A bank small enough to read: two branches, four customers, two quarters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+BRANCHES = """branch_id,name,region,type
+001,城关支行,东区,urban
+002,柳树支行,西区,township
+"""
+CUSTOMERS = """\
+as_of,customer_id,branch_id,customer_type,relationship_since,last_active_on,\
+aum_period_end,aum_average_quarter
+2026-06-30,C1,001,personal,2020-01-05,2026-06-01,1000.00,900.00
+2026-06-30,C2,001,personal,2019-03-01,,250.50,250.50
+2026-06-30,C3,002,personal,2021-07-09,2026-05-20,70000.00,69000.00
+2026-09-30,C1,001,personal,2020-01-05,2026-09-01,1200.00,1100.00
+2026-09-30,C2,001,personal,2019-03-01,,250.75,250.60
+2026-09-30,C3,002,personal,2021-07-09,2026-05-20,70000.00,70000.00
+2026-09-30,C4,002,sole_trader,2026-08-01,2026-09-29,0.00,12.34
+"""
+HOLDINGS = """as_of,account_id,customer_id,product,balance
+2026-06-30,A1,C1,demand_deposit,1000.00
+2026-06-30,A2,C2,demand_deposit,250.50
+2026-06-30,A3,C3,time_deposit,70000.00
+2026-09-30,A1,C1,demand_deposit,1200.00
+2026-09-30,A2,C2,demand_deposit,250.75
+2026-09-30,A3,C3,time_deposit,70000.00
+2026-09-30,A4,C4,loan,5000.00
+"""
+
+TinyBank = Callable[..., Path]
+
+
+@pytest.fixture
+def tiny_bank(tmp_path: Path) -> TinyBank:
+    """Write the tiny bank as CSV; `tiny_bank(customers=text)` replaces or adds a table."""
+
+    def write(**tables: str | bytes) -> Path:
+        contents = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS, **tables}
+        for name, content in contents.items():
+            raw = content.encode() if isinstance(content, str) else content
+            (tmp_path / f"{name}.csv").write_bytes(raw)
+        return tmp_path
+
+    return write

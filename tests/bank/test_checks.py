@@ -1,0 +1,192 @@
+"""Bad extracts: every way to be wrong gives one clear error that never quotes a customer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import BankDataError
+from tests.bank.conftest import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+
+
+def message_of(folder: Path) -> str:
+    """Open the folder, which must fail, and return the error's text."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    return str(caught.value)
+
+
+CASES = {
+    "missing column": (
+        {"holdings": HOLDINGS.replace("balance", "amount_total")},
+        "holdings.balance: column is missing",
+    ),
+    "misspelt column": (
+        {"holdings": HOLDINGS.replace("balance", "balanse")},
+        "Did you mean 'balanse'?",
+    ),
+    "misspelt optional column": (
+        {"customers": CUSTOMERS.replace("aum_average_quarter", "aum_avrage_quarter")},
+        "customers.aum_average_quarter: optional column is absent, but a header looks like it",
+    ),
+    "wrong type": (
+        {"customers": CUSTOMERS.replace("2020-01-05", "long ago")},
+        "customers.relationship_since: 2 rows (first: 2, 5): not a date",
+    ),
+    "duplicate key": (
+        {"customers": CUSTOMERS.replace("2026-06-30,C2", "2026-06-30,C1")},
+        "customers: 1 row (first: 3): the key (as_of, customer_id) occurs twice",
+    ),
+    "unknown branch": (
+        {"customers": CUSTOMERS.replace("C3,002", "C3,009")},
+        "customers.branch_id: 2 rows (first: 4, 7): not in branches.branch_id",
+    ),
+    "unknown product": (
+        {"holdings": HOLDINGS.replace("time_deposit", "time_deposite")},
+        "holdings.product: 2 rows (first: 4, 7): unknown product",
+    ),
+    "holding without customer": (
+        {"holdings": HOLDINGS.replace("A4,C4", "A4,C9")},
+        "holdings.customer_id: 1 row (first: 8): not in customers.customer_id at the same as_of",
+    ),
+    "NaN balance": (
+        {"customers": CUSTOMERS.replace("250.75", "NaN")},
+        "customers.aum_period_end: 1 row (first: 6): NaN or infinite",
+    ),
+    "infinite balance": (
+        {"holdings": HOLDINGS.replace("250.75", "-inf")},
+        "holdings.balance: 1 row (first: 6): NaN or infinite",
+    ),
+    "negative AUM": (
+        {"customers": CUSTOMERS.replace("1200.00", "-1200.00")},
+        "customers.aum_period_end: 1 row (first: 5): less than 0",
+    ),
+    "empty table": (
+        {"holdings": HOLDINGS.splitlines()[0] + "\n"},
+        "holdings: the table has no rows",
+    ),
+    "empty file": ({"holdings": ""}, "holdings: holdings.csv is empty"),
+    "empty cell": (
+        {"branches": BRANCHES.replace("柳树支行", "")},
+        "branches.name: 1 row (first: 3): the cell is empty",
+    ),
+    "GBK text read as UTF-8": (
+        {"branches": BRANCHES.encode("gbk").decode("utf-8", "replace")},
+        "characters were lost when GBK text was read as UTF-8",
+    ),
+    "neither encoding": (
+        {"branches": BRANCHES.encode() + b"\xff\xff,\x81"},
+        "branches.csv is neither UTF-8 nor GB18030/GBK",
+    ),
+    "Excel date as a number": (
+        {"customers": CUSTOMERS.replace("2026-09-29", "46294")},
+        "customers.last_active_on: 1 row (first: 8): a bare number where a date belongs",
+    ),
+    "long number shortened by Excel": (
+        {"holdings": HOLDINGS.replace("A4,", "6.22E+18,")},
+        "holdings.account_id: 1 row (first: 8): number in scientific notation",
+    ),
+    "too many cells": (
+        {"branches": BRANCHES + "003,古塔支行,西区,township,extra\n"},
+        "branches: 1 row (first: 4): branches.csv has more or fewer cells than the header's 4",
+    ),
+    "active after as-of": (
+        {"customers": CUSTOMERS.replace("2026-09-29", "2026-10-01")},
+        "customers.last_active_on: 1 row (first: 8): later than as_of",
+    ),
+    "as-of inside a month": (
+        {"customers": CUSTOMERS.replace("2026-06-30,", "2026-06-29,")},
+        "customers.as_of: 3 rows (first: 2, 3, 4): not the last day of a month",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tables", "expected"), CASES.values(), ids=CASES.keys())
+def test_each_bad_input_is_named(
+    tiny_bank: TinyBank, tables: dict[str, str | bytes], expected: str
+) -> None:
+    """Each bad input is reported with table, column, rows and first rows."""
+    assert expected in message_of(tiny_bank(**tables))
+
+
+@pytest.mark.parametrize(("tables", "expected"), CASES.values(), ids=CASES.keys())
+def test_no_message_quotes_a_customer(
+    tiny_bank: TinyBank, tables: dict[str, str | bytes], expected: str
+) -> None:
+    """No error text holds a customer number, an account number or a balance."""
+    message = message_of(tiny_bank(**tables)).replace(expected, "")
+    for secret in ("C1", "C2", "C3", "C4", "C9", "A4", "1200", "250.75", "70000", "6.22"):
+        assert secret not in message
+
+
+def test_all_problems_come_at_once(tiny_bank: TinyBank) -> None:
+    """Problems of several tables and kinds arrive in one error, numbered and counted."""
+    folder = tiny_bank(
+        branches=BRANCHES.replace("urban", "metropolis"),
+        customers=CUSTOMERS.replace("250.75", "nan").replace("C3,002", "C3,009"),
+        holdings=HOLDINGS.replace("time_deposit", "time_deposite"),
+    )
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    assert {problem.table for problem in caught.value.problems} == {
+        "branches",
+        "customers",
+        "holdings",
+    }
+    assert str(caught.value).startswith("4 problems in 3 tables of")
+
+
+def test_a_code_that_resembles_nothing_is_not_quoted(tiny_bank: TinyBank) -> None:
+    """A shifted column may hold names: only codes close to an allowed one are shown."""
+    folder = tiny_bank(customers=CUSTOMERS.replace("sole_trader", "王小明"))
+    assert "王小明" not in message_of(folder)
+    folder = tiny_bank(customers=CUSTOMERS.replace("sole_trader", "sole-trader"))
+    assert "For 'sole-trader': did you mean 'sole_trader'?" in message_of(folder)
+
+
+def test_a_missing_table_names_the_file_that_may_be_meant(tiny_bank: TinyBank) -> None:
+    """A misspelt file name is offered as the table that is missing."""
+    folder = tiny_bank()
+    shutil.move(folder / "holdings.csv", folder / "holding.csv")
+    message = message_of(folder)
+    assert "holdings: no file holds this table" in message
+    assert "Did you mean 'holding'?" in message
+
+
+def test_rows_of_several_files_are_told_apart(tiny_bank: TinyBank) -> None:
+    """With several files for a table, first rows are given with the file's name."""
+    folder = tiny_bank()
+    header, *rows = CUSTOMERS.splitlines()
+    (folder / "customers.csv").unlink()
+    (folder / "customers_2026Q2.csv").write_text("\n".join([header, *rows[:3]]))
+    third = [row.replace("70000.00,70000.00", "70000.00,inf") for row in rows[3:]]
+    (folder / "customers_2026Q3.csv").write_text("\n".join([header, *third]))
+    assert "(first: customers_2026Q3.csv:4): NaN or infinite" in message_of(folder)
+
+
+def test_an_excel_date_stored_as_a_number_is_explained(tiny_bank: TinyBank) -> None:
+    """A date column that Excel holds as a serial number is reported as such."""
+    folder = tiny_bank()
+    sheet = pd.read_csv(folder / "branches.csv", dtype=str).assign(opened_on=[46294.0, 46295.0])
+    (folder / "branches.csv").unlink()
+    sheet.to_excel(folder / "branches.xlsx", index=False)
+    assert "branches.opened_on: 2 rows (first: 2, 3): a bare number where a date" in message_of(
+        folder
+    )
+
+
+def test_a_parquet_nan_is_found(tiny_bank: TinyBank) -> None:
+    """NaN and infinity in typed Parquet columns are problems, as they are in text."""
+    import duckdb
+
+    folder = tiny_bank()
+    duckdb.sql(
+        "SELECT * REPLACE (CASE account_id WHEN 'A1' THEN 'nan'::DOUBLE WHEN 'A2' THEN "
+        f"'inf'::DOUBLE ELSE balance END AS balance) FROM read_csv('{folder}/holdings.csv')"
+    ).write_parquet(str(folder / "holdings.parquet"))
+    (folder / "holdings.csv").unlink()
+    assert "holdings.balance: 4 rows (first: 2, 3, 5): NaN or infinite" in message_of(folder)

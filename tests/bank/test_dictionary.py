@@ -1,0 +1,23 @@
+"""The data dictionary in the docs is the contract, word for word."""
+
+from pathlib import Path
+
+from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.dictionary import data_dictionary
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "data-dictionary.md"
+
+
+def test_the_page_is_printed_from_the_contract() -> None:
+    """docs/reference/data-dictionary.md equals what the contract says today."""
+    assert PAGE.read_text(encoding="utf-8") == data_dictionary()
+
+
+def test_every_column_has_its_row() -> None:
+    """Each table has a section and each column a row with its Chinese name."""
+    page = PAGE.read_text(encoding="utf-8")
+    for table in TABLES:
+        assert f"\n## {table.name}" in page
+        for column in table.columns:
+            assert f"| `{column.name}`" in page
+            assert column.zh in page

@@ -1,0 +1,167 @@
+"""Opening a bank: every way banks deliver files reads as the same tables."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.periods import Quarter
+from tests.bank.conftest import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+
+
+def customers_of(folder: Path, mapping: Path | None = None) -> pd.DataFrame:
+    """Read the customers as a frame in a stable order."""
+    with open_bank(folder, mapping=mapping) as bank:
+        return bank.table("customers").order("as_of, customer_id").df()
+
+
+def test_money_is_exact_and_dates_are_dates(tiny_bank: TinyBank) -> None:
+    """Money arrives as DECIMAL with two places, dates as DATE, an empty cell as nothing."""
+    with open_bank(tiny_bank()) as bank:
+        row = bank.table("customers").filter("customer_id = 'C2' AND aum_period_end = 250.75")
+        values = dict(zip(row.columns, row.fetchall()[0], strict=True))
+    assert values["aum_period_end"] == Decimal("250.75")
+    assert values["relationship_since"] == datetime.date(2019, 3, 1)
+    assert values["last_active_on"] is None
+
+
+def test_quarters_need_customers_and_holdings(tiny_bank: TinyBank) -> None:
+    """Only as-of dates with both customers and holdings make a quarter."""
+    with open_bank(tiny_bank()) as bank:
+        assert bank.quarters == (Quarter(2026, 2), Quarter(2026, 3))
+    only_one = "\n".join(HOLDINGS.splitlines()[:1] + HOLDINGS.splitlines()[4:])
+    with open_bank(tiny_bank(holdings=only_one)) as bank:
+        assert bank.quarters == (Quarter(2026, 3),)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "gbk", "gb18030"])
+def test_encodings_are_found_out_by_looking(tiny_bank: TinyBank, encoding: str) -> None:
+    """UTF-8 with BOM, GBK and GB18030 read as the same names."""
+    with open_bank(tiny_bank(branches=BRANCHES.encode(encoding))) as bank:
+        assert bank.table("branches").order("branch_id").df()["name"].tolist() == [
+            "城关支行",
+            "柳树支行",
+        ]
+
+
+def test_rare_characters_survive_gb18030(tiny_bank: TinyBank) -> None:
+    """A four-byte GB18030 character (𬭎) is read whole."""
+    raw = BRANCHES.replace("柳", "𬭎").encode("gb18030")
+    with open_bank(tiny_bank(branches=raw)) as bank:
+        assert "𬭎树支行" in bank.table("branches").df()["name"].tolist()
+
+
+def as_gzip(folder: Path) -> None:
+    """Replace a CSV file by its compressed self."""
+    raw = (folder / "customers.csv").read_bytes()
+    (folder / "customers.csv.gz").write_bytes(gzip.compress(raw.decode().encode("gbk")))
+
+
+def as_parquet(folder: Path) -> None:
+    """Replace a CSV file by Parquet with the types that DuckDB guesses (DOUBLE money)."""
+    duckdb.read_csv(str(folder / "customers.csv")).write_parquet(str(folder / "customers.parquet"))
+
+
+def as_excel(folder: Path) -> None:
+    """Replace a CSV file by an Excel sheet with real dates and numbers."""
+    dates = ["as_of", "relationship_since", "last_active_on"]
+    sheet = pd.read_csv(folder / "customers.csv", parse_dates=dates, dtype={"branch_id": str})
+    sheet.to_excel(folder / "customers.xlsx", index=False)
+
+
+def as_two_files(folder: Path) -> None:
+    """Split a CSV file by quarter, with the columns of one in another order."""
+    sheet = pd.read_csv(folder / "customers.csv", dtype=str)
+    for quarter, part in sheet.groupby("as_of"):
+        part[sheet.columns[::-1]].to_csv(folder / f"customers_{quarter}.csv", index=False)
+
+
+def as_tab_separated(folder: Path) -> None:
+    """Use semicolons between cells, slashes in dates and commas in thousands."""
+    sheet = pd.read_csv(folder / "customers.csv", dtype=str)
+    sheet["as_of"] = sheet["as_of"].str.replace("-", "/")
+    sheet["relationship_since"] = sheet["relationship_since"].str.replace("-", "")
+    sheet["aum_period_end"] = sheet["aum_period_end"].astype(float).map("{:,.2f}".format)
+    sheet.to_csv(folder / "customers.tsv", index=False, sep="\t")
+
+
+@pytest.mark.parametrize("deliver", [as_gzip, as_parquet, as_excel, as_two_files, as_tab_separated])
+def test_every_file_kind_reads_the_same(tiny_bank: TinyBank, deliver) -> None:  # type: ignore[no-untyped-def]
+    """Compressed CSV, Parquet, Excel, several files and odd formats give equal tables."""
+    folder = tiny_bank()
+    expected = customers_of(folder)
+    deliver(folder)
+    (folder / "customers.csv").unlink()
+    assert_frame_equal(customers_of(folder), expected)
+
+
+def test_chinese_headers_and_codes_by_mapping(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """House headers, house codes and a house file name are translated by the mapping."""
+    folder = tiny_bank()
+    expected = customers_of(folder)
+    text = CUSTOMERS.replace("customer_id", "客户编号").replace("branch_id", "归属机构")
+    text = text.replace("personal", "01").replace("sole_trader", "02")
+    (folder / "customers.csv").unlink()
+    (folder / "客户信息_三季度.csv").write_bytes(text.encode("gb18030"))
+    mapping = tmp_path / "house.toml"
+    mapping.write_text(
+        '[tables.customers]\nfile = "客户信息*.csv"\n'
+        '[tables.customers.columns]\n"客户编号" = "customer_id"\n'
+        '[tables.customers.codes.customer_type]\n"01" = "personal"\n"02" = "sole_trader"\n',
+        encoding="utf-8",
+    )
+    assert_frame_equal(customers_of(folder, mapping), expected)
+
+
+def test_a_wrong_mapping_is_one_error(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """Unknown tables, columns and codes of a mapping are listed together with close matches."""
+    mapping = tmp_path / "house.toml"
+    mapping.write_text(
+        '[tables.customer]\nfile = "x.csv"\n[tables.holdings.columns]\n"余额" = "balanse"\n'
+        '[tables.holdings.codes.product]\n"01" = "demand"\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(BankDataError) as caught:
+        open_bank(tiny_bank(), mapping=mapping)
+    message = str(caught.value)
+    assert "unknown table 'customer'. Did you mean 'customers'" in message
+    assert "unknown contract column 'balanse'. Did you mean 'balance'" in message
+    assert "unknown code of product 'demand'" in message
+
+
+def test_what_is_not_there_is_said(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """A folder that does not exist and a table that was not delivered are usage errors."""
+    with pytest.raises(UsageError, match="is not a folder"):
+        open_bank(tmp_path / "nowhere")
+    with (
+        open_bank(tiny_bank()) as bank,
+        pytest.raises(UsageError, match="unknown table 'contacts'"),
+    ):
+        bank.table("contacts")
+
+
+def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
+    """Closing a bank removes the converted copies it made."""
+    bank = open_bank(tiny_bank(branches=BRANCHES.encode("gbk")))
+    scratch = Path(bank._scratch.name)
+    assert list(scratch.glob("*.csv"))
+    bank.close()
+    assert not scratch.exists()
+
+
+def test_a_kept_step_is_computed_once(tiny_bank: TinyBank) -> None:
+    """A kept frame no longer changes with the files it came from."""
+    folder = tiny_bank()
+    with open_bank(folder) as bank:
+        kept = bank.keep(bank.snapshot("customers", as_of=datetime.date(2026, 9, 30)))
+        (folder / "customers.csv").write_text("as_of\n")
+        assert len(kept.fetchall()) == 4

@@ -1,0 +1,145 @@
+"""The project's own files agree with one another: locks, environments, imports, public names."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "stockcust_analysis"
+CONDA_PACKAGES = {
+    "jupyterlab",
+    "pandas",
+    "scikit-learn",
+    "matplotlib",
+    "seaborn",
+    "papermill",
+    "nbconvert",
+}
+# Imports point from left to right in: extracts → bank → measures → evaluation → show → report.
+LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy_file": 1, "policy": 2, "bank": 3}
+LAYERS |= {"measures": 4, "evaluation": 5}
+LAYERS |= {"show": 6, "report": 7, "cli": 8}
+HEAVY = ("matplotlib", "sklearn", "papermill", "nbconvert")
+
+
+def pyproject() -> dict:  # type: ignore[type-arg]
+    """Read the project file."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def locked_in_uv() -> dict[str, set[str]]:
+    """Return name → versions in uv.lock."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    versions: dict[str, set[str]] = {}
+    for package in lock["package"]:
+        versions.setdefault(package["name"], set()).add(package.get("version", ""))
+    return versions
+
+
+def locked_for_pip(name: str) -> dict[str, set[str]]:
+    """Return name → versions in one of the files that pip installs from."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    versions: dict[str, set[str]] = {}
+    for package, version in re.findall(r"^([\w.-]+)==([^\s;\\]+)", text, re.MULTILINE):
+        versions.setdefault(package, set()).add(version)
+    return versions
+
+
+def test_pip_installs_what_uv_locked() -> None:
+    """Both lock files for pip hold exactly versions of uv.lock, and together all of them."""
+    uv = locked_in_uv()
+    pip: dict[str, set[str]] = {}
+    for name in ("requirements.lock", "requirements-test.lock"):
+        for package, versions in locked_for_pip(name).items():
+            pip.setdefault(package, set()).update(versions)
+    assert pip == {name: versions for name, versions in uv.items() if name != "stockcust-analysis"}
+
+
+def test_every_locked_file_has_a_hash() -> None:
+    """No package can be installed whose bytes were not seen when the lock was made."""
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
+        assert entries
+        assert [entry.split("\n")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_covers_every_declared_dependency() -> None:
+    """Each dependency of pyproject.toml is in requirements.lock."""
+    declared = {re.split(r"[<>=!~\[ ]", entry)[0] for entry in pyproject()["project"]["dependencies"]}
+    normal = {name.lower().replace("_", "-") for name in declared}
+    assert normal <= set(locked_for_pip("requirements.lock"))
+
+
+def test_conda_and_pip_state_the_same_bounds() -> None:
+    """environment.yml asks for the seven packages with the bounds of pyproject.toml."""
+    dependencies = pyproject()["project"]["dependencies"]
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    conda = set(re.findall(r"^  - ([a-z-]+[<>=][^\n]*)$", text, re.MULTILINE))
+    python = f"python{pyproject()['project']['requires-python']}"
+    wanted = {
+        entry for entry in dependencies if re.split(r"[<>=]", entry)[0] in CONDA_PACKAGES
+    } | {python}
+    assert len(wanted) == len(CONDA_PACKAGES) + 1
+    assert conda == wanted
+
+
+def modules() -> list[Path]:
+    """Return every module of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    """A module imports only from its own layer and from those before it."""
+    layer = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if layer not in LAYERS:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{PACKAGE.name}."):
+            target = (node.module or "").split(".")[1]
+            assert LAYERS[target] <= LAYERS[layer], f"{layer} must not import {target}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_and_functions_stay_small(path: Path) -> None:
+    """A module has at most 300 lines and a function at most 40 lines of body."""
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            documented = ast.get_docstring(node) is not None and len(node.body) > 1
+            first = node.body[1 if documented else 0]
+            length = (node.end_lineno or 0) - first.lineno + 1
+            assert length <= 40, f"{node.name} has {length} lines"
+
+
+def test_the_package_stays_small() -> None:
+    """The whole package keeps its promise of at most 8,000 lines."""
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in modules()) <= 8000
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """`import stockcust_analysis` loads neither charts nor notebooks nor models."""
+    code = "import sys, stockcust_analysis; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set(HEAVY) & set(loaded.stdout.split()) == set()
+
+
+def test_public_names_are_all_there_and_documented() -> None:
+    """`__all__` is sorted, complete, and every public name has a docstring."""
+    import stockcust_analysis as sca
+
+    assert sorted(sca.__all__) == list(sca.__all__)
+    assert set(sca.__all__) <= set(dir(sca))
+    for name in sca.__all__:
+        assert getattr(sca, name).__doc__, f"{name} has no docstring"
+    with pytest.raises(AttributeError, match="no attribute 'ginni'"):
+        sca.ginni  # noqa: B018
