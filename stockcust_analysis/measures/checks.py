@@ -1,0 +1,75 @@
+"""Checks that all measures share: what is wrong, in how many rows, and what to do; no names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.frames import collected, flag
+
+_ADVICE = "Fill them or leave those rows out."
+
+
+def require_columns(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
+    """Raise unless all columns are there; close matches are offered."""
+    present = table.collect_schema().names()
+    for name in names:
+        if name not in present:
+            raise UsageError.unknown(f"column of {what}", name, present)
+
+
+def require_same_engine(customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any]) -> None:
+    """Raise when two tables cannot be joined because they are of different engines."""
+    left, right = customers.implementation.value, holdings.implementation.value
+    if left != right:
+        raise UsageError(f"customers are a {left} table, holdings a {right} one: give both alike.")
+
+
+def require_snapshot(table: nw.LazyFrame[Any], what: str) -> None:
+    """Raise when a table shows more than one as-of date: each customer would count again."""
+    if "as_of" in table.collect_schema().names():
+        days = len(collected(table.select("as_of").unique())["as_of"])
+        if days > 1:
+            raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
+
+
+def require_amounts(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
+    """Raise when an amount is missing, infinite or negative; all columns are named at once."""
+    kinds = table.collect_schema()
+    conditions: dict[str, nw.Expr] = {}
+    for name in names:
+        if kinds[name] == nw.String:
+            raise UsageError(f"column '{name}' of {what} holds text, not numbers.")
+        amount = nw.col(name).cast(nw.Float64)
+        conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
+        conditions[f"{name}|negative"] = amount < 0
+    _raise_for(count_rows(table, conditions), what, _ADVICE)
+
+
+def require_labels(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
+    """Raise when a column to group by is empty in some rows: they would belong nowhere."""
+    _raise_for(count_rows(table, {f"{name}|empty": nw.col(name).is_null() for name in names}),
+               what, _ADVICE)  # fmt: skip
+
+
+def count_rows(table: nw.LazyFrame[Any], conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
+    """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
+    if not conditions:
+        return {}
+    flags = table.select(**{name: flag(condition) for name, condition in conditions.items()})
+    counted = collected(flags.select(nw.all().sum()))
+    return {name: int(values[0] or 0) for name, values in counted.items()}
+
+
+def _raise_for(counts: Mapping[str, int], what: str, advice: str) -> None:
+    """Raise one error for all counts above zero; their names read `column|what is wrong`."""
+    found = []
+    for name, count in counts.items():
+        column, wrong = name.rsplit("|", 1)
+        if count:
+            found.append(f"'{column}' is {wrong} in {count:,} rows")
+    if found:
+        raise UsageError(f"{what}: {'; '.join(found)}. {advice}")

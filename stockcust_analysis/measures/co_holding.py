@@ -1,0 +1,102 @@
+"""Co-holding (联合持有): which product families go together, and how much more than by chance."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.measures.cross_sell import with_holdings
+from stockcust_analysis.measures.frames import (
+    Frame,
+    Groups,
+    collected,
+    group_names,
+    sums,
+    table_of,
+)
+from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+
+
+def co_holding(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return which product families are held together (联合持有), for every ordered pair.
+
+    Parameters and errors are those of `products_per_customer`.
+
+    Returns
+    -------
+    table
+        `[*by], family_a, family_b, base, n, holders_a, holders_b, both, conditional_rate, lift`.
+        `conditional_rate` = both / holders_a: of those with a, who also have b. `lift` (提升度) =
+        conditional_rate / (holders_b / n): above 1 they go together more often than by chance.
+        Empty where nobody holds a (or, for lift, b).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "2"],
+    ...     "product": ["demand_deposit", "fund", "demand_deposit"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2", "3", "4"]})
+    >>> pairs = co_holding(accounts, bank, base="all").set_index(["family_a", "family_b"])
+    >>> pairs.loc[("deposit", "fund"), ["conditional_rate", "lift"]].tolist()
+    [0.5, 2.0]
+    """
+    policy = policy or load_policy()
+    groups = group_names(by)
+    facts = with_holdings(holdings, customers, groups, base, policy)
+    totals = collected(_co_holding(facts, policy.families, by=groups, base=base))
+    return table_of(co_holding_rows(totals, policy.families, groups, base), customers)
+
+
+def co_holding_rows(
+    totals: dict[str, list[Any]], families: ProductFamilies, by: list[str], base: str
+) -> dict[str, list[Any]]:
+    """Return the co-holding table from the sums of each group."""
+    rows: list[dict[str, Any]] = []
+    order = range(len(totals["customers"]))
+    for row in sorted(order, key=lambda row: [totals[name][row] for name in by]):
+        labels = {name: totals[name][row] for name in by}
+        n = totals["customers"][row]
+        for a in families.names:
+            for b in families.names:
+                if a != b:
+                    pair = f"{a}|{b}" if f"{a}|{b}" in totals else f"{b}|{a}"
+                    held = totals[f"holds_{a}"][row], totals[f"holds_{b}"][row], totals[pair][row]
+                    rows.append(labels | {"family_a": a, "family_b": b} | _pair(base, n, *held))
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+def _pair(base: str, n: int, holders_a: int, holders_b: int, both: int) -> dict[str, Any]:
+    """Return the figures of one ordered pair."""
+    return {
+        "base": base,
+        "n": n,
+        "holders_a": holders_a,
+        "holders_b": holders_b,
+        "both": both,
+        "conditional_rate": both / holders_a if holders_a else None,
+        "lift": both * n / (holders_a * holders_b) if holders_a and holders_b else None,
+    }
+
+
+def _co_holding(
+    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
+    """Return holders of each family, and of each pair `a|b`, per group."""
+    counts = nw.col(f"in_{base}")
+    columns = {"customers": counts}
+    columns |= {f"holds_{name}": counts * nw.col(f"holds_{name}") for name in families.names}
+    for a, b in combinations(families.names, 2):
+        columns[f"{a}|{b}"] = counts * nw.col(f"holds_{a}") * nw.col(f"holds_{b}")
+    return sums(facts, by, columns)

@@ -1,0 +1,227 @@
+"""Cross-sell: how many product families customers hold, and which.
+
+The unit is the customer, the count is of families and never of accounts, and an account that is
+empty or unused does not count (the policy says what shows use). Customers who hold nothing stay
+in the denominator.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.checks import require_snapshot
+from stockcust_analysis.measures.frames import (
+    Frame,
+    Groups,
+    Ratio,
+    flag,
+    group_names,
+    lazily,
+    measure_frame,
+    sums,
+)
+from stockcust_analysis.measures.holdings import family_flags, join_flags, obliged_flag
+from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+
+PRODUCTS_PER_CUSTOMER = Ratio("products_per_customer", "families_held")
+
+
+def products_per_customer(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return how many product families a customer holds on average (户均产品数).
+
+    Parameters
+    ----------
+    holdings : table
+        Accounts of one as-of date: `customer_id, product, balance`, and, where the bank has them,
+        `as_of`, `matures_on`, `used_recently`.
+    customers : table
+        One row per customer of that date, with the columns of `by` and of the base.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, optional
+        Families and thresholds; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; a mean of nobody is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base, or tables of more than one as-of date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "1"],
+    ...     "product": ["demand_deposit", "time_deposit", "fund"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> products_per_customer(accounts, bank, base="all")["value"].tolist()
+    [1.0]
+    """
+    return _ratios(holdings, customers, [PRODUCTS_PER_CUSTOMER], by, base, policy)
+
+
+def multi_product_share(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    at_least: int = 2,
+    by: Groups = None,
+    base: str = "funded",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return the share of customers who hold `at_least` product families.
+
+    The measure is called `multi_product_share` for two (持有两类及以上产品的客户占比), and
+    `multi_product_share_3`, … beyond. Parameters, result and errors are those of
+    `products_per_customer`; `at_least` must lie between 1 and the number of families.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "2"],
+    ...     "product": ["demand_deposit", "fund", "fund"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> multi_product_share(accounts, bank, base="all")["value"].tolist()
+    [0.5]
+    """
+    families = (policy or load_policy()).families
+    if not 1 <= at_least <= len(families.names):
+        raise UsageError(f"at_least must be 1 to {len(families.names)}; given {at_least}.")
+    return _ratios(holdings, customers, [multi_product_ratio(at_least)], by, base, policy)
+
+
+def product_count_distribution(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return the share of customers with 0, 1, 2, … product families; they add up to 1.
+
+    Measure `product_count_share`, with the number in the extra column `families`. Parameters,
+    result and errors are those of `products_per_customer`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> product_count_distribution(accounts, bank, base="all")["value"].tolist()[:3]
+    [0.5, 0.5, 0.0]
+    """
+    ratios = distribution_ratios((policy or load_policy()).families)
+    return _ratios(holdings, customers, ratios, by, base, policy)
+
+
+def penetration(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return the share of customers who hold each product family (覆盖率), or use each channel.
+
+    Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
+    products), with the name in the extra column `family`. Parameters, result and errors are those
+    of `products_per_customer`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> penetration(accounts, bank, base="all").query("family == 'fund'")["value"].tolist()
+    [0.5]
+    """
+    ratios = penetration_ratios((policy or load_policy()).families)
+    return _ratios(holdings, customers, ratios, by, base, policy)
+
+
+def multi_product_ratio(at_least: int) -> Ratio:
+    """Return the share of customers with at least so many families, as a measure."""
+    name = "multi_product_share" if at_least == 2 else f"multi_product_share_{at_least}"
+    return Ratio(name, f"at_least_{at_least}")
+
+
+def distribution_ratios(families: ProductFamilies) -> list[Ratio]:
+    """Return the share of customers with exactly 0, 1, 2, … families, as measures."""
+    counts = range(len(families.names) + 1)
+    return [
+        Ratio("product_count_share", f"exactly_{count}", labels=(("families", count),))
+        for count in counts
+    ]
+
+
+def penetration_ratios(families: ProductFamilies) -> list[Ratio]:
+    """Return the share of customers with each family and channel, as measures."""
+    held = [Ratio("penetration", f"holds_{name}", labels=(("family", name),))
+            for name in families.names]  # fmt: skip
+    used = [Ratio("channel_penetration", f"uses_{name}", labels=(("family", name),))
+            for name in families.channel_names]  # fmt: skip
+    return held + used
+
+
+def families_held(families: ProductFamilies) -> nw.Expr:
+    """Return the number of families of each customer, from its 0/1 columns."""
+    return nw.sum_horizontal(*(nw.col(f"holds_{name}") for name in families.names))
+
+
+def _ratios(holdings: Frame, customers: Frame, ratios: list[Ratio], by: Groups, base: str,
+            policy: Policy | None) -> Frame:  # fmt: skip
+    """Return the measure frame of some of the sums of `_cross_sell`."""
+    policy = policy or load_policy()
+    groups = group_names(by)
+    facts = with_holdings(holdings, customers, groups, base, policy)
+    totals = _cross_sell(facts, policy.families, by=groups, base=base)
+    return measure_frame(totals, ratios, by=groups, base=base, given=customers)
+
+
+def with_holdings(holdings: Frame, customers: Frame, by: list[str], base: str,
+          policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
+    """Return the customers with the base's column, `holds_…`, `uses_…` and `families`."""
+    accounts = lazily(holdings)
+    require_snapshot(accounts, "holdings")
+    flags = family_flags(accounts, policy.families) | {"obliged": obliged_flag(accounts)}
+    table = join_flags(lazily(customers), accounts, flags)
+    table = counted(table, by=by, base=base, bases=policy.bases)
+    return table.with_columns(families=families_held(policy.families))
+
+
+def _cross_sell(
+    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
+    """Return the sums behind all cross-sell measures but co-holding, per group."""
+    counts, held = nw.col(f"in_{base}"), nw.col("families")
+    columns = {"customers": counts, "families_held": counts * held}
+    for count in range(len(families.names) + 1):
+        columns[f"exactly_{count}"] = counts * flag(held == count)
+        columns[f"at_least_{count}"] = counts * flag(held >= count)
+    names = [f"holds_{name}" for name in families.names]
+    names += [f"uses_{name}" for name in families.channel_names]
+    return sums(facts, by, columns | {name: counts * nw.col(name) for name in names})

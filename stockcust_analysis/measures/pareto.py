@@ -1,0 +1,272 @@
+"""Concentration (集中度): do a few customers hold most of the assets? Measured, not assumed.
+
+All measures come from one table of steps: equal balances are one step of the Lorenz curve, so no
+tie can change a result. Sums are whole numbers; only shares inside a step are fractions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.frames import (
+    ONE,
+    Frame,
+    Groups,
+    Ratio,
+    collected,
+    flag,
+    group_names,
+    keyed,
+    lazily,
+    measure_frame,
+    sums,
+    table_of,
+)
+
+CONCENTRATION = (
+    Ratio("gini", "gini_cents", "total_cents"),
+    Ratio("top_1_share", "top_1_cents", "total_cents"),
+    Ratio("top_5_share", "top_5_cents", "total_cents"),
+    Ratio("top_10_share", "top_10_cents", "total_cents"),
+    Ratio("top_20_share", "top_20_cents", "total_cents"),
+    Ratio("share_of_customers_holding_80", "holders_of_80"),
+    Ratio("ten_largest_share", "ten_largest_cents", "total_cents"),
+    Ratio("herfindahl", "herfindahl_cents", "total_cents"),
+)
+_PERCENTS = (1, 5, 10, 20)
+
+# Shares are added up as whole numbers of this size, which fills Int64: the order in which an
+# engine adds them cannot show in the result.
+_PARTS = 1e18
+
+
+def concentration(
+    customers: Frame, *, value: str = "aum_period_end", by: Groups = None, base: str = "all"
+) -> Frame:
+    """Return how concentrated assets are among customers, by branch or any other column.
+
+    Measures: `gini`, `top_1_share`, `top_5_share`, `top_10_share`, `top_20_share` (前N%占比),
+    `share_of_customers_holding_80`, `ten_largest_share` (最大十户占比) and `herfindahl`,
+    with the formulas of `kernels`. High means concentrated, but for
+    `share_of_customers_holding_80`, where low does.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns `value` and `by`.
+    value : str
+        Column of CNY, zero or more.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`. Numerators are CNY, but
+        customers for `share_of_customers_holding_80`. The value is empty where a group's total
+        is zero. A group of fewer than ten has `ten_largest_share` 1.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing, infinite or negative value, with the count.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> bank = pd.DataFrame({"branch_id": ["A"] * 5, "aum_period_end": [6.0, 1, 1, 1, 1]})
+    >>> found = concentration(bank, by="branch_id").set_index("measure")["value"]
+    >>> found.loc[["gini", "top_20_share"]].round(6).to_dict()
+    {'gini': 0.4, 'top_20_share': 0.6}
+    """
+    groups = group_names(by)
+    table = counted(lazily(customers), by=groups, base=base, amounts=[value])
+    totals = _concentration(table, value=f"{value}_cents", by=groups, base=base)
+    return measure_frame(totals, CONCENTRATION, by=groups, base=base, given=customers)
+
+
+def lorenz_curve(
+    customers: Frame, *, value: str = "aum_period_end", by: Groups = None, base: str = "all"
+) -> Frame:
+    """Return the Lorenz curve at 0, 1, …, 100 % of customers, smallest first.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns `value` and `by`.
+    value : str
+        Column of CNY, zero or more.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+
+    Returns
+    -------
+    table
+        `[*by], customer_share, value_share`, 101 rows per group, both from 0 to 1. A group
+        without customers in the base, or whose total is zero, has empty value shares.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing, infinite or negative value, with the count.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = lorenz_curve(pd.DataFrame({"aum_period_end": [1.0, 3.0]}))
+    >>> curve.iloc[[0, 50, 100]].values.tolist()
+    [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
+    """
+    groups = group_names(by)
+    table = counted(lazily(customers), by=groups, base=base, amounts=[value])
+    steps = _lorenz_steps(table, value=f"{value}_cents", by=groups, base=base)
+    return table_of(curve_points(collected(steps), groups), customers)
+
+
+def curve_points(steps: dict[str, list[Any]], by: list[str]) -> dict[str, list[Any]]:
+    """Return the curve's 101 points per group from the steps that hold them."""
+    points: dict[str, list[Any]] = {name: [] for name in (*by, "customer_share", "value_share")}
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for row in range(len(steps["customers"])):
+        members.setdefault(tuple(steps[name][row] for name in by), []).append(row)
+    for group in sorted(members):
+        rows = sorted(members[group], key=lambda row: steps["customers_through"][row])
+        for name, label in zip(by, group, strict=True):
+            points[name] += [label] * 101
+        points["customer_share"] += [percent / 100 for percent in range(101)]
+        points["value_share"] += _value_shares(steps, rows)
+    return points
+
+
+def _value_shares(steps: dict[str, list[Any]], rows: list[int]) -> list[float | None]:
+    """Return the share of assets at each percent, on the straight line within its step."""
+    customers, total = steps["customers"][rows[0]], steps["total_cents"][rows[0]]
+    if total == 0:
+        return [None] * 101
+    shares: list[float | None] = [0.0]
+    position = 0
+    for percent in range(1, 101):
+        while steps["customers_through"][rows[position]] * 100 < customers * percent:
+            position += 1
+        row = rows[position]
+        beyond = steps["customers_through"][row] - customers * percent / 100
+        shares.append((steps["cents_through"][row] - beyond * steps["amount_cents"][row]) / total)
+    return shares
+
+
+def _concentration(
+    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
+    """Return the sums of `CONCENTRATION` per group; `value` is a column of cents."""
+    steps, keys = _steps(facts, value=value, by=by, base=base)
+    columns = {
+        "customers": nw.col("held_by"),
+        "total_cents": nw.col("step_cents"),
+        "gini_parts": _parts(_gini_weight() * _share_of("step_cents")),
+        "herfindahl_parts": _parts(_share_of("amount") * _share_of("step_cents")),
+        "ten_largest_cents": _ten_largest(),
+        **{f"top_{percent}_percents": _top(percent) for percent in _PERCENTS},
+        **_smallest_with_20(),
+    }
+    return _finished(sums(steps, keys, columns), by)
+
+
+def _finished(totals: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
+    """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
+    total = nw.col("total_cents").cast(nw.Float64)
+    part = nw.col("part_wanted") / nw.max_horizontal(nw.col("part_held"), ONE)
+    holders = nw.col("customers") - nw.col("smallest") - part
+    tops = {f"top_{p}_cents": nw.col(f"top_{p}_percents") / 100 for p in _PERCENTS}
+    return totals.select(
+        *by,
+        "customers",
+        "total_cents",
+        "ten_largest_cents",
+        gini_cents=nw.col("gini_parts") / _PARTS * total,
+        herfindahl_cents=nw.col("herfindahl_parts") / _PARTS * total,
+        holders_of_80=nw.when(total > 0).then(holders),
+        **tops,
+    )
+
+
+def _lorenz_steps(
+    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
+    """Return the steps of the Lorenz curve in which a whole percent lies: at most 101 per group."""
+    steps, _ = _steps(facts, value=value, by=by, base=base)
+    customers, through = nw.col("customers"), nw.col("customers_through")
+    before = through - nw.col("held_by")
+    divisor = nw.max_horizontal(customers, ONE)
+    holds_percent = (through * 100) // divisor > (before * 100) // divisor
+    # A group whose base is empty has no percent, but keeps its rows.
+    return steps.filter(holds_percent | (customers == 0)).select(
+        *by, "customers", "total_cents", "customers_through", "cents_through", amount_cents=value
+    )
+
+
+def _steps(
+    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
+) -> tuple[nw.LazyFrame[Any], list[str]]:
+    """Return one row per group and amount, with running totals from the smallest amount up."""
+    table, keys = keyed(facts, by)
+    steps = sums(table, [*keys, value], {"held_by": nw.col(f"in_{base}")})
+    steps = steps.with_columns(amount=nw.col(value), step_cents=nw.col(value) * nw.col("held_by"))
+    steps = steps.with_columns(
+        customers=nw.col("held_by").sum().over(*keys).cast(nw.Int64),
+        total_cents=nw.col("step_cents").sum().over(*keys).cast(nw.Int64),
+        customers_through=nw.col("held_by").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
+        cents_through=nw.col("step_cents").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
+    )
+    return steps.with_columns(above=nw.col("customers") - nw.col("customers_through")), keys
+
+
+def _gini_weight() -> nw.Expr:
+    """Return (2i − n − 1)/n averaged over the ranks i of the step's customers."""
+    ranks = 2 * nw.col("customers_through") - nw.col("held_by") - nw.col("customers")
+    return ranks.cast(nw.Float64) / nw.max_horizontal(nw.col("customers"), ONE).cast(nw.Float64)
+
+
+def _share_of(name: str) -> nw.Expr:
+    """Return a column of cents as a share of the group's total, 0 where that is 0."""
+    total = nw.max_horizontal(nw.col("total_cents"), ONE).cast(nw.Float64)
+    return nw.col(name).cast(nw.Float64) / total
+
+
+def _parts(share: nw.Expr) -> nw.Expr:
+    """Return a share as a whole number of parts."""
+    return (share * _PARTS + 0.5).floor().cast(nw.Int64)
+
+
+def _top(percent: int) -> nw.Expr:
+    """Return the cents of the largest `percent` % of customers, times a hundred to stay whole."""
+    inside = nw.col("customers") * percent - nw.col("above") * 100
+    return nw.min_horizontal(inside.clip(0), nw.col("held_by") * 100) * nw.col("amount")
+
+
+def _ten_largest() -> nw.Expr:
+    """Return the cents of the ten largest customers."""
+    inside = 10 - nw.col("above")
+    return nw.min_horizontal(inside.clip(0), nw.col("held_by")) * nw.col("amount")
+
+
+def _smallest_with_20() -> dict[str, nw.Expr]:
+    """Return the smallest customers that hold 20 %: those inside, and the part of the next one.
+
+    The others hold 80 %. The step that crosses the border gives `part_wanted / part_held`.
+    """
+    total, amount, held_by = nw.col("total_cents"), nw.col("amount"), nw.col("held_by")
+    through = nw.col("cents_through") * 5
+    before = through - nw.col("step_cents") * 5
+    crosses = flag((before <= total) & (through > total))
+    return {
+        "smallest": flag(through <= total) * held_by,
+        "part_wanted": crosses * (total - before),
+        "part_held": crosses * amount * 5,
+    }

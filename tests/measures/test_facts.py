@@ -1,0 +1,160 @@
+"""Customer facts: who is in, money in cents, and the same answers as the public measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.cross_sell import _cross_sell as cross_sell_sums
+from stockcust_analysis.measures.cross_sell import penetration, penetration_ratios
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
+from stockcust_analysis.measures.dormancy import _dormancy as dormancy_sums
+from stockcust_analysis.measures.facts import aum_origins, customer_facts
+from stockcust_analysis.measures.frames import lazily, measure_frame
+from stockcust_analysis.measures.pareto import CONCENTRATION, concentration
+from stockcust_analysis.measures.pareto import _concentration as concentration_sums
+from stockcust_analysis.measures.tiers import _tier_sums as tier_sums
+from stockcust_analysis.measures.tiers import tier_counts, tier_ratios
+from stockcust_analysis.policy import load_policy
+from tests.frames import AS_OF, Columns, rows_of, two_branches, values_of
+
+Make = Callable[[Columns], Any]
+POLICY = load_policy()
+
+
+def facts_of(make: Make, customers: Columns, holdings: Columns) -> Any:
+    """Return the facts of a tiny bank under the shipped policy."""
+    return customer_facts(make(customers), make(holdings), policy=POLICY, as_of=AS_OF)
+
+
+def test_hand_counted_facts(make: Make) -> None:
+    """Status, tier, families, bases and obligations of all eight customers."""
+    facts = facts_of(make, *two_branches())
+    rows = {row["customer_id"]: row for row in rows_of(facts)}
+    told = {
+        number: (row["status"], row["tier"], row["families"], row["in_funded"], row["in_effective"])
+        for number, row in rows.items()
+    }
+    assert told == {
+        "1": ("active", "mid", 2, 1, 1),
+        "2": ("silent", "potential", 1, 1, 0),
+        "3": ("dormant", "residual", 1, 0, 0),
+        "4": ("active_small", "potential", 2, 1, 0),
+        "5": ("dormant", "potential", 1, 1, 0),
+        "6": ("silent", "potential", 1, 1, 0),
+        "7": ("active_small", "residual", 1, 1, 0),
+        "8": ("dormant", "residual", 0, 0, 0),
+    }
+    assert [rows[number]["exempt"] for number in "12345678"] == [1, 0, 0, 1, 0, 1, 1, 0]
+    assert rows["7"]["obliged"] == 1
+    assert {row["in_all"] for row in rows.values()} == {1}
+    assert type(facts) is type(make({"a": [1]}))
+
+
+def test_money_is_whole_cents(make: Make) -> None:
+    """Amounts come out as whole cents under a name that says so, floats without drift."""
+    customers, holdings = two_branches()
+    amounts = [0.29, 1.1, 4.35, 8.41, 19.99, 1_000_000.01, 123_456_789.12, 0.0]
+    customers["aum_period_end"] = amounts
+    rows = rows_of(facts_of(make, customers, holdings))
+    expected = [29, 110, 435, 841, 1999, 100_000_001, 12_345_678_912, 0]
+    cents = {row["customer_id"]: row["aum_period_end_cents"] for row in rows}
+    assert [cents[number] for number in customers["customer_id"]] == expected
+    assert all(isinstance(value, int) for value in cents.values())
+    assert "aum_period_end" not in rows[0]
+
+
+def test_scope_and_closing(make: Make) -> None:
+    """Corporates and those who left up to the date are out; who leaves the day after is in."""
+    customers, holdings = two_branches()
+    customers["customer_type"] = ["corporate", *customers["customer_type"][1:]]
+    closed = [None, date(2026, 9, 29), AS_OF, date(2026, 10, 1), None, None, None, None]
+    rows = rows_of(facts_of(make, customers | {"closed_on": closed}, holdings))
+    assert sorted(row["customer_id"] for row in rows) == ["4", "5", "6", "7", "8"]
+
+
+def test_only_the_snapshot_counts(make: Make) -> None:
+    """Customers and accounts of another as-of date are left out."""
+    customers, holdings = two_branches()
+    customers["as_of"][0] = date(2026, 6, 30)
+    holdings["as_of"][6] = date(2026, 6, 30)
+    rows = {row["customer_id"]: row for row in rows_of(facts_of(make, customers, holdings))}
+    assert sorted(rows) == ["2", "3", "4", "5", "6", "7", "8"]
+    assert rows["3"]["families"] == 0
+
+
+def test_aum_made_from_holdings(make: Make) -> None:
+    """Without AUM columns: deposits and investments add up, loans and overdrafts do not."""
+    customers, holdings = two_branches()
+    bare = {name: values for name, values in customers.items() if not name.startswith("aum")}
+    holdings["balance"][9] = -400.0
+    averages = [balance / 2 for balance in holdings["balance"]]
+    rows = {row["customer_id"]: row for row in rows_of(
+        facts_of(make, bare, holdings | {"average_balance": averages}))}  # fmt: skip
+    assert rows["1"]["aum_period_end_cents"] == 8_000_000
+    assert rows["1"]["aum_average_quarter_cents"] == 4_000_000
+    assert rows["1"]["aum_average_month_cents"] == 4_000_000
+    assert rows["5"]["aum_period_end_cents"] == 0
+    assert rows["7"]["aum_period_end_cents"] == 0
+    plain = {row["customer_id"]: row for row in rows_of(facts_of(make, bare, holdings))}
+    assert plain["1"]["aum_average_quarter_cents"] == 8_000_000
+
+
+def test_origins_of_aum_are_told() -> None:
+    """What is printed beside AUM: delivered, or made from which column of holdings."""
+    assert aum_origins(["aum_average_quarter"], ["balance", "average_balance"]) == {
+        "aum_period_end": "holdings.balance",
+        "aum_average_month": "holdings.average_balance",
+        "aum_average_quarter": "customers.aum_average_quarter",
+    }
+
+
+def test_facts_refuse_what_measures_refuse(make: Make) -> None:
+    """A missing snapshot, missing AUM, activity after the date and missing columns are told."""
+    customers, holdings = two_branches()
+    with pytest.raises(UsageError, match="no rows in scope as of 2026-06-30"):
+        customer_facts(make(customers), make(holdings), policy=POLICY, as_of=date(2026, 6, 30))
+    with pytest.raises(UsageError, match="'aum_period_end' is missing or infinite in 1 rows"):
+        facts_of(make, customers | {"aum_period_end": [None, *[1.0] * 7]}, holdings)
+    late = [date(2026, 10, 1), *customers["last_active_on"][1:]]
+    with pytest.raises(UsageError, match="'last_active_on' is after 2026-09-30 in 1 rows"):
+        facts_of(make, customers | {"last_active_on": late}, holdings)
+    customers.pop("branch_id")
+    with pytest.raises(UsageError, match="column of customers 'branch_id'"):
+        facts_of(make, customers, holdings)
+
+
+@pytest.mark.parametrize("by", [[], ["branch_id"]])
+def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> None:
+    """The evaluation's way through the facts and the analyst's way give the same rows."""
+    customers, holdings = two_branches()
+    facts = facts_of(make, customers, holdings)
+    table, amount = lazily(facts), "aum_period_end_cents"
+    pairs = [
+        (concentration(make(customers), by=by), CONCENTRATION, "all",
+         concentration_sums(table, value=amount, by=by, base="all")),
+        (dormancy_rate(make(customers), POLICY.dormancy, as_of=AS_OF, by=by,
+                       holdings=make(holdings)), DORMANCY, "funded",
+         dormancy_sums(table, value=amount, by=by, base="funded")),
+        (penetration(make(holdings), make(customers), by=by),
+         penetration_ratios(POLICY.families), "funded",
+         cross_sell_sums(table, POLICY.families, by=by, base="funded")),
+        (tier_counts(make(customers), POLICY.tiers, by=by), tier_ratios(POLICY.tiers), "all",
+         tier_sums(table, POLICY.tiers, by=by, base="all")),
+    ]  # fmt: skip
+    for public, ratios, base, totals in pairs:
+        inside = measure_frame(totals, ratios, by=by, base=base, given=make(customers))
+        assert rows_of(inside) == rows_of(public)
+
+
+def test_other_thresholds_move_the_bases(make: Make) -> None:
+    """Funded from 50 CNY takes customer 3 in."""
+    customers, holdings = two_branches()
+    policy = replace(POLICY, bases=replace(POLICY.bases, funded=50))
+    facts = customer_facts(make(customers), make(holdings), policy=policy, as_of=AS_OF)
+    assert values_of(facts, "customer_id", value="in_funded")["3"] == 1

@@ -1,0 +1,79 @@
+"""The kinds of table that go in and come out, and what is not imported on the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.frames import cents_of
+from stockcust_analysis.measures.pareto import concentration
+from tests.frames import as_duckdb, as_pandas, as_polars, as_polars_lazy, rows_of
+
+BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
+
+
+def test_kinds_of_result() -> None:
+    """Eager tables come back in their kind; of lazy ones the small result is pandas."""
+    assert isinstance(concentration(as_pandas(BANK)), pd.DataFrame)
+    assert isinstance(concentration(as_polars(BANK)), pl.DataFrame)
+    assert isinstance(concentration(as_polars_lazy(BANK)), pd.DataFrame)
+    assert isinstance(concentration(as_duckdb(BANK)), pd.DataFrame)
+
+
+@pytest.mark.parametrize("amounts", [[1.0, 2.0], [0.0, 0.0], []])
+def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
+    """N is a whole number, the rest are floats: also when all are empty, or there are no rows."""
+    table = pl.DataFrame({"aum_period_end": amounts}, schema={"aum_period_end": pl.Float64})
+    found = concentration(table)
+    assert found.schema["n"] == pl.Int64
+    assert {found.schema[name] for name in ("numerator", "denominator", "value")} == {pl.Float64}
+    in_pandas = concentration(table.lazy())
+    assert str(in_pandas["n"].dtype) == "int64"
+    assert str(in_pandas["value"].dtype) == "float64"
+
+
+def test_decimals_in_pandas() -> None:
+    """Decimal amounts, as database drivers deliver them, are read like numbers."""
+    table = pd.DataFrame({"aum_period_end": [Decimal("1.10"), Decimal("2.20")]})
+    row = next(row for row in rows_of(concentration(table)) if row["measure"] == "gini")
+    assert row["denominator"] == pytest.approx(3.3)
+
+
+def test_policy_amounts_in_cents() -> None:
+    """A policy's amount becomes cents without binary drift: 1.15 CNY is 115."""
+    assert [cents_of(amount) for amount in (500, 1.15, 0.29, 6_000_000)] == [
+        50_000, 115, 29, 600_000_000,
+    ]  # fmt: skip
+
+
+def test_what_is_no_table_is_refused() -> None:
+    """A list is not a table."""
+    with pytest.raises(UsageError, match="expected a table, given list"):
+        concentration([1, 2])
+
+
+def test_measures_load_no_heavy_library() -> None:
+    """Measures need neither charts, models nor notebooks, nor an engine nobody asked for."""
+    heavy = [
+        "matplotlib",
+        "sklearn",
+        "seaborn",
+        "papermill",
+        "nbconvert",
+        "pyarrow",
+        "polars",
+        "duckdb",
+    ]
+    code = (
+        "import sys, stockcust_analysis.measures.facts, stockcust_analysis.measures.pareto;"
+        "import stockcust_analysis.measures.co_holding;"
+        f"sys.stdout.write(' '.join(set({heavy}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == ""

@@ -1,0 +1,107 @@
+"""Calendar arithmetic at its edges: quarter ends, month ends, 29 February."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.periods import Quarter, add_months, cutoff
+
+DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
+
+
+def test_quarter_reads_any_case_and_blanks() -> None:
+    """A quarter is read whatever its case and the blanks around it, and written one way."""
+    assert str(Quarter.parse(" 2026q3 ")) == "2026Q3"
+
+
+@pytest.mark.parametrize("text", ["2026Q5", "2026Q0", "26Q1", "2026-3", "2026Q3x", ""])
+def test_quarter_refuses_anything_else(text: str) -> None:
+    """What is not a quarter is refused with the way to write one."""
+    with pytest.raises(UsageError, match="Write it like 2026Q3"):
+        Quarter.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("2026Q1", date(2026, 1, 1), date(2026, 3, 31)),
+        ("2026Q2", date(2026, 4, 1), date(2026, 6, 30)),
+        ("2026Q3", date(2026, 7, 1), date(2026, 9, 30)),
+        ("2024Q4", date(2024, 10, 1), date(2024, 12, 31)),
+    ],
+)
+def test_quarter_spans_three_calendar_months(text: str, start: date, end: date) -> None:
+    """A quarter begins on the first and ends on the last day of its three months."""
+    quarter = Quarter.parse(text)
+    assert (quarter.start, quarter.end) == (start, end)
+
+
+def test_neighbouring_quarters() -> None:
+    """Previous, year-ago and year-start quarters cross the year correctly."""
+    quarter = Quarter.parse("2026Q1")
+    assert str(quarter.previous) == "2025Q4"
+    assert str(quarter.year_ago) == "2025Q1"
+    assert str(quarter.year_start) == "2025Q4"
+    assert str(Quarter.parse("2026Q4").year_start) == "2025Q4"
+
+
+def test_only_a_last_day_names_its_quarter() -> None:
+    """A quarter is found by its last day and by no other."""
+    assert Quarter.ending_on(date(2026, 9, 30)) == Quarter(2026, 3)
+    assert Quarter.ending_on(date(2026, 9, 29)) is None
+    assert Quarter.ending_on(date(2026, 8, 31)) is None
+
+
+def test_quarters_sort_by_time() -> None:
+    """Quarters compare as points in time."""
+    assert Quarter(2025, 4) < Quarter(2026, 1) < Quarter(2026, 2)
+
+
+@given(st.integers(1990, 2090), st.integers(1, 4), st.integers(-40, 40))
+def test_shifting_there_and_back(year: int, number: int, quarters: int) -> None:
+    """A shift undone leads back to where it began."""
+    quarter = Quarter(year, number)
+    assert quarter.shifted(quarters).shifted(-quarters) == quarter
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "expected"),
+    [
+        (date(2026, 3, 31), 6, date(2026, 9, 30)),
+        (date(2024, 2, 29), 12, date(2025, 2, 28)),
+        (date(2024, 2, 29), 48, date(2028, 2, 29)),
+        (date(2026, 1, 15), -1, date(2025, 12, 15)),
+        (date(2026, 3, 31), -1, date(2026, 2, 28)),
+    ],
+)
+def test_months_are_held_at_the_last_day(day: date, months: int, expected: date) -> None:
+    """Day to day, and where the month is shorter its last day."""
+    assert add_months(day, months) == expected
+
+
+@pytest.mark.parametrize(
+    ("as_of", "months", "expected"),
+    [
+        (date(2026, 9, 30), 6, date(2026, 3, 31)),
+        (date(2026, 9, 29), 6, date(2026, 3, 29)),
+        (date(2024, 2, 29), 12, date(2023, 2, 28)),
+        (date(2025, 2, 28), 12, date(2024, 2, 29)),
+        (date(2026, 2, 28), 6, date(2025, 8, 31)),
+        (date(2026, 12, 31), 6, date(2026, 6, 30)),
+    ],
+)
+def test_cutoff_at_month_ends_and_leap_days(as_of: date, months: int, expected: date) -> None:
+    """On a month's last day the longer month of the past counts whole."""
+    assert cutoff(as_of, months) == expected
+
+
+@given(DAYS, st.integers(1, 60))
+def test_cutoff_is_the_latest_day_that_fits(as_of: date, months: int) -> None:
+    """The cutoff is idle for the whole period by the as-of date, and the day after is not."""
+    day = cutoff(as_of, months)
+    assert add_months(day, months) <= as_of < add_months(day + timedelta(days=1), months)
