@@ -170,10 +170,8 @@ def _cell_tests(
     return tests
 
 
-def _resembling_codes(
-    connection: duckdb.DuckDBPyConnection, test: _CellTest, file: RawFile
-) -> str:
-    """Offer close matches; a code that resembles no allowed one may be anything and stays unsaid."""
+def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, file: RawFile) -> str:
+    """Offer close matches; a code that resembles no allowed one may be anything, so say nothing."""
     if not test.column.allowed:
         return ""
     query = (

@@ -1,6 +1,7 @@
 """A bank's own words: which file is which table, which header which column, which code which code.
 
 ```toml
+name = "青禾农村商业银行"                   # optional; printed in the header of every page
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 [tables.customers.columns]
@@ -34,8 +35,9 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """All tables' mappings; a table that is not named keeps the contract's words."""
+    """The bank's name and all tables' mappings; what is not named keeps the contract's words."""
 
+    name: str = ""
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
@@ -51,7 +53,7 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' does not exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("tables",))
+    complaints: list[str] = _unknown("key", content, ("name", "tables"))
     tables = content.get("tables", {})
     complaints += _unknown("table", tables, [entry.name for entry in TABLES])
     known = {entry.name: entry for entry in TABLES}
@@ -61,7 +63,8 @@ def read_mapping(path: Path) -> Mapping:
     if complaints:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
         raise BankDataError(f"mapping file '{path}' cannot be followed:\n{listed}", complaints)
-    return Mapping({name: TableMapping(**entry) for name, entry in tables.items()})
+    mapped = {name: TableMapping(**entry) for name, entry in tables.items()}
+    return Mapping(str(content.get("name", "")), mapped)
 
 
 def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:

@@ -194,7 +194,11 @@ def _open(
     raise_if_any(problems, f"'{folder}'")
     inputs = (InputFile(str(path.relative_to(folder)), path) for p in files.values() for path in p)
     return Bank(
-        connection, name=folder.name, tables=delivered, inputs=tuple(inputs), scratch=scratch
+        connection,
+        name=words.name or folder.resolve().name,
+        tables=delivered,
+        inputs=tuple(inputs),
+        scratch=scratch,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError
-from tests.bank.conftest import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 
 def message_of(folder: Path) -> str:

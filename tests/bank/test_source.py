@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
-from tests.bank.conftest import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 
 def customers_of(folder: Path, mapping: Path | None = None) -> pd.DataFrame:

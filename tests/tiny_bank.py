@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 BRANCHES = """branch_id,name,region,type
 001,城关支行,东区,urban
 002,柳树支行,西区,township
@@ -33,17 +31,13 @@ HOLDINGS = """as_of,account_id,customer_id,product,balance
 """
 
 TinyBank = Callable[..., Path]
+"""Writes the tiny bank as CSV; `tiny_bank(customers=text)` replaces or adds a table."""
 
 
-@pytest.fixture
-def tiny_bank(tmp_path: Path) -> TinyBank:
-    """Write the tiny bank as CSV; `tiny_bank(customers=text)` replaces or adds a table."""
-
-    def write(**tables: str | bytes) -> Path:
-        contents = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS, **tables}
-        for name, content in contents.items():
-            raw = content.encode() if isinstance(content, str) else content
-            (tmp_path / f"{name}.csv").write_bytes(raw)
-        return tmp_path
-
-    return write
+def write_tiny_bank(folder: Path, **tables: str | bytes) -> Path:
+    """Write the tiny bank into a folder, some tables replaced or added."""
+    contents = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS, **tables}
+    for name, content in contents.items():
+        raw = content.encode() if isinstance(content, str) else content
+        (folder / f"{name}.csv").write_bytes(raw)
+    return folder

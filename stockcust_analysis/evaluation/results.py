@@ -1,0 +1,116 @@
+"""The evaluation of a quarter as small tables, and the folder they are kept in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stockcust_analysis.atomic import write_text
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.periods import Quarter
+
+WHOLE_BANK = "@bank"
+"""The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
+
+MEASURE_COLUMNS = (
+    "quarter", "as_of", "branch_id", "dimension", "member",
+    "measure", "base", "n", "numerator", "denominator", "value",
+)  # fmt: skip
+_FACTS = "facts.json"
+_TEXT = {
+    "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
+    "family_a", "family_b", "name", "region", "type", "opened_on", "check",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is known of a quarter: small pandas frames that every page is made from.
+
+    `measures` holds one row per quarter, branch, dimension member, measure and base; the whole
+    bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape.
+    Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
+    `reconciliation` how the tables agree with one another.
+    """
+
+    quarter: Quarter
+    bank_name: str
+    policy_facts: Mapping[str, Any]
+    branches: pd.DataFrame
+    measures: pd.DataFrame
+    lorenz: pd.DataFrame
+    co_holding: pd.DataFrame
+    targets: pd.DataFrame
+    reconciliation: pd.DataFrame
+
+    def branch_name(self, branch_id: str) -> str:
+        """Return a branch's name; UsageError with close matches when it does not report."""
+        names = dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
+        if branch_id not in names:
+            raise UsageError.unknown(f"branch in {self.quarter}", branch_id, names)
+        return str(names[branch_id])
+
+    def of_branch(self, branch_id: str) -> Evaluation:
+        """Return the slice that one branch's page needs: its own rows and the whole bank's."""
+        self.branch_name(branch_id)
+        kept = (branch_id, WHOLE_BANK)
+        tables = {
+            name: frame[frame["branch_id"].isin(kept)].reset_index(drop=True)
+            for name, frame in self._tables().items()
+            if "branch_id" in frame
+        }
+        return Evaluation(**{**self.__dict__, **tables})
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as CSV into a folder that only its owner can read."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        facts = {
+            "quarter": str(self.quarter),
+            "bank_name": self.bank_name,
+            "policy": dict(self.policy_facts),
+        }
+        for name, frame in self._tables().items():
+            write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
+        write_text(folder / _FACTS, text + "\n")
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
+
+
+def open_evaluation(folder: str | Path) -> Evaluation:
+    """Read an evaluation that `Evaluation.save` wrote; UsageError when the folder holds none."""
+    place = Path(folder)
+    if not (place / _FACTS).exists():
+        raise UsageError(
+            f"'{place}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
+        )
+    facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
+    names = [f.name for f in fields(Evaluation) if (place / f"{f.name}.csv").exists()]
+    return Evaluation(
+        quarter=Quarter.parse(facts["quarter"]),
+        bank_name=facts["bank_name"],
+        policy_facts=facts["policy"],
+        **{name: _read(place / f"{name}.csv") for name in names},
+    )
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """Read a table exactly as it was: texts stay texts, even those that look like numbers."""
+    header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+    texts = [name for name in header if name in _TEXT]
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(texts, "str"),
+        # A branch may be called "NA"; only numbers can be missing.
+        keep_default_na=False,
+        na_values={name: [""] for name in header if name not in texts},
+        encoding="utf-8",
+    )
