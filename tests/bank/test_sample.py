@@ -220,7 +220,7 @@ class TestPanel:
         assert (money[BEFORE].isna() & money[NOW].notna()).sum() >= 200
         staying = customers[customers["closed_on"].isna()]
         clock = staying.pivot(index="customer_id", columns="as_of", values="last_active_on")
-        long_idle = clock[BEFORE] <= pd.Timestamp("2025-06-30")
+        long_idle = clock[BEFORE] <= pd.Timestamp("2024-06-30")
         assert (long_idle & (clock[NOW] >= pd.Timestamp("2026-07-01"))).sum() >= 10
         home = customers.pivot(index="customer_id", columns="as_of", values="branch_id")
         assert (home[[BEFORE, NOW]].dropna().nunique(axis=1) == 2).sum() >= 10

@@ -1,0 +1,193 @@
+"""Notebook to Typst source, notebook to PDF: the exporters Jupyter knows as `typst`, `typstpdf`.
+
+```
+jupyter nbconvert --to typstpdf analysis.ipynb
+jupyter nbconvert --to typst    analysis.ipynb     # the source and its pictures, to look at
+```
+
+Any executed notebook can be printed. One that shows a `document(…)` is a report: its code is
+hidden, its headings numbered, and a figure without alternative text is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from nbconvert.exporters import TemplateExporter
+from nbconvert.preprocessors import TagRemovePreprocessor
+from nbformat import NotebookNode
+from traitlets import Enum, List, default
+from traitlets.config import Config
+
+from stockcust_analysis.errors import ReportError
+from stockcust_analysis.report.fonts import (
+    check_glyphs,
+    svg_texts,
+    texts_of,
+    with_substitutes,
+)
+from stockcust_analysis.report.page import Page, document_facts, read_page
+from stockcust_analysis.report.typst import compile_pdf, literal
+
+LAYOUT: Final = "report.typ"
+TEMPLATES: Final = Path(__file__).with_name("templates")
+_HIDDEN: Final = {"hide", "parameters", "injected-parameters"}
+_OTHER_LANGUAGE: Final = {"zh": "en", "en": "zh"}
+
+
+class PageReader(TagRemovePreprocessor):
+    """Take out what this language does not show, and read the rest as a page.
+
+    The page is handed to the template as `resources["page"]`.
+    """
+
+    def preprocess(
+        self, notebook: NotebookNode, resources: dict[str, Any]
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Remove cells by their tags, then read and check what is left."""
+        exporter: Any = self.parent
+        facts = document_facts(notebook)
+        language = exporter.language or (facts or {}).get("language") or "zh"
+        self.remove_cell_tags = {*_HIDDEN, _OTHER_LANGUAGE[language]}
+        self.remove_input_tags = {"hide-input"}
+        self.remove_all_outputs_tags = {"hide-output"}
+        super().preprocess(notebook, resources)  # type: ignore[no-untyped-call]  # nbconvert's
+        hides_code = facts or notebook.metadata.get("hide_input") or exporter.exclude_input
+        page = read_page(
+            notebook,
+            facts=facts,
+            name=resources["metadata"]["name"],
+            shows_code=not hides_code,
+        )
+        page.document.update(language=language, status=exporter.status)
+        resources["page"] = checked(page)
+        return notebook, resources
+
+
+def checked(page: Page) -> Page:
+    """Return the page with every character drawable: an error in a report, 〓 elsewhere."""
+    drawings = {name: file for name, file in page.files.items() if name.endswith(".svg")}
+    if page.is_report:
+        words = (text for drawing in drawings.values() for text in svg_texts(drawing))
+        check_glyphs(chain(texts_of(page.document), texts_of(page.blocks), words))
+        return page
+    redrawn = {name: with_substitutes(file.decode()).encode() for name, file in drawings.items()}
+    return replace(
+        page,
+        document=with_substitutes(page.document),
+        blocks=with_substitutes(page.blocks),
+        files={**page.files, **redrawn},
+    )
+
+
+class TypstExporter(TemplateExporter):
+    """Write a notebook as Typst source, its pictures and the layout beside it."""
+
+    export_from_notebook = "Typst"
+    output_mimetype = "text/vnd.typst"
+
+    language = Enum(
+        ("", "zh", "en"), default_value="", help="Language; by default the document's, else zh."
+    ).tag(config=True)
+    status = Enum(
+        ("", "draft", "reviewed", "issued"), default_value="", help="Review status, on every page."
+    ).tag(config=True)
+
+    # Notebooks are run before their tags are read: `--execute` works. The others stay as usual.
+    default_preprocessors = List(
+        [
+            "nbconvert.preprocessors.ClearOutputPreprocessor",
+            "nbconvert.preprocessors.ExecutePreprocessor",
+            "nbconvert.preprocessors.RegexRemovePreprocessor",
+            "nbconvert.preprocessors.CoalesceStreamsPreprocessor",
+            "nbconvert.preprocessors.TagRemovePreprocessor",
+            PageReader,
+        ]
+    ).tag(config=True)
+
+    @property
+    def default_config(self) -> Config:
+        """Switch on the reading of pages, and check the notebook's form once, not at every step."""
+        config = Config(
+            {"PageReader": {"enabled": True}, "Exporter": {"optimistic_validation": True}}
+        )
+        config.merge(super().default_config)
+        return config
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".typ"
+
+    @default("template_extension")
+    def _template_extension_default(self) -> str:
+        return ".typ.j2"
+
+    @default("template_name")
+    def _template_name_default(self) -> str:
+        return "typst"
+
+    @default("extra_template_basedirs")
+    def _default_extra_template_basedirs(self) -> list[str]:
+        return [str(TEMPLATES), *super()._default_extra_template_basedirs()]
+
+    def default_filters(self) -> Iterator[tuple[str, Any]]:
+        """Give templates the one function by which data become Typst."""
+        yield from super().default_filters()  # type: ignore[no-untyped-call]  # nbconvert's
+        yield ("typst", literal)
+
+    def from_notebook_node(  # type: ignore[override]  # text here, a notebook in the base class
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Convert a notebook; pictures and layout are in `resources["outputs"]`."""
+        resources = {} if resources is None else resources
+        beside = resources.get("output_files_dir")
+        folder = f"{beside}/" if beside else ""
+        resources["folder"] = folder
+        source, resources = super().from_notebook_node(nb, resources, **kw)
+        files = {**resources["page"].files, LAYOUT: self._layout()}
+        resources["outputs"] = {folder + name: content for name, content in files.items()}
+        return source, resources
+
+    def _layout(self) -> bytes:
+        """Return the layout of the template in use, so that a bank's own template may bring one."""
+        for folder in (*self.template_paths, str(TEMPLATES / "typst")):
+            path = Path(folder, LAYOUT)
+            if path.is_file():
+                return path.read_bytes()
+        raise ReportError(f"no template folder holds '{LAYOUT}': reinstall this package.")
+
+
+class TypstPDFExporter(TypstExporter):
+    """Print a notebook as PDF, by way of Typst: no TeX, no browser, no network."""
+
+    export_from_notebook = "PDF via Typst"
+    output_mimetype = "application/pdf"
+
+    def from_notebook_node(  # type: ignore[override]  # bytes here, text in the base class
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Convert a notebook to the bytes of a PDF."""
+        source, resources = super().from_notebook_node(nb, resources, **kw)
+        as_of = resources["page"].document["as_of"]
+        pdf = compile_pdf(
+            source,
+            files=resources.pop("outputs"),
+            as_of=date.fromisoformat(as_of) if as_of else None,
+        )
+        resources["output_extension"] = ".pdf"
+        return pdf, resources
+
+
+def export_pdf(path: str | Path, *, language: str = "", status: str = "") -> bytes:
+    """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
+
+    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued".
+    """
+    exporter: Any = TypstPDFExporter
+    pdf, _ = exporter(language=language, status=status).from_filename(str(path))
+    return bytes(pdf)

@@ -1,0 +1,109 @@
+"""How a page is arranged before it is typeset: heading levels, contents, widths of columns."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from stockcust_analysis.report.markdown import Block
+
+_NUMBERED: Final = re.compile(r"(第?[一二三四五六七八九十]+[、章节]|\d+([.、]|\s))")
+_CONTENTS_FROM: Final = 3
+"""With fewer sections, a table of contents tells nothing."""
+
+_LINE: Final = 50.0
+"""Width of a full line of a table, in ems of its ordinary size."""
+_ORDINARY_SIZE: Final = 9.0
+_SMALLEST_SIZE: Final = 6.5
+_WIDEST_WORDS: Final = 18.0
+_GUTTER: Final = 1.3
+_EXTRA_GUTTER: Final = 1.3
+"""Between a column of numbers, flush right, and a column of words, flush left."""
+
+
+def arranged(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Block]:
+    """Return the blocks with heading levels in order, contents in place, columns measured."""
+    kept = list(_levelled(_without_title(blocks, title)))
+    for block in kept:
+        if block["kind"] == "table":
+            block |= _measured(block)
+    sections = [block for block in kept if block["kind"] == "heading" and block["level"] == 1]
+    if is_report and len(sections) >= _CONTENTS_FROM:
+        kept.insert(_end_of_opening(kept), {"kind": "contents"})
+    return kept
+
+
+def first_heading(blocks: Sequence[Block]) -> str:
+    """Return the words of the first heading, or '' when there is none."""
+    return next((str(block["text"]) for block in blocks if block["kind"] == "heading"), "")
+
+
+def has_numbers(blocks: Sequence[Block]) -> bool:
+    """Tell whether the author numbered the headings by hand.
+
+    >>> has_numbers([{"kind": "heading", "level": 1, "text": "一、客户结构"}])
+    True
+    """
+    return any(
+        _NUMBERED.match(block["text"]) is not None for block in blocks if block["kind"] == "heading"
+    )
+
+
+def _without_title(blocks: Sequence[Block], title: str) -> list[Block]:
+    """Leave out the heading that only repeats the title, unless it is one section among several."""
+    tops = [block for block in blocks if block["kind"] == "heading" and block["level"] == 1]
+    if len(tops) == 1 and tops[0]["text"] == title:
+        return [block for block in blocks if block is not tops[0]]
+    return list(blocks)
+
+
+def _levelled(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Number heading levels from 1 without gaps, as an accessible PDF requires."""
+    above: list[int] = []
+    for block in blocks:
+        if block["kind"] != "heading":
+            yield block
+            continue
+        while above and above[-1] >= block["level"]:
+            above.pop()
+        above.append(block["level"])
+        yield {**block, "level": len(above)}
+
+
+def _end_of_opening(blocks: Sequence[Block]) -> int:
+    """Return the place after the key figures and conclusions of the first section."""
+    place, sections = 0, 0
+    for position, block in enumerate(blocks):
+        if block["kind"] == "heading" and block["level"] == 1:
+            sections += 1
+            if sections > 1:
+                break
+        if block["kind"] in ("key-figures", "sentences"):
+            place = position + 1
+    return place
+
+
+def _measured(table: Block) -> dict[str, Any]:
+    """Return the widths of a table's columns in ems, and the size its lettering needs to fit."""
+    widths, before = [], ""
+    for position, column in enumerate(table["columns"]):
+        cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
+        label = _width(column["label"])
+        # A long header over short numbers is broken into two lines.
+        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 6.0)))
+        after_numbers = (before, column["align"]) == ("right", "left")
+        widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
+        before = column["align"]
+    size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * _LINE / max(sum(widths), 1.0)))
+    return {"widths": [round(width, 2) for width in widths], "size": round(size, 2)}
+
+
+def _width(text: str) -> float:
+    """Return the width of a text in ems: Chinese characters are one wide, others about half.
+
+    >>> _width("支行A1")
+    3.2
+    """
+    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.6 for each in text)

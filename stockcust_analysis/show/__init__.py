@@ -1,0 +1,32 @@
+"""What a notebook shows: tables, figures, key figures and conclusions, as data for any page.
+
+Here live the small values a notebook cell ends with, and the charts' style. Here live no measures
+(they come in finished), no page layout and no PDF (that is `report`). Matplotlib is imported only
+when a figure is made.
+"""
+
+from stockcust_analysis.show.blocks import (
+    Document,
+    KeyFigure,
+    KeyFigures,
+    Sentence,
+    Sentences,
+    document,
+)
+from stockcust_analysis.show.figures import Drawing, figure, use_style
+from stockcust_analysis.show.tables import Column, Table, table
+
+__all__ = [
+    "Column",
+    "Document",
+    "Drawing",
+    "KeyFigure",
+    "KeyFigures",
+    "Sentence",
+    "Sentences",
+    "Table",
+    "document",
+    "figure",
+    "table",
+    "use_style",
+]

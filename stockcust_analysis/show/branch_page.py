@@ -1,0 +1,191 @@
+"""A branch's page in words: cover, key figures, conclusions and the definitions used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.show.blocks import (
+    Document,
+    KeyFigure,
+    KeyFigures,
+    Language,
+    Sentences,
+    document,
+)
+from stockcust_analysis.show.comparisons import comparisons
+from stockcust_analysis.show.conclusions import conclusions, section_conclusion
+from stockcust_analysis.show.findings import Section
+from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.tables import Table, table
+from stockcust_analysis.show.units import format_measure, format_number, money_unit
+
+# What a manager looks at first, each with the base it is counted on.
+KEY_MEASURES = (
+    ("aum_average_quarter", "funded"),
+    ("customers", "funded"),
+    ("multi_product_share", "funded"),
+    ("dormancy_rate", "funded"),
+    ("silent_aum_share", "funded"),
+    ("ten_largest_share", "funded"),
+)
+
+
+@dataclass(frozen=True)
+class BranchPage:
+    """One branch's slice of the evaluation, and the language it is told in."""
+
+    evaluation: Evaluation
+    branch_id: str
+    language: Language
+
+    @property
+    def quarter(self) -> str:
+        """The quarter told, such as 2026Q3."""
+        return str(self.evaluation.quarter)
+
+    def word(self, key: str, within: str = "page") -> str:
+        """Return a word of the page in its language."""
+        return label(key, self.language, within=within)
+
+
+def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
+    """Take one branch's slice of the evaluation; UsageError when the branch does not report."""
+    return BranchPage(evaluation.of_branch(branch_id), branch_id, language)
+
+
+def cover(page: BranchPage) -> Document:
+    """State whose page this is, of which quarter, and by which rules it was made."""
+    evaluation = page.evaluation
+    name = evaluation.branch_name(page.branch_id)
+    quarter = evaluation.quarter
+    return document(
+        title=page.word("title"),
+        subtitle=page.word("subtitle").format(name=name, year=quarter.year, number=quarter.number),
+        organisation=evaluation.bank_name,
+        branch=name,
+        as_of=quarter.end,
+        language=page.language,
+        run_facts=_run_facts(page),
+    )
+
+
+def key_figures(page: BranchPage) -> KeyFigures:
+    """Return the six numbers of the first page with what they are compared with."""
+    return KeyFigures(_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+
+
+def page_conclusions(page: BranchPage) -> Sentences:
+    """Return the report's three to five conclusions."""
+    return Sentences(
+        conclusions(
+            page.evaluation.measures,
+            branch_id=page.branch_id,
+            quarter=page.quarter,
+            language=page.language,
+            targets=page.evaluation.targets,
+        )
+    )
+
+
+def section_sentence(page: BranchPage, section: Section) -> Sentences:
+    """Return the sentence that a chapter opens with."""
+    sentence = section_conclusion(
+        page.evaluation.measures,
+        section,
+        branch_id=page.branch_id,
+        quarter=page.quarter,
+        language=page.language,
+        targets=page.evaluation.targets,
+    )
+    return Sentences([sentence])
+
+
+def definitions_table(page: BranchPage) -> Table:
+    """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
+    policy = page.evaluation.policy_facts
+    rule = policy["dormancy"]
+    known: dict[str, Any] = {
+        "as_of": page.evaluation.quarter.end.isoformat(),
+        "funded": _plain(policy["funded"]),
+        "effective": _plain(policy["effective"]),
+        "cap": _plain(rule["cap"]),
+        "idle": _idle_period(page),
+        "tiers": _tier_borders(page),
+    }
+    rows = [
+        (page.word(key, "definition_term"), page.word(key, "definition").format(**known))
+        for key in names("definition")
+    ]
+    term, meaning = page.word("term"), page.word("meaning")
+    frame = pd.DataFrame(rows, columns=[term, meaning])
+    return table(frame, caption=page.word("definitions"), note=page.word("definitions_note"))
+
+
+def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure:
+    rows = page.evaluation.measures
+    here = (
+        (rows["quarter"] == page.quarter)
+        & (rows["branch_id"] == page.branch_id)
+        & (rows["measure"] == measure)
+        & (rows["base"] == base)
+    )
+    value = float(rows.loc[here, "value"].iloc[0])
+    money = measure_words(measure).kind == "money"
+    unit = money_unit([value], page.language) if money else None
+    compared = comparisons(
+        rows,
+        measure,
+        branch_id=page.branch_id,
+        quarter=page.quarter,
+        base=base,
+        targets=page.evaluation.targets if base == "funded" else None,
+    )
+    return KeyFigure(
+        label=page.word(measure, "measure")
+        if measure != "customers"
+        else page.word("funded_customers"),
+        value=format_measure(value, measure, unit=unit),
+        unit=unit.name if unit else "",
+        comparisons=tuple(each.text(page.language) for each in compared),
+    )
+
+
+def _run_facts(page: BranchPage) -> dict[str, str]:
+    evaluation = page.evaluation
+    policy = evaluation.policy_facts
+    checks = {
+        page.word(str(check), "reconciliation"): page.word("difference").format(
+            format_number(float(difference), decimals=2)
+        )
+        for check, difference in evaluation.reconciliation[["check", "difference"]].to_numpy()
+    }
+    return {
+        page.word("policy"): f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
+        page.word("data_date"): evaluation.quarter.end.isoformat(),
+        **checks,
+    }
+
+
+def _idle_period(page: BranchPage) -> str:
+    rule = page.evaluation.policy_facts["dormancy"]
+    unit = "idle_months" if rule["idle_months"] else "idle_days"
+    return page.word(unit).format(rule[unit])
+
+
+def _tier_borders(page: BranchPage) -> str:
+    tiers = page.evaluation.policy_facts["tiers"]
+    uppers = [*(tier["lower"] for tier in tiers[1:]), None]
+    separator = page.word("list_separator")
+    return separator.join(
+        f"{tier[page.language]} "
+        + (f"{_plain(tier['lower'])}–{_plain(upper)}" if upper else f"≥{_plain(tier['lower'])}")
+        for tier, upper in zip(tiers, uppers, strict=True)
+    )
+
+
+def _plain(amount: float) -> str:
+    return format_number(amount, decimals=0)

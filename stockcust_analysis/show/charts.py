@@ -1,0 +1,30 @@
+"""The report's charts: one function per figure, frame in, axes out, nothing computed.
+
+```
+where the money sits  lorenz_chart, tier_pyramid                                charts_concentration
+who still moves it    aum_trend, dormancy_bars                                  charts_activity
+what customers hold   product_count_bars, penetration_dots, co_holding_heatmap  charts_cross_sell
+```
+
+Every one is called the same way, `chart(frame, language="zh", ax=None)`; axes that are given keep
+their own style. Actual is dark, what it is compared with is lighter or outlined, orange is the one
+thing to look at. A frame without anything to draw gives a figure that says so.
+"""
+
+from stockcust_analysis.show.charts_activity import aum_trend, dormancy_bars
+from stockcust_analysis.show.charts_concentration import lorenz_chart, tier_pyramid
+from stockcust_analysis.show.charts_cross_sell import (
+    co_holding_heatmap,
+    penetration_dots,
+    product_count_bars,
+)
+
+__all__ = [
+    "aum_trend",
+    "co_holding_heatmap",
+    "dormancy_bars",
+    "lorenz_chart",
+    "penetration_dots",
+    "product_count_bars",
+    "tier_pyramid",
+]

@@ -1,0 +1,146 @@
+"""Charts of where the money sits: the Lorenz curve and the tiers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.charts_canvas import (
+    ACTUAL,
+    HIGHLIGHT,
+    MUTED,
+    REFERENCE,
+    by_member,
+    last_quarter,
+    name_values,
+    open_axes,
+    rows_of,
+    say_no_data,
+    subject_of,
+    without_frame,
+)
+from stockcust_analysis.show.comparisons import BANK
+from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.units import format_share
+
+_TOP = 0.2
+
+
+def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw how unevenly assets are spread: the Lorenz curve, with the part of the top 20 %.
+
+    The orange bar at 80 % of customers spans what the 20 % to its right hold.
+
+    Parameters
+    ----------
+    frame
+        Columns quarter, branch_id, customer_share, value_share (0 to 1, smallest customers
+        first); the bank's curve is drawn lighter behind the branch's.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> curve = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01",
+    ...     "customer_share": [0, 0.8, 1], "value_share": [0, 0.187, 1]})
+    >>> lorenz_chart(curve).texts[-1].get_text()
+    '前20%客户持有 81.3%'
+    """
+    ax = open_axes(ax)
+    current = last_quarter(frame).dropna(subset=["customer_share", "value_share"])
+    subject = subject_of(frame)
+    own = rows_of(current, subject).sort_values("customer_share")
+    if own.empty:
+        return say_no_data(ax, language)
+    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
+    if subject != BANK:
+        bank = rows_of(current, BANK).sort_values("customer_share")
+        ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
+    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    _frame_unit_square(ax, language)
+    _key(ax, has_bank=subject != BANK and BANK in set(current["branch_id"]), language=language)
+    _mark_top(ax, own, language)
+    return ax
+
+
+def _frame_unit_square(ax: Axes, language: Language) -> None:
+    """Set both axes to 0–100 %, with room for the marker and the last tick's label."""
+    ax.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks(np.linspace(0, 1, 6))
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set_xlabel(label("customers_poorest_first", language, within="word"))
+    name_values(ax, label("aum_cumulated", language, within="word"))
+
+
+def _key(ax: Axes, *, has_bank: bool, language: Language) -> None:
+    """Name the lines in the upper left, which a Lorenz curve always leaves free."""
+    entries = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
+    for position, (word, colour) in enumerate(entries):
+        height = 0.93 - 0.1 * position
+        ax.plot([0.02, 0.06], [height, height], color=colour)
+        ax.text(0.07, height, label(word, language, within="word"), va="center")
+
+
+def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> None:
+    """Span what the top 20 % hold, and say it beside the span."""
+    below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
+    ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=HIGHLIGHT, linewidth=2.4)
+    ax.plot([1 - _TOP], [below], color=HIGHLIGHT, marker="o", markersize=5)
+    words = label("top_20_hold", language, within="word").format(format_share(1 - below))
+    ax.text(
+        1 - _TOP - 0.015, 0.93, words,
+        ha="right", va="center", fontweight="bold",
+    )  # fmt: skip
+
+
+def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw the tiers from private down: their share of customers left, of assets right.
+
+    Parameters
+    ----------
+    frame
+        Measure table with `tier_customer_share` and `tier_aum_share`, one row per tier.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> rows = [("2026Q3", "B01", "tier", "high", measure, "all", share) for measure, share in
+    ...     [("tier_customer_share", 0.01), ("tier_aum_share", 0.4)]]
+    >>> columns = ["quarter", "branch_id", "dimension", "member", "measure", "base", "value"]
+    >>> [words.get_text() for words in tier_pyramid(pd.DataFrame(rows, columns=columns)).texts]
+    ['高端', '1.0%', '40.0%', '客户占比', 'AUM占比']
+    """
+    ax = open_axes(ax)
+    subject, tiers = subject_of(frame), names("tier")
+    customers = by_member(frame, "tier_customer_share", subject, tiers)
+    assets = by_member(frame, "tier_aum_share", subject, tiers)
+    known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
+    if not known:
+        return say_no_data(ax, language)
+    longest = max(float(customers.max()), float(assets.max()), 0.01)
+    gap = 0.15 * longest
+    for height, tier in enumerate(known):
+        ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
+        _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
+        _half(ax, height, float(assets[tier]), outwards=1, gap=gap)
+    for side, word in ((-1, "share_of_customers"), (1, "share_of_aum")):
+        ax.text(
+            side * gap, len(known) - 0.25, label(word, language, within="word"),
+            ha="right" if side < 0 else "left", va="center", color=MUTED,
+        )  # fmt: skip
+    without_frame(ax)
+    # A branch with few tiers keeps bars as thin as those of a branch with many.
+    spare = max(0, 5 - len(known)) / 2
+    ax.set(xlim=(-1.4 * longest, 1.4 * longest), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
+    return ax
+
+
+def _half(ax: Axes, height: int, share: float, *, outwards: int, gap: float) -> None:
+    """Draw one bar away from the middle, with its value at its end."""
+    drawn = 0.0 if np.isnan(share) else share
+    ax.barh(height, outwards * drawn, left=outwards * gap, height=0.72, color=ACTUAL)
+    ax.text(
+        outwards * (1.1 * gap + drawn), height, format_share(share),
+        ha="right" if outwards < 0 else "left", va="center",
+    )  # fmt: skip

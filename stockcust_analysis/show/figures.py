@@ -1,0 +1,83 @@
+"""Figures as finished drawings: SVG whose text stays text, the same bytes every time.
+
+`figure(axes, alt=…, caption=…)` takes a Matplotlib figure, draws it and closes it. The words that
+describe it travel along as metadata of the notebook's output, where the page machine finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from stockcust_analysis.errors import MissingAltTextError, UsageError
+from stockcust_analysis.show.fonts import FONT_FAMILY, font_files
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SVG_MIME: Final = "image/svg+xml"
+STYLE_FILE: Final = Path(__file__).with_name("stockcust.mplstyle")
+
+# The salt makes element ids, and so the bytes, equal from run to run.
+_SAME_BYTES: Final[dict[Any, str]] = {"svg.hashsalt": "stockcust", "svg.fonttype": "none"}
+_NO_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure: the SVG, the words that replace it, the words above it."""
+
+    svg: str
+    alt: str
+    caption: str
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, str]]:
+        data = {SVG_MIME: self.svg, "text/plain": f"{self.caption}\n{self.alt}"}
+        return data, {"alt": self.alt, "caption": self.caption}
+
+
+def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
+    """Finish a Matplotlib figure for the page, and close it.
+
+    `alt` says what the figure shows to a reader who cannot see it; `caption` stands above it.
+    Both are required by the archival and accessible form of the PDF.
+    """
+    for name, words in (("alt", alt), ("caption", caption)):
+        if not words.strip():
+            raise MissingAltTextError(
+                f"figure(…, {name}='') is empty: say in words what the figure shows."
+            )
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    whole: Any = drawn if hasattr(drawn, "savefig") else getattr(drawn, "figure", None)
+    if whole is None:
+        raise UsageError(f"figure() takes Matplotlib axes or a figure, not {type(drawn).__name__}.")
+    text = StringIO()
+    with mpl.rc_context(_SAME_BYTES):
+        whole.savefig(text, format="svg", metadata=_NO_METADATA)
+    plt.close(whole)
+    return Drawing(text.getvalue(), alt.strip(), caption.strip())
+
+
+@cache
+def _register_fonts() -> None:
+    """Make the pinned files the only ones Matplotlib knows under the report's font family."""
+    from matplotlib.font_manager import fontManager
+
+    others = [entry for entry in fontManager.ttflist if entry.name != FONT_FAMILY]
+    fontManager.ttflist = others
+    for path in font_files():
+        fontManager.addfont(path)
+
+
+def use_style() -> None:
+    """Set Matplotlib to the report's fonts, sizes and colours; calling it again changes nothing."""
+    from matplotlib import style
+
+    _register_fonts()
+    style.use(STYLE_FILE)

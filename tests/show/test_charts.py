@@ -1,0 +1,345 @@
+"""Charts: what they say, that it is legible, and that an odd branch still gets a picture."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import charts
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.labels import names
+from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
+
+FAMILIES = names("family")
+BRANCH_FAMILIES = [0.974, 0.301, 0.062, 0.118, 0.031, 0.082, 0.151, 0.094, 0.224]
+BANK_FAMILIES = [0.969, 0.282, 0.119, 0.124, 0.025, 0.101, 0.149, 0.031, 0.301]
+
+
+def statuses(quarter: str, *shares: float) -> pd.DataFrame:
+    """Return the shares of active, small, silent, dormant customers, then silent, dormant AUM."""
+    measures = (
+        "active_rate", "active_small_rate", "silent_rate", "dormancy_rate",
+        "silent_aum_share", "dormant_aum_share",
+    )  # fmt: skip
+    return quarter_of(quarter, "B01", dict(zip(measures, shares, strict=False)))
+
+
+def tiers(customers: list[float], aum: list[float]) -> pd.DataFrame:
+    """Return both shares of the tiers, the lowest first."""
+    return pd.concat(
+        [members("tier_customer_share", "tier", customers), members("tier_aum_share", "tier", aum)]
+    )
+
+
+def beside_bank(measure: str, dimension: str, own: list[float], bank: list[float]) -> pd.DataFrame:
+    """Return a measure of the branch and of the bank."""
+    return pd.concat(
+        [
+            members(measure, dimension, own),
+            members(measure, dimension, bank, branch_id="@bank"),
+        ]
+    )
+
+
+def every_pair(rate: float) -> pd.DataFrame:
+    """Return a full co-holding table with the same rate everywhere."""
+    return co_holding({(a, b): rate for a in FAMILIES for b in FAMILIES if a != b})
+
+
+FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
+    "lorenz": ("lorenz_chart", pd.concat([lorenz(7.5), lorenz(6.2, branch_id="@bank")])),
+    "lorenz of an even branch": ("lorenz_chart", lorenz(1)),
+    "lorenz of one rich customer": ("lorenz_chart", lorenz(400)),
+    "lorenz of three customers": ("lorenz_chart", lorenz(2, points=4)),
+    "tiers": (
+        "tier_pyramid",
+        tiers([0.31, 0.4, 0.17, 0.1, 0.013, 0.001], [0.001, 0.02, 0.11, 0.43, 0.32, 0.114]),
+    ),
+    "one tier only": ("tier_pyramid", tiers([1.0], [1.0])),
+    "tiers without assets": ("tier_pyramid", tiers([1.0, 0.0], [np.nan, np.nan])),
+    "statuses": (
+        "dormancy_bars",
+        pd.concat(
+            [
+                statuses("2026Q2", 0.58, 0.11, 0.214, 0.096, 0.31, 0.004),
+                statuses("2026Q3", 0.601, 0.119, 0.198, 0.082, 0.295, 0.003),
+            ]
+        ),
+    ),
+    "nobody dormant": ("dormancy_bars", statuses("2026Q3", 0.95, 0.05, 0, 0, 0, 0)),
+    "everybody dormant": ("dormancy_bars", statuses("2026Q3", 0, 0, 0, 1, 0, 1)),
+    "statuses of all-zero assets": (
+        "dormancy_bars",
+        statuses("2026Q3", 0, 0.5, 0, 0.5, np.nan, np.nan),
+    ),
+    "product counts": (
+        "product_count_bars",
+        beside_bank(
+            "product_count_share",
+            "families_held",
+            [0.02, 0.602, 0.221, 0.112, 0.045],
+            [0.018, 0.552, 0.241, 0.132, 0.057],
+        ),
+    ),
+    "one product each": ("product_count_bars", members("product_count_share", "families_held", [0, 1, 0, 0, 0])),  # noqa: E501
+    "penetration": ("penetration_dots", beside_bank("penetration", "family", BRANCH_FAMILIES, BANK_FAMILIES)),  # noqa: E501
+    "penetration of nothing": ("penetration_dots", members("penetration", "family", [0] * 9)),
+    "penetration of the bank": (
+        "penetration_dots",
+        members("penetration", "family", BANK_FAMILIES, branch_id="@bank"),
+    ),
+    "co-holding": ("co_holding_heatmap", every_pair(0.35)),
+    "everybody holds all": ("co_holding_heatmap", every_pair(1.0)),
+    "one pair": ("co_holding_heatmap", co_holding({("fund", "wealth"): 0.5})),
+    "assets": ("aum_trend", assets([9.8e8, 1.01e9, 1.08e9, 1.05e9, 1.21e9, 1.263e9])),
+    "three years of assets": ("aum_trend", assets([1.1e10 + 1e9 * step for step in range(12)])),
+    "one quarter of assets": ("aum_trend", assets([1.263e9])),
+    "no assets": ("aum_trend", assets([0, 0])),
+    "a quarter without figures": ("aum_trend", assets([1.1e9, np.nan, 1.2e9])),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+def drawn(name: str, language: Language = "zh") -> Axes:
+    """Draw one of the figures above."""
+    function, frame = FIGURES[name]
+    chart: Callable[..., Axes] = getattr(charts, function)
+    return chart(frame, language=language)
+
+
+def words_and_boxes(ax: Axes) -> list[tuple[str, Bbox]]:
+    """Return every visible text of a figure with its place in pixels, as rendered by Agg."""
+    figure = ax.figure
+    assert isinstance(figure, Figure)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    return [
+        (text.get_text(), text.get_window_extent(renderer))
+        for text in cast("list[Text]", figure.findobj(Text))
+        if text.get_visible() and text.get_text().strip() and _is_shown(text, ax)
+    ]
+
+
+def _is_shown(text: Text, ax: Axes) -> bool:
+    """Tell whether a text is drawn: the labels of a switched-off axis are not."""
+    for axis in (ax.xaxis, ax.yaxis):
+        labels = [*axis.get_ticklabels(), axis.label, axis.get_offset_text()]
+        if text in labels:
+            return bool(axis.get_visible())
+    return True
+
+
+def said(ax: Axes) -> list[str]:
+    """Return the words of a figure."""
+    return [words for words, _ in words_and_boxes(ax)]
+
+
+def lengths(ax: Axes) -> list[float]:
+    """Return the lengths of the horizontal bars, without those of zero."""
+    bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
+    return [round(abs(bar.get_width()), 6) for bar in bars if bar.get_width()]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_label_is_clipped_or_hidden(name: str, language: Language) -> None:
+    """In both languages every text lies inside the figure and covers no other text."""
+    ax = drawn(name, language)
+    found = words_and_boxes(ax)
+    whole = ax.figure.bbox
+    assert found
+    for words, box in found:
+        inside = whole.x0 <= box.x0 and whole.y0 <= box.y0
+        inside = inside and box.x1 <= whole.x1 and box.y1 <= whole.y1
+        assert inside, f"'{words}' is clipped"
+    for (one, box), (other, second) in combinations(found, 2):
+        shared = Bbox.intersection(box, second)
+        apart = shared is None or shared.width < 1 or shared.height < 1
+        assert apart, f"'{one}' and '{other}' overlap"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_bar_is_cut_off(name: str) -> None:
+    """The axes are long enough for every bar, so that lengths can be compared."""
+    ax = drawn(name)
+    for bar in (patch for patch in ax.patches if isinstance(patch, Rectangle)):
+        left, right = sorted([bar.get_x(), bar.get_x() + bar.get_width()])
+        assert min(ax.get_xlim()) <= left <= right <= max(ax.get_xlim())
+        assert min(ax.get_ylim()) <= bar.get_y() + bar.get_height() <= max(ax.get_ylim())
+
+
+@pytest.mark.parametrize("function", charts.__all__)
+def test_a_frame_without_rows_says_no_data(function: str) -> None:
+    """A chart of nothing states that there is nothing, in the page's language."""
+    frame = next(frame for chart, frame in FIGURES.values() if chart == function).iloc[:0]
+    assert said(getattr(charts, function)(frame)) == ["无数据"]
+    assert said(getattr(charts, function)(frame, language="en")) == ["No data"]
+
+
+def test_undefined_values_say_no_data() -> None:
+    """All-zero assets leave a curve undefined: no curve is drawn in its place."""
+    frame = lorenz(2).assign(value_share=np.nan)
+    assert said(charts.lorenz_chart(frame)) == ["无数据"]
+
+
+def test_lorenz_names_what_the_top_fifth_holds() -> None:
+    """With L(p) = p² the top 20 % hold 1 - 0.8² = 36 %, spanned from 0.64 up to 1."""
+    ax = charts.lorenz_chart(lorenz(2))
+    assert "前20%客户持有 36.0%" in said(ax)
+    ends = [np.asarray(line.get_xydata()).tolist() for line in ax.lines]
+    assert [[0.8, pytest.approx(0.64)], [0.8, 1.0]] in ends
+
+
+def test_lorenz_of_a_branch_shows_the_bank_lighter() -> None:
+    """Both curves are named, and the branch's ink is darker than the bank's."""
+    ax = drawn("lorenz")
+    assert {"本机构", "全行"} <= set(said(ax))
+    brightness = [sum(to_rgb(line.get_color())) for line in ax.lines[1:3]]
+    assert brightness[0] > brightness[1]
+
+
+def test_lorenz_of_the_bank_alone_needs_no_key() -> None:
+    """The bank compares with nobody, so nothing needs a name."""
+    assert "全行" not in said(charts.lorenz_chart(lorenz(2, branch_id="@bank")))
+
+
+def test_tiers_are_drawn_to_scale_with_private_on_top() -> None:
+    """Bars are as long as the shares on both sides, and the richest tier stands highest."""
+    ax = charts.tier_pyramid(tiers([0.9, 0.1], [0.2, 0.8]))
+    assert sorted(lengths(ax)) == [0.1, 0.2, 0.8, 0.9]
+    heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
+    assert heights["潜力"] > heights["零散"]
+
+
+def test_status_bars_fill_100_percent() -> None:
+    """Each bar adds up to 1; active assets are what is neither silent nor dormant."""
+    ax = charts.dormancy_bars(statuses("2026Q3", 0.5, 0.2, 0.25, 0.05, 0.3, 0.1))
+    assert lengths(ax) == [0.5, 0.2, 0.25, 0.05, 0.6, 0.3, 0.1]
+
+
+def test_status_bars_show_the_last_two_quarters() -> None:
+    """An older quarter is left out, and the actual one has the broader bar."""
+    shares = (0.5, 0.2, 0.25, 0.05)
+    frame = pd.concat([statuses(quarter, *shares) for quarter in ("2026Q1", "2026Q2", "2026Q3")])
+    ax = charts.dormancy_bars(frame)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["客户 2026Q3", "客户 2026Q2"]
+    thick = [round(bar.get_height(), 2) for bar in ax.patches if isinstance(bar, Rectangle)]
+    assert thick[0] > thick[-1]
+
+
+def test_zero_dormant_is_stated() -> None:
+    """Nobody dormant is a result: the page prints 0.0 %, not a gap."""
+    assert "沉默 0.0%  睡眠 0.0%" in said(drawn("nobody dormant"))
+
+
+def test_product_counts_stand_beside_the_bank() -> None:
+    """Each column carries the branch's share on top and the bank's below its name."""
+    words = said(drawn("product counts"))
+    assert "60.2%" in words
+    assert "1类\n全行 55.2%" in words
+
+
+def test_penetration_lists_branch_and_bank_for_each_family() -> None:
+    """The numbers of both stand in the order of the families."""
+    ax = drawn("penetration")
+    written = [text.get_text() for text in ax.texts if text.get_text().endswith("%")]
+    expected = [f"{100 * share:.1f}%" for share in [*BRANCH_FAMILIES, *BANK_FAMILIES]]
+    assert written == expected
+
+
+def test_co_holding_leaves_the_diagonal_and_unknown_pairs_blank() -> None:
+    """One known pair of a row and a column gives one number."""
+    assert [text.get_text() for text in drawn("one pair").texts] == ["50%"]
+
+
+def test_co_holding_rows_are_the_holders() -> None:
+    """Of fund holders 80 % hold wealth: the number stands in the row of funds."""
+    ax = charts.co_holding_heatmap(co_holding({("fund", "wealth"): 0.8, ("wealth", "fund"): 0.2}))
+    rows = {tick.get_position()[1]: tick.get_text() for tick in ax.get_yticklabels()}
+    assert {text.get_text(): rows[text.get_position()[1]] for text in ax.texts} == {
+        "80%": "基金",
+        "20%": "理财",
+    }
+
+
+def test_assets_start_at_zero_and_share_one_unit() -> None:
+    """Columns grow from an honest zero and print in one unit, named once."""
+    ax = charts.aum_trend(assets([0.9e8, 2e8]))
+    assert ax.get_ylim()[0] == 0
+    assert {"单位：亿元", "0.90", "2.00"} <= set(said(ax))
+
+
+def test_a_missing_quarter_is_marked_not_drawn() -> None:
+    """A quarter without a value keeps its place with a dash."""
+    assert "—" in said(drawn("a quarter without figures"))
+
+
+def test_given_axes_are_used() -> None:
+    """A notebook may put charts into its own figure."""
+    ax = plt.figure().add_subplot()
+    assert charts.aum_trend(assets([1e9]), ax=ax) is ax
+
+
+def test_two_branches_in_one_frame_are_refused() -> None:
+    """A chart of two branches would draw one of them at random."""
+    frame = pd.concat([lorenz(2), lorenz(3, branch_id="B02")])
+    with pytest.raises(UsageError, match="a chart shows one branch, the frame holds 2"):
+        charts.lorenz_chart(frame)
+
+
+def test_a_tier_without_a_place_is_refused() -> None:
+    """A bank's own tier must not vanish from the picture in silence."""
+    frame = tiers([0.9, 0.1], [0.2, 0.8]).replace({"member": {"potential": "platinum"}})
+    with pytest.raises(UsageError, match="unknown member of tier_customer_share 'platinum'"):
+        charts.tier_pyramid(frame)
+    with pytest.raises(UsageError, match="unknown member of the co-holding table 'funds'"):
+        charts.co_holding_heatmap(co_holding({("funds", "wealth"): 0.5}))
+
+
+def test_two_bases_in_one_frame_are_refused() -> None:
+    """Shares of all and of funded customers must not share a chart."""
+    funded = members("penetration", "family", BRANCH_FAMILIES)
+    with pytest.raises(UsageError, match="several bases"):
+        charts.penetration_dots(pd.concat([funded, funded.assign(base="all")]))
+
+
+@pytest.mark.parametrize("function", charts.__all__)
+def test_a_chart_is_quick(function: str) -> None:
+    """A page of charts must not hold up hundreds of branches: 0.15 s each, once warm."""
+    name = next(name for name, (chart, _) in FIGURES.items() if chart == function)
+    drawn(name)
+    started = time.process_time()
+    drawn(name)
+    assert time.process_time() - started < 0.15
+
+
+@pytest.mark.parametrize("module", ["units", "comparisons", "labels", "conclusions", "show"])
+def test_words_and_numbers_need_no_matplotlib(module: str) -> None:
+    """Numbers, labels and sentences are used where nothing is drawn."""
+    target = "stockcust_analysis.show" + ("" if module == "show" else f".{module}")
+    code = f"import sys, {target}; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

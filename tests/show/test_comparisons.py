@@ -1,0 +1,95 @@
+"""Comparisons: the right quarters, only those that exist, in the order of the season."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show.comparisons import comparisons
+from tests.show.measure_tables import members, quarter_of
+
+
+def customers(**by_quarter: float) -> pd.DataFrame:
+    """Return the number of customers by quarter, written q2026Q3=1031."""
+    return pd.concat(
+        [quarter_of(name[1:], "B01", {"customers": value}) for name, value in by_quarter.items()],
+        ignore_index=True,
+    )
+
+
+def texts(table: pd.DataFrame, quarter: str, **options: object) -> list[str]:
+    """Return the comparisons of the number of customers in words."""
+    found = comparisons(table, "customers", branch_id="B01", quarter=quarter, **options)  # type: ignore[arg-type]
+    return [comparison.text() for comparison in found]
+
+
+def test_each_comparison_has_its_quarter() -> None:
+    """Third quarter 2026 against 2026Q2 (+10 %), 2025Q3 (×2) and 2025Q4 (-20 %)."""
+    table = customers(q2025Q3=550, q2025Q4=1375, q2026Q2=1000, q2026Q3=1100)
+    expected = ["环比 ▲ 10.0%", "同比 ▲ 100.0%", "较年初 ▼ 20.0%"]
+    assert texts(table, "2026Q3") == expected
+
+
+def test_fourth_quarter_leads_with_the_year_and_does_not_say_it_twice() -> None:
+    """At the year's end, versus year start is year-on-year: it is said once, and first."""
+    table = customers(q2025Q4=1000, q2026Q3=1250, q2026Q4=1100)
+    assert texts(table, "2026Q4") == ["同比 ▲ 10.0%", "环比 ▼ 12.0%"]
+
+
+def test_first_quarter_compares_with_year_start_once() -> None:
+    """In the first quarter, versus year start is quarter-on-quarter."""
+    table = customers(q2025Q1=1000, q2025Q4=1250, q2026Q1=1100)
+    assert texts(table, "2026Q1") == ["同比 ▲ 10.0%", "环比 ▼ 12.0%"]
+
+
+def test_what_does_not_exist_is_left_out() -> None:
+    """A new branch has nothing to compare with; an undefined earlier value is nothing too."""
+    assert texts(customers(q2026Q3=1100), "2026Q3") == []
+    undefined = customers(q2026Q2=1000, q2026Q3=1100).assign(value=[float("nan"), 1100])
+    assert texts(undefined, "2026Q3") == []
+    assert texts(customers(q2026Q2=1000), "2026Q3") == []
+
+
+def test_attainment_of_target() -> None:
+    """1,100 of 1,250 planned is 88 %; other branches' and quarters' targets do not count."""
+    targets = pd.DataFrame(
+        [
+            ("B01", "2026Q3", "customers", 1250),
+            ("B02", "2026Q3", "customers", 10),
+            ("B01", "2026Q2", "customers", 10),
+            ("B01", "2026Q3", "aum_period_end", 10),
+        ],
+        columns=["branch_id", "quarter", "measure", "target"],
+    )
+    assert texts(customers(q2026Q3=1100), "2026Q3", targets=targets) == ["计划完成率 88.0%"]
+    nothing_planned = targets.assign(target=0)
+    assert texts(customers(q2026Q3=1100), "2026Q3", targets=nothing_planned) == []
+
+
+def test_shares_change_in_points() -> None:
+    """From 10 % to 12 % is two percentage points, in either language."""
+    before = quarter_of("2026Q2", "B01", {"dormancy_rate": 0.10})
+    table = pd.concat([before, quarter_of("2026Q3", "B01", {"dormancy_rate": 0.12})])
+    (found,) = comparisons(table, "dormancy_rate", branch_id="B01", quarter="2026Q3")
+    assert (found.text(), found.text("en")) == ("环比 ▲ 2.0个百分点", "▲ 2.0 pp on quarter")
+
+
+def test_members_are_compared_with_themselves() -> None:
+    """The funds' penetration is compared with the funds' alone."""
+    now = members("penetration", "family", [0.9, 0.3, 0.12, 0.2])
+    before = now.assign(quarter="2026Q2", value=[0.8, 0.3, 0.10, 0.3])
+    (found,) = comparisons(
+        pd.concat([before, now]), "penetration",
+        branch_id="B01", quarter="2026Q3", dimension="family", member="fund",
+    )  # fmt: skip
+    assert found.text() == "环比 ▲ 2.0个百分点"
+
+
+def test_several_bases_need_a_choice() -> None:
+    """All and funded customers are different numbers: the caller must say which."""
+    table = customers(q2026Q2=1000, q2026Q3=1100)
+    both = pd.concat([table, table.assign(base="all", value=[5000.0, 4000.0])])
+    with pytest.raises(UsageError, match="bases all, funded"):
+        texts(both, "2026Q3")
+    assert texts(both, "2026Q3", base="all") == ["环比 ▼ 20.0%"]

@@ -1,0 +1,138 @@
+"""Labels: every name a page can meet has its words, in both languages."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import labels
+from stockcust_analysis.show.labels import label, measure_words, money_scales, names
+
+MEASURES = [
+    "customers",
+    "aum_period_end",
+    "aum_average_quarter",
+    "aum_per_customer",
+    "gini",
+    "top_1_share",
+    "top_5_share",
+    "top_10_share",
+    "top_20_share",
+    "share_of_customers_holding_80",
+    "ten_largest_share",
+    "herfindahl",
+    "active_rate",
+    "active_small_rate",
+    "silent_rate",
+    "dormancy_rate",
+    "silent_aum_share",
+    "dormant_aum_share",
+    "products_per_customer",
+    "multi_product_share",
+    "three_product_share",
+    "penetration",
+    "product_count_share",
+    "tier_customers",
+    "tier_customer_share",
+    "tier_aum",
+    "tier_aum_share",
+]
+MEMBERS = {
+    "tier": "residual potential effective mid high private",
+    "family": "deposit wealth fund insurance bond_metal loan credit_card merchant_acquiring "
+    "payroll",
+    "families_held": "0 1 2 3 4+",
+    "status": "active active_small silent dormant",
+    "base": "all funded effective managed",
+    "dimension": "tier family families_held",
+}
+WORDS = tomllib.loads(Path(labels.__file__).with_name("labels.toml").read_text(encoding="utf-8"))
+PAIRS = [
+    (f"{section}.{key}", entry)
+    for section, entries in WORDS.items()
+    if section != "money"
+    for key, entry in entries.items()
+]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_is_described(name: str) -> None:
+    """A measure has both names, a kind of unit and a direction."""
+    words = measure_words(name)
+    assert words.zh
+    assert words.en
+    assert words.kind in {"money", "count", "share", "ratio", "index"}
+    assert words.higher_is_better in {"yes", "no", "neutral"}
+
+
+def test_no_measure_is_described_that_does_not_exist() -> None:
+    """The word file and the list of measures say the same."""
+    assert sorted(names("measure")) == sorted(MEASURES)
+
+
+@pytest.mark.parametrize(("section", "expected"), MEMBERS.items())
+def test_members_have_words_in_page_order(section: str, expected: str) -> None:
+    """Every member of a dimension has its word, and stands in the order pages show."""
+    assert list(names(section)) == expected.split()
+    assert all(label(name, "en", within=section) for name in names(section))
+
+
+@pytest.mark.parametrize(("name", "entry"), PAIRS, ids=[name for name, _ in PAIRS])
+def test_both_languages_take_the_same_values(name: str, entry: dict[str, str]) -> None:
+    """A blank filled in one language may be left out in the other, never invented."""
+    assert {"zh", "en"} <= set(entry)
+    blanks = {language: set(re.findall(r"{\w*}", entry[language])) for language in ("zh", "en")}
+    assert blanks["zh"] == blanks["en"]
+
+
+def test_english_has_no_chinese() -> None:
+    """An English page shows no Chinese word or punctuation."""
+    beyond_latin = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
+    assert [name for name, entry in PAIRS if beyond_latin.search(entry["en"])] == []
+
+
+def test_names_within_a_section_are_told_apart() -> None:
+    """Two members of one dimension never share a word."""
+    for section in MEMBERS:
+        for language in ("zh", "en"):
+            found = [label(name, language, within=section) for name in names(section)]
+            assert len(set(found)) == len(found)
+
+
+def test_same_name_means_different_things() -> None:
+    """'effective' is a tier and a base: the section tells which."""
+    assert label("effective", within="tier") == "有效"
+    assert label("effective", within="base") == "有效客户"
+
+
+@pytest.mark.parametrize("kind", ["gini", "dormancy_rate", "products_per_customer"])
+def test_directions_follow_the_business(kind: str) -> None:
+    """More products are good, more dormancy is bad, concentration is neither."""
+    expected = {"gini": "neutral", "dormancy_rate": "no", "products_per_customer": "yes"}
+    assert measure_words(kind).higher_is_better == expected[kind]
+
+
+def test_units_of_money_grow() -> None:
+    """Both languages begin at one CNY and list their units in rising order."""
+    for language in ("zh", "en"):
+        divisors = [scale["divisor"] for scale in money_scales(language)]
+        assert divisors == sorted(divisors)
+        assert divisors[0] == 1
+
+
+def test_unknown_names_offer_the_close_ones() -> None:
+    """A slip of the pen is answered with what was meant."""
+    with pytest.raises(
+        UsageError, match=r"unknown measure to label 'dormancy_rat'.* 'dormancy_rate'"
+    ):
+        label("dormancy_rat")
+    with pytest.raises(UsageError, match=r"unknown tier to label 'hihg'.* Did you mean 'high'"):
+        label("hihg", within="tier")
+    with pytest.raises(UsageError, match=r"unknown kind of label 'tiers'.* 'tier'"):
+        label("high", within="tiers")
+    with pytest.raises(UsageError, match="unknown language 'cn'"):
+        label("gini", "cn")  # type: ignore[arg-type]
