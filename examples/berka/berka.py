@@ -37,8 +37,9 @@ def read_table(path: Path, *, may_be_cut: bool = False) -> pd.DataFrame:
         raise BankDataError(f"{path.name} is missing. Give the folder that holds the .asc files.")
     text = path.read_text(encoding="ascii")
     if may_be_cut and not text.endswith("\n"):
-        text, _, cut = text.rpartition("\n")
-        print(f"{path.name}: the last line is cut off and was dropped: {cut!r}", file=sys.stderr)
+        text = text.rpartition("\n")[0]
+        row = text.count("\n") + 2
+        print(f"{path.name}: line {row:,} is cut off and was dropped.", file=sys.stderr)
     frame = pd.read_csv(io.StringIO(text), sep=";", dtype=str, keep_default_na=False)
     return frame.apply(lambda column: column.str.strip())
 

@@ -60,6 +60,7 @@ def convert(
     out.mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         write_csv(frame, name, out / f"{name}.csv")
+    (out / "mapping.toml").write_text('name = "Czech bank (PKDD\'99)"\n', encoding="utf-8")
     return tables
 
 

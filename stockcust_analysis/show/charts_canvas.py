@@ -14,8 +14,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.comparisons import BANK
 from stockcust_analysis.show.figures import use_style
 from stockcust_analysis.show.labels import label
 
@@ -65,13 +65,13 @@ def say_no_data(ax: Axes, language: Language) -> Axes:
 
 def subject_of(frame: pd.DataFrame) -> str:
     """Return the branch a frame is about: its one branch, or the bank if it is alone."""
-    branches = sorted(set(frame["branch_id"]) - {BANK})
+    branches = sorted(set(frame["branch_id"]) - {WHOLE_BANK})
     if len(branches) > 1:
         raise UsageError(
             f"a chart shows one branch, the frame holds {len(branches)}: keep the rows of one "
-            f"branch_id, and those of '{BANK}' to compare with."
+            f"branch_id, and those of '{WHOLE_BANK}' to compare with."
         )
-    return branches[0] if branches else BANK
+    return branches[0] if branches else WHOLE_BANK
 
 
 def last_quarter(frame: pd.DataFrame) -> pd.DataFrame:

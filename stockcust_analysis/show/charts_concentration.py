@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import (
     ACTUAL,
@@ -22,7 +23,6 @@ from stockcust_analysis.show.charts_canvas import (
     subject_of,
     without_frame,
 )
-from stockcust_analysis.show.comparisons import BANK
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_share
 
@@ -54,12 +54,16 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     if own.empty:
         return say_no_data(ax, language)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    if subject != BANK:
-        bank = rows_of(current, BANK).sort_values("customer_share")
+    if subject != WHOLE_BANK:
+        bank = rows_of(current, WHOLE_BANK).sort_values("customer_share")
         ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
     ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
     _frame_unit_square(ax, language)
-    _key(ax, has_bank=subject != BANK and BANK in set(current["branch_id"]), language=language)
+    _key(
+        ax,
+        has_bank=subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"]),
+        language=language,
+    )
     _mark_top(ax, own, language)
     return ax
 

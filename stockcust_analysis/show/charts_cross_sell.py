@@ -8,6 +8,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import (
     ACTUAL,
@@ -24,7 +25,6 @@ from stockcust_analysis.show.charts_canvas import (
     subject_of,
     without_frame,
 )
-from stockcust_analysis.show.comparisons import BANK
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_share
 
@@ -52,10 +52,10 @@ def product_count_bars(
     ax = open_axes(ax)
     subject, counts = subject_of(frame), names("families_held")
     own = by_member(frame, "product_count_share", subject, counts)
-    bank = by_member(frame, "product_count_share", BANK, counts)
+    bank = by_member(frame, "product_count_share", WHOLE_BANK, counts)
     if own.isna().all():
         return say_no_data(ax, language)
-    compare = subject != BANK and bank.notna().any()
+    compare = subject != WHOLE_BANK and bank.notna().any()
     places = np.arange(len(counts))
     ax.bar(places, own.fillna(0), width=0.56, color=ACTUAL)
     if compare:
@@ -98,8 +98,8 @@ def penetration_dots(
     own = own[own.notna()]
     if own.empty:
         return say_no_data(ax, language)
-    bank = by_member(frame, "penetration", BANK, list(own.index))
-    ends = pd.DataFrame({"bank": own} if subject == BANK else {"branch": own, "bank": bank})
+    bank = by_member(frame, "penetration", WHOLE_BANK, list(own.index))
+    ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends.dropna(axis="columns", how="all")
     edge = max(float(ends.max().max()), 0.01)
     places = np.arange(len(own))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -12,9 +12,6 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.labels import Kind, label, measure_words
 from stockcust_analysis.show.units import change_between, format_change, format_share
-
-BANK: Final = "@bank"
-"""The branch_id of the whole bank's rows."""
 
 ComparisonName = Literal["previous_quarter", "year_ago", "year_start", "target"]
 

@@ -14,9 +14,10 @@ from typing import Final, get_args
 import pandas as pd
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show.blocks import Language, Sentence
-from stockcust_analysis.show.comparisons import BANK, target_of
+from stockcust_analysis.show.comparisons import target_of
 from stockcust_analysis.show.facts import Page, read_page
 from stockcust_analysis.show.findings import (
     NOISE,
@@ -175,7 +176,7 @@ def _too_few(page: Page, customers: int, key: str = "caution_few") -> Sentence:
 def _without_history(page: Page) -> Sentence:
     """Say that nothing can have risen or fallen yet."""
     earlier = str(Quarter.parse(page.quarter).previous)
-    key = "caution_new_bank" if page.branch_id == BANK else "caution_new"
+    key = "caution_new_bank" if page.branch_id == WHOLE_BANK else "caution_new"
     return _caution(page, key, quarter=earlier)
 
 

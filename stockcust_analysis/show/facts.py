@@ -8,8 +8,9 @@ from typing import Final
 
 import pandas as pd
 
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.comparisons import BANK, ComparisonName, compared_quarters
+from stockcust_analysis.show.comparisons import ComparisonName, compared_quarters
 from stockcust_analysis.show.labels import measure_words
 from stockcust_analysis.show.units import change_between
 
@@ -54,9 +55,9 @@ class Page:
 
     def bank(self, measure: str, member: str = "", *, quarter: str = "") -> Cell | None:
         """Return the bank's cell to compare with; None on the bank's own page."""
-        if self.branch_id == BANK:
+        if self.branch_id == WHOLE_BANK:
             return None
-        return self.cells.get((quarter or self.quarter, BANK, measure, member))
+        return self.cells.get((quarter or self.quarter, WHOLE_BANK, measure, member))
 
     @property
     def current(self) -> list[Cell]:
@@ -103,7 +104,7 @@ def read_page(measures: pd.DataFrame, *, branch_id: str, quarter: str, language:
     preferred, then effective, managed and all.
     """
     quarters = [quarter, *compared_quarters(quarter).values()]
-    here = measures["branch_id"].isin([branch_id, BANK]) & measures["quarter"].isin(quarters)
+    here = measures["branch_id"].isin([branch_id, WHOLE_BANK]) & measures["quarter"].isin(quarters)
     rows = measures[here & measures["value"].notna()]
     rank = rows["base"].map({base: place for place, base in enumerate(_BASE_ORDER)})
     # A later row replaces an earlier one under the same key: the preferred base comes last.

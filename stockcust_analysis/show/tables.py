@@ -20,13 +20,12 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.errors import ReportError, UsageError
+from stockcust_analysis.show.units import MISSING
 
 TABLE_MIME: Final = "application/vnd.stockcust.table+json"
-MISSING: Final = "–"
-"""What a missing value prints as."""
 
 Alignment = Literal["left", "right", "center"]
-_LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−–*\s]*([\d,]+(\.\d+)?)?\s*[%‰]?")
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−*\s]*([\d,]+(\.\d+)?)?\s*(%|‰|个百分点|pp)?|—|持平|flat")
 
 
 @dataclass(frozen=True)

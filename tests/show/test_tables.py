@@ -22,7 +22,7 @@ class TestTable:
     def test_cells(self) -> None:
         """Formats are applied, whole numbers get separators, missing values a dash."""
         shown = table(_frame(), caption="表", formats={"aum": "{:.1f}".format})
-        assert shown.rows == (("城关", "1.2", "1,200"), ("合计", "–", "3"))
+        assert shown.rows == (("城关", "1.2", "1,200"), ("合计", "—", "3"))
 
     def test_columns(self) -> None:
         """Labels replace names; numbers stand right, words left, unless said otherwise."""
