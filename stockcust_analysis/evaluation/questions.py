@@ -48,6 +48,7 @@ def questions(policy: Policy) -> list[Question]:
                 facts, value=f"{policy.dormancy.value}_cents", by=by, base=base
             ),
             DORMANCY,
+            ("all", FUNDED),
         ),
         *_cross_sell_questions(policy),
         Question(

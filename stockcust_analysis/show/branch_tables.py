@@ -83,7 +83,7 @@ def tier_table(page: BranchPage) -> Table:
 
 
 def dormancy_table(page: BranchPage) -> Table:
-    """Return customers by activity, this quarter and the one before, and the idle ones' assets."""
+    """Return customers by activity: funded ones with their assets, and all, empty accounts too."""
     before = str(page.evaluation.quarter.previous)
     rows = []
     for status, measure in _STATUS_MEASURES.items():
@@ -91,14 +91,19 @@ def dormancy_table(page: BranchPage) -> Table:
         rows.append(
             [
                 page.word(status, "status"),
-                format_count(_value(page, measure, column="numerator")),
-                format_share(_value(page, measure)),
-                format_share(_value(page, measure, quarter=before)),
-                format_share(_value(page, measure, branch_id=WHOLE_BANK)),
-                format_share(_value(page, aum) if aum else None),
+                format_count(_value(page, measure, base="funded", column="numerator")),
+                format_share(_value(page, measure, base="funded")),
+                format_share(_value(page, measure, base="funded", quarter=before)),
+                format_share(_value(page, measure, base="funded", branch_id=WHOLE_BANK)),
+                format_share(_value(page, aum, base="funded") if aum else None),
+                format_count(_value(page, measure, base="all", column="numerator")),
+                format_share(_value(page, measure, base="all")),
             ]
         )
-    columns = ["status", "customers", "customer_share", "before", "bank", "idle_aum_share"]
+    columns = [
+        "status", "funded", "customer_share", "before", "bank", "idle_aum_share",
+        "all", "all_share",
+    ]  # fmt: skip
     return _finished(page, rows, columns, "dormancy")
 
 

@@ -42,7 +42,14 @@ _STORIES: Final = (
     Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
     Story("concentration", "concentration", "top_20_share", of_customers=False),
     Story("silent_assets", "dormancy", "silent_aum_share", of_customers=False),
-    Story("ten_largest", "concentration", "ten_largest_share", False, beside_bank=False),
+    Story(
+        "ten_largest",
+        "concentration",
+        "ten_largest_share",
+        of_customers=False,
+        beside_bank=False,
+        alarming=True,
+    ),
 )
 _FAMILY_STORY: Final = Story("family_gap", "cross_sell", "penetration", of_customers=True)
 

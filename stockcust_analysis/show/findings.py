@@ -33,6 +33,9 @@ class NoiseLimits:
     Money and counts: `relative` change. Shares: `points`, and for shares of customers also
     `standard_errors` of the branch's own number of customers. With fewer than `fewest_customers`
     nothing is compared. An unfavourable finding weighs more, so that it comes first.
+
+    `alarm` is the share of assets in the hands of the ten largest that is worth a sentence by
+    itself, where ten customers are a small part (one in `alarm_customers` / 10) of the branch.
     """
 
     relative: float = 0.01
@@ -40,6 +43,8 @@ class NoiseLimits:
     standard_errors: float = 2.0
     fewest_customers: int = 30
     unfavourable_weight: float = 1.5
+    alarm: float = 0.5
+    alarm_customers: int = 200
 
     def of_share(self, share: float, customers: int | None) -> float:
         """Return by how much a share may differ without meaning anything.
@@ -67,6 +72,7 @@ class Story:
     measure: str
     of_customers: bool
     beside_bank: bool = True
+    alarming: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,8 +106,12 @@ def share_finding(page: Page, story: Story, member: str = "") -> Finding | None:
         trend = movement.change / NOISE.of_share(movement.before.value, customers)
         if abs(trend) >= 1:
             clauses.append(movement_words(page, story.measure, movement, story.beside_bank))
-    lead = _lead(page, words(page, story.name, "story", family=family), gap, trend, "verdict")
+    subject = words(page, story.name, "story", family=family)
+    lead = _lead(page, subject, gap, trend, "verdict")
     weight = max(_weight(gap, story.measure), _weight(trend, story.measure))
+    if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
+        lead = words(page, "lead", story=subject, verdict=words(page, "high", "verdict"))
+        weight = max(weight, _weight((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
     return Finding(sentence(page, clauses, lead=lead), story.section, weight)
 
 

@@ -92,7 +92,7 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
 
 def test_a_quarter_that_is_not_there(tiny_bank: TinyBank) -> None:
     """An unknown quarter is an error that lists those there are."""
-    with pytest.raises(UsageError, match="unknown quarter '2027Q1'.*2026Q2, 2026Q3"):
+    with pytest.raises(UsageError, match=r"unknown quarter '2027Q1'.*2026Q2, 2026Q3"):
         evaluation_of(tiny_bank(), "2027Q1")
     with pytest.raises(UsageError, match="Write it like 2026Q3"):
         evaluation_of(tiny_bank(), "2026-09")

@@ -51,7 +51,7 @@ def test_every_mismatch_is_named_at_once(notebook: Path) -> None:
 
 
 def test_a_notebook_without_parameters_cell_is_refused(tmp_path: Path) -> None:
-    """papermill would run it with defaults; here it is an error."""
+    """By itself papermill would run it with defaults; here it is an error."""
     path = tmp_path / "no_parameters.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
     with pytest.raises(NotebookError, match="0 cells tagged 'parameters'"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import cast
@@ -325,16 +324,6 @@ def test_two_bases_in_one_frame_are_refused() -> None:
     funded = members("penetration", "family", BRANCH_FAMILIES)
     with pytest.raises(UsageError, match="several bases"):
         charts.penetration_dots(pd.concat([funded, funded.assign(base="all")]))
-
-
-@pytest.mark.parametrize("function", charts.__all__)
-def test_a_chart_is_quick(function: str) -> None:
-    """A page of charts must not hold up hundreds of branches: 0.15 s each, once warm."""
-    name = next(name for name, (chart, _) in FIGURES.items() if chart == function)
-    drawn(name)
-    started = time.process_time()
-    drawn(name)
-    assert time.process_time() - started < 0.15
 
 
 @pytest.mark.parametrize("module", ["units", "comparisons", "labels", "conclusions", "show"])

@@ -347,3 +347,22 @@ class TestSections:
         """A chapter that does not exist is an error with the names of those that do."""
         with pytest.raises(UsageError, match=r"unknown section 'dormant'.*'dormancy'"):
             section_conclusion(story(), "dormant", branch_id="B01", quarter="2026Q3")  # type: ignore[arg-type]
+
+
+class TestTenLargest:
+    """A branch that lives on ten customers is told so, even when nothing has changed."""
+
+    def test_a_high_share_is_told_without_a_change(self) -> None:
+        """70 % in the hands of ten of 5,000 customers, this quarter and the one before."""
+        table = story({"ten_largest_share": 0.7}, before={"ten_largest_share": 0.7})
+        assert "最大十户占比偏高" in leads(table)
+
+    def test_below_the_alarm_a_steady_share_is_no_news(self) -> None:
+        """49 % is below the alarm of 50 %."""
+        table = story({"ten_largest_share": 0.49}, before={"ten_largest_share": 0.49})
+        assert "最大十户占比偏高" not in leads(table)
+
+    def test_in_a_small_branch_ten_customers_hold_much_by_nature(self) -> None:
+        """Ten of 150 customers with 70 % raise no alarm."""
+        few: Mapping[Key, float] = {"customers": 150, "ten_largest_share": 0.7}
+        assert "最大十户占比偏高" not in leads(story(few, before=few))

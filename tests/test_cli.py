@@ -1,0 +1,88 @@
+"""The command line: what a person or a scheduler sees of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stockcust_analysis import cli
+from tests.tiny_bank import HOLDINGS, TinyBank
+
+
+def run(*arguments: str | Path) -> int:
+    """Run the command line in this process and return its exit code."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["stockcust", *map(str, arguments)])
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+def test_check_counts_rows_and_quarters(
+    tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Good extracts are answered with their tables, rows and quarters."""
+    assert run("check", tiny_bank()) == 0
+    shown = capsys.readouterr().out
+    assert "customers                  7 rows" in shown
+    assert "Quarters: 2026Q2, 2026Q3." in shown
+
+
+def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bad extracts end with exit code 2 and a numbered list on stderr."""
+    folder = tiny_bank(holdings=HOLDINGS.replace("loan", "loans").replace("A4,C4", "A4,C9"))
+    assert run("check", folder) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("stockcust: 2 problems in 1 table of")
+    assert "For 'loans': did you mean 'loan'?" in shown.err
+    assert shown.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("check", "nowhere"), "'nowhere' is not a folder"),
+        (("report", "nowhere", "--quarter", "2026Q3"), "'nowhere' is not a folder"),
+        (("report", "nowhere"), "Missing option '--quarter'"),
+        (("reprot", "nowhere"), "No such command 'reprot'"),
+        (("report", "x", "--quarter", "2026Q3", "--language", "fr"), "'fr' is not one of"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that is not there and a wrong option are one message and exit code 2."""
+    assert run(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_interrupt_is_exit_code_130(
+    tiny_bank: TinyBank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends with 130 and says how to go on."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("stockcust_analysis.report.quarter.make_reports", interrupted)
+    assert run("report", tiny_bank(), "--quarter", "2026Q3") == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_evaluate_writes_the_facts_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """`stockcust evaluate` leaves an evaluation and no pages."""
+    out = tmp_path / "out"
+    assert run("evaluate", tiny_bank(), "--quarter", "2026Q3", "--out", out) == 0
+    assert (out / "2026Q3" / "evaluation" / "measures.csv").exists()
+    assert not (out / "2026Q3" / "branches").exists()
+
+
+def test_a_sample_of_another_size_meets_the_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`stockcust sample` makes a bank of the size asked for, and `check` finds it good."""
+    folder = tmp_path / "bank"
+    size = ("--branches", "12", "--customers", "2400", "--seed", "7")
+    assert run("sample", "--out", folder, *size) == 0
+    assert run("check", folder) == 0
+    assert "2025Q3, 2025Q4, 2026Q1, 2026Q2, 2026Q3" in capsys.readouterr().out
