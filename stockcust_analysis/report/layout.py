@@ -17,7 +17,7 @@ _LINE: Final = 50.0
 """Width of a full line of a table, in ems of its ordinary size."""
 _ORDINARY_SIZE: Final = 9.0
 _SMALLEST_SIZE: Final = 6.5
-_WIDEST_WORDS: Final = 18.0
+_WIDEST_WORDS: Final = 30.0
 _GUTTER: Final = 1.3
 _EXTRA_GUTTER: Final = 1.3
 """Between a column of numbers, flush right, and a column of words, flush left."""
@@ -32,7 +32,7 @@ def arranged(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Bl
     sections = [block for block in kept if block["kind"] == "heading" and block["level"] == 1]
     if is_report and len(sections) >= _CONTENTS_FROM:
         kept.insert(_end_of_opening(kept), {"kind": "contents"})
-    return kept
+    return [_led(before, block) for before, block in zip([None, *kept], kept, strict=False)]
 
 
 def first_heading(blocks: Sequence[Block]) -> str:
@@ -83,6 +83,12 @@ def _end_of_opening(blocks: Sequence[Block]) -> int:
         if block["kind"] in ("key-figures", "sentences"):
             place = position + 1
     return place
+
+
+def _led(before: Block | None, block: Block) -> Block:
+    """Mark the words that open a section: they never stay behind alone at the end of a page."""
+    opens = block["kind"] == "paragraph" and before is not None and before["kind"] == "heading"
+    return {**block, "opens": True} if opens else block
 
 
 def _measured(table: Block) -> dict[str, Any]:

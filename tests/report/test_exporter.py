@@ -372,3 +372,17 @@ class TestPDF:
             assert [page for page in pages if "标志" in page] == [
                 page for page in pages if "甲0乙1" in page
             ]
+
+    def test_opening_words_stay_with_what_they_open(self) -> None:
+        """A heading and its first words never stay alone at the end of a page."""
+        filler = _table(*(f"第{n}支行" for n in range(14)), caption="前表")
+        for lines in range(1, 18):
+            cells = [
+                words("文。\n\n" * lines),
+                words("## 标志\n\n开头的话。"),
+                shown(_table(*"甲乙丙丁戊己庚辛")),
+            ]
+            pages = printed(shown(COVER), shown(filler), *cells).pages()
+            assert [page for page in pages if "开头的话" in page] == [
+                page for page in pages if "甲0乙1" in page
+            ]
