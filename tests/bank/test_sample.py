@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.contract import TABLES, Kind
+from stockcust_analysis.bank.mapping import Mapping, read_mapping
 from stockcust_analysis.bank.sample import make_bank, write_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
@@ -69,6 +70,11 @@ class TestContract:
             assert [str(quarter) for quarter in opened.quarters][::4] == ["2025Q3", "2026Q3"]
             for name, frame in bank.items():
                 assert len(opened.table(name)) == len(frame)
+
+    def test_the_written_bank_has_a_name(self, tmp_path: Path) -> None:
+        """`mapping.toml` names the bank, and nothing else."""
+        write_bank(make_bank(branches=8, customers=800), tmp_path)
+        assert read_mapping(tmp_path / "mapping.toml") == Mapping(name="青禾农村商业银行")
 
     def test_files_hold_exact_money_and_real_dates(self, tmp_path: Path) -> None:
         """Parquet holds DECIMAL(18,2) and DATE; CSV has LF line ends and no byte order mark."""
