@@ -77,7 +77,7 @@ def test_measures_for_headquarters(reported: Path) -> None:
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     table = pd.read_csv(path, dtype={"branch_id": str}, encoding="utf-8-sig")
     here = table[(table["branch_id"] == "001") & (table["quarter"] == "2026Q3")]
-    dormancy = here[here["measure"] == "dormancy_rate"]
+    dormancy = here[(here["measure"] == "dormancy_rate") & (here["base"] == "funded")]
     assert dormancy["value"].tolist() == [0.5]
     assert dormancy["branch_name"].tolist() == ["城关支行"]
 
