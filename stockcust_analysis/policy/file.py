@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from stockcust_analysis.errors import PolicyError, did_you_mean
 
@@ -39,15 +39,29 @@ def build(cls: type[Rule], table: object, where: str, problems: list[str]) -> Ru
         return None
 
 
+def require(made: Rule | None, file: str, problems: list[str]) -> Rule:
+    """Return what was built from a file, or raise one error that lists all problems."""
+    if made is None or problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise PolicyError(f"{file} cannot be followed:\n{listed}")
+    return made
+
+
 def _required(cls: type) -> list[str]:
     """Return the fields that have no default."""
-    return [field.name for field in fields(cls) if field.default is MISSING]
+    return [
+        field.name
+        for field in fields(cls)
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
 
 
 def _value(hint: Any, value: object, where: str, problems: list[str]) -> object:
     """Return `value` in the type of the field, or None after adding a problem."""
     if get_origin(hint) is tuple:
         return _list(get_args(hint)[0], value, where, problems)
+    if get_origin(hint) is Literal:
+        return _choice(get_args(hint), value, where, problems)
     if is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value, where, problems)
     wanted = next(one for one in get_args(hint) or (hint,) if one is not type(None))
@@ -60,9 +74,23 @@ def _list(item: Any, value: object, where: str, problems: list[str]) -> tuple[ob
         problems.append(f"{where}: expected a list, found {_shown(value)}.")
         return ()
     return tuple(
-        _value(item, entry, f"{where}[{position}]", problems)
+        _value(item, entry, f"{where}[{_entry(entry, position)}]", problems)
         for position, entry in enumerate(value, start=1)
     )
+
+
+def _entry(entry: object, position: int) -> object:
+    """Return how an entry of a list is called: by its name when it has one."""
+    return entry.get("name", position) if isinstance(entry, Mapping) else position
+
+
+def _choice(allowed: tuple[str, ...], value: object, where: str, problems: list[str]) -> object:
+    """Return a text that must be one of those allowed."""
+    if value in allowed:
+        return value
+    close = did_you_mean(str(value), allowed)
+    problems.append(f"{where}: takes {', '.join(allowed)}; found {_shown(value)}.{close}")
+    return None
 
 
 def _plain(wanted: type, value: object, where: str, problems: list[str]) -> object:

@@ -1,0 +1,34 @@
+"""The rules a bank measures by: tiers, dormancy, product families and bases, read from one file.
+
+A policy is data. It is written in TOML, versioned, printed in the report, and never computed from
+the quarter's own figures: a border that moved with the data would turn into migration.
+"""
+
+from stockcust_analysis.policy.coverage import CoverageRule, CustomerClass, ProfileTarget
+from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
+from stockcust_analysis.policy.families import EVIDENCE, Family, ProductFamilies
+from stockcust_analysis.policy.load import DEFAULT, load_policy
+from stockcust_analysis.policy.rules import Bases, Policy
+from stockcust_analysis.policy.tiers import Tier, TierMemory, TierMonths, TierScheme
+from stockcust_analysis.policy.worklists import LISTS, WorkListRule
+
+__all__ = [
+    "DEFAULT",
+    "EVIDENCE",
+    "LISTS",
+    "AttritionRule",
+    "Bases",
+    "CoverageRule",
+    "CustomerClass",
+    "DormancyRule",
+    "Family",
+    "Policy",
+    "ProductFamilies",
+    "ProfileTarget",
+    "Tier",
+    "TierMemory",
+    "TierMonths",
+    "TierScheme",
+    "WorkListRule",
+    "load_policy",
+]

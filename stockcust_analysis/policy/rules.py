@@ -1,0 +1,56 @@
+"""The policy as one object: all rules in force for one evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.coverage import CoverageRule
+from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
+from stockcust_analysis.policy.families import ProductFamilies
+from stockcust_analysis.policy.tiers import TierMemory, TierScheme
+from stockcust_analysis.policy.worklists import WorkListRule
+
+
+@dataclass(frozen=True)
+class Bases:
+    """Lowest quarter-average AUM, in CNY, of a funded (有资产) and an effective (有效) customer."""
+
+    funded: float = 100
+    effective: float = 10_000
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules in force for one evaluation: one field per table of the policy file."""
+
+    name: str
+    version: str
+    tiers: TierScheme
+    dormancy: DormancyRule
+    families: ProductFamilies
+    tier_memory: TierMemory
+    base: str = ""
+    bases: Bases = Bases()
+    customer_types: tuple[str, ...] = ("personal", "sole_trader")
+    attrition: AttritionRule = field(default_factory=AttritionRule)
+    coverage: CoverageRule = field(default_factory=CoverageRule)
+    worklists: WorkListRule = field(default_factory=WorkListRule)
+    dormancy_presets: tuple[DormancyRule, ...] = ()
+    tier_memory_presets: tuple[TierMemory, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""
+        rules = asdict(self) | {"base": ""}
+        content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def dormancy_rule(self, name: str) -> DormancyRule:
+        """Return the rule in force or the preset called `name`."""
+        rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
+        if name not in rules:
+            raise UsageError.unknown("dormancy rule", name, rules)
+        return rules[name]

@@ -1,0 +1,344 @@
+"""Policies: what is shipped, what is refused, how a mistake is told, and what is inherited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy.load import shipped_policies
+
+SHIPPED = Path("stockcust_analysis/policies/rural_commercial_bank.toml")
+STATED = 'name = "own"\nversion = "7"\nbase = "rural_commercial_bank"\n'
+
+
+def own(folder: Path, differs: str = "", *, stated: str = STATED, name: str = "own.toml") -> Path:
+    """Write a bank's own file: what it states of itself, and what differs."""
+    path = folder / name
+    path.write_text(stated + differs, "utf-8")
+    return path
+
+
+def written(folder: Path, change: tuple[str, str] = ("", "")) -> Path:
+    """Write the shipped policy with one text replaced, and return its path."""
+    text = SHIPPED.read_text("utf-8")
+    assert change[0] in text
+    return own(folder, text.replace(*change, 1) if change[0] else text, stated="")
+
+
+def test_shipped_tiers_are_the_practice_notes_borders() -> None:
+    """The six tiers begin at 0, 100, 10,000, 50,000, 500,000 and 6,000,000 CNY."""
+    tiers = load_policy("rural_commercial_bank").tiers.tiers
+    assert [(tier.zh, tier.lower) for tier in tiers] == [
+        ("零散", 0), ("潜力", 100), ("有效", 10_000), ("中端", 50_000), ("高端", 500_000),
+        ("私行", 6_000_000),
+    ]  # fmt: skip
+
+
+def test_a_joint_stock_bank_has_higher_borders_below() -> None:
+    """Its potential customers start at 1,000, its effective at 20,000; nothing else differs."""
+    policy, base = load_policy("joint_stock_bank"), load_policy()
+    assert [tier.lower for tier in policy.tiers.tiers] == [
+        0, 1_000, 20_000, 50_000, 500_000, 6_000_000,
+    ]  # fmt: skip
+    assert (policy.bases.funded, policy.bases.effective) == (100, 20_000)
+    assert (policy.dormancy, policy.families) == (base.dormancy, base.families)
+
+
+def test_shipped_dormancy_rule() -> None:
+    """The rule in force is six months below 500 CNY, and presets are found by name."""
+    policy = load_policy()
+    rule = policy.dormancy
+    assert (rule.name, rule.idle_months, rule.cap, rule.cap_inclusive) == (
+        "rural_6m_500", 6, 500, False,
+    )  # fmt: skip
+    assert policy.dormancy_rule("rural_6m_500") is rule
+    assert policy.dormancy_rule("cib_2025").idle_days == 365
+
+
+@pytest.mark.parametrize(
+    ("name", "period", "cap", "scope"),
+    [
+        ("rural_6m_500", 6, 500, ()),
+        ("rural_3y_100", 36, 100, ("personal",)),
+        ("cib_2025", 365, 10, ("personal",)),
+        ("nfra_2023", 60, None, ("personal",)),
+        ("psbc_2024", 60, None, ("personal",)),
+        ("pboc_unit_1y", 12, None, ("corporate",)),
+        ("crm_6m", 6, None, ()),
+        ("crm_12m", 12, None, ()),
+        ("uk_2008", 180, None, ()),
+        ("us_ca_3y", 36, None, ()),
+    ],
+)
+def test_dormancy_presets_are_the_published_rules(
+    name: str, period: int, cap: float | None, scope: tuple[str, ...]
+) -> None:
+    """Each preset has the period, cap and scope of its source, whose evidence stands in front."""
+    rule = load_policy().dormancy_rule(name)
+    assert (rule.idle_months or rule.idle_days, rule.cap, rule.scope) == (period, cap, scope)
+    assert rule.source.startswith(("[D] ", "[P] ", "[W] "))
+
+
+def test_dormancy_presets_restart_the_clock_as_their_law_says() -> None:
+    """A contact counts in California, the opening in the UK, and the end of a term in both."""
+    policy = load_policy()
+    assert policy.dormancy_rule("us_ca_3y").clock == ("transaction", "maturity", "contact")
+    assert policy.dormancy_rule("uk_2008").clock == ("transaction", "maturity", "opening")
+
+
+def test_shipped_families_are_nine_and_channels_are_apart() -> None:
+    """Demand and time deposits are one family; mobile banking is a channel, not a product."""
+    families = load_policy().families
+    assert len(families.names) == 9
+    assert families.families[0].products == ("demand_deposit", "time_deposit")
+    assert "mobile_banking" in families.channel_names
+    assert "loan" not in families.aum_products
+
+
+def test_only_policies_are_on_offer() -> None:
+    """Actions and presets lie beside the policies and are not taken for one."""
+    assert shipped_policies() == ("joint_stock_bank", "rural_commercial_bank")
+    with pytest.raises(UsageError, match=r"unknown policy 'actions'.* Available: joint_stock_bank"):
+        load_policy("actions")
+
+
+def test_unknown_names_offer_close_ones() -> None:
+    """A misspelt policy or dormancy rule is answered with those that exist."""
+    with pytest.raises(UsageError, match="Did you mean 'rural_commercial_bank'"):
+        load_policy("rural_comercial_bank")
+    with pytest.raises(UsageError, match=r"unknown dormancy rule 'cib_2024'\. Did you mean 'cib_2"):
+        load_policy().dormancy_rule("cib_2024")
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    """A path without a file says which file."""
+    with pytest.raises(UsageError, match=r"no policy file mine\.toml"):
+        load_policy(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize("content", [b"name = ", "name = '行'".encode("gb18030")])
+def test_unreadable_file_is_a_policy_error(tmp_path: Path, content: bytes) -> None:
+    """Broken TOML and a file that is not UTF-8 are refused by name."""
+    path = tmp_path / "broken.toml"
+    path.write_bytes(content)
+    with pytest.raises(PolicyError, match=r"broken\.toml is not"):
+        load_policy(path)
+
+
+def test_own_file_equals_the_shipped_one(tmp_path: Path) -> None:
+    """The same rules give the same digest, wherever the file lies and however it begins."""
+    path = written(tmp_path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_policy(str(path)).digest == load_policy().digest
+
+
+def test_digest_ignores_how_a_rule_is_written_and_sees_what_it_says(tmp_path: Path) -> None:
+    """Comments, number style and inheritance leave the digest as it is; a border does not."""
+    shipped = load_policy().digest
+    same = 'name = "rural_commercial_bank"\nversion = "2026.1"\nbase = "rural_commercial_bank"\n'
+    change = ("funded = 100\n", "funded = 100.0 # CNY\n")
+    assert load_policy(written(tmp_path, change)).digest == shipped
+    assert load_policy(own(tmp_path, stated=same)).digest == shipped
+    assert load_policy(written(tmp_path, ("lower = 50_000,", "lower = 60_000,"))).digest != shipped
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Unknown keys with close matches, wrong types and missing keys come in one error."""
+    path = tmp_path / "broken.toml"
+    path.write_text(
+        'name = "broken"\nversions = "1"\ncustomer_types = "personal"\nbase = 4\n'
+        '[tiers]\nname = 3\ntiers = [{ name = "all", lower = "0", zh = "全", en = "All" }, 5]\n'
+        '[dormancy]\nname = "d"\ncap = true\nidle_month = 6\n[families]\nfamilies = []\n'
+        "[bases]\nfunded = inf\n",
+        "utf-8",
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path)
+    told = str(caught.value)
+    for line in (
+        "broken.toml cannot be followed",
+        "versions: unknown key. Did you mean 'version'?",
+        "version: missing.",
+        "base: expected text, found 4.",
+        "customer_types: expected a list, found 'personal'.",
+        "tiers.name: expected text, found 3.",
+        "tiers.tiers[all].lower: expected a number, found '0'.",
+        "tiers.tiers[2]: expected a table, found 5.",
+        "dormancy.cap: expected a number, found True.",
+        "dormancy.idle_month: unknown key. Did you mean 'idle_months'",
+        "bases.funded: expected a number, found inf.",
+    ):
+        assert line in told
+
+
+def test_a_policy_without_a_base_states_the_four_that_have_no_default(tmp_path: Path) -> None:
+    """Tiers and their memory, dormancy and families must be there; other rules have defaults."""
+    required = """
+dormancy = { preset = "crm_6m" }
+tiers = { name = "one", tiers = [{ name = "all", lower = 0, zh = "全", en = "All" }] }
+families = { families = [] }
+tier_memory = { preset = "cbhb" }
+"""
+    policy = load_policy(own(tmp_path, required, stated='name = "own"\nversion = "7"\n'))
+    assert policy.bases.funded == 100
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, stated='name = "own"\nversion = "7"\n'))
+    assert str(caught.value).splitlines()[1:] == [
+        "  - tiers: missing.", "  - dormancy: missing.", "  - families: missing.",
+        "  - tier_memory: missing.",
+    ]  # fmt: skip
+
+
+def test_impossible_rule_is_told_with_its_place(tmp_path: Path) -> None:
+    """A rule that breaks itself is told together with where it stands."""
+    path = own(tmp_path, 'tiers = { name = "t", tiers = [{ name = "mid", lower = 9 }] }')
+    with pytest.raises(PolicyError, match="tiers: tier scheme 't': borders must rise"):
+        load_policy(path)
+
+
+def test_own_file_states_only_what_differs(tmp_path: Path) -> None:
+    """A changed key is changed, and every other rule is the base's."""
+    policy, base = load_policy(own(tmp_path, "[bases]\neffective = 20_000\n")), load_policy()
+    assert (policy.name, policy.version, policy.base) == ("own", "7", "rural_commercial_bank")
+    assert (policy.bases.funded, policy.bases.effective) == (100, 20_000)
+    assert (policy.tiers, policy.dormancy, policy.families) == (
+        base.tiers, base.dormancy, base.families,
+    )  # fmt: skip
+
+
+def test_own_file_states_its_own_name_and_version(tmp_path: Path) -> None:
+    """Other rules under the base's name or version would be a lie in the report."""
+    with pytest.raises(PolicyError, match=r"(?s)name: missing.*version: missing"):
+        load_policy(own(tmp_path, stated='base = "rural_commercial_bank"\n'))
+
+
+def test_lists_replace_and_named_tables_merge(tmp_path: Path) -> None:
+    """A list of texts is replaced; entries with a name change, come, and go one by one."""
+    differs = """
+customer_types = ["corporate"]
+[tiers]
+tiers = [
+    { name = "residual", remove = true },
+    { name = "potential", lower = 0 },
+    { name = "mid", en = "Middle" },
+    { name = "upper_mid", lower = 200_000, zh = "中高端", en = "Upper mid" },
+]
+"""
+    policy = load_policy(own(tmp_path, differs))
+    assert policy.customer_types == ("corporate",)
+    assert [(tier.name, tier.lower, tier.en) for tier in policy.tiers.tiers] == [
+        ("potential", 0, "Potential"),
+        ("effective", 10_000, "Effective"),
+        ("mid", 50_000, "Middle"),
+        ("upper_mid", 200_000, "Upper mid"),
+        ("high", 500_000, "High"),
+        ("private", 6_000_000, "Private"),
+    ]
+
+
+def test_a_new_entry_written_first_stands_last(tmp_path: Path) -> None:
+    """Without an entry before it a new one goes to the end; after a removed one, in its place."""
+    differs = """
+[families]
+families = [{ name = "gold", zh = "黄金", en = "Gold", products = ["metal"] },
+            { name = "bond_metal", remove = true },
+            { name = "bond", zh = "债券", en = "Bond", products = ["bond"] }]
+"""
+    names = load_policy(own(tmp_path, differs)).families.names
+    assert names[-1] == "gold"
+    assert names[3:6] == ("insurance", "bond", "loan")
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ('{ name = "midd", remove = true }', "cannot remove 'midd'. Did you mean 'mid'"),
+        ('{ name = "mid", lower = 1, remove = true }', "'mid'. Write only remove = true."),
+        ('{ name = "mid", remove = false }', "'mid'. Write only remove = true."),
+        ('{ name = "mid" }, { name = "mid" }', "tiers.tiers: 'mid' is stated twice."),
+        ('{ lower = 4 }', "tiers.tiers[1].name: missing."),
+    ],
+)  # fmt: skip
+def test_entries_that_cannot_be_merged(tmp_path: Path, entries: str, told: str) -> None:
+    """Removing what is not there, half a removal, and an entry stated twice or unnamed are told."""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, f"[tiers]\ntiers = [{entries}]\n"))
+    assert told in str(caught.value)
+
+
+def test_an_empty_list_replaces_too(tmp_path: Path) -> None:
+    """No channels at all is a rule like any other."""
+    assert load_policy(own(tmp_path, "[families]\nchannels = []\n")).families.channels == ()
+
+
+def test_choosing_a_preset(tmp_path: Path) -> None:
+    """Another preset replaces the base's rule as a whole, changes of the base included."""
+    changed = '[dormancy]\npreset = "crm_6m"\nname = "crm_300"\ncap = 300\n'
+    province = own(tmp_path, changed, name="province.toml")
+    assert load_policy(province).dormancy.cap == 300
+    stated = STATED.replace("rural_commercial_bank", "province.toml")
+    policy = load_policy(own(tmp_path, '[dormancy]\npreset = "nfra_2023"\n', stated=stated))
+    assert policy.dormancy == load_policy().dormancy_rule("nfra_2023")
+
+
+def test_changing_a_preset_needs_a_name(tmp_path: Path) -> None:
+    """A changed rule may not go by the preset's name; with its own it keeps the rest."""
+    changed = "[dormancy]\nidle_days = 100\n"
+    with pytest.raises(PolicyError, match=r"differs from preset 'rural_6m_500'\. Give it a name"):
+        load_policy(own(tmp_path, changed))
+    rule = load_policy(own(tmp_path, changed + 'name = "hundred_days"\n')).dormancy
+    assert (rule.name, rule.idle_days, rule.idle_months, rule.cap) == (
+        "hundred_days", 100, None, 500,
+    )  # fmt: skip
+    assert rule.exempt == load_policy().dormancy.exempt
+
+
+def test_a_preset_of_ones_own(tmp_path: Path) -> None:
+    """A bank may add presets; they are found by name beside the shipped ones, and can be chosen."""
+    differs = """
+dormancy = { preset = "nine" }
+[[dormancy_presets]]
+name = "nine"
+idle_months = 9
+"""
+    policy = load_policy(own(tmp_path, differs))
+    assert policy.dormancy.idle_months == 9
+    assert policy.dormancy_rule("cib_2025").idle_days == 365
+
+
+def test_unknown_preset_offers_close_names(tmp_path: Path) -> None:
+    """A misspelt preset is answered with those that exist."""
+    with pytest.raises(PolicyError, match=r"dormancy\.preset: unknown preset 'crm_6'.*'crm_6m'"):
+        load_policy(own(tmp_path, '[dormancy]\npreset = "crm_6"\n'))
+
+
+def test_a_base_may_be_a_file_beside(tmp_path: Path) -> None:
+    """A bank builds on its province's file, and that on a shipped policy."""
+    own(tmp_path, "[bases]\nfunded = 200\neffective = 30_000\n", name="province.toml")
+    stated = STATED.replace("rural_commercial_bank", "province.toml")
+    bases = load_policy(own(tmp_path, "[bases]\nfunded = 300\n", stated=stated)).bases
+    assert (bases.funded, bases.effective) == (300, 30_000)
+
+
+def test_a_base_of_the_same_name_is_no_circle(tmp_path: Path) -> None:
+    """A bank's file may be called like the shipped policy it builds on."""
+    path = own(tmp_path, name="rural_commercial_bank.toml")
+    assert load_policy(path).tiers == load_policy().tiers
+
+
+def test_policies_that_build_on_each_other_are_refused(tmp_path: Path) -> None:
+    """A circle of bases is told with all its files."""
+    own(tmp_path, stated=STATED.replace("rural_commercial_bank", "own.toml"), name="b.toml")
+    path = own(tmp_path, stated=STATED.replace("rural_commercial_bank", "b.toml"))
+    with pytest.raises(PolicyError, match=r"each other: own\.toml → b\.toml → own\.toml\.$"):
+        load_policy(path)
+
+
+def test_a_base_that_is_not_there(tmp_path: Path) -> None:
+    """A misspelt base is answered like a misspelt policy."""
+    stated = STATED.replace("rural_commercial_bank", "joint_stock_bnk")
+    with pytest.raises(UsageError, match="Did you mean 'joint_stock_bank'"):
+        load_policy(own(tmp_path, stated=stated))

@@ -1,0 +1,76 @@
+"""Rules: what tiers, dormancy rules and families refuse, and that a policy cannot be changed."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from datetime import date
+
+import pytest
+
+from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.policy import (
+    DormancyRule,
+    Family,
+    Policy,
+    ProductFamilies,
+    Tier,
+    TierScheme,
+    load_policy,
+)
+
+
+@pytest.mark.parametrize(
+    ("borders", "message"),
+    [
+        ([], "must begin at 0"),
+        ([1, 2], "must begin at 0"),
+        ([0, 5, 5], "must rise"),
+        ([0, 5, 4], "must rise"),
+    ],
+)
+def test_tier_scheme_covers_every_amount_once(borders: list[float], message: str) -> None:
+    """Borders that would leave an amount without a tier, or with two, are refused."""
+    tiers = tuple(Tier(f"t{place}", lower, "", "") for place, lower in enumerate(borders))
+    with pytest.raises(PolicyError, match=message):
+        TierScheme("own", tiers)
+
+
+def test_tier_names_are_unique() -> None:
+    """Two tiers of one name are refused."""
+    with pytest.raises(PolicyError, match="name twice"):
+        TierScheme("own", (Tier("a", 0, "", ""), Tier("a", 5, "", "")))
+
+
+@pytest.mark.parametrize("period", [{}, {"idle_months": 6, "idle_days": 180}, {"idle_days": 0}])
+def test_dormancy_rule_has_one_idle_period(period: dict[str, int]) -> None:
+    """A rule has months or days, not both, not neither, and at least one of them."""
+    with pytest.raises(PolicyError, match="either idle_months or idle_days"):
+        DormancyRule("own", cap=500, **period)  # type: ignore[arg-type]
+
+
+def test_dormancy_cap_is_not_negative() -> None:
+    """A cap below zero is refused."""
+    with pytest.raises(PolicyError, match="cap cannot be negative"):
+        DormancyRule("own", cap=-1, idle_months=6)
+
+
+def test_idle_days_are_counted_one_by_one() -> None:
+    """365 days before 1 March 2025 is 1 March 2024: the leap day lies before."""
+    assert DormancyRule("d", cap=1, idle_days=365).cutoff(date(2025, 3, 1)) == date(2024, 3, 1)
+    assert DormancyRule("d", cap=1, idle_days=365).cutoff(date(2024, 3, 1)) == date(2023, 3, 2)
+
+
+def test_a_product_has_one_family() -> None:
+    """A product in two families, or unknown evidence of use, is refused."""
+    fund = Family("fund", "", "", ("fund",))
+    with pytest.raises(PolicyError, match="more than one family: fund"):
+        ProductFamilies((fund, replace(fund, name="other")))
+    with pytest.raises(PolicyError, match="active_if takes balance, in_force, used, held"):
+        Family("fund", "", "", ("fund",), ("owned",))
+
+
+def test_policies_cannot_be_changed_in_place() -> None:
+    """A loaded policy is frozen, so that every branch is measured by the same rules."""
+    policy: Policy = load_policy()
+    with pytest.raises(FrozenInstanceError):
+        policy.version = "other"  # type: ignore[misc]
