@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_date(name: str) -> bool:
-    return name == "as_of" or name.endswith("_on")
+    return name in ("as_of", "relationship_since", "valid_from", "valid_to") or name.endswith("_on")
 
 
 def _sql_type(name: str, values: Sequence[Any]) -> str:

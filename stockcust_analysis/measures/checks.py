@@ -36,8 +36,13 @@ def require_snapshot(table: nw.LazyFrame[Any], what: str) -> None:
             raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
 
 
-def require_amounts(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
-    """Raise when an amount is missing, infinite or negative; all columns are named at once."""
+def require_amounts(
+    table: nw.LazyFrame[Any], names: Iterable[str], what: str, *, signed: Iterable[str] = ()
+) -> None:
+    """Raise when an amount is missing, infinite or negative; all columns are named at once.
+
+    Those named in `signed` may be negative.
+    """
     kinds = table.collect_schema()
     conditions: dict[str, nw.Expr] = {}
     for name in names:
@@ -45,7 +50,8 @@ def require_amounts(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -
             raise UsageError(f"column '{name}' of {what} holds text, not numbers.")
         amount = nw.col(name).cast(nw.Float64)
         conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
-        conditions[f"{name}|negative"] = amount < 0
+        if name not in signed:
+            conditions[f"{name}|negative"] = amount < 0
     _raise_for(count_rows(table, conditions), what, _ADVICE)
 
 

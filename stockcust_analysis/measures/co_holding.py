@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import combinations
+from math import isnan
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.cross_sell import with_holdings
+from stockcust_analysis.measures.cross_sell import units
 from stockcust_analysis.measures.frames import (
     Frame,
     Groups,
@@ -16,6 +17,7 @@ from stockcust_analysis.measures.frames import (
     sums,
     table_of,
 )
+from stockcust_analysis.measures.intervals import Interval, lift_interval, proportion_interval
 from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
 
 
@@ -26,6 +28,7 @@ def co_holding(
     by: Groups = None,
     base: str = "funded",
     policy: Policy | None = None,
+    unit: str = "customer",
 ) -> Frame:
     """Return which product families are held together (联合持有), for every ordered pair.
 
@@ -34,10 +37,13 @@ def co_holding(
     Returns
     -------
     table
-        `[*by], family_a, family_b, base, n, holders_a, holders_b, both, conditional_rate, lift`.
-        `conditional_rate` = both / holders_a: of those with a, who also have b. `lift` (提升度) =
-        conditional_rate / (holders_b / n): above 1 they go together more often than by chance.
-        Empty where nobody holds a (or, for lift, b).
+        `[*by], family_a, family_b, base, n, holders_a, holders_b, both, conditional_rate,
+        rate_low, rate_high, lift, lift_low, lift_high`. `conditional_rate` = both / holders_a: of
+        those with a, who also have b. `lift` (提升度) = conditional_rate / (holders_b / n): above 1
+        they go together more often than by chance. Each with its interval of 95 % (see
+        `proportion_interval`, `lift_interval`); a lift whose interval holds 1 says nothing. Empty
+        where nobody holds a (or, for lift, b), a lift's interval also where nobody holds both.
+        With `unit="household"` n, holders and both count households.
 
     Examples
     --------
@@ -54,7 +60,7 @@ def co_holding(
     """
     policy = policy or load_policy()
     groups = group_names(by)
-    facts = with_holdings(holdings, customers, groups, base, policy)
+    facts = units(holdings, customers, groups, base, policy, unit)
     totals = collected(_co_holding(facts, policy.families, by=groups, base=base))
     return table_of(co_holding_rows(totals, policy.families, groups, base), customers)
 
@@ -79,6 +85,10 @@ def co_holding_rows(
 
 def _pair(base: str, n: int, holders_a: int, holders_b: int, both: int) -> dict[str, Any]:
     """Return the figures of one ordered pair."""
+    rate_low, rate_high = _told(proportion_interval(both, holders_a))
+    lift_low, lift_high = _told(
+        lift_interval(n, holders_a=holders_a, holders_b=holders_b, both=both)
+    )
     return {
         "base": base,
         "n": n,
@@ -86,8 +96,17 @@ def _pair(base: str, n: int, holders_a: int, holders_b: int, both: int) -> dict[
         "holders_b": holders_b,
         "both": both,
         "conditional_rate": both / holders_a if holders_a else None,
+        "rate_low": rate_low,
+        "rate_high": rate_high,
         "lift": both * n / (holders_a * holders_b) if holders_a and holders_b else None,
+        "lift_low": lift_low,
+        "lift_high": lift_high,
     }
+
+
+def _told(interval: Interval) -> tuple[float | None, float | None]:
+    """Return an interval with empty ends where it is not defined."""
+    return (None, None) if isnan(interval[0]) else interval
 
 
 def _co_holding(

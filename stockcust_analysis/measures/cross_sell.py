@@ -1,8 +1,8 @@
 """Cross-sell: how many product families customers hold, and which.
 
-The unit is the customer, the count is of families and never of accounts, and an account that is
-empty or unused does not count (the policy says what shows use). Customers who hold nothing stay
-in the denominator.
+The unit is the customer (or the household), the count is of families and never of accounts, and an
+account that is empty or unused does not count (the policy says what shows use). Customers who hold
+nothing stay in the denominator. The base `established` leaves out newcomers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from stockcust_analysis.measures.frames import (
     sums,
 )
 from stockcust_analysis.measures.holdings import family_flags, join_flags, obliged_flag
+from stockcust_analysis.measures.households import household_ratio, households, require_unit
 from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
 
 PRODUCTS_PER_CUSTOMER = Ratio("products_per_customer", "families_held")
@@ -37,6 +38,7 @@ def products_per_customer(
     by: Groups = None,
     base: str = "funded",
     policy: Policy | None = None,
+    unit: str = "customer",
 ) -> Frame:
     """Return how many product families a customer holds on average (户均产品数).
 
@@ -50,9 +52,13 @@ def products_per_customer(
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
     base : str
-        `all`, `funded`, `effective` or `managed`.
+        `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, optional
         Families and thresholds; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds. The measures are then called
+        `products_per_household`, `household_multi_product_share`, ….
 
     Returns
     -------
@@ -62,7 +68,7 @@ def products_per_customer(
     Raises
     ------
     UsageError
-        An unknown column or base, or tables of more than one as-of date.
+        An unknown column, base or unit, or tables of more than one as-of date.
 
     Examples
     --------
@@ -76,7 +82,7 @@ def products_per_customer(
     >>> products_per_customer(accounts, bank, base="all")["value"].tolist()
     [1.0]
     """
-    return _ratios(holdings, customers, [PRODUCTS_PER_CUSTOMER], by, base, policy)
+    return _ratios(holdings, customers, [PRODUCTS_PER_CUSTOMER], by, base, policy, unit)
 
 
 def multi_product_share(
@@ -87,6 +93,7 @@ def multi_product_share(
     by: Groups = None,
     base: str = "funded",
     policy: Policy | None = None,
+    unit: str = "customer",
 ) -> Frame:
     """Return the share of customers who hold `at_least` product families.
 
@@ -109,7 +116,7 @@ def multi_product_share(
     families = (policy or load_policy()).families
     if not 1 <= at_least <= len(families.names):
         raise UsageError(f"at_least must be 1 to {len(families.names)}; given {at_least}.")
-    return _ratios(holdings, customers, [multi_product_ratio(at_least)], by, base, policy)
+    return _ratios(holdings, customers, [multi_product_ratio(at_least)], by, base, policy, unit)
 
 
 def product_count_distribution(
@@ -119,6 +126,7 @@ def product_count_distribution(
     by: Groups = None,
     base: str = "funded",
     policy: Policy | None = None,
+    unit: str = "customer",
 ) -> Frame:
     """Return the share of customers with 0, 1, 2, … product families; they add up to 1.
 
@@ -134,7 +142,7 @@ def product_count_distribution(
     [0.5, 0.5, 0.0]
     """
     ratios = distribution_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy)
+    return _ratios(holdings, customers, ratios, by, base, policy, unit)
 
 
 def penetration(
@@ -144,6 +152,7 @@ def penetration(
     by: Groups = None,
     base: str = "funded",
     policy: Policy | None = None,
+    unit: str = "customer",
 ) -> Frame:
     """Return the share of customers who hold each product family (覆盖率), or use each channel.
 
@@ -160,7 +169,7 @@ def penetration(
     [0.5]
     """
     ratios = penetration_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy)
+    return _ratios(holdings, customers, ratios, by, base, policy, unit)
 
 
 def multi_product_ratio(at_least: int) -> Ratio:
@@ -193,24 +202,39 @@ def families_held(families: ProductFamilies) -> nw.Expr:
 
 
 def _ratios(holdings: Frame, customers: Frame, ratios: list[Ratio], by: Groups, base: str,
-            policy: Policy | None) -> Frame:  # fmt: skip
+            policy: Policy | None, unit: str) -> Frame:  # fmt: skip
     """Return the measure frame of some of the sums of `_cross_sell`."""
     policy = policy or load_policy()
     groups = group_names(by)
-    facts = with_holdings(holdings, customers, groups, base, policy)
+    facts = units(holdings, customers, groups, base, policy, unit)
     totals = _cross_sell(facts, policy.families, by=groups, base=base)
+    if unit == "household":
+        ratios = [household_ratio(ratio) for ratio in ratios]
     return measure_frame(totals, ratios, by=groups, base=base, given=customers)
 
 
-def with_holdings(holdings: Frame, customers: Frame, by: list[str], base: str,
-          policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return the customers with the base's column, `holds_…`, `uses_…` and `families`."""
+def units(holdings: Frame, customers: Frame, by: list[str], base: str, policy: Policy,
+          unit: str) -> nw.LazyFrame[Any]:  # fmt: skip
+    """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
+    require_unit(unit)
     accounts = lazily(holdings)
     require_snapshot(accounts, "holdings")
     flags = family_flags(accounts, policy.families) | {"obliged": obliged_flag(accounts)}
     table = join_flags(lazily(customers), accounts, flags)
     table = counted(table, by=by, base=base, bases=policy.bases)
+    if unit == "household":
+        return _households(table, policy.families, by=by, base=base)
     return table.with_columns(families=families_held(policy.families))
+
+
+def _households(
+    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
+    """Return the households of customers, with all that `_cross_sell` and `_co_holding` ask."""
+    flags = [f"in_{base}", *(f"holds_{name}" for name in families.names)]
+    flags += [f"uses_{name}" for name in families.channel_names]
+    table = households(facts, by=by, flags=flags)
+    return table.with_columns(families=families_held(families))
 
 
 def _cross_sell(

@@ -6,12 +6,16 @@
 | did not act | silent 沉默 | dormant 睡眠 |
 
 Silent customers are good customers to visit; only the dormant are asleep. Who holds something the
-rule exempts (an unmatured time deposit, a loan) is never dormant but silent.
+rule exempts (an unmatured time deposit, a loan) is never dormant but silent. A rule without a cap
+knows no small amounts: idle customers with any balance are dormant, those without are silent.
+Customers outside the rule's scope have no status and are counted nowhere.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -19,13 +23,13 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.checks import count_rows, require_amounts, require_columns
+from stockcust_analysis.measures.dormancy_evidence import below_cap, with_evidence
 from stockcust_analysis.measures.frames import (
     Frame,
     Groups,
     Ratio,
     after,
     cents,
-    cents_of,
     day,
     flag,
     group_names,
@@ -34,14 +38,7 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.measures.holdings import (
-    exempt_flag,
-    join_flags,
-    matured_lately_flag,
-    obliged_flag,
-    snapshot,
-)
-from stockcust_analysis.policy import DormancyRule, load_policy
+from stockcust_analysis.policy import DormancyRule, Policy, load_policy
 
 STATUSES = ("active", "active_small", "silent", "dormant")
 DORMANCY = (
@@ -55,33 +52,45 @@ DORMANCY = (
 
 
 def dormancy_status(
-    customers: Frame, rule: DormancyRule, *, as_of: date, holdings: Frame | None = None
+    customers: Frame,
+    rule: DormancyRule,
+    *,
+    as_of: date,
+    holdings: Frame | None = None,
+    contacts: Frame | None = None,
+    policy: Policy | None = None,
 ) -> Frame:
     """Return the customers with the status of each: active, active_small, silent or dormant.
 
     Parameters
     ----------
     customers : table
-        One row per customer, with `last_active_on` (empty: never) and the rule's AUM column, CNY.
-        A column `exempt` (true/false) stands in for `holdings`.
+        One row per customer, with `last_active_on` (empty: never) and the rule's AUM column, CNY;
+        `customer_type` or `relationship_since` where the rule's scope or clock asks for it. A
+        column `exempt` (true/false) goes before what holdings show.
     rule : DormancyRule
-        Idle period, cap and exemptions.
+        Idle period, clock, cap, exemptions and scope.
     as_of : date
         Day the idle period ends on.
     holdings : table, optional
-        Accounts: they show who is exempt, and a maturity inside the period restarts the clock.
+        Accounts: they show who is exempt, balances per account, and a maturity inside the period,
+        which restarts the clock. Without them no maturity is seen.
+    contacts : table, optional
+        Contacts, for a rule whose clock an answered contact restarts.
+    policy : Policy, optional
+        Families and effective outcomes of contacts; the shipped policy when left out.
 
     Returns
     -------
     table
         Of the kind given, with the column `status` added; lazy stays lazy. Who last acted on
-        `rule.cutoff(as_of)` or earlier, or never, did not act.
+        `rule.cutoff(as_of)` or earlier, or never, did not act. Empty outside the rule's scope.
 
     Raises
     ------
     UsageError
-        Somebody was last active after `as_of`; an amount is missing or negative; or the rule
-        exempts holders of products and neither `holdings` nor `exempt` says who they are.
+        Somebody was last active after `as_of`; an amount is missing or negative; or the rule asks
+        for holdings or contacts that are not given.
 
     Examples
     --------
@@ -96,9 +105,11 @@ def dormancy_status(
     """
     table = lazily(customers)
     names = table.collect_schema().names()
-    _require_activity(table, rule, as_of, holdings)
+    require_columns(table, [rule.value], "customers")
+    require_evidence(table, rule, as_of, holdings, contacts)
     require_amounts(table, [rule.value], "customers")
-    return like(customers, _judged(table, rule, as_of, holdings).select(*names, "status"))
+    told = _judged(table, rule, as_of, holdings, contacts, policy or load_policy())
+    return like(customers, told.select(*names, "status"))
 
 
 def dormancy_rate(
@@ -109,27 +120,26 @@ def dormancy_rate(
     by: Groups = None,
     base: str = "funded",
     holdings: Frame | None = None,
+    contacts: Frame | None = None,
+    policy: Policy | None = None,
 ) -> Frame:
     """Return which part of the customers, and of their AUM, is active, silent or dormant.
 
     Measures: `active_rate`, `active_small_rate`, `silent_rate`, `dormancy_rate` (of the base's
-    customers; they add up to 1), `silent_aum_share` and `dormant_aum_share` (of the base's AUM).
-    A high dormancy rate is bad; a high silent share is money to visit.
+    customers in the rule's scope; they add up to 1), `silent_aum_share` and `dormant_aum_share`
+    (of the same customers' AUM). A high dormancy rate is bad; a high silent share is money to
+    visit.
 
     Parameters
     ----------
     customers : table
         As for `dormancy_status`, one as-of date, with the columns of `by` and of the base.
-    rule : DormancyRule
-        Idle period, cap and exemptions.
-    as_of : date
-        Day the idle period ends on.
+    rule, as_of, holdings, contacts, policy
+        As for `dormancy_status`.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
-        `all`, `funded`, `effective` or `managed`.
-    holdings : table, optional
-        Accounts; see `dormancy_status`.
+        `all`, `funded`, `established`, `effective` or `managed`.
 
     Returns
     -------
@@ -151,80 +161,92 @@ def dormancy_rate(
     >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
     [0.5]
     """
-    table = lazily(customers)
+    table, rules = lazily(customers), policy or load_policy()
     groups = group_names(by)
-    _require_activity(table, rule, as_of, holdings)
-    judged = _judged(table, rule, as_of, holdings)
-    judged = counted(judged, by=groups, base=base, amounts=[rule.value])
+    require_columns(table, [rule.value], "customers")
+    require_evidence(table, rule, as_of, holdings, contacts)
+    judged = _judged(table, rule, as_of, holdings, contacts, rules)
+    judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
     totals = _dormancy(judged, value=f"{rule.value}_cents", by=groups, base=base)
     return measure_frame(totals, DORMANCY, by=groups, base=base, given=customers)
 
 
-def require_past_activity(customers: nw.LazyFrame[Any], as_of: date) -> None:
-    """Raise when somebody was last active after the as-of date: the snapshot is not of that day."""
-    late = count_rows(customers, {"late": after(day(customers, "last_active_on"), as_of)})["late"]
+def require_past_activity(table: nw.LazyFrame[Any], as_of: date, what: str = "customers") -> None:
+    """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
+    late = count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
     if late:
         raise UsageError(
-            f"customers: 'last_active_on' is after {as_of} in {late:,} rows. "
+            f"{what}: 'last_active_on' is after {as_of} in {late:,} rows. "
             "Take the snapshot of that date, or a later as_of."
         )
 
 
-def status_name(
-    customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, *, amount: nw.Expr,
-    exempt: nw.Expr, matured_lately: nw.Expr,
-) -> nw.Expr:  # fmt: skip
-    """Return the status of customers: `amount` in cents, the two flags 0 or 1."""
-    acted = after(day(customers, "last_active_on"), rule.cutoff(as_of)) | (matured_lately == 1)
-    cap = cents_of(rule.cap)
-    small = amount <= cap if rule.cap_inclusive else amount < cap
-    when_acted = nw.when(small).then(nw.lit("active_small")).otherwise(nw.lit("active"))
-    asleep = nw.when(small & (exempt == 0)).then(nw.lit("dormant")).otherwise(nw.lit("silent"))
-    return nw.when(acted).then(when_acted).otherwise(asleep)
-
-
-def _require_activity(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date,
-                      holdings: Frame | None) -> None:  # fmt: skip
-    """Raise unless the columns say who acted, who is exempt, and nobody acted in the future."""
-    require_columns(table, [rule.value, "last_active_on"], "customers")
-    known = holdings is not None or "exempt" in table.collect_schema().names()
+def require_evidence(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date,
+                     holdings: Frame | None, contacts: Frame | None) -> None:  # fmt: skip
+    """Raise unless the tables say all that the rule asks for, and nobody acted in the future."""
+    scope = ["customer_type"] if rule.scope else []
+    opening = ["relationship_since"] if "opening" in rule.clock else []
+    require_columns(customers, ["last_active_on", *scope, *opening], "customers")
+    known = holdings is not None or "exempt" in customers.collect_schema().names()
     if rule.exempt and not known:
         raise UsageError(
             f"rule '{rule.name}' exempts {', '.join(rule.exempt)}: give holdings=…, "
             "or a column 'exempt' in customers."
         )
-    require_past_activity(table, as_of)
+    if rule.looks_at_accounts and holdings is None:
+        raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
+    if "contact" in rule.clock and contacts is None:
+        raise UsageError(f"rule '{rule.name}' counts contacts as activity: give contacts=….")
+    require_past_activity(customers, as_of)
 
 
-def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date,
-            holdings: Frame | None) -> nw.LazyFrame[Any]:  # fmt: skip
+def status_name(
+    customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, *, amount: nw.Expr,
+    prefix: str = "",
+) -> nw.Expr:  # fmt: skip
+    """Return the status of customers that have their evidence; `amount` is their AUM in cents."""
+    small = below_cap(nw.col(f"{prefix}looked_at_cents") if rule.products else amount, rule)
+    if rule.cap is not None and rule.cap_per == "account":
+        small = nw.col(f"{prefix}large_account") == 0
+    name_of_small = "active" if rule.cap is None else "active_small"
+    when_acted = nw.when(small).then(nw.lit(name_of_small)).otherwise(nw.lit("active"))
+    dormant = small & (nw.col(f"{prefix}exempt") == 0)
+    idle = nw.when(dormant).then(nw.lit("dormant")).otherwise(nw.lit("silent"))
+    status = nw.when(_acted(customers, rule, as_of, prefix)).then(when_acted).otherwise(idle)
+    if not rule.scope:
+        return status
+    return nw.when(nw.col("customer_type").is_in(rule.scope)).then(status)
+
+
+def _acted(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, prefix: str) -> nw.Expr:
+    """Return whether something restarted the customer's clock inside the idle period."""
+    border = rule.cutoff(as_of)
+    dated = {"transaction": "last_active_on", "opening": "relationship_since"}
+    flagged = {"maturity": f"{prefix}matured_lately", "contact": f"{prefix}contacted_lately"}
+    restarts = [
+        after(day(customers, dated[kind]), border) if kind in dated else nw.col(flagged[kind]) == 1
+        for kind in rule.clock
+    ]
+    return reduce(or_, restarts)
+
+
+def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, holdings: Frame | None,
+            contacts: Frame | None, policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the customers with `status`, and `obliged` when holdings show it."""
-    delivered = "exempt" in table.collect_schema().names()
-    exempt = nw.col("exempt").cast(nw.Int64).fill_null(0) if delivered else nw.lit(0)
-    matured = nw.lit(0)
-    if holdings is not None:
-        accounts = snapshot(lazily(holdings), as_of)
-        flags = {
-            "is_exempt": exempt_flag(accounts, rule, load_policy().families, as_of),
-            "matured_lately": matured_lately_flag(accounts, rule, as_of),
-            "obliged": obliged_flag(accounts, as_of),
-        }
-        table = join_flags(table, accounts, flags)
-        exempt = exempt if delivered else nw.col("is_exempt")
-        matured = nw.col("matured_lately")
-    return table.with_columns(
-        status=status_name(table, rule, as_of, amount=cents(rule.value), exempt=exempt,
-                           matured_lately=matured)
-    )  # fmt: skip
+    mark = "rule_"
+    table = with_evidence(table, {mark: rule}, as_of, holdings, contacts, policy)
+    status = status_name(table, rule, as_of, amount=cents(rule.value), prefix=mark)
+    return table.with_columns(status=status)
 
 
 def _dormancy(
     facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
     """Return customers and cents per group, in all and per status; `value` is a column of cents."""
-    counts, amount = nw.col(f"in_{base}"), nw.col(value)
-    columns = {"customers": counts, "total_cents": counts * amount}
+    amount = nw.col(value)
+    judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
+    columns = {"customers": judged, "total_cents": judged * amount}
     for status in STATUSES:
-        inside = counts * flag(nw.col("status") == status)
-        columns |= {status: inside, f"{status}_cents": inside * amount}
+        among = judged * flag(nw.col("status") == status)
+        columns |= {status: among, f"{status}_cents": among * amount}
     return sums(facts, by, columns)

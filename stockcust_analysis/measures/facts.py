@@ -15,7 +15,12 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.checks import require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
-from stockcust_analysis.measures.dormancy import require_past_activity, status_name
+from stockcust_analysis.measures.dormancy import require_evidence, status_name
+from stockcust_analysis.measures.dormancy_evidence import (
+    holding_flags,
+    looked_at_cents,
+    with_contacts,
+)
 from stockcust_analysis.measures.frames import (
     Frame,
     after,
@@ -28,21 +33,29 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.holdings import (
     aum_amounts,
-    exempt_flag,
     family_flags,
     join_flags,
-    matured_lately_flag,
     obliged_flag,
     snapshot,
 )
+from stockcust_analysis.measures.openings import opening_amounts
+from stockcust_analysis.measures.tenure import tenure_columns
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.policy import Policy
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")
 _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
+_BASES = ("all", "funded", "established", "effective")
 
 
-def customer_facts(customers: Frame, holdings: Frame, *, policy: Policy, as_of: date) -> Frame:
+def customer_facts(
+    customers: Frame,
+    holdings: Frame,
+    *,
+    policy: Policy,
+    as_of: date,
+    contacts: Frame | None = None,
+) -> Frame:
     """Return one row per customer of the as-of date, with all that the measures look at.
 
     Parameters
@@ -53,6 +66,8 @@ def customer_facts(customers: Frame, holdings: Frame, *, policy: Policy, as_of: 
         Customer types in scope, tiers, dormancy rule, families and bases.
     as_of : date
         The snapshot; also the day idle periods end on.
+    contacts : table, optional
+        For a policy whose dormancy rule counts contacts as activity.
 
     Returns
     -------
@@ -61,8 +76,10 @@ def customer_facts(customers: Frame, holdings: Frame, *, policy: Policy, as_of: 
         `as_of`. Columns: those of customers, with money as Int64 cents (`aum_period_end_cents`,
         `aum_average_month_cents`, `aum_average_quarter_cents`, `loan_balance_cents`); 0/1 columns
         `holds_<family>` and `uses_<channel>` (an empty, unused or matured account does not
-        count), `obliged` (a loan or policy in force), `exempt` and `matured_lately` (dormancy
-        rule), `in_all`, `in_funded`, `in_effective`; the number of `families`; `tier`; `status`.
+        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately` and
+        `large_account` (dormancy rule), `in_all`, `in_funded`, `in_established`, `in_effective`;
+        the number of `families`; `tier`; `status`; `tenure` and `established` where there is a
+        `relationship_since`; new accounts and the unused among them (see `opening_amounts`).
         An AUM column that the bank does not deliver is made from holdings (see `aum_origins`).
         `in_managed` needs assignments and is added by who has them.
 
@@ -89,8 +106,9 @@ def customer_facts(customers: Frame, holdings: Frame, *, policy: Policy, as_of: 
     require_columns(table, _NEEDED, "customers")
     present = _in_scope(snapshot(table, as_of), policy, as_of)
     _require_usable(present, as_of)
+    require_evidence(present, policy.dormancy, as_of, holdings, contacts)
     accounts = snapshot(lazily(holdings), as_of)
-    return like(customers, _facts(present, accounts, policy, as_of))
+    return like(customers, _facts(present, accounts, policy, as_of, contacts))
 
 
 def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str]) -> dict[str, str]:
@@ -119,36 +137,31 @@ def _in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.L
 
 
 def _require_usable(customers: nw.LazyFrame[Any], as_of: date) -> None:
-    """Raise when there is nobody, an amount is missing, or activity lies in the future."""
+    """Raise when there is nobody, or an amount is missing."""
     if collected(customers.select(nw.len().alias("rows")))["rows"] == [0]:
         raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
     columns = customers.collect_schema().names()
     require_amounts(customers, [name for name in AUM if name in columns], "customers")
-    require_past_activity(customers, as_of)
 
 
 def _facts(customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], policy: Policy,
-           as_of: date) -> nw.LazyFrame[Any]:  # fmt: skip
+           as_of: date, contacts: Frame | None) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the facts of customers in scope, from their accounts of the same date."""
-    flags = family_flags(holdings, policy.families, as_of) | {
-        "obliged": obliged_flag(holdings, as_of),
-        "exempt": exempt_flag(holdings, policy.dormancy, policy.families, as_of),
-        "matured_lately": matured_lately_flag(holdings, policy.dormancy, as_of),
-    }
-    table = join_flags(customers, holdings, flags, aum_amounts(holdings, policy.families))
-    table = _in_cents(table).with_columns(families=families_held(policy.families))
+    families, rule = policy.families, policy.dormancy
+    flags = family_flags(holdings, families, as_of) | holding_flags(holdings, rule, families, as_of)
+    flags["obliged"] = obliged_flag(holdings, as_of)
+    amounts = aum_amounts(holdings, families) | opening_amounts(holdings, families, as_of)
+    amounts["looked_at_cents"] = looked_at_cents(rule, families)
+    table = _in_cents(join_flags(customers, holdings, flags, amounts))
+    table = with_contacts(table, {"": rule}, as_of, contacts, policy)
+    tenure = tenure_columns(table, as_of) if "relationship_since" in table.columns else {}
+    table = table.with_columns(families=families_held(families), **tenure)
     bases = {f"in_{base}": base_flag(table, base, policy.bases)
-             for base in ("all", "funded", "effective")}  # fmt: skip
+             for base in _BASES if base != "established" or tenure}  # fmt: skip
+    amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
-        status=status_name(
-            table,
-            policy.dormancy,
-            as_of,
-            amount=nw.col(f"{policy.dormancy.value}_cents"),
-            exempt=nw.col("exempt"),
-            matured_lately=nw.col("matured_lately"),
-        ),
+        status=status_name(table, rule, as_of, amount=amount),
         **bases,
     )
 

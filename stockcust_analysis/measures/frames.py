@@ -133,6 +133,7 @@ def _typed(table: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     """Give numbers their type, which a column of empty cells or of no rows does not show."""
     whole = {"n", "holders_a", "holders_b", "both"}
     floats = {"numerator", "denominator", "value", "conditional_rate", "lift"}
+    floats |= {"rate_low", "rate_high", "lift_low", "lift_high"}
     return table.with_columns(
         nw.col(name).cast(nw.Int64 if name in whole else nw.Float64)
         for name in table.columns

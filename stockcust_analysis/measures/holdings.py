@@ -12,11 +12,9 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.checks import require_columns, require_same_engine
 from stockcust_analysis.measures.frames import after, cents_or_zero, day, flag
-from stockcust_analysis.policy import DormancyRule, Family, ProductFamilies
+from stockcust_analysis.policy import Family, ProductFamilies
 
-UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
-
-_HAS_BALANCE = cents_or_zero("balance") > 0
+HAS_BALANCE = cents_or_zero("balance") > 0
 _LOAN = Family("loan", "", "", ("loan",))
 _POLICY = Family("insurance", "", "", ("insurance",), ("balance", "in_force"))
 
@@ -56,43 +54,14 @@ def family_flags(
 ) -> dict[str, nw.Expr]:
     """Return `holds_<family>` and `uses_<channel>`: the account is of it, and active."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    held = {f"holds_{one.name}": _active(holdings, one, as_of) for one in families.families}
-    used = {f"uses_{one.name}": _active(holdings, one, as_of) for one in families.channels}
+    held = {f"holds_{one.name}": active_account(holdings, one, as_of) for one in families.families}
+    used = {f"uses_{one.name}": active_account(holdings, one, as_of) for one in families.channels}
     return {name: flag(condition) for name, condition in (held | used).items()}
 
 
 def obliged_flag(holdings: nw.LazyFrame[Any], as_of: date | None = None) -> nw.Expr:
     """Return 1 for a loan or an insurance policy in force."""
-    return flag(_active(holdings, _LOAN, as_of) | _active(holdings, _POLICY, as_of))
-
-
-def exempt_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
-                as_of: date) -> nw.Expr:  # fmt: skip
-    """Return 1 for an account that keeps its owner from being dormant under the rule.
-
-    A product is judged as its family is (an unused credit card exempts nobody). A time deposit
-    without a maturity date counts as unmatured as long as it has a balance.
-    """
-    known = {
-        product: Family(product, "", "", (product,), one.active_if)
-        for one in families.families + families.channels
-        for product in one.products
-    }
-    conditions = [
-        _unmatured(holdings, as_of) & (nw.col("product") == "time_deposit") & _HAS_BALANCE
-        if code == UNMATURED_TIME_DEPOSIT
-        else _active(holdings, known.get(code, Family(code, "", "", (code,))), as_of)
-        for code in rule.exempt
-    ]
-    return flag(reduce(or_, conditions)) if conditions else flag(nw.lit(False))
-
-
-def matured_lately_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, as_of: date) -> nw.Expr:
-    """Return 1 for a holding that matured inside the rule's idle period: its clock began there."""
-    if "matures_on" not in holdings.collect_schema().names():
-        return flag(nw.lit(False))
-    matured = day(holdings, "matures_on")
-    return flag(after(matured, rule.cutoff(as_of)) & ~after(matured, as_of))
+    return flag(active_account(holdings, _LOAN, as_of) | active_account(holdings, _POLICY, as_of))
 
 
 def aum_amounts(holdings: nw.LazyFrame[Any], families: ProductFamilies) -> dict[str, nw.Expr]:
@@ -110,7 +79,7 @@ def aum_amounts(holdings: nw.LazyFrame[Any], families: ProductFamilies) -> dict[
     }
 
 
-def _active(holdings: nw.LazyFrame[Any], family: Family, as_of: date | None) -> nw.Expr:
+def active_account(holdings: nw.LazyFrame[Any], family: Family, as_of: date | None) -> nw.Expr:
     """Return whether an account belongs to the family and is active.
 
     When the bank delivers none of the columns that would show it, the account itself does.
@@ -118,7 +87,7 @@ def _active(holdings: nw.LazyFrame[Any], family: Family, as_of: date | None) -> 
     columns = holdings.collect_schema().names()
     evidence: list[nw.Expr] = []
     if "balance" in family.active_if:
-        evidence.append(_HAS_BALANCE)
+        evidence.append(HAS_BALANCE)
     if "in_force" in family.active_if and "matures_on" in columns:
         evidence.append(_in_force(holdings, as_of))
     if "used" in family.active_if and "used_recently" in columns:
@@ -137,7 +106,7 @@ def _in_force(holdings: nw.LazyFrame[Any], as_of: date | None) -> nw.Expr:
     return (matures > day(holdings, "as_of")).fill_null(False)
 
 
-def _unmatured(holdings: nw.LazyFrame[Any], as_of: date) -> nw.Expr:
+def unmatured(holdings: nw.LazyFrame[Any], as_of: date) -> nw.Expr:
     """Return whether a deposit has yet to mature; an unknown maturity counts as yet to come."""
     if "matures_on" not in holdings.collect_schema().names():
         return nw.lit(True)

@@ -15,7 +15,7 @@ from stockcust_analysis.errors import UsageError
 Balances = npt.NDArray[np.float64]
 
 
-def gini(values: npt.ArrayLike) -> float:
+def gini(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:
     """Return the Gini coefficient (基尼系数): 0 when all hold the same, near 1 when one holds all.
 
     Population form, without the n/(n−1) correction: Σ (2i − n − 1)·xᵢ / (n·Σx), x ascending.
@@ -24,6 +24,9 @@ def gini(values: npt.ArrayLike) -> float:
     ----------
     values : array-like of shape (n,)
         Balances in any unit, zero or more.
+    weights : array-like of shape (n,), optional
+        How many customers each balance stands for, zero or more; one each when left out. A
+        weight counts as so many equal customers.
 
     Returns
     -------
@@ -33,7 +36,7 @@ def gini(values: npt.ArrayLike) -> float:
     Raises
     ------
     UsageError
-        A value is negative, missing or infinite.
+        A value or weight is negative, missing or infinite, or their numbers differ.
 
     Notes
     -----
@@ -45,22 +48,32 @@ def gini(values: npt.ArrayLike) -> float:
     0.0
     >>> gini([0, 0, 0, 8])
     0.75
+    >>> gini([0, 8], weights=[3, 1])
+    0.75
     """
-    balances = _ascending(values)
-    count, total = balances.size, balances.sum()
+    balances, counts = ascending(values, weights)
+    return gini_of(balances, counts)
+
+
+def gini_of(balances: Balances, counts: Balances) -> float:
+    """Return the Gini coefficient of ascending balances, each held by `counts` customers."""
+    held = balances * counts
+    customers, total = counts.sum(), held.sum()
     if total == 0:
         return float("nan")
-    weights = 2 * np.arange(1, count + 1) - count - 1
-    return float(weights @ (balances / total) / count)
+    ranks = 2 * counts.cumsum() - counts - customers
+    return float(ranks @ (held / total) / customers)
 
 
-def top_share(values: npt.ArrayLike, fraction: float = 0.2) -> float:
+def top_share(
+    values: npt.ArrayLike, fraction: float = 0.2, *, weights: npt.ArrayLike | None = None
+) -> float:
     """Return the share of all assets that the largest `fraction` of customers hold (前N%占比).
 
     Parameters
     ----------
-    values : array-like of shape (n,)
-        Balances in any unit, zero or more.
+    values, weights : array-like of shape (n,)
+        As for `gini`.
     fraction : float
         Above 0, up to 1. A fraction that ends inside a customer takes that part of the balance.
 
@@ -72,7 +85,7 @@ def top_share(values: npt.ArrayLike, fraction: float = 0.2) -> float:
     Raises
     ------
     UsageError
-        A value is negative, missing or infinite, or `fraction` is outside (0, 1].
+        As for `gini`; or `fraction` is outside (0, 1].
 
     Examples
     --------
@@ -81,24 +94,31 @@ def top_share(values: npt.ArrayLike, fraction: float = 0.2) -> float:
     >>> top_share([6, 1, 1, 1, 1], fraction=0.1)
     0.3
     """
-    _check_fraction("fraction", fraction)
-    descending = _ascending(values)[::-1]
-    total = descending.sum()
+    check_fraction("fraction", fraction)
+    return top_share_of(*ascending(values, weights), fraction)
+
+
+def top_share_of(balances: Balances, counts: Balances, fraction: float) -> float:
+    """Return the top share of ascending balances, each held by `counts` customers."""
+    total = balances @ counts
     if total == 0:
         return float("nan")
-    counted = np.clip(fraction * descending.size - np.arange(descending.size), 0, 1)
-    return float(counted @ (descending / total))
+    above = counts.sum() - counts.cumsum()
+    inside = np.clip(fraction * counts.sum() - above, 0, counts)
+    return float(inside @ (balances / total))
 
 
-def share_of_customers_holding(values: npt.ArrayLike, share: float = 0.8) -> float:
+def share_of_customers_holding(
+    values: npt.ArrayLike, share: float = 0.8, *, weights: npt.ArrayLike | None = None
+) -> float:
     """Return the smallest part of the customers that holds `share` of all assets.
 
     The inverse of `top_share`: it puts a number on "few customers hold most of the assets".
 
     Parameters
     ----------
-    values : array-like of shape (n,)
-        Balances in any unit, zero or more.
+    values, weights : array-like of shape (n,)
+        As for `gini`.
     share : float
         Above 0, up to 1, of the total.
 
@@ -110,7 +130,7 @@ def share_of_customers_holding(values: npt.ArrayLike, share: float = 0.8) -> flo
     Raises
     ------
     UsageError
-        A value is negative, missing or infinite, or `share` is outside (0, 1].
+        As for `gini`; or `share` is outside (0, 1].
 
     Examples
     --------
@@ -119,25 +139,26 @@ def share_of_customers_holding(values: npt.ArrayLike, share: float = 0.8) -> flo
     >>> share_of_customers_holding([8, 1, 1, 0, 0], share=0.4)
     0.1
     """
-    _check_fraction("share", share)
-    descending = _ascending(values)[::-1]
-    total = descending.sum()
-    if total == 0:
+    check_fraction("share", share)
+    balances, counts = (column[::-1] for column in ascending(values, weights))
+    held = balances * counts
+    if held.sum() == 0:
         return float("nan")
-    wanted = share * total
-    through = descending.cumsum()
-    position = min(int(np.searchsorted(through, wanted)), int(np.count_nonzero(descending)) - 1)
-    before = through[position] - descending[position]
-    return float((position + (wanted - before) / descending[position]) / descending.size)
+    wanted = share * held.sum()
+    through = held.cumsum()
+    position = min(int(np.searchsorted(through, wanted)), int(np.flatnonzero(held)[-1]))
+    before = through[position] - held[position]
+    holders = counts[:position].sum() + (wanted - before) / balances[position]
+    return float(holders / counts.sum())
 
 
-def herfindahl(values: npt.ArrayLike) -> float:
+def herfindahl(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:
     """Return the Herfindahl index (HHI): the sum of the squared shares of all customers.
 
     Parameters
     ----------
-    values : array-like of shape (n,)
-        Balances in any unit, zero or more.
+    values, weights : array-like of shape (n,)
+        As for `gini`.
 
     Returns
     -------
@@ -147,7 +168,7 @@ def herfindahl(values: npt.ArrayLike) -> float:
     Raises
     ------
     UsageError
-        A value is negative, missing or infinite.
+        As for `gini`.
 
     Examples
     --------
@@ -156,38 +177,50 @@ def herfindahl(values: npt.ArrayLike) -> float:
     >>> herfindahl([9, 0, 0])
     1.0
     """
-    balances = _ascending(values)
-    total = balances.sum()
+    balances, counts = ascending(values, weights)
+    total = balances @ counts
     if total == 0:
         return float("nan")
     shares = balances / total
-    return float(shares @ shares)
+    return float(counts @ (shares * shares))
 
 
-def _ascending(values: npt.ArrayLike) -> Balances:
-    """Return the balances sorted, or raise when they are not all finite and zero or more."""
+def ascending(
+    values: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> tuple[Balances, Balances]:
+    """Return the balances sorted, with their weights, or raise when they cannot be used."""
+    balances = _usable("values", values)
+    counts = np.ones_like(balances) if weights is None else _usable("weights", weights)
+    if counts.size != balances.size:
+        raise UsageError(f"{balances.size} values, but {counts.size} weights: give one for each.")
+    order = np.argsort(balances, kind="stable")
+    return balances[order], counts[order]
+
+
+def _usable(name: str, given: npt.ArrayLike) -> Balances:
+    """Return numbers that are all finite and zero or more, or raise saying how many are not."""
     try:
-        balances = np.asarray(values, dtype=np.float64)
+        numbers = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise UsageError("values must be numbers, one per customer, none missing.") from None
-    if balances.ndim != 1:
-        raise UsageError(f"values must be one list of numbers; given {balances.ndim} dimensions.")
-    unusable = int(np.count_nonzero(~np.isfinite(balances)))
+        raise UsageError(f"{name} must be numbers, one per customer, none missing.") from None
+    if numbers.ndim != 1:
+        raise UsageError(f"{name} must be one list of numbers; given {numbers.ndim} dimensions.")
+    unusable = int(np.count_nonzero(~np.isfinite(numbers)))
     if unusable:
         raise UsageError(
-            f"{unusable} of {balances.size} values are missing or infinite. "
+            f"{unusable} of {numbers.size} {name} are missing or infinite. "
             "Fill them, or leave those customers out."
         )
-    negative = int(np.count_nonzero(balances < 0))
+    negative = int(np.count_nonzero(numbers < 0))
     if negative:
         raise UsageError(
-            f"{negative} of {balances.size} values are negative; concentration is defined for "
+            f"{negative} of {numbers.size} {name} are negative; concentration is defined for "
             "zero or more. Leave overdrafts and loans out, or set them to 0."
         )
-    return np.sort(balances)
+    return numbers
 
 
-def _check_fraction(name: str, given: float) -> None:
+def check_fraction(name: str, given: float) -> None:
     """Raise unless `given` lies in (0, 1]."""
     if not 0 < given <= 1:
         raise UsageError(f"{name} must be above 0 and at most 1; given {given}.")

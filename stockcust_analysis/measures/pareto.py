@@ -1,15 +1,19 @@
 """Concentration (集中度): do a few customers hold most of the assets? Measured, not assumed.
 
 All measures come from one table of steps: equal balances are one step of the Lorenz curve, so no
-tie can change a result. Sums are whole numbers; only shares inside a step are fractions.
+tie can change a result. Sums are whole numbers; only shares inside a step are fractions. Everybody
+is counted, so no interval is told; what one customer can do shows in the same measures `without`
+the largest.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.frames import (
     ONE,
@@ -19,12 +23,12 @@ from stockcust_analysis.measures.frames import (
     collected,
     flag,
     group_names,
-    keyed,
     lazily,
     measure_frame,
     sums,
     table_of,
 )
+from stockcust_analysis.measures.lorenz_steps import lorenz_steps, weighted
 
 CONCENTRATION = (
     Ratio("gini", "gini_cents", "total_cents"),
@@ -44,7 +48,13 @@ _PARTS = 1e18
 
 
 def concentration(
-    customers: Frame, *, value: str = "aum_period_end", by: Groups = None, base: str = "all"
+    customers: Frame,
+    *,
+    value: str = "aum_period_end",
+    by: Groups = None,
+    base: str = "all",
+    weight: str | None = None,
+    without: int = 0,
 ) -> Frame:
     """Return how concentrated assets are among customers, by branch or any other column.
 
@@ -62,7 +72,12 @@ def concentration(
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
-        `all`, `funded`, `effective` or `managed`.
+        `all`, `funded`, `established`, `effective` or `managed`.
+    weight : str, optional
+        Column of whole numbers: how many equal customers a row stands for.
+    without : int
+        Leave out so many of each group's largest customers, for the sensitivity: the measures are
+        then called `gini_without_10`, ….
 
     Returns
     -------
@@ -74,7 +89,8 @@ def concentration(
     Raises
     ------
     UsageError
-        An unknown column or base; a missing, infinite or negative value, with the count.
+        An unknown column or base; a missing, infinite or negative value, with the count; a weight
+        that is no whole number.
 
     Examples
     --------
@@ -84,27 +100,30 @@ def concentration(
     >>> found.loc[["gini", "top_20_share"]].round(6).to_dict()
     {'gini': 0.4, 'top_20_share': 0.6}
     """
+    if without < 0:
+        raise UsageError(f"without must be 0 or more customers; given {without}.")
     groups = group_names(by)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
-    totals = _concentration(table, value=f"{value}_cents", by=groups, base=base)
-    return measure_frame(totals, CONCENTRATION, by=groups, base=base, given=customers)
+    table = weighted(table, weight, f"in_{base}")
+    totals = _concentration(table, value=f"{value}_cents", by=groups, base=base, without=without)
+    ratios = concentration_ratios(without)
+    return measure_frame(totals, ratios, by=groups, base=base, given=customers)
 
 
 def lorenz_curve(
-    customers: Frame, *, value: str = "aum_period_end", by: Groups = None, base: str = "all"
+    customers: Frame,
+    *,
+    value: str = "aum_period_end",
+    by: Groups = None,
+    base: str = "all",
+    weight: str | None = None,
 ) -> Frame:
     """Return the Lorenz curve at 0, 1, …, 100 % of customers, smallest first.
 
     Parameters
     ----------
-    customers : table
-        One row per customer of one as-of date, with the columns `value` and `by`.
-    value : str
-        Column of CNY, zero or more.
-    by : str, list of str or None
-        Columns to group by; None for the whole bank.
-    base : str
-        `all`, `funded`, `effective` or `managed`.
+    customers, value, by, base, weight
+        As for `concentration`.
 
     Returns
     -------
@@ -115,7 +134,7 @@ def lorenz_curve(
     Raises
     ------
     UsageError
-        An unknown column or base; a missing, infinite or negative value, with the count.
+        As for `concentration`.
 
     Examples
     --------
@@ -126,8 +145,15 @@ def lorenz_curve(
     """
     groups = group_names(by)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
+    table = weighted(table, weight, f"in_{base}")
     steps = _lorenz_steps(table, value=f"{value}_cents", by=groups, base=base)
     return table_of(curve_points(collected(steps), groups), customers)
+
+
+def concentration_ratios(without: int) -> tuple[Ratio, ...]:
+    """Return the measures of concentration without so many of the largest customers."""
+    suffix = f"_without_{without}" if without else ""
+    return tuple(replace(ratio, measure=f"{ratio.measure}{suffix}") for ratio in CONCENTRATION)
 
 
 def curve_points(steps: dict[str, list[Any]], by: list[str]) -> dict[str, list[Any]]:
@@ -148,7 +174,7 @@ def curve_points(steps: dict[str, list[Any]], by: list[str]) -> dict[str, list[A
 def _value_shares(steps: dict[str, list[Any]], rows: list[int]) -> list[float | None]:
     """Return the share of assets at each percent, on the straight line within its step."""
     customers, total = steps["customers"][rows[0]], steps["total_cents"][rows[0]]
-    if total == 0:
+    if total <= 0:
         return [None] * 101
     shares: list[float | None] = [0.0]
     position = 0
@@ -162,10 +188,10 @@ def _value_shares(steps: dict[str, list[Any]], rows: list[int]) -> list[float | 
 
 
 def _concentration(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
+    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str, without: int = 0
 ) -> nw.LazyFrame[Any]:
     """Return the sums of `CONCENTRATION` per group; `value` is a column of cents."""
-    steps, keys = _steps(facts, value=value, by=by, base=base)
+    steps, keys = lorenz_steps(facts, value=value, by=by, base=base, without=without)
     columns = {
         "customers": nw.col("held_by"),
         "total_cents": nw.col("step_cents"),
@@ -200,7 +226,7 @@ def _lorenz_steps(
     facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
     """Return the steps of the Lorenz curve in which a whole percent lies: at most 101 per group."""
-    steps, _ = _steps(facts, value=value, by=by, base=base)
+    steps, _ = lorenz_steps(facts, value=value, by=by, base=base)
     customers, through = nw.col("customers"), nw.col("customers_through")
     before = through - nw.col("held_by")
     divisor = nw.max_horizontal(customers, ONE)
@@ -209,22 +235,6 @@ def _lorenz_steps(
     return steps.filter(holds_percent | (customers == 0)).select(
         *by, "customers", "total_cents", "customers_through", "cents_through", amount_cents=value
     )
-
-
-def _steps(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
-) -> tuple[nw.LazyFrame[Any], list[str]]:
-    """Return one row per group and amount, with running totals from the smallest amount up."""
-    table, keys = keyed(facts, by)
-    steps = sums(table, [*keys, value], {"held_by": nw.col(f"in_{base}")})
-    steps = steps.with_columns(amount=nw.col(value), step_cents=nw.col(value) * nw.col("held_by"))
-    steps = steps.with_columns(
-        customers=nw.col("held_by").sum().over(*keys).cast(nw.Int64),
-        total_cents=nw.col("step_cents").sum().over(*keys).cast(nw.Int64),
-        customers_through=nw.col("held_by").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
-        cents_through=nw.col("step_cents").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
-    )
-    return steps.with_columns(above=nw.col("customers") - nw.col("customers_through")), keys
 
 
 def _gini_weight() -> nw.Expr:

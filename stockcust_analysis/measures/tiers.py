@@ -9,9 +9,11 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.checks import require_amounts, require_columns
 from stockcust_analysis.measures.frames import (
+    ONE,
     Frame,
     Groups,
     Ratio,
@@ -108,6 +110,63 @@ def tier_counts(
     return measure_frame(totals, tier_ratios(scheme), by=groups, base=base, given=customers)
 
 
+def near_border(customers: Frame, scheme: TierScheme, *, share: float = 0.8) -> Frame:
+    """Return the customers who are close below the border of the next tier.
+
+    Near is share · border ≤ AUM < border: at 0.8 the last fifth below the border.
+
+    Parameters
+    ----------
+    customers : table
+        With the scheme's column, CNY.
+    scheme : TierScheme
+        Tiers; who is in the highest one has no border ahead.
+    share : float
+        From which part of the border on a customer is near; above 0, below 1.
+
+    Returns
+    -------
+    table
+        Of the kind given: the customers near a border, with `next_tier`, `next_border` (CNY) and
+        `missing` (CNY up to it, above 0; small is near); lazy stays lazy.
+
+    Raises
+    ------
+    UsageError
+        As for `assign_tiers`; a share out of range.
+
+    Notes
+    -----
+    Source: practice notes on existing-customer management (offers near 50,000 CNY). Deposits must
+    not be rewarded with gifts or cash.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> bank = pd.DataFrame({"aum_average_quarter": [39_999.99, 40_000, 50_000]})
+    >>> near = near_border(bank, load_policy().tiers)
+    >>> near[["next_tier", "missing"]].values.tolist()
+    [['mid', 10000.0]]
+    """
+    if not 0 < share < 1:
+        raise UsageError(f"share must lie between 0 and 1; given {share}.")
+    table = lazily(customers)
+    require_columns(table, [scheme.value], "customers")
+    require_amounts(table, [scheme.value], "customers")
+    amount, ahead = cents(scheme.value), scheme.tiers[1:]
+    near = nw.lit(False)
+    name, border = nw.lit(""), nw.lit(0, dtype=nw.Int64)
+    for tier in reversed(ahead):
+        lower = nw.lit(cents_of(tier.lower), dtype=nw.Int64)
+        near = near | ((amount >= cents_of(share * tier.lower)) & (amount < lower))
+        name = nw.when(amount < lower).then(nw.lit(tier.name)).otherwise(name)
+        border = nw.when(amount < lower).then(lower).otherwise(border)
+    found = table.filter(near).with_columns(next_tier=name, next_border=border / 100,
+                                            missing=(border - amount) / 100)  # fmt: skip
+    return like(customers, found)
+
+
 def tier_ratios(scheme: TierScheme) -> list[Ratio]:
     """Return the four measures of every tier."""
     return [
@@ -127,6 +186,26 @@ def tier_name(amount: nw.Expr, scheme: TierScheme) -> nw.Expr:
     name = nw.lit(scheme.tiers[0].name)
     for tier in scheme.tiers[1:]:
         name = nw.when(amount >= cents_of(tier.lower)).then(nw.lit(tier.name)).otherwise(name)
+    return name
+
+
+def tier_place(amount: nw.Expr, scheme: TierScheme, *, times: nw.Expr = ONE) -> nw.Expr:
+    """Return the place of an amount's tier, 0 for the lowest; `amount` is of `times` periods."""
+    reached = [flag(amount >= times * cents_of(tier.lower)) for tier in scheme.tiers[1:]]
+    return nw.sum_horizontal(ONE - 1, *reached)
+
+
+def place_of(column: str, scheme: TierScheme) -> nw.Expr:
+    """Return the place of the tier whose name a column holds, 0 for the lowest."""
+    at = (place * flag(nw.col(column) == name) for place, name in enumerate(scheme.names))
+    return nw.sum_horizontal(*at)
+
+
+def named_tier(place: nw.Expr, scheme: TierScheme) -> nw.Expr:
+    """Return the name of the tier at a place."""
+    name = nw.lit(scheme.names[0])
+    for number, tier in enumerate(scheme.names[1:], start=1):
+        name = nw.when(place >= number).then(nw.lit(tier)).otherwise(name)
     return name
 
 

@@ -1,42 +1,39 @@
 """The words for measures, tiers, families and comparisons, in Chinese and English.
 
-All of them stand in `labels.toml`. A word is looked up by the name the data carry, within the
-column the name comes from: `label("gini")`, `label("high", within="tier")`.
+They stand in `labels.toml`, those of the measures in the codebook. A word is looked up by the name
+the data carry, within the column the name comes from: `label("gini")`, `label("high",
+within="tier")`.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.codebook import (
+    Kind,
+    MeasureDefinition,
+    defined_measures,
+    measure_definition,
+)
 from stockcust_analysis.show.blocks import Language
 
-Kind = Literal["money", "count", "share", "ratio", "index"]
-Direction = Literal["yes", "no", "neutral"]
+__all__ = ["Kind", "label", "measure_words", "money_scales", "names"]
 
 _WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
 
-@dataclass(frozen=True)
-class MeasureWords:
-    """What a page must know of a measure: its names, its kind of unit, whether high is good."""
-
-    name: str
-    zh: str
-    en: str
-    kind: Kind
-    higher_is_better: Direction
-    decimals: int
-
-
 @cache
 def _words() -> dict[str, Any]:
-    """Read the word file once."""
-    return tomllib.loads(_WORDS_FILE.read_text(encoding="utf-8"))
+    """Read the word file and the measures' names once."""
+    measures = {name: measure_definition(name) for name in defined_measures()}
+    return {
+        "measure": {name: {"zh": one.zh, "en": one.en} for name, one in measures.items()},
+        **tomllib.loads(_WORDS_FILE.read_text(encoding="utf-8")),
+    }
 
 
 def names(within: str) -> tuple[str, ...]:
@@ -74,16 +71,14 @@ def label(key: str, language: Language = "zh", *, within: str = "measure") -> st
     return str(_entry(key, within)[_known(language)])
 
 
-def measure_words(name: str) -> MeasureWords:
-    """Return the names, kind and direction of a measure.
+def measure_words(name: str) -> MeasureDefinition:
+    """Return the names, kind and direction of a measure, from the codebook.
 
     >>> dormancy = measure_words("dormancy_rate")
     >>> dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('share', 'no', 1)
     """
-    usual = {"money": 2, "count": 0, "share": 1, "ratio": 2, "index": 3}
-    entry = _entry(name, "measure")
-    return MeasureWords(name=name, **{"decimals": usual[entry["kind"]], **entry})
+    return measure_definition(name)
 
 
 def money_scales(language: Language) -> list[dict[str, Any]]:

@@ -96,6 +96,18 @@ def test_co_holding_by_hand(make: Make) -> None:
     assert rows["fund", "payroll"]["lift"] == 0
 
 
+def test_co_holding_has_intervals(make: Make) -> None:
+    """One in five holders of a deposit has a fund: Wilson's 3.6 % to 62.4 %; no lift, no width."""
+    rows = {(row["family_a"], row["family_b"]): row for row in rows_of(co_holding(*bank_of(make)))}
+    pair = rows["deposit", "fund"]
+    assert (pair["rate_low"], pair["rate_high"]) == pytest.approx((0.0362, 0.6245), abs=5e-5)
+    assert pair["lift_low"] < pair["lift"] < pair["lift_high"]
+    apart = rows["fund", "payroll"]
+    assert (apart["rate_low"], apart["lift_low"], apart["lift_high"]) == (0, None, None)
+    nobody = rows["bond_metal", "fund"]
+    assert (nobody["rate_low"], nobody["rate_high"], nobody["lift_low"]) == (None, None, None)
+
+
 def test_families_nobody_holds_have_no_lift(make: Make) -> None:
     """Where nobody holds the first family there is no rate; where nobody holds either, no lift."""
     rows = {(row["family_a"], row["family_b"]): row for row in rows_of(

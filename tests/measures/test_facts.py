@@ -16,6 +16,8 @@ from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
 from stockcust_analysis.measures.dormancy import _dormancy as dormancy_sums
 from stockcust_analysis.measures.facts import aum_origins, customer_facts
 from stockcust_analysis.measures.frames import lazily, measure_frame
+from stockcust_analysis.measures.openings import UNUSED_OPENINGS, unused_openings
+from stockcust_analysis.measures.openings import _unused_openings as opening_sums
 from stockcust_analysis.measures.pareto import CONCENTRATION, concentration
 from stockcust_analysis.measures.pareto import _concentration as concentration_sums
 from stockcust_analysis.measures.tiers import _tier_sums as tier_sums
@@ -54,6 +56,51 @@ def test_hand_counted_facts(make: Make) -> None:
     assert rows["7"]["obliged"] == 1
     assert {row["in_all"] for row in rows.values()} == {1}
     assert type(facts) is type(make({"a": [1]}))
+
+
+def test_tenure_and_openings_are_facts(make: Make) -> None:
+    """Bands, the base of established customers, and accounts that came of age, as in public."""
+    customers, holdings = two_branches()
+    since = [date(2020, 1, 1), date(2026, 1, 1), *[date(2010, 1, 1)] * 6]
+    opened = [date(2026, 6, 1), *[None] * 12, date(2026, 3, 1)]
+    customers |= {"relationship_since": since}
+    holdings |= {"opened_on": opened}
+    facts = facts_of(make, customers, holdings)
+    rows = {row["customer_id"]: row for row in rows_of(facts)}
+    assert [rows[number]["tenure"] for number in "123"] == [5, 0, 10]
+    assert [rows[number]["in_established"] for number in "123"] == [1, 0, 0]
+    assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
+    assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
+    told: dict[str, Any] = {"by": ["branch_id"], "base": "all"}
+    totals = opening_sums(lazily(facts), **told)
+    inside = measure_frame(totals, UNUSED_OPENINGS, given=make(customers), **told)
+    public = unused_openings(make(holdings), make(customers), as_of=AS_OF, by="branch_id")
+    assert rows_of(inside) == rows_of(public)
+
+
+def test_a_loan_makes_a_customer_funded(make: Make) -> None:
+    """Customer 8 without any money owes 0.01 CNY; an empty or zero loan is none."""
+    customers, holdings = two_branches()
+    customers["loan_balance"] = [None, 0.0, 0.0, *[None] * 4, 0.01]
+    rows = {row["customer_id"]: row for row in rows_of(facts_of(make, customers, holdings))}
+    assert [rows[number]["in_funded"] for number in "138"] == [1, 0, 1]
+    assert [rows[number]["loan_balance_cents"] for number in "18"] == [0, 1]
+    public = rows_of(concentration(make(customers), base="funded"))
+    assert {row["n"] for row in public} == {6}
+
+
+def test_a_rule_that_counts_contacts(make: Make) -> None:
+    """Under it the facts need contacts, and an answered one keeps customer 5 awake."""
+    customers, holdings = two_branches()
+    rule = replace(POLICY.dormancy, clock=("transaction", "contact"))
+    policy = replace(POLICY, dormancy=rule)
+    contacts = {"customer_id": ["5"], "contacted_on": [AS_OF], "outcome": ["reached"]}
+    tables = (make(customers), make(holdings))
+    facts = customer_facts(*tables, policy=policy, as_of=AS_OF, contacts=make(contacts))
+    statuses = values_of(facts, "customer_id", value="status")
+    assert (statuses["5"], statuses["3"]) == ("active_small", "dormant")
+    with pytest.raises(UsageError, match="'rural_6m_500' counts contacts as activity"):
+        customer_facts(*tables, policy=policy, as_of=AS_OF)
 
 
 def test_money_is_whole_cents(make: Make) -> None:

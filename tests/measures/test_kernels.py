@@ -164,3 +164,37 @@ def test_herfindahl_is_the_sum_of_squared_shares(balances: list[int]) -> None:
     exact = sum(balance**2 for balance in balances) / sum(balances) ** 2
     assert herfindahl(balances) == pytest.approx(exact)
     assert 1 / len(balances) - 1e-12 <= herfindahl(balances) <= 1 + 1e-12
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 5)), min_size=1, max_size=15))
+def test_weights_are_customers(weighted: list[tuple[int, int]]) -> None:
+    """A balance of weight three is three customers with that balance."""
+    values, weights = zip(*weighted, strict=True)
+    repeated = [value for value, weight in weighted for _ in range(weight)]
+    for kernel in KERNELS:
+        expected = kernel(repeated)
+        assert kernel(values, weights=weights) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, -1], "1 of 2 weights are negative"),
+        ([1, nan], "1 of 2 weights are missing or infinite"),
+        ([1], "2 values, but 1 weights: give one for each"),
+        (["a", "b"], "weights must be numbers"),
+    ],
+)
+def test_unusable_weights_are_refused(
+    kernel: Callable[..., float], weights: object, message: str
+) -> None:
+    """Weights are checked like values, and there is one for each."""
+    with pytest.raises(UsageError, match=message):
+        kernel([1, 2], weights=weights)
+
+
+@given(BALANCES)
+def test_a_customer_without_money_never_lowers_gini(balances: list[int]) -> None:
+    """One more customer with nothing: the rest is more concentrated, or nobody had anything."""
+    assert gini([*balances, 0]) >= gini(balances) - 1e-12

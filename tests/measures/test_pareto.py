@@ -229,3 +229,79 @@ def test_order_of_rows_changes_nothing(order: list[int]) -> None:
     shuffled = {name: [values[row] for row in order] for name, values in columns.items()}
     expected = rows_of(concentration(as_pandas(columns), by="branch_id"))
     assert rows_of(concentration(as_pandas(shuffled), by="branch_id")) == expected
+
+
+def test_without_the_largest_by_hand(make: Make) -> None:
+    """50, 30, 10, 10 without the 50: the top fifth of three customers holds 0.6 · 30 of 50."""
+    bank = make({"aum_period_end": [10.0, 50.0, 10.0, 30.0]})
+    rows = {row["measure"]: row for row in rows_of(concentration(bank, without=1))}
+    assert len(rows) == 8
+    top = rows["top_20_share_without_1"]
+    assert (top["n"], top["numerator"], top["denominator"]) == (3, 18, 50)
+    assert rows["gini_without_1"]["value"] == pytest.approx(gini([30, 10, 10]))
+    assert rows["herfindahl_without_1"]["value"] == pytest.approx(0.44)
+
+
+def test_without_more_than_there_are(make: Make) -> None:
+    """Branch T of four customers without its ten largest has nobody left, and no values."""
+    rows = rows_of(concentration(make(published()), by="branch_id", without=10))
+    assert {(row["n"], row["value"]) for row in rows if row["branch_id"] != "R"} == {(0, None)}
+    assert {row["n"] for row in rows if row["branch_id"] == "R"} == {0}
+
+
+def test_without_nobody_is_refused_below_zero() -> None:
+    """A negative number of customers cannot be left out."""
+    with pytest.raises(UsageError, match="without must be 0 or more customers; given -1"):
+        concentration(as_pandas(published()), without=-1)
+
+
+@settings(max_examples=25, deadline=None)
+@given(AMOUNTS, st.integers(0, 12))
+def test_without_is_as_if_they_were_not_there(amounts: list[int], without: int) -> None:
+    """Leaving out the largest equals a list without them, ties and all."""
+    values = [amount / 100 for amount in amounts]
+    left = sorted(values)[: max(len(values) - without, 0)]
+    found = concentration(as_pandas({"aum_period_end": values}), without=without)
+    suffix = f"_without_{without}" if without else ""
+    told = {row["measure"].removesuffix(suffix): row["value"] for row in rows_of(found)}
+    if sum(left) == 0:
+        assert set(told.values()) == {None}
+    else:
+        alone = values_of(concentration(as_pandas({"aum_period_end": left})), "measure")
+        assert told == pytest.approx(alone, abs=1e-12)
+
+
+def test_weights_by_hand(make: Make) -> None:
+    """REAT's 20, 50, 20, 10 as three rows: n, Gini and the curve are those of four customers."""
+    bank = make({"aum_period_end": [20.0, 50.0, 10.0], "people": [2, 1, 1]})
+    rows = {row["measure"]: row for row in rows_of(concentration(bank, weight="people"))}
+    assert (rows["gini"]["n"], rows["gini"]["value"]) == (4, pytest.approx(0.3))
+    curve = values_of(lorenz_curve(bank, weight="people"), "customer_share", value="value_share")
+    assert [curve[share] for share in (0.25, 0.5, 0.75)] == pytest.approx([0.1, 0.3, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("people", "message"),
+    [
+        ([1.5, 1.0], "'people' is no whole number in 1 rows"),
+        ([-1.0, 1.0], "'people' is negative in 1 rows"),
+        ([None, 1.0], "'people' is missing or infinite in 1 rows"),
+    ],
+)
+def test_weights_count_customers(make: Make, people: list[Any], message: str) -> None:
+    """Parts of customers, negative and missing numbers of them are refused."""
+    bank = make({"aum_period_end": [1.0, 2.0], "people": people})
+    with pytest.raises(UsageError, match=message):
+        concentration(bank, weight="people")
+
+
+@settings(max_examples=20, deadline=None)
+@given(AMOUNTS)
+def test_a_customer_without_money_never_lowers_the_branch_s_gini(amounts: list[int]) -> None:
+    """An empty account more makes the branch more concentrated, never less."""
+    values = [float(amount) for amount in amounts]
+    before, after = (
+        values_of(concentration(as_pandas({"aum_period_end": column})), "measure")["gini"]
+        for column in (values, [*values, 0.0])
+    )
+    assert after >= before - 1e-12

@@ -9,46 +9,18 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.show import labels
 from stockcust_analysis.show.labels import label, measure_words, money_scales, names
 
-MEASURES = [
-    "customers",
-    "aum_period_end",
-    "aum_average_quarter",
-    "aum_per_customer",
-    "gini",
-    "top_1_share",
-    "top_5_share",
-    "top_10_share",
-    "top_20_share",
-    "share_of_customers_holding_80",
-    "ten_largest_share",
-    "herfindahl",
-    "active_rate",
-    "active_small_rate",
-    "silent_rate",
-    "dormancy_rate",
-    "silent_aum_share",
-    "dormant_aum_share",
-    "products_per_customer",
-    "multi_product_share",
-    "three_product_share",
-    "penetration",
-    "product_count_share",
-    "tier_customers",
-    "tier_customer_share",
-    "tier_aum",
-    "tier_aum_share",
-]
 MEMBERS = {
     "tier": "residual potential effective mid high private",
     "family": "deposit wealth fund insurance bond_metal loan credit_card merchant_acquiring "
     "payroll",
     "families_held": "0 1 2 3 4+",
     "status": "active active_small silent dormant",
-    "base": "all funded effective managed",
-    "dimension": "tier family families_held",
+    "base": "all funded effective established managed",
+    "dimension": "tier family families_held customer_class round",
 }
 WORDS = tomllib.loads(Path(labels.__file__).with_name("labels.toml").read_text(encoding="utf-8"))
 PAIRS = [
@@ -59,19 +31,12 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_every_measure_is_described(name: str) -> None:
-    """A measure has both names, a kind of unit and a direction."""
-    words = measure_words(name)
-    assert words.zh
-    assert words.en
-    assert words.kind in {"money", "count", "share", "ratio", "index"}
-    assert words.higher_is_better in {"yes", "no", "neutral"}
-
-
-def test_no_measure_is_described_that_does_not_exist() -> None:
-    """The word file and the list of measures say the same."""
-    assert sorted(names("measure")) == sorted(MEASURES)
+def test_measures_are_named_by_the_codebook() -> None:
+    """Measures have the codebook's names, and the word file does not say them again."""
+    assert label("gini", "en") == measure_definition("gini").en
+    assert measure_words("gini") is measure_definition("gini")
+    assert list(names("measure")) == list(defined_measures())
+    assert "measure" not in WORDS
 
 
 @pytest.mark.parametrize(("section", "expected"), MEMBERS.items())
@@ -107,13 +72,6 @@ def test_same_name_means_different_things() -> None:
     """'effective' is a tier and a base: the section tells which."""
     assert label("effective", within="tier") == "有效"
     assert label("effective", within="base") == "有效客户"
-
-
-@pytest.mark.parametrize("kind", ["gini", "dormancy_rate", "products_per_customer"])
-def test_directions_follow_the_business(kind: str) -> None:
-    """More products are good, more dormancy is bad, concentration is neither."""
-    expected = {"gini": "neutral", "dormancy_rate": "no", "products_per_customer": "yes"}
-    assert measure_words(kind).higher_is_better == expected[kind]
 
 
 def test_units_of_money_grow() -> None:

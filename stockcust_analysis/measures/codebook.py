@@ -1,0 +1,145 @@
+"""The codebook: what each measure means, its unit, its direction, and what happens at the edges.
+
+It is data (`codebook.toml`) and the only place that says so: pages take their words from it, and
+`docs/reference/codebook.md` is printed from it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import build, require
+
+Kind = Literal["money", "count", "share", "ratio", "index"]
+Direction = Literal["yes", "no", "neutral"]
+
+_FILE = "codebook.toml"
+_UNITS = {
+    "money": "CNY",
+    "count": "customers",
+    "share": "share",
+    "ratio": "ratio",
+    "index": "index",
+}
+_DECIMALS = {"money": 2, "count": 0, "share": 1, "ratio": 2, "index": 3}
+_DIRECTIONS = {"yes": "high is good", "no": "high is bad", "neutral": "neither good nor bad"}
+_HEAD = """# Codebook
+
+What every measure means. A rate is told with its base (客户口径), its numerator and its
+denominator; tiers, dormancy rules, product families and bases are those of the policy in force.
+
+This page is printed from `stockcust_analysis/codebook.toml`.
+"""
+
+
+@dataclass(frozen=True)
+class MeasureDefinition:
+    """What is known of a measure before any data: names, unit, direction, formula, edge cases."""
+
+    name: str
+    zh: str
+    en: str
+    kind: Kind
+    higher_is_better: Direction
+    definition_zh: str
+    definition_en: str
+    formula: str
+    range: str
+    edge_cases: str
+    source: str
+    decimals: int
+    unit: str
+
+
+def measure_definition(name: str) -> MeasureDefinition:
+    """Return the definition of a measure.
+
+    Raises
+    ------
+    UsageError
+        An unknown measure; close matches are offered.
+
+    Examples
+    --------
+    >>> dormancy = measure_definition("dormancy_rate")
+    >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
+    ('睡眠客户占比', 'share', 'no', 1)
+    """
+    known = {one.name: one for section in _sections().values() for one in section}
+    if name not in known:
+        raise UsageError.unknown("measure", name, known)
+    return known[name]
+
+
+def defined_measures() -> tuple[str, ...]:
+    """Return the names of all measures, in the codebook's order.
+
+    >>> defined_measures()[:2]
+    ('customers', 'aum_period_end')
+    """
+    return tuple(one.name for section in _sections().values() for one in section)
+
+
+def codebook() -> str:
+    """Return the whole codebook as a Markdown page."""
+    lines = [_HEAD]
+    for title, definitions in _sections().items():
+        lines += [f"## {title}", ""]
+        for one in definitions:
+            lines += _entry(one)
+    return "\n".join(lines)
+
+
+@cache
+def _sections() -> dict[str, tuple[MeasureDefinition, ...]]:
+    """Read the codebook once: title → its measures."""
+    table = tomllib.loads((files("stockcust_analysis") / _FILE).read_text("utf-8"))
+    problems: list[str] = []
+    sections = {
+        f"{section['en']} {section['zh']}": tuple(_defined(key, section, problems))
+        for key, section in table.items()
+    }
+    return require(sections, _FILE, problems)
+
+
+def _defined(key: str, section: dict[str, Any], problems: list[str]) -> list[MeasureDefinition]:
+    """Return the definitions of one section."""
+    made = [
+        build(
+            MeasureDefinition, {"name": name, **_usual(entry), **entry}, f"{key}.{name}", problems
+        )
+        for name, entry in section.items()
+        if isinstance(entry, dict)
+    ]
+    return [one for one in made if one is not None]
+
+
+def _usual(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return what the kind of a measure decides where the measure states nothing of its own."""
+    kind = str(entry.get("kind"))
+    return {"decimals": _DECIMALS.get(kind, 0), "unit": _UNITS.get(kind, "")}
+
+
+def _entry(one: MeasureDefinition) -> list[str]:
+    """Return one measure as lines of Markdown."""
+    return [
+        f"### `{one.name}` {one.zh}",
+        "",
+        f"**{one.en}.** {one.definition_en}",
+        "",
+        one.definition_zh,
+        "",
+        "| | |",
+        "|---|---|",
+        f"| formula | {one.formula} |",
+        f"| unit, range | {one.unit}, {one.range} |",
+        f"| direction | {_DIRECTIONS[one.higher_is_better]} |",
+        f"| edge cases | {one.edge_cases} |",
+        f"| source | {one.source} |",
+        "",
+    ]

@@ -1,0 +1,145 @@
+"""Openings nobody uses (开而不用): a check on conduct, for quotas breed unwanted accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.checks import require_columns
+from stockcust_analysis.measures.frames import (
+    Frame,
+    Groups,
+    Ratio,
+    after,
+    day,
+    flag,
+    group_names,
+    lazily,
+    measure_frame,
+    sums,
+)
+from stockcust_analysis.measures.holdings import active_account, join_flags, obliged_flag, snapshot
+from stockcust_analysis.periods import cutoff
+from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+
+_AGES: dict[str, Callable[[date], date]] = {
+    "90_days": lambda as_of: as_of - timedelta(days=90),
+    "6_months": lambda as_of: cutoff(as_of, 6),
+}
+UNUSED_OPENINGS = tuple(
+    Ratio(f"unused_openings_{age}", f"unused_{age}", f"opened_{age}") for age in _AGES
+)
+
+
+def unused_openings(
+    holdings: Frame,
+    customers: Frame,
+    *,
+    as_of: date,
+    by: Groups = None,
+    base: str = "all",
+    policy: Policy | None = None,
+) -> Frame:
+    """Return which part of newly opened accounts is still unused after 90 days and 6 months.
+
+    Measures `unused_openings_90_days` and `unused_openings_6_months`: of the accounts that came of
+    that age within the last three months, those unused. An account is unused while its family's
+    evidence is missing (no balance, not in force, not used) and, where holdings tell its
+    `last_active_on`, nothing happened after the day it was opened. Every opening is judged once
+    at each age, in the quarter it reaches it. From 0 to 1; high is bad.
+
+    Parameters
+    ----------
+    holdings : table
+        Accounts: `customer_id, product, balance, opened_on`; only products of families count,
+        not channels. Accounts closed again are not among them and cannot be counted.
+    customers : table
+        One row per customer, with the columns of `by` and of the base.
+    as_of : date
+        The snapshot, and the day on which ages are told.
+    by, base, policy
+        As for `products_per_customer`; but the base is everybody, since who holds nothing but an
+        unused account is not funded.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`: n counts customers, numerator and
+        denominator accounts. A rate of no openings is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base.
+
+    Notes
+    -----
+    Source: sales quotas bred some 3.5 million accounts at Wells Fargo that customers may not have
+    authorised (Independent Directors of the Board, Sales Practices Investigation Report, 2017).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1"], "product": ["fund", "wealth"], "balance": [0.0, 5.0],
+    ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1"]})
+    >>> found = unused_openings(accounts, bank, as_of=date(2026, 9, 30))
+    >>> found.loc[found["measure"] == "unused_openings_90_days", "value"].tolist()
+    [0.5]
+    """
+    rules, groups = policy or load_policy(), group_names(by)
+    accounts = snapshot(lazily(holdings), as_of)
+    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
+    amounts = opening_amounts(accounts, rules.families, as_of)
+    table = join_flags(
+        snapshot(lazily(customers), as_of), accounts, {"obliged": obliged_flag(accounts)}, amounts
+    )
+    table = counted(table, by=groups, base=base, bases=rules.bases)
+    totals = _unused_openings(table, by=groups, base=base)
+    return measure_frame(totals, UNUSED_OPENINGS, by=groups, base=base, given=customers)
+
+
+def opening_amounts(
+    holdings: nw.LazyFrame[Any], families: ProductFamilies, as_of: date
+) -> dict[str, nw.Expr]:
+    """Return `opened_<age>` and `unused_<age>` of each account, to be summed: 0 or 1.
+
+    A bank that does not deliver `opened_on` has no openings.
+    """
+    if "opened_on" not in holdings.collect_schema().names():
+        none = flag(nw.lit(False))
+        return {f"{what}_{age}": none for what in ("opened", "unused") for age in _AGES}
+    opened = day(holdings, "opened_on")
+    products = [product for family in families.families for product in family.products]
+    counts = nw.col("product").is_in(products).fill_null(False)
+    unused = ~_used(holdings, families, as_of)
+    amounts: dict[str, nw.Expr] = {}
+    for age, border in _AGES.items():
+        first, last = border(cutoff(as_of, 3)), border(as_of)
+        came_of_age = counts & after(opened, first) & ~after(opened, last)
+        amounts |= {f"opened_{age}": flag(came_of_age), f"unused_{age}": flag(came_of_age & unused)}
+    return amounts
+
+
+def _used(holdings: nw.LazyFrame[Any], families: ProductFamilies, as_of: date) -> nw.Expr:
+    """Return whether an account is active, or was after the day it was opened."""
+    active = reduce(or_, (active_account(holdings, one, as_of) for one in families.families))
+    if "last_active_on" not in holdings.collect_schema().names():
+        return active
+    moved = day(holdings, "last_active_on") > day(holdings, "opened_on")
+    return active | moved.fill_null(False)
+
+
+def _unused_openings(facts: nw.LazyFrame[Any], *, by: list[str], base: str) -> nw.LazyFrame[Any]:
+    """Return accounts that came of age, and the unused among them, per group."""
+    counts = nw.col(f"in_{base}")
+    names = [f"{what}_{age}" for what in ("opened", "unused") for age in _AGES]
+    return sums(facts, by, {"customers": counts} | {name: counts * nw.col(name) for name in names})

@@ -1,0 +1,126 @@
+"""What the work lists look at: customer facts, how each is served, and what is about to mature."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.measures.attrition import with_attrition
+from stockcust_analysis.measures.checks import require_same_engine
+from stockcust_analysis.measures.customer_service import _customer_service
+from stockcust_analysis.measures.frames import (
+    Frame,
+    after,
+    cents_or_zero,
+    day,
+    flag,
+    lazily,
+    like,
+)
+from stockcust_analysis.measures.holdings import snapshot
+from stockcust_analysis.measures.service import contactable
+from stockcust_analysis.periods import add_months, cutoff
+from stockcust_analysis.policy import Policy
+
+
+def worklist_facts(
+    facts: Frame, holdings: Frame, *, policy: Policy, as_of: date,
+    assignments: Frame | None = None, contacts: Frame | None = None,
+    managers: Frame | None = None, opening: Frame | None = None,
+) -> Frame:  # fmt: skip
+    """Return customer facts with all that the work lists look at.
+
+    Parameters
+    ----------
+    facts : table
+        As `customer_facts` returns them.
+    holdings : table
+        As in the contract; those of `as_of` count.
+    policy : Policy
+        Its coverage and work-list rules.
+    as_of : date
+        Day of the lists.
+    assignments, contacts, managers : table, optional
+        As in the contract. Without assignments and contacts nothing is known of service, and the
+        lists that look at it are left out.
+    opening : table, optional
+        Customer facts of the quarter before; without them there is no attrition warning.
+
+    Returns
+    -------
+    table
+        Of the kind given; lazy stays lazy. Added: `maturing_cents` and `maturing_on` (balances in
+        AUM that mature in the period and do not roll over, and the first day of it), `purchases`
+        (products opened in the purchase period, demand deposits apart), `contactable`, and the
+        columns of `customer_service` and of `attrition_warning`.
+
+    Raises
+    ------
+    UsageError
+        A column is missing, or the tables are of several engines.
+    """
+    table = _with_accounts(lazily(facts), snapshot(lazily(holdings), as_of), policy, as_of)
+    if opening is not None:
+        table = with_attrition(lazily(opening), table, policy.attrition, scheme=policy.tiers,
+                               peers="branch_id")  # fmt: skip
+    if assignments is not None and contacts is not None:
+        by = None if managers is None else lazily(managers)
+        table = _customer_service(table, lazily(assignments), lazily(contacts), by,
+                                  policy=policy, as_of=as_of)  # fmt: skip
+    return like(facts, table.with_columns(contactable=contactable(table, policy.coverage)))
+
+
+def through(as_of: date, months: int) -> date:
+    """Return the last day of the next so many months; a month's end leads to a month's end.
+
+    >>> through(date(2026, 9, 30), 3)
+    datetime.date(2026, 12, 31)
+    """
+    one = timedelta(days=1)
+    return max(add_months(as_of, months), add_months(as_of + one, months) - one)
+
+
+def _with_accounts(
+    facts: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], policy: Policy, as_of: date
+) -> nw.LazyFrame[Any]:
+    """Return the facts with what matures soon and what was purchased lately."""
+    require_same_engine(facts, holdings)
+    in_aum = nw.col("product").is_in(policy.families.aum_products)
+    due = in_aum & _matures_soon(holdings, through(as_of, policy.worklists.maturing_months), as_of)
+    accounts = holdings.select(
+        "customer_id",
+        maturing_cents=flag(due) * cents_or_zero("balance").clip(0),
+        maturing_on=nw.when(due).then(_matures(holdings)),
+        purchases=flag(in_aum & (nw.col("product") != "demand_deposit"))
+        * _opened_lately(holdings, cutoff(as_of, policy.coverage.purchase_months)),
+    )
+    held = accounts.group_by("customer_id").agg(
+        nw.col("maturing_cents").sum(), nw.col("maturing_on").min(), nw.col("purchases").sum()
+    )
+    return facts.join(held, on="customer_id", how="left").with_columns(
+        nw.col(name).fill_null(0).cast(nw.Int64) for name in ("maturing_cents", "purchases")
+    )
+
+
+def _matures(holdings: nw.LazyFrame[Any]) -> nw.Expr:
+    """Return the day of maturity, empty where the bank does not deliver it."""
+    delivered = "matures_on" in holdings.collect_schema().names()
+    return day(holdings, "matures_on") if delivered else nw.lit(None, dtype=nw.Datetime("us"))
+
+
+def _matures_soon(holdings: nw.LazyFrame[Any], until: date, as_of: date) -> nw.Expr:
+    """Return whether a balance matures after the as-of date, by `until`, and is then free."""
+    matures = _matures(holdings)
+    soon = after(matures, as_of) & ~after(matures, until) & (cents_or_zero("balance") > 0)
+    if "rolls_over" not in holdings.collect_schema().names():
+        return soon
+    return soon & ~(nw.col("rolls_over") == nw.lit(True)).fill_null(False)
+
+
+def _opened_lately(holdings: nw.LazyFrame[Any], border: date) -> nw.Expr:
+    """Return 1 for accounts opened after the border; 0 where the bank does not say when."""
+    if "opened_on" not in holdings.collect_schema().names():
+        return flag(nw.lit(False))
+    return flag(after(day(holdings, "opened_on"), border))

@@ -1,0 +1,100 @@
+"""Openings nobody uses: when an account comes of age, and what counts as use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.openings import unused_openings
+from tests.frames import AS_OF, Columns, as_pandas, rows_of
+
+Make = Callable[[Columns], Any]
+
+
+def account(**columns: Any) -> dict[str, list[Any]]:
+    """Return an empty fund account opened on 1 June 2026, with some columns changed."""
+    held = {"customer_id": "1", "product": "fund", "balance": 0.0, "opened_on": date(2026, 6, 1)}
+    return {name: [value] for name, value in (held | columns).items()}
+
+
+def told(make: Make, holdings: Columns, age: str = "90_days", as_of: date = AS_OF) -> Any:
+    """Return (unused, opened) of one customer's accounts at an age."""
+    bank = make({"customer_id": ["1"]})
+    rows = rows_of(unused_openings(make(holdings), bank, as_of=as_of))
+    row = next(row for row in rows if row["measure"] == f"unused_openings_{age}")
+    return row["numerator"], row["denominator"]
+
+
+@pytest.mark.parametrize(
+    ("opened", "age", "counts"),
+    [
+        (date(2026, 7, 2), "90_days", 1),
+        (date(2026, 7, 3), "90_days", 0),
+        (date(2026, 4, 2), "90_days", 1),
+        (date(2026, 4, 1), "90_days", 0),
+        (date(2026, 3, 31), "6_months", 1),
+        (date(2026, 4, 1), "6_months", 0),
+        (date(2026, 1, 1), "6_months", 1),
+        (date(2025, 12, 31), "6_months", 0),
+        (None, "6_months", 0),
+    ],
+)
+def test_coming_of_age(make: Make, opened: date | None, age: str, counts: int) -> None:
+    """90 days before 30 September is 2 July; the quarter before began 90 days before 30 June."""
+    holdings = {name: values * 2 for name, values in account(opened_on=opened).items()}
+    holdings |= {"customer_id": ["1", "x"], "opened_on": [opened, date(2001, 1, 1)]}
+    assert told(make, holdings, age) == (counts, counts)
+
+
+@pytest.mark.parametrize(
+    ("columns", "unused"),
+    [
+        ({}, 1),
+        ({"balance": 0.01}, 0),
+        ({"product": "credit_card", "used_recently": True}, 0),
+        ({"product": "credit_card", "used_recently": False}, 1),
+        ({"product": "insurance", "matures_on": date(2027, 1, 1)}, 0),
+        ({"last_active_on": date(2026, 6, 1)}, 1),
+        ({"last_active_on": date(2026, 6, 2)}, 0),
+        ({"last_active_on": None, "matures_on": None}, 1),
+    ],
+)
+def test_what_counts_as_use(make: Make, columns: dict[str, Any], unused: int) -> None:
+    """A balance, a card used, a policy in force, or any move after the day of opening."""
+    assert told(make, account(**columns)) == (unused, 1)
+
+
+def test_channels_are_no_openings(make: Make) -> None:
+    """Mobile banking is a channel and not counted, here as elsewhere."""
+    assert told(make, account(product="mobile_banking")) == (0, 0)
+
+
+def test_every_opening_is_judged_once_at_each_age() -> None:
+    """Over eight quarter ends each day's opening comes up exactly once at 90 days and 6 months."""
+    ends = [date(year, month, day) for year in (2025, 2026)
+            for month, day in ((3, 31), (6, 30), (9, 30), (12, 31))]  # fmt: skip
+    for age in ("90_days", "6_months"):
+        for opened in (date(2025, 2, 28), date(2025, 3, 31), date(2025, 7, 1), date(2025, 12, 31)):
+            counts = [told(as_pandas, account(opened_on=opened), age, end)[1] for end in ends]
+            assert sum(counts) == 1
+
+
+def test_branches_and_unfunded_customers(make: Make) -> None:
+    """Who holds nothing but the unused account counts, in his branch; others have no rate."""
+    bank = make({"customer_id": ["1", "2"], "branch_id": ["A", "B"]})
+    rows = rows_of(unused_openings(make(account()), bank, as_of=AS_OF, by="branch_id"))
+    found = {(row["branch_id"], row["measure"]): (row["base"], row["n"], row["value"])
+             for row in rows}  # fmt: skip
+    assert found["A", "unused_openings_90_days"] == ("all", 1, 1)
+    assert found["B", "unused_openings_90_days"] == ("all", 1, None)
+
+
+def test_days_of_opening_are_needed(make: Make) -> None:
+    """Without `opened_on` there is nothing to tell."""
+    bare = {name: values for name, values in account().items() if name != "opened_on"}
+    with pytest.raises(UsageError, match="unknown column of holdings 'opened_on'"):
+        told(make, bare)

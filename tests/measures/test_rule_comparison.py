@@ -1,0 +1,79 @@
+"""Several dormancy rules side by side: the same as one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
+from stockcust_analysis.measures.dormancy_evidence import with_evidence
+from stockcust_analysis.measures.facts import customer_facts
+from stockcust_analysis.measures.frames import lazily, measure_frame
+from stockcust_analysis.measures.rule_comparison import _rule_comparison as rule_sums
+from stockcust_analysis.measures.rule_comparison import by_prefix, compare_rules
+from stockcust_analysis.policy import DormancyRule, load_policy
+from tests.frames import AS_OF, Columns, rows_of, two_branches
+
+Make = Callable[[Columns], Any]
+POLICY = load_policy()
+CONTACTS = {"customer_id": ["3", "5"], "contacted_on": [AS_OF, AS_OF], "outcome": ["sale", "none"]}
+
+
+def bank(make: Make) -> tuple[Any, Any, Any]:
+    """Return customers, holdings and contacts of the two hand-counted branches."""
+    customers, holdings = two_branches()
+    customers["relationship_since"] = [AS_OF.replace(year=2001)] * 8
+    return make(customers), make(holdings), make(CONTACTS)
+
+
+@pytest.mark.parametrize("by", [None, "branch_id"])
+def test_every_rule_as_if_alone(make: Make, by: str | None) -> None:
+    """All presets in one call: the same figures as one call for each."""
+    customers, holdings, contacts = bank(make)
+    tables = {"holdings": holdings, "contacts": contacts, "by": by, "base": "all", "as_of": AS_OF}
+    rules = POLICY.dormancy_presets
+    found = rows_of(compare_rules(customers, rules, **tables))
+    for rule in rules:
+        alone = rows_of(dormancy_rate(customers, rule, **tables))
+        theirs = [row for row in found if row["rule"] == rule.name]
+        assert [{k: v for k, v in row.items() if k != "rule"} for row in theirs] == alone
+    keys = [*([by] if by else []), "rule", "measure"]
+    assert list(found[0])[: len(keys)] == keys
+    assert len(found) == len(rules) * 6 * (2 if by else 1)
+
+
+def test_rules_on_facts_equal_the_public_ones(make: Make) -> None:
+    """Evidence added to customer facts, to be kept between, gives the same table."""
+    customers, holdings, contacts = bank(make)
+    rules = POLICY.dormancy_presets
+    facts = lazily(customer_facts(customers, holdings, policy=POLICY, as_of=AS_OF))
+    named = by_prefix(rules)
+    kept = with_evidence(facts, named, AS_OF, holdings, contacts, POLICY)
+    totals = rule_sums(kept, named, as_of=AS_OF, by=["branch_id"], base="funded")
+    inside = measure_frame(totals, DORMANCY, by=["branch_id", "rule"], base="funded",
+                           given=customers)  # fmt: skip
+    public = compare_rules(customers, rules, as_of=AS_OF, by="branch_id", holdings=holdings,
+                           contacts=contacts)  # fmt: skip
+    assert rows_of(inside) == rows_of(public)
+
+
+def test_without_holdings_a_column_exempts(make: Make) -> None:
+    """The column `exempt` serves every rule where no holdings are given."""
+    customers = {"last_active_on": [None, None], "aum_period_end": [1.0, 1.0],
+                 "exempt": [True, False]}  # fmt: skip
+    rule = DormancyRule("loans", cap=500, idle_months=6, exempt=("loan",))
+    rules = [rule, replace(rule, name="half a cent", cap=0.005)]
+    rows = rows_of(compare_rules(make(customers), rules, as_of=AS_OF, base="all"))
+    rates = {row["rule"]: row["value"] for row in rows if row["measure"] == "dormancy_rate"}
+    assert rates == {"loans": 0.5, "half a cent": 0}
+
+
+@pytest.mark.parametrize("rules", [[], [POLICY.dormancy, POLICY.dormancy]])
+def test_rules_need_names_of_their_own(make: Make, rules: list[DormancyRule]) -> None:
+    """Nothing to compare, or two rules under one name, is refused."""
+    with pytest.raises(UsageError, match="one rule or more, each under a name of its own"):
+        compare_rules(bank(make)[0], rules, as_of=AS_OF)

@@ -1,0 +1,73 @@
+"""Tenure: bands day to day, and the customers of a year."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.cross_sell import products_per_customer
+from stockcust_analysis.measures.tenure import assign_tenure
+from tests.frames import AS_OF, Columns, rows_of, two_branches
+
+Make = Callable[[Columns], Any]
+
+
+@pytest.mark.parametrize(
+    ("since", "tenure", "established"),
+    [
+        (date(2026, 9, 30), 0, 0),
+        (date(2025, 10, 1), 0, 0),
+        (date(2025, 9, 30), 1, 1),
+        (date(2023, 10, 1), 1, 1),
+        (date(2023, 9, 30), 3, 1),
+        (date(2021, 9, 30), 5, 1),
+        (date(1999, 1, 1), 10, 1),
+    ],
+)
+def test_bands_at_their_borders(make: Make, since: date, tenure: int, established: int) -> None:
+    """A customer of exactly so many years is in the band that begins with them."""
+    found = rows_of(assign_tenure(make({"relationship_since": [since]}), as_of=AS_OF))[0]
+    assert (found["tenure"], found["established"]) == (tenure, established)
+
+
+def test_leap_day(make: Make) -> None:
+    """Since 29 February 2024: a year on 28 February 2025, a month's last day, not a day before."""
+    bank = make({"relationship_since": [date(2024, 2, 29)]})
+    told = [rows_of(assign_tenure(bank, as_of=date(2025, 2, day)))[0]["tenure"] for day in (27, 28)]
+    assert told == [0, 1]
+
+
+def test_own_borders(make: Make) -> None:
+    """A bank may draw the bands elsewhere; a year makes a customer established all the same."""
+    bank = make({"relationship_since": [date(2024, 1, 1)]})
+    found = rows_of(assign_tenure(bank, as_of=AS_OF, years=(2, 20)))[0]
+    assert (found["tenure"], found["established"]) == (2, 1)
+
+
+def test_unusable_tenures_are_refused(make: Make) -> None:
+    """Borders rise, and everybody came some day."""
+    with pytest.raises(UsageError, match=r"years must rise from 1; given \[3, 3\]"):
+        assign_tenure(make({"relationship_since": [AS_OF]}), as_of=AS_OF, years=(3, 3))
+    with pytest.raises(UsageError, match="'relationship_since' is empty in 1 rows"):
+        assign_tenure(make({"relationship_since": [AS_OF, None]}), as_of=AS_OF)
+
+
+def test_cross_sell_of_established_customers(make: Make) -> None:
+    """Of the funded customers of A, 4 is new: 1 and 2 hold three families."""
+    customers, holdings = two_branches()
+    customers["relationship_since"] = [date(2020, 1, 1)] * 3 + [AS_OF] * 5
+    bank = assign_tenure(make(customers), as_of=AS_OF)
+    rows = rows_of(products_per_customer(make(holdings), bank, by="branch_id", base="established"))
+    assert [(row["base"], row["n"], row["numerator"]) for row in rows] == [
+        ("established", 2, 3), ("established", 0, 0)]  # fmt: skip
+
+
+def test_the_base_needs_its_column(make: Make) -> None:
+    """Without `assign_tenure` nobody knows who is established."""
+    customers, holdings = two_branches()
+    with pytest.raises(UsageError, match="unknown column of customers 'established'"):
+        products_per_customer(make(holdings), make(customers), base="established")
