@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,35 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.questions import FUNDED, Question, questions
+from stockcust_analysis.evaluation.changes import (
+    BRIDGE_COLUMNS,
+    ISSUED_BRANCH,
+    MIGRATION_COLUMNS,
+    bridge_table,
+    change_questions,
+    changes_between,
+    migration_table,
+)
+from stockcust_analysis.evaluation.questions import (
+    FUNDED,
+    Facts,
+    Question,
+    opening_questions,
+    questions,
+    service_questions,
+)
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.co_holding import _co_holding, co_holding_rows
+from stockcust_analysis.measures.customer_service import _customer_service
 from stockcust_analysis.measures.facts import aum_origins, customer_facts
 from stockcust_analysis.measures.frames import cents, collected, lazily, measure_frame
 from stockcust_analysis.measures.pareto import _lorenz_steps, curve_points
+from stockcust_analysis.measures.structure import on_structure
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _QUARTERS_BACK = 4
 _LEVELS: tuple[list[str], ...] = (["branch_id"], [])
-Facts = nw.LazyFrame[Any]
 
 
 def evaluate(
@@ -70,10 +86,18 @@ def evaluate(
     target = Quarter.parse(quarter)
     rules = load_policy(policy)
     told = _quarters_told(bank, target, first_quarter)
-    today = _structure(bank, target.end)
-    facts = {each: _facts(bank, rules, each.end, today) for each in told}
-    asked = questions(rules)
+    facts = {each: _facts(bank, rules, each.end, target.end) for each in told}
+    asked = questions(rules) + _further_questions(bank, rules)
     measures = [_measures(facts[each], each, asked) for each in told]
+    migration, bridge = (
+        pd.DataFrame(columns=MIGRATION_COLUMNS),
+        pd.DataFrame(columns=BRIDGE_COLUMNS),
+    )
+    if target.previous in facts:
+        changes = changes_between(bank, facts[target.previous], facts[target], rules)
+        measures.append(_measures(facts[target], target, change_questions(changes, rules)))
+        migration = migration_table(bank, changes, rules)
+        bridge = bridge_table(bank, changes, rules)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
@@ -82,6 +106,8 @@ def evaluate(
         measures=pd.concat(measures, ignore_index=True),
         lorenz=_lorenz(facts[target], target),
         co_holding=_co_holding_table(facts[target], target, rules),
+        migration=migration,
+        bridge=bridge,
         targets=_targets(bank, target),
         reconciliation=_reconciliation(bank, rules, target),
     )
@@ -101,32 +127,36 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
     return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
 
 
-def _structure(bank: Bank, as_of: date) -> Mapping[str, str]:
-    """Return old branch → the branch that has its customers on the as-of date, over all mergers."""
-    if "branch_successors" not in bank.columns:
-        return {}
-    rows = collected(lazily(bank.table("branch_successors")))
-    merged = zip(rows["old_branch_id"], rows["new_branch_id"], rows["effective_on"], strict=True)
-    direct = {old: new for old, new, day in merged if pd.Timestamp(day).date() <= as_of}
-    today = {}
-    for old in direct:
-        new, seen = direct[old], {old}
-        while new in direct and new not in seen:
-            seen.add(new)
-            new = direct[new]
-        today[old] = new
-    return today
-
-
-def _facts(bank: Bank, policy: Policy, as_of: date, today: Mapping[str, str]) -> Facts:
+def _facts(bank: Bank, policy: Policy, as_of: date, today: date) -> Facts:
     """Return the customer facts of a date on today's structure, computed once and kept."""
-    branch = nw.col("branch_id")
-    for old, new in today.items():
-        branch = nw.when(nw.col("branch_id") == old).then(nw.lit(new)).otherwise(branch)
-    customers = lazily(bank.snapshot("customers", as_of=as_of)).with_columns(branch_id=branch)
+    customers = lazily(bank.snapshot("customers", as_of=as_of))
+    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
+    if "branch_successors" in bank.columns:
+        told = on_structure(told, bank.table("branch_successors"), as_of=today)
     holdings = bank.snapshot("holdings", as_of=as_of)
-    facts = customer_facts(customers.to_native(), holdings, policy=policy, as_of=as_of)
-    return lazily(bank.keep(facts))
+    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
+    if _is_managed(bank):
+        facts = _with_service(bank, facts, policy, as_of)
+    return lazily(bank.keep(facts.to_native()))
+
+
+def _further_questions(bank: Bank, policy: Policy) -> list[Question]:
+    """Return the questions that only some banks deliver the tables or columns for."""
+    asked = opening_questions() if "opened_on" in bank.columns["holdings"] else []
+    return asked + (service_questions(policy) if _is_managed(bank) else [])
+
+
+def _is_managed(bank: Bank) -> bool:
+    """Tell whether the bank delivers who manages whom, and the contacts made."""
+    return {"assignments", "contacts"} <= set(bank.columns)
+
+
+def _with_service(bank: Bank, facts: Facts, policy: Policy, as_of: date) -> Facts:
+    """Return the facts with who manages each customer and what came of it."""
+    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
+    kept = lazily(bank.keep(facts.to_native()))
+    assignments, contacts = lazily(bank.table("assignments")), lazily(bank.table("contacts"))
+    return _customer_service(kept, assignments, contacts, managers, policy=policy, as_of=as_of)
 
 
 def _measures(facts: Facts, quarter: Quarter, asked: list[Question]) -> pd.DataFrame:
@@ -177,7 +207,8 @@ def _co_holding_table(facts: Facts, quarter: Quarter, policy: Policy) -> pd.Data
         tables.append(table if by else table.assign(branch_id=WHOLE_BANK))
     table = pd.concat(tables, ignore_index=True)
     table.insert(0, "quarter", str(quarter))
-    return table
+    # A column in which nothing is defined has no type of its own.
+    return table.astype(dict.fromkeys(table.select_dtypes("object", exclude="str").columns, float))
 
 
 def _branches(bank: Bank, facts: Facts) -> pd.DataFrame:

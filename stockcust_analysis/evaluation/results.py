@@ -25,6 +25,7 @@ _FACTS = "facts.json"
 _TEXT = {
     "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
     "family_a", "family_b", "name", "region", "type", "opened_on", "check",
+    "structure", "from", "to", "component",
 }  # fmt: skip
 
 
@@ -33,7 +34,8 @@ class Evaluation:
     """What is known of a quarter: small pandas frames that every page is made from.
 
     `measures` holds one row per quarter, branch, dimension member, measure and base; the whole
-    bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape.
+    bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape, as
+    do `migration` and `bridge` against the previous quarter, on today's structure and as issued.
     Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
     `reconciliation` how the tables agree with one another.
     """
@@ -45,6 +47,8 @@ class Evaluation:
     measures: pd.DataFrame
     lorenz: pd.DataFrame
     co_holding: pd.DataFrame
+    migration: pd.DataFrame
+    bridge: pd.DataFrame
     targets: pd.DataFrame
     reconciliation: pd.DataFrame
 

@@ -112,17 +112,23 @@ def definitions_table(page: BranchPage) -> Table:
         "as_of": page.evaluation.quarter.end.isoformat(),
         "funded": _plain(policy["funded"]),
         "effective": _plain(policy["effective"]),
-        "cap": _plain(rule["cap"]),
+        "cap": "" if rule["cap"] is None else _plain(rule["cap"]),
         "idle": _idle_period(page),
         "tiers": _tier_borders(page),
     }
     rows = [
-        (page.word(key, "definition_term"), page.word(key, "definition").format(**known))
+        (page.word(key, "definition_term"), page.word(key, _wording(page, key)).format(**known))
         for key in names("definition")
     ]
     term, meaning = page.word("term"), page.word("meaning")
     frame = pd.DataFrame(rows, columns=[term, meaning])
     return table(frame, caption=page.word("definitions"), note=page.word("definitions_note"))
+
+
+def _wording(page: BranchPage, key: str) -> str:
+    """Return where the definition's words stand; a dormancy rule without cap has its own."""
+    uncapped = key == "dormancy" and page.evaluation.policy_facts["dormancy"]["cap"] is None
+    return "definition_variant" if uncapped else "definition"
 
 
 def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure:

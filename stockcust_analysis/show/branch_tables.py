@@ -53,6 +53,52 @@ def overview_table(page: BranchPage) -> Table:
     )
 
 
+def bridge_table(page: BranchPage) -> Table:
+    """Return where the change of assets came from: existing customers or new ones."""
+    bridge = page.evaluation.bridge
+    own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
+    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
+    unit = money_unit([amounts.get("closing")], page.language)
+    opening = amounts.get("opening") or None
+    rows = [
+        [
+            page.word(component, "component"),
+            format_count(customers),
+            format_money(amounts[component], unit),
+            format_share(amounts[component] / opening if opening else None),
+        ]
+        for component, customers in own[["component", "customers"]].to_numpy()
+        if customers or component in ("opening", "closing")
+    ]
+    columns = ["component", "customers", "amount", "share_of_opening"]
+    return _finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1] if rows else [])
+
+
+def migration_table(page: BranchPage) -> Table:
+    """Return how many customers went from which tier to which, with those who came and left."""
+    moves = page.evaluation.migration
+    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
+    cells = {(start, end): n for start, end, n in own[["from", "to", "customers"]].to_numpy()}
+    tiers = [*reversed(names("tier"))]
+    starts = [*tiers, *(name for name in names("state") if name in set(own["from"]))]
+    ends = [*tiers, *(name for name in names("state") if name in set(own["to"]))]
+    rows = [
+        [_place(page, start), *(format_count(cells.get((start, end), 0)) for end in ends)]
+        for start in starts
+    ]
+    return table(
+        pd.DataFrame(rows, columns=["from", *ends]),
+        caption=page.word("migration", "caption"),
+        labels={"from": _header(page, "from"), **{end: _place(page, end) for end in ends}},
+        align={"from": "left", **dict.fromkeys(ends, "right")},
+    )
+
+
+def _place(page: BranchPage, name: str) -> str:
+    """Return the word for a tier, or for a state outside the tiers."""
+    return page.word(name, "tier" if name in names("tier") else "state")
+
+
 def concentration_table(page: BranchPage) -> Table:
     """Return how concentrated the assets are, beside the previous quarter and the whole bank."""
     return _measure_table(page, _CONCENTRATION, "concentration")

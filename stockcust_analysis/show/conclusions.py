@@ -41,6 +41,7 @@ _STORIES: Final = (
     Story("dormancy", "dormancy", "dormancy_rate", of_customers=True),
     Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
     Story("concentration", "concentration", "top_20_share", of_customers=False),
+    Story("same_customers", "customers", "same_customer_growth", of_customers=False),
     Story("silent_assets", "dormancy", "silent_aum_share", of_customers=False),
     Story(
         "ten_largest",
