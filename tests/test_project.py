@@ -23,7 +23,7 @@ CONDA_PACKAGES = {
     "nbconvert",
 }
 # Imports point from left to right in: extracts → bank → measures → evaluation → show → report.
-LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy_file": 1, "policy": 2, "bank": 3}
+LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy": 2, "bank": 3}
 LAYERS |= {"measures": 4, "evaluation": 5}
 LAYERS |= {"show": 6, "report": 7, "cli": 8}
 HEAVY = ("matplotlib", "sklearn", "papermill", "nbconvert")
@@ -137,8 +137,8 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small() -> None:
-    """The whole package keeps its promise of at most 8,000 lines of code."""
-    assert sum(map(lines_of_code, modules())) <= 8000
+    """The whole package has at most 12,000 lines of code, docstrings and comments apart."""
+    assert sum(map(lines_of_code, modules())) <= 12_000
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -1,0 +1,46 @@
+"""The command line: `stockcust sample | check | evaluate | report | worklists | contacts | policy`.
+
+Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 bad input or usage ·
+130 interrupted. Heavy packages are imported inside the commands, so that help is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from stockcust_analysis import __version__
+from stockcust_analysis.cli import lists, rules, run
+from stockcust_analysis.errors import StockcustError
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stockcust")
+def cli() -> None:
+    """Analyse and report on a bank's existing customers (存量客户)."""
+
+
+_RUN = (run.sample, run.check, run.evaluate, run.report)
+for command in (*_RUN, lists.worklists, lists.contacts, rules.policy):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; errors of this package become one message and exit code 2."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except StockcustError as error:
+        click.echo(f"stockcust: {error}", err=True)
+        code = BAD_INPUT
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.UsageError as error:
+        error.show()
+        code = BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted. Run the same command again to go on.", err=True)
+        code = INTERRUPTED
+    sys.exit(code or 0)

@@ -1,0 +1,34 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+DATA = click.argument("data", type=click.Path(path_type=Path))
+MAPPING = click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
+)
+QUARTER = click.option("--quarter", required=True, help="Quarter to report, such as 2026Q3.")
+POLICY = click.option(
+    "--policy",
+    default="rural_commercial_bank",
+    show_default=True,
+    help="Rules in force: a name that ships with the package, or a TOML file.",
+)
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("reports"),
+    show_default=True,
+    help="Folder for the output; the quarter becomes a folder inside it.",
+)
+LANGUAGE = click.option(
+    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
+)
+FIRST = click.option(
+    "--first-quarter", is_flag=True, help="This is the first quarter there is: compare with none."
+)

@@ -1,0 +1,257 @@
+"""The work-list workbook: sheets, input columns, same bytes; and filled in, the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from stockcust_analysis.atomic import sha256
+from stockcust_analysis.bank.contacts_import import import_contacts
+from stockcust_analysis.bank.contract import CONTACTS
+from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.measures.worklists import worklist_counts, worklists
+from stockcust_analysis.policy import LISTS, load_policy
+from stockcust_analysis.report.worklist_batch import make_worklists
+from stockcust_analysis.report.worklists import write_worklists
+from tests.frames import AS_OF, as_pandas
+from tests.measures.test_worklists import facts_of
+from tests.tiny_bank import TinyBank
+
+POLICY = load_policy()
+FACTS = facts_of(as_pandas)
+LISTED = worklists(FACTS, policy=POLICY, as_of=AS_OF)
+COUNTS = worklist_counts(FACTS, policy=POLICY)
+
+
+def written(path: Path, lists: pd.DataFrame = LISTED, language: str = "zh") -> Path:
+    """Write branch A's workbook and return its path."""
+    mine = lists[lists["branch_id"] == "A"]
+    write_worklists(path, mine, COUNTS[COUNTS["branch_id"] == "A"], branch_name="城关支行",
+                    policy=POLICY, as_of=AS_OF, language=language)  # type: ignore[arg-type]  # fmt: skip
+    return path
+
+
+def cells(sheet: Any) -> list[tuple[Any, ...]]:
+    """Return a sheet's rows as plain values."""
+    return list(sheet.iter_rows(values_only=True))
+
+
+def test_a_sheet_per_list_that_has_customers(tmp_path: Path) -> None:
+    """After the first sheet come the lists in the policy's order; empty ones have no sheet."""
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx"))
+    assert " ".join(book.sheetnames) == (
+        "说明 移交 到期 联络逾期 应管未管 临界提升 沉默有资产 下一产品 转介来源 待建档"
+    )
+
+
+def test_the_lines_of_a_list(tmp_path: Path) -> None:
+    """Names in words, amounts as numbers, dates as dates; the columns to fill in are empty."""
+    header, one, two = cells(openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["到期"])
+    line = dict(zip(header, one, strict=True))
+    assert " ".join(line) == (
+        "优先级 客户号 经理工号 客户分层 客群 涉及金额(元) 截止日 上榜原因 建议动作 合规提示 "
+        "最近有效联络 方式 结果 联络日 下次联络 备注"
+    )
+    assert (line["客户号"], line["经理工号"], line["客户分层"]) == ("1", "M1", "高端")
+    assert (line["客群"], line["涉及金额(元)"]) == ("女性、种养殖", 100_000)
+    assert line["截止日"] == datetime(2026, 12, 31)
+    assert line["最近有效联络"] == datetime(2026, 9, 20)
+    assert [line[name] for name in ("结果", "联络日", "下次联络", "备注")] == [None] * 4
+    assert two[:4] == (2, "5", None, "中端")
+
+
+def test_header_frozen_filtered_and_choices_offered(tmp_path: Path) -> None:
+    """The header stays in sight, results are chosen from a list, dates must be dates."""
+    sheet = openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["移交"]
+    assert sheet.freeze_panes == "C2"
+    assert sheet.auto_filter.ref == "A1:O2"
+    assert (sheet.print_title_rows, sheet.page_setup.orientation) == ("$1:$1", "landscape")
+    rules = {str(rule.sqref).split(":")[0]: rule for rule in sheet.data_validations.dataValidation}
+    assert rules["K2"].formula1 == '"电话,短信,微信,上门,网点"'
+    assert rules["L2"].formula1 == '"未接通,已接通,已预约,已面访,已成交,拒绝"'
+    assert (rules["M2"].type, rules["N2"].type) == ("date", "date")
+
+
+def test_the_first_sheet_counts_found_listed_and_left_out(tmp_path: Path) -> None:
+    """Day, branch and policy; per list how many there are and how many must not be contacted."""
+    rows = cells(openpyxl.load_workbook(written(tmp_path / "a.xlsx"))["说明"])
+    assert rows[1][:2] == ("统计时点", "2026-09-30")
+    assert rows[2][1] == "城关支行"
+    assert rows[3][1] == f"{POLICY.name} {POLICY.version}"
+    silent = next(row for row in rows if row[0] == "沉默有资产")
+    assert silent[1:6] == (1, 1, 60_000, 1, 1)
+
+
+def test_english(tmp_path: Path) -> None:
+    """The same workbook in English."""
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", language="en"))
+    assert book.sheetnames[:3] == ["About", "Hand-over", "Maturing"]
+    line = dict(zip(*cells(book["Maturing"])[:2], strict=True))
+    assert (line["Customer"], line["Tier"], line["Groups"]) == ("1", "High", "Women, Farmers")
+    assert line["Reason"].startswith("CNY 100,000 matures")
+
+
+def test_same_lists_same_bytes(tmp_path: Path) -> None:
+    """Nothing of the clock gets into the file."""
+    assert sha256(written(tmp_path / "a.xlsx")) == sha256(written(tmp_path / "b.xlsx"))
+
+
+def test_held_out_customers_are_not_written(tmp_path: Path) -> None:
+    """They stay off the sheets, and the first sheet says that there are such."""
+    lists = LISTED.assign(held_out=(LISTED["customer_id"] == "1").astype(int))
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", lists))
+    assert "移交" not in book.sheetnames
+    assert [row[1] for row in cells(book["到期"])[1:]] == ["5"]
+    assert "随机" in str(cells(book["说明"]))
+
+
+def test_text_is_never_a_formula(tmp_path: Path) -> None:
+    """A bank's own group that looks like a formula or a link stays text."""
+    lists = LISTED.assign(groups="=1+1;http://x")
+    book = openpyxl.load_workbook(written(tmp_path / "a.xlsx", lists))
+    assert cells(book["移交"])[1][4] == "=1+1、http://x"
+    assert book["移交"]["E2"].data_type == "s"
+
+
+def filled(path: Path, lines: dict[tuple[str, int], dict[str, object]],
+           language: str = "zh") -> Path:  # fmt: skip
+    """Write the workbook and fill in lines, by sheet and row."""
+    book = openpyxl.load_workbook(written(path, language=language))
+    for (sheet, row), entries in lines.items():
+        header = [cell.value for cell in book[sheet][1]]
+        for name, value in entries.items():
+            book[sheet].cell(row, header.index(name) + 1).value = value
+    book.save(path)
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """What is filled in comes back as contacts; the same contact noted on two lists is one."""
+    one = filled(tmp_path / "a.xlsx", {
+        ("移交", 2): {"结果": "已接通", "联络日": datetime(2026, 10, 8), "备注": "改日面谈"},
+        ("转介来源", 2): {"方式": "电话", "结果": "已接通", "联络日": "2026/10/8"},
+        ("到期", 3): {"经理工号": "M1", "方式": "微信", "结果": "sale", "联络日": "2026年10月9日"},
+    })  # fmt: skip
+    two = filled(tmp_path / "b.xlsx", {
+        ("Overdue contact", 2): {"Result": "Refused", "Contacted on": 20261010.0},
+    }, "en")  # fmt: skip
+    found = import_contacts([one, two])
+    assert tuple(found) == CONTACTS.column_names[:5]
+    assert found.assign(contacted_on=found["contacted_on"].dt.date).values.tolist() == [
+        ["1", "M1", date(2026, 10, 8), "phone", "reached"],
+        ["2", "M1", date(2026, 10, 10), "phone", "refused"],
+        ["5", "M1", date(2026, 10, 9), "wechat", "sale"],
+    ]
+
+
+def test_what_comes_back_is_a_contacts_table(tmp_path: Path, tiny_bank: TinyBank) -> None:
+    """Saved beside a bank's tables it meets the contract."""
+    path = filled(tmp_path / "a.xlsx", {
+        ("移交", 2): {"客户号": "C1", "结果": "已接通", "联络日": datetime(2026, 10, 8)},
+    })  # fmt: skip
+    text = import_contacts([path]).to_csv(index=False)
+    folder = tiny_bank(contacts=text, managers="manager_id,branch_id,role\nM1,001,counter\n")
+    with open_bank(folder) as bank:
+        assert bank.table("contacts").fetchall() == [
+            ("C1", "M1", date(2026, 10, 8), "phone", "reached")
+        ]
+
+
+def test_an_unfilled_workbook_has_no_contacts(tmp_path: Path) -> None:
+    """Lines without a result and a date are lists, not contacts."""
+    assert len(import_contacts([written(tmp_path / "a.xlsx")])) == 0
+
+
+def test_all_problems_in_one_error(tmp_path: Path) -> None:
+    """Column, count, places and what to do, from all files and sheets; no customer's number."""
+    path = filled(tmp_path / "a.xlsx", {
+        ("移交", 2): {"结果": "还行", "联络日": datetime(2026, 10, 8)},
+        ("到期", 2): {"结果": "已接通"},
+        ("到期", 3): {"结果": "已接通", "联络日": datetime(2026, 9, 29), "方式": "飞鸽"},
+        ("下一产品", 2): {"联络日": datetime(2027, 10, 2), "客户号": None},
+    })  # fmt: skip
+    other = tmp_path / "other.xlsx"
+    openpyxl.Workbook().save(other)
+    torn = tmp_path / "torn.xlsx"
+    torn.write_bytes(b"PK")
+    with pytest.raises(BankDataError) as error:
+        import_contacts([path, other, torn])
+    message = str(error.value)
+    assert message.startswith("9 problems in 1 table of the work lists:")
+    for part in (
+        "contacts: other.xlsx is no work list. Give workbooks that",
+        "contacts: torn.xlsx cannot be read",
+        "contacts.outcome: 1 row (first: a.xlsx 移交:2): not understood. Choose one of 未接通",
+        "contacts.outcome: 1 row (first: a.xlsx 下一产品:2): empty.",
+        "contacts.contacted_on: 1 row (first: a.xlsx 到期:2): empty. Write the day",
+        "contacts.contacted_on: 2 rows (first: a.xlsx 到期:3, a.xlsx 下一产品:2): before",
+        "contacts.channel: 1 row (first: a.xlsx 到期:3): not understood.",
+        "contacts.manager_id: 1 row (first: a.xlsx 到期:3): empty. Fill in who made",
+        "contacts.customer_id: 1 row (first: a.xlsx 下一产品:2): empty.",
+    ):
+        assert part in message
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    """A wrong path is a usage error with the file's name; so is no file at all."""
+    with pytest.raises(UsageError, match=r"no such file: gone\.xlsx"):
+        import_contacts([tmp_path / "gone.xlsx"])
+    with pytest.raises(UsageError, match="give a file"):
+        import_contacts([])
+
+
+@pytest.fixture(scope="module")
+def bank() -> Iterator[Bank]:
+    """Return the sample bank, opened once."""
+    with open_bank("data/sample") as opened:
+        yield opened
+
+
+def test_every_branch_of_the_sample_gets_its_lists(bank: Bank, tmp_path: Path) -> None:
+    """24 branches, each with its own customers only; a hold-out is followed."""
+    rule = replace(POLICY.worklists, hold_out_share=0.1, longest=3)
+    files = make_worklists(bank, as_of=AS_OF, policy=replace(POLICY, worklists=rule), out=tmp_path)
+    assert len(files) == 24
+    book = openpyxl.load_workbook(tmp_path / "B001" / "worklists.xlsx")
+    assert set(book.sheetnames[1:]) <= {"说明", *(_zh(name) for name in LISTS)}
+    mine = bank.snapshot("customers", as_of=AS_OF).filter("branch_id = 'B001'")
+    ours = {row[0] for row in mine.select("customer_id").fetchall()}
+    listed = {row[1] for sheet in book.worksheets[1:] for row in cells(sheet)[1:]}
+    assert listed <= ours
+    assert "随机" in str(cells(book["说明"]))
+
+
+def _zh(name: str) -> str:
+    from stockcust_analysis.measures.worklist_reasons import list_name
+
+    return list_name(name, "zh")
+
+
+def test_only_the_branches_asked_for(bank: Bank, tmp_path: Path) -> None:
+    """One branch, or an error that offers close names."""
+    files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["B001"])
+    assert files == [tmp_path / "B001" / "worklists.xlsx"]
+    with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 'B01'\. Did you"):
+        make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["B01"])
+
+
+def test_a_day_without_customers_is_refused(bank: Bank, tmp_path: Path) -> None:
+    """The days there are stand in the message."""
+    with pytest.raises(UsageError, match=r"unknown as-of date '2026-08-31'.*2026-09-30\."):
+        make_worklists(bank, as_of=date(2026, 8, 31), policy=POLICY, out=tmp_path)
+
+
+def test_a_bank_with_required_tables_only(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """Without managers, assignments, contacts and mergers there are still lists."""
+    with open_bank(tiny_bank()) as bank:
+        files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path / "out")
+    assert [path.parent.name for path in files] == ["001", "002"]
+    assert openpyxl.load_workbook(files[1]).sheetnames == ["说明", "下一产品"]
