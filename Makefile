@@ -20,7 +20,7 @@ test: $(VENV)/.ready-test ## Style, types and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 format: $(VENV)/.ready-test ## Put the code in order
 	$(BIN)/ruff check --fix .

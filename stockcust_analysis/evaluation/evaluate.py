@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, E
 from stockcust_analysis.measures.co_holding import _co_holding, co_holding_rows
 from stockcust_analysis.measures.customer_service import _customer_service
 from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import cents, collected, lazily, measure_frame
+from stockcust_analysis.measures.frames import cents, collected, lazily, measures_of
 from stockcust_analysis.measures.pareto import _lorenz_steps, curve_points
 from stockcust_analysis.measures.structure import on_structure
 from stockcust_analysis.periods import Quarter
@@ -79,7 +80,7 @@ def evaluate(
     --------
     >>> from stockcust_analysis import open_bank
     >>> with open_bank("data/sample") as bank:
-    ...     evaluation = evaluate(bank, quarter="2026Q3")
+    ...     evaluation = evaluate(bank, quarter="2025Q3", first_quarter=True)
     >>> len(evaluation.branches)
     24
     """
@@ -176,15 +177,16 @@ def _measures(facts: Facts, quarter: Quarter, asked: list[Question]) -> pd.DataF
 def _told(
     totals: Facts, question: Question, by: list[str], base: str, facts: Facts
 ) -> pd.DataFrame:
-    """Return one question's measure frame, with its label as dimension and member."""
-    given = facts.to_native()
-    frame: pd.DataFrame = measure_frame(totals, question.ratios, by=by, base=base, given=given)
-    names = [name for name, _ in question.ratios[0].labels]
-    frame["dimension"] = names[0] if names else ""
-    frame["member"] = frame[names[0]] if names else ""
-    if not by:
-        frame["branch_id"] = WHOLE_BANK
-    return frame.drop(columns=names)
+    """Return one question's measures, with their label as dimension and member."""
+    sums, given = collected(totals), facts.to_native()
+    frames = []
+    for names, ratios in groupby(question.ratios, key=lambda ratio: [n for n, _ in ratio.labels]):
+        frame: pd.DataFrame = measures_of(sums, list(ratios), by=by, base=base, given=given)
+        frame["dimension"] = names[0] if names else ""
+        frame["member"] = frame[names[0]] if names else ""
+        frames.append(frame.drop(columns=names))
+    table = pd.concat(frames, ignore_index=True)
+    return table if by else table.assign(branch_id=WHOLE_BANK)
 
 
 def _lorenz(facts: Facts, quarter: Quarter) -> pd.DataFrame:

@@ -34,7 +34,10 @@ _AVERAGE, _PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
 
 @dataclass(frozen=True)
 class Question:
-    """Sums of customer facts per group and base, and the measures that are made of them."""
+    """Sums of customer facts per group and base, and the measures that are made of them.
+
+    The measures may differ in their labels: the sums are made once for all of them.
+    """
 
     totals: Totals
     ratios: Sequence[Ratio]
@@ -116,19 +119,15 @@ def _volume(facts: nw.LazyFrame[Any], by: list[str], base: str) -> nw.LazyFrame[
 
 
 def _cross_sell_questions(policy: Policy) -> list[Question]:
-    """Return the cross-sell questions: they share their sums, their labels differ."""
+    """Return the cross-sell questions, and again for customers of a year or more."""
 
     def totals(facts: nw.LazyFrame[Any], by: list[str], base: str) -> nw.LazyFrame[Any]:
         return _cross_sell(facts, policy.families, by=by, base=base)
 
+    whole = (PRODUCTS_PER_CUSTOMER, *(multi_product_ratio(k) for k in (2, 3, 4)))
     return [
-        Question(
-            totals,
-            (PRODUCTS_PER_CUSTOMER, *(multi_product_ratio(k) for k in (2, 3, 4))),
-            (FUNDED, ESTABLISHED),
-        ),
-        Question(totals, _DISTRIBUTION),
-        Question(totals, penetration_ratios(policy.families)),
+        Question(totals, (*whole, *_DISTRIBUTION, *penetration_ratios(policy.families))),
+        Question(totals, whole, (ESTABLISHED,)),
     ]
 
 
@@ -140,9 +139,8 @@ def service_questions(policy: Policy) -> list[Question]:
         return _coverage(facts, rule, by=by, base=base)
 
     return [
-        Question(coverage, COVERAGE, (MANAGED,)),
+        Question(coverage, (*COVERAGE, *profile_ratios(rule)), (MANAGED,)),
         Question(coverage, MANAGEMENT),
-        Question(coverage, profile_ratios(rule), (MANAGED,)),
         Question(
             lambda facts, by, base: _class_sums(facts, rule, by=by, base=base),
             class_ratios(rule),

@@ -149,7 +149,14 @@ def measure_frame(
     Columns: `[*by], measure, [labels], base, n, numerator, denominator, value`. A ratio without
     anything to divide by has an empty value.
     """
-    groups = collected(totals)
+    return measures_of(collected(totals), ratios, by=by, base=base, given=given)
+
+
+def measures_of(
+    groups: Mapping[str, list[Any]], ratios: Sequence[Ratio], *, by: list[str], base: str,
+    given: Frame,
+) -> Frame:  # fmt: skip
+    """Return the measure frame of sums that are already collected."""
     size = len(next(iter(groups.values())))
     order = sorted(range(size), key=lambda row: [groups[name][row] for name in by])
     rows = [
