@@ -5,10 +5,13 @@ the quarter's own figures: a border that moved with the data would turn into mig
 """
 
 from stockcust_analysis.policy.coverage import CoverageRule, CustomerClass, ProfileTarget
+from stockcust_analysis.policy.disclosure import DisclosureRule
 from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
 from stockcust_analysis.policy.families import EVIDENCE, Family, ProductFamilies
+from stockcust_analysis.policy.groups import CustomerGroup
 from stockcust_analysis.policy.load import DEFAULT, load_policy
 from stockcust_analysis.policy.rules import Bases, Policy
+from stockcust_analysis.policy.scorecard import Indicator, Scorecard
 from stockcust_analysis.policy.tiers import Tier, TierMemory, TierMonths, TierScheme
 from stockcust_analysis.policy.worklists import LISTS, WorkListRule
 
@@ -20,11 +23,15 @@ __all__ = [
     "Bases",
     "CoverageRule",
     "CustomerClass",
+    "CustomerGroup",
+    "DisclosureRule",
     "DormancyRule",
     "Family",
+    "Indicator",
     "Policy",
     "ProductFamilies",
     "ProfileTarget",
+    "Scorecard",
     "Tier",
     "TierMemory",
     "TierMonths",

@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass, field
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.coverage import CoverageRule
+from stockcust_analysis.policy.disclosure import DisclosureRule
 from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
 from stockcust_analysis.policy.families import ProductFamilies
+from stockcust_analysis.policy.groups import CustomerGroup
+from stockcust_analysis.policy.scorecard import Scorecard
 from stockcust_analysis.policy.tiers import TierMemory, TierScheme
 from stockcust_analysis.policy.worklists import WorkListRule
 
@@ -38,6 +41,9 @@ class Policy:
     attrition: AttritionRule = field(default_factory=AttritionRule)
     coverage: CoverageRule = field(default_factory=CoverageRule)
     worklists: WorkListRule = field(default_factory=WorkListRule)
+    groups: tuple[CustomerGroup, ...] = ()
+    scorecard: Scorecard = field(default_factory=lambda: Scorecard("none", (), points=0))
+    disclosure: DisclosureRule = field(default_factory=DisclosureRule)
     dormancy_presets: tuple[DormancyRule, ...] = ()
     tier_memory_presets: tuple[TierMemory, ...] = ()
 
