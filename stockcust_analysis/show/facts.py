@@ -14,7 +14,7 @@ from stockcust_analysis.show.comparisons import ComparisonName, compared_quarter
 from stockcust_analysis.show.labels import measure_words
 from stockcust_analysis.show.units import change_between
 
-_BASE_ORDER: Final = ("funded", "effective", "managed", "all")
+_BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def read_page(measures: pd.DataFrame, *, branch_id: str, quarter: str, language:
     """Take from the measure table what one page's sentences need.
 
     Undefined values are left out. Where a measure stands on several bases, funded customers are
-    preferred, then effective, managed and all.
+    preferred, then effective, managed and all; those of a year or more speak only alone.
     """
     quarters = [quarter, *compared_quarters(quarter).values()]
     here = measures["branch_id"].isin([branch_id, WHOLE_BANK]) & measures["quarter"].isin(quarters)

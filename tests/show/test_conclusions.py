@@ -366,3 +366,15 @@ class TestTenLargest:
         """Ten of 150 customers with 70 % raise no alarm."""
         few: Mapping[Key, float] = {"customers": 150, "ten_largest_share": 0.7}
         assert "最大十户占比偏高" not in leads(story(few, before=few))
+
+
+class TestBases:
+    """Where a measure stands on several bases, funded customers are spoken of."""
+
+    @pytest.mark.parametrize("other", ["all", "effective", "managed", "established"])
+    def test_funded_customers_come_first(self, other: str) -> None:
+        """The same measure on another base does not change a word."""
+        table = story({"multi_product_share": 0.2})
+        further = quarter_of("2026Q3", "B01", {"multi_product_share": 0.9}, base=other)
+        assert told(pd.concat([table, further])) == told(table)
+        assert told(pd.concat([further, table])) == told(table)
