@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.results import Evaluation
 from tests.tiny_bank import TinyBank, write_tiny_bank
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 
 
 @pytest.fixture
 def tiny_bank(tmp_path: Path) -> TinyBank:
     """Return the writer of a bank small enough to read, into the test's own folder."""
     return partial(write_tiny_bank, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sample_evaluation() -> Evaluation:
+    """Evaluate the sample bank's newest quarter, once for all tests that only look."""
+    with open_bank(SAMPLE) as bank:
+        return evaluate(bank, quarter="2026Q3")

@@ -12,9 +12,8 @@ import pytest
 
 import stockcust_analysis.evaluation
 import stockcust_analysis.measures
-from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.measures import codebook as codebook_module
 from stockcust_analysis.measures.codebook import codebook, defined_measures, measure_definition
 from stockcust_analysis.measures.frames import Ratio
@@ -45,11 +44,9 @@ def ratios_in(value: object) -> list[Ratio]:
 
 
 @pytest.fixture(scope="module")
-def measured() -> set[str]:
+def measured(sample_evaluation: Evaluation) -> set[str]:
     """Return the measures that the sample bank's evaluation holds, and those modules declare."""
-    with open_bank(ROOT / "data" / "sample") as bank:
-        evaluation = evaluate(bank, quarter="2026Q3")
-    return set(evaluation.measures["measure"]) | declared_measures()
+    return set(sample_evaluation.measures["measure"]) | declared_measures()
 
 
 def test_every_measure_is_defined(measured: set[str]) -> None:

@@ -44,7 +44,7 @@ def test_a_measure_counts_once() -> None:
     ],
 )
 def test_an_indicator_has_possible_bounds(more: dict[str, float], message: str) -> None:
-    """No weight, a floor above the ceiling and a negative floor are errors that name the measure."""
+    """No weight, a floor above the ceiling and a negative floor are errors with the name."""
     with pytest.raises(PolicyError, match=f"indicator 'gini': {message}"):
         Indicator("gini", **more)
 
