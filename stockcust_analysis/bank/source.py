@@ -6,7 +6,6 @@ shared step. All problems of all tables come in one error.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +15,7 @@ from typing import Self
 
 import duckdb
 
+from stockcust_analysis.atomic import sha256
 from stockcust_analysis.bank import checks
 from stockcust_analysis.bank.casting import typed
 from stockcust_analysis.bank.contract import TABLES, Table
@@ -40,8 +40,7 @@ class InputFile:
     @property
     def sha256(self) -> str:
         """Hash of the file's bytes."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(self.path)
 
 
 class Bank:

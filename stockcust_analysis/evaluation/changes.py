@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.questions import FUNDED, Facts, Question
+from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, Facts, Question
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.attrition import ATTRITION, _attrition, with_attrition
 from stockcust_analysis.measures.aum_change import AUM_CHANGE, _aum_change
@@ -44,7 +44,6 @@ MIGRATION_COLUMNS = (
 )  # fmt: skip
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
 _AVERAGE, _PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
-_LEVELS: tuple[list[str], ...] = (["branch_id"], [])
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def migration_table(bank: Bank, changes: Changes, policy: Policy) -> pd.DataFram
     """Return the migration matrix of every branch and of the whole bank, on both structures."""
     tables = []
     for structure, pairs in _structures(bank, changes, policy, _AVERAGE).items():
-        for by in _LEVELS:
+        for by in LEVELS:
             cells = collected(_migration(pairs, by=by))
             table = pd.DataFrame(migration_columns(cells, policy.tiers, by))
             tables.append(_placed(table, structure, by))
@@ -131,7 +130,7 @@ def bridge_table(bank: Bank, changes: Changes, policy: Policy) -> pd.DataFrame:
     """Return the growth bridge of every branch and of the whole bank, on both structures."""
     tables = []
     for structure, pairs in _structures(bank, changes, policy, _PERIOD_END).items():
-        for by in _LEVELS:
+        for by in LEVELS:
             table = pd.DataFrame(bridge_columns(collected(_growth_bridge(pairs, by=by)), by))
             tables.append(_placed(table, structure, by))
     return _put_together(tables, BRIDGE_COLUMNS)

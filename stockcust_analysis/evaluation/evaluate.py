@@ -23,6 +23,7 @@ from stockcust_analysis.evaluation.changes import (
 )
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
+    LEVELS,
     Facts,
     Question,
     opening_questions,
@@ -40,7 +41,6 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _QUARTERS_BACK = 4
-_LEVELS: tuple[list[str], ...] = (["branch_id"], [])
 
 
 def evaluate(
@@ -166,7 +166,7 @@ def _measures(facts: Facts, quarter: Quarter, asked: list[Question]) -> pd.DataF
         _told(question.totals(facts, by, base), question, by, base, facts)
         for question in asked
         for base in question.bases
-        for by in _LEVELS
+        for by in LEVELS
     ]
     table = pd.concat(frames, ignore_index=True)
     table["quarter"], table["as_of"] = str(quarter), quarter.end.isoformat()
@@ -192,7 +192,7 @@ def _told(
 def _lorenz(facts: Facts, quarter: Quarter) -> pd.DataFrame:
     """Return the Lorenz curves of every branch and of the whole bank."""
     curves = []
-    for by in _LEVELS:
+    for by in LEVELS:
         steps = _lorenz_steps(facts, value="aum_period_end_cents", by=by, base=FUNDED)
         curve = pd.DataFrame(curve_points(collected(steps), by))
         curves.append(curve if by else curve.assign(branch_id=WHOLE_BANK))
@@ -203,7 +203,7 @@ def _lorenz(facts: Facts, quarter: Quarter) -> pd.DataFrame:
 def _co_holding_table(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return which families are held together, for every branch and the whole bank."""
     tables = []
-    for by in _LEVELS:
+    for by in LEVELS:
         totals = collected(_co_holding(facts, policy.families, by=by, base=FUNDED))
         table = pd.DataFrame(co_holding_rows(totals, policy.families, by, FUNDED))
         tables.append(table if by else table.assign(branch_id=WHOLE_BANK))

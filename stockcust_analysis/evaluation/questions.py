@@ -27,6 +27,8 @@ from stockcust_analysis.policy import Policy
 Facts = nw.LazyFrame[Any]
 Totals = Callable[[Facts, list[str], str], Facts]
 FUNDED, ESTABLISHED, MANAGED = "funded", "established", "managed"
+# Every question is told of each branch, and of the whole bank.
+LEVELS: tuple[list[str], ...] = (["branch_id"], [])
 _LEFT_OUT = (1, 10)  # the largest customers without whom concentration is told again
 # Tiers, comparison and scores go by the quarter's average; Pareto by the balance of the day.
 _AVERAGE, _PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
