@@ -8,7 +8,7 @@ import pandas as pd
 
 from stockcust_analysis.show import charts
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
-from stockcust_analysis.show.figures import Drawing, figure, use_style
+from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
 
 if TYPE_CHECKING:
@@ -17,48 +17,41 @@ if TYPE_CHECKING:
 
 def aum_figure(page: BranchPage) -> Drawing:
     """Draw the branch's assets quarter by quarter."""
-    use_style()
     return _finished(page, charts.aum_trend(_own(page), language=page.language), "aum", "customers")
 
 
 def tier_figure(page: BranchPage) -> Drawing:
     """Draw the tiers as a pyramid: customers left, assets right."""
-    use_style()
     drawn = charts.tier_pyramid(_now(page), language=page.language)
     return _finished(page, drawn, "tier_pyramid", "customers")
 
 
 def lorenz_figure(page: BranchPage) -> Drawing:
     """Draw the Lorenz curve of the branch before the whole bank's."""
-    use_style()
     drawn = charts.lorenz_chart(page.evaluation.lorenz, language=page.language)
     return _finished(page, drawn, "lorenz", "concentration")
 
 
 def dormancy_figure(page: BranchPage) -> Drawing:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    use_style()
     drawn = charts.dormancy_bars(_own(page), language=page.language)
     return _finished(page, drawn, "dormancy_bars", "dormancy")
 
 
 def product_count_figure(page: BranchPage) -> Drawing:
     """Draw how many product families customers hold, beside the whole bank."""
-    use_style()
     drawn = charts.product_count_bars(_now(page), language=page.language)
     return _finished(page, drawn, "product_count", "cross_sell")
 
 
 def penetration_figure(page: BranchPage) -> Drawing:
     """Draw the penetration of each family beside the whole bank's."""
-    use_style()
     drawn = charts.penetration_dots(_now(page), language=page.language)
     return _finished(page, drawn, "penetration_dots", "cross_sell")
 
 
 def co_holding_figure(page: BranchPage) -> Drawing:
     """Draw which families are held together."""
-    use_style()
     table = page.evaluation.co_holding
     own = table[table["branch_id"] == page.branch_id]
     drawn = charts.co_holding_heatmap(own, language=page.language)
