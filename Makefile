@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 QUARTER ?= 2026Q3
 DATA ?= data/sample
 OUT ?= reports
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: help report test format lock clean
 
@@ -30,6 +31,7 @@ lock: ## Pin all dependencies anew (needs uv)
 	uv lock --upgrade
 	uv export --quiet --no-dev --no-emit-project --group build --output-file requirements.lock
 	uv export --quiet --no-emit-project --only-group test --output-file requirements-test.lock
+	uv export --quiet --no-emit-project --only-group engines --output-file requirements-engines.lock
 
 clean: ## Remove the environment and all reports
 	rm -rf $(VENV) build dist $(OUT)/20*
@@ -37,9 +39,13 @@ clean: ## Remove the environment and all reports
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
-	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	$(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready requirements-test.lock
 	$(PIP_INSTALL) --require-hashes --requirement requirements-test.lock
+	@touch $@
+
+$(VENV)/.ready-engines: $(VENV)/.ready-test requirements-engines.lock
+	$(PIP_INSTALL) --require-hashes --requirement requirements-engines.lock
 	@touch $@

@@ -26,6 +26,7 @@ CONDA_PACKAGES = {
 LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy": 2, "bank": 3}
 LAYERS |= {"measures": 4, "evaluation": 5}
 LAYERS |= {"show": 6, "report": 7, "cli": 8}
+PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")
 HEAVY = ("matplotlib", "sklearn", "papermill", "nbconvert")
 
 
@@ -53,10 +54,10 @@ def locked_for_pip(name: str) -> dict[str, set[str]]:
 
 
 def test_pip_installs_what_uv_locked() -> None:
-    """Both lock files for pip hold exactly versions of uv.lock, and together all of them."""
+    """The lock files for pip hold exactly versions of uv.lock, and together all of them."""
     uv = locked_in_uv()
     pip: dict[str, set[str]] = {}
-    for name in ("requirements.lock", "requirements-test.lock"):
+    for name in PIP_LOCKS:
         for package, versions in locked_for_pip(name).items():
             pip.setdefault(package, set()).update(versions)
     assert pip == {name: versions for name, versions in uv.items() if name != "stockcust-analysis"}
@@ -64,7 +65,7 @@ def test_pip_installs_what_uv_locked() -> None:
 
 def test_every_locked_file_has_a_hash() -> None:
     """No package can be installed whose bytes were not seen when the lock was made."""
-    for name in ("requirements.lock", "requirements-test.lock"):
+    for name in PIP_LOCKS:
         text = (ROOT / name).read_text(encoding="utf-8")
         entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
         assert entries
