@@ -151,15 +151,16 @@ def with_attrition(
     table = table.with_columns(
         change=at_risk.then(change), previous_average=at_risk.then(previous / 100)
     )
-    group = (peers, "previous_tier")
-    table = table.with_columns(
-        group_size=nw.col("at_risk").sum().over(*group),
-        group_median=nw.col("change").median().over(*group),
-        tier_median=nw.col("change").median().over("previous_tier"),
-    )
+    # PostgreSQL has no median over a window.
+    median, size = nw.col("change").median(), nw.col("at_risk").sum()
+    for keys, told in (
+        ([peers, "previous_tier"], {"group_size": size, "group_median": median}),
+        (["previous_tier"], {"tier_median": median}),
+    ):
+        table = table.join(table.group_by(keys).agg(**told), on=keys, how="left")
     enough = nw.when(nw.col("group_size") >= rule.smallest_group)
-    median = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
-    table = table.with_columns(median_change=at_risk.then(median))
+    typical = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
+    table = table.with_columns(median_change=at_risk.then(typical))
     beyond = nw.col("change") < nw.col("median_change") - rule.margin
     return table.with_columns(attrition=flag(beyond & (nw.col("change") < 0)))
 

@@ -80,8 +80,11 @@ def cents_of(amount: float) -> int:
 
 
 def flag(condition: nw.Expr) -> nw.Expr:
-    """Return a condition as 0 and 1; unknown is 0."""
-    return condition.fill_null(False).cast(nw.Int64)
+    """Return a condition as 0 and 1; unknown is 0.
+
+    PostgreSQL does not turn a boolean into a large integer in one step.
+    """
+    return condition.fill_null(False).cast(nw.Int32).cast(nw.Int64)
 
 
 def day(frame: nw.LazyFrame[Any], name: str) -> nw.Expr:
@@ -118,8 +121,11 @@ def sums(
 def collected(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
     """Return a small result as lists; Polars and DuckDB need no pyarrow for it."""
     kind = frame.implementation
-    stays = kind.is_polars() or kind.is_pandas_like()
-    return (frame.collect() if stays else frame.collect("pandas")).to_dict(as_series=False)
+    if kind.is_polars() or kind.is_pandas_like():
+        return frame.collect().to_dict(as_series=False)
+    # Spark's own way to pandas warns of pandas 3, and is slower.
+    backend = "pyarrow" if kind.is_spark_like() else "pandas"
+    return frame.collect(backend).to_dict(as_series=False)
 
 
 def table_of(columns: Mapping[str, list[Any]], given: Frame) -> Frame:
