@@ -183,7 +183,7 @@ def _write_manifest(
             "quarter": str(evaluation.quarter),
             "parameters": parameters,
             "policy": evaluation.policy_facts,
-            "inputs": {file.name: file.sha256 for file in bank.inputs},
+            "inputs": {one.name: one.fingerprint for one in bank.inputs},
             "notebook": sha256(notebook_path(options.notebook)),
             "packages": package_versions(),
             "fonts": fonts.FONT_HASHES,
