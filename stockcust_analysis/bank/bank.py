@@ -94,6 +94,11 @@ class Bank:
         with failures_told():
             return self._engine.keep(frame)
 
+    def rows(self, name: str) -> int:
+        """Return the number of a table's rows."""
+        table = nw.from_native(self.table(name)).lazy()
+        return int(collected(table.select(n=nw.len()))["n"][0])
+
     @property
     def quarters(self) -> tuple[Quarter, ...]:
         """The quarters whose last day is an as-of date of both customers and holdings."""

@@ -176,7 +176,7 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     query = (
         f"SELECT DISTINCT {test.value} FROM ({file.scan}) WHERE {test.wrong} ORDER BY 1 LIMIT 50"
     )
-    unknown = [code for (code,) in connection.sql(query).fetchall()]
+    unknown = [code for (code,) in connection.sql(query).fetchall() if code]
     close = [(code, did_you_mean(code, test.column.allowed)) for code in unknown]
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 

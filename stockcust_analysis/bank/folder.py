@@ -91,6 +91,8 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
         raise UsageError(f"'{path}' is not a DuckDB database file.")
     try:
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
+        # Views of the database find its tables; what is made here is made in memory.
+        connection.execute("SET search_path = 'memory.main,source.main'")
     except duckdb.Error as error:
         raise UsageError(
             f"'{path}' cannot be opened as a DuckDB database ({type(error).__name__}). "

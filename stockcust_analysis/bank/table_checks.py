@@ -40,8 +40,11 @@ def cells(
 
     `fitted` holds its columns in the contract's types.
     """
+    kinds = frame.collect_schema()
     tests = [
-        test for name, cell in fitted.items() for test in _tests(contract.column(name), cell)
+        test
+        for name, cell in fitted.items()
+        for test in _tests(contract.column(name), cell, is_text=kinds[name] == nw.String)
     ] + [
         _Test(name, _ORDERS[order](fitted[name], fitted[other]), what, remedy)
         for name, order, other, what, remedy in checks.DATE_ORDER
@@ -60,7 +63,7 @@ def cells(
     return rows, problems
 
 
-def _tests(column: Column, cell: nw.Expr) -> list[_Test]:
+def _tests(column: Column, cell: nw.Expr, *, is_text: bool) -> list[_Test]:
     """Return what may be wrong in the cells of a column; empty cells are wrong only once."""
     tests: list[_Test] = []
 
@@ -76,8 +79,11 @@ def _tests(column: Column, cell: nw.Expr) -> list[_Test]:
         if column.kind is Kind.INTEGER:
             wrong_if(number != number.floor(), "not a whole number", "Correct the value.")
     if column.kind is Kind.FLAG:
-        unread = cell.is_null() & ~nw.col(column.name).is_null()
-        wrong_if(unread, "not a true/false", "Write it as true/false.")
+        given = nw.col(column.name)
+        said = ~given.is_null()
+        if is_text:
+            said = said & (given.str.strip_chars() != "")
+        wrong_if(cell.is_null() & said, "not a true/false", "Write it as true/false.")
     if column.allowed:
         allowed = ", ".join(column.allowed)
         remedy = f"Map the bank's codes in the mapping file. Allowed: {allowed}."

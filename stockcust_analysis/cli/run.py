@@ -34,15 +34,16 @@ def sample(out: Path, seed: int | None, branches: int, customers: int) -> None:
 @click.command()
 @options.DATA
 @options.MAPPING
-def check(data: Path, mapping: Path | None) -> None:
-    """Check the extracts in DATA against the contract; every problem at once."""
+@options.MEMORY
+def check(data: str, mapping: Path | None, memory_limit: str) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
     from stockcust_analysis.bank.source import open_bank
 
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         for name in bank.columns:
-            click.echo(f"  {name:<18} {bank.table(name).shape[0]:>9,} rows")
+            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
-        click.echo(f"{data} meets the contract. Quarters: {quarters}.")
+        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 
 
 @click.command()
@@ -50,16 +51,23 @@ def check(data: Path, mapping: Path | None) -> None:
 @options.QUARTER
 @options.POLICY
 @options.MAPPING
+@options.MEMORY
 @options.FIRST
 @options.OUT
 def evaluate(
-    data: Path, quarter: str, policy: str, mapping: Path | None, first_quarter: bool, out: Path
+    data: str,
+    quarter: str,
+    policy: str,
+    mapping: Path | None,
+    memory_limit: str,
+    first_quarter: bool,
+    out: Path,
 ) -> None:
     """Compute the measures of every branch in DATA; no pages."""
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.evaluation.evaluate import evaluate as evaluate_bank
 
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         evaluation = evaluate_bank(
             bank, quarter=quarter, policy=policy, first_quarter=first_quarter
         )
@@ -85,10 +93,11 @@ def evaluate(
 )
 @options.POLICY
 @options.MAPPING
+@options.MEMORY
 @options.FIRST
 @options.OUT
 def report(
-    data: Path,
+    data: str,
     quarter: str,
     branches: tuple[str, ...],
     language: str,
@@ -96,6 +105,7 @@ def report(
     status: str,
     policy: str,
     mapping: Path | None,
+    memory_limit: str,
     first_quarter: bool,
     out: Path,
 ) -> None:
@@ -112,7 +122,7 @@ def report(
         status=status,
         first_quarter=first_quarter,
     )
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         run = make_reports(bank, options, out=out, progress=Progress())
     failed = [result for result in run.results if result.failed]
     for result in failed:
