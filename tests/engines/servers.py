@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.casting import sql_type
-from stockcust_analysis.bank.contract import Kind, table
+from stockcust_analysis.bank.contract import TABLES, Kind, table
 
 USER, PASSWORD, DATABASE = "analyst", "Geheim:Wort%", "harvest"
 _POSTGRES_TYPES = {Kind.MONEY: "NUMERIC(18,2)", Kind.FLAG: "BOOLEAN", Kind.NUMBER: "FLOAT8"}
@@ -48,9 +48,10 @@ class Server:
         import psycopg
 
         with psycopg.connect(self.url(), autocommit=True) as connection:
+            for contract in TABLES:
+                connection.execute(f"DROP TABLE IF EXISTS {contract.name}")
             for name, frame in tables.items():
                 columns = ", ".join(f"{c} {_postgres_type(name, c)}" for c in frame.columns)
-                connection.execute(f"DROP TABLE IF EXISTS {name}")
                 connection.execute(f"CREATE TABLE {name} ({columns})")
                 with connection.cursor().copy(f"COPY {name} FROM STDIN") as copy:
                     for row in typed(name, frame).fetchall():
