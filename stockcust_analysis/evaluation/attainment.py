@@ -68,10 +68,9 @@ def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Val
 def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
     """Return the points that an attainment earns, with what the bounds took.
 
-    >>> earned(Indicator("gini", 20, floor=0.6, ceiling=1.2), [0.5, 1.0, 1.5]).raw.tolist()
-    [10.0, 20.0, 30.0]
-    >>> earned(Indicator("gini", 20, floor=0.6, ceiling=1.2), [0.5, 1.0, 1.5]).lost_to_cap.tolist()
-    [0.0, 0.0, 6.0]
+    >>> points = earned(Indicator("gini", 20, floor=0.6, ceiling=1.25), [0.5, 1.0, 1.5])
+    >>> points.raw.tolist(), points.lost_to_floor.tolist(), points.lost_to_cap.tolist()
+    ([10.0, 20.0, 30.0], [10.0, 0.0, 0.0], [0.0, 0.0, 5.0])
     """
     rate, weight = np.asarray(reached, float), indicator.weight
     step = 100 * (indicator.points_per_percent or 0)

@@ -8,9 +8,7 @@ from typing import Literal, TypeVar
 
 from stockcust_analysis.errors import PolicyError
 
-Method = Literal[
-    "proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"
-]
+Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
 """Methods that look at the peers instead of a target."""
 
