@@ -27,12 +27,14 @@ CELL_COLUMNS = (
 )  # fmt: skip
 _OF_NO_ONE = tuple(ratio.measure for ratio in (*CONCENTRATION, *AUM_CHANGE))
 """Measures that are not made of what each customer brings: of ranks, of means."""
+_CENT = 0.01
 
 
 def cell_table(
     facts: Facts,
     asked: Sequence[Question],
     *,
+    measures: pd.DataFrame,
     quarter: str,
     rule: ComparisonRule,
     strata: Sequence[str] = ("tier", "tenure"),
@@ -45,6 +47,8 @@ def cell_table(
         Customer facts of the quarter; each question may look at its own instead.
     asked : list of Question
         As they were asked for the measures of the quarter.
+    measures : DataFrame
+        The measures of the evaluation, among them those of the quarter.
     quarter : str
         Such as "2026Q3".
     rule : ComparisonRule
@@ -62,9 +66,9 @@ def cell_table(
         `expected`, the numerator that the bank's rates by stratum would give (empty where strata
         do not add up to the branch).
     """
-    compared = {(one.name, one.customer_base) for one in rule.measures}
+    known = measures[(measures["quarter"] == quarter) & (measures["member"] == "")]
     tables = [
-        _of_question(facts, question, base, compared, rule.winsorised_at, list(strata))
+        _of_question(facts, question, base, rule, list(strata), known)
         for question in asked
         if not question.ratios[0].measure.startswith(_OF_NO_ONE)
         for base in question.bases
@@ -79,9 +83,10 @@ def cell_table(
     )
 
 
-def _of_question(facts: Facts, question: Question, base: str, compared: set[tuple[str, str]],
-                 share: float, strata: list[str]) -> pd.DataFrame:  # fmt: skip
+def _of_question(facts: Facts, question: Question, base: str, rule: ComparisonRule,
+                 strata: list[str], measures: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
     """Return the cell facts of the measures of one question in one base."""
+    compared = {(one.name, one.customer_base) for one in rule.measures}
     standing = [
         one for one in question.ratios if one.denominator and (one.measure, base) in compared
     ]
@@ -91,8 +96,10 @@ def _of_question(facts: Facts, question: Question, base: str, compared: set[tupl
     each = question.totals(facts, ["branch_id", EACH], base)
     amounts = list(dict.fromkeys(one.numerator for one in wanted if _is_money(one)))
     sums = [one for one in standing if _needs_spread(one)]
-    terms = capped(each, [Term(one.numerator, str(one.denominator)) for one in sums], share=share)
-    expected = pd.DataFrame(_expected(facts, question, base, standing, strata))
+    terms = capped(
+        each, [Term(one.numerator, str(one.denominator)) for one in sums], share=rule.winsorised_at
+    )
+    expected = pd.DataFrame(_expected(facts, question, base, standing, strata, measures))
     if amounts or terms:
         found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
         wide = _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
@@ -157,22 +164,27 @@ def _spread(wide: pd.DataFrame, place: int, term: Term) -> pd.DataFrame:
 
 
 def _expected(facts: Facts, question: Question, base: str, ratios: Sequence[Ratio],
-              strata: list[str]) -> dict[str, pd.Series]:  # fmt: skip
+              strata: list[str], measures: pd.DataFrame) -> dict[str, pd.Series]:  # fmt: skip
     """Return, by branch, the numerators that the bank's rates by stratum would give."""
     if not ratios:
         return {}
-    told = pd.DataFrame(collected(question.totals(facts, ["branch_id", *strata], base)))
-    whole = pd.DataFrame(collected(question.totals(facts, ["branch_id"], base)))
-    whole, found = whole.set_index("branch_id"), {}
+    columns = dict.fromkeys(
+        name for one in ratios for name in (one.numerator, str(one.denominator))
+    )
+    totals = question.totals(facts, ["branch_id", *strata], base)
+    told = pd.DataFrame(collected(totals.select("branch_id", *strata, *columns)))
+    found = {}
     for one in ratios:
         names = [one.numerator, str(one.denominator)]
         by_stratum = told.groupby(strata)[names].sum()
         rate = (by_stratum[names[0]] / by_stratum[names[1]]).rename("rate").fillna(0.0)
         joined = told.join(rate, on=strata)
         due = (joined[names[1]] * joined["rate"]).groupby(joined["branch_id"]).sum()
-        parts = told.groupby("branch_id")[names].sum().reindex(whole.index)
-        if not parts.equals(whole[names]):
-            due[:] = np.nan
-        due[WHOLE_BANK] = due.sum(min_count=1)
+        due[WHOLE_BANK] = due.sum()
+        known = measures[(measures["measure"] == one.measure) & (measures["base"] == base)]
+        parts = told.groupby("branch_id")[one.numerator].sum() / (100 if _is_money(one) else 1)
+        gap = parts - known.set_index("branch_id")["numerator"].reindex(parts.index)
         found[one.measure] = due / (100 if _is_money(one) else 1)
+        if not (gap.abs() < _CENT).all():
+            found[one.measure][:] = np.nan
     return found
