@@ -45,10 +45,9 @@ def capped(each: nw.LazyFrame[Any], terms: Sequence[Term], *, share: float) -> l
     for term, (number,) in zip(terms, counts.values(), strict=True):
         above = int(number or 0) - ceil(share * int(number or 0)) + 1
         within = each.filter(_of_either(term))
-        caps = [
-            _order_statistic(within, name, above) for name in (term.numerator, term.denominator)
-        ]
-        made.append(Term(term.numerator, term.denominator, *caps))
+        names = (term.numerator, term.denominator)
+        caps = [_order_statistic(within, x, above) if x.endswith("_cents") else 0 for x in names]
+        made.append(Term(*names, *caps))
     return made
 
 
