@@ -103,9 +103,9 @@ def test_targets_and_their_sources() -> None:
     assert told(table, "customer_retention", "target", "target_source") == [
         (0.9, "plan"), (0.8, "plan"), (0.5, "plan"),
     ]  # fmt: skip
-    assert told(table, "dormancy_rate", "target", "target_source") == [
-        (0.1, "previous_quarter")
-    ] * 3
+    assert (
+        told(table, "dormancy_rate", "target", "target_source") == [(0.1, "previous_quarter")] * 3
+    )
     assert table.loc[table["indicator"] == "vip_share", "target"].isna().all()
     assert set(table.loc[table["indicator"] == "vip_share", "target_source"]) == {"peers"}
 
@@ -154,9 +154,7 @@ def test_ranks_stay_within_the_peer_group() -> None:
     values = {VIP: [0.01, 0.03, 0.02, 0.06]}
     measures = quarter_of(values, branches="ABCD")
     branches = named("ABCD", ["urban", "urban", "county", "urban"])
-    table, scores = scorecard(
-        measures, branches, targets=pd.DataFrame(), policy=rules, quarter=NOW
-    )
+    table, scores = scorecard(measures, branches, targets=pd.DataFrame(), policy=rules, quarter=NOW)
     assert table["target"].tolist() == [0.03, 0.03, 0.02, 0.03]
     assert scores[["peer_group", "rank", "rank_of"]].values.tolist() == [
         ["urban", 3.0, 3.0], ["urban", 2.0, 3.0], ["county", 1.0, 1.0], ["urban", 1.0, 3.0],
@@ -261,7 +259,11 @@ def test_one_member_of_a_measure_counts() -> None:
     table, _ = scorecard(
         pd.concat([wealth, fund]), named(), targets=pd.DataFrame(), policy=rules, quarter=NOW
     )
-    assert told(table, "wealth", "points", "measure", "member")[0] == (25.0, "penetration", "wealth")
+    assert told(table, "wealth", "points", "measure", "member")[0] == (
+        25.0,
+        "penetration",
+        "wealth",
+    )
     assert told(table, "fund", "points")[0] == (50.0,)
 
 
