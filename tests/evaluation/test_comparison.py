@@ -24,7 +24,7 @@ from tests.reference.funnel_coverage import (
 @pytest.mark.parametrize("rate", [0.08, 0.35])
 def test_proportions_flag_one_in_twenty_by_chance(rate: float) -> None:
     """With no true difference 5 % ± 1 point lie outside, in small and in large branches alike."""
-    assert all(4 <= share <= 6 for share in flagged_by_chance(rate, times=120))
+    assert all(4 <= share <= 6 for share in flagged_by_chance(rate, times=400))
 
 
 @pytest.mark.slow

@@ -106,8 +106,13 @@ def test_no_overdispersion_without_evidence() -> None:
 
 @pytest.mark.parametrize(
     ("count", "n", "low", "high"),
-    [(81, 263, 0.2527, 0.3676), (15, 148, 0.0578, 0.1617), (0, 20, 0, 0.1684), (1, 29, 0.0009, 0.1776)],
-)  # fmt: skip
+    [
+        (81, 263, 0.2527, 0.3676),
+        (15, 148, 0.0578, 0.1617),
+        (0, 20, 0, 0.1684),
+        (1, 29, 0.0009, 0.1776),
+    ],
+)
 def test_exact_intervals_as_newcombe_printed_them(
     count: int, n: int, low: float, high: float
 ) -> None:

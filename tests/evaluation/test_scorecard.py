@@ -270,7 +270,7 @@ def test_one_member_of_a_measure_counts() -> None:
 def test_a_measure_nobody_computed() -> None:
     """An indicator without a single value is an error that names measure, base and quarter."""
     rules = policy_of(Indicator("vip_share", 100, customer_base="managed", method="z"))
-    with pytest.raises(PolicyError, match="2026Q3 has no measure 'vip_share' .*base 'managed'"):
+    with pytest.raises(PolicyError, match=r"2026Q3 has no measure 'vip_share' .*base 'managed'"):
         scored(VALUES, rules)
 
 
