@@ -91,7 +91,8 @@ def ledger_table(balances: pd.DataFrame) -> pd.DataFrame:
 def plan_start(customers: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
     """Return how much AUM and how many funded customers each branch had at the end of 2025."""
     year_end = customers["as_of"] == ENDS[YEAR_END]
-    funded = plain(customers[year_end & (customers["aum_average_quarter"] >= 100)])
+    funded = year_end & (customers["aum_average_quarter"] >= 100)
+    funded = plain(customers.loc[funded, ["branch_id", "aum_average_quarter"]])
     *_, old, older = ids = branches["branch_id"].to_list()
     merged = funded[funded["branch_id"].isin([old, older])].assign(branch_id=ids[Branch.MERGED])
     by_branch = pd.concat([funded, merged]).groupby("branch_id")["aum_average_quarter"]

@@ -15,7 +15,7 @@ def named(positions: Array, names: Iterable[str]) -> pd.Categorical:
     >>> list(named([1, 0, 1], ["loan", "fund"]))
     ['fund', 'loan', 'fund']
     """
-    return pd.Categorical.from_codes(positions, pd.Index([*names], dtype=str))
+    return pd.Categorical.from_codes(positions, pd.Index([*names], dtype=object))
 
 
 def drawn(rng: Random, odds: dict[str, float], size: int) -> pd.Categorical:

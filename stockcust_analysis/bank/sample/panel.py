@@ -45,7 +45,7 @@ class Panel:
     @property
     def needed(self) -> Array:
         """The quarters to compute: those shown, and the year end that the plan starts from."""
-        return np.asarray((TIMES >= self.first) | (TIMES == YEAR_END))
+        return np.asarray((self.first <= TIMES) | (TIMES == YEAR_END))
 
 
 def make_panel(rng: Random, people: pd.DataFrame, operating: int, *, quarters: int = LAST) -> Panel:

@@ -28,7 +28,8 @@ def managers_table(
     `before` managers have numbers already.
     """
     now = customers[customers["as_of"] == customers["as_of"].max()]
-    rich = plain(now[now["aum_average_quarter"] >= MANAGED_FROM])
+    rich = now["aum_average_quarter"] >= MANAGED_FROM
+    rich = plain(now.loc[rich, ["branch_id", "aum_average_quarter"]])
     role = np.where(rich["aum_average_quarter"] >= VIP_FROM, "vip", "counter")
     here = branches["closed_on"].isna() & branches["branch_id"].isin(now["branch_id"].unique())
     operating = branches.loc[here, "branch_id"]
