@@ -23,6 +23,7 @@ from stockcust_analysis.bank.sample.branches import Array, make_branches
 from stockcust_analysis.bank.sample.people import count_arrivals, make_people
 from stockcust_analysis.bank.sample.quarters import LAST
 from stockcust_analysis.bank.sample.writing import (
+    FASTEST,
     file_name,
     first_pair,
     write_table,
@@ -30,9 +31,11 @@ from stockcust_analysis.bank.sample.writing import (
 )
 from stockcust_analysis.errors import UsageError
 
+HELD_AS_A_WHOLE = 200_000
+"""Up to so many customers `make_bank` is quick and small enough."""
 PIECE = 150_000
 LARGEST_MEAN = 50_000
-"""Customers per branch: with more on average, a large branch no longer fits in a worker's memory."""
+"""Customers per branch: with more on average, a large branch outgrows a worker's memory."""
 _CUSTOMERS_PER_MANAGER = 20
 """No piece has so many managers that their numbers reach into the next piece's."""
 
@@ -168,7 +171,9 @@ def _make_piece(piece: _Piece) -> _Made:
     rows = {}
     for name in LARGE:
         frame = tables.pop(name)
-        write_table(name, frame, piece.folder / file_name(name, f"_{piece.number:04d}"), level=3)
+        write_table(
+            name, frame, piece.folder / file_name(name, f"_{piece.number:04d}"), parquet=FASTEST
+        )
         rows[name] = len(frame)
     return _Made(tables, rows, pair)
 
