@@ -28,7 +28,7 @@ def customers_table(
     month_starts = ENDS.astype("M8[M]").astype("M8[D]")
     month = _total(panel, assets, average(assets, panel, month_starts))[now]
     complete = np.select([month >= 500_000, month >= 50_000], [0.82, 0.6], 0.15) + 0.02 * now[1]
-    lasting = panel.people.columns.intersection(CUSTOMERS.column_names)
+    lasting = panel.people.columns.intersection([*CUSTOMERS.column_names])
     customers = (
         panel.people[lasting]
         .iloc[row]

@@ -9,7 +9,7 @@ import pandas as pd
 from stockcust_analysis.bank.sample.branches import Array, Random
 
 
-def named(positions: Array, names: Iterable[str]) -> pd.Categorical:
+def named(positions: Array | pd.Series, names: Iterable[str]) -> pd.Categorical:
     """Return positions in a list of names as a column of those names; -1 is an empty cell.
 
     >>> list(named([1, 0, 1], ["loan", "fund"]))

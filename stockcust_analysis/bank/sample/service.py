@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import ASSIGNMENTS, CONTACTS, PRODUCTS
+from stockcust_analysis.bank.contract import ASSIGNMENTS, CONTACTS, PRODUCTS, TRANSACTIONS
 from stockcust_analysis.bank.sample.accounts import interest_for_a_quarter
 from stockcust_analysis.bank.sample.branches import Array, Random
 from stockcust_analysis.bank.sample.names import named, plain
@@ -143,8 +143,8 @@ def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.
     transactions["kind"] = kind.reorder_categories(sorted(kind.categories))
     transactions = transactions.sort_values([*transactions.columns], ignore_index=True)
     customer_ids = panel.people["customer_id"].cat.categories
-    transactions.insert(0, "customer_id", named(transactions.pop("owner"), customer_ids))
-    return transactions
+    transactions["customer_id"] = named(transactions["owner"], customer_ids)
+    return transactions[list(TRANSACTIONS.column_names)]
 
 
 def _own_transactions(rng: Random, panel: Panel) -> pd.DataFrame:

@@ -121,12 +121,12 @@ def _split(whole: _Piece, size: int) -> list[_Piece]:
     place = (people.cumsum() - people / 2) * max(1, round(total / size)) // total
     names, piece_of = np.unique(place, return_inverse=True)
     seeds = whole.seed.spawn(len(names))
+    digits = max(whole.digits, len(str(total)))
     pieces, before = [], 0
     for position, seed in enumerate(seeds):
         arrivals = np.where(piece_of == position, whole.arrivals, 0)
-        digits = max(whole.digits, len(str(total)))
-        numbers = {"number": position + 1, "before": before, "digits": digits}
-        pieces.append(replace(whole, seed=seed, arrivals=arrivals, **numbers))
+        numbers = replace(whole, number=position + 1, before=before, digits=digits)
+        pieces.append(replace(numbers, seed=seed, arrivals=arrivals))
         before += int(arrivals.sum())
     return pieces
 

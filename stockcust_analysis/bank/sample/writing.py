@@ -27,19 +27,18 @@ def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
     """Write a bank's tables, its name (`mapping.toml`) and a README into a folder.
 
     Small tables become CSV, others Parquet with exact money; files of the same names are replaced.
-    Raises UsageError when the folder holds other files that would be read as part of the bank.
+    Raises UsageError when the folder holds customers of another bank, which would be read along.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    own = {name: target / file_name(name) for name in tables}
-    strange = {path for name in own for path in files_of(target, name, None)} - {*own.values()}
-    if strange:
+    others = [p for p in files_of(target, "customers", None) if p.name != file_name("customers")]
+    if others:
         raise UsageError(
-            f"'{target}' holds {len(strange)} files of another bank, such as "
-            f"{min(strange).name}. Give another folder, or remove them."
+            f"'{target}' holds {len(others)} files of another bank, such as {others[0].name}. "
+            "Give another folder, or remove them."
         )
     for name, frame in tables.items():
-        write_table(name, frame, own[name])
+        write_table(name, frame, target / file_name(name))
     write_texts(
         target,
         branches=tables["branches"],
