@@ -56,7 +56,7 @@ def moving_answers(
     together = collected(sums(by_group(pairs, []), [], _named(columns)))
     for key, found in by_branch.items():
         for name in columns[key]:
-            found[name][-1] = int(together[f"{key}.{name}"][0])
+            found[name][-1] = int(together[f"{key}__{name}"][0])
     return _answered(questions, by_branch)
 
 
@@ -73,7 +73,7 @@ def summed(
     told = {name: [*map(int, values), *[0] * len(missing)] for name, values in found.items()}
     told = {name: [*values, sum(values)] for name, values in told.items()}
     return {
-        key: {"branch_id": ids} | {name: told[f"{key}.{name}"] for name in group}
+        key: {"branch_id": ids} | {name: told[f"{key}__{name}"] for name in group}
         for key, group in columns.items()
     }
 
@@ -81,7 +81,7 @@ def summed(
 def _columns(facts: Facts, questions: Sequence[Question]) -> dict[str, Mapping[str, nw.Expr]]:
     """Return what each question sums in each of its bases, by question and base."""
     return {
-        f"{place}.{base}": question.columns(facts, base)
+        f"{place}_{base}": question.columns(facts, base)
         for place, question in enumerate(questions)
         for base in question.bases
     }
@@ -89,7 +89,7 @@ def _columns(facts: Facts, questions: Sequence[Question]) -> dict[str, Mapping[s
 
 def _answered(questions: Sequence[Question], found: Mapping[str, Sums]) -> list[Answer]:
     return [
-        Answer(found[f"{place}.{base}"], question.ratios, base)
+        Answer(found[f"{place}_{base}"], question.ratios, base)
         for place, question in enumerate(questions)
         for base in question.bases
     ]
@@ -98,7 +98,7 @@ def _answered(questions: Sequence[Question], found: Mapping[str, Sums]) -> list[
 def _named(columns: Mapping[str, Mapping[str, nw.Expr]]) -> dict[str, nw.Expr]:
     """Return all columns under names of their own."""
     return {
-        f"{key}.{name}": column for key, group in columns.items() for name, column in group.items()
+        f"{key}__{name}": column for key, group in columns.items() for name, column in group.items()
     }
 
 
