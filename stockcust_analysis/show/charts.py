@@ -1,6 +1,7 @@
 """The report's charts: one function per figure, frame in, axes out, nothing computed.
 
 ```
+how branches compare   funnel_chart, league_chart, place_chart                   charts_comparison
 where the money sits  lorenz_chart, tier_pyramid                                charts_concentration
 who still moves it    aum_trend, dormancy_bars                                  charts_activity
 what customers hold   product_count_bars, penetration_dots, co_holding_heatmap  charts_cross_sell
@@ -12,6 +13,7 @@ thing to look at. A frame without anything to draw gives a figure that says so.
 """
 
 from stockcust_analysis.show.charts_activity import aum_trend, dormancy_bars
+from stockcust_analysis.show.charts_comparison import funnel_chart, league_chart, place_chart
 from stockcust_analysis.show.charts_concentration import lorenz_chart, tier_pyramid
 from stockcust_analysis.show.charts_cross_sell import (
     co_holding_heatmap,
@@ -23,8 +25,11 @@ __all__ = [
     "aum_trend",
     "co_holding_heatmap",
     "dormancy_bars",
+    "funnel_chart",
+    "league_chart",
     "lorenz_chart",
     "penetration_dots",
+    "place_chart",
     "product_count_bars",
     "tier_pyramid",
 ]
