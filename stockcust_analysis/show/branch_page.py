@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.show.blocks import (
     Document,
     KeyFigure,
@@ -23,14 +23,19 @@ from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
-# What a manager looks at first, each with the base it is counted on.
+IDLE = "idle_customers"
+"""Silent and dormant customers together: who has not acted."""
+
+# What a manager looks at first, each with the base it is counted on; the first six there are.
 KEY_MEASURES = (
     ("aum_average_quarter", "funded"),
     ("customers", "funded"),
+    ("customer_retention", "funded"),
+    (IDLE, "funded"),
     ("multi_product_share", "funded"),
-    ("dormancy_rate", "funded"),
-    ("silent_aum_share", "funded"),
+    ("contact_coverage", "managed"),
     ("ten_largest_share", "funded"),
+    ("top_20_share", "funded"),
 )
 
 
@@ -63,10 +68,11 @@ def cover(page: BranchPage) -> Document:
     name = evaluation.branch_name(page.branch_id)
     quarter = evaluation.quarter
     return document(
-        title=page.word("title"),
-        subtitle=page.word("subtitle").format(name=name, year=quarter.year, number=quarter.number),
+        title=name,
+        subtitle=page.word("subtitle").format(
+            title=page.word("title"), year=quarter.year, number=quarter.number
+        ),
         organisation=evaluation.bank_name,
-        branch=name,
         as_of=quarter.end,
         language=page.language,
         run_facts=_run_facts(page),
@@ -75,7 +81,8 @@ def cover(page: BranchPage) -> Document:
 
 def key_figures(page: BranchPage) -> KeyFigures:
     """Return the six numbers of the first page with what they are compared with."""
-    return KeyFigures(_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+    found = (_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+    return KeyFigures([figure for figure in found if figure is not None][:6])
 
 
 def page_conclusions(page: BranchPage) -> Sentences:
@@ -101,7 +108,7 @@ def section_sentence(page: BranchPage, section: Section) -> Sentences:
         language=page.language,
         targets=page.evaluation.targets,
     )
-    return Sentences([sentence])
+    return Sentences([sentence], anchor=section)
 
 
 def definitions_table(page: BranchPage) -> Table:
@@ -131,33 +138,59 @@ def _wording(page: BranchPage, key: str) -> str:
     return "definition_variant" if uncapped else "definition"
 
 
-def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure:
-    rows = page.evaluation.measures
-    here = (
-        (rows["quarter"] == page.quarter)
-        & (rows["branch_id"] == page.branch_id)
-        & (rows["measure"] == measure)
-        & (rows["base"] == base)
+def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
+    """Return one number with its comparisons; None where the branch has no such value."""
+    rows = _idle_rows(page) if measure == IDLE else page.evaluation.measures
+    told = "silent_rate" if measure == IDLE else measure
+    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(
+        [page.quarter, page.branch_id, told, base, ""]
     )
-    value = float(rows.loc[here, "value"].iloc[0])
-    money = measure_words(measure).kind == "money"
-    unit = money_unit([value], page.language) if money else None
+    values = rows.loc[here.all(axis=1), "value"].dropna()
+    if values.empty:
+        return None
+    value = float(values.iloc[0])
+    unit = money_unit([value], page.language) if measure_words(told).kind == "money" else None
     compared = comparisons(
         rows,
-        measure,
+        told,
         branch_id=page.branch_id,
         quarter=page.quarter,
         base=base,
-        targets=page.evaluation.targets if base == "funded" else None,
+        targets=page.evaluation.targets if base == "funded" and measure == told else None,
     )
+    names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE)}
     return KeyFigure(
-        label=page.word(measure, "measure")
-        if measure != "customers"
-        else page.word("funded_customers"),
-        value=format_measure(value, measure, unit=unit),
+        label=names.get(measure) or page.word(measure, "measure"),
+        value=format_measure(value, told, unit=unit),
         unit=unit.name if unit else "",
-        comparisons=tuple(each.text(page.language) for each in compared),
+        comparisons=(
+            *(each.pair(page.language) for each in compared),
+            *_bank_beside(page, rows, told, base),
+        ),
     )
+
+
+def _bank_beside(
+    page: BranchPage, rows: pd.DataFrame, measure: str, base: str
+) -> list[tuple[str, str]]:
+    """Return the whole bank's share beside the branch's; amounts and counts do not compare."""
+    wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
+    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
+    values = rows.loc[here, "value"].dropna()
+    if values.empty or measure_words(measure).kind in ("money", "count"):
+        return []
+    return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
+
+
+def _idle_rows(page: BranchPage) -> pd.DataFrame:
+    """Return silent and dormant customers together, under the name of the silent."""
+    rows = page.evaluation.measures
+    both = rows[rows["measure"].isin(["silent_rate", "dormancy_rate"])]
+    keys = ["quarter", "branch_id", "dimension", "member", "base"]
+    added = both.groupby(keys, as_index=False, dropna=False)["value"].agg(
+        lambda x: x.sum(min_count=2)
+    )
+    return added.assign(measure="silent_rate")
 
 
 def _run_facts(page: BranchPage) -> dict[str, str]:

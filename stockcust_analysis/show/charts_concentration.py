@@ -99,6 +99,51 @@ def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> None:
     )  # fmt: skip
 
 
+def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw which share of the profit the best customers bring: the whale curve, with its peak.
+
+    Above the dashed line at 100 % is what some customers earn and others cost again.
+
+    Parameters
+    ----------
+    frame
+        Columns branch_id, customer_share, value_share of contribution, best customers first, as
+        `whale_curve` returns them; the bank's curve is drawn lighter.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> curve = pd.DataFrame({"branch_id": "B01", "customer_share": [0, 0.25, 0.5, 1],
+    ...     "value_share": [0, 0.75, 1.25, 1]})
+    >>> whale_chart(curve).texts[-1].get_text()
+    '最高 125.0%'
+    """
+    ax = open_axes(ax)
+    subject = subject_of(frame)
+    known = frame.dropna(subset=["customer_share", "value_share"])
+    own = rows_of(known, subject).sort_values("customer_share")
+    if own.empty:
+        return say_no_data(ax, language)
+    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(known["branch_id"])
+    ax.axhline(1, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
+    if has_bank:
+        bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
+        ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
+    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    peak = own.loc[own["value_share"].astype(float).idxmax()]
+    top = max(float(known["value_share"].max()), 1.0) * 1.22
+    ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set(xlim=(0, 1.02), ylim=(0, top))
+    ax.set_xlabel(label("customers_of_size", language, within="word"))
+    name_values(ax, label("contribution_cumulated", language, within="word"))
+    words = label("peak", language, within="word").format(format_share(peak["value_share"]))
+    right = float(peak["customer_share"]) > 0.5
+    ax.text(peak["customer_share"], float(peak["value_share"]) + 0.05 * top, words,
+            ha="right" if right else "left", fontweight="bold")  # fmt: skip
+    return ax
+
+
 def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
     """Draw the tiers from private down: their share of customers left, of assets right.
 

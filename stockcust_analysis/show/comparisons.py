@@ -34,13 +34,17 @@ class Comparison:
         change = change_between(self.now, self.against, self.kind)
         return None if change is None else float(change)
 
-    def text(self, language: Language = "zh") -> str:
-        """Return it as a key figure prints it, such as "环比 ▲ 3.1%"."""
+    def pair(self, language: Language = "zh") -> tuple[str, str]:
+        """Return its name and its value, as a key figure prints them: ("环比", "▲ 3.1%")."""
         if self.name == "target":
             change = format_share(self.change)
         else:
             change = format_change(self.now, self.against, kind=self.kind, language=language)
-        words = label(self.name, language, within="comparison")
+        return label(self.name, language, within="comparison"), change
+
+    def text(self, language: Language = "zh") -> str:
+        """Return it in one piece, such as "环比 ▲ 3.1%"."""
+        words, change = self.pair(language)
         pattern = label("comparison_change", language, within="word")
         return pattern.format(comparison=words, change=change)
 
