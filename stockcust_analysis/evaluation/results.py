@@ -26,6 +26,7 @@ _TEXT = {
     "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
     "family_a", "family_b", "name", "region", "type", "opened_on", "check",
     "structure", "from", "to", "component", "list", "due_on", "evidence", "group",
+    "indicator", "method", "direction", "target_source", "note", "peer_group", "kind", "verdict",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ _CONTENTS_FROM: Final = 3
 
 _LINE: Final = 56.0
 """Width of a full line of a table, in ems of its ordinary size."""
-_AIR: Final = 1.6
+_NARROW: Final = 0.66
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
 _WIDEST_WORDS: Final = 30.0
@@ -55,7 +55,7 @@ def _without_empty_sections(blocks: Sequence[Block]) -> list[Block]:
 def _first_page(blocks: Sequence[Block]) -> int:
     """Take the headings before the conclusions as those of the first page: without a number.
 
-    The conclusions then begin the second page. Returns how many such headings there are.
+    Returns how many such headings there are.
     """
     kinds = [block["kind"] for block in blocks]
     if "sentences" not in kinds or "key-figures" not in kinds:
@@ -67,8 +67,6 @@ def _first_page(blocks: Sequence[Block]) -> int:
     ]
     for heading in tops[:-1]:
         heading["numbered"] = False
-    if len(tops) > 1:
-        tops[-1]["opens_page"] = True
     return max(len(tops) - 1, 0)
 
 
@@ -158,9 +156,12 @@ def _measured(table: Block) -> dict[str, Any]:
     line, total = _LINE * (0.48 if table.get("half") else 1), max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.
-    share = 1.0 if table.get("half") else min(1.0, max(0.5, _AIR * total / line))
-    return {"widths": [round(width, 2) for width in widths], "size": round(size, 2),
-            "share": round(share, 2)}  # fmt: skip
+    share = _NARROW if not table.get("half") and total < _NARROW * line / 2 else 1.0
+    return {
+        "widths": [round(width, 2) for width in widths],
+        "size": round(size, 2),
+        "share": share,
+    }
 
 
 def _width(text: str) -> float:

@@ -28,32 +28,42 @@ def tier_figure(page: BranchPage) -> Drawing:
     return _finished(page, drawn, "tier_pyramid", "customers")
 
 
-def lorenz_figure(page: BranchPage) -> Drawing:
+def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
+    if page.is_small:
+        return None
     drawn = charts.lorenz_chart(page.evaluation.lorenz, language=page.language, ax=_half(6.6))
     return _finished(page, drawn, "lorenz", "concentration")
 
 
-def dormancy_figure(page: BranchPage) -> Drawing:
+def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
+    if page.is_small:
+        return None
     drawn = charts.dormancy_bars(_own(page), language=page.language, ax=sized_axes(4.8))
     return _finished(page, drawn, "dormancy_bars", "dormancy")
 
 
-def product_count_figure(page: BranchPage) -> Drawing:
+def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    drawn = charts.product_count_bars(_now(page), language=page.language, ax=_half(5.8))
+    if page.is_small:
+        return None
+    drawn = charts.product_count_bars(_now(page), language=page.language, ax=_half(5.6))
     return _finished(page, drawn, "product_count", "cross_sell")
 
 
-def penetration_figure(page: BranchPage) -> Drawing:
+def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
+    if page.is_small:
+        return None
     drawn = charts.penetration_dots(_now(page), language=page.language, ax=_half(5.8))
     return _finished(page, drawn, "penetration_dots", "cross_sell")
 
 
-def co_holding_figure(page: BranchPage) -> Drawing:
+def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
+    if page.is_small:
+        return None
     table = page.evaluation.co_holding
     own = table[table["branch_id"] == page.branch_id]
     drawn = charts.co_holding_heatmap(own, language=page.language, ax=sized_axes(6.2))
@@ -68,11 +78,13 @@ def bridge_figure(page: BranchPage) -> Drawing:
     return _finished(page, drawn, "bridge_chart", "customers")
 
 
-def migration_figure(page: BranchPage) -> Drawing:
+def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which."""
+    if page.is_small:
+        return None
     moves = page.evaluation.migration
     own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
-    drawn = charts.migration_heatmap(own, language=page.language, ax=sized_axes(5.6))
+    drawn = charts.migration_heatmap(own, language=page.language, ax=_half(6.0))
     return _finished(page, drawn, "migration_heatmap", "customers")
 
 
@@ -103,5 +115,6 @@ def _charted(page: BranchPage) -> pd.DataFrame:
 def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing:
     """Give a chart its caption, and the section's conclusion as words in its place."""
     words = page.word(caption, "caption")
-    sentence = section_sentence(page, section).sentences[0]
-    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{sentence.text}")
+    opening = section_sentence(page, section)
+    told = opening.sentences[0].text if opening else page.word("see_table")
+    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
@@ -18,7 +20,7 @@ from stockcust_analysis.show.blocks import (
 )
 from stockcust_analysis.show.comparisons import comparisons
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
-from stockcust_analysis.show.findings import Section
+from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
@@ -46,11 +48,45 @@ class BranchPage:
     evaluation: Evaluation
     branch_id: str
     language: Language
+    places: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether too few customers are funded to say anything of shares."""
+        return (self.value("customers", base="funded") or 0) < NOISE.fewest_customers
 
     @property
     def quarter(self) -> str:
         """The quarter told, such as 2026Q3."""
         return str(self.evaluation.quarter)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, ...], tuple[float, float]]:
+        """Value and numerator of every cell, by base and for the first base of each measure."""
+        columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
+        cells: dict[tuple[str, ...], tuple[float, float]] = {}
+        for *key, base, value, numerator in self.evaluation.measures[columns].itertuples(
+            index=False, name=None
+        ):
+            cells[(*key, base)] = (value, numerator)
+            cells.setdefault((*key, ""), (value, numerator))
+        return cells
+
+    def value(
+        self,
+        measure: str,
+        member: str = "",
+        *,
+        base: str = "",
+        quarter: str = "",
+        branch_id: str = "",
+        column: Literal["value", "numerator"] = "value",
+    ) -> float | None:
+        """Return one number of the measure table; None where there is none."""
+        place = (quarter or self.quarter, branch_id or self.branch_id)
+        cell = self._cells.get((*place, measure, member, base))
+        found = None if cell is None else cell[0 if column == "value" else 1]
+        return None if found is None or pd.isna(found) else float(found)
 
     def word(self, key: str, within: str = "page") -> str:
         """Return a word of the page in its language."""
@@ -59,7 +95,22 @@ class BranchPage:
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Take one branch's slice of the evaluation; UsageError when the branch does not report."""
-    return BranchPage(evaluation.of_branch(branch_id), branch_id, language)
+    places = _places(evaluation.comparison, branch_id)
+    return BranchPage(evaluation.of_branch(branch_id), branch_id, language, places)
+
+
+def _places(comparison: pd.DataFrame, branch_id: str) -> pd.DataFrame:
+    """Return the branch's comparisons with its rank among how many peers; empty without any."""
+    if comparison.empty:
+        return comparison
+    compared = comparison.get("compared", comparison["value"])
+    upwards = [measure_words(name).higher_is_better != "no" for name in comparison["measure"]]
+    signed = compared.where(np.array(upwards), -compared)
+    groups = signed.groupby([comparison[name] for name in ("measure", "base", "peer_group")])
+    ranked = comparison.assign(
+        rank=groups.rank("min", ascending=False), rank_of=groups.transform("count")
+    )
+    return ranked[ranked["branch_id"] == branch_id]
 
 
 def cover(page: BranchPage) -> Document:
@@ -98,8 +149,10 @@ def page_conclusions(page: BranchPage) -> Sentences:
     )
 
 
-def section_sentence(page: BranchPage, section: Section) -> Sentences:
-    """Return the sentence that a chapter opens with."""
+def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
+    """Return the sentence that a chapter opens with; None where the branch is too small for one."""
+    if page.is_small:
+        return None
     sentence = section_conclusion(
         page.evaluation.measures,
         section,
@@ -148,25 +201,27 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     values = rows.loc[here.all(axis=1), "value"].dropna()
     if values.empty:
         return None
-    value = float(values.iloc[0])
-    unit = money_unit([value], page.language) if measure_words(told).kind == "money" else None
+    value, kind = float(values.iloc[0]), measure_words(told).kind
+    unit = money_unit([value], page.language) if kind == "money" else None
+    is_plain = base == "funded" and measure == told
     compared = comparisons(
         rows,
         told,
         branch_id=page.branch_id,
         quarter=page.quarter,
         base=base,
-        targets=page.evaluation.targets if base == "funded" and measure == told else None,
+        targets=page.evaluation.targets if is_plain else None,
     )
+    if page.is_small and kind == "share":
+        compared = ()
+    points = page.word("points_told") if kind == "share" and compared else ""
     names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE)}
+    beside = _bank_beside(page, rows, told, base)
     return KeyFigure(
         label=names.get(measure) or page.word(measure, "measure"),
         value=format_measure(value, told, unit=unit),
-        unit=unit.name if unit else "",
-        comparisons=(
-            *(each.pair(page.language) for each in compared),
-            *_bank_beside(page, rows, told, base),
-        ),
+        unit=unit.name if unit else points,
+        comparisons=(*(each.pair(page.language) for each in compared), *beside),
     )
 
 

@@ -72,6 +72,11 @@ def placed_labels(
             text.remove()
 
 
+def narrowness(ax: Axes) -> float:
+    """Return how much more of the axes a word takes than in a figure of the full width."""
+    return FULL_WIDTH / 2.54 / float(ax.figure.get_figwidth())  # type: ignore[union-attr]
+
+
 def without_frame(ax: Axes) -> None:
     """Take away spines, ticks and grid, where direct labels say everything."""
     ax.grid(visible=False)

@@ -42,7 +42,8 @@ def funnel_chart(
     ----------
     frame
         Comparison table, rows of one measure, base and peer group: branch_id, measure, n, value,
-        centre, lower_95, upper_95, lower_998, upper_998; `name` if branches are to be called so.
+        centre, lower_95, upper_95, lower_998, upper_998; `compared` (winsorised) goes before
+        `value`; `name` if branches are to be called so.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
     highlight
@@ -57,7 +58,9 @@ def funnel_chart(
     'B2'
     """
     ax = open_axes(ax)
-    rows = _one_comparison(frame).dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
+    held = frame["compared"] if "compared" in frame else frame["value"]
+    rows = _one_comparison(frame.assign(value=held))
+    rows = rows.dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
     if rows.empty:
         return say_no_data(ax, language)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
@@ -131,7 +134,8 @@ def league_chart(
     if rows.empty or words is None:
         return say_no_data(ax, language)
     best_first = words.higher_is_better == "no"
-    rows = rows.sort_values(["value", "branch_id"], ascending=[best_first, True])
+    by = "compared" if "compared" in rows else "value"
+    rows = rows.sort_values([by, "branch_id"], ascending=[best_first, True])
     places = np.arange(len(rows))
     low, high = rows["rank_low"].astype(float), rows["rank_high"].astype(float)
     colours = [HIGHLIGHT if each == highlight else ACTUAL for each in rows["branch_id"]]
@@ -177,7 +181,7 @@ def place_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     ['第5名（3–8）']
     """
     rows = frame.dropna(subset=["rank_low", "rank_high"])
-    ax = sized_axes(0.9 + 0.52 * max(len(rows), 3)) if ax is None else ax
+    ax = sized_axes(0.8 + 0.46 * max(len(rows), 3)) if ax is None else ax
     if rows.empty:
         return say_no_data(ax, language)
     last = float(rows["rank_of"].max())

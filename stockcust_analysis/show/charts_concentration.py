@@ -17,6 +17,7 @@ from stockcust_analysis.show.charts_canvas import (
     by_member,
     last_quarter,
     name_values,
+    narrowness,
     open_axes,
     rows_of,
     say_no_data,
@@ -168,7 +169,8 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     if not known:
         return say_no_data(ax, language)
     longest = max(float(customers.max()), float(assets.max()), 0.01)
-    gap = 0.15 * longest
+    narrow = narrowness(ax)
+    gap = 0.13 * narrow * longest
     for height, tier in enumerate(known):
         ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
         _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
@@ -181,7 +183,8 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
     spare = max(0, 5 - len(known)) / 2
-    ax.set(xlim=(-1.4 * longest, 1.4 * longest), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
+    edge = (1.1 + 0.24 * narrow) * longest
+    ax.set(xlim=(-edge, edge), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
     return ax
 
 

@@ -71,7 +71,7 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     # A step too small to be printed in this unit is not drawn; the table tells it.
     printed = [any(digit in format_money(amount, unit) for digit in "123456789")
                for amount in frame["amount"]]  # fmt: skip
-    rows = frame[at_end | printed]
+    rows = frame[at_end | np.array(printed, dtype=bool)]
     words = [label(each, language, within="component_short") for each in rows["component"]]
     ax = open_axes(ax)
     if rows.empty or not rows["component"].isin(_ENDS).any():

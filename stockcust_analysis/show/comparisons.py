@@ -35,16 +35,22 @@ class Comparison:
         return None if change is None else float(change)
 
     def pair(self, language: Language = "zh") -> tuple[str, str]:
-        """Return its name and its value, as a key figure prints them: ("环比", "▲ 3.1%")."""
+        """Return its name and its value, as a key figure prints them: ("环比", "▲ 3.1%").
+
+        Percentage points are said once for the whole figure, not here.
+        """
         if self.name == "target":
             change = format_share(self.change)
         else:
             change = format_change(self.now, self.against, kind=self.kind, language=language)
+            change = change.removesuffix(label("percentage_points", language, within="word")[2:])
         return label(self.name, language, within="comparison"), change
 
     def text(self, language: Language = "zh") -> str:
         """Return it in one piece, such as "环比 ▲ 3.1%"."""
         words, change = self.pair(language)
+        if self.name != "target":
+            change = format_change(self.now, self.against, kind=self.kind, language=language)
         pattern = label("comparison_change", language, within="word")
         return pattern.format(comparison=words, change=change)
 
