@@ -149,11 +149,15 @@ def _measured(table: Block) -> dict[str, Any]:
         cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
-        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 6.0)))
+        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 4.5)))
         after_numbers = (before, column["align"]) == ("right", "left")
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
-    line, total = _LINE * (0.48 if table.get("half") else 1), max(sum(widths), 1.0)
+    line = _LINE * (0.48 if table.get("half") else 1)
+    # Names break into two lines before all lettering gets small.
+    if (over := sum(widths) - line) > 0:
+        widths[0] -= min(over, max(widths[0] / 2 - 2, 0))
+    total = max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.
     share = _NARROW if not table.get("half") and total < _NARROW * line / 2 else 1.0
@@ -168,6 +172,6 @@ def _width(text: str) -> float:
     """Return the width of a text in ems: Chinese characters are one wide, others about half.
 
     >>> _width("支行A1")
-    3.2
+    3.1
     """
-    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.6 for each in text)
+    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.55 for each in text)

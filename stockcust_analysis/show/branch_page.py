@@ -21,6 +21,7 @@ from stockcust_analysis.show.blocks import (
 from stockcust_analysis.show.comparisons import comparisons
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
+from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
@@ -164,6 +165,15 @@ def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
     return Sentences([sentence], anchor=section)
 
 
+def growth_words(page: BranchPage) -> Sentences | None:
+    """Return where growth came from; None for a bank's first quarter or a small branch."""
+    bridge = page.evaluation.bridge
+    told = growth_sentence(
+        bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
+    )
+    return None if told is None or page.is_small else Sentences([told], anchor="growth")
+
+
 def definitions_table(page: BranchPage) -> Table:
     """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
     policy = page.evaluation.policy_facts
@@ -215,7 +225,8 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     if page.is_small and kind == "share":
         compared = ()
     points = page.word("points_told") if kind == "share" and compared else ""
-    names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE)}
+    names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
+             "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
     beside = _bank_beside(page, rows, told, base)
     return KeyFigure(
         label=names.get(measure) or page.word(measure, "measure"),

@@ -171,7 +171,7 @@ def penetration_table(page: BranchPage) -> Table | None:
 def measure_table(
     page: BranchPage, rows: Sequence[tuple[str, str]], caption: str, *, half: bool = False
 ) -> Table | None:
-    """Return measures as rows: now, the quarter before and the change if known, the whole bank.
+    """Return measures as rows: now, the change since the quarter before if known, the whole bank.
 
     Measures the bank has no figures for are left out; None when that leaves nothing.
     """
@@ -188,11 +188,10 @@ def measure_table(
         )
         bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
         name = page.word(measure, "measure")
-        told.append([name, *(with_unit(page, measure, each) for each in (now, earlier)), change,
-                     with_unit(page, measure, bank)])  # fmt: skip
+        told.append([name, with_unit(page, measure, now), change, with_unit(page, measure, bank)])
     if not told:
         return None
-    columns = ["measure", "now", "before", "previous_quarter", "bank"]
+    columns = ["measure", "now", "previous_quarter", "bank"]
     frame = pd.DataFrame(told, columns=columns)
     kept = columns if has_past else ["measure", "now", "bank"]
     return _finished(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)

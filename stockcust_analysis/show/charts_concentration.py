@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,12 +62,10 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
         ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
     ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
     _frame_unit_square(ax, language)
-    _key(
-        ax,
-        has_bank=subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"]),
-        language=language,
-    )
-    _mark_top(ax, own, language)
+    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"])
+    named = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
+    lines = [(label(word, language, within="word"), colour) for word, colour in named]
+    _key(ax, [*lines, _mark_top(ax, own, language)])
     return ax
 
 
@@ -79,25 +79,21 @@ def _frame_unit_square(ax: Axes, language: Language) -> None:
     name_values(ax, label("aum_cumulated", language, within="word"))
 
 
-def _key(ax: Axes, *, has_bank: bool, language: Language) -> None:
+def _key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
     """Name the lines in the upper left, which a Lorenz curve always leaves free."""
-    entries = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
-    for position, (word, colour) in enumerate(entries):
-        height = 0.93 - 0.1 * position
-        ax.plot([0.02, 0.06], [height, height], color=colour)
-        ax.text(0.07, height, label(word, language, within="word"), va="center")
+    for position, (words, colour) in enumerate(entries):
+        height = 0.93 - 0.11 * position
+        ax.plot([0.02, 0.06], [height, height], color=colour, linewidth=2.4)
+        ax.text(0.08, height, words, va="center")
 
 
-def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> None:
-    """Span what the top 20 % hold, and say it beside the span."""
+def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str]:
+    """Span what the top 20 % hold, and return the words for the key with their colour."""
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=HIGHLIGHT, linewidth=2.4)
     ax.plot([1 - _TOP], [below], color=HIGHLIGHT, marker="o", markersize=5)
     words = label("top_20_hold", language, within="word").format(format_share(1 - below))
-    ax.text(
-        1 - _TOP - 0.015, 0.93, words,
-        ha="right", va="center", fontweight="bold",
-    )  # fmt: skip
+    return words, HIGHLIGHT
 
 
 def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:

@@ -16,6 +16,7 @@ from stockcust_analysis.show.charts_canvas import (
     HIGHLIGHT,
     REFERENCE,
     name_values,
+    narrowness,
     open_axes,
     require_known,
     say_no_data,
@@ -62,7 +63,8 @@ def migration_heatmap(
         if not text.get_text():
             text.remove()
     ax.set_yticks(np.arange(len(starts)) + 0.5, _words(starts, language), rotation=0)
-    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language), rotation=0)
+    tilted = {"rotation": 30, "ha": "left"} if language == "en" and narrowness(ax) > 1.5 else {}
+    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language), **{"rotation": 0, **tilted})
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)

@@ -60,11 +60,11 @@ def bullet_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
             ax.barh(height, min(max(value, 0), edge), height=0.24, color=colour)
         points = [format_number(row[name], decimals=decimals)
                   for name, decimals in (("points", 1), ("weight", 0))]  # fmt: skip
-        ax.text(edge * 1.13, height, format_share(value), ha="right", va="center_baseline")
-        ax.text(edge * 1.27, height, " / ".join(points), ha="right", va="center_baseline",
+        ax.text(edge * 1.16, height, format_share(value), ha="right", va="center_baseline")
+        ax.text(edge * 1.35, height, " / ".join(points), ha="right", va="center_baseline",
                 fontweight="bold")  # fmt: skip
     ax.vlines(1.0, -0.42, len(rows) - 0.58, color="#1F2933", linewidth=1.6)
-    for right, word in ((1.13, "attainment"), (1.27, "points_of_weight")):
+    for right, word in ((1.16, "attainment"), (1.35, "points_of_weight")):
         ax.text(edge * right, -0.85, label(word, language, within="word"), ha="right",
                 va="center_baseline", color=MUTED)  # fmt: skip
     ax.text(1.0, -0.85, label("target", language, within="word"), ha="center",
@@ -75,5 +75,5 @@ def bullet_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
         rows["name"] if "name" in rows else [label(each, language) for each in rows["indicator"]]
     )
     ax.set_yticks(range(len(rows)), list(names))
-    ax.set(xlim=(0, edge * 1.29), ylim=(len(rows) - 0.5, -1.2))
+    ax.set(xlim=(0, edge * 1.37), ylim=(len(rows) - 0.5, -1.2))
     return ax
