@@ -180,6 +180,8 @@ def most_pressing(
         return table
     own = table[(table["branch_id"] == branch_id) & (table["customers"] > 0)]
     own = own[~own["list"].isin(_NOT_A_TASK)]
+    if own.empty:
+        return own
     assets = measures[(measures["measure"] == "aum_period_end") & (measures["base"] == "all")]
     assets = assets.sort_values("quarter").drop_duplicates("branch_id", keep="last")
     by_branch = assets.set_index("branch_id")["value"]
