@@ -224,9 +224,10 @@ def _judged(
         ],
         ignore_index=True,
     )  # fmt: skip
-    told = {"policy": policy, "quarter": str(target)}
-    card, scores = scorecard(measures, branches, targets=targets_of(bank, target), **told)
-    compared = comparison(measures, branches, cells=cells, **told)
+    quarter = str(target)
+    targets = targets_of(bank, target)
+    card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
+    compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
     return {"cells": cells, "scorecard": card, "scores": scores, "comparison": compared}
 
 
