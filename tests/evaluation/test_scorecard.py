@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
 from stockcust_analysis.evaluation.scorecard import SCORECARD_COLUMNS, scorecard
 from stockcust_analysis.policy import ComparisonRule, Indicator, IndicatorGroup, Policy, Veto
@@ -267,11 +267,17 @@ def test_one_member_of_a_measure_counts() -> None:
     assert told(table, "fund", "points")[0] == (50.0,)
 
 
-def test_a_measure_nobody_computed() -> None:
-    """An indicator without a single value is an error that names measure, base and quarter."""
-    rules = policy_of(Indicator("vip_share", 100, customer_base="managed", method="z"))
-    with pytest.raises(PolicyError, match=r"2026Q3 has no measure 'vip_share' .*base 'managed'"):
-        scored(VALUES, rules)
+def test_a_measure_nobody_computed_is_missing_data() -> None:
+    """Without a single value an indicator is left out; an unknown name is an error."""
+    rules = policy_of(
+        Indicator("vip_share", 30, customer_base="managed", method="z"),
+        Indicator("multi_product_share", 70, target="fixed", fixed=0.4),
+    )
+    table, scores = scored({MULTI: [0.4, 0.2, 0.0]}, rules)
+    assert told(table, "vip_share", "note") == [("no_value left_out",)] * 3
+    assert scores["points"].tolist() == [100.0, 50.0, 0.0]
+    with pytest.raises(UsageError, match="unknown measure 'vip_shar'"):
+        scored(VALUES, policy_of(Indicator("vip_shar", 100, method="z")))
 
 
 def test_places_among_peers_by_hand() -> None:
