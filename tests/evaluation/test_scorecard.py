@@ -316,6 +316,17 @@ def test_points_stay_within_their_bounds(
     assert least - 1e-9 <= kept <= most.get(method, weight) + 1e-9
 
 
+def test_a_bonus_ends_at_the_ceiling_or_at_its_limit() -> None:
+    """Beyond 120 % no more bonus: 20 points of 0.4 are 8, and 3 where the limit comes first."""
+    for limit, bonus in ((10.0, 8.0), (3.0, 3.0)):
+        one = Indicator(
+            "gini", 20, method="full_marks_then_bonus", points_per_percent=0.4, limit=limit
+        )
+        points = earned(one, [1.5])
+        assert points.raw[0] == pytest.approx(40)
+        assert points.raw[0] - points.lost_to_cap[0] == pytest.approx(20 + bonus)
+
+
 def test_attainment_where_low_is_good() -> None:
     """8 % against 10 % is 120 %, the double is nothing, the triple less than nothing."""
     reached = attainment([0.08, 0.2, 0.3], [0.1] * 3, "lower")
