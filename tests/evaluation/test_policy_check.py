@@ -24,7 +24,10 @@ from stockcust_analysis.policy import (
 )
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered([*questions(load_policy()), *service_questions(load_policy())])
+OFFERS = offered(
+    (one.ratios, one.bases)
+    for one in (*questions(load_policy()), *service_questions(load_policy()))
+)
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
