@@ -21,7 +21,7 @@ from math import ceil, sqrt
 
 import numpy as np
 from scipy.optimize import linprog
-from scipy.sparse import csr_array, eye_array, hstack
+from scipy.sparse import coo_array, csr_array, eye_array, hstack
 from scipy.sparse.csgraph import connected_components
 
 from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, Numbers
@@ -98,24 +98,32 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     sensitive = (problem.upwards > 0) | (problem.downwards > 0)
     withheld = (sensitive | problem.gone) & (problem.printed > 0) & ~problem.fixed
     exposed = sensitive & problem.fixed
-    for place, batch in enumerate(batches_of(branches)):
-        member = np.isin(problem.branch, [-1, *batch]) & ~problem.fixed
-        # Three batches suffice for the bank's own cells: nobody is in all of them.
-        asked = sensitive & member & ((problem.branch >= 0) | (place < 3))
-        cells = np.flatnonzero(member)
-        search = _Search(problem.within(cells), withheld[cells], asked[cells])
-        search.run()
-        withheld[cells] = search.withheld
-        exposed[cells] |= search.open.any(axis=0)
+    of_bank = problem.branch < 0
+    # The bank's own small cells move with those of any branch, so they come last.
+    for batch in [*batches_of(branches), list(range(branches))]:
+        asked = sensitive & ~problem.fixed
+        if len(batch) == branches > 2:
+            asked &= of_bank
+        else:
+            asked &= np.isin(problem.branch, batch)
+        if asked.any():
+            member = (of_bank | np.isin(problem.branch, batch)) & ~problem.fixed
+            cells = np.flatnonzero(member)
+            search = _Search(problem.within(cells), withheld[cells], asked[cells])
+            search.run()
+            withheld[cells] = search.withheld
+            exposed[cells] |= search.open.any(axis=0)
     return withheld, exposed
 
 
 class _Search:
-    """The search in one batch: what is withheld so far, and who is protected in which direction."""
+    """The search in one batch: what is withheld so far, and who is protected in which direction.
+
+    `open` has two rows, upwards and downwards: True where a cell is not protected yet.
+    """
 
     def __init__(self, problem: Problem, withheld: Flags, asked: Flags) -> None:
         self.problem, self.withheld = problem, withheld.copy()
-        # Two rows: upwards and downwards.
         self.need = np.stack([problem.upwards, problem.downwards])
         self.open = asked & (self.need > 0)
 
@@ -123,87 +131,171 @@ class _Search:
         """Protect every cell, dear ones standing still as long as that is possible."""
         dear = (self.problem.printed >= _HUB) | (self.problem.branch < 0)
         self._protect(~dear | self.withheld | (self.problem.printed == 0))
-        self._protect(np.ones(len(dear), bool))
+        if self.open.any():
+            self._protect(np.ones(len(dear), bool))
 
     def _protect(self, free: Flags) -> None:
-        """Take one cell of every connected part in turn, the most demanding first."""
-        part = _parts(self.problem.equations, free)
-        hopeless = np.zeros_like(self.open)
-        for turn in range(self.open.size):
-            open_ = self.open & ~hopeless & free
-            if not open_.any():
+        """Protect all at once as far as possible, then the rest one by one."""
+        groups = _Groups.of(self.problem, free)
+        for turn, short in enumerate((_WISH, _WISH, _SHORT, _SHORT, _SHORT, _SHORT)):
+            self._move(groups, self._mixed(groups, turn), short)
+        while (goals := groups.needs(self.need * self.open)).any():
+            first = _first_of_each(groups.part, goals)
+            before = self.open.sum()
+            self._move(groups, first, _SHORT)
+            if self.open.sum() == before:
                 break
-            first = _first_of_each(part, np.where(open_, self.need, 0))
-            wished = self._wishes(turn, free & np.isin(part, part[first[1]]))
-            reached = self._move(first, wished, part)
-            hopeless[first[0][~reached], first[1][~reached]] = True
 
-    def _wishes(self, turn: int, free: Flags) -> Flags:
-        """Return in which direction each unprotected cell should move if that costs nothing."""
-        mixed = (np.arange(len(free)) * 2654435761 + (turn // 2) * 40503) >> 7
+    def _mixed(self, groups: _Groups, turn: int) -> Numbers:
+        """Return the needs of all groups that have one, some upwards, some downwards."""
+        needs = groups.needs(self.need * self.open)
+        mixed = (np.arange(needs.shape[1]) * 2654435761 + (turn // 2) * 40503) >> 7
         upwards = (mixed + turn) % 2 == 0
-        upwards = np.where(self.open[0] & self.open[1], upwards, self.open[0])
-        return self.open & free & np.stack([upwards, ~upwards])
+        both = (needs > 0).all(axis=0)
+        return needs * np.where(both, np.stack([upwards, ~upwards]), True)
 
-    def _move(self, goals: tuple[Indices, Indices], wishes: Flags, part: Indices) -> Flags:
+    def _move(self, groups: _Groups, goals: Numbers, short: float) -> None:
         """Find another table that reaches the goals, and withhold what differs in it."""
-        wishes[:, goals[1]] = False
-        wishes[goals] = True
-        short = np.full(wishes.shape, _WISH)
-        short[goals] = _SHORT
-        kept = np.flatnonzero(np.isin(part, part[goals[1]]))
-        move = np.zeros(len(part))
-        move[kept] = self._solved(kept, wishes[:, kept], short[:, kept])
-        moved = np.stack([move, -move])
+        for _ in range(2):
+            if not goals.any():
+                return
+            price = groups.sums(np.where(self.withheld, 0, self.problem.printed))
+            move = groups.solved(goals, price, short)
+            short_of = np.stack([move, -move]) < goals - _MOVED * np.maximum(1, goals)
+            missed = short_of & (goals > 0)
+            if not missed.any():
+                break
+            goals = np.where(missed, 0, goals)
+        else:
+            return
+        moved = groups.of_cells(move)
         slack = _MOVED * np.maximum(1, self.need)
-        reached = moved[goals] >= (self.need - slack)[goals]
-        good = np.isin(part, part[goals[1]][reached])
-        self.open &= ~(good & (moved >= self.need - slack))
-        self.withheld |= good & (np.abs(move) > _MOVED) & (self.problem.printed > 0)
-        return reached
+        self.open &= np.stack([moved, -moved]) < self.need - slack
+        self.withheld |= (np.abs(moved) > _MOVED) & (self.problem.printed > 0)
 
-    def _solved(self, cells: Indices, wishes: Flags, short: Numbers) -> Numbers:
-        """Return the cheapest move of the cells that comes closest to the wishes."""
-        sign, place = np.nonzero(wishes)
-        need = self.need[sign, cells[place]]
-        values, size, goals = self.problem.values[cells], len(cells), len(place)
-        cost = np.where(self.withheld[cells], 0, self.problem.printed[cells]) + _IDLE
-        known = ~self.problem.signed[cells]
+
+@dataclass(frozen=True)
+class _Groups:
+    """Cells that can only move together, because an equation has no other free cells.
+
+    A rate's numerator and its complement are one group: one gains what the other loses. `member`
+    has cells in rows and groups in columns, +1 or -1; `part` numbers the connected parts.
+    """
+
+    member: csr_array
+    equations: csr_array
+    up: Numbers
+    down: Numbers
+    part: Indices
+
+    @classmethod
+    def of(cls, problem: Problem, free: Flags) -> _Groups:
+        """Return the groups of the cells that are free to move."""
+        cells = np.flatnonzero(free)
+        equations = problem.equations[:, cells]
+        member = _together(equations)
+        matrix = csr_array(equations @ member)
+        matrix.eliminate_zeros()
+        matrix = matrix[np.diff(matrix.indptr) > 0]
+        known, values = ~problem.signed[cells], problem.values[cells]
         down = np.where(known & (values >= 0), values, np.inf)
         up = np.where(known & (values < 0), -values, np.inf)
-        equations = self.problem.equations[:, cells]
+        place = csr_array(
+            (np.ones(len(cells)), (cells, np.arange(len(cells)))), shape=(len(free), len(cells))
+        )
+        bounds = (_extreme(member, np.stack(two), np.minimum, np.inf) for two in
+                  ((up, down), (down, up)))  # fmt: skip
+        return cls(csr_array(place @ member), matrix, *bounds, _parts(matrix))
+
+    def needs(self, of_cells: Numbers) -> Numbers:
+        """Return the needs of groups, upwards and downwards, from those of their cells."""
+        return np.stack([_extreme(self.member, two, np.maximum, 0.0)
+                         for two in (of_cells, of_cells[::-1])])  # fmt: skip
+
+    def sums(self, of_cells: Numbers) -> Numbers:
+        """Return the sums of the cells of each group."""
+        return abs(self.member).T @ of_cells
+
+    def of_cells(self, move: Numbers) -> Numbers:
+        """Return the move of every cell."""
+        return self.member @ move
+
+    def solved(self, goals: Numbers, price: Numbers, short: float) -> Numbers:
+        """Return the cheapest move that comes closest to the goals."""
+        sign, place = np.nonzero(goals)
+        groups = np.flatnonzero(np.isin(self.part, np.unique(self.part[place])))
+        need, size, number = goals[sign, place], len(groups), len(place)
+        equations = self.equations[:, groups]
         equations = equations[np.diff(equations.indptr) > 0]
-        pick = csr_array((2.0 * sign - 1, (np.arange(goals), place)), shape=(goals, size))
-        nothing = csr_array((equations.shape[0], goals))
+        shape = (number, size)
+        pick = csr_array((2.0 * sign - 1, (np.arange(number), np.searchsorted(groups, place))),
+                         shape=shape)  # fmt: skip
+        cost = price[groups] + _IDLE
+        nothing = csr_array((equations.shape[0], number))
+        upper = np.concatenate([self.up[groups], self.down[groups], need])
         found = linprog(
-            np.concatenate([cost, cost, short[sign, place]]),
-            A_ub=hstack([pick, -pick, -eye_array(goals)]).tocsc(),
+            np.concatenate([cost, cost, np.full(number, short)]),
+            A_ub=hstack([pick, -pick, -eye_array(number)]).tocsc(),
             b_ub=-need,
             A_eq=hstack([equations, -equations, nothing]).tocsc(),
             b_eq=np.zeros(equations.shape[0]),
-            bounds=np.column_stack([np.zeros(2 * size + goals), np.concatenate([up, down, need])]),
-            method="highs",
+            bounds=np.column_stack([np.zeros(len(upper)), upper]),
+            method="highs-ds",
+            options={"presolve": False},
         )
-        return np.zeros(size) if found.x is None else found.x[:size] - found.x[size : 2 * size]
+        move = np.zeros(len(self.part))
+        if found.x is not None:
+            move[groups] = found.x[:size] - found.x[size : 2 * size]
+        return move
 
 
-def _first_of_each(part: Indices, need: Numbers) -> tuple[Indices, Indices]:
-    """Return direction and cell of the largest need in every part that has one."""
-    sign, cell = np.nonzero(need)
-    order = np.lexsort((sign, cell, -need[sign, cell], part[cell]))
-    _, first = np.unique(part[cell[order]], return_index=True)
-    return sign[order[first]], cell[order[first]]
+def _together(equations: csr_array) -> csr_array:
+    """Return cells by groups: +1 or -1 where a cell moves with its group, or against it.
+
+    Every cell is two nodes, its move and the opposite; an equation of two cells joins the nodes
+    that are equal. A cell joined to its own opposite cannot move and is in no group.
+    """
+    size = equations.shape[1]
+    pairs = equations[np.diff(equations.indptr) == 2]
+    one, other = pairs.indices.reshape(-1, 2).T
+    same = pairs.data.reshape(-1, 2).prod(axis=1) < 0
+    there = np.where(same, other, other + size)
+    opposite = np.where(same, other + size, other)
+    ends = np.concatenate([one, one + size]), np.concatenate([there, opposite])
+    graph = coo_array((np.ones(len(ends[0])), ends), shape=(2 * size, 2 * size))
+    _, label = connected_components(graph, directed=False)
+    plus, minus = label[:size], label[size:]
+    cells = np.flatnonzero(plus != minus)
+    _, group = np.unique(np.minimum(plus, minus)[cells], return_inverse=True)
+    sign = np.where(plus < minus, 1.0, -1.0)[cells]
+    return csr_array((sign, (cells, group)), shape=(size, group.max(initial=-1) + 1))
 
 
-def _parts(equations: csr_array, free: Flags) -> Indices:
-    """Return the connected part of every cell when only free ones move; others are alone, -1."""
-    cells = np.flatnonzero(free)
-    matrix = equations[:, cells]
-    rows, columns = matrix.shape
-    ends = np.append(matrix.indptr, np.full(columns, matrix.nnz))
-    entries = np.ones(matrix.nnz), matrix.indices + rows, ends
+def _extreme(member: csr_array, two: Numbers, of: np.ufunc, start: float) -> Numbers:
+    """Return the least or largest number of each group's cells: the first row of two where a cell
+    moves with its group, the second where it moves against it.
+    """
+    told = np.full(member.shape[1], start)
+    cells = np.repeat(np.arange(member.shape[0]), np.diff(member.indptr))
+    of.at(told, member.indices, two[np.where(member.data > 0, 0, 1), cells])
+    return told
+
+
+def _first_of_each(part: Indices, needs: Numbers) -> Numbers:
+    """Return only the largest need in every connected part."""
+    sign, group = np.nonzero(needs)
+    order = np.lexsort((sign, group, -needs[sign, group], part[group]))
+    _, first = np.unique(part[group[order]], return_index=True)
+    kept = sign[order[first]], group[order[first]]
+    told = np.zeros_like(needs)
+    told[kept] = needs[kept]
+    return told
+
+
+def _parts(equations: csr_array) -> Indices:
+    """Return the number of the connected part that every column is in."""
+    rows, columns = equations.shape
+    ends = np.append(equations.indptr, np.full(columns, equations.nnz))
+    entries = np.ones(equations.nnz), equations.indices + rows, ends
     graph = csr_array(entries, shape=(rows + columns, rows + columns))
-    _, group = connected_components(graph, directed=False)
-    part = np.full(len(free), -1)
-    part[cells] = group[rows:]
-    return part
+    return np.asarray(connected_components(graph, directed=False)[1][rows:])
