@@ -29,10 +29,12 @@ from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, 
 Batches = list[list[int]]
 _LARGEST_BATCH = 10
 _HUB = 12  # printed so often that it is withheld only when nothing else helps
+_WIDEST = 12
 _MOVED = 1e-6
 _IDLE = 1e-3  # cost of moving what is withheld anyway: enough to keep the tables simple
 _WISH = 0.1  # cost of a cell short of protection that others may yet give it
 _SHORT = 1e4  # cost of a cell short of protection that has its turn
+_TURNS = (_WISH, _WISH, _SHORT, _SHORT)
 
 
 @dataclass(frozen=True)
@@ -97,23 +99,71 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     """
     sensitive = (problem.upwards > 0) | (problem.downwards > 0)
     withheld = (sensitive | problem.gone) & (problem.printed > 0) & ~problem.fixed
-    exposed = sensitive & problem.fixed
-    of_bank = problem.branch < 0
-    # The bank's own small cells move with those of any branch, so they come last.
-    for batch in [*batches_of(branches), list(range(branches))]:
-        asked = sensitive & ~problem.fixed
-        if len(batch) == branches > 2:
-            asked &= of_bank
-        else:
-            asked &= np.isin(problem.branch, batch)
-        if asked.any():
-            member = (of_bank | np.isin(problem.branch, batch)) & ~problem.fixed
-            cells = np.flatnonzero(member)
-            search = _Search(problem.within(cells), withheld[cells], asked[cells])
-            search.run()
-            withheld[cells] = search.withheld
-            exposed[cells] |= search.open.any(axis=0)
-    return withheld, exposed
+    dear = (problem.branch < 0) | (problem.printed >= _HUB)
+    free = ~problem.fixed & (withheld | ~dear | (problem.printed == 0))
+    state = _State(problem, withheld, sensitive & problem.fixed, _parts(problem.equations, free))
+    asked = sensitive & ~problem.fixed
+    late = np.zeros_like(asked)
+    for batch in batches_of(branches):
+        late |= state.search(batch, asked & np.isin(problem.branch, batch))
+    for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
+        open_ = late & (problem.branch == branch)
+        for half in _halves(problem, open_, branch, branches):
+            state.search([branch, *half], open_, yielding=True)
+    # The bank's own small cells move with those of any branch.
+    state.search(list(range(branches)), asked & (problem.branch < 0), yielding=True)
+    return state.withheld, state.exposed
+
+
+def _halves(
+    problem: Problem, cells: Flags, branch: int, branches: int
+) -> tuple[list[int], list[int]]:
+    """Return two sets of other branches, none in both, those that have more to give first."""
+    size = np.bincount(
+        problem.branch[problem.branch >= 0],
+        np.abs(problem.values[problem.branch >= 0]),
+        minlength=branches,
+    )
+    del cells
+    order = [int(other) for other in np.lexsort((np.arange(branches), -size)) if other != branch]
+    some = order[: 2 * _WIDEST]
+    return some[::2], some[1::2]
+
+
+@dataclass
+class _State:
+    """What is withheld and what is exposed so far.
+
+    `part` numbers the connected parts of what may move cheaply, -1 where a cell stands still.
+    """
+
+    problem: Problem
+    withheld: Flags
+    exposed: Flags
+    part: Indices
+
+    def search(self, batch: list[int], asked: Flags, *, yielding: bool = False) -> Flags:
+        """Protect cells by moving a batch; return those that could not be.
+
+        Only where `yielding` may the dear cells and the bank's be withheld for it.
+        """
+        of_batch = (self.problem.branch < 0) | np.isin(self.problem.branch, batch)
+        wanted = np.unique(self.part[asked & (self.part >= 0)])
+        missed = self._searched(of_batch & np.isin(self.part, wanted), asked, yielding)
+        if yielding and missed.any():
+            missed = self._searched(of_batch & ~self.problem.fixed, missed, yielding)
+            self.exposed |= missed
+        return missed
+
+    def _searched(self, member: Flags, asked: Flags, one_by_one: bool) -> Flags:
+        """Protect cells by moving some; return those that could not be."""
+        cells = np.flatnonzero(member)
+        search = _Search(self.problem.within(cells), self.withheld[cells], asked[cells])
+        search.run(one_by_one)
+        self.withheld[cells] = search.withheld
+        missed = asked.copy()
+        missed[cells] = search.open.any(axis=0)
+        return missed
 
 
 class _Search:
@@ -127,24 +177,16 @@ class _Search:
         self.need = np.stack([problem.upwards, problem.downwards])
         self.open = asked & (self.need > 0)
 
-    def run(self) -> None:
-        """Protect every cell, dear ones standing still as long as that is possible."""
-        dear = (self.problem.printed >= _HUB) | (self.problem.branch < 0)
-        self._protect(~dear | self.withheld | (self.problem.printed == 0))
-        if self.open.any():
-            self._protect(np.ones(len(dear), bool))
-
-    def _protect(self, free: Flags) -> None:
+    def run(self, one_by_one: bool) -> None:
         """Protect all at once as far as possible, then the rest one by one."""
-        groups = _Groups.of(self.problem, free)
-        for turn, short in enumerate((_WISH, _WISH, _SHORT, _SHORT, _SHORT, _SHORT)):
+        groups = _Groups.of(self.problem)
+        for turn, short in enumerate(() if one_by_one else _TURNS):
             self._move(groups, self._mixed(groups, turn), short)
-        while (goals := groups.needs(self.need * self.open)).any():
-            first = _first_of_each(groups.part, goals)
-            before = self.open.sum()
-            self._move(groups, first, _SHORT)
-            if self.open.sum() == before:
-                break
+        tried = np.zeros((2, len(groups.part)), bool)
+        while (goals := groups.needs(self.need * self.open) * ~tried).any():
+            goals = _first_of_each(groups.part, goals)
+            self._move(groups, goals, _SHORT)
+            tried |= goals > 0
 
     def _mixed(self, groups: _Groups, turn: int) -> Numbers:
         """Return the needs of all groups that have one, some upwards, some downwards."""
@@ -189,23 +231,18 @@ class _Groups:
     part: Indices
 
     @classmethod
-    def of(cls, problem: Problem, free: Flags) -> _Groups:
-        """Return the groups of the cells that are free to move."""
-        cells = np.flatnonzero(free)
-        equations = problem.equations[:, cells]
-        member = _together(equations)
-        matrix = csr_array(equations @ member)
+    def of(cls, problem: Problem) -> _Groups:
+        """Return the groups of cells that are all free to move."""
+        member = _together(problem.equations)
+        matrix = csr_array(problem.equations @ member)
         matrix.eliminate_zeros()
         matrix = matrix[np.diff(matrix.indptr) > 0]
-        known, values = ~problem.signed[cells], problem.values[cells]
+        known, values = ~problem.signed, problem.values
         down = np.where(known & (values >= 0), values, np.inf)
         up = np.where(known & (values < 0), -values, np.inf)
-        place = csr_array(
-            (np.ones(len(cells)), (cells, np.arange(len(cells)))), shape=(len(free), len(cells))
-        )
         bounds = (_extreme(member, np.stack(two), np.minimum, np.inf) for two in
                   ((up, down), (down, up)))  # fmt: skip
-        return cls(csr_array(place @ member), matrix, *bounds, _parts(matrix))
+        return cls(member, matrix, *bounds, _parts(matrix))
 
     def needs(self, of_cells: Numbers) -> Numbers:
         """Return the needs of groups, upwards and downwards, from those of their cells."""
@@ -292,10 +329,14 @@ def _first_of_each(part: Indices, needs: Numbers) -> Numbers:
     return told
 
 
-def _parts(equations: csr_array) -> Indices:
-    """Return the number of the connected part that every column is in."""
-    rows, columns = equations.shape
-    ends = np.append(equations.indptr, np.full(columns, equations.nnz))
-    entries = np.ones(equations.nnz), equations.indices + rows, ends
-    graph = csr_array(entries, shape=(rows + columns, rows + columns))
-    return np.asarray(connected_components(graph, directed=False)[1][rows:])
+def _parts(equations: csr_array, free: Flags | None = None) -> Indices:
+    """Return the number of the connected part of every free column; -1 for those not free."""
+    columns = np.arange(equations.shape[1]) if free is None else np.flatnonzero(free)
+    matrix = equations if free is None else equations[:, columns]
+    rows, width = matrix.shape
+    ends = np.append(matrix.indptr, np.full(width, matrix.nnz))
+    entries = np.ones(matrix.nnz), matrix.indices + rows, ends
+    graph = csr_array(entries, shape=(rows + width, rows + width))
+    part = np.full(equations.shape[1], -1)
+    part[columns] = connected_components(graph, directed=False)[1][rows:]
+    return part
