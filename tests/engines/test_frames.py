@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import doctest
+import re
 from datetime import date
 from decimal import Decimal
 from io import StringIO
@@ -187,6 +189,15 @@ def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UsageError, match=r'pip install "ibis-framework\[mysql\]"') as caught:
         open_bank("mysql://u:geheim@127.0.0.1/bank")
     assert "geheim" not in str(caught.value)
+
+
+def test_the_page_shows_real_output() -> None:
+    """The session with frames in the how-to gives exactly the output printed there."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "use-a-database-or-spark.md"
+    text = re.sub(r"^```.*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+    session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner().run(session)
+    assert (result.attempted, result.failed) == (3, 0)
 
 
 def test_secrets_are_cut_from_urls() -> None:
