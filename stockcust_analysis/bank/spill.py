@@ -75,7 +75,7 @@ def remove_stale() -> None:
 def _lock(file: IO[str]) -> bool:
     """Lock a file for as long as it is open; False when another process holds it.
 
-    Windows has no such lock: there nothing is ever taken for stale.
+    Windows and some network disks have no such lock: there nothing is ever taken for stale.
     """
     if sys.platform == "win32":
         return False
@@ -83,6 +83,6 @@ def _lock(file: IO[str]) -> bool:
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except OSError:
         return False
     return True
