@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from stockcust_analysis.errors import PolicyError, did_you_mean
-from stockcust_analysis.evaluation.questions import Question
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.measures.frames import Ratio
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints
 
@@ -25,19 +25,18 @@ class Offer(NamedTuple):
     total: bool
 
 
-def offered(asked: Sequence[Question]) -> set[Offer]:
-    """Return what an evaluation's questions compute.
+def offered(asked: Iterable[tuple[Sequence[Ratio], Sequence[str]]]) -> set[Offer]:
+    """Return what an evaluation computes: each question's measures, in each of its bases.
 
-    >>> from stockcust_analysis.evaluation.questions import questions
-    >>> from stockcust_analysis.policy import load_policy
-    >>> Offer("penetration", "funded", "wealth", False) in offered(questions(load_policy()))
-    True
+    >>> from stockcust_analysis.measures.openings import UNUSED_OPENINGS
+    >>> len(offered([(UNUSED_OPENINGS, ("all",))]))
+    2
     """
     return {
         Offer(ratio.measure, base, str((*ratio.labels, ("", ""))[0][1]), ratio.denominator is None)
-        for question in asked
-        for base in question.bases
-        for ratio in question.ratios
+        for ratios, bases in asked
+        for base in bases
+        for ratio in ratios
     }
 
 

@@ -85,7 +85,9 @@ def scorecard(
     rules = policy.scorecard
     peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
     rows = [_rows(one, measures, targets, peers, quarter) for one in rules.indicators]
-    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=SCORECARD_COLUMNS)
+    if not rows:
+        return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
+    table = pd.concat(rows, ignore_index=True)
     table = _grouped(_reweighted(table, rules), rules)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     return table[list(SCORECARD_COLUMNS)], _scores(table, measures, rules, peers, quarter)

@@ -37,9 +37,11 @@ def cells(facts: pd.DataFrame, sample_evaluation: Evaluation) -> pd.DataFrame:
     """Return the cell facts of the questions that need only customers and holdings."""
     policy = load_policy()
     return cell_table(
-        lazily(facts), questions(policy), measures=sample_evaluation.measures, quarter=QUARTER,
+        [(lazily(facts), questions(policy, openings=True, managed=False))],
+        measures=sample_evaluation.measures,
+        quarter=QUARTER,
         rule=policy.comparison,
-    )  # fmt: skip
+    )
 
 
 def rows(cells: pd.DataFrame, measure: str, base: str = "funded", member: str = "") -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.measures.cell_facts import PARTS, Term, capped, cell_facts
-from stockcust_analysis.measures.frames import EACH, collected, lazily, sums
+from stockcust_analysis.measures.frames import collected, lazily
 from tests.frames import Columns
 
 Make = Callable[[Columns], Any]
@@ -76,18 +76,3 @@ def test_counts_are_squared_as_they_are(make: Make) -> None:
 def test_squares_of_a_large_bank_fit() -> None:
     """Ten million customers at a cap of a billion CNY: 10¹⁰ parts each stay below 2⁶³."""
     assert 10_000_000 * PARTS**2 * 10 < 2**63
-
-
-def test_grouped_by_each_nothing_is_added_up(make: Make) -> None:
-    """A measure's sums, asked of each customer, are one row per customer."""
-    table = lazily(make({"branch_id": ["A", "A"], "x": [1, 2]}))
-    told = collected(sums(table, ["branch_id", EACH], {"x": lazily_column("x")}))
-    assert sorted(told["x"]) == [1, 2]
-    assert collected(sums(table, ["branch_id"], {"x": lazily_column("x")}))["x"] == [3]
-
-
-def lazily_column(name: str) -> Any:
-    """Return a column as an expression."""
-    import narwhals.stable.v2 as nw
-
-    return nw.col(name)
