@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -46,11 +46,14 @@ class LintWarning(NamedTuple):
     detail: str = ""
     reason: str = ""
 
-    def told(self, language: Literal["zh", "en"]) -> str:
-        """Return the warning in words."""
+    def told(
+        self, language: Literal["zh", "en"], named: Callable[[str], str] = lambda name: name
+    ) -> str:
+        """Return the warning in words; `named` gives an indicator's or a group's own words."""
         known = lints()[self.lint]
         words = {"zh": (known.zh, "已知悉："), "en": (known.en, "Overridden: ")}[language]
-        parts = [f"{self.subject}: {words[0]}", self.detail, self.reason and words[1] + self.reason]
+        subject = ", ".join(map(named, self.subject.split(", ")))
+        parts = [f"{subject}: {words[0]}", self.detail, self.reason and words[1] + self.reason]
         return " ".join(filter(None, parts))
 
 
