@@ -63,18 +63,14 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
     from stockcust_analysis.policy import load_policy
     from stockcust_analysis.policy.lint import lint as lint_rules
 
+    def named(key: str) -> str:
+        known = key in defined_measures()
+        return str(getattr(measure_definition(key), language)) if known else key
+
     rules = load_policy(name)
-    known = defined_measures()
     found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
     for warning in found:
-        click.echo(
-            warning.told(
-                language,
-                lambda key: (
-                    str(getattr(measure_definition(key), language)) if key in known else key
-                ),
-            )
-        )
+        click.echo(warning.told(language, named))
     if not found:
         click.echo(f"{name}: no trap found.")
 

@@ -51,10 +51,12 @@ class LintWarning(NamedTuple):
     ) -> str:
         """Return the warning in words; `named` gives an indicator's or a group's own words."""
         known = lints()[self.lint]
-        words = {"zh": (known.zh, "已知悉："), "en": (known.en, "Overridden: ")}[language]
-        subject = ", ".join(map(named, self.subject.split(", ")))
-        parts = [f"{subject}: {words[0]}", self.detail, self.reason and words[1] + self.reason]
-        return " ".join(filter(None, parts))
+        colon, comma, kept = {"zh": ("：", "、", "已知悉："), "en": (": ", ", ", "Overridden: ")}[
+            language
+        ]
+        subject = comma.join(map(named, self.subject.split(", ")))
+        trap = subject + colon + str(getattr(known, language))
+        return " ".join(filter(None, [trap, self.detail, self.reason and kept + self.reason]))
 
 
 @cache
