@@ -14,7 +14,6 @@ from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, 
 
 Matrix = Any
 """A sparse matrix of scipy's, equations in rows."""
-_IDLE = 1e-3  # cost of moving what is withheld anyway: enough to keep the tables simple
 
 
 @dataclass(frozen=True)
@@ -68,25 +67,31 @@ class Groups:
         need, size, number = goals[sign, place], len(groups), len(place)
         equations = self.equations[:, groups]
         equations = equations[np.diff(equations.indptr) > 0]
-        shape = (number, size)
-        pick = csr_array((2.0 * sign - 1, (np.arange(number), np.searchsorted(groups, place))),
-                         shape=shape)  # fmt: skip
-        cost = price[groups] + _IDLE
+        # A cell that is withheld or implied moves freely; one that is printed has its price per
+        # unit up or down, so that its move down is a number of its own.
+        dear = np.flatnonzero(price[groups] > 0)
+        spread = hstack([eye_array(size), -eye_array(size, format="csc")[:, dear]]).tocsc()
+        pick = csr_array(
+            (2.0 * sign - 1, (np.arange(number), np.searchsorted(groups, place))),
+            shape=(number, size),
+        )
         nothing = csr_array((equations.shape[0], number))
-        upper = np.concatenate([self.up[groups], self.down[groups], need])
+        lower, upper = -self.down[groups], self.up[groups].copy()
+        lower[dear] = 0
+        bounds = np.concatenate([upper, self.down[groups][dear], need])
         found = linprog(
-            np.concatenate([cost, cost, np.full(number, short)]),
-            A_ub=hstack([pick, -pick, -eye_array(number)]).tocsc(),
+            np.concatenate([price[groups], price[groups][dear], np.full(number, short)]),
+            A_ub=hstack([pick @ spread, -eye_array(number)]).tocsc(),
             b_ub=-need,
-            A_eq=hstack([equations, -equations, nothing]).tocsc(),
+            A_eq=hstack([equations @ spread, nothing]).tocsc(),
             b_eq=np.zeros(equations.shape[0]),
-            bounds=np.column_stack([np.zeros(len(upper)), upper]),
+            bounds=np.column_stack([np.append(lower, np.zeros(len(bounds) - size)), bounds]),
             method="highs-ds",
             options={"presolve": False},
         )
         move = np.zeros(len(self.part))
         if found.x is not None:
-            move[groups] = found.x[:size] - found.x[size : 2 * size]
+            move[groups] = spread @ found.x[: spread.shape[1]]
         return move
 
 

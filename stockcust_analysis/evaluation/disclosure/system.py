@@ -119,9 +119,9 @@ def _rests(given: Quantities, column: Mapping[Key, int]) -> _Named:
         if key.kind != "measure":
             continue
         denominator = column.get(key._replace(part="denominator"), -1)
-        if key.part == "numerator" and denominator >= 0:
-            if key.measure not in {*declared["means"], *declared["staff"], *declared["signed"]}:
-                yield key._replace(part="rest"), {denominator: 1, place: -1, _NEW: -1}
+        is_part = key.measure not in {*declared["means"], *declared["staff"], *declared["signed"]}
+        if key.part == "numerator" and denominator >= 0 and is_part:
+            yield key._replace(part="rest"), {denominator: 1, place: -1, _NEW: -1}
         n = column.get(key._replace(part="n"), -1)
         plain = not key.dimension and key.measure not in declared["staff"]
         if key.part == "denominator" and n >= 0 and plain and not money[place]:
