@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from stockcust_analysis.evaluation.disclosure import Circulated, circulated
+from stockcust_analysis.evaluation.disclosure import (
+    Circulated,
+    circulated,
+    circulated_comparison,
+    circulated_scorecard,
+    withhold,
+)
+from stockcust_analysis.evaluation.disclosure.protect import Problem
 from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import DisclosureRule
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
@@ -219,3 +229,23 @@ def test_fewer_cells_go_than_if_whole_rows_and_columns_went() -> None:
     column = ["quarter", "dimension", "member", "measure", "base"]
     thumb = small.groupby([rows[name] for name in column]).transform("any")
     assert rows["withheld"].sum() < 0.8 * thumb.sum()
+
+
+def test_a_lone_gap_in_a_scorecard_takes_the_lightest_indicator_along() -> None:
+    """Points add up, so that one withheld indicator could be computed from the others."""
+    evaluation, facts = random_bank(6, branches=9, customers=500)
+    told = circulated(evaluation, facts, RULE)
+    now = told.measures.query("quarter == '2026Q3' and base == 'all' and dimension == ''")
+    status = now[now["measure"].eq("silent_rate") & now["withheld"]]
+    branch = status.loc[status["branch_id"] != WHOLE_BANK, "branch_id"].iloc[0]
+    card = pd.DataFrame({
+        "branch_id": branch, "indicator": ["silent_rate", "customers", "aum_average_quarter"],
+        "base": "all", "weight": [50.0, 30.0, 20.0], "points": [40.0, 30.0, 15.0],
+    })  # fmt: skip
+    printed = now[now["branch_id"].eq(branch) & ~now["withheld"]]["measure"].tolist()
+    assert {"customers", "aum_average_quarter"} <= set(printed)
+    scored = circulated_scorecard(card, told)
+    assert scored["withheld"].tolist() == [True, False, True]
+    assert scored["points"].isna().tolist() == [True, False, True]
+    compared = circulated_comparison(card.rename(columns={"indicator": "measure"}), told)
+    assert compared["withheld"].tolist() == [True, False, False]

@@ -221,13 +221,13 @@ def _cells(
     told = values[origin[:, 0], origin[:, 1]]
     now, then = given.rows_of(quarter), given.rows_of(previous)
     names = given.blocks[then].get_level_values(1)
-    source = names.get_indexer(given.blocks[now].get_level_values(1)) if len(then) else -1 + 0 * now
+    source = names.get_indexer(given.blocks[now].get_level_values(1))
     pairs = [(n, then[s]) for n, s in zip(now, source, strict=True) if s >= 0]
     for column, before in openings(given).items():
         for row, old in pairs:
-            here, there = cell[row, first[column]], cell[old, first[before]]
-            if here >= 0 and there >= 0 and told[here] == told[there]:
-                cell[row, first[column]] = there
+            opening, closing = cell[row, first[column]], cell[old, first[before]]
+            if opening >= 0 and closing >= 0 and told[opening] == told[closing]:
+                cell[row, first[column]] = closing
     return cell[:, first], told, origin
 
 
