@@ -118,8 +118,9 @@ def _together(equations: Matrix) -> Matrix:
 
 
 def _extreme(member: Matrix, two: Numbers, of: np.ufunc, start: float) -> Numbers:
-    """Return the least or largest number of each group's cells: the first row of two where a cell
-    moves with its group, the second where it moves against it.
+    """Return the least or largest number of each group's cells.
+
+    It is the first row of two where a cell moves with its group, else the second.
     """
     told = np.full(member.shape[1], start)
     cells = np.repeat(np.arange(member.shape[0]), np.diff(member.indptr))

@@ -223,11 +223,11 @@ def _cells(
     names = given.blocks[then].get_level_values(1)
     source = names.get_indexer(given.blocks[now].get_level_values(1))
     pairs = [(n, then[s]) for n, s in zip(now, source, strict=True) if s >= 0]
-    for column, before in openings(given).items():
+    for place_now, place_then in openings(given).items():
         for row, old in pairs:
-            opening, closing = cell[row, first[column]], cell[old, first[before]]
+            opening, closing = int(cell[row, first[place_now]]), int(cell[old, first[place_then]])
             if opening >= 0 and closing >= 0 and told[opening] == told[closing]:
-                cell[row, first[column]] = closing
+                cell[row, first[place_now]] = closing
     return cell[:, first], told, origin
 
 
