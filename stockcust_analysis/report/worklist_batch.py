@@ -18,7 +18,7 @@ from stockcust_analysis.measures.worklist_facts import worklist_facts
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.periods import cutoff
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.report.quarter import folder_name
+from stockcust_analysis.report.slices import folder_name
 from stockcust_analysis.report.worklists import Language, write_worklists
 
 _MONTHS_BEFORE = 3
