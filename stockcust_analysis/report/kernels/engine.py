@@ -30,6 +30,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from traitlets import Type, default
 from traitlets.config import Config
 
+from stockcust_analysis.errors import NotebookError
 from stockcust_analysis.report.kernels.warm import PROVISIONER, WarmSpecs
 
 logger = logging.getLogger(__name__)
@@ -78,12 +79,19 @@ class PageKernelManager(AsyncKernelManager):
 class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
     """Runs a page's cells and notes what became of the kernel."""
 
+    stopped_after = 0.0  # seconds, once a page that went on for ever was killed
+
     def execute_cell(self, cell: NotebookNode, cell_index: int, **more: Any) -> NotebookNode:
         """Run a cell; when the kernel dies of it, the notebook says so at this cell."""
         try:
             done: NotebookNode = super().execute_cell(cell, cell_index, **more)
             return done
         except DeadKernelError as error:
+            if self.stopped_after:
+                raise NotebookError(
+                    f"the page ran for {self.stopped_after:g} s, heeded no request to stop, and "
+                    "was killed."
+                ) from None
             words = f"The kernel died while this cell ran: {error}"
             cell.outputs.append(
                 new_output("error", ename="DeadKernelError", evalue=words, traceback=[words])
@@ -166,7 +174,12 @@ def _limit(cell_seconds: float, deadline: float) -> Callable[[NotebookNode], flo
 @contextmanager
 def _killed_after(seconds: float, client: PageClient) -> Iterator[None]:
     """Kill the kernel of a page that is still running then: it did not heed the interrupt."""
-    watchdog = threading.Timer(seconds, client.kill_kernel)
+
+    def stop() -> None:
+        client.stopped_after = seconds
+        client.kill_kernel()
+
+    watchdog = threading.Timer(seconds, stop)
     watchdog.daemon = True
     watchdog.start()
     try:

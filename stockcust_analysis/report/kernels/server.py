@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any, Final
 
 PRELOADED: Final = (
+    "ipykernel.debugger",
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "IPython.core.completerlib",
     "IPython.core.display_functions",
     "IPython.core.history",
     "IPython.core.pylabtools",
-    "matplotlib_inline.config",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
@@ -40,7 +40,7 @@ PRELOADED: Final = (
     "stockcust_analysis.show.branch_page",
     "stockcust_analysis.show.branch_tables",
 )
-"""What a report's cells import; a module that is not installed is left out."""
+"""What a report's cells import. Not `matplotlib_inline`: it looks for the kernel it is in."""
 
 HARMLESS_THREADS: Final = ("jemalloc_bg_thd",)
 """Threads that a fork may leave behind: allocators' housekeeping."""
@@ -64,6 +64,8 @@ def main() -> None:
 
 def preload() -> None:
     """Import what pages need, and put it out of the garbage collector's reach."""
+    # No page is debugged: with debugpy every kernel starts 0.2 s later and opens a port.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # Python's way to say: not there
     for name in PRELOADED:
         try:
             importlib.import_module(name)

@@ -28,6 +28,8 @@ from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
+from nbclient.exceptions import DeadKernelError
+
 from stockcust_analysis.report.kernels.server import LARGEST_MESSAGE
 
 logger = logging.getLogger(__name__)
@@ -145,16 +147,16 @@ class WarmProcess:
         self.threads: list[str] = self._received()[0].get("threads", ["none: it did not start"])
 
     def fork(self, *, argv: list[str], cwd: str, env: dict[str, str]) -> ForkedKernel:
-        """Return a new kernel; RuntimeError, as Jupyter raises it, when there is none."""
+        """Return a new kernel; DeadKernelError when there is none."""
         message = json.dumps({"argv": argv, "cwd": cwd, "env": env}).encode()
         with self._turn:
             try:
                 self._channel.send(message)
                 answer, handles = self._received()
             except OSError as error:
-                raise RuntimeError("Kernel died: the warm process is gone.") from error
+                raise DeadKernelError("Kernel died: the warm process is gone.") from error
         if not handles:
-            raise RuntimeError("Kernel died as soon as it was forked.")
+            raise DeadKernelError("Kernel died as soon as it was forked.")
         return ForkedKernel(answer["pid"], handles[0])
 
     def alive(self) -> bool:
