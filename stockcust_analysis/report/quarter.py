@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,14 @@ from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.manifest import write_manifest
-from stockcust_analysis.report.plan import ReportOptions, counts, finished, page_jobs, plan_pages
+from stockcust_analysis.report.plan import (
+    RECORDS,
+    ReportOptions,
+    counts,
+    finished,
+    page_jobs,
+    plan_pages,
+)
 from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
@@ -214,8 +221,11 @@ def _finish(
     records: dict[str, PageRecord],
 ) -> None:
     """Write headquarters' files and the manifest of everything that is finished."""
-    remove_unfinished(folder)
-    headquarters = _headquarters_files(ready.evaluation, folder)
+    for place in (folder, folder / RECORDS):
+        remove_unfinished(place)
+    for left in folder.glob(".evaluation*"):
+        shutil.rmtree(left, ignore_errors=True)
+    headquarters = _headquarters_files(ready.evaluation, records, folder, options)
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)
@@ -231,8 +241,16 @@ def _finish(
     )
 
 
-def _headquarters_files(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the files for headquarters and return them: each is hashed into the manifest."""
+def _headquarters_files(
+    evaluation: Evaluation,
+    records: Mapping[str, PageRecord],
+    folder: Path,
+    options: ReportOptions,
+) -> list[Path]:
+    """Write the files for headquarters, once all branches are done, and return them.
+
+    `records` are the branches whose pages are there. Each file returned stands in the manifest.
+    """
     measures = folder / "measures.csv"
     write_measures(evaluation, measures)
     return [measures]
