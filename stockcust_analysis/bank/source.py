@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stockcust_analysis.bank.bank import Bank as Bank
+from stockcust_analysis.bank.bank import InputFile
 from stockcust_analysis.bank.engines import Frame, failures_told
 from stockcust_analysis.bank.mapping import Mapping, read_mapping
 from stockcust_analysis.bank.spill import DEFAULT_MEMORY_LIMIT
@@ -101,7 +102,10 @@ def _folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank
     beside = folder / MAPPING_NAME
     chosen = Path(mapping) if mapping is not None else beside if beside.exists() else None
     words = Mapping() if chosen is None else read_mapping(chosen)
-    return open_folder(folder, words, memory_limit=memory_limit)
+    bank = open_folder(folder, words, memory_limit=memory_limit)
+    if chosen is not None:  # what it says decides what the files mean
+        bank.inputs = (*bank.inputs, InputFile(chosen.name, chosen))
+    return bank
 
 
 def _known(tables: Dictionary[str, Any]) -> dict[str, Any]:

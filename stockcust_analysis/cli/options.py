@@ -18,7 +18,9 @@ MEMORY = click.option(
     show_default=True,
     help="What DuckDB may use before it spills to disk: 4GB, or a share of the machine.",
 )
-QUARTER = click.option("--quarter", required=True, help="Quarter to report, such as 2026Q3.")
+QUARTER = click.option(
+    "--quarter", required=True, help="Quarter to report, such as 2026Q3, or `latest`."
+)
 POLICY = click.option(
     "--policy",
     default="rural_commercial_bank",
