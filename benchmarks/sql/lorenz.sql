@@ -1,0 +1,11 @@
+WITH points AS (
+    SELECT branch_id, percent, (running - (i - n * percent / 100) * x) / total AS value_share
+    FROM ranked, unnest(range((i - 1) * 100 // n + 1, i * 100 // n + 1)) AS p (percent)
+    WHERE total > 0
+    UNION ALL
+    SELECT DISTINCT branch_id, 0, 0.0 FROM ranked WHERE total > 0
+),
+groups AS (SELECT DISTINCT branch_id FROM facts_$quarter UNION ALL SELECT '$bank')
+SELECT branch_id, percent, value_share
+FROM groups CROSS JOIN range(101) AS p (percent) LEFT JOIN points USING (branch_id, percent)
+ORDER BY branch_id, percent;
