@@ -1,4 +1,4 @@
-"""Whether a rival's tables say what `evaluate` says: counts alike, money to the cent, rates 1e-9."""
+"""Whether a rival says what `evaluate` says: counts alike, money to the cent, rates to 1e-9."""
 
 from __future__ import annotations
 
@@ -16,17 +16,24 @@ KEYS = {
     "migration": ["structure", "branch_id", "from", "to"],
     "bridge": ["structure", "branch_id", "component"],
 }
+FIGURES = {
+    "measures": ["n", "numerator", "denominator", "value"],
+    "lorenz": ["value_share"],
+    "co_holding": ["n", "holders_a", "holders_b", "both", "conditional_rate", "rate_low",
+                   "rate_high", "lift", "lift_low", "lift_high"],
+    "migration": ["customers", "opening_aum", "closing_aum"],
+    "bridge": ["customers", "amount"],
+}  # fmt: skip
 COUNTS = ("n", "customers", "holders_a", "holders_b", "both")
 MONEY = ("amount", "opening_aum", "closing_aum")
 RATE, CENT = 1e-9, 0.005
 # These numerators are shares of the total written as money: as exact as the share itself.
 _SHARES = ("gini", "gini_without_1", "gini_without_10", "herfindahl")
-_TOLD_HERE = ("lorenz", "co_holding", "migration", "bridge", "measures")
 
 
 def tables(evaluation: object, quarter: Quarter) -> dict[str, pd.DataFrame]:
     """Return the tables of an evaluation that are compared, of the quarter and the one before."""
-    found = {name: getattr(evaluation, name) for name in _TOLD_HERE}
+    found = {name: getattr(evaluation, name) for name in KEYS}
     told = (str(quarter.previous), str(quarter))
     found["measures"] = found["measures"][found["measures"]["quarter"].isin(told)]
     return found
@@ -41,7 +48,7 @@ def disagreements(
 
 def cells(tables: Mapping[str, pd.DataFrame]) -> int:
     """Return how many figures are compared."""
-    return sum(len(frame) * len(_figures(name, frame)) for name, frame in tables.items())
+    return sum(len(frame) * len(FIGURES[name]) for name, frame in tables.items())
 
 
 def _compared(name: str, wanted: pd.DataFrame, given: pd.DataFrame) -> list[str]:
@@ -49,25 +56,22 @@ def _compared(name: str, wanted: pd.DataFrame, given: pd.DataFrame) -> list[str]
     both = wanted.merge(given, on=keys, how="outer", suffixes=("", "_given"), indicator=True,
                         validate="one_to_one")  # fmt: skip
     unmatched = both[both["_merge"] != "both"]
+    sides = {"left_only": "the evaluation", "right_only": "the rival"}
     lines = [
-        f"{name}: {len(rows):,} rows only in {'the evaluation' if side == 'left_only' else 'the rival'}"
-        f", the first {rows[keys].iloc[0].to_dict()}"
+        f"{name}: {len(rows):,} rows only in {sides[side]}, the first "
+        f"{rows[keys].iloc[0].to_dict()}"
         for side, rows in unmatched.groupby("_merge", observed=True)
     ]
     matched = both[both["_merge"] == "both"]
-    for column in _figures(name, wanted):
+    for column in FIGURES[name]:
         wrong = ~_alike(matched, name, column)
         if wrong.any():
             first = matched[wrong].iloc[0]
             lines.append(
                 f"{name}.{column}: {wrong.sum():,} of {len(matched):,} differ, the first "
-                f"{first[keys].to_dict()}: {first[column]!r}, the rival {first[column + '_given']!r}"
+                f"{first[keys].to_dict()}: {first[column]}, the rival {first[column + '_given']}"
             )
     return lines
-
-
-def _figures(name: str, frame: pd.DataFrame) -> list[str]:
-    return [c for c in frame.columns if c not in (*KEYS[name], "quarter", "as_of")]
 
 
 def _alike(rows: pd.DataFrame, name: str, column: str) -> pd.Series:

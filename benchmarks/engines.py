@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--quarter", default="2026Q3")
     parser.add_argument("--runs", type=int, default=3)
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
 def _turns(
     asked: Asked, given: argparse.Namespace, limits: dict[str, Any], scratch: Path
 ) -> tuple[list[dict[str, Cost]], list[str], int]:
-    """Return what every turn cost; the first turn's tables are compared before there is a second."""
+    """Return what every turn cost; there is a second turn only if the first one's tables agree."""
     turns: list[dict[str, Cost]] = []
     compared = 0
     for number in range(given.runs):
@@ -97,6 +97,9 @@ def _ratios(turns: list[dict[str, Cost]], arms: list[str]) -> dict[str, dict[str
     """Return the package's time and memory over each rival's, the median over the turns."""
     if "package" not in arms:
         return {}
+    failed = {arm for turn in turns for arm in arms if turn[arm].failed}
+    if "package" in failed:
+        return {}
     return {
         arm: {
             name: round(median(getattr(turn["package"], name) / getattr(turn[arm], name)
@@ -104,7 +107,7 @@ def _ratios(turns: list[dict[str, Cost]], arms: list[str]) -> dict[str, dict[str
             for name in ("seconds", "processor_seconds", "peak_mb")
         }
         for arm in arms
-        if arm != "package" and not any(turn[one].failed for turn in turns for one in (arm, "package"))
+        if arm not in {"package", *failed}
     }  # fmt: skip
 
 

@@ -17,11 +17,11 @@ COMPONENTS = ("opening", "new", "returned", "grown", "transferred_in", "transfer
               "drained", "closed", "closing")  # fmt: skip
 _OPENING, _CLOSING = "opening_branch", "closing_branch"
 # Sums that count where the customer was at the opening, and among those who did not move.
-_AT_OPENING = ("opening_there", "starts", "all_opening_cents") + tuple(
-    f"{name}" for base in ("funded", "effective")
+_AT_OPENING = ("opening_there", "starts", "all_opening_cents", *(
+    name for base in ("funded", "effective")
     for name in (f"opens_{base}", f"retained_{base}", f"kept_{base}_cents",
                  f"opening_{base}_cents", f"closing_{base}_cents")
-)  # fmt: skip
+))  # fmt: skip
 _UNMOVED = ("stayed", "upgraded", "downgraded", "same_opening_cents", "same_change_cents")
 
 
@@ -54,8 +54,9 @@ def change_sums(pairs: Frame, before: Frame, now: Frame) -> Frame:
 def _aum_change(before: Frame, now: Frame) -> Frame:
     """Return the change of assets and what of it is of number and of size."""
     names = ["customers_funded", "end_funded_cents"]
-    both = before[names].join(now[names], how="outer", lsuffix="_0", rsuffix="_1").fillna(0)
-    n0, m0, n1, m1 = (both[f"{name}_{date}"].astype(float) for date in (0, 1) for name in names)
+    dates = [sums[names].add_suffix(f"_{date}") for date, sums in enumerate((before, now))]
+    both = pd.concat(dates, axis=1).fillna(0).astype(float)
+    n0, m0, n1, m1 = (both[name] for name in both)
     mean0, mean1 = m0 / n0.clip(lower=1), m1 / n1.clip(lower=1)
     by_number = np.where((n0 > 0) & (n1 > 0), (n1 - n0) * (mean0 + mean1) / 2, m1 - m0)
     by_number = np.floor(by_number + 0.5)

@@ -21,8 +21,11 @@ def side_by_side(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     flags = ("there", "funded", "funded_by_end", "effective", "asleep", "awake")
     filled = [pl.col(f"{name}_{d}").fill_null(False) for name in flags for d in "oc"]
     filled += [pl.col(f"{name}_{d}").fill_null(0) for name in ("average", "end") for d in "oc"]
-    labels = [pl.col(f"{name}_{date}").fill_null(pl.col(f"{name}_{other}"))
-              for name in ("branch_id", "issued", "tier") for date, other in ("oc", "co")]  # fmt: skip
+    labels = [
+        pl.col(f"{name}_{date}").fill_null(pl.col(f"{name}_{other}"))
+        for name in ("branch_id", "issued", "tier")
+        for date, other in ("oc", "co")
+    ]
     return both.with_columns(*filled, *labels).collect(engine="streaming")
 
 
@@ -80,14 +83,18 @@ def _movements() -> tuple[dict[str, _Conditions], dict[str, tuple[pl.Expr, _Cond
         "same_change_cents": (c("average_c") - c("average_o"), (was_in, there_c)),
         "dormant_opening_cents": (c("end_o"), (slept,)),
         "newly_dormant_cents": (c("end_c"), newly), "reactivated_cents": (c("end_c"), woken),
-        "returned_by_waking_cents": (change, woken), "dormant_closing_cents": (c("end_c"), (sleeps,)),
+        "returned_by_waking_cents": (change, woken),
+        "dormant_closing_cents": (c("end_c"), (sleeps,)),
     }  # fmt: skip
     for base in ("funded", "effective"):
         opens = c(f"{base}_o")
         counts |= {f"opens_{base}": (opens,), f"retained_{base}": (opens, c(f"{base}_c"))}
-        kept = pl.min_horizontal("average_o", "average_c")
-        amounts |= {f"{name}_{base}_cents": (what, (opens,)) for name, what in
-                    (("opening", c("average_o")), ("closing", c("average_c")), ("kept", kept))}  # fmt: skip
+        before, after = c("average_o"), c("average_c")
+        amounts |= {
+            f"opening_{base}_cents": (before, (opens,)),
+            f"closing_{base}_cents": (after, (opens,)),
+            f"kept_{base}_cents": (pl.min_horizontal(before, after), (opens,)),
+        }
     return counts, amounts
 
 

@@ -39,7 +39,7 @@ def concentration_of(placed: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
         **{f"top_{percent}_share_cents": _top(_N, percent) for percent in PERCENTS},
     }
     for k in LEFT_OUT:
-        rest, inside = _N - k, _I <= _N - k
+        rest, inside = _N - k, _I.le(_N - k)
         sums |= {
             f"customers_without_{k}": inside.sum(),
             f"total_without_{k}_cents": _X.filter(inside).sum(),

@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.dataset as ds
 
@@ -149,3 +151,8 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a result, for people to read as well."""
     write_text(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+
+
+def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
+    """Return k of the line time ~ n^k, by least squares on the logarithms."""
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])

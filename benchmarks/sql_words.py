@@ -12,6 +12,7 @@ from benchmarks.asked import (
     OBLIGING,
     PERCENTS,
     STATUSES,
+    STEPS,
     Asked,
     Days,
     cents,
@@ -29,7 +30,7 @@ def words(asked: Asked, quarter: Quarter) -> dict[str, object]:
     return {
         "bank": BANK, "quarter": quarter, "previous": asked.quarter.previous,
         **{name: getattr(days, name) for name in names},
-        **{name: asked.files(name) for name in ("customers", "holdings", "assignments", "contacts")},
+        **{name: asked.files(name) for name in _TABLES},
         "managers": asked.files("managers", "csv"),
         "served": _SERVED.format(quarter=quarter) if asked.has("assignments") else "",
         **_borders(policy), **_accounts(policy, days), **_lists(policy),
@@ -38,6 +39,7 @@ def words(asked: Asked, quarter: Quarter) -> dict[str, object]:
     }  # fmt: skip
 
 
+_TABLES = ("customers", "holdings", "assignments", "contacts")
 _SERVED = "LEFT JOIN served_sums_{quarter} USING (branch_id)"
 
 
@@ -155,14 +157,14 @@ def _level_sums(policy: Policy, flags: Iterable[str], counts: Iterable[str]) -> 
 def _rounds(policy: Policy, days: Days) -> str:
     """Return the contacts of the contact period by round and what they came to."""
     last = policy.coverage.set_aside_after
-    steps = {"contacts": "true", "answers": "effective",
-             "appointments": f"outcome IN ({_texts(APPOINTED)})", "sales": "outcome = 'sale'"}  # fmt: skip
+    appointed = f"outcome IN ({_texts(APPOINTED)})"
+    conditions = ("true", "effective", appointed, "outcome = 'sale'")
     return _lines(
         f"count(*) FILTER (contacted_on > DATE '{days.contact}' "
         f"AND round {'>=' if number == last else '='} {number} AND {found}) "
         f"AS round_{number}_{step}"
         for number in range(1, last + 1)
-        for step, found in steps.items()
+        for step, found in zip(STEPS, conditions, strict=True)
     )
 
 

@@ -1,7 +1,7 @@
 WITH points AS (
     SELECT branch_id, percent, (running - (i - n * percent / 100) * x) / total AS value_share
     FROM ranked, unnest(range((i - 1) * 100 // n + 1, i * 100 // n + 1)) AS p (percent)
-    WHERE total > 0
+    WHERE total > 0 AND i * 100 // n > (i - 1) * 100 // n
     UNION ALL
     SELECT DISTINCT branch_id, 0, 0.0 FROM ranked WHERE total > 0
 ),

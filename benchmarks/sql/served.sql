@@ -44,31 +44,31 @@ joined AS (
         coalesce(sales, 0) AS sales,
         coalesce(without_sale, 0) AS without_sale,
         customer_id IN (SELECT customer_id FROM assigned WHERE began) AS throughout,
-        profiled OR coalesce(sales, 0) > 0 AS known,
-        spoken.* LIKE 'round_%'
+        profiled OR coalesce(sales, 0) > 0 AS known
     FROM current
     JOIN facts_$quarter AS facts USING (customer_id)
     LEFT JOIN read_csv($managers, all_varchar = true) USING (manager_id)
     LEFT JOIN spoken USING (customer_id)
 ),
 scored AS (
-    SELECT *,
+    SELECT customer_id, manager_id, known,
         count(*) OVER (PARTITION BY manager_id) AS size,
         rank() OVER (PARTITION BY manager_id, known ORDER BY average_cents DESC)
             + rank() OVER (PARTITION BY manager_id, known ORDER BY sales DESC) AS score
     FROM joined
 ),
 classed AS (
-    SELECT * EXCLUDE (size, score, known), $class AS class
+    SELECT customer_id, $class AS class
     FROM (
         SELECT *, rank() OVER (PARTITION BY manager_id, known ORDER BY score) AS place FROM scored
     )
 )
-SELECT *,
+SELECT
+    joined.*, class, spoken.* LIKE 'round_%',
     throughout AND contactable AS coverable,
-    coalesce(last_contact_on > DATE '$contact', false) AS contacted_lately,
+    coalesce(joined.last_contact_on > DATE '$contact', false) AS contacted_lately,
     managed_from <= DATE '$reclaim'
-        AND coalesce(last_contact_on <= DATE '$reclaim', true) AS reclaim_due,
+        AND coalesce(joined.last_contact_on <= DATE '$reclaim', true) AS reclaim_due,
     CASE class $class_limits END AS due_by,
-    managed_from <= due_by AND coalesce(last_contact_on <= due_by, true) AS contact_due
-FROM classed;
+    managed_from <= due_by AND coalesce(joined.last_contact_on <= due_by, true) AS contact_due
+FROM joined JOIN classed USING (customer_id) LEFT JOIN spoken USING (customer_id);
