@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from string import Template
 
@@ -18,8 +19,9 @@ _FOLDER = Path(__file__).with_name("sql")
 
 def sums(asked: Asked, *, memory_limit: str | None = None) -> Sums:
     """Return the sums of a bank's quarter and the one before."""
-    with duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
         connection.execute("SET enable_progress_bar = false")
+        connection.execute("SET temp_directory = ?", [spill])
         if memory_limit:
             connection.execute(f"SET memory_limit = '{memory_limit}'")
         return _Run(connection, asked).sums()
@@ -44,9 +46,11 @@ class _Run:
             levels[str(quarter)] = self._frame("levels", quarter).fillna(0)
             self._execute("concentration", quarter)
             concentration[str(quarter)] = self._frame("concentration_sums", quarter)
-        lorenz = self._frame("lorenz", self.now)
+            if quarter == self.now:
+                lorenz = self._frame("lorenz", quarter)
+                held = self.connection.sql(co_holding(self.asked.policy, f"facts_{quarter}")).df()
+            self._execute("compared", quarter)
         self.connection.execute("DROP TABLE ranked")
-        held = self.connection.sql(co_holding(self.asked.policy, f"facts_{self.now}")).df()
         pairs, cells = {}, {}
         for structure, branch in self._structures().items():
             self._execute("pairs", self.now, branch=branch)
@@ -59,7 +63,7 @@ class _Run:
     def _structures(self) -> dict[str, str]:
         """Return the column of branches by structure; as issued only where that differs."""
         moved = self.connection.sql(
-            f"SELECT count(*) FROM facts_{self.before} WHERE branch_id <> issued_branch_id"
+            f"SELECT count(*) FROM compared_{self.before} WHERE branch_id <> issued_branch_id"
         ).fetchall()[0][0]
         return {"today": "branch_id"} | ({"issued": "issued_branch_id"} if moved else {})
 

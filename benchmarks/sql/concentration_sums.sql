@@ -1,8 +1,6 @@
 WITH sums AS (
     SELECT
         branch_id,
-        count(*) AS customers,
-        sum(x) AS total_cents,
         sum((2 * i - n - 1) * x) / any_value(n) AS gini_cents,
         $tops,
         sum(x) FILTER (i > n - 10) AS ten_largest_share_cents,
@@ -11,12 +9,10 @@ WITH sums AS (
             - sum((total - 5 * (running - x)) / (5.0::DOUBLE * x))
                 FILTER (5 * running > total AND 5 * (running - x) <= total) AS holders_of_80,
         $left_out
-    FROM ranked
+    FROM ranked JOIN totals USING (branch_id)
     GROUP BY branch_id
-),
-groups AS (SELECT DISTINCT branch_id FROM facts_$quarter UNION ALL SELECT '$bank')
-SELECT branch_id,
-    coalesce(COLUMNS(* EXCLUDE (branch_id, holders_of_80)), 0),
-    holders_of_80
-FROM groups LEFT JOIN sums USING (branch_id)
+)
+SELECT branch_id, n AS customers, total AS total_cents, holders_of_80,
+    coalesce(COLUMNS(sums.* EXCLUDE (branch_id, holders_of_80)), 0)
+FROM totals LEFT JOIN sums USING (branch_id)
 ORDER BY branch_id;

@@ -17,7 +17,7 @@ SELECT
     coalesce(c.funded_by_end, false) AS c_funded_by_end,
     coalesce(o.effective, false) AS o_effective,
     coalesce(c.effective, false) AS c_effective,
-    coalesce(o.funded AND o.status = 'dormant', false) AS slept,
-    coalesce(c.funded AND c.status = 'dormant', false) AS sleeps,
-    coalesce(c.funded AND c.status IN ('active', 'active_small'), false) AS acts
-FROM facts_$previous AS o FULL JOIN facts_$quarter AS c USING (customer_id);
+    coalesce(o.asleep, false) AS slept,
+    coalesce(c.asleep, false) AS sleeps,
+    coalesce(c.awake, false) AS acts
+FROM compared_$previous AS o FULL JOIN compared_$quarter AS c USING (customer_id);

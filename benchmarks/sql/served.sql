@@ -17,13 +17,16 @@ current AS (
     WHERE now
     QUALIFY valid_from = max(valid_from) OVER (PARTITION BY customer_id)
 ),
-since_sale AS (
+made AS (
     SELECT
         customer_id, contacted_on, outcome, managed_from, round,
-        outcome IN ($effective_outcomes) AS effective,
-        max(contacted_on) FILTER (outcome = 'sale') OVER (PARTITION BY customer_id) AS last_sale
+        outcome IN ($effective_outcomes) AS effective
     FROM read_parquet($contacts) JOIN current USING (customer_id)
     WHERE contacted_on <= DATE '$as_of'
+),
+sold AS (
+    SELECT customer_id, max(contacted_on) AS last_sale
+    FROM made WHERE outcome = 'sale' GROUP BY customer_id
 ),
 spoken AS (
     SELECT
@@ -33,7 +36,7 @@ spoken AS (
         count(*) FILTER (effective AND contacted_on >= managed_from
             AND (last_sale IS NULL OR contacted_on > last_sale)) AS without_sale,
         $rounds
-    FROM since_sale
+    FROM made LEFT JOIN sold USING (customer_id)
     GROUP BY customer_id
 ),
 joined AS (
