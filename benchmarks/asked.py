@@ -46,10 +46,8 @@ class Asked:
 
     def files(self, table: str, ending: str = "parquet") -> list[str]:
         """Return the files of a table."""
-        found = {path for shape in (f"{table}.", f"{table}_*.", f"{table}/*.")
-                 for path in self.folder.glob(f"{shape}{ending}")}  # fmt: skip
-        others = {path for path in found if table == "branches" and "successors" in path.name}
-        return sorted(map(str, found - others))
+        shapes = (f"{table}.{ending}", f"{table}_*.{ending}", f"{table}/*.{ending}")
+        return sorted(str(path) for shape in shapes for path in self.folder.glob(shape))
 
     def has(self, table: str) -> bool:
         """Tell whether the bank delivers a table."""
