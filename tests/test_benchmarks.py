@@ -40,8 +40,14 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     movers = closing & (owners["branch_id"] == "B001") & (owners.index % 3 == 0)
     assert movers.sum() > 10
     owners.loc[movers, "branch_id"] = "B003"
+    # Many who did not act, or are on a border, or whose deposit matured: every rule decides.
+    owners.loc[owners.index % 3 == 1, "last_active_on"] = None
+    owners.loc[owners.index % 7 == 1, "aum_average_quarter"] = 50_000.0
+    holdings = bank["holdings"]
+    matured = (holdings["product"] == "time_deposit") & (holdings.index % 2 == 0)
+    holdings.loc[matured, "matures_on"] = pd.Timestamp(QUARTER.start)
     money = owners.groupby("customer_id")[["aum_average_quarter", "loan_balance"]].max().sum(axis=1)
-    insured = bank["holdings"].query("product == 'insurance'")["customer_id"]
+    insured = holdings.query("product == 'insurance'")["customer_id"]
     poor = money.index[money < 50].difference(insured)[:3]
     assert len(poor) == 3
     owners.loc[owners["customer_id"].isin(poor), "branch_id"] = "B900"
