@@ -2,41 +2,55 @@
 
 from __future__ import annotations
 
-from datetime import date
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.answers import (
+    Answer,
+    Sums,
+    answers,
+    both_levels,
+    measure_table,
+    summed,
+)
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
-    ISSUED_BRANCH,
     MIGRATION_COLUMNS,
+    aum_change_answer,
     bridge_table,
-    change_questions,
+    change_answers,
     changes_between,
     migration_table,
 )
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
     LEVELS,
+    VOLUME,
     Facts,
-    Question,
-    opening_questions,
+    concentration_asked,
     questions,
     service_questions,
 )
-from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.co_holding import _co_holding, co_holding_rows
-from stockcust_analysis.measures.customer_service import _customer_service
-from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import cents, collected, lazily, measures_of
-from stockcust_analysis.measures.pareto import _lorenz_steps, curve_points
-from stockcust_analysis.measures.structure import on_structure
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.snapshots import (
+    Snapshot,
+    has_managers,
+    kept_steps,
+    snapshot_of,
+)
+from stockcust_analysis.evaluation.surroundings import (
+    branches_of,
+    policy_facts,
+    reconciliation,
+    targets_of,
+)
+from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
+from stockcust_analysis.measures.frames import collected
+from stockcust_analysis.measures.pareto import concentration_sums, curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
@@ -87,30 +101,36 @@ def evaluate(
     target = Quarter.parse(quarter)
     rules = load_policy(policy)
     told = _quarters_told(bank, target, first_quarter)
-    facts = {each: _facts(bank, rules, each.end, target.end) for each in told}
-    asked = questions(rules) + _further_questions(bank, rules)
-    measures = [_measures(facts[each], each, asked) for each in told]
-    migration, bridge = (
-        pd.DataFrame(columns=MIGRATION_COLUMNS),
-        pd.DataFrame(columns=BRIDGE_COLUMNS),
-    )
-    if target.previous in facts:
-        changes = changes_between(bank, facts[target.previous], facts[target], rules)
-        measures.append(_measures(facts[target], target, change_questions(changes, rules)))
-        migration = migration_table(bank, changes, rules)
-        bridge = bridge_table(bank, changes, rules)
+    snapshots: dict[Quarter, Snapshot] = {}
+    steps: dict[Quarter, list[Facts]] = {}
+    answered: dict[Quarter, list[Answer]] = {}
+    for each in told:
+        snapshots[each] = snapshot_of(bank, rules, each, today=target)
+        steps[each] = kept_steps(bank, snapshots[each].customers)
+        answered[each] = _answers(bank, rules, snapshots[each], steps[each])
+    present = _branches(answered[target])
+    migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
+    bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
+    if target.previous in snapshots:
+        changes = changes_between(bank, snapshots[target.previous], snapshots[target], rules)
+        answered[target] += change_answers(changes, rules, present)
+        volumes = (_of_volume(answered[each]) for each in (target.previous, target))
+        answered[target].append(aum_change_answer(*volumes))
+        migration, bridge = migration_table(changes, rules), bridge_table(changes)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=_policy_facts(rules, bank),
-        branches=_branches(bank, facts[target]),
-        measures=pd.concat(measures, ignore_index=True),
-        lorenz=_lorenz(facts[target], target),
-        co_holding=_co_holding_table(facts[target], target, rules),
+        policy_facts=policy_facts(rules, bank),
+        branches=branches_of(bank, present),
+        measures=pd.concat(
+            [measure_table(found, each) for each, found in answered.items()], ignore_index=True
+        ),
+        lorenz=_lorenz(steps[target], target),
+        co_holding=_co_holding(snapshots[target].customers, target, rules),
         migration=migration,
         bridge=bridge,
-        targets=_targets(bank, target),
-        reconciliation=_reconciliation(bank, rules, target),
+        targets=targets_of(bank, target),
+        reconciliation=reconciliation(bank, rules, target),
     )
 
 
@@ -128,156 +148,50 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
     return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
 
 
-def _facts(bank: Bank, policy: Policy, as_of: date, today: date) -> Facts:
-    """Return the customer facts of a date on today's structure, computed once and kept."""
-    customers = lazily(bank.snapshot("customers", as_of=as_of))
-    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
-    if "branch_successors" in bank.columns:
-        told = on_structure(told, bank.table("branch_successors"), as_of=today)
-    holdings = bank.snapshot("holdings", as_of=as_of)
-    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
-    if _is_managed(bank):
-        facts = _with_service(bank, facts, policy, as_of)
-    return lazily(bank.keep(facts.to_native()))
+def _answers(
+    bank: Bank, policy: Policy, snapshot: Snapshot, steps: Sequence[Facts]
+) -> list[Answer]:
+    """Answer all questions about the customers of one quarter."""
+    openings = "opened_on" in bank.columns["holdings"]
+    asked = questions(policy, openings=openings, managed=has_managers(bank))
+    found = answers(snapshot.customers, asked)
+    for without, ratios in concentration_asked().items():
+        levels = (
+            collected(concentration_sums(each, by=by, without=without))
+            for by, each in zip(LEVELS, steps, strict=True)
+        )
+        found.append(Answer(both_levels(*levels), ratios, FUNDED))
+    if snapshot.managed is not None:
+        found += answers(snapshot.managed, service_questions(policy), _branches(found))
+    return found
 
 
-def _further_questions(bank: Bank, policy: Policy) -> list[Question]:
-    """Return the questions that only some banks deliver the tables or columns for."""
-    asked = opening_questions() if "opened_on" in bank.columns["holdings"] else []
-    return asked + (service_questions(policy) if _is_managed(bank) else [])
+def _of_volume(answered: Sequence[Answer]) -> Answer:
+    """Return the answer that tells customers and their assets, of the funded."""
+    return next(one for one in answered if one.ratios is VOLUME and one.base == FUNDED)
 
 
-def _is_managed(bank: Bank) -> bool:
-    """Tell whether the bank delivers who manages whom, and the contacts made."""
-    return {"assignments", "contacts"} <= set(bank.columns)
+def _branches(answered: Sequence[Answer]) -> list[str]:
+    """Return the branches that have customers in scope: the whole bank stands after them."""
+    return answered[0].sums["branch_id"][:-1]
 
 
-def _with_service(bank: Bank, facts: Facts, policy: Policy, as_of: date) -> Facts:
-    """Return the facts with who manages each customer and what came of it."""
-    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
-    kept = lazily(bank.keep(facts.to_native()))
-    assignments, contacts = lazily(bank.table("assignments")), lazily(bank.table("contacts"))
-    return _customer_service(kept, assignments, contacts, managers, policy=policy, as_of=as_of)
-
-
-def _measures(facts: Facts, quarter: Quarter, asked: list[Question]) -> pd.DataFrame:
-    """Return all measures of one quarter, for every branch and for the whole bank."""
-    frames = [
-        _told(question.totals(facts, by, base), question, by, base, facts)
-        for question in asked
-        for base in question.bases
-        for by in LEVELS
-    ]
-    table = pd.concat(frames, ignore_index=True)
-    table["quarter"], table["as_of"] = str(quarter), quarter.end.isoformat()
-    keys = ["branch_id", "dimension", "measure", "base"]
-    return table.sort_values(keys, kind="stable", ignore_index=True)[list(MEASURE_COLUMNS)]
-
-
-def _told(
-    totals: Facts, question: Question, by: list[str], base: str, facts: Facts
-) -> pd.DataFrame:
-    """Return one question's measures, with their label as dimension and member."""
-    sums, given = collected(totals), facts.to_native()
-    frames = []
-    for names, ratios in groupby(question.ratios, key=lambda ratio: [n for n, _ in ratio.labels]):
-        frame: pd.DataFrame = measures_of(sums, list(ratios), by=by, base=base, given=given)
-        frame["dimension"] = names[0] if names else ""
-        frame["member"] = frame[names[0]] if names else ""
-        frames.append(frame.drop(columns=names))
-    table = pd.concat(frames, ignore_index=True)
-    return table if by else table.assign(branch_id=WHOLE_BANK)
-
-
-def _lorenz(facts: Facts, quarter: Quarter) -> pd.DataFrame:
+def _lorenz(steps: Sequence[Facts], quarter: Quarter) -> pd.DataFrame:
     """Return the Lorenz curves of every branch and of the whole bank."""
-    curves = []
-    for by in LEVELS:
-        steps = _lorenz_steps(facts, value="aum_period_end_cents", by=by, base=FUNDED)
-        curve = pd.DataFrame(curve_points(collected(steps), by))
-        curves.append(curve if by else curve.assign(branch_id=WHOLE_BANK))
-    table = pd.concat(curves, ignore_index=True).assign(quarter=str(quarter))
+    levels: list[Sums] = [
+        collected(percent_steps(each, by=by)) for by, each in zip(LEVELS, steps, strict=True)
+    ]
+    table = pd.DataFrame(curve_points(both_levels(*levels), ["branch_id"]))
+    table = table.assign(quarter=str(quarter))
     return table[["quarter", "branch_id", "customer_share", "value_share"]]
 
 
-def _co_holding_table(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
+def _co_holding(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return which families are held together, for every branch and the whole bank."""
-    tables = []
-    for by in LEVELS:
-        totals = collected(_co_holding(facts, policy.families, by=by, base=FUNDED))
-        table = pd.DataFrame(co_holding_rows(totals, policy.families, by, FUNDED))
-        tables.append(table if by else table.assign(branch_id=WHOLE_BANK))
-    table = pd.concat(tables, ignore_index=True)
+    columns = co_holding_columns(policy.families, base=FUNDED)
+    totals = summed(facts, {"held": columns})["held"]
+    rows = co_holding_rows(totals, policy.families, ["branch_id"], FUNDED)
+    table = pd.DataFrame(rows)
     table.insert(0, "quarter", str(quarter))
     # A column in which nothing is defined has no type of its own.
     return table.astype(dict.fromkeys(table.select_dtypes("object", exclude="str").columns, float))
-
-
-def _branches(bank: Bank, facts: Facts) -> pd.DataFrame:
-    """Return the branches that have customers in scope, in order of their numbers."""
-    present = collected(facts.select("branch_id").unique())["branch_id"]
-    table = lazily(bank.table("branches"))
-    columns = [
-        c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
-    ]
-    frame = pd.DataFrame(collected(table.select(columns)))
-    if "opened_on" in frame:
-        opened = pd.to_datetime(frame["opened_on"])
-        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
-    kept = frame[frame["branch_id"].isin(present)]
-    return kept.sort_values("branch_id", ignore_index=True)
-
-
-def _targets(bank: Bank, quarter: Quarter) -> pd.DataFrame:
-    """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
-    names = ["branch_id", "quarter", "measure", "target"]
-    if "targets" not in bank.columns:
-        return pd.DataFrame(columns=names).astype({"target": float})
-    table = lazily(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
-    frame = pd.DataFrame(collected(table.select(names)))
-    return frame.sort_values(["branch_id", "measure"], ignore_index=True)
-
-
-def _reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame:
-    """Return totals that must agree: assets by customer, by account and in the ledger, in CNY."""
-    aum = nw.col("product").is_in(policy.families.aum_products)
-    holdings = lazily(bank.snapshot("holdings", as_of=quarter.end))
-    by_account = _total(holdings.filter(aum), "balance")
-    rows = []
-    if "aum_period_end" in bank.columns["customers"]:
-        customers = lazily(bank.snapshot("customers", as_of=quarter.end))
-        rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
-    if "ledger" in bank.columns:
-        ledger = lazily(bank.snapshot("ledger", as_of=quarter.end))
-        rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
-    table = pd.DataFrame(rows, columns=["check", "left", "right"])
-    return table.assign(difference=(table["left"] - table["right"]).round(2))
-
-
-def _total(table: Facts, name: str) -> float:
-    """Return the sum of a CNY column, exact to the cent."""
-    total = collected(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
-    return int(total or 0) / 100
-
-
-def _policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by."""
-    rule = policy.dormancy
-    return {
-        "name": policy.name,
-        "version": policy.version,
-        "digest": policy.digest,
-        "tiers": [
-            {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
-            for tier in policy.tiers.tiers
-        ],
-        "funded": policy.bases.funded,
-        "effective": policy.bases.effective,
-        "dormancy": {
-            "name": rule.name,
-            "idle_months": rule.idle_months,
-            "idle_days": rule.idle_days,
-            "cap": rule.cap,
-        },
-        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-    }

@@ -4,6 +4,7 @@ A policy is data. It is written in TOML, versioned, printed in the report, and n
 the quarter's own figures: a border that moved with the data would turn into migration.
 """
 
+from stockcust_analysis.policy.comparison import ComparedMeasure, ComparisonRule, PeerGroup
 from stockcust_analysis.policy.coverage import CoverageRule, CustomerClass, ProfileTarget
 from stockcust_analysis.policy.disclosure import DisclosureRule
 from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
@@ -11,16 +12,27 @@ from stockcust_analysis.policy.families import EVIDENCE, Family, ProductFamilies
 from stockcust_analysis.policy.groups import CustomerGroup
 from stockcust_analysis.policy.load import DEFAULT, load_policy
 from stockcust_analysis.policy.rules import Bases, Policy
-from stockcust_analysis.policy.scorecard import Indicator, Scorecard
+from stockcust_analysis.policy.scorecard import (
+    AMONG_PEERS,
+    Indicator,
+    IndicatorGroup,
+    Override,
+    Scorecard,
+    Veto,
+)
+from stockcust_analysis.policy.themes import Theme
 from stockcust_analysis.policy.tiers import Tier, TierMemory, TierMonths, TierScheme
 from stockcust_analysis.policy.worklists import LISTS, WorkListRule
 
 __all__ = [
+    "AMONG_PEERS",
     "DEFAULT",
     "EVIDENCE",
     "LISTS",
     "AttritionRule",
     "Bases",
+    "ComparedMeasure",
+    "ComparisonRule",
     "CoverageRule",
     "CustomerClass",
     "CustomerGroup",
@@ -28,14 +40,19 @@ __all__ = [
     "DormancyRule",
     "Family",
     "Indicator",
+    "IndicatorGroup",
+    "Override",
+    "PeerGroup",
     "Policy",
     "ProductFamilies",
     "ProfileTarget",
     "Scorecard",
+    "Theme",
     "Tier",
     "TierMemory",
     "TierMonths",
     "TierScheme",
+    "Veto",
     "WorkListRule",
     "load_policy",
 ]

@@ -7,12 +7,14 @@ import json
 from dataclasses import asdict, dataclass, field
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.comparison import ComparisonRule
 from stockcust_analysis.policy.coverage import CoverageRule
 from stockcust_analysis.policy.disclosure import DisclosureRule
 from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
 from stockcust_analysis.policy.families import ProductFamilies
 from stockcust_analysis.policy.groups import CustomerGroup
 from stockcust_analysis.policy.scorecard import Scorecard
+from stockcust_analysis.policy.themes import Theme
 from stockcust_analysis.policy.tiers import TierMemory, TierScheme
 from stockcust_analysis.policy.worklists import WorkListRule
 
@@ -43,6 +45,8 @@ class Policy:
     worklists: WorkListRule = field(default_factory=WorkListRule)
     groups: tuple[CustomerGroup, ...] = ()
     scorecard: Scorecard = field(default_factory=lambda: Scorecard("none", (), points=0))
+    comparison: ComparisonRule = field(default_factory=ComparisonRule)
+    themes: tuple[Theme, ...] = ()
     disclosure: DisclosureRule = field(default_factory=DisclosureRule)
     dormancy_presets: tuple[DormancyRule, ...] = ()
     tier_memory_presets: tuple[TierMemory, ...] = ()
@@ -60,3 +64,7 @@ class Policy:
         if name not in rules:
             raise UsageError.unknown("dormancy rule", name, rules)
         return rules[name]
+
+    def theme(self, quarter: int) -> Theme | None:
+        """Return what the first, …, fourth quarter of the year is about, where the policy says."""
+        return next((theme for theme in self.themes if theme.quarter == quarter), None)

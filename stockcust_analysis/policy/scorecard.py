@@ -2,40 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from stockcust_analysis.errors import PolicyError
+
+Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
+AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
+"""Methods that look at the peers instead of a target."""
 
 
 @dataclass(frozen=True)
 class Indicator:
-    """One indicator (指标): a measure by its name in the codebook, and how it earns points.
+    """One indicator (指标): a measure of the codebook, and how it earns points.
 
-    `floor` and `ceiling` bound the attainment that counts: with 0.6 and 1.2 a branch earns nothing
-    below 60 % of its target and no more than 120 %.
+    `measure` is the indicator's name unless stated; `member` chooses one member of a measure that
+    is told by member, such as the family "wealth" of `penetration`.
+
+    Attainment (完成率) a is value / target, or 2 − value / target where low is good; among peers it
+    is, best first, the place between their lowest and highest (`min_max`), the share of the peers
+    left behind, ties by halves (`percentile`), or 0.5 + z / 10 (`z`, the T score of 50 + 10z).
+
+    - `proportional`, and among peers: weight × a; nothing below `floor`, no more than `ceiling`.
+    - `full_marks_then_bonus`: weight × a up to the target, then `points_per_percent` for every
+      percentage point of attainment above it, `limit` points at most; nothing below `floor`.
+    - `deduction`: the weight less `points_per_percent` for every percentage point of attainment
+      short of the target, `limit` points at most (the whole weight unless stated).
+
+    `missing` decides what happens without a value or a target: the indicator is `left_out` and the
+    others weigh more, it earns `no_points`, or the branch is `not_scored`.
     """
 
     name: str
     weight: float
+    measure: str = ""
+    member: str = ""
     customer_base: str = "funded"
     direction: Literal["higher", "lower"] = "higher"
-    target: Literal["plan", "previous_quarter", "peer_median"] = "plan"
-    method: Literal["proportional", "min_max", "percentile", "z"] = "proportional"
+    target: Literal["plan", "fixed", "previous_quarter", "peer_median"] = "plan"
+    fixed: float | None = None
+    method: Method = "proportional"
     floor: float = 0.0
     ceiling: float = 1.2
+    points_per_percent: float | None = None
+    limit: float | None = None
+    group: str = ""
+    missing: Literal["left_out", "no_points", "not_scored"] = "left_out"
 
     def __post_init__(self) -> None:
-        """Refuse weights and bounds that cannot be."""
-        if self.weight <= 0:
-            raise PolicyError(f"indicator '{self.name}': the weight must be above 0.")
-        if not 0 <= self.floor < self.ceiling:
-            raise PolicyError(f"indicator '{self.name}': the floor must lie below the ceiling.")
+        """Refuse what cannot be followed, all of it at once."""
+        by_step = self.method in ("full_marks_then_bonus", "deduction")
+        rate, limit = self.points_per_percent, self.limit
+        problems = {
+            "the weight must be above 0": self.weight <= 0,
+            "the floor must lie below the ceiling": not 0 <= self.floor < self.ceiling,
+            "a fixed target needs `fixed`": self.target == "fixed" and self.fixed is None,
+            "`fixed` is for a fixed target": self.target != "fixed" and self.fixed is not None,
+            "the target must be above 0": self.fixed is not None and self.fixed <= 0,
+            "the method needs `points_per_percent` above 0": by_step and not (rate or 0) > 0,
+            "a bonus needs a `limit` above 0": (
+                self.method == "full_marks_then_bonus" and not (limit or 0) > 0
+            ),
+            "a deduction is at most the weight": (
+                self.method == "deduction" and limit is not None and not 0 < limit <= self.weight
+            ),
+            "a deduction has a `limit` instead of a floor": (
+                self.method == "deduction" and self.floor > 0
+            ),
+            "`points_per_percent` and `limit` are for bonus and deduction": (
+                not by_step and (rate is not None or limit is not None)
+            ),
+        }
+        found = [problem for problem, holds in problems.items() if holds]
+        if found:
+            raise PolicyError(f"indicator '{self.name}': {'; '.join(found)}.")
+
+    @property
+    def counted(self) -> str:
+        """The measure's name in the codebook."""
+        return self.measure or self.name
+
+
+@dataclass(frozen=True)
+class IndicatorGroup:
+    """Indicators that together earn at most so many points; what is more is cut pro rata."""
+
+    name: str
+    most_points: float
+
+    def __post_init__(self) -> None:
+        """Refuse a group that could earn nothing."""
+        if self.most_points <= 0:
+            raise PolicyError(f"group '{self.name}': most_points must be above 0.")
+
+
+@dataclass(frozen=True)
+class Veto:
+    """A value of a measure beyond which a branch earns at most `most_points` in all (一票否决)."""
+
+    name: str
+    measure: str
+    customer_base: str = "funded"
+    above: float | None = None
+    below: float | None = None
+    most_points: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a veto without a border, or with two."""
+        if (self.above is None) == (self.below is None):
+            raise PolicyError(f"veto '{self.name}': state either `above` or `below`.")
+
+
+@dataclass(frozen=True)
+class Override:
+    """A trap of the scorecard that the bank has seen and keeps; the review prints it."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Scorecard:
-    """Indicators whose weights add up to `points`.
+    """Indicators whose weights add up to `points`, with groups, vetoes and overridden warnings.
+
+    A branch that lacks data for more than 1 − `least_weight` of the weights is not scored.
 
     >>> Scorecard("one", (Indicator("customer_retention", 100),)).points
     100
@@ -44,16 +135,36 @@ class Scorecard:
     name: str
     indicators: tuple[Indicator, ...]
     points: float = 100
+    indicator_groups: tuple[IndicatorGroup, ...] = ()
+    vetoes: tuple[Veto, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    least_weight: float = 0.5
     source: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse weights that do not add up, and a measure that counts twice."""
+        """Refuse weights that do not add up, a measure that counts twice, an unknown group."""
         total = sum(indicator.weight for indicator in self.indicators)
+        problems = []
         if abs(total - self.points) > 1e-9:
-            raise PolicyError(
-                f"scorecard '{self.name}': the weights add up to {total:g}, not {self.points:g}."
-            )
-        names = [indicator.name for indicator in self.indicators]
-        twice = sorted({name for name in names if names.count(name) > 1})
+            problems.append(f"the weights add up to {total:g}, not {self.points:g}")
+        counted = [(one.counted, one.member, one.customer_base) for one in self.indicators]
+        twice = [" ".join(filter(None, each[:2])) for each in _repeated(counted)]
+        twice += _repeated([one.name for one in self.indicators])
         if twice:
-            raise PolicyError(f"scorecard '{self.name}' counts twice: {', '.join(twice)}.")
+            problems.append(f"counts twice: {', '.join(sorted(set(twice)))}")
+        groups = {group.name for group in self.indicator_groups}
+        unknown = sorted({one.group for one in self.indicators} - groups - {""})
+        if unknown:
+            problems.append(f"no such group: {', '.join(unknown)}")
+        if not 0 <= self.least_weight <= 1:
+            problems.append("least_weight is a share of the weights, 0 to 1")
+        if problems:
+            raise PolicyError(f"scorecard '{self.name}': {'; '.join(problems)}.")
+
+
+_Key = TypeVar("_Key")
+
+
+def _repeated(keys: Sequence[_Key]) -> list[_Key]:
+    """Return the keys that stand there more than once."""
+    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
