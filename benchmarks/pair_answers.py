@@ -17,7 +17,7 @@ COMPONENTS = ("opening", "new", "returned", "grown", "transferred_in", "transfer
               "drained", "closed", "closing")  # fmt: skip
 _OPENING, _CLOSING = "opening_branch", "closing_branch"
 # Sums that count where the customer was at the opening, and among those who did not move.
-_AT_OPENING = ("opening_there", "starts", "all_opening_cents", *(
+_AT_OPENING = ("starts", "all_opening_cents", *(
     name for base in ("funded", "effective")
     for name in (f"opens_{base}", f"retained_{base}", f"kept_{base}_cents",
                  f"opening_{base}_cents", f"closing_{base}_cents")
@@ -43,11 +43,6 @@ def change_sums(pairs: Frame, before: Frame, now: Frame) -> Frame:
     sums = pd.concat([branches, bank[branches.columns]])
     sums["net_upgraded"] = sums["upgraded"] - sums["downgraded"]
     sums["all_change_cents"] = sums["all_closing_cents"] - sums["all_opening_cents"]
-    # Retention tells only of branches that had customers at the opening.
-    absent = sums["opening_there"] == 0
-    sums[[f"opens_{base}" for base in ("funded", "effective")]] = sums[
-        [f"opens_{base}" for base in ("funded", "effective")]
-    ].mask(absent)
     return sums.join(_aum_change(before, now), how="outer")
 
 

@@ -33,7 +33,6 @@ def pair_sums(both: Frame, branch: str) -> Frame:
     average_o, average_c = both["average_o"], both["average_c"]
     stayed, there_c = funded_o & funded_c, both["there_c"]
     sums = {
-        "opening_there": both["there_o"],
         "stayed": stayed,
         "upgraded": stayed & (both["tier_c"] > both["tier_o"]),
         "downgraded": stayed & (both["tier_c"] < both["tier_o"]),

@@ -65,7 +65,7 @@ def _movements() -> tuple[dict[str, _Conditions], dict[str, tuple[pl.Expr, _Cond
         "shrunk": (there_o, there_c, had == has, change < 0),
     }  # fmt: skip
     counts: dict[str, _Conditions] = states | {
-        "opening_there": (there_o,), "opening": (there_o,), "closing": (there_c,),
+        "opening": (there_o,), "closing": (there_c,),
         "stayed": (was_in, is_in), "starts": (was_in,),
         "upgraded": (was_in, is_in, c("tier_c") > c("tier_o")),
         "downgraded": (was_in, is_in, c("tier_c") < c("tier_o")),

@@ -11,7 +11,6 @@ WITH states AS (
 )
 SELECT
     opening_branch, closing_branch,
-    count(*) FILTER (o_there) AS opening_there,
     -- tiers
     count(*) FILTER (o_funded AND c_funded) AS stayed,
     count(*) FILTER (o_funded AND c_funded AND c_tier > o_tier) AS upgraded,
