@@ -43,14 +43,17 @@ def change_sums(pairs: Frame, before: Frame, now: Frame) -> Frame:
     sums = pd.concat([branches, bank[branches.columns]])
     sums["net_upgraded"] = sums["upgraded"] - sums["downgraded"]
     sums["all_change_cents"] = sums["all_closing_cents"] - sums["all_opening_cents"]
-    return sums.join(_aum_change(before, now), how="outer")
+    # A branch that nobody belongs to any more has lost its customers, and has no flow of its own.
+    gone = ~sums.index.isin([*pairs[_CLOSING], BANK])
+    sums["judged"] = sums["judged"].mask(gone)
+    return sums.join(_aum_change(before, now))
 
 
 def _aum_change(before: Frame, now: Frame) -> Frame:
     """Return the change of assets and what of it is of number and of size."""
     names = ["customers_funded", "end_funded_cents"]
     dates = [sums[names].add_suffix(f"_{date}") for date, sums in enumerate((before, now))]
-    both = pd.concat(dates, axis=1).fillna(0).astype(float)
+    both = pd.concat(dates, axis=1).loc[now.index].fillna(0).astype(float)
     n0, m0, n1, m1 = (both[name] for name in both)
     mean0, mean1 = m0 / n0.clip(lower=1), m1 / n1.clip(lower=1)
     by_number = np.where((n0 > 0) & (n1 > 0), (n1 - n0) * (mean0 + mean1) / 2, m1 - m0)

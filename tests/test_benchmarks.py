@@ -40,6 +40,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Asked:
     movers = closing & (owners["branch_id"] == "B001") & (owners.index % 3 == 0)
     assert movers.sum() > 10
     owners.loc[movers, "branch_id"] = "B003"
+    owners.loc[closing & (owners["branch_id"] == "B004"), "branch_id"] = "B005"
     # Many who did not act, or are on a border, or whose deposit matured: every rule decides.
     owners.loc[owners.index % 3 == 1, "last_active_on"] = None
     owners.loc[owners.index % 7 == 1, "aum_average_quarter"] = 50_000.0
