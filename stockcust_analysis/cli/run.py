@@ -29,7 +29,7 @@ FAILED = 1
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
-    help="Processes at once for a large bank, 0.8 GB each. Default: one per core.",
+    help="Processes for a large bank, of up to 1 GB each. Default: one per core.",
 )
 def sample(
     out: Path,

@@ -17,7 +17,6 @@ import pandas as pd
 from stockcust_analysis.evaluation.questions import Facts, Question
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK
 from stockcust_analysis.measures.frames import Ratio, collected, measures_of, sums
-from stockcust_analysis.measures.pairs import by_group
 from stockcust_analysis.periods import Quarter
 
 Sums = dict[str, list[Any]]
@@ -45,15 +44,15 @@ def answers(
 
 
 def moving_answers(
-    pairs: Facts, questions: Sequence[Question], branches: Sequence[str]
+    facts: Facts, questions: Sequence[Question], *, whole: Facts, branches: Sequence[str]
 ) -> list[Answer]:
-    """Answer questions in which a customer who moved counts twice: as gone, and as come.
+    """Answer questions about a table in which a customer who moved stands in two branches.
 
-    So the branches do not add up to the whole bank, which is asked by itself.
+    So the branches do not add up to the bank, which is asked of a table of its own, `whole`.
     """
-    columns = _columns(pairs, questions)
-    by_branch = summed(by_group(pairs, ["branch_id"]), columns, branches)
-    together = collected(sums(by_group(pairs, []), [], _named(columns)))
+    columns = _columns(facts, questions)
+    by_branch = summed(facts, columns, branches)
+    together = collected(sums(whole, [], _named(columns)))
     for key, found in by_branch.items():
         for name in columns[key]:
             found[name][-1] = int(together[f"{key}__{name}"][0])

@@ -46,7 +46,7 @@ from stockcust_analysis.measures.migration import (
     migration_columns,
     move_columns,
 )
-from stockcust_analysis.measures.pairs import DATES, funded_by, paired
+from stockcust_analysis.measures.pairs import DATES, by_group, funded_by, paired
 from stockcust_analysis.measures.retention import (
     ASSET_RETENTION,
     CUSTOMER_RETENTION,
@@ -111,14 +111,27 @@ def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Po
     return Changes(lazily(bank.keep(pairs.to_native())), differs)
 
 
+def change_tables(changes: Changes, policy: Policy) -> list[tuple[Facts, list[Question]]]:
+    """Return the tables about two quarters with their questions; of the first, branches overlap.
+
+    There a customer who moved stands in two branches: in the one that was left, and in the other.
+    """
+    dormancy = _at_closing(changes, f"{policy.dormancy.value}_cents")
+    return [
+        (by_group(changes.pairs, ["branch_id"]), _moving_questions(policy)),
+        (_at_opening(changes), [_RETENTION]),
+        (_judged_at_closing(changes, policy), [_ATTRITION]),
+        (dormancy, [_DORMANCY]),
+    ]
+
+
 def change_answers(changes: Changes, policy: Policy, branches: Sequence[str]) -> list[Answer]:
     """Answer the questions about two quarters."""
-    return [
-        *moving_answers(changes.pairs, _moving_questions(policy), branches),
-        *answers(_at_opening(changes), [_RETENTION], branches),
-        *answers(_judged_at_closing(changes, policy), [_ATTRITION], branches),
-        *answers(_at_closing(changes, f"{policy.dormancy.value}_cents"), [_DORMANCY], branches),
-    ]
+    moving, *others = change_tables(changes, policy)
+    found = moving_answers(*moving, whole=by_group(changes.pairs, []), branches=branches)
+    for facts, questions in others:
+        found += answers(facts, questions, branches)
+    return found
 
 
 def aum_change_answer(opening: Answer, closing: Answer) -> Answer:
@@ -152,6 +165,11 @@ _ATTRITION = Question(lambda _, base: attrition_columns(base=base), ATTRITION, (
 _DORMANCY = Question(lambda _, base: flow_columns(), DORMANCY_FLOW)
 
 
+def pair_questions(policy: Policy) -> list[Question]:
+    """Return all questions about two quarters but the change of assets."""
+    return [*_moving_questions(policy), _RETENTION, _ATTRITION, _DORMANCY]
+
+
 def _moving_questions(policy: Policy) -> list[Question]:
     return [
         Question(lambda _, base: move_columns(policy.tiers), TIER_MOVES),
@@ -162,7 +180,7 @@ def _moving_questions(policy: Policy) -> list[Question]:
 def _at_opening(changes: Changes) -> Facts:
     """Return the customers of the opening quarter under the branch they then had."""
     pairs = changes.pairs.filter(nw.col("opening_there") == 1)
-    return pairs.with_columns(branch_id=nw.col("opening_branch_id"))
+    return pairs.with_columns(branch_id=nw.col("opening_branch_id"), tier=nw.col("opening_tier"))
 
 
 def _at_closing(changes: Changes, value: str) -> Facts:

@@ -98,8 +98,7 @@ def comparison(
     Raises
     ------
     PolicyError
-        A measure that was not computed for its base, or is no proportion and has no winsorised
-        sums.
+        A measure that is no proportion and has no winsorised sums. One without values is left out.
     """
     rule = policy.comparison
     peers = peer_groups(branches, measures, rule=rule, quarter=quarter)
@@ -107,6 +106,7 @@ def comparison(
     told = cells.reindex(columns=_NEEDED)
     told = told[told["dimension"].fillna("") == ""]
     tables = [_compared(one, measures, told, peers, rule, quarter, before) for one in rule.measures]
+    tables = [table for table in tables if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return table.reindex(columns=COMPARISON_COLUMNS)
 
@@ -117,6 +117,8 @@ def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
     """Return the comparison of one measure."""
     now = _figures(one, measures, cells, quarter).reindex(list(peers))
     now = now[now["compared"].notna()].rename_axis("branch_id")
+    if now.empty:
+        return now
     kind = _kind(one, now)
     upwards = measure_definition(one.name).higher_is_better != "no"
     table = now.assign(**_by_peers(now, kind, upwards, peers, rule))
@@ -168,10 +170,6 @@ def _figures(
 
 def _kind(one: ComparedMeasure, table: pd.DataFrame) -> str:
     """Return what a measure is: sums make a mean or a ratio, whole counts a proportion."""
-    if table.empty:
-        raise PolicyError(
-            f"comparison: no measure '{one.name}' of the base '{one.customer_base}' this quarter."
-        )
     if table["d"].notna().any():
         return "mean" if (table["d"] == table["n"]).all() else "ratio"
     count, number = table["numerator"], table["denominator"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -17,25 +18,33 @@ from stockcust_analysis.evaluation.answers import (
     measure_table,
     summed,
 )
+from stockcust_analysis.evaluation.cells import cell_table
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
     MIGRATION_COLUMNS,
     aum_change_answer,
     bridge_table,
     change_answers,
+    change_tables,
     changes_between,
     migration_table,
+    pair_questions,
 )
+from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.fitting import fitted
+from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
     LEVELS,
     VOLUME,
     Facts,
+    Question,
     concentration_asked,
     questions,
     service_questions,
 )
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.evaluation.snapshots import (
     Snapshot,
     has_managers,
@@ -48,8 +57,9 @@ from stockcust_analysis.evaluation.surroundings import (
     reconciliation,
     targets_of,
 )
+from stockcust_analysis.measures.aum_change import AUM_CHANGE
 from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
-from stockcust_analysis.measures.frames import collected
+from stockcust_analysis.measures.frames import collected, lazily
 from stockcust_analysis.measures.pareto import concentration_sums, curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
@@ -99,39 +109,64 @@ def evaluate(
     24
     """
     target = Quarter.parse(quarter)
-    rules = load_policy(policy)
     told = _quarters_told(bank, target, first_quarter)
-    snapshots: dict[Quarter, Snapshot] = {}
-    steps: dict[Quarter, list[Facts]] = {}
-    answered: dict[Quarter, list[Answer]] = {}
-    for each in told:
-        snapshots[each] = snapshot_of(bank, rules, each, today=target)
-        steps[each] = kept_steps(bank, snapshots[each].customers)
-        answered[each] = _answers(bank, rules, snapshots[each], steps[each])
-    present = _branches(answered[target])
+    rules, left_out = _fitted(bank, load_policy(policy), target, paired=target.previous in told)
+    quarters = {each: _told_of(bank, rules, each, today=target) for each in told}
+    now, before = quarters[target], quarters.get(target.previous)
+    present = _branches(now.answered)
     migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
     bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
-    if target.previous in snapshots:
-        changes = changes_between(bank, snapshots[target.previous], snapshots[target], rules)
-        answered[target] += change_answers(changes, rules, present)
-        volumes = (_of_volume(answered[each]) for each in (target.previous, target))
-        answered[target].append(aum_change_answer(*volumes))
+    if before is not None:
+        changes = changes_between(bank, before.snapshot, now.snapshot, rules)
+        now.asked.extend(change_tables(changes, rules))
+        now.answered.extend(change_answers(changes, rules, present))
+        now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
+    measures = pd.concat(
+        [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
+    )
+    judged = _judged(bank, rules, target, quarters, measures)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank),
-        branches=branches_of(bank, present),
-        measures=pd.concat(
-            [measure_table(found, each) for each, found in answered.items()], ignore_index=True
-        ),
-        lorenz=_lorenz(steps[target], target),
-        co_holding=_co_holding(snapshots[target].customers, target, rules),
+        policy_facts={**policy_facts(rules, bank), "left_out": left_out},
+        measures=measures,
+        lorenz=_lorenz(now.steps, target),
+        co_holding=_co_holding(now.snapshot.customers, target, rules),
         migration=migration,
         bridge=bridge,
         targets=targets_of(bank, target),
         reconciliation=reconciliation(bank, rules, target),
+        branches=branches_of(bank, present),
+        **judged,
     )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One quarter's customers, what was asked of them, and the answers."""
+
+    snapshot: Snapshot
+    steps: list[Facts]
+    asked: list[tuple[Facts, list[Question]]]
+    answered: list[Answer]
+
+
+def _fitted(
+    bank: Bank, policy: Policy, target: Quarter, *, paired: bool
+) -> tuple[Policy, list[dict[str, str]]]:
+    """Return the policy as far as the bank can be asked; all that is wrong with it is one error."""
+    asked = _questions(bank, policy)
+    asked += service_questions(policy) if has_managers(bank) else []
+    asked += pair_questions(policy) if paired else []
+    told = [(one.ratios, one.bases) for one in asked]
+    told += [(ratios, (FUNDED,)) for ratios in (*concentration_asked().values(), AUM_CHANGE)]
+    offers, targets = offered(told), targets_of(bank, target)
+    rules, left_out = fitted(policy, offers=offers, targets=targets)
+    customers = lazily(bank.snapshot("customers", as_of=target.end))
+    branches = branches_of(bank, collected(customers.select("branch_id").unique())["branch_id"])
+    check_policy_against(rules, offers=offers, branches=branches, targets=targets)
+    return rules, left_out
 
 
 def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
@@ -148,25 +183,55 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
     return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
 
 
-def _answers(
-    bank: Bank, policy: Policy, snapshot: Snapshot, steps: Sequence[Facts]
-) -> list[Answer]:
-    """Answer all questions about the customers of one quarter."""
+def _questions(bank: Bank, policy: Policy) -> list[Question]:
+    """Return the questions about all customers that this bank can be asked."""
     openings = "opened_on" in bank.columns["holdings"]
-    asked = questions(policy, openings=openings, managed=has_managers(bank))
-    found = answers(snapshot.customers, asked)
+    return questions(policy, openings=openings, managed=has_managers(bank))
+
+
+def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> _Told:
+    """Answer all questions about the customers of one quarter."""
+    snapshot = snapshot_of(bank, policy, quarter, today=today)
+    steps = kept_steps(bank, snapshot.customers)
+    asked = [(snapshot.customers, _questions(bank, policy))]
+    answered = answers(*asked[0])
     for without, ratios in concentration_asked().items():
         levels = (
             collected(concentration_sums(each, by=by, without=without))
             for by, each in zip(LEVELS, steps, strict=True)
         )
-        found.append(Answer(both_levels(*levels), ratios, FUNDED))
+        answered.append(Answer(both_levels(*levels), ratios, FUNDED))
     if snapshot.managed is not None:
-        found += answers(snapshot.managed, service_questions(policy), _branches(found))
-    return found
+        asked.append((snapshot.managed, service_questions(policy)))
+        answered += answers(*asked[1], _branches(answered))
+    return _Told(snapshot, steps, asked, answered)
 
 
-def _of_volume(answered: Sequence[Answer]) -> Answer:
+def _judged(
+    bank: Bank,
+    policy: Policy,
+    target: Quarter,
+    quarters: Mapping[Quarter, _Told],
+    measures: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """Return cell facts of this quarter and the one before, and how the branches stand."""
+    branches = branches_of(bank, _branches(quarters[target].answered))
+    cells = pd.concat(
+        [
+            cell_table(quarters[each].asked, measures=measures, quarter=str(each),
+                       rule=policy.comparison)
+            for each in (target.previous, target) if each in quarters
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+    quarter = str(target)
+    targets = targets_of(bank, target)
+    card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
+    compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
+    return {"cells": cells, "scorecard": card, "scores": scores, "comparison": compared}
+
+
+def _volume(answered: Sequence[Answer]) -> Answer:
     """Return the answer that tells customers and their assets, of the funded."""
     return next(one for one in answered if one.ratios is VOLUME and one.base == FUNDED)
 

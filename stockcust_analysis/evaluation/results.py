@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ _FACTS = "facts.json"
 _TEXT = {
     "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
     "family_a", "family_b", "name", "region", "type", "opened_on", "check",
-    "structure", "from", "to", "component",
+    "structure", "from", "to", "component", "list", "due_on", "evidence", "group",
+    "indicator", "method", "direction", "target_source", "note", "peer_group", "kind", "verdict",
 }  # fmt: skip
 
 
@@ -37,7 +38,9 @@ class Evaluation:
     bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape, as
     do `migration` and `bridge` against the previous quarter, on today's structure and as issued.
     Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
-    `reconciliation` how the tables agree with one another.
+    `reconciliation` how the tables agree with one another. `scorecard`, `scores` and `comparison`
+    say how the branches stand; `cells` what stands behind the amounts, which is never printed.
+    `worklists` and `outcomes` are what `worklist_tables` returns, where somebody asked for it.
     """
 
     quarter: Quarter
@@ -51,6 +54,12 @@ class Evaluation:
     bridge: pd.DataFrame
     targets: pd.DataFrame
     reconciliation: pd.DataFrame
+    worklists: pd.DataFrame = field(default_factory=pd.DataFrame)
+    outcomes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scorecard: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
@@ -60,7 +69,10 @@ class Evaluation:
         return str(names[branch_id])
 
     def of_branch(self, branch_id: str) -> Evaluation:
-        """Return the slice that one branch's page needs: its own rows and the whole bank's."""
+        """Return the slice that one branch's page needs: its own rows and the whole bank's.
+
+        Cell facts are no page's: they know the amounts of the largest customers.
+        """
         self.branch_name(branch_id)
         kept = (branch_id, WHOLE_BANK)
         tables = {
@@ -68,7 +80,7 @@ class Evaluation:
             for name, frame in self._tables().items()
             if "branch_id" in frame
         }
-        return Evaluation(**{**self.__dict__, **tables})
+        return Evaluation(**{**self.__dict__, **tables, "cells": pd.DataFrame()})
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder that only its owner can read."""
@@ -86,7 +98,7 @@ class Evaluation:
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
+        return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:

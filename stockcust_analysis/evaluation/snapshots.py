@@ -32,7 +32,7 @@ _SERVED_BY = (
     "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
 )  # fmt: skip
 """What only managed customers are asked."""
-_SERVED = ("customer_id", "branch_id", "tier", "aum_average_quarter_cents", *_SERVED_BY)
+_SERVED = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", *_SERVED_BY)
 
 
 @dataclass(frozen=True)

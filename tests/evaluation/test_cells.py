@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -11,11 +12,12 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.cells import CELL_COLUMNS, cell_table
+from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.questions import questions
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import lazily
-from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 AS_OF, QUARTER = date(2026, 9, 30), "2026Q3"
@@ -102,3 +104,22 @@ def test_columns_and_what_is_left_out(cells: pd.DataFrame) -> None:
     assert tuple(cells.columns) == CELL_COLUMNS
     assert not cells["measure"].str.contains("gini|top_|herfindahl|ten_largest").any()
     assert set(cells["quarter"]) == {QUARTER}
+
+
+def test_planted_stories_are_far_beyond_chance(
+    cells: pd.DataFrame, sample_evaluation: Evaluation
+) -> None:
+    """Of all branches only B003 sleeps far too much, and only B004 sells far too little."""
+    names = ("silent_aum_share", "silent_rate", "multi_product_share", "products_per_customer")
+    rule = ComparisonRule(measures=tuple(map(ComparedMeasure, names)))
+    table = comparison(
+        sample_evaluation.measures, sample_evaluation.branches, cells=cells,
+        policy=replace(load_policy(), comparison=rule), quarter=QUARTER,
+    )  # fmt: skip
+    far = table[table["verdict"].str.startswith("far")]
+    assert set(zip(far["branch_id"], far["measure"], far["verdict"], strict=True)) == {
+        ("B003", "silent_aum_share", "far_above"), ("B003", "silent_rate", "far_above"),
+        ("B004", "multi_product_share", "far_below"),
+        ("B004", "products_per_customer", "far_below"),
+    }  # fmt: skip
+    assert (far["expected_ratio"] > 1).tolist() == (far["verdict"] == "far_above").tolist()

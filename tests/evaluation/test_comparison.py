@@ -158,11 +158,14 @@ def test_what_is_no_proportion_is_refused(values: list[float], message: str) -> 
         )
 
 
-def test_a_measure_that_is_not_there_is_named() -> None:
-    """A compared measure nobody computed is an error with its base."""
+def test_a_measure_that_is_not_there_is_left_out() -> None:
+    """What nobody computed, as retention in a first quarter, is not compared; the columns stay."""
     measures = quarter_of({("dormancy_rate", "funded"): [0.1] * 3})
-    with pytest.raises(PolicyError, match="no measure 'silent_rate' of the base 'funded'"):
-        comparison(measures, named(), cells=NO_CELLS, policy=comparing("silent_rate"), quarter=NOW)
+    table = comparison(
+        measures, named(), cells=NO_CELLS, policy=comparing("customer_retention"), quarter=NOW
+    )
+    assert table.empty
+    assert tuple(table.columns) == COMPARISON_COLUMNS
 
 
 def test_all_alike_differ_by_nothing() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
 from stockcust_analysis.evaluation.scorecard import SCORECARD_COLUMNS, scorecard
 from stockcust_analysis.policy import ComparisonRule, Indicator, IndicatorGroup, Policy, Veto
@@ -267,11 +267,17 @@ def test_one_member_of_a_measure_counts() -> None:
     assert told(table, "fund", "points")[0] == (50.0,)
 
 
-def test_a_measure_nobody_computed() -> None:
-    """An indicator without a single value is an error that names measure, base and quarter."""
-    rules = policy_of(Indicator("vip_share", 100, customer_base="managed", method="z"))
-    with pytest.raises(PolicyError, match=r"2026Q3 has no measure 'vip_share' .*base 'managed'"):
-        scored(VALUES, rules)
+def test_a_measure_nobody_computed_is_missing_data() -> None:
+    """Without a single value an indicator is left out; an unknown name is an error."""
+    rules = policy_of(
+        Indicator("vip_share", 30, customer_base="managed", method="z"),
+        Indicator("multi_product_share", 70, target="fixed", fixed=0.4),
+    )
+    table, scores = scored({MULTI: [0.4, 0.2, 0.0]}, rules)
+    assert told(table, "vip_share", "note") == [("no_value left_out",)] * 3
+    assert scores["points"].tolist() == [100.0, 50.0, 0.0]
+    with pytest.raises(UsageError, match="unknown measure 'vip_shar'"):
+        scored(VALUES, policy_of(Indicator("vip_shar", 100, method="z")))
 
 
 def test_places_among_peers_by_hand() -> None:
@@ -308,6 +314,17 @@ def test_points_stay_within_their_bounds(
     most = {"proportional": 1.2 * weight, "full_marks_then_bonus": weight + limit}
     least = weight - limit if method == "deduction" else 0.0
     assert least - 1e-9 <= kept <= most.get(method, weight) + 1e-9
+
+
+def test_a_bonus_ends_at_the_ceiling_or_at_its_limit() -> None:
+    """Beyond 120 % no more bonus: 20 points of 0.4 are 8, and 3 where the limit comes first."""
+    for limit, bonus in ((10.0, 8.0), (3.0, 3.0)):
+        one = Indicator(
+            "gini", 20, method="full_marks_then_bonus", points_per_percent=0.4, limit=limit
+        )
+        points = earned(one, [1.5])
+        assert points.raw[0] == pytest.approx(40)
+        assert points.raw[0] - points.lost_to_cap[0] == pytest.approx(20 + bonus)
 
 
 def test_attainment_where_low_is_good() -> None:

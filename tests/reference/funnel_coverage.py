@@ -62,8 +62,7 @@ def flagged_by_chance(case: str | float, *, times: int, share: float = 0.995) ->
     proportion, or the name of a mean or ratio of log-normal amounts (σ = 2), winsorised at `share`.
     """
     random = np.random.default_rng(SEED)
-    size = np.sort(300 + np.exp(random.normal(6.5, 1.0, BRANCHES)).astype(int))
-    n = np.tile(size, times)
+    n = _sizes(random, times)
     measure, cells = str(case), NO_CELLS
     if isinstance(case, float):
         measure, counts = "dormancy_rate", random.binomial(n, case)
@@ -78,8 +77,32 @@ def flagged_by_chance(case: str | float, *, times: int, share: float = 0.995) ->
     policy = comparing(measure, peers="given", peer_groups=groups)
     table = comparison(measures, named(names), cells=cells, policy=policy, quarter=NOW)
     hit = (table["compared"] < table["lower_95"]) | (table["compared"] > table["upper_95"])
-    by_size = np.array_split(hit.to_numpy().reshape(times, BRANCHES), 3, axis=1)
-    return [round(100 * float(part.mean()), 1) for part in by_size]
+    return _by_size(hit.to_numpy(), times)
+
+
+def flagged_by_own_spread(case: str, *, times: int) -> list[float]:
+    """Return the same if each branch were judged by the spread of its own customers alone."""
+    random = np.random.default_rng(SEED)
+    n = _sizes(random, times)
+    branch = np.repeat(np.arange(n.size), n)
+    x, d = (np.minimum(each, np.quantile(each, 0.995)) for each in _amounts(case, random, n))
+    total_x, total_d = (np.bincount(branch, each) for each in (x, d))
+    residual = x - np.repeat(total_x / total_d, n) * d
+    error = np.sqrt(np.bincount(branch, residual**2) * n / (n - 1)) / total_d
+    hit = np.abs(total_x / total_d - total_x.sum() / total_d.sum()) > 1.96 * error
+    return _by_size(hit, times)
+
+
+def _sizes(random: np.random.Generator, times: int) -> np.ndarray:
+    """Return the customers of each branch, smallest first, the same in each bank."""
+    size = np.sort(300 + np.exp(random.normal(6.5, 1.0, BRANCHES)).astype(int))
+    return np.tile(size, times)
+
+
+def _by_size(hit: np.ndarray, times: int) -> list[float]:
+    """Return the percentages of small, middling and large branches that were hit."""
+    thirds = np.array_split(hit.reshape(times, BRANCHES), 3, axis=1)
+    return [round(100 * float(part.mean()), 1) for part in thirds]
 
 
 def _amounts(
@@ -101,5 +124,4 @@ if __name__ == "__main__":
         print(f"proportion of {rate:.0%}: {flagged_by_chance(rate, times=1_000)}")  # noqa: T201
     for measure in SUMS:
         print(f"{measure}: {flagged_by_chance(measure, times=300)}")  # noqa: T201
-        raw = flagged_by_chance(measure, times=300, share=1.0)
-        print(f"{measure}, not winsorised: {raw}")  # noqa: T201
+        print(f"  by its own spread: {flagged_by_own_spread(measure, times=300)}")  # noqa: T201

@@ -83,7 +83,7 @@ def stream_bank(
     seed, branches, customers, quarters
         As for `make_bank`; the same seed makes the same bank, though not the one of `make_bank`.
     workers
-        Processes at once, of about 0.7 GB each; default one for each core.
+        Processes at once, of up to 1 GB each; default one for each core.
     piece
         About how many customers a piece holds; another size makes another bank.
     progress
