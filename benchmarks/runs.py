@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,8 +32,11 @@ class Cost:
     """What one run cost; `failed` says why there are no figures."""
 
     seconds: float = 0.0
-    opening_seconds: float = 0.0
     processor_seconds: float = 0.0
+    judging_seconds: float = 0.0
+    judging_processor_seconds: float = 0.0
+    opening_seconds: float = 0.0
+    opening_processor_seconds: float = 0.0
     peak_mb: float = 0.0
     failed: str = ""
 
@@ -87,7 +90,7 @@ def summary(costs: list[Cost]) -> dict[str, Any]:
     failed = [cost.failed for cost in costs if cost.failed]
     if failed:
         return {"failed": failed[0]}
-    names = ("seconds", "opening_seconds", "processor_seconds", "peak_mb")
+    names = [field.name for field in fields(Cost) if field.name != "failed"]
     middle = {name: round(median(getattr(cost, name) for cost in costs), 3) for name in names}
     return middle | {"runs": [{n: round(getattr(cost, n), 3) for n in names} for cost in costs]}
 

@@ -50,10 +50,15 @@ def _engines(result: dict[str, Any]) -> str:
         ratio = against.get(arm)
         told = [f"{ratio[name]:.2f}" for name in ("seconds", "peak_mb")] if ratio else ["", ""]
         lines.append(f"| {_NAMES[arm]} | {_figures(cost)} | {told[0]} | {told[1]} |")
-    opening = result["engines"].get("package", {}).get("opening_seconds")
-    if opening is not None:
-        lines += ["", f"Opening the bank and checking its tables against the contract, which only "
-                      f"the package does, took another {opening:.1f} seconds."]  # fmt: skip
+    package = result["engines"].get("package", {})
+    if "opening_seconds" in package:
+        opened, judged = (f"{package[name]:.1f}" for name in ("opening_seconds", "judging_seconds"))
+        lines += [
+            "",
+            "Not in these seconds is what no rival is asked: opening the bank and checking it "
+            f"against the contract ({opened} seconds), and cell facts, scorecard and comparison "
+            f"of the branches ({judged} seconds).",
+        ]
     return "\n".join(lines)
 
 
