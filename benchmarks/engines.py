@@ -36,6 +36,9 @@ def main() -> int:
     """Check agreement, time, print a table and write the JSON."""
     given = _arguments()
     asked = Asked(given.data, Quarter.parse(given.quarter))
+    if not asked.files("customers"):
+        print(f"'{given.data}' holds no customers.parquet.", file=sys.stderr)
+        return 2
     limits = {"memory_limit": given.memory_limit, "most_mb": given.most_gb * 1000}
     warm(asked)
     with tempfile.TemporaryDirectory() as scratch:
@@ -84,6 +87,8 @@ def _turns(
         turns.append(turn)
         if number == 0:
             done = [arm for arm in given.arms if not turn[arm].failed]
+            if not done:
+                return turns, ["no engine came to an end"], 0
             tables = {arm: read_tables(scratch / arm) for arm in done}
             compared = cells(tables[done[0]])
             wrong = [f"{arm}: {line}" for arm in done[1:]
