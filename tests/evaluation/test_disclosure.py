@@ -141,12 +141,22 @@ def test_who_knows_one_branch_learns_nothing_of_another(
 
 @pytest.mark.slow
 def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> None:
-    """The attack finds no small count of the sample bank's quarter."""
+    """The attack finds no small count of the sample's quarter, and rows are left to look at.
+
+    Fewer rows of counts are withheld than by the rule of thumb that a measure with a small cell
+    goes for all branches.
+    """
     told = circulated(sample_evaluation, pd.DataFrame(columns=FACTS), RULE)
     now = str(sample_evaluation.quarter)
-    counts = [c for c in small_counts(sample_evaluation, told) if next(iter(c[0]))[0] == now]
-    assert told.exposed == 0
-    assert too_close(Attack(told), counts) == []
+    every = small_counts(sample_evaluation, told)
+    assert too_close(Attack(told), [c for c in every if next(iter(c[0]))[0] == now]) == []
+    names = {(quarter, measure, member, base) for terms, _ in every
+             for quarter, _, measure, member, base, _ in [next(iter(terms))]}  # fmt: skip
+    rows = told.measures
+    labels = rows[["quarter", "measure", "member", "base"]].itertuples(index=False, name=None)
+    counts = ~rows["measure"].str.contains("|".join((*CONCENTRATION, *MONEY_ROWS)))
+    thumb = sum(label in names for label in labels)
+    assert (rows["withheld"] & counts).sum() < 0.8 * thumb
 
 
 def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
@@ -221,29 +231,19 @@ def test_small_top_tiers_are_told_with_the_tier_below() -> None:
     assert [tier["name"] for tier in told.policy_facts["tiers"]][-1] == "high_and_above"
 
 
-def test_fewer_cells_go_than_if_whole_rows_and_columns_went() -> None:
-    """Far less is withheld than by the usual rule of thumb: every row with a gap goes whole."""
-    evaluation, facts = random_bank(7, branches=12, customers=700)
-    rows = circulated(evaluation, facts, RULE).measures
-    small = rows["numerator"].between(1, RULE.smallest_cell - 1) | rows["numerator"].isna()
-    column = ["quarter", "dimension", "member", "measure", "base"]
-    thumb = small.groupby([rows[name] for name in column]).transform("any")
-    assert rows["withheld"].sum() < 0.8 * thumb.sum()
-
-
 def test_a_lone_gap_in_a_scorecard_takes_the_lightest_indicator_along() -> None:
     """Points add up, so that one withheld indicator could be computed from the others."""
-    evaluation, facts = random_bank(6, branches=9, customers=500)
-    told = circulated(evaluation, facts, RULE)
-    now = told.measures.query("quarter == '2026Q3' and base == 'all' and dimension == ''")
-    status = now[now["measure"].eq("silent_rate") & now["withheld"]]
-    branch = status.loc[status["branch_id"] != WHOLE_BANK, "branch_id"].iloc[0]
-    card = pd.DataFrame({
-        "branch_id": branch, "indicator": ["silent_rate", "customers", "aum_average_quarter"],
-        "base": "all", "weight": [50.0, 30.0, 20.0], "points": [40.0, 30.0, 15.0],
+    evaluation, facts = random_bank(9, branches=1, customers=40)
+    names = ["silent_rate", "customers", "vip_share"]
+    rows = pd.DataFrame({
+        "quarter": "2026Q3", "branch_id": "B1", "dimension": "", "measure": names, "base": "all",
+        "withheld": [True, False, False],
     })  # fmt: skip
-    printed = now[now["branch_id"].eq(branch) & ~now["withheld"]]["measure"].tolist()
-    assert {"customers", "aum_average_quarter"} <= set(printed)
+    told = replace(circulated(evaluation, facts, RULE), measures=rows)
+    card = pd.DataFrame({
+        "branch_id": "B1", "indicator": names, "base": "all", "weight": [50.0, 30.0, 20.0],
+        "points": [40.0, 30.0, 15.0],
+    })  # fmt: skip
     scored = circulated_scorecard(card, told)
     assert scored["withheld"].tolist() == [True, False, True]
     assert scored["points"].isna().tolist() == [True, False, True]

@@ -65,18 +65,18 @@ class Problem:
 def batches_of(branches: int) -> Batches:
     """Return batches of branches: any two branches are kept apart by a batch of either.
 
-    From nine on, branches stand in squares; rows and columns are the batches, and two branches
-    share at most one of them. Fewer stand in a ring of pairs.
+    Few branches are all but one, each left out in turn: larger batches need fewer cells. From nine
+    on, branches stand in squares; rows and columns are the batches, and two branches share at most
+    one of them.
 
-    >>> batches_of(4)
-    [[0, 1], [1, 2], [2, 3], [0, 3]]
+    >>> batches_of(3)
+    [[1, 2], [0, 2], [0, 1]]
     >>> batches_of(9)[:4]
     [[0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 1, 2]]
     """
-    if branches < 3:
-        return [[branch] for branch in range(branches)]
     if branches < 9:
-        return [sorted({branch, (branch + 1) % branches}) for branch in range(branches)]
+        everyone = range(branches)
+        return [[b for b in everyone if b != left] or [left] for left in everyone]
     squares = ceil(branches / _LARGEST_BATCH**2)
     found = []
     for square in range(squares):
