@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 import duckdb
 
-from stockcust_analysis.bank import casting
+from stockcust_analysis.bank import casting, rules
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table, table
 from stockcust_analysis.bank.files import RawFile, literal, quoted
 from stockcust_analysis.bank.mapping import TableMapping
@@ -165,7 +165,9 @@ def _cell_tests(
         condition = f"{value} NOT IN ({', '.join(map(literal, column.allowed))})"
         wrong_if(condition, f"unknown {column.name}", remedy)
     if column.minimum is not None:
-        wrong_if(f"{value} < {column.minimum}", f"less than {column.minimum}", mend_sign(column))
+        wrong_if(
+            f"{value} < {column.minimum}", f"less than {column.minimum}", rules.mend_sign(column)
+        )
     return tests
 
 
@@ -181,13 +183,6 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 
 
-def mend_sign(column: Column) -> str:
-    """Say what to do about an amount that is too small."""
-    if column.name.startswith("aum"):
-        return "Overdrafts and loans belong in loan_balance; assets are never negative."
-    return "Correct the sign or the value."
-
-
 def _duplicate_keys(
     connection: duckdb.DuckDBPyConnection, contract: Table, files: Sequence[str]
 ) -> list[Problem]:
@@ -201,13 +196,7 @@ def _duplicate_keys(
     ).fetchall()[0]
     if not rows:
         return []
-    return [key_twice(contract, rows, _places(first, files))]
-
-
-def key_twice(contract: Table, rows: int, first: tuple[str, ...] = ()) -> Problem:
-    """Complain about rows whose key another row has."""
-    what = f"the key ({', '.join(contract.key)}) occurs twice"
-    return Problem(contract.name, "", what, "Keep one row for each key.", rows, first)
+    return [rules.key_twice(contract, rows, _places(first, files))]
 
 
 def between_tables(
@@ -226,36 +215,10 @@ def between_tables(
     return problems
 
 
-@dataclass(frozen=True)
-class Reference:
-    """Where a column leads: the target's keys beside ours, and what to say of those that miss."""
-
-    target: str
-    ours: tuple[str, ...]
-    theirs: tuple[str, ...]
-    what: str
-    remedy: str
-
-
-def reference_of(contract: Table, column: Column) -> Reference:
-    """Return where a column that refers to another table leads; dates of both must agree."""
-    assert column.references is not None
-    target, target_column = column.references
-    both = "as_of" in contract.column_names and "as_of" in table(target).column_names
-    shared = ("as_of",) if both else ()
-    return Reference(
-        target,
-        (*shared, column.name),
-        (*shared, target_column),
-        f"not in {target}.{target_column}" + (" at the same as_of" if both else ""),
-        f"Deliver the missing {target}, or correct the column.",
-    )
-
-
 def _dangling(
     connection: duckdb.DuckDBPyConnection, contract: Table, column: Column, files: Sequence[str]
 ) -> list[Problem]:
-    reference = reference_of(contract, column)
+    reference = rules.reference_of(contract, column)
     ours, theirs = (", ".join(map(quoted, keys)) for keys in (reference.ours, reference.theirs))
     condition = (
         f"{quoted(column.name)} IS NOT NULL "
@@ -265,22 +228,15 @@ def _dangling(
     return _rows_where(connection, contract.name, column.name, condition, *told, files)
 
 
-# column, how it must not stand to the other column, what to say, what to do
-DATE_ORDER = (
-    ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
-    ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
-    ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
-)
-MONTH_END = ("not the last day of a month", "Use month ends.")
-
-
 def _date_order(
     connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], files: Sequence[str]
 ) -> list[Problem]:
-    rules = [("as_of", "as_of <> last_day(as_of)", *MONTH_END)]
-    rules += [(c, f"{c} {sign} {other}", what, do) for c, sign, other, what, do in DATE_ORDER]
+    orders = [("as_of", "as_of <> last_day(as_of)", *rules.MONTH_END)]
+    orders += [
+        (c, f"{c} {sign} {other}", what, do) for c, sign, other, what, do in rules.DATE_ORDER
+    ]
     problems = []
-    for column, condition, what, remedy in rules:
+    for column, condition, what, remedy in orders:
         if column in columns:
             problems += _rows_where(connection, name, column, condition, what, remedy, files)
     return problems

@@ -123,7 +123,8 @@ class DatabaseEngine:
                 self.backend.disconnect()
             else:
                 for name in self.kept:
-                    self.backend.drop_table(name, force=True)
+                    # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
+                    self.backend.raw_sql(f"DROP TABLE {name}").close()
 
 
 @dataclass

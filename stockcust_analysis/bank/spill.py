@@ -66,8 +66,8 @@ def remove_stale() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             with (folder / _LOCK).open("r+") as lock:
-                if not folder.is_symlink() and _lock(lock):
-                    shutil.rmtree(folder, ignore_errors=True)
+                if _lock(lock):
+                    shutil.rmtree(folder, ignore_errors=True)  # follows no link
         except OSError:
             continue  # not ours, or its owner has just removed it
 

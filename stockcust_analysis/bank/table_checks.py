@@ -13,7 +13,7 @@ from datetime import date, timedelta
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank import checks
+from stockcust_analysis.bank import rules
 from stockcust_analysis.bank.casts import Narwhal
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.engines import collected, count_rows
@@ -47,7 +47,7 @@ def cells(
         for test in _tests(contract.column(name), cell, is_text=kinds[name] == nw.String)
     ] + [
         _Test(name, _ORDERS[order](fitted[name], fitted[other]), what, remedy)
-        for name, order, other, what, remedy in checks.DATE_ORDER
+        for name, order, other, what, remedy in rules.DATE_ORDER
         if name in fitted and other in fitted
     ]
     conditions = {f"test_{place}": test.wrong for place, test in enumerate(tests)}
@@ -91,7 +91,7 @@ def _tests(column: Column, cell: nw.Expr, *, is_text: bool) -> list[_Test]:
         wrong_if(unknown, f"unknown {column.name}", remedy)
     if column.minimum is not None:
         what = f"less than {column.minimum}"
-        wrong_if(cell < column.minimum, what, checks.mend_sign(column))
+        wrong_if(cell < column.minimum, what, rules.mend_sign(column))
     return tests
 
 
@@ -103,13 +103,13 @@ def keys(frame: Narwhal, contract: Table) -> list[Problem]:
         sizes = lazy.group_by(*contract.key).agg(n=nw.len()).filter(nw.col("n") > 1)
         twice = collected(sizes.select((nw.col("n") - 1).sum()))["n"][0]
         if twice:
-            problems.append(checks.key_twice(contract, int(twice)))
+            problems.append(rules.key_twice(contract, int(twice)))
     if "as_of" in contract.column_names:
         days = collected(lazy.group_by("as_of").agg(n=nw.len()))
         told = zip(days["as_of"], days["n"], strict=True)
         odd = sum(n for day, n in told if not _ends_month(day))
         if odd:
-            problems.append(Problem(contract.name, "as_of", *checks.MONTH_END, odd))
+            problems.append(Problem(contract.name, "as_of", *rules.MONTH_END, odd))
     return problems
 
 
@@ -119,7 +119,7 @@ def between_tables(tables: Mapping[str, Narwhal]) -> list[Problem]:
     for name, frame in tables.items():
         for column in map(table(name).column, frame.collect_schema().names()):
             if column.references and column.references[0] in tables:
-                reference = checks.reference_of(table(name), column)
+                reference = rules.reference_of(table(name), column)
                 lost = _lost(frame, reference, tables[reference.target])
                 if lost:
                     told = reference.what, reference.remedy
@@ -127,7 +127,7 @@ def between_tables(tables: Mapping[str, Narwhal]) -> list[Problem]:
     return problems
 
 
-def _lost(frame: Narwhal, reference: checks.Reference, target: Narwhal) -> int:
+def _lost(frame: Narwhal, reference: rules.Reference, target: Narwhal) -> int:
     """Return how many rows refer to nothing in the target; empty cells refer to nothing at all."""
     ours, theirs = list(reference.ours), list(reference.theirs)
     known = target.lazy().select(*theirs).unique()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import date
 from io import StringIO
 from pathlib import Path
 
@@ -127,8 +128,24 @@ def test_a_database_that_may_only_be_read(server: Server) -> None:
     server.load(tiny())
     url = server.url() + "?options=-cdefault_transaction_read_only%3Don"
     with open_bank(url) as bank, pytest.warns(UserWarning, match="no temporary tables"):
-        slow = bank.keep(bank.table("holdings"))
-    assert not isinstance(slow, tuple)
+        same = bank.keep(bank.table("holdings"))
+        assert same.count().execute() == 7
+
+
+def test_tables_of_an_open_connection(server: Server) -> None:
+    """Tables of the analyst's own Ibis connection do as well; what was kept is dropped again."""
+    import ibis
+
+    server.load(tiny())
+    backend = ibis.connect(server.url())
+    kept = "SELECT count(*) FROM pg_class WHERE relname LIKE 'stockcust_kept%'"
+    with open_bank({name: backend.table(name) for name in tiny()}) as bank:
+        frame = bank.keep(bank.snapshot("holdings", as_of=date(2026, 9, 30)))
+        assert frame.count().execute() == 4
+        assert backend.con.execute(kept).fetchone() == (1,)
+    assert backend.con.execute(kept).fetchone() == (0,)
+    assert len(backend.table("holdings").execute()) == 7
+    backend.disconnect()
 
 
 def test_a_wrong_password_is_not_repeated(server: Server) -> None:

@@ -21,7 +21,7 @@ from stockcust_analysis.bank.database import without_secrets
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
-from tests.engines.banks import assert_same, evaluated, in_duckdb, in_pandas, in_polars
+from tests.engines.banks import in_duckdb, in_pandas, in_polars
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
 
 PLACES = [in_pandas, in_polars, in_duckdb]
@@ -145,21 +145,6 @@ def test_frames_of_several_engines_are_refused() -> None:
         open_bank(7)
     with pytest.raises(UsageError, match="tables of duckdb cannot be opened"):
         open_bank({"branches": duckdb.from_df(tables["branches"])})
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option:DeprecationWarning")
-def test_ibis_tables_of_an_open_connection(tmp_path: Path) -> None:
-    """Tables of the analyst's own Ibis connection give the same; what was kept is dropped again."""
-    ibis = pytest.importorskip("ibis", reason="the extra [postgres] is not installed")
-    in_duckdb(tiny(), tmp_path)
-    backend = ibis.duckdb.connect()
-    names = ("branches", "customers", "holdings")
-    tables = {name: backend.read_parquet(str(tmp_path / f"{name}.parquet")) for name in names}
-    there = set(backend.list_tables())
-    assert_same(evaluated(tables), evaluated(tiny()))
-    assert set(backend.list_tables()) == there
-    backend.disconnect()
 
 
 def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
