@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,10 +64,17 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _QUARTERS_BACK = 4
+Steps = Callable[[int, int], None]
+"""Somebody who wants to know how many of how many steps are done."""
 
 
 def evaluate(
-    bank: Bank, *, quarter: str, policy: str | Path = DEFAULT, first_quarter: bool = False
+    bank: Bank,
+    *,
+    quarter: str,
+    policy: str | Path = DEFAULT,
+    first_quarter: bool = False,
+    progress: Steps = lambda done, total: None,
 ) -> Evaluation:
     """Compute every measure of every branch for a quarter and the four before it.
 
@@ -86,6 +93,9 @@ def evaluate(
     first_quarter
         State that the bank has no earlier quarter. Without it a missing previous quarter is an
         error, because every comparison would silently be empty.
+    progress
+        Told how many of all steps are done: a step for each quarter, one for what changed between
+        the last two, one for how the branches stand.
 
     Returns
     -------
@@ -111,7 +121,12 @@ def evaluate(
     told = _quarters_told(bank, target, first_quarter)
     rules = load_policy(policy)
     _check(bank, rules, target, paired=target.previous in told)
-    quarters = {each: _told_of(bank, rules, each, today=target) for each in told}
+    steps = len(told) + 2
+    quarters: dict[Quarter, _Told] = {}
+    for each in told:
+        progress(len(quarters), steps)
+        quarters[each] = _told_of(bank, rules, each, today=target)
+    progress(len(told), steps)
     now, before = quarters[target], quarters.get(target.previous)
     present = _branches(now.answered)
     migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
@@ -125,7 +140,9 @@ def evaluate(
     measures = pd.concat(
         [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
     )
+    progress(len(told) + 1, steps)
     judged = _judged(bank, rules, target, quarters, measures)
+    progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,

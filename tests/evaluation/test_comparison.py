@@ -54,6 +54,7 @@ def test_one_that_differs_is_told_apart(one_apart: pd.DataFrame) -> None:
     assert last["verdict"] == "far_above"
     assert set(one_apart["verdict"][:-1]) == {"within"}
     assert (last["rank_low"], last["rank_high"]) == (30, 30)
+    assert (last["rank"], last["rank_of"]) == (30, 30)
     assert set(one_apart["rank_low"][:-1]) == {1.0}
     assert set(one_apart["rank_high"][:-1]) == {29.0}
     assert tuple(one_apart.columns) == COMPARISON_COLUMNS

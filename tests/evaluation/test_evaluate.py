@@ -13,6 +13,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.report.slices import save_slices
 from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
 
 
@@ -156,6 +157,14 @@ def test_a_slice_holds_one_branch_and_the_bank(evaluation: Evaluation) -> None:
     assert piece.branches["branch_id"].tolist() == ["001"]
     with pytest.raises(UsageError, match="unknown branch in 2026Q3 '003'"):
         piece.of_branch("003")
+
+
+def test_no_slice_knows_the_largest_customers(evaluation: Evaluation, tmp_path: Path) -> None:
+    """Cell facts, which hold single customers' amounts, stay out of what a page reads."""
+    assert len(evaluation.cells)
+    assert evaluation.of_branch("001").cells.empty
+    save_slices(evaluation, tmp_path)
+    assert open_evaluation(tmp_path / "branches" / "001").cells.empty
 
 
 def test_a_folder_without_evaluation(tmp_path: Path) -> None:
