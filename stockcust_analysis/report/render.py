@@ -148,6 +148,7 @@ def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
         folder=str(folder),
         cell_seconds=job.cell_seconds,
         page_seconds=job.page_seconds,
+        stopping=stopping,
     )
     return {
         "peak_megabytes": notebook.metadata.papermill.get("peak_megabytes"),

@@ -80,9 +80,12 @@ class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill ha
     """Runs a page's cells and notes what became of the kernel."""
 
     stopped_after = 0.0  # seconds, once a page that went on for ever was killed
+    stopping = threading.Event()  # set when the whole batch is broken off
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **more: Any) -> NotebookNode:
         """Run a cell; when the kernel dies of it, the notebook says so at this cell."""
+        if self.stopping.is_set():  # it was set while the kernel started, and was not there to kill
+            raise DeadKernelError("The batch was broken off.")
         try:
             done: NotebookNode = super().execute_cell(cell, cell_index, **more)
             return done
@@ -133,6 +136,7 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         folder: str | None = None,
         cell_seconds: float = _A_DAY,
         page_seconds: float = _A_DAY,
+        stopping: threading.Event | None = None,
         **_: Any,
     ) -> None:
         """Run all cells. `folder`, for sockets, must have a short path that others cannot read."""
@@ -151,6 +155,7 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
                 resources={"metadata": {"path": place}},
                 config=_sockets_in(Path(place)),
             )
+            client.stopping = stopping or client.stopping
             _LIVE.add(client)
             try:
                 with _killed_after(page_seconds + _GRACE_SECONDS, client):
