@@ -16,6 +16,7 @@ _CONTENTS_FROM: Final = 3
 _LINE: Final = 56.0
 """Width of a full line of a table, in ems of its ordinary size."""
 _NARROW: Final = 0.66
+_LEGIBLE_SIZE: Final = 7.3
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
 _WIDEST_WORDS: Final = 30.0
@@ -154,8 +155,8 @@ def _measured(table: Block) -> dict[str, Any]:
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
     line = _LINE * (0.48 if table.get("half") else 1)
-    # Names break into two lines before all lettering gets small.
-    if (over := sum(widths) - line) > 0:
+    # Lettering gets a little smaller, then names break into two lines, then it gets small.
+    if (over := sum(widths) - line * _ORDINARY_SIZE / _LEGIBLE_SIZE) > 0:
         widths[0] -= min(over, max(widths[0] / 2 - 2, 0))
     total = max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))

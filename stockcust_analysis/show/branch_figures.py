@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib import pyplot as plt
 
 from stockcust_analysis.show import charts
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
-from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
+from stockcust_analysis.show.charts_canvas import HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
 
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def aum_figure(page: BranchPage) -> Drawing:
+def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter."""
     drawn = charts.aum_trend(_own(page), language=page.language, ax=_half())
     return _finished(page, drawn, "aum", "customers")
 
 
-def tier_figure(page: BranchPage) -> Drawing:
+def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
     drawn = charts.tier_pyramid(_now(page), language=page.language, ax=_half())
     return _finished(page, drawn, "tier_pyramid", "customers")
@@ -70,7 +71,7 @@ def co_holding_figure(page: BranchPage) -> Drawing | None:
     return _finished(page, drawn, "co_holding", "cross_sell")
 
 
-def bridge_figure(page: BranchPage) -> Drawing:
+def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw from last quarter's assets to this one's."""
     bridge = page.evaluation.bridge
     own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
@@ -112,8 +113,11 @@ def _charted(page: BranchPage) -> pd.DataFrame:
     return measures[measures["base"] == base]
 
 
-def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing:
-    """Give a chart its caption, and the section's conclusion as words in its place."""
+def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing | None:
+    """Give a chart its caption and the words in its place; None for a chart of nothing."""
+    if drawn.get_label() == NOTHING_DRAWN:
+        plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
+        return None
     words = page.word(caption, "caption")
     opening = section_sentence(page, section)
     told = opening.sentences[0].text if opening else page.word("see_table")

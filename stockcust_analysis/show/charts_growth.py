@@ -237,7 +237,7 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     ends = frame.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].astype(float).dropna()
     dimension = str(frame["dimension"].iloc[0])
-    for member, (before, after) in zip(ends.index, ends.to_numpy(), strict=True):
+    for before, after in ends.to_numpy():
         colour = ACTUAL if after >= before else HIGHLIGHT
         ax.plot([0, 1], [before, after], color=colour, marker="o")
     spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
@@ -257,7 +257,7 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
 
 
 def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
-    """Return where the names stand at both ends: at their value, moved up where they would touch."""
+    """Return where the names stand at both ends: at their value, moved up where they touch."""
     sides = []
     for column in ends:
         order = ends[column].sort_values()

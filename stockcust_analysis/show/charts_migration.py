@@ -49,7 +49,12 @@ def migration_heatmap(
     ax = open_axes(ax)
     if frame.empty or frame["customers"].sum() == 0:
         return say_no_data(ax, language)
-    starts, ends = (_places(frame[frame["customers"] > 0], side) for side in ("from", "to"))
+    # All tiers, so that the picture of a branch with one tier is not one large cell.
+    moved = frame[frame["customers"] > 0]
+    starts, ends = (
+        [each for each in _all_places() if each in names("tier") or each in _places(moved, side)]
+        for side in ("from", "to")
+    )
     counts = frame.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)

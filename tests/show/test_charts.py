@@ -359,7 +359,7 @@ def test_the_inks_tested_are_those_of_the_style() -> None:
     sized_axes(5.0)
     cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     assert cycle[:3] == [INKS[name] for name in list(INKS)[:3]]
-    assert charts_canvas.PALE_HIGHLIGHT == INKS["pale"]
+    assert INKS["pale"] == charts_canvas.PALE_HIGHLIGHT
 
 
 @pytest.mark.parametrize("name", FIGURES)
