@@ -253,10 +253,10 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     rows = page.evaluation.measures
     both = rows[rows["measure"].isin(["silent_rate", "dormancy_rate"])]
     keys = ["quarter", "branch_id", "dimension", "member", "base"]
-    added = both.groupby(keys, as_index=False, dropna=False)["value"].agg(
-        lambda x: x.sum(min_count=2)
-    )
-    return added.assign(measure="silent_rate")
+    added = both.pivot_table(index=keys, columns="measure", values="value", dropna=False)
+    added = added.dropna()
+    told = added.sum(axis=1).rename("value").reset_index()
+    return pd.DataFrame(told).assign(measure="silent_rate")
 
 
 def _run_facts(page: BranchPage) -> dict[str, str]:

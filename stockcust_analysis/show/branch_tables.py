@@ -198,10 +198,12 @@ def measure_table(
 
 def with_unit(page: BranchPage, measure: str, value: float | None) -> str:
     """Return a value as a cell whose neighbours above and below have other units."""
-    if measure_words(measure).kind != "money" or value is None:
+    if value is None or pd.isna(value):
+        return MISSING
+    if measure_words(measure).kind != "money":
         return format_measure(value, measure)
     unit = money_unit([value], page.language)
-    return unit.pattern.format(format_money(value, unit))
+    return unit.short.format(format_money(value, unit))
 
 
 def _compared(page: BranchPage, measure: str, base: str, unit: Unit) -> list[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import (
@@ -25,9 +26,9 @@ from stockcust_analysis.show.charts_canvas import (
     rows_of,
     say_no_data,
     subject_of,
-    use_style,
     without_frame,
 )
+from stockcust_analysis.show.figures import use_style
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.units import (
     format_count,
@@ -184,8 +185,8 @@ def small_multiples(
     for panel, member in zip(panels, members, strict=True):
         for who, colour in ((WHOLE_BANK, REFERENCE), (subject, ACTUAL)):
             told = rows[(rows["member"] == member) & (rows["branch_id"] == who)]
-            told = told.set_index("quarter")["value"].reindex(quarters).astype(float)
-            panel.plot(range(len(quarters)), told, color=colour, marker="o", markersize=2)
+            line = told.set_index("quarter")["value"].reindex(quarters).astype(float)
+            panel.plot(range(len(quarters)), line, color=colour, marker="o", markersize=2)
         last = now.loc[now["member"] == member, "value"].iloc[0]
         panel.set_title(label(member, language, within=dimension), fontsize="small")
         panel.set_title(format_measure(last, measure), loc="right", fontsize="small")
@@ -202,14 +203,15 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     down = -(-count // _PANELS_ABREAST)
     if ax is None:
         use_style()
-        drawn = plt.figure(figsize=(FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54))
-        whole = drawn.add_gridspec(down, _PANELS_ABREAST)
-    else:
-        drawn, spec = ax.figure, ax.get_subplotspec()
-        ax.remove()
-        whole = spec.subgridspec(down, _PANELS_ABREAST) if spec else drawn.add_gridspec(1, 1)
-    places = [whole[at // _PANELS_ABREAST, at % _PANELS_ABREAST] for at in range(count)]
-    return [drawn.add_subplot(place) for place in places]
+        ax = plt.subplots(figsize=(FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54))[1]
+    drawn, place = ax.figure, ax.get_subplotspec()
+    ax.remove()
+    if place is None:
+        raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
+    grid = place.subgridspec(down, _PANELS_ABREAST)
+    return [
+        drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]) for at in range(count)
+    ]
 
 
 def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:

@@ -26,6 +26,8 @@ from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count
 
 _DARK_CELL = 0.6
+_NARROW = 1.5
+"""From so narrow a figure on, English names are set aslant."""
 
 
 def migration_heatmap(
@@ -68,8 +70,9 @@ def migration_heatmap(
         if not text.get_text():
             text.remove()
     ax.set_yticks(np.arange(len(starts)) + 0.5, _words(starts, language), rotation=0)
-    tilted = {"rotation": 30, "ha": "left"} if language == "en" and narrowness(ax) > 1.5 else {}
-    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language), **{"rotation": 0, **tilted})
+    tilted = language == "en" and narrowness(ax) > _NARROW
+    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language),
+                  rotation=30 if tilted else 0, ha="left" if tilted else "center")  # fmt: skip
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
