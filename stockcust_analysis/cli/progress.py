@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from stockcust_analysis.report.render import PageResult
+
+
+def pieces_written() -> Callable[[int, int], None]:
+    """Return what shows how many pieces of a large table are written."""
+    bar = click.progressbar(length=0, label="Pieces", show_pos=True, file=sys.stderr)
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            bar.length = total
+            bar.update(done - bar.pos)
+            if done == total:
+                bar.render_finish()
+        elif done:
+            click.echo(f"[{done}/{total}] pieces written", err=True)
+
+    return show
 
 
 class Progress:

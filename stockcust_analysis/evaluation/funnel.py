@@ -47,7 +47,7 @@ def mid_p_z(count: npt.ArrayLike, n: npt.ArrayLike, centre: float) -> Values:
     y, number = np.asarray(count, float), np.asarray(n, float)
     below, above = _mid_p(y, number, centre), _mid_p(number - y, number, 1 - centre)
     z = np.where(below < above, special.ndtri(below), -special.ndtri(above))
-    return np.clip(z, -_FARTHEST, _FARTHEST)
+    return np.asarray(np.clip(z, -_FARTHEST, _FARTHEST))
 
 
 def paule_mandel(values: npt.ArrayLike, variances: npt.ArrayLike) -> tuple[float, float]:
@@ -153,4 +153,4 @@ def _lower(n: Values, p: float, tail: float) -> Values:
     start = np.ceil(np.nan_to_num(special.bdtrik(tail, n, p)))
     start = np.where(_mid_p(start, n, p) >= tail, start - 1, start)
     at, step = _mid_p(start, n, p), _mid_p(start + 1, n, p)
-    return np.maximum(start + (tail - at) / (step - at), 0.0)
+    return np.asarray(np.maximum(start + (tail - at) / (step - at), 0.0))
