@@ -62,7 +62,7 @@ def side_by_side(pages: list[bytes]) -> bytes:
         sheet.paste(image, (left, GAP))
         left += image.width + GAP
     stream = BytesIO()
-    sheet.quantize(64).save(stream, format="PNG", optimize=True)
+    sheet.quantize(200).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
 
 

@@ -6,6 +6,7 @@ The customers themselves stay on the lists; these tables hold counts and sums on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import narwhals.stable.v2 as nw
@@ -13,7 +14,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import Frame, collected, lazily
 from stockcust_analysis.measures.hold_out import hold_out
@@ -37,6 +38,12 @@ _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOT_A_TASK = ("set_aside",)
 _NOTABLE = 0.001
+
+
+def with_worklists(evaluation: Evaluation, bank: Bank, *, policy: Policy) -> Evaluation:
+    """Return the evaluation with what the lists ask now and what last quarter's lists brought."""
+    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=policy)
+    return replace(evaluation, worklists=lists, outcomes=outcomes)
 
 
 def worklist_tables(

@@ -79,12 +79,18 @@ def _paired(blocks: Sequence[Block]) -> Iterator[Block]:
             waiting = block
         elif waiting is not None:
             pair = block.get("half")
-            yield from [{"kind": "pair", "items": [waiting, block]}] if pair else [waiting, block]
+            together = {"kind": "pair", "items": [waiting, block]}
+            yield from [together] if pair else [_alone(waiting), block]
             waiting = None
         else:
             yield block
     if waiting is not None:
-        yield waiting
+        yield _alone(waiting)
+
+
+def _alone(half: Block) -> Block:
+    """Return a half that has no other beside it: a table keeps its narrow form."""
+    return {**half, "share": _NARROW} if half["kind"] == "table" else half
 
 
 def first_heading(blocks: Sequence[Block]) -> str:

@@ -16,6 +16,8 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.worklists import with_worklists
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import fonts
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.manifest import output_hashes, package_versions, write_json
@@ -108,6 +110,7 @@ def make_reports(
         policy=options.policy,
         first_quarter=options.first_quarter,
     )
+    evaluation = with_worklists(evaluation, bank, policy=load_policy(options.policy))
     folder = out / str(evaluation.quarter)
     jobs = _jobs(evaluation, options, folder.resolve())
     evaluation.save(folder / "evaluation")

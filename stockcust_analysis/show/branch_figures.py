@@ -89,6 +89,44 @@ def migration_figure(page: BranchPage) -> Drawing | None:
     return _finished(page, drawn, "migration_heatmap", "customers")
 
 
+def migration_flow_figure(page: BranchPage) -> Drawing | None:
+    """Draw the moves between tiers as bands, rises dark and falls orange."""
+    if page.is_small:
+        return None
+    moves = page.evaluation.migration
+    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
+    drawn = charts.migration_flow(own, language=page.language, ax=sized_axes(8.0))
+    return _finished(page, drawn, "migration_flow", "customers")
+
+
+def tier_slope_figure(page: BranchPage) -> Drawing | None:
+    """Draw how the tiers' shares of assets moved since the first quarter told."""
+    own = _own(page)
+    rows = own[own["measure"] == "tier_aum_share"]
+    drawn = charts.slope_chart(rows, language=page.language, ax=sized_axes(6.5))
+    return _finished(page, drawn, "tier_slope", "customers")
+
+
+def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
+    """Draw how last quarter's dormant customers became this quarter's."""
+    if page.is_small:
+        return None
+    own = _own(page)
+    rows = own[own["quarter"] == page.quarter]
+    drawn = charts.dormancy_flow(rows, language=page.language, ax=sized_axes(5.2))
+    return _finished(page, drawn, "dormancy_flow", "dormancy")
+
+
+def penetration_panels_figure(page: BranchPage) -> Drawing | None:
+    """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
+    if page.is_small:
+        return None
+    rows = _charted(page)
+    rows = rows[(rows["measure"] == "penetration") & (rows["member"] != "deposit")]
+    drawn = charts.small_multiples(rows, language=page.language)
+    return _finished(page, drawn, "penetration_panels", "cross_sell")
+
+
 def _half(height: float = 5.4) -> Axes:
     """Return axes for a figure that stands beside another."""
     return sized_axes(height, HALF_WIDTH)

@@ -94,6 +94,13 @@ def concentration_table(page: BranchPage) -> Table | None:
     return measure_table(page, rows, "concentration", half=True)
 
 
+def sensitivity_table(page: BranchPage) -> Table | None:
+    """Return how concentrated the assets would be without the largest customers."""
+    names_of = ("gini", "gini_without_1", "gini_without_10",
+                "top_20_share", "top_20_share_without_1", "top_20_share_without_10")  # fmt: skip
+    return measure_table(page, [(measure, "funded") for measure in names_of], "sensitivity")
+
+
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
     tiers = [*reversed(names("tier"))]
