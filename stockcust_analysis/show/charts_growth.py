@@ -203,12 +203,15 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     down = -(-count // _PANELS_ABREAST)
     if ax is None:
         use_style()
-        ax = plt.subplots(figsize=(FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54))[1]
+        size = (FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
+        ax = plt.subplots(figsize=size, layout="none")[1]
+        room = 0.4 / (0.4 + 2.3 * down)
+        ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
     drawn, place = ax.figure, ax.get_subplotspec()
     ax.remove()
     if place is None:
         raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
-    grid = place.subgridspec(down, _PANELS_ABREAST)
+    grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.45, wspace=0.1)
     return [
         drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]) for at in range(count)
     ]

@@ -63,10 +63,12 @@ def migration_heatmap(
     words = counts.map(lambda n: format_count(n) if n else "")
     sns.heatmap(
         parts, annot=words, fmt="", vmin=0, vmax=1, cbar=False, linewidths=0.8,
+        xticklabels=False, yticklabels=False,
         linecolor="white", cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), ax=ax,
     )  # fmt: skip
     for text, part in zip(list(ax.texts), parts.to_numpy().ravel(), strict=True):
         text.set_color("white" if part >= _DARK_CELL else "black")
+        text.set_in_layout(False)  # it lies in its cell; measuring it takes time
         if not text.get_text():
             text.remove()
     ax.set_yticks(np.arange(len(starts)) + 0.5, _words(starts, language), rotation=0)
