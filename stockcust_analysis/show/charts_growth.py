@@ -66,7 +66,7 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     >>> steps = pd.DataFrame({"component": ["opening", "new", "drained", "closing"],
     ...     "amount": [1e6, 4e5, -1e5, 1.3e6]})
     >>> [words.get_text() for words in bridge_chart(steps).texts]
-    ['100.00', '+40.00', '-10.00', '130.00']
+    ['100.0', '+40.0', '-10.0', '130.0']
     """
     require_known(frame["component"], names("component"), "the bridge")
     at_end = frame["component"].isin(_ENDS)
@@ -211,7 +211,7 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     ax.remove()
     if place is None:
         raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
-    grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.45, wspace=0.1)
+    grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
     return [
         drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]) for at in range(count)
     ]
