@@ -156,7 +156,8 @@ def _measured(table: Block) -> dict[str, Any]:
         cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
-        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 4.5)))
+        unbroken = 4.5 if table.get("half") else 8.0
+        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, unbroken)))
         after_numbers = (before, column["align"]) == ("right", "left")
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
