@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.funnel import (
@@ -33,7 +34,7 @@ from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 COMPARISON_COLUMNS = (
     "branch_id", "peer_group", "measure", "base", "kind", "n", "value", "compared",
     "centre", "lower_95", "upper_95", "lower_998", "upper_998", "z", "verdict",
-    "rank_low", "rank_high", "expected_ratio", "shrunk_value", "movement",
+    "rank", "rank_of", "rank_low", "rank_high", "expected_ratio", "shrunk_value", "movement",
     "movement_standard_error",
 )  # fmt: skip
 _SUMS = {
@@ -89,8 +90,9 @@ def comparison(
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
         95 %), empty among fewer than `least_branches` peers, where limits show chance alone.
-        `rank_low` to `rank_high`: best and worst rank, jointly certain at the policy's level; rank
-        1 is the best, for a neutral measure the highest. `expected_ratio`: numerator / what the
+        `rank` among `rank_of` peers, equals sharing one; `rank_low` to `rank_high`: best and worst
+        rank, jointly certain at the policy's level; rank 1 is the best, for a neutral measure the
+        highest. `expected_ratio`: numerator / what the
         bank's rates by tier and tenure would give. `shrunk_value` is for display only, never for
         scores. `movement_standard_error` takes the two quarters as independent; as they share most
         customers it is rather too large.
@@ -204,7 +206,8 @@ def _among(
     return {
         "n": n.astype(int), "centre": np.full_like(value, spread.centre), **limits, "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", _WORD),
-        "rank_low": best, "rank_high": worst,
+        "rank": rankdata(-value if upwards else value, "min"),
+        "rank_of": np.full(value.size, value.size), "rank_low": best, "rank_high": worst,
         "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
     }  # fmt: skip
 

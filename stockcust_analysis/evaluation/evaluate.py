@@ -219,7 +219,7 @@ def _judged(
     cells = pd.concat(
         [
             cell_table(quarters[each].asked, measures=measures, quarter=str(each),
-                       rule=policy.comparison)
+                       rule=policy.comparison, amounts=each == target)
             for each in (target.previous, target) if each in quarters
         ],
         ignore_index=True,

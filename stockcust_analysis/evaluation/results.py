@@ -80,7 +80,7 @@ class Evaluation:
             for name, frame in self._tables().items()
             if "branch_id" in frame
         }
-        return Evaluation(**{**self.__dict__, **tables, "cells": pd.DataFrame()})
+        return Evaluation(**{**self.__dict__, **tables, "cells": self.cells.head(0)})
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder that only its owner can read."""

@@ -6,7 +6,6 @@ The customers themselves stay on the lists; these tables hold counts and sums on
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 import narwhals.stable.v2 as nw
@@ -14,7 +13,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import Frame, collected, lazily
 from stockcust_analysis.measures.hold_out import hold_out
@@ -38,12 +37,6 @@ _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOT_A_TASK = ("set_aside",)
 _NOTABLE = 0.001
-
-
-def with_worklists(evaluation: Evaluation, bank: Bank, *, policy: Policy) -> Evaluation:
-    """Return the evaluation with what the lists ask now and what last quarter's lists brought."""
-    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=policy)
-    return replace(evaluation, worklists=lists, outcomes=outcomes)
 
 
 def worklist_tables(
@@ -84,7 +77,7 @@ def bank_worklist_facts(
 
     Where the bank has customers of three months before, money that is leaving shows.
     """
-    days = _snapshots(bank)
+    days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
     before, today = cutoff(as_of, _MONTHS_BEFORE), structure or as_of
@@ -156,15 +149,6 @@ def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
     contacts = bank.table("contacts") if "contacts" in bank.columns else None
     facts = customer_facts(customers, holdings, policy=policy, as_of=day, contacts=contacts)
     return bank.keep(facts)
-
-
-def _snapshots(bank: Bank) -> set[date]:
-    """Return the days of which the bank has customers and holdings."""
-    customers, holdings = (
-        collected(lazily(bank.table(name)).select("as_of").unique())["as_of"]
-        for name in ("customers", "holdings")
-    )
-    return {day.date() for day in set(customers) & set(holdings)}
 
 
 def most_pressing(

@@ -24,8 +24,8 @@ from stockcust_analysis.measures.frames import (
     like,
 )
 from stockcust_analysis.measures.holdings import (
-    HAS_BALANCE,
     active_account,
+    balance,
     join_flags,
     obliged_flag,
     snapshot,
@@ -150,7 +150,7 @@ def holding_flags(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: Pro
                   as_of: date) -> dict[str, nw.Expr]:  # fmt: skip
     """Return `exempt`, `matured_lately` and `large_account` of each account, 0 or 1."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    large = looked_at(rule, families) & ~below_cap(cents_or_zero("balance"), rule)
+    large = looked_at(rule, families) & ~below_cap(balance(holdings), rule)
     return {
         "exempt": exempt_flag(holdings, rule, families, as_of),
         "matured_lately": matured_lately_flag(holdings, rule, families, as_of),
@@ -188,7 +188,7 @@ def exempt_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: Produ
         for product in one.products
     }
     conditions = [
-        unmatured(holdings, as_of) & (nw.col("product") == "time_deposit") & HAS_BALANCE
+        unmatured(holdings, as_of) & (nw.col("product") == "time_deposit") & (balance(holdings) > 0)
         if code == UNMATURED_TIME_DEPOSIT
         else active_account(holdings, known.get(code, Family(code, "", "", (code,))), as_of)
         for code in rule.exempt

@@ -37,6 +37,7 @@ from stockcust_analysis.measures.holdings import (
     join_flags,
     obliged_flag,
     snapshot,
+    with_balance,
 )
 from stockcust_analysis.measures.openings import opening_amounts
 from stockcust_analysis.measures.tenure import tenure_columns
@@ -107,7 +108,7 @@ def customer_facts(
     present = _in_scope(snapshot(table, as_of), policy, as_of)
     _require_usable(present, as_of)
     require_evidence(present, policy.dormancy, as_of, holdings, contacts)
-    accounts = snapshot(lazily(holdings), as_of)
+    accounts = with_balance(snapshot(lazily(holdings), as_of))
     return like(customers, _facts(present, accounts, policy, as_of, contacts))
 
 

@@ -14,7 +14,7 @@ from stockcust_analysis.measures.checks import require_columns, require_same_eng
 from stockcust_analysis.measures.frames import after, cents_or_zero, day, flag
 from stockcust_analysis.policy import Family, ProductFamilies
 
-HAS_BALANCE = cents_or_zero("balance") > 0
+_BALANCE = "balance_cents"
 _LOAN = Family("loan", "", "", ("loan",))
 _POLICY = Family("insurance", "", "", ("insurance",), ("balance", "in_force"))
 
@@ -25,6 +25,17 @@ def snapshot(table: nw.LazyFrame[Any], as_of: date) -> nw.LazyFrame[Any]:
         return table
     days = day(table, "as_of")
     return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
+
+
+def with_balance(holdings: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return the accounts with their balance in cents, for whoever asks for it many times."""
+    return holdings.with_columns(cents_or_zero("balance").alias(_BALANCE))
+
+
+def balance(holdings: nw.LazyFrame[Any]) -> nw.Expr:
+    """Return the balance of an account in cents, 0 where it is empty."""
+    made = _BALANCE in holdings.collect_schema().names()
+    return nw.col(_BALANCE) if made else cents_or_zero("balance")
 
 
 def join_flags(
@@ -47,7 +58,8 @@ def join_flags(
         *(nw.col(name).max() for name in flags), *(nw.col(name).sum() for name in sums)
     )
     return customers.join(held, on="customer_id", how="left").with_columns(
-        nw.col(name).fill_null(0).cast(nw.Int64) for name in (*flags, *sums)
+        *(nw.col(name).fill_null(0).cast(nw.Int8) for name in flags),
+        *(nw.col(name).fill_null(0).cast(nw.Int64) for name in sums),
     )
 
 
@@ -76,7 +88,7 @@ def aum_amounts(holdings: nw.LazyFrame[Any], families: ProductFamilies) -> dict[
     if average not in holdings.collect_schema().names():
         average = "balance"
     return {
-        "held_cents": cents_or_zero("balance").clip(0) * counts,
+        "held_cents": balance(holdings).clip(0) * counts,
         "held_average_cents": cents_or_zero(average).clip(0) * counts,
     }
 
@@ -89,7 +101,7 @@ def active_account(holdings: nw.LazyFrame[Any], family: Family, as_of: date | No
     columns = holdings.collect_schema().names()
     evidence: list[nw.Expr] = []
     if "balance" in family.active_if:
-        evidence.append(HAS_BALANCE)
+        evidence.append(balance(holdings) > 0)
     if "in_force" in family.active_if and "matures_on" in columns:
         evidence.append(_in_force(holdings, as_of))
     if "used" in family.active_if and "used_recently" in columns:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
@@ -119,17 +118,8 @@ def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -
 
 
 def _places(comparison: pd.DataFrame, branch_id: str) -> pd.DataFrame:
-    """Return the branch's comparisons with its rank among how many peers; empty without any."""
-    if comparison.empty:
-        return comparison
-    compared = comparison.get("compared", comparison["value"])
-    upwards = [measure_words(name).higher_is_better != "no" for name in comparison["measure"]]
-    signed = compared.where(np.array(upwards), -compared)
-    groups = signed.groupby([comparison[name] for name in ("measure", "base", "peer_group")])
-    ranked = comparison.assign(
-        rank=groups.rank("min", ascending=False), rank_of=groups.transform("count")
-    )
-    return ranked[ranked["branch_id"] == branch_id]
+    """Return how the branch compares with its peers; empty without any."""
+    return comparison[comparison["branch_id"] == branch_id] if len(comparison) else comparison
 
 
 def cover(page: BranchPage) -> Document:

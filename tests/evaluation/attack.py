@@ -192,7 +192,7 @@ class Attack:
                     minus=tuple(step(x, "amount") for x in leave))  # fmt: skip
         self._equal(step("closing", "customers"), step("opening", "customers"),
                     step("new", "customers"), step("transferred_in", "customers"),
-                    minus=(step("closed", "customers"), step("transferred_out", "customers")))  # fmt: skip
+                    minus=tuple(step(x, "customers") for x in leave[2:]))  # fmt: skip
         self._within(step("closing", "customers"), *(step(x, "customers") for x in
                      ("new", "returned", "grown", "shrunk", "drained")))  # fmt: skip
 
@@ -218,7 +218,7 @@ class Attack:
 
     def _branches_and_bank(self, names: list[Name]) -> None:
         """Write down that branches add up to the bank, but for customers who changed branch."""
-        moves = ("retention", "upgrade", "downgrade", "growth", "attrition", "arrived", "dormant_moved",
+        moves = ("retention", "upgrade", "downgrade", "growth", "attrition", "arrived", "moved",
                  "dormant_left", "newly", "reactivat", "transferred", "returned")  # fmt: skip
         by_label: dict[Name, list[Name]] = defaultdict(list)
         for name in names:

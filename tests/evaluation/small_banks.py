@@ -82,17 +82,21 @@ def _measures(people: pd.DataFrame, quarter: str) -> tuple[pd.DataFrame, list[tu
         for base, group in (("all", frame), ("funded", frame[frame["aum"] >= 100])):
             n = len(group)
 
-            def rate(measure: str, top: float, bottom: float, dimension: str = "",
-                     member: str = "", base: str = base, n: int = n, branch: str = branch) -> None:  # fmt: skip
+            def rate(
+                measure: str, top: float, bottom: float, dimension: str = "", member: str = "",
+                base: str = base, n: int = n, branch: str = branch,
+            ) -> None:  # fmt: skip
                 value = top / bottom if bottom else np.nan
                 rows.append(
                     (quarter, branch, dimension, member, measure, base, n, top, bottom, value)
                 )
 
-            def money(measure: str, amounts: pd.Series, bottom: float, dimension: str = "",
-                      member: str = "", base: str = base, branch: str = branch) -> None:  # fmt: skip
+            def money(
+                measure: str, amounts: pd.Series, bottom: float, dimension: str = "",
+                member: str = "", base: str = base, branch: str = branch,
+            ) -> None:  # fmt: skip
                 rate(measure, round(float(amounts.sum()), 2), bottom, dimension, member)
-                top = amounts[amounts != 0].abs().nlargest(2).tolist() + [np.nan, np.nan]
+                top = [*amounts[amounts != 0].abs().nlargest(2), np.nan, np.nan]
                 facts.append((quarter, branch, dimension, member, measure, base,
                               int((amounts != 0).sum()), *top[:2]))  # fmt: skip
 

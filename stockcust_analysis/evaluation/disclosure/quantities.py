@@ -119,15 +119,30 @@ def _measure_numbers(measures: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for part in PARTS:
         kept = rows[~total] if part == "denominator" else rows
         names = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
-        place = {"table": "measures", "row": kept.index, "column": part, "value": kept[part]}
+        place: dict[str, Any] = {
+            "table": "measures",
+            "row": kept.index,
+            "column": part,
+            "value": kept[part],
+        }
         yield kept[names].assign(kind="measure", part=part, **place)
 
 
 def _own_numbers(table: pd.DataFrame, name: str, first: str, second: str) -> Iterator[pd.DataFrame]:
     """Return the numbers of a table with a shape of its own, its labels as those of a measure."""
     for part in PRINTED[name]:
-        key = {"kind": name, "dimension": table[first], "member": table[second], "measure": name}
-        place = {"table": name, "row": table.index, "column": part, "value": table[part]}
+        key: dict[str, Any] = {
+            "kind": name,
+            "dimension": table[first],
+            "member": table[second],
+            "measure": name,
+        }
+        place: dict[str, Any] = {
+            "table": name,
+            "row": table.index,
+            "column": part,
+            "value": table[part],
+        }
         yield table[["quarter", "branch_id"]].assign(**key, base="all", part=part, **place)
 
 
@@ -152,9 +167,8 @@ def _pair_numbers(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def quantities_of(numbers: pd.DataFrame) -> tuple[Quantities, Indices, Indices]:
     """Return the numbers as columns by block, and the block and column of every number."""
-    block, blocks = pd.MultiIndex.from_frame(numbers[["quarter", "branch_id"]]).factorize(sort=True)
-    names = pd.MultiIndex.from_frame(numbers[list(Key._fields)])
-    column, columns = names.factorize(sort=True)
+    block, blocks = _numbered(numbers[["quarter", "branch_id"]])
+    column, columns = _numbered(numbers[list(Key._fields)])
     keys = tuple(Key(*map(str, name)) for name in columns)
     money = np.array([is_money(key) for key in keys])
     amounts = numbers["value"].to_numpy(float)
@@ -162,6 +176,12 @@ def quantities_of(numbers: pd.DataFrame) -> tuple[Quantities, Indices, Indices]:
     # Adding 0 turns -0 into 0: columns are compared byte by byte.
     values[block, column] = np.rint(np.where(money[column], amounts * 100, amounts)) + 0.0
     return Quantities(blocks, keys, values, np.ones(len(keys), bool)), block, column
+
+
+def _numbered(labels: pd.DataFrame) -> tuple[Indices, pd.MultiIndex]:
+    """Return the rows of labels as numbers, and what each number stands for, sorted."""
+    numbers, distinct = pd.MultiIndex.from_frame(labels).factorize(sort=True)
+    return numbers.astype(np.int64), pd.MultiIndex.from_tuples(distinct)
 
 
 def named(key: Key, name: str) -> Key:

@@ -94,28 +94,32 @@ def _known(system: System, facts: pd.DataFrame) -> _Known:
     column = {key: place for place, key in enumerate(keys)}
     for key, place in column.items():
         counted = _heads(key)
-        if counted in column:
+        if counted is not None and counted in column:
             here, there = system.cell[:, place], system.cell[:, column[counted]]
             both = (here >= 0) & (there >= 0)
             known.contributors[here[both]] = system.values[there[both]]
-    facts = facts[facts["contributors"].notna()]
-    names = ["dimension", "member", "measure", "base"]
-    block = system.quantities.blocks.get_indexer(
-        pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
-    )
-    told = [
-        column.get(Key("bridge" if row[0] == "bridge" else "measure", *row, part), -1)
-        for row in facts[names].astype(str).itertuples(index=False, name=None)
-        for part in ["amount" if row[0] == "bridge" else "numerator"]
-    ]
-    place = np.array(told, int)
-    cell = np.where((block >= 0) & (place >= 0), system.cell[block, place], -1)
-    kept = facts[cell >= 0]
-    cell = cell[cell >= 0]
+    cell, kept = _placed(system, facts[facts["contributors"].notna()])
     known.contributors[cell] = kept["contributors"]
     known.largest[cell] = np.rint(kept["largest"].astype(float) * 100)
     known.second[cell] = np.rint(kept["second_largest"].astype(float).fillna(0) * 100)
     return known
+
+
+def _placed(system: System, facts: pd.DataFrame) -> tuple[Indices, pd.DataFrame]:
+    """Return the cells that facts are given of, and these facts."""
+    column = {key: place for place, key in enumerate(system.quantities.keys)}
+    blocks = pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
+    block = system.quantities.blocks.get_indexer(blocks)
+    labels = facts[["dimension", "member", "measure", "base"]].astype(str)
+    keys = [
+        Key("bridge", member, member, "bridge", "all", "amount")
+        if dimension == "bridge"
+        else Key("measure", dimension, member, measure, base, "numerator")
+        for dimension, member, measure, base in labels.itertuples(index=False, name=None)
+    ]
+    place = np.array([column.get(key, -1) for key in keys], np.int64)
+    cell = np.where((block >= 0) & (place >= 0), system.cell[block, place], -1)
+    return cell[cell >= 0], facts[cell >= 0]
 
 
 def _heads(amount: Key) -> Key | None:

@@ -119,9 +119,9 @@ def _rests(given: Quantities, column: Mapping[Key, int]) -> _Named:
         if key.kind != "measure":
             continue
         denominator = column.get(key._replace(part="denominator"), -1)
-        if key.part == "numerator" and denominator >= 0:
-            if key.measure not in {*declared["means"], *declared["staff"], *declared["signed"]}:
-                yield key._replace(part="rest"), {denominator: 1, place: -1, _NEW: -1}
+        is_part = key.measure not in {*declared["means"], *declared["staff"], *declared["signed"]}
+        if key.part == "numerator" and denominator >= 0 and is_part:
+            yield key._replace(part="rest"), {denominator: 1, place: -1, _NEW: -1}
         n = column.get(key._replace(part="n"), -1)
         plain = not key.dimension and key.measure not in declared["staff"]
         if key.part == "denominator" and n >= 0 and plain and not money[place]:
@@ -221,13 +221,13 @@ def _cells(
     told = values[origin[:, 0], origin[:, 1]]
     now, then = given.rows_of(quarter), given.rows_of(previous)
     names = given.blocks[then].get_level_values(1)
-    source = names.get_indexer(given.blocks[now].get_level_values(1)) if len(then) else -1 + 0 * now
+    source = names.get_indexer(given.blocks[now].get_level_values(1))
     pairs = [(n, then[s]) for n, s in zip(now, source, strict=True) if s >= 0]
-    for column, before in openings(given).items():
+    for place_now, place_then in openings(given).items():
         for row, old in pairs:
-            here, there = cell[row, first[column]], cell[old, first[before]]
-            if here >= 0 and there >= 0 and told[here] == told[there]:
-                cell[row, first[column]] = there
+            opening, closing = int(cell[row, first[place_now]]), int(cell[old, first[place_then]])
+            if opening >= 0 and closing >= 0 and told[opening] == told[closing]:
+                cell[row, first[place_now]] = closing
     return cell[:, first], told, origin
 
 
