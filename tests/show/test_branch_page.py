@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pandas as pd
-import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
@@ -110,19 +109,3 @@ def test_overview_has_one_unit_and_no_empty_column() -> None:
     labels = [column.label for column in shown.columns]
     assert labels == ["指标", "单位", "本季", "环比", "全行"]
     assert {row[1] for row in shown.rows if "元" in row[1]} == {"亿元"}
-
-
-@pytest.mark.parametrize("upwards", [True, False])
-def test_places_count_in_the_measures_direction(upwards: bool) -> None:
-    """Of three branches B01 is first in the highest share, and last in dormancy of that size."""
-    measure = "multi_product_share" if upwards else "dormancy_rate"
-    compared = pd.DataFrame(
-        {
-            "branch_id": ["B01", "B02", "B03"], "peer_group": "bank", "measure": measure,
-            "base": "funded", "value": [0.5, 0.4, 0.3], "rank_low": 1, "rank_high": 3,
-        }
-    )  # fmt: skip
-    places = page_of(story(), comparison=compared).places
-    assert places[["branch_id", "rank", "rank_of"]].to_numpy().tolist() == [
-        ["B01", 1 if upwards else 3, 3]
-    ]
