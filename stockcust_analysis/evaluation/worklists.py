@@ -36,6 +36,7 @@ _OUTCOME_FACTS = (
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOT_A_TASK = ("set_aside",)
+_NOTABLE = 0.001
 
 
 def worklist_tables(
@@ -157,7 +158,7 @@ def most_pressing(
 
     What falls due before the end of the period comes first, by its day. Then come the lists on
     which the branch has more money at stake than a branch of its size has on average, by how much
-    more; then the rest in the policy's order.
+    more (a thousandth of its assets and above); then the rest by the money at stake.
 
     Parameters
     ----------
@@ -182,9 +183,14 @@ def most_pressing(
     assets = measures[(measures["measure"] == "aum_period_end") & (measures["base"] == "all")]
     assets = assets.sort_values("quarter").drop_duplicates("branch_id", keep="last")
     by_branch = assets.set_index("branch_id")["value"]
-    part = float(by_branch.get(branch_id, 0)) / (float(by_branch.get(WHOLE_BANK, 0)) or 1.0)
+    assets_here = float(by_branch.get(branch_id, 0))
+    part = assets_here / (float(by_branch.get(WHOLE_BANK, 0)) or 1.0)
     whole = table[table["branch_id"] == WHOLE_BANK].set_index("list")["amount"]
-    more = (own["amount"] - own["list"].map(whole).fillna(0) * part).clip(lower=0)
+    more = own["amount"] - own["list"].map(whole).fillna(0) * part
+    more = more.where(more >= _NOTABLE * assets_here, 0)
     early = own["due_on"].where(own["due_on"] < own["due_on"].max(), "9999")
-    order = own.assign(early=early, more=-more, place=range(len(own)))
-    return order.sort_values(["early", "more", "place"]).head(most)[list(table.columns)]
+    order = own.assign(early=early, more=more)
+    order = order.sort_values(
+        ["early", "more", "amount"], ascending=[True, False, False], kind="stable"
+    )
+    return order.head(most)[list(table.columns)]

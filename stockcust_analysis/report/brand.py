@@ -89,7 +89,7 @@ class Brand:
 
 
 def load_brand(path: str | Path) -> Brand:
-    """Read a bank's look from a TOML file, and check that it can be read and printed.
+    r"""Read a bank's look from a TOML file, and check that it can be read and printed.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def load_brand(path: str | Path) -> Brand:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "brand.toml")
-    ...     _ = file.write_text('[colours]\\nbrand = "#0B5D3B"')
+    ...     _ = file.write_text('[colours]\nbrand = "#0B5D3B"')
     ...     load_brand(file).colours["brand"]
     '#0B5D3B'
     """

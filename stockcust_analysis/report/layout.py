@@ -16,6 +16,7 @@ _CONTENTS_FROM: Final = 3
 _LINE: Final = 56.0
 """Width of a full line of a table, in ems of its ordinary size."""
 _NARROW: Final = 0.66
+_LEGIBLE_SIZE: Final = 7.3
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
 _WIDEST_WORDS: Final = 30.0
@@ -78,12 +79,18 @@ def _paired(blocks: Sequence[Block]) -> Iterator[Block]:
             waiting = block
         elif waiting is not None:
             pair = block.get("half")
-            yield from [{"kind": "pair", "items": [waiting, block]}] if pair else [waiting, block]
+            together = {"kind": "pair", "items": [waiting, block]}
+            yield from [together] if pair else [_alone(waiting), block]
             waiting = None
         else:
             yield block
     if waiting is not None:
-        yield waiting
+        yield _alone(waiting)
+
+
+def _alone(half: Block) -> Block:
+    """Return a half that has no other beside it: a table keeps its narrow form."""
+    return {**half, "share": _NARROW} if half["kind"] == "table" else half
 
 
 def first_heading(blocks: Sequence[Block]) -> str:
@@ -149,13 +156,14 @@ def _measured(table: Block) -> dict[str, Any]:
         cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
-        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 4.5)))
+        unbroken = 4.5 if table.get("half") else 8.0
+        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, unbroken)))
         after_numbers = (before, column["align"]) == ("right", "left")
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
     line = _LINE * (0.48 if table.get("half") else 1)
-    # Names break into two lines before all lettering gets small.
-    if (over := sum(widths) - line) > 0:
+    # Lettering gets a little smaller, then names break into two lines, then it gets small.
+    if (over := sum(widths) - line * _ORDINARY_SIZE / _LEGIBLE_SIZE) > 0:
         widths[0] -= min(over, max(widths[0] / 2 - 2, 0))
     total = max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
@@ -171,7 +179,7 @@ def _measured(table: Block) -> dict[str, Any]:
 def _width(text: str) -> float:
     """Return the width of a text in ems: Chinese characters are one wide, others about half.
 
-    >>> _width("支行A1")
+    >>> round(_width("支行A1"), 2)
     3.1
     """
     return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.55 for each in text)

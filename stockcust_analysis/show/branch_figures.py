@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from matplotlib import pyplot as plt
 
 from stockcust_analysis.show import charts
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
-from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
+from stockcust_analysis.show.charts_canvas import HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
 
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def aum_figure(page: BranchPage) -> Drawing:
+def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter."""
     drawn = charts.aum_trend(_own(page), language=page.language, ax=_half())
     return _finished(page, drawn, "aum", "customers")
 
 
-def tier_figure(page: BranchPage) -> Drawing:
+def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
     drawn = charts.tier_pyramid(_now(page), language=page.language, ax=_half())
     return _finished(page, drawn, "tier_pyramid", "customers")
@@ -70,7 +71,7 @@ def co_holding_figure(page: BranchPage) -> Drawing | None:
     return _finished(page, drawn, "co_holding", "cross_sell")
 
 
-def bridge_figure(page: BranchPage) -> Drawing:
+def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw from last quarter's assets to this one's."""
     bridge = page.evaluation.bridge
     own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
@@ -86,6 +87,44 @@ def migration_figure(page: BranchPage) -> Drawing | None:
     own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
     drawn = charts.migration_heatmap(own, language=page.language, ax=_half(6.0))
     return _finished(page, drawn, "migration_heatmap", "customers")
+
+
+def migration_flow_figure(page: BranchPage) -> Drawing | None:
+    """Draw the moves between tiers as bands, rises dark and falls orange."""
+    if page.is_small:
+        return None
+    moves = page.evaluation.migration
+    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
+    drawn = charts.migration_flow(own, language=page.language, ax=sized_axes(8.0))
+    return _finished(page, drawn, "migration_flow", "customers")
+
+
+def tier_slope_figure(page: BranchPage) -> Drawing | None:
+    """Draw how the tiers' shares of assets moved since the first quarter told."""
+    own = _own(page)
+    rows = own[own["measure"] == "tier_aum_share"]
+    drawn = charts.slope_chart(rows, language=page.language, ax=sized_axes(6.5))
+    return _finished(page, drawn, "tier_slope", "customers")
+
+
+def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
+    """Draw how last quarter's dormant customers became this quarter's."""
+    if page.is_small:
+        return None
+    own = _own(page)
+    rows = own[own["quarter"] == page.quarter]
+    drawn = charts.dormancy_flow(rows, language=page.language, ax=sized_axes(5.2))
+    return _finished(page, drawn, "dormancy_flow", "dormancy")
+
+
+def penetration_panels_figure(page: BranchPage) -> Drawing | None:
+    """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
+    if page.is_small:
+        return None
+    rows = _charted(page)
+    rows = rows[(rows["measure"] == "penetration") & (rows["member"] != "deposit")]
+    drawn = charts.small_multiples(rows, language=page.language)
+    return _finished(page, drawn, "penetration_panels", "cross_sell")
 
 
 def _half(height: float = 5.4) -> Axes:
@@ -112,8 +151,11 @@ def _charted(page: BranchPage) -> pd.DataFrame:
     return measures[measures["base"] == base]
 
 
-def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing:
-    """Give a chart its caption, and the section's conclusion as words in its place."""
+def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing | None:
+    """Give a chart its caption and the words in its place; None for a chart of nothing."""
+    if drawn.get_label() == NOTHING_DRAWN:
+        plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
+        return None
     words = page.word(caption, "caption")
     opening = section_sentence(page, section)
     told = opening.sentences[0].text if opening else page.word("see_table")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -21,8 +21,7 @@ from stockcust_analysis.show.comparisons import comparisons
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words, names
-from stockcust_analysis.show.tables import Table, table
+from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
 IDLE = "idle_customers"
@@ -71,6 +70,25 @@ class BranchPage:
             cells[(*key, base)] = (value, numerator)
             cells.setdefault((*key, ""), (value, numerator))
         return cells
+
+    @cached_property
+    def _openings(self) -> dict[Section, Sentences]:
+        """The sentences found so far: a chapter's stands at its head and in its figures' words."""
+        return {}
+
+    def opening(self, section: Section) -> Sentences:
+        """Return the sentence that a chapter opens with, found once."""
+        if section not in self._openings:
+            told = section_conclusion(
+                self.evaluation.measures,
+                section,
+                branch_id=self.branch_id,
+                quarter=self.quarter,
+                language=self.language,
+                targets=self.evaluation.targets,
+            )
+            self._openings[section] = Sentences([told], anchor=section)
+        return self._openings[section]
 
     def value(
         self,
@@ -142,17 +160,7 @@ def page_conclusions(page: BranchPage) -> Sentences:
 
 def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
     """Return the sentence that a chapter opens with; None where the branch is too small for one."""
-    if page.is_small:
-        return None
-    sentence = section_conclusion(
-        page.evaluation.measures,
-        section,
-        branch_id=page.branch_id,
-        quarter=page.quarter,
-        language=page.language,
-        targets=page.evaluation.targets,
-    )
-    return Sentences([sentence], anchor=section)
+    return None if page.is_small else page.opening(section)
 
 
 def growth_words(page: BranchPage) -> Sentences | None:
@@ -162,33 +170,6 @@ def growth_words(page: BranchPage) -> Sentences | None:
         bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
     )
     return None if told is None or page.is_small else Sentences([told], anchor="growth")
-
-
-def definitions_table(page: BranchPage) -> Table:
-    """Return the definitions that the page's numbers follow (口径), with the policy's borders."""
-    policy = page.evaluation.policy_facts
-    rule = policy["dormancy"]
-    known: dict[str, Any] = {
-        "as_of": page.evaluation.quarter.end.isoformat(),
-        "funded": _plain(policy["funded"]),
-        "effective": _plain(policy["effective"]),
-        "cap": "" if rule["cap"] is None else _plain(rule["cap"]),
-        "idle": _idle_period(page),
-        "tiers": _tier_borders(page),
-    }
-    rows = [
-        (page.word(key, "definition_term"), page.word(key, _wording(page, key)).format(**known))
-        for key in names("definition")
-    ]
-    term, meaning = page.word("term"), page.word("meaning")
-    frame = pd.DataFrame(rows, columns=[term, meaning])
-    return table(frame, caption=page.word("definitions"), note=page.word("definitions_note"))
-
-
-def _wording(page: BranchPage, key: str) -> str:
-    """Return where the definition's words stand; a dormancy rule without cap has its own."""
-    uncapped = key == "dormancy" and page.evaluation.policy_facts["dormancy"]["cap"] is None
-    return "definition_variant" if uncapped else "definition"
 
 
 def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
@@ -243,10 +224,10 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     rows = page.evaluation.measures
     both = rows[rows["measure"].isin(["silent_rate", "dormancy_rate"])]
     keys = ["quarter", "branch_id", "dimension", "member", "base"]
-    added = both.groupby(keys, as_index=False, dropna=False)["value"].agg(
-        lambda x: x.sum(min_count=2)
-    )
-    return added.assign(measure="silent_rate")
+    added = both.pivot_table(index=keys, columns="measure", values="value", dropna=False)
+    added = added.dropna()
+    told = added.sum(axis=1).rename("value").reset_index()
+    return pd.DataFrame(told).assign(measure="silent_rate")
 
 
 def _run_facts(page: BranchPage) -> dict[str, str]:
@@ -263,24 +244,3 @@ def _run_facts(page: BranchPage) -> dict[str, str]:
         page.word("data_date"): evaluation.quarter.end.isoformat(),
         **checks,
     }
-
-
-def _idle_period(page: BranchPage) -> str:
-    rule = page.evaluation.policy_facts["dormancy"]
-    unit = "idle_months" if rule["idle_months"] else "idle_days"
-    return page.word(unit).format(rule[unit])
-
-
-def _tier_borders(page: BranchPage) -> str:
-    tiers = page.evaluation.policy_facts["tiers"]
-    uppers = [*(tier["lower"] for tier in tiers[1:]), None]
-    separator = page.word("list_separator")
-    return separator.join(
-        f"{tier[page.language]} "
-        + (f"{_plain(tier['lower'])}–{_plain(upper)}" if upper else f"≥{_plain(tier['lower'])}")
-        for tier, upper in zip(tiers, uppers, strict=True)
-    )
-
-
-def _plain(amount: float) -> str:
-    return format_number(amount, decimals=0)

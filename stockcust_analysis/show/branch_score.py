@@ -32,10 +32,10 @@ def place_figure(page: BranchPage) -> Drawing | None:
     caption = page.word("places", "caption").format(peers=peers) + _score_words(page)
     told = [
         page.word("place_words").format(
-            measure=page.word(row.measure, "measure"), rank=format_count(row.rank),
-            low=format_count(row.rank_low), high=format_count(row.rank_high),
+            measure=page.word(row["measure"], "measure"), rank=format_count(row["rank"]),
+            low=format_count(row["rank_low"]), high=format_count(row["rank_high"]),
         )
-        for row in own.itertuples()
+        for row in own.to_dict("records")
     ]  # fmt: skip
     alt = page.word("list_separator").join([caption, *told])
     return figure(charts.place_chart(own, language=page.language), caption=caption, alt=alt)
@@ -62,10 +62,10 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
     caption = page.word("scorecard", "caption") + _score_words(page)
     told = [
         page.word("attained_words").format(
-            measure=name, attainment=format_share(row.attainment),
-            points=format_number(row.points, decimals=1),
+            measure=row["name"], attainment=format_share(row["attainment"]),
+            points=format_number(row["points"], decimals=1),
         )
-        for name, row in zip(card["name"], card.itertuples(), strict=True)
+        for row in card.to_dict("records")
     ]  # fmt: skip
     alt = page.word("list_separator").join([caption, *told])
     return figure(charts.bullet_chart(card, language=page.language), caption=caption, alt=alt)
@@ -78,14 +78,17 @@ def scorecard_table(page: BranchPage) -> Table | None:
         return None
     rows = [
         [
-            row.name,
-            *(with_unit(page, row.measure, each) for each in (row.value, row.target)),
-            page.word(row.target_source, "target_source"),
-            format_share(row.attainment),
-            format_number(row.weight, decimals=0),
-            *(format_number(each, decimals=1) for each in (row.raw_points, row.lost, row.points)),
+            row["name"],
+            *(with_unit(page, row["measure"], each) for each in (row["value"], row["target"])),
+            page.word(row["target_source"], "target_source"),
+            format_share(row["attainment"]),
+            format_number(row["weight"], decimals=0),
+            *(
+                format_number(each, decimals=1)
+                for each in (row["raw_points"], row["lost"], row["points"])
+            ),
         ]
-        for row in card.itertuples(index=False)
+        for row in card.to_dict("records")
     ]
     total = [card[name].sum() for name in ("weight", "raw_points", "lost", "points")]
     texts = [format_number(each, decimals=place) for each, place in
@@ -109,7 +112,7 @@ def _card(page: BranchPage) -> pd.DataFrame:
     card = page.evaluation.scorecard
     if card.empty or page.is_small:
         return pd.DataFrame()
-    own = card[card["branch_id"] == page.branch_id].copy()
+    own = card[(card["branch_id"] == page.branch_id) & (card["weight"] > 0)].copy()
     if "measure" not in own:
         own["measure"] = own["indicator"]
     losses = [name for name in ("lost_to_floor", "lost_to_cap", "lost_to_group") if name in own]

@@ -87,7 +87,7 @@ def class_table(page: BranchPage) -> Table | None:
 def dormancy_flow_table(page: BranchPage) -> Table | None:
     """Return how last quarter's dormant customers became this quarter's."""
     steps = {name: page.value(name, base="funded") for name in DORMANT_FLOW}
-    if page.is_small or steps["dormant_opening"] is None:
+    if page.is_small or not any(steps.values()):
         return None
     rows = [
         [page.word(name, "dormant_step"), format_count(value)]

@@ -14,6 +14,7 @@ from stockcust_analysis.show.comparisons import target_of
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
+    MISSING,
     Unit,
     format_change,
     format_count,
@@ -45,34 +46,30 @@ def overview_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     # One unit for all rows of money: a column never mixes them.
-    unit = money_unit([page.value(measure, base=base) for measure, base in _OVERVIEW
-                       if measure_words(measure).kind == "money"], page.language)  # fmt: skip
+    unit = _unit_of(page, [each for each in _OVERVIEW if measure_words(each[0]).kind == "money"])
     rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
-    columns = [
-        "measure",
-        "unit",
-        "now",
-        "previous_quarter",
-        "year_ago",
-        "year_start",
-        "attained",
-        "bank",
-    ]
-    frame = pd.DataFrame(rows, columns=columns)
-    return table(
-        frame,
-        caption=page.word("overview", "caption"),
-        labels={name: _header(page, name) for name in columns},
-        align=dict.fromkeys(columns[2:], "right"),
-        note=page.word("funded_note"),
-    )
+    columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
+               "bank"]  # fmt: skip
+    note = page.word("funded_note")
+    return _finished(page, rows, columns, "overview", left=2, note=note)
 
 
-def bridge_table(page: BranchPage) -> Table:
+def _unit_of(page: BranchPage, rows: Sequence[tuple[str, str]]) -> Unit:
+    """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
+    for branch_id in (page.branch_id, WHOLE_BANK):
+        amounts = [page.value(measure, base=base, branch_id=branch_id) for measure, base in rows]
+        if any(amounts):
+            break
+    return money_unit(amounts, page.language)
+
+
+def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     bridge = page.evaluation.bridge
     own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
     amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
+    if own.empty:
+        return None
     unit = money_unit([amounts.get("closing")], page.language)
     opening = amounts.get("opening") or None
     rows = [
@@ -97,11 +94,19 @@ def concentration_table(page: BranchPage) -> Table | None:
     return measure_table(page, rows, "concentration", half=True)
 
 
+def sensitivity_table(page: BranchPage) -> Table | None:
+    """Return how concentrated the assets would be without the largest customers."""
+    names_of = ("gini", "gini_without_1", "gini_without_10",
+                "top_20_share", "top_20_share_without_1", "top_20_share_without_10")  # fmt: skip
+    return measure_table(page, [(measure, "funded") for measure in names_of], "sensitivity")
+
+
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
     tiers = [*reversed(names("tier"))]
-    money = [page.value("tier_aum", tier) or 0 for tier in tiers]
-    unit = money_unit([sum(money)], page.language)
+    money = [page.value("tier_aum", tier) for tier in tiers]
+    total = None if None in money else sum(amount or 0 for amount in money)
+    unit = money_unit([total], page.language)
     rows: list[list[Any]] = [
         [
             page.word(tier, "tier"),
@@ -113,10 +118,11 @@ def tier_table(page: BranchPage) -> Table:
         ]
         for tier, amount in zip(tiers, money, strict=True)
     ]
-    customers = sum(page.value("tier_customers", tier) or 0 for tier in tiers)
+    counts = [page.value("tier_customers", tier) for tier in tiers]
+    customers = None if None in counts else sum(count or 0 for count in counts)
     whole = format_share(1)
     rows.append([page.word("total"), format_count(customers), whole,
-                 format_money(sum(money), unit), whole, whole])  # fmt: skip
+                 format_money(total, unit), whole, whole])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
     return _finished(page, rows, columns, "tiers", unit=unit, emphasise=[-1])
 
@@ -199,10 +205,12 @@ def measure_table(
 
 def with_unit(page: BranchPage, measure: str, value: float | None) -> str:
     """Return a value as a cell whose neighbours above and below have other units."""
-    if measure_words(measure).kind != "money" or value is None:
+    if value is None or pd.isna(value):
+        return MISSING
+    if measure_words(measure).kind != "money":
         return format_measure(value, measure)
     unit = money_unit([value], page.language)
-    return unit.pattern.format(format_money(value, unit))
+    return unit.short.format(format_money(value, unit))
 
 
 def _compared(page: BranchPage, measure: str, base: str, unit: Unit) -> list[str]:
@@ -244,16 +252,24 @@ def _finished(
     unit: Unit | None = None,
     emphasise: Sequence[int] = (),
     half: bool = False,
+    left: int = 1,
+    note: str = "",
 ) -> Table:
-    """Return finished rows as a table with its headers, the first column left, the others right."""
+    """Return finished rows as a table with its headers, the first column or two left.
+
+    A column in which nothing exists is left out: a first quarter has nothing to compare with.
+    """
+    frame = pd.DataFrame(rows, columns=list(columns))
+    columns = [name for name in columns if not frame[name].eq(MISSING).all() or frame.empty]
     return table(
-        pd.DataFrame(rows, columns=list(columns)),
+        frame[columns],
         caption=page.word(caption, "caption"),
         unit=unit_note(unit, page.language) if unit else "",
         labels={name: _header(page, name) for name in columns},
-        align={columns[0]: "left", **dict.fromkeys(columns[1:], "right")},
+        align={**dict.fromkeys(columns[:left], "left"), **dict.fromkeys(columns[left:], "right")},
         emphasise=emphasise,
         half=half,
+        note=note,
     )
 
 

@@ -27,6 +27,9 @@ HIGHLIGHT: Final = "C2"
 MUTED: Final = "C3"
 PALE_HIGHLIGHT: Final = "#F2D2AE"
 
+NOTHING_DRAWN: Final = "nothing drawn"
+"""The label of axes without data, by which a page knows to leave the figure out."""
+
 FULL_WIDTH: Final = 17.0
 HALF_WIDTH: Final = 8.2
 """Widths of figures in centimetres: the page's column, and two side by side."""
@@ -100,6 +103,7 @@ def only_the_zero_line(ax: Axes) -> None:
 def say_no_data(ax: Axes, language: Language) -> Axes:
     """Draw the words for an empty chart, so that a page never shows a blank."""
     without_frame(ax)
+    ax.set_label(NOTHING_DRAWN)
     words = label("no_data", language, within="word")
     ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=MUTED)
     return ax

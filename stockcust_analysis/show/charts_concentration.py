@@ -126,7 +126,7 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
         bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
         ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
     ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
-    peak = own.loc[own["value_share"].astype(float).idxmax()]
+    peak = own.iloc[int(own["value_share"].astype(float).to_numpy().argmax())]
     top = max(float(known["value_share"].max()), 1.0) * 1.22
     ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)
     for axis in (ax.xaxis, ax.yaxis):

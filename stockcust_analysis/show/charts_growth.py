@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import (
@@ -25,9 +26,9 @@ from stockcust_analysis.show.charts_canvas import (
     rows_of,
     say_no_data,
     subject_of,
-    use_style,
     without_frame,
 )
+from stockcust_analysis.show.figures import use_style
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.units import (
     format_count,
@@ -65,7 +66,7 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     >>> steps = pd.DataFrame({"component": ["opening", "new", "drained", "closing"],
     ...     "amount": [1e6, 4e5, -1e5, 1.3e6]})
     >>> [words.get_text() for words in bridge_chart(steps).texts]
-    ['100.00', '+40.00', '-10.00', '130.00']
+    ['100.0', '+40.0', '-10.0', '130.0']
     """
     require_known(frame["component"], names("component"), "the bridge")
     at_end = frame["component"].isin(_ENDS)
@@ -184,8 +185,8 @@ def small_multiples(
     for panel, member in zip(panels, members, strict=True):
         for who, colour in ((WHOLE_BANK, REFERENCE), (subject, ACTUAL)):
             told = rows[(rows["member"] == member) & (rows["branch_id"] == who)]
-            told = told.set_index("quarter")["value"].reindex(quarters).astype(float)
-            panel.plot(range(len(quarters)), told, color=colour, marker="o", markersize=2)
+            line = told.set_index("quarter")["value"].reindex(quarters).astype(float)
+            panel.plot(range(len(quarters)), line, color=colour, marker="o", markersize=2)
         last = now.loc[now["member"] == member, "value"].iloc[0]
         panel.set_title(label(member, language, within=dimension), fontsize="small")
         panel.set_title(format_measure(last, measure), loc="right", fontsize="small")
@@ -202,14 +203,18 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     down = -(-count // _PANELS_ABREAST)
     if ax is None:
         use_style()
-        drawn = plt.figure(figsize=(FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54))
-        whole = drawn.add_gridspec(down, _PANELS_ABREAST)
-    else:
-        drawn, spec = ax.figure, ax.get_subplotspec()
-        ax.remove()
-        whole = spec.subgridspec(down, _PANELS_ABREAST) if spec else drawn.add_gridspec(1, 1)
-    places = [whole[at // _PANELS_ABREAST, at % _PANELS_ABREAST] for at in range(count)]
-    return [drawn.add_subplot(place) for place in places]
+        size = (FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
+        ax = plt.subplots(figsize=size, layout="none")[1]
+        room = 0.4 / (0.4 + 2.3 * down)
+        ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
+    drawn, place = ax.figure, ax.get_subplotspec()
+    ax.remove()
+    if place is None:
+        raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
+    grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
+    return [
+        drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]) for at in range(count)
+    ]
 
 
 def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
@@ -237,7 +242,7 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     ends = frame.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].astype(float).dropna()
     dimension = str(frame["dimension"].iloc[0])
-    for member, (before, after) in zip(ends.index, ends.to_numpy(), strict=True):
+    for before, after in ends.to_numpy():
         colour = ACTUAL if after >= before else HIGHLIGHT
         ax.plot([0, 1], [before, after], color=colour, marker="o")
     spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
@@ -257,7 +262,7 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
 
 
 def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
-    """Return where the names stand at both ends: at their value, moved up where they would touch."""
+    """Return where the names stand at both ends: at their value, moved up where they touch."""
     sides = []
     for column in ends:
         order = ends[column].sort_values()

@@ -26,6 +26,8 @@ from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count
 
 _DARK_CELL = 0.6
+_NARROW = 1.5
+"""From so narrow a figure on, English names are set aslant."""
 
 
 def migration_heatmap(
@@ -49,22 +51,30 @@ def migration_heatmap(
     ax = open_axes(ax)
     if frame.empty or frame["customers"].sum() == 0:
         return say_no_data(ax, language)
-    starts, ends = (_places(frame[frame["customers"] > 0], side) for side in ("from", "to"))
+    # All tiers, so that the picture of a branch with one tier is not one large cell.
+    moved = frame[frame["customers"] > 0]
+    starts, ends = (
+        [each for each in _all_places() if each in names("tier") or each in _places(moved, side)]
+        for side in ("from", "to")
+    )
     counts = frame.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
     words = counts.map(lambda n: format_count(n) if n else "")
     sns.heatmap(
         parts, annot=words, fmt="", vmin=0, vmax=1, cbar=False, linewidths=0.8,
+        xticklabels=False, yticklabels=False,
         linecolor="white", cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), ax=ax,
     )  # fmt: skip
     for text, part in zip(list(ax.texts), parts.to_numpy().ravel(), strict=True):
         text.set_color("white" if part >= _DARK_CELL else "black")
+        text.set_in_layout(False)  # it lies in its cell; measuring it takes time
         if not text.get_text():
             text.remove()
     ax.set_yticks(np.arange(len(starts)) + 0.5, _words(starts, language), rotation=0)
-    tilted = {"rotation": 30, "ha": "left"} if language == "en" and narrowness(ax) > 1.5 else {}
-    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language), **{"rotation": 0, **tilted})
+    tilted = language == "en" and narrowness(ax) > _NARROW
+    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language),
+                  rotation=30 if tilted else 0, ha="left" if tilted else "center")  # fmt: skip
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)

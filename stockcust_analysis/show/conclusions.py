@@ -105,7 +105,8 @@ def conclusions(
     findings = sorted(_share_findings(page), key=lambda finding: -finding.weight)
     notable = sum(finding.weight > 0 for finding in findings)
     wanted = max(FEWEST - len(opening), min(notable, MOST - len(opening)))
-    return opening + [_leading_to(finding) for finding in findings[:wanted]]
+    told = opening + [_leading_to(finding) for finding in findings[:wanted]]
+    return told or [_caution(page, "caution_empty", quarter=page.quarter)]
 
 
 def _leading_to(finding: Finding) -> Sentence:

@@ -36,6 +36,7 @@ class Unit:
     divisor: int
     decimals: int
     pattern: str
+    short: str
 
 
 def money_unit(values: Iterable[Cell], language: Language = "zh") -> Unit:

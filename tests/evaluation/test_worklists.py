@@ -27,29 +27,30 @@ ASSETS = pd.DataFrame(
 
 
 def test_the_most_pressing_comes_first() -> None:
-    """First what falls due early; then the most money beyond a tenth of the bank's; then order.
+    """First what falls due early; then the most money beyond a tenth of the bank's; then by money.
 
     B01 holds a tenth of the bank's assets. Of the dormant it has 5 where 2 would be usual, of the
-    silent 9 where 5 would be; of the next product no more than usual. Set aside is no task.
+    silent 9 where 5 would be (in 10,000 CNY); of the next product no more than usual, and of the
+    unassigned less. Set aside is no task.
     """
     table = lists(
-        ("B01", "unassigned", 1, 1.0, "2026-10-31"),
-        ("B01", "dormant", 4, 5.0, "2026-10-31"),
-        ("B01", "silent_with_assets", 2, 9.0, "2026-10-31"),
-        ("B01", "maturing", 1, 1.0, "2026-10-05"),
-        ("B01", "next_product", 9, 30.0, "2026-10-31"),
+        ("B01", "unassigned", 1, 1e4, "2026-10-31"),
+        ("B01", "dormant", 4, 5e4, "2026-10-31"),
+        ("B01", "silent_with_assets", 2, 9e4, "2026-10-31"),
+        ("B01", "maturing", 1, 1e4, "2026-10-05"),
+        ("B01", "next_product", 9, 30e4, "2026-10-31"),
         ("B01", "reclaim", 0, 0.0, ""),
-        ("B01", "set_aside", 8, 99.0, "2026-10-31"),
-        ("@bank", "unassigned", 40, 40.0, ""),
-        ("@bank", "dormant", 40, 20.0, ""),
-        ("@bank", "silent_with_assets", 20, 50.0, ""),
-        ("@bank", "maturing", 10, 10.0, ""),
-        ("@bank", "next_product", 90, 300.0, ""),
-        ("@bank", "set_aside", 80, 99.0, ""),
+        ("B01", "set_aside", 8, 99e4, "2026-10-31"),
+        ("@bank", "unassigned", 40, 40e4, ""),
+        ("@bank", "dormant", 40, 20e4, ""),
+        ("@bank", "silent_with_assets", 20, 50e4, ""),
+        ("@bank", "maturing", 10, 10e4, ""),
+        ("@bank", "next_product", 90, 300e4, ""),
+        ("@bank", "set_aside", 80, 99e4, ""),
     )
     found = most_pressing(table, ASSETS, branch_id="B01")
     assert found["list"].tolist() == [
-        "maturing", "silent_with_assets", "dormant", "unassigned", "next_product",
+        "maturing", "silent_with_assets", "dormant", "next_product", "unassigned",
     ]  # fmt: skip
     assert most_pressing(table, ASSETS, branch_id="B01", most=2)["list"].tolist() == [
         "maturing", "silent_with_assets",

@@ -51,7 +51,7 @@ def test_colours_and_logo_reach_the_page(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_in_one_message(tmp_path: Path) -> None:
-    """Unknown names, a colour that is none, a pale one, a missing logo: one error tells them all."""
+    """Unknown names, a colour that is none, a pale one, a missing logo: all in one error."""
     path = write(
         tmp_path,
         'logo = "no.svg"\nmotto = "x"\n'

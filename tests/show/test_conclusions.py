@@ -222,8 +222,8 @@ class TestCaution:
         table = story({"customers": 12, "dormancy_rate": 0.5})
         (only,) = told(table)
         assert (
-            only.text
-            == "有资产客户仅12户，一户进出即可使占比变动8.3个百分点，因此本报告只列数、不作比较，略去集中度、产品、评价与联络各节。"
+            only.text == "有资产客户仅12户，一户进出即可使占比变动8.3个百分点，"
+            "因此本报告只列数、不作比较，略去集中度、产品、评价与联络各节。"
         )
 
     @pytest.mark.parametrize(("customers", "sentences"), [(29, 1), (30, 3)])

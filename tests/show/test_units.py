@@ -77,7 +77,7 @@ class TestMoneyUnit:
 
     def test_unit_note(self) -> None:
         """The table's corner names the unit in the page's language."""
-        assert unit_note(Unit("万元", 10_000, 2, "{}万元")) == "单位：万元"
+        assert unit_note(Unit("万元", 10_000, 2, "{}万元", "{}")) == "单位：万元"
         assert unit_note(money_unit([5e6], "en"), "en") == "CNY million"
 
 

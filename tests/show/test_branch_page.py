@@ -1,0 +1,111 @@
+"""A branch's page: what it shows, what it leaves out, and in which units."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.show import branch_figures, branch_score, branch_tables, branch_work
+from stockcust_analysis.show.branch_page import (
+    BranchPage,
+    branch_page,
+    growth_words,
+    key_figures,
+    page_conclusions,
+    section_sentence,
+)
+from tests.show.measure_tables import story
+
+BRIDGE = pd.DataFrame(
+    [
+        ("today", branch, component, 1, amount)
+        for branch in ("B01", "@bank")
+        for component, amount in (("opening", 1e8), ("new", 2e7), ("closing", 1.2e8))
+    ],
+    columns=["structure", "branch_id", "component", "customers", "amount"],
+)
+LISTS = pd.DataFrame(
+    [
+        ("B01", "maturing", 12, 1.2e6, 1, 12, "2026-10-05"),
+        ("B01", "silent_with_assets", 40, 8.4e6, 2, 30, "2026-10-31"),
+        ("@bank", "maturing", 500, 6e7, 9, 400, ""),
+        ("@bank", "silent_with_assets", 900, 1e8, 9, 700, ""),
+    ],
+    columns=["branch_id", "list", "customers", "amount", "left_out", "listed", "due_on"],
+)
+
+
+def page_of(measures: pd.DataFrame, language: str = "zh", **tables: pd.DataFrame) -> BranchPage:
+    """Return the page of branch B01 on these measures; other tables are empty unless given."""
+    empty = pd.DataFrame(columns=["branch_id", "structure", "component", "amount", "customers"])
+    evaluation = Evaluation(
+        quarter=Quarter.parse("2026Q3"), bank_name="示例银行", policy_facts={},
+        branches=pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]}), measures=measures,
+        lorenz=empty, co_holding=empty, migration=empty, bridge=tables.pop("bridge", empty),
+        targets=pd.DataFrame(columns=["branch_id", "quarter", "measure", "target"]),
+        reconciliation=empty,
+    )  # fmt: skip
+    return branch_page(replace(evaluation, **tables), branch_id="B01", language=language)  # type: ignore[arg-type]
+
+
+def test_silent_and_dormant_are_one_number() -> None:
+    """18 % silent and 10 % dormant are 28.0 %, a quarter ago 27.0 %: up one point, bank 28.0 %."""
+    page = page_of(story(before={"silent_rate": 0.17}))
+    tile = next(each for each in key_figures(page).figures if "沉默" in each.label)
+    assert (tile.value, tile.unit) == ("28.0%", "变动为百分点")
+    assert tile.comparisons == (("环比", "▲ 1.0"), ("全行", "28.0%"))
+
+
+def test_five_things_name_task_sheet_money_and_deadline() -> None:
+    """The day's task first, then the larger; 1,200,000 and 8,400,000 CNY in one unit, 万元."""
+    told = branch_work.five_things(page_of(story(), worklists=LISTS))
+    assert told is not None
+    assert told.look == "steps"
+    first, second = told.rows
+    assert first[:2] == ("1", "联系到期客户，谈续作\n产品近期到期，资金可能转走")
+    assert first[2:] == ("12", "120.0", "10月5日", "到期")
+    assert second[:2] == ("2", "走访有资产的沉默客户\n有资产，长期没有主动交易")
+    assert second[2:] == ("40", "840.0", "10月31日", "沉默有资产")
+    english = branch_work.five_things(page_of(story(), "en", worklists=LISTS))
+    assert english is not None
+    assert english.rows[0][-2:] == ("5 Oct", "Maturing")
+
+
+def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
+    """What is not there is left out, not printed empty."""
+    page = page_of(story())
+    assert branch_work.five_things(page) is None
+    assert branch_work.outcomes_table(page) is None
+    assert branch_work.worklist_table(page) is None
+    assert branch_score.place_figure(page) is None
+    assert branch_score.scorecard_figure(page) is None
+    assert branch_score.scorecard_table(page) is None
+    assert branch_figures.bridge_figure(page) is None
+    assert branch_figures.migration_figure(page) is None
+    assert branch_tables.bridge_table(page) is None
+    assert growth_words(page) is None
+
+
+def test_a_tiny_branch_gets_the_short_report() -> None:
+    """Below 30 customers no share is judged or drawn; the conclusion says why."""
+    page = page_of(story({"customers": 12}), bridge=BRIDGE)
+    assert [each.lead for each in page_conclusions(page).sentences] == ["户数过少，不作比较"]
+    assert section_sentence(page, "dormancy") is None
+    assert branch_figures.dormancy_figure(page) is None
+    assert branch_tables.concentration_table(page) is None
+    assert growth_words(page) is None
+    assert branch_figures.bridge_figure(page) is not None
+    shares = [each for each in key_figures(page).figures if each.value.endswith("%")]
+    assert all(name == "全行" for each in shares for name, _ in each.comparisons)
+
+
+def test_overview_has_one_unit_and_no_empty_column() -> None:
+    """Amounts of 1.2 billion CNY read 亿元 in every row; without last year there is no 同比."""
+    shown = branch_tables.overview_table(page_of(story()))
+    assert shown is not None
+    labels = [column.label for column in shown.columns]
+    assert labels == ["指标", "单位", "本季", "环比", "全行"]
+    assert {row[1] for row in shown.rows if "元" in row[1]} == {"亿元"}
