@@ -31,6 +31,7 @@ from stockcust_analysis.evaluation.questions import (
     service_questions,
 )
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import _co_holding, co_holding_rows
 from stockcust_analysis.measures.customer_service import _customer_service
 from stockcust_analysis.measures.facts import aum_origins, customer_facts
@@ -99,6 +100,7 @@ def evaluate(
         measures.append(_measures(facts[target], target, change_questions(changes, rules)))
         migration = migration_table(bank, changes, rules)
         bridge = bridge_table(bank, changes, rules)
+    lists, outcomes = worklist_tables(bank, quarter=target, policy=rules)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
@@ -111,6 +113,8 @@ def evaluate(
         bridge=bridge,
         targets=_targets(bank, target),
         reconciliation=_reconciliation(bank, rules, target),
+        worklists=lists,
+        outcomes=outcomes,
     )
 
 

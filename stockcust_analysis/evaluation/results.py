@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ _FACTS = "facts.json"
 _TEXT = {
     "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
     "family_a", "family_b", "name", "region", "type", "opened_on", "check",
-    "structure", "from", "to", "component",
+    "structure", "from", "to", "component", "list", "due_on", "evidence", "group",
+    "indicator", "method", "direction", "target_source", "note", "peer_group", "kind", "verdict",
 }  # fmt: skip
 
 
@@ -51,6 +52,11 @@ class Evaluation:
     bridge: pd.DataFrame
     targets: pd.DataFrame
     reconciliation: pd.DataFrame
+    worklists: pd.DataFrame = field(default_factory=pd.DataFrame)
+    outcomes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scorecard: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
@@ -86,7 +92,7 @@ class Evaluation:
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
+        return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:

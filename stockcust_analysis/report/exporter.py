@@ -21,10 +21,11 @@ from typing import Any, Final
 from nbconvert.exporters import TemplateExporter
 from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
-from traitlets import Enum, List, default
+from traitlets import Enum, List, Unicode, default
 from traitlets.config import Config
 
-from stockcust_analysis.errors import ReportError
+from stockcust_analysis.errors import ReportError, UsageError
+from stockcust_analysis.report.brand import Brand, load_brand
 from stockcust_analysis.report.fonts import (
     check_glyphs,
     svg_texts,
@@ -98,6 +99,10 @@ class TypstExporter(TemplateExporter):
         ("", "draft", "reviewed", "issued"), default_value="", help="Review status, on every page."
     ).tag(config=True)
 
+    brand = Unicode(
+        "", help="A bank's look: a TOML file (colours, logo, fonts), or a .typ layout of its own."
+    ).tag(config=True)
+
     # Notebooks are run before their tags are read: `--execute` works. The others stay as usual.
     default_preprocessors = List(
         [
@@ -149,12 +154,23 @@ class TypstExporter(TemplateExporter):
         folder = f"{beside}/" if beside else ""
         resources["folder"] = folder
         source, resources = super().from_notebook_node(nb, resources, **kw)
-        files = {**resources["page"].files, LAYOUT: self._layout()}
+        page, brand = resources["page"], self.brand_in_force()
+        drawn = {
+            name: brand.painted(file) if name.endswith(".svg") else file
+            for name, file in page.files.items()
+        }
+        files = {**drawn, **brand.files, LAYOUT: self._layout()}
         resources["outputs"] = {folder + name: content for name, content in files.items()}
         return source, resources
 
+    def brand_in_force(self) -> Brand:
+        """Return the bank's look, the shipped one when none is named or a layout is."""
+        return load_brand(self.brand) if self.brand.endswith(".toml") else Brand()
+
     def _layout(self) -> bytes:
-        """Return the layout of the template in use, so that a bank's own template may bring one."""
+        """Return the layout: the bank's own if one is named, else that of the template in use."""
+        if self.brand and not self.brand.endswith(".toml"):
+            return _read_layout(self.brand)
         for folder in (*self.template_paths, str(TEMPLATES / "typst")):
             path = Path(folder, LAYOUT)
             if path.is_file():
@@ -178,16 +194,27 @@ class TypstPDFExporter(TypstExporter):
             source,
             files=resources.pop("outputs"),
             as_of=date.fromisoformat(as_of) if as_of else None,
+            font_folders=self.brand_in_force().font_folders,
         )
         resources["output_extension"] = ".pdf"
         return pdf, resources
 
 
-def export_pdf(path: str | Path, *, language: str = "", status: str = "") -> bytes:
+def _read_layout(path: str) -> bytes:
+    """Return a bank's own layout."""
+    file = Path(path)
+    if file.suffix != ".typ" or not file.is_file():
+        raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
+    return file.read_bytes()
+
+
+def export_pdf(path: str | Path, *, language: str = "", status: str = "", brand: str = "") -> bytes:
     """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
 
-    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued".
+    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued";
+    `brand` a bank's look: its TOML file, or its own layout (.typ).
     """
     exporter: Any = TypstPDFExporter
-    pdf, _ = exporter(language=language, status=status).from_filename(str(path))
+    made = exporter(language=language, status=status, brand=brand)
+    pdf, _ = made.from_filename(str(path))
     return bytes(pdf)

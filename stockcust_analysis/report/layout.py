@@ -13,9 +13,10 @@ _NUMBERED: Final = re.compile(r"(第?[一二三四五六七八九十]+[、章节
 _CONTENTS_FROM: Final = 3
 """With fewer sections, a table of contents tells nothing."""
 
-_LINE: Final = 50.0
+_LINE: Final = 56.0
 """Width of a full line of a table, in ems of its ordinary size."""
-_ORDINARY_SIZE: Final = 9.0
+_NARROW: Final = 0.66
+_ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
 _WIDEST_WORDS: Final = 30.0
 _GUTTER: Final = 1.3
@@ -26,13 +27,63 @@ _EXTRA_GUTTER: Final = 1.3
 def arranged(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Block]:
     """Return the blocks with heading levels in order, contents in place, columns measured."""
     kept = list(_levelled(_without_title(blocks, title)))
+    if is_report:
+        kept = _without_empty_sections(kept)
     for block in kept:
         if block["kind"] == "table":
             block |= _measured(block)
     sections = [block for block in kept if block["kind"] == "heading" and block["level"] == 1]
-    if is_report and len(sections) >= _CONTENTS_FROM:
-        kept.insert(_end_of_opening(kept), {"kind": "contents"})
-    return [_led(before, block) for before, block in zip([None, *kept], kept, strict=False)]
+    if is_report:
+        first = _first_page(kept)
+        if len(sections) - first >= _CONTENTS_FROM:
+            kept.insert(_end_of_opening(kept, first + 1), {"kind": "contents"})
+    led = [_led(before, block) for before, block in zip([None, *kept], kept, strict=False)]
+    return list(_paired(led))
+
+
+def _without_empty_sections(blocks: Sequence[Block]) -> list[Block]:
+    """Leave out headings under which nothing stands: not every branch has every chapter."""
+    kept: list[Block] = []
+    for block in reversed(blocks):
+        below = kept[-1] if kept else {"kind": "heading", "level": 0}
+        ends = below["kind"] == "heading" and block["kind"] == "heading"
+        if not (ends and below["level"] <= block["level"]):
+            kept.append(block)
+    return kept[::-1]
+
+
+def _first_page(blocks: Sequence[Block]) -> int:
+    """Take the headings before the conclusions as those of the first page: without a number.
+
+    Returns how many such headings there are.
+    """
+    kinds = [block["kind"] for block in blocks]
+    if "sentences" not in kinds or "key-figures" not in kinds:
+        return 0
+    tops = [
+        block
+        for block in blocks[: kinds.index("sentences")]
+        if block["kind"] == "heading" and block["level"] == 1
+    ]
+    for heading in tops[:-1]:
+        heading["numbered"] = False
+    return max(len(tops) - 1, 0)
+
+
+def _paired(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Put two halves that follow one another side by side."""
+    waiting: Block | None = None
+    for block in blocks:
+        if waiting is None and block.get("half"):
+            waiting = block
+        elif waiting is not None:
+            pair = block.get("half")
+            yield from [{"kind": "pair", "items": [waiting, block]}] if pair else [waiting, block]
+            waiting = None
+        else:
+            yield block
+    if waiting is not None:
+        yield waiting
 
 
 def first_heading(blocks: Sequence[Block]) -> str:
@@ -72,13 +123,13 @@ def _levelled(blocks: Sequence[Block]) -> Iterator[Block]:
         yield {**block, "level": len(above)}
 
 
-def _end_of_opening(blocks: Sequence[Block]) -> int:
-    """Return the place after the key figures and conclusions of the first section."""
+def _end_of_opening(blocks: Sequence[Block], last: int) -> int:
+    """Return the place after the key figures and conclusions of the first sections."""
     place, sections = 0, 0
     for position, block in enumerate(blocks):
         if block["kind"] == "heading" and block["level"] == 1:
             sections += 1
-            if sections > 1:
+            if sections > last:
                 break
         if block["kind"] in ("key-figures", "sentences"):
             place = position + 1
@@ -98,18 +149,29 @@ def _measured(table: Block) -> dict[str, Any]:
         cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
-        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 6.0)))
+        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, 4.5)))
         after_numbers = (before, column["align"]) == ("right", "left")
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
-    size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * _LINE / max(sum(widths), 1.0)))
-    return {"widths": [round(width, 2) for width in widths], "size": round(size, 2)}
+    line = _LINE * (0.48 if table.get("half") else 1)
+    # Names break into two lines before all lettering gets small.
+    if (over := sum(widths) - line) > 0:
+        widths[0] -= min(over, max(widths[0] / 2 - 2, 0))
+    total = max(sum(widths), 1.0)
+    size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
+    # A table of few narrow columns does not stretch over the page: the eye would lose its row.
+    share = _NARROW if not table.get("half") and total < _NARROW * line / 2 else 1.0
+    return {
+        "widths": [round(width, 2) for width in widths],
+        "size": round(size, 2),
+        "share": share,
+    }
 
 
 def _width(text: str) -> float:
     """Return the width of a text in ems: Chinese characters are one wide, others about half.
 
     >>> _width("支行A1")
-    3.2
+    3.1
     """
-    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.6 for each in text)
+    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.55 for each in text)

@@ -131,7 +131,8 @@ class Reading:
             )
         path = self._file(mime, output.data[mime])
         alt = alt or output.data.get("text/plain", "") or f"cell {number}"
-        return {"kind": "image", "path": path, "alt": alt, "caption": caption}
+        half = bool(facts.get("half", False))
+        return {"kind": "image", "path": path, "alt": alt, "caption": caption, "half": half}
 
     def _file(self, mime: str, content: str) -> str:
         """Keep a picture's bytes, and return the file name the page knows it by."""

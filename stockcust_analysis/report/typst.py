@@ -60,20 +60,27 @@ def literal(value: object) -> str:
 
 
 @cache
-def _fonts() -> typst.Fonts:
+def _fonts(folders: tuple[Path, ...] = ()) -> typst.Fonts:
     """Load the pinned fonts once per process; Typst's own monospaced font is for code only."""
     return typst.Fonts(
-        include_system_fonts=False, include_embedded_fonts=True, font_paths=[font_folder()]
+        include_system_fonts=False,
+        include_embedded_fonts=True,
+        font_paths=[*folders, font_folder()],
     )
 
 
 def compile_pdf(
-    source: str, *, files: Mapping[str, bytes] | None = None, as_of: date | None = None
+    source: str,
+    *,
+    files: Mapping[str, bytes] | None = None,
+    as_of: date | None = None,
+    font_folders: tuple[Path, ...] = (),
 ) -> bytes:
     """Typeset a Typst source into a PDF; the same source, files and date give the same bytes.
 
     `files` (figures, the layout) are all the source can read: it is set in a folder that holds
-    nothing else. The PDF's creation date is `as_of`, never the clock.
+    nothing else. `font_folders` hold fonts besides the pinned ones. The PDF's creation date is
+    `as_of`, never the clock.
     """
     stamp = datetime.combine(as_of or date(1970, 1, 1), time(), tzinfo=UTC)
     with tempfile.TemporaryDirectory(prefix="stockcust-") as root:
@@ -81,7 +88,9 @@ def compile_pdf(
             path = Path(root, PurePosixPath(name))
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        compiler = typst.Compiler(root=root, font_paths=_fonts(), ignore_system_fonts=True)
+        compiler = typst.Compiler(
+            root=root, font_paths=_fonts(font_folders), ignore_system_fonts=True
+        )
         return _compiled(compiler, source, stamp)
 
 

@@ -78,12 +78,15 @@ def document(
 
 @dataclass(frozen=True)
 class KeyFigure:
-    """One number of the first page: label, value, unit, and what it is compared with."""
+    """One number of the first page: label, value, unit, and what it is compared with.
+
+    A comparison is a text, or its name and its value, which then stand below one another.
+    """
 
     label: str
     value: str
     unit: str = ""
-    comparisons: tuple[str, ...] = ()
+    comparisons: tuple[str | tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, init=False)
@@ -112,11 +115,11 @@ class KeyFigures:
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         tiles = "".join(
             f"<td><small>{escape(figure.label)}</small><br><b>{escape(figure.value)}</b> "
-            f"{escape(figure.unit)}<br><small>{escape(' '.join(figure.comparisons))}</small></td>"
+            f"{escape(figure.unit)}<br><small>{escape(' '.join(_flat(figure)))}</small></td>"
             for figure in self.figures
         )
         lines = (
-            " ".join((figure.label, figure.value, figure.unit, *figure.comparisons))
+            " ".join((figure.label, figure.value, figure.unit, *_flat(figure)))
             for figure in self.figures
         )
         return {
@@ -126,31 +129,45 @@ class KeyFigures:
         }
 
 
+def _flat(figure: KeyFigure) -> list[str]:
+    """Return the comparisons as texts."""
+    return [each if isinstance(each, str) else " ".join(each) for each in figure.comparisons]
+
+
 @dataclass(frozen=True)
 class Sentence:
-    """One conclusion; `lead` names its subject and is printed in bold."""
+    """One conclusion; `lead` names its subject and is printed in bold.
+
+    `section` is the anchor of the chapter that shows its figures; the page links to it.
+    """
 
     text: str
     lead: str = ""
+    section: str = ""
 
 
 @dataclass(frozen=True, init=False)
 class Sentences:
     """Conclusions, most important first; plain strings are sentences without a lead.
 
+    With an `anchor` they open the chapter to which other sentences lead.
+
     >>> Sentences(["客户数持平。", Sentence("前10户占比 38%。", lead="集中度")]).sentences[0]
-    Sentence(text='客户数持平。', lead='')
+    Sentence(text='客户数持平。', lead='', section='')
     """
 
     sentences: tuple[Sentence, ...]
+    anchor: str = ""
 
-    def __init__(self, sentences: Iterable[Sentence | str]) -> None:
+    def __init__(self, sentences: Iterable[Sentence | str], anchor: str = "") -> None:
         finished = (Sentence(each) if isinstance(each, str) else each for each in sentences)
         object.__setattr__(self, "sentences", tuple(finished))
+        object.__setattr__(self, "anchor", anchor)
 
     def payload(self) -> dict[str, Any]:
         """Return the sentences as plain values, ready for JSON."""
-        return {"sentences": [asdict(sentence) for sentence in self.sentences]}
+        sentences = [asdict(sentence) for sentence in self.sentences]
+        return {"sentences": sentences, "anchor": self.anchor}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         items = "".join(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.show.blocks import (
     Document,
     KeyFigure,
@@ -18,19 +20,25 @@ from stockcust_analysis.show.blocks import (
 )
 from stockcust_analysis.show.comparisons import comparisons
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
-from stockcust_analysis.show.findings import Section
+from stockcust_analysis.show.findings import NOISE, Section
+from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
-# What a manager looks at first, each with the base it is counted on.
+IDLE = "idle_customers"
+"""Silent and dormant customers together: who has not acted."""
+
+# What a manager looks at first, each with the base it is counted on; the first six there are.
 KEY_MEASURES = (
     ("aum_average_quarter", "funded"),
     ("customers", "funded"),
+    ("customer_retention", "funded"),
+    (IDLE, "funded"),
     ("multi_product_share", "funded"),
-    ("dormancy_rate", "funded"),
-    ("silent_aum_share", "funded"),
+    ("contact_coverage", "managed"),
     ("ten_largest_share", "funded"),
+    ("top_20_share", "funded"),
 )
 
 
@@ -41,11 +49,45 @@ class BranchPage:
     evaluation: Evaluation
     branch_id: str
     language: Language
+    places: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether too few customers are funded to say anything of shares."""
+        return (self.value("customers", base="funded") or 0) < NOISE.fewest_customers
 
     @property
     def quarter(self) -> str:
         """The quarter told, such as 2026Q3."""
         return str(self.evaluation.quarter)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, ...], tuple[float, float]]:
+        """Value and numerator of every cell, by base and for the first base of each measure."""
+        columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
+        cells: dict[tuple[str, ...], tuple[float, float]] = {}
+        for *key, base, value, numerator in self.evaluation.measures[columns].itertuples(
+            index=False, name=None
+        ):
+            cells[(*key, base)] = (value, numerator)
+            cells.setdefault((*key, ""), (value, numerator))
+        return cells
+
+    def value(
+        self,
+        measure: str,
+        member: str = "",
+        *,
+        base: str = "",
+        quarter: str = "",
+        branch_id: str = "",
+        column: Literal["value", "numerator"] = "value",
+    ) -> float | None:
+        """Return one number of the measure table; None where there is none."""
+        place = (quarter or self.quarter, branch_id or self.branch_id)
+        cell = self._cells.get((*place, measure, member, base))
+        found = None if cell is None else cell[0 if column == "value" else 1]
+        return None if found is None or pd.isna(found) else float(found)
 
     def word(self, key: str, within: str = "page") -> str:
         """Return a word of the page in its language."""
@@ -54,7 +96,22 @@ class BranchPage:
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Take one branch's slice of the evaluation; UsageError when the branch does not report."""
-    return BranchPage(evaluation.of_branch(branch_id), branch_id, language)
+    places = _places(evaluation.comparison, branch_id)
+    return BranchPage(evaluation.of_branch(branch_id), branch_id, language, places)
+
+
+def _places(comparison: pd.DataFrame, branch_id: str) -> pd.DataFrame:
+    """Return the branch's comparisons with its rank among how many peers; empty without any."""
+    if comparison.empty:
+        return comparison
+    compared = comparison.get("compared", comparison["value"])
+    upwards = [measure_words(name).higher_is_better != "no" for name in comparison["measure"]]
+    signed = compared.where(np.array(upwards), -compared)
+    groups = signed.groupby([comparison[name] for name in ("measure", "base", "peer_group")])
+    ranked = comparison.assign(
+        rank=groups.rank("min", ascending=False), rank_of=groups.transform("count")
+    )
+    return ranked[ranked["branch_id"] == branch_id]
 
 
 def cover(page: BranchPage) -> Document:
@@ -63,10 +120,11 @@ def cover(page: BranchPage) -> Document:
     name = evaluation.branch_name(page.branch_id)
     quarter = evaluation.quarter
     return document(
-        title=page.word("title"),
-        subtitle=page.word("subtitle").format(name=name, year=quarter.year, number=quarter.number),
+        title=name,
+        subtitle=page.word("subtitle").format(
+            title=page.word("title"), year=quarter.year, number=quarter.number
+        ),
         organisation=evaluation.bank_name,
-        branch=name,
         as_of=quarter.end,
         language=page.language,
         run_facts=_run_facts(page),
@@ -75,7 +133,8 @@ def cover(page: BranchPage) -> Document:
 
 def key_figures(page: BranchPage) -> KeyFigures:
     """Return the six numbers of the first page with what they are compared with."""
-    return KeyFigures(_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+    found = (_key_figure(page, measure, base) for measure, base in KEY_MEASURES)
+    return KeyFigures([figure for figure in found if figure is not None][:6])
 
 
 def page_conclusions(page: BranchPage) -> Sentences:
@@ -91,8 +150,10 @@ def page_conclusions(page: BranchPage) -> Sentences:
     )
 
 
-def section_sentence(page: BranchPage, section: Section) -> Sentences:
-    """Return the sentence that a chapter opens with."""
+def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
+    """Return the sentence that a chapter opens with; None where the branch is too small for one."""
+    if page.is_small:
+        return None
     sentence = section_conclusion(
         page.evaluation.measures,
         section,
@@ -101,7 +162,16 @@ def section_sentence(page: BranchPage, section: Section) -> Sentences:
         language=page.language,
         targets=page.evaluation.targets,
     )
-    return Sentences([sentence])
+    return Sentences([sentence], anchor=section)
+
+
+def growth_words(page: BranchPage) -> Sentences | None:
+    """Return where growth came from; None for a bank's first quarter or a small branch."""
+    bridge = page.evaluation.bridge
+    told = growth_sentence(
+        bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
+    )
+    return None if told is None or page.is_small else Sentences([told], anchor="growth")
 
 
 def definitions_table(page: BranchPage) -> Table:
@@ -131,33 +201,62 @@ def _wording(page: BranchPage, key: str) -> str:
     return "definition_variant" if uncapped else "definition"
 
 
-def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure:
-    rows = page.evaluation.measures
-    here = (
-        (rows["quarter"] == page.quarter)
-        & (rows["branch_id"] == page.branch_id)
-        & (rows["measure"] == measure)
-        & (rows["base"] == base)
+def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
+    """Return one number with its comparisons; None where the branch has no such value."""
+    rows = _idle_rows(page) if measure == IDLE else page.evaluation.measures
+    told = "silent_rate" if measure == IDLE else measure
+    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(
+        [page.quarter, page.branch_id, told, base, ""]
     )
-    value = float(rows.loc[here, "value"].iloc[0])
-    money = measure_words(measure).kind == "money"
-    unit = money_unit([value], page.language) if money else None
+    values = rows.loc[here.all(axis=1), "value"].dropna()
+    if values.empty:
+        return None
+    value, kind = float(values.iloc[0]), measure_words(told).kind
+    unit = money_unit([value], page.language) if kind == "money" else None
+    is_plain = base == "funded" and measure == told
     compared = comparisons(
         rows,
-        measure,
+        told,
         branch_id=page.branch_id,
         quarter=page.quarter,
         base=base,
-        targets=page.evaluation.targets if base == "funded" else None,
+        targets=page.evaluation.targets if is_plain else None,
     )
+    if page.is_small and kind == "share":
+        compared = ()
+    points = page.word("points_told") if kind == "share" and compared else ""
+    names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
+             "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
+    beside = _bank_beside(page, rows, told, base)
     return KeyFigure(
-        label=page.word(measure, "measure")
-        if measure != "customers"
-        else page.word("funded_customers"),
-        value=format_measure(value, measure, unit=unit),
-        unit=unit.name if unit else "",
-        comparisons=tuple(each.text(page.language) for each in compared),
+        label=names.get(measure) or page.word(measure, "measure"),
+        value=format_measure(value, told, unit=unit),
+        unit=unit.name if unit else points,
+        comparisons=(*(each.pair(page.language) for each in compared), *beside),
     )
+
+
+def _bank_beside(
+    page: BranchPage, rows: pd.DataFrame, measure: str, base: str
+) -> list[tuple[str, str]]:
+    """Return the whole bank's share beside the branch's; amounts and counts do not compare."""
+    wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
+    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
+    values = rows.loc[here, "value"].dropna()
+    if values.empty or measure_words(measure).kind in ("money", "count"):
+        return []
+    return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
+
+
+def _idle_rows(page: BranchPage) -> pd.DataFrame:
+    """Return silent and dormant customers together, under the name of the silent."""
+    rows = page.evaluation.measures
+    both = rows[rows["measure"].isin(["silent_rate", "dormancy_rate"])]
+    keys = ["quarter", "branch_id", "dimension", "member", "base"]
+    added = both.groupby(keys, as_index=False, dropna=False)["value"].agg(
+        lambda x: x.sum(min_count=2)
+    )
+    return added.assign(measure="silent_rate")
 
 
 def _run_facts(page: BranchPage) -> dict[str, str]:

@@ -10,6 +10,7 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.dormancy import STATUSES
 from stockcust_analysis.show.branch_page import BranchPage
+from stockcust_analysis.show.comparisons import target_of
 from stockcust_analysis.show.labels import label, measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
@@ -24,7 +25,7 @@ from stockcust_analysis.show.units import (
 )
 
 _OVERVIEW = (
-    ("aum_average_quarter", "funded"), ("aum_period_end", "funded"), ("aum_per_customer", "funded"),
+    ("aum_average_quarter", "funded"), ("aum_period_end", "funded"),
     ("customers", "funded"), ("customers", "effective"), ("products_per_customer", "funded"),
     ("multi_product_share", "funded"), ("dormancy_rate", "funded"), ("silent_rate", "funded"),
     ("top_20_share", "funded"), ("ten_largest_share", "funded"),
@@ -39,10 +40,24 @@ _STATUS_MEASURES = dict(
 _STATUS_AUM = {"silent": "silent_aum_share", "dormant": "dormant_aum_share"}
 
 
-def overview_table(page: BranchPage) -> Table:
+def overview_table(page: BranchPage) -> Table | None:
     """Return the main measures: this quarter, its changes, and the whole bank beside them."""
-    rows = [_compared(page, measure, base) for measure, base in _OVERVIEW]
-    columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "bank"]
+    if page.is_small:
+        return None
+    # One unit for all rows of money: a column never mixes them.
+    unit = money_unit([page.value(measure, base=base) for measure, base in _OVERVIEW
+                       if measure_words(measure).kind == "money"], page.language)  # fmt: skip
+    rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
+    columns = [
+        "measure",
+        "unit",
+        "now",
+        "previous_quarter",
+        "year_ago",
+        "year_start",
+        "attained",
+        "bank",
+    ]
     frame = pd.DataFrame(rows, columns=columns)
     return table(
         frame,
@@ -74,53 +89,31 @@ def bridge_table(page: BranchPage) -> Table:
     return _finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1] if rows else [])
 
 
-def migration_table(page: BranchPage) -> Table:
-    """Return how many customers went from which tier to which, with those who came and left."""
-    moves = page.evaluation.migration
-    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
-    cells = {(start, end): n for start, end, n in own[["from", "to", "customers"]].to_numpy()}
-    tiers = [*reversed(names("tier"))]
-    starts = [*tiers, *(name for name in names("state") if name in set(own["from"]))]
-    ends = [*tiers, *(name for name in names("state") if name in set(own["to"]))]
-    rows = [
-        [_place(page, start), *(format_count(cells.get((start, end), 0)) for end in ends)]
-        for start in starts
-    ]
-    return table(
-        pd.DataFrame(rows, columns=["from", *ends]),
-        caption=page.word("migration", "caption"),
-        labels={"from": _header(page, "from"), **{end: _place(page, end) for end in ends}},
-        align={"from": "left", **dict.fromkeys(ends, "right")},
-    )
-
-
-def _place(page: BranchPage, name: str) -> str:
-    """Return the word for a tier, or for a state outside the tiers."""
-    return page.word(name, "tier" if name in names("tier") else "state")
-
-
-def concentration_table(page: BranchPage) -> Table:
+def concentration_table(page: BranchPage) -> Table | None:
     """Return how concentrated the assets are, beside the previous quarter and the whole bank."""
-    return _measure_table(page, _CONCENTRATION, "concentration")
+    if page.is_small:
+        return None
+    rows = [(measure, "funded") for measure in _CONCENTRATION]
+    return measure_table(page, rows, "concentration", half=True)
 
 
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
     tiers = [*reversed(names("tier"))]
-    money = [_value(page, "tier_aum", tier) or 0 for tier in tiers]
+    money = [page.value("tier_aum", tier) or 0 for tier in tiers]
     unit = money_unit([sum(money)], page.language)
     rows: list[list[Any]] = [
         [
             page.word(tier, "tier"),
-            format_count(_value(page, "tier_customers", tier)),
-            format_share(_value(page, "tier_customer_share", tier)),
+            format_count(page.value("tier_customers", tier)),
+            format_share(page.value("tier_customer_share", tier)),
             format_money(amount, unit),
-            format_share(_value(page, "tier_aum_share", tier)),
-            format_share(_value(page, "tier_aum_share", tier, branch_id=WHOLE_BANK)),
+            format_share(page.value("tier_aum_share", tier)),
+            format_share(page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)),
         ]
         for tier, amount in zip(tiers, money, strict=True)
     ]
-    customers = sum(_value(page, "tier_customers", tier) or 0 for tier in tiers)
+    customers = sum(page.value("tier_customers", tier) or 0 for tier in tiers)
     whole = format_share(1)
     rows.append([page.word("total"), format_count(customers), whole,
                  format_money(sum(money), unit), whole, whole])  # fmt: skip
@@ -137,13 +130,13 @@ def dormancy_table(page: BranchPage) -> Table:
         rows.append(
             [
                 page.word(status, "status"),
-                format_count(_value(page, measure, base="funded", column="numerator")),
-                format_share(_value(page, measure, base="funded")),
-                format_share(_value(page, measure, base="funded", quarter=before)),
-                format_share(_value(page, measure, base="funded", branch_id=WHOLE_BANK)),
-                format_share(_value(page, aum, base="funded") if aum else None),
-                format_count(_value(page, measure, base="all", column="numerator")),
-                format_share(_value(page, measure, base="all")),
+                format_count(page.value(measure, base="funded", column="numerator")),
+                format_share(page.value(measure, base="funded")),
+                format_share(page.value(measure, base="funded", quarter=before)),
+                format_share(page.value(measure, base="funded", branch_id=WHOLE_BANK)),
+                format_share(page.value(aum, base="funded") if aum else None),
+                format_count(page.value(measure, base="all", column="numerator")),
+                format_share(page.value(measure, base="all")),
             ]
         )
     columns = [
@@ -153,91 +146,93 @@ def dormancy_table(page: BranchPage) -> Table:
     return _finished(page, rows, columns, "dormancy")
 
 
-def penetration_table(page: BranchPage) -> Table:
+def penetration_table(page: BranchPage) -> Table | None:
     """Return who holds which product family, with the change and the whole bank."""
+    if page.is_small:
+        return None
     before = str(page.evaluation.quarter.previous)
     rows = []
     for family in names("family"):
-        now = _value(page, "penetration", family)
-        earlier = _value(page, "penetration", family, quarter=before)
+        now = page.value("penetration", family)
+        earlier = page.value("penetration", family, quarter=before)
         rows.append(
             [
                 page.word(family, "family"),
-                format_count(_value(page, "penetration", family, column="numerator")),
+                format_count(page.value("penetration", family, column="numerator")),
                 format_share(now),
                 format_change(now, earlier, kind="share", language=page.language),
-                format_share(_value(page, "penetration", family, branch_id=WHOLE_BANK)),
+                format_share(page.value("penetration", family, branch_id=WHOLE_BANK)),
             ]
         )
     columns = ["family", "holders", "penetration", "previous_quarter", "bank"]
-    return _finished(page, rows, columns, "penetration")
+    return _finished(page, rows, columns, "penetration", half=True)
 
 
-def _measure_table(page: BranchPage, measures: Sequence[str], caption: str) -> Table:
-    """Return measures as rows: now, the quarter before, the change, the whole bank."""
+def measure_table(
+    page: BranchPage, rows: Sequence[tuple[str, str]], caption: str, *, half: bool = False
+) -> Table | None:
+    """Return measures as rows: now, the change since the quarter before if known, the whole bank.
+
+    Measures the bank has no figures for are left out; None when that leaves nothing.
+    """
     before = str(page.evaluation.quarter.previous)
-    rows = []
-    for measure in measures:
-        now, earlier = _value(page, measure), _value(page, measure, quarter=before)
+    told, has_past = [], False
+    for measure, base in rows:
+        now = page.value(measure, base=base)
+        if now is None:
+            continue
+        earlier = page.value(measure, base=base, quarter=before)
+        has_past = has_past or earlier is not None
         change = format_change(
             now, earlier, kind=measure_words(measure).kind, language=page.language
         )
-        bank = format_measure(_value(page, measure, branch_id=WHOLE_BANK), measure)
-        cells = [format_measure(now, measure), format_measure(earlier, measure)]
-        rows.append([page.word(measure, "measure"), *cells, change, bank])
-    columns = ["measure", "now", "before", "previous_quarter", "bank"]
-    return _finished(page, rows, columns, caption)
+        bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
+        name = page.word(measure, "measure")
+        told.append([name, with_unit(page, measure, now), change, with_unit(page, measure, bank)])
+    if not told:
+        return None
+    columns = ["measure", "now", "previous_quarter", "bank"]
+    frame = pd.DataFrame(told, columns=columns)
+    kept = columns if has_past else ["measure", "now", "bank"]
+    return _finished(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)
 
 
-def _compared(page: BranchPage, measure: str, base: str) -> list[str]:
+def with_unit(page: BranchPage, measure: str, value: float | None) -> str:
+    """Return a value as a cell whose neighbours above and below have other units."""
+    if measure_words(measure).kind != "money" or value is None:
+        return format_measure(value, measure)
+    unit = money_unit([value], page.language)
+    return unit.pattern.format(format_money(value, unit))
+
+
+def _compared(page: BranchPage, measure: str, base: str, unit: Unit) -> list[str]:
     """Return a row of the overview."""
-    words = measure_words(measure)
-    now = _value(page, measure, base=base)
-    bank = _value(page, measure, base=base, branch_id=WHOLE_BANK)
-    unit = money_unit([now], page.language) if words.kind == "money" else None
-    earlier = (page.evaluation.quarter.previous, page.evaluation.quarter.year_ago)
+    kind = measure_words(measure).kind
+    now = page.value(measure, base=base)
+    bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
+    quarter = page.evaluation.quarter
     changes = [
         format_change(
             now,
-            _value(page, measure, base=base, quarter=str(quarter)),
-            kind=words.kind,
+            page.value(measure, base=base, quarter=str(earlier)),
+            kind=kind,
             language=page.language,
         )
-        for quarter in earlier
+        for earlier in (quarter.previous, quarter.year_ago, quarter.year_start)
     ]
+    target = target_of(page.evaluation.targets, measure, page.branch_id, page.quarter)
+    target = target if base == "funded" else None
     name = (
         page.word(f"{base}_customers") if measure == "customers" else page.word(measure, "measure")
     )
     return [
         name,
-        unit.name if unit else page.word(words.kind, "kind_unit"),
+        unit.name if kind == "money" else page.word(kind, "kind_unit"),
         format_measure(now, measure, unit=unit),
         *changes,
+        format_share(now / target if target and now is not None else None),
         format_measure(bank, measure, unit=unit),
     ]
-
-
-def _value(
-    page: BranchPage,
-    measure: str,
-    member: str = "",
-    *,
-    quarter: str = "",
-    branch_id: str = "",
-    base: str = "",
-    column: str = "value",
-) -> float | None:
-    """Return one number of the measure table; None where there is none."""
-    wanted = {
-        "quarter": quarter or page.quarter,
-        "branch_id": branch_id or page.branch_id,
-        "measure": measure,
-        "member": member,
-        **({"base": base} if base else {}),
-    }
-    rows = page.evaluation.measures
-    found = rows.loc[rows[list(wanted)].eq(list(wanted.values())).all(axis=1), column]
-    return None if found.empty or pd.isna(found.iloc[0]) else float(found.iloc[0])
 
 
 def _finished(
@@ -248,6 +243,7 @@ def _finished(
     *,
     unit: Unit | None = None,
     emphasise: Sequence[int] = (),
+    half: bool = False,
 ) -> Table:
     """Return finished rows as a table with its headers, the first column left, the others right."""
     return table(
@@ -257,6 +253,7 @@ def _finished(
         labels={name: _header(page, name) for name in columns},
         align={columns[0]: "left", **dict.fromkeys(columns[1:], "right")},
         emphasise=emphasise,
+        half=half,
     )
 
 

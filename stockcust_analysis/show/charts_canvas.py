@@ -7,7 +7,8 @@ or of both, over one or more quarters. Its last quarter is the actual one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from itertools import product
+from typing import Any, Final, Literal
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -26,6 +27,10 @@ HIGHLIGHT: Final = "C2"
 MUTED: Final = "C3"
 PALE_HIGHLIGHT: Final = "#F2D2AE"
 
+FULL_WIDTH: Final = 17.0
+HALF_WIDTH: Final = 8.2
+"""Widths of figures in centimetres: the page's column, and two side by side."""
+
 
 def open_axes(ax: Axes | None) -> Axes:
     """Return the axes to draw on, a new figure in the report's style when none are given."""
@@ -33,6 +38,43 @@ def open_axes(ax: Axes | None) -> Axes:
         return ax
     use_style()
     return plt.subplots()[1]
+
+
+def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
+    """Return the axes of a new figure of so many centimetres."""
+    use_style()
+    return plt.subplots(figsize=(width / 2.54, height / 2.54))[1]
+
+
+def placed_labels(
+    ax: Axes, across: Iterable[float], up: Iterable[float], words: Iterable[str]
+) -> None:
+    """Name points beside them, moving a name up until it touches no other and stays inside.
+
+    Takes the right side of a point, or the left where the axes end; what finds no place is left
+    out rather than printed over another.
+    """
+    renderer: Any = ax.figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    inside, taken = ax.get_window_extent(renderer), [text.get_window_extent() for text in ax.texts]
+    for x, y, name in zip(across, up, words, strict=True):
+        for side, rise in product(("left", "right"), (0, 8, -8, 16, -16)):
+            offset = (5 if side == "left" else -5, rise)
+            text = ax.annotate(
+                name, (x, y), xytext=offset, textcoords="offset points",
+                ha=side, va="center_baseline", fontsize="small",
+            )  # fmt: skip
+            box = text.get_window_extent(renderer)
+            fits = inside.x0 <= box.x0 and box.x1 <= inside.x1
+            if fits and not any(box.overlaps(other) for other in taken):
+                taken.append(box)
+                break
+            text.remove()
+
+
+def narrowness(ax: Axes) -> float:
+    """Return how much more of the axes a word takes than in a figure of the full width."""
+    return FULL_WIDTH / 2.54 / float(ax.figure.get_figwidth())  # type: ignore[union-attr]
 
 
 def without_frame(ax: Axes) -> None:

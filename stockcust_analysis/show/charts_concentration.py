@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ from stockcust_analysis.show.charts_canvas import (
     by_member,
     last_quarter,
     name_values,
+    narrowness,
     open_axes,
     rows_of,
     say_no_data,
@@ -59,12 +62,10 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
         ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
     ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
     _frame_unit_square(ax, language)
-    _key(
-        ax,
-        has_bank=subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"]),
-        language=language,
-    )
-    _mark_top(ax, own, language)
+    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"])
+    named = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
+    lines = [(label(word, language, within="word"), colour) for word, colour in named]
+    _key(ax, [*lines, _mark_top(ax, own, language)])
     return ax
 
 
@@ -78,25 +79,66 @@ def _frame_unit_square(ax: Axes, language: Language) -> None:
     name_values(ax, label("aum_cumulated", language, within="word"))
 
 
-def _key(ax: Axes, *, has_bank: bool, language: Language) -> None:
+def _key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
     """Name the lines in the upper left, which a Lorenz curve always leaves free."""
-    entries = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
-    for position, (word, colour) in enumerate(entries):
-        height = 0.93 - 0.1 * position
-        ax.plot([0.02, 0.06], [height, height], color=colour)
-        ax.text(0.07, height, label(word, language, within="word"), va="center")
+    for position, (words, colour) in enumerate(entries):
+        height = 0.93 - 0.11 * position
+        ax.plot([0.02, 0.06], [height, height], color=colour, linewidth=2.4)
+        ax.text(0.08, height, words, va="center")
 
 
-def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> None:
-    """Span what the top 20 % hold, and say it beside the span."""
+def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str]:
+    """Span what the top 20 % hold, and return the words for the key with their colour."""
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=HIGHLIGHT, linewidth=2.4)
     ax.plot([1 - _TOP], [below], color=HIGHLIGHT, marker="o", markersize=5)
     words = label("top_20_hold", language, within="word").format(format_share(1 - below))
-    ax.text(
-        1 - _TOP - 0.015, 0.93, words,
-        ha="right", va="center", fontweight="bold",
-    )  # fmt: skip
+    return words, HIGHLIGHT
+
+
+def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw which share of the profit the best customers bring: the whale curve, with its peak.
+
+    Above the dashed line at 100 % is what some customers earn and others cost again.
+
+    Parameters
+    ----------
+    frame
+        Columns branch_id, customer_share, value_share of contribution, best customers first, as
+        `whale_curve` returns them; the bank's curve is drawn lighter.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> curve = pd.DataFrame({"branch_id": "B01", "customer_share": [0, 0.25, 0.5, 1],
+    ...     "value_share": [0, 0.75, 1.25, 1]})
+    >>> whale_chart(curve).texts[-1].get_text()
+    '最高 125.0%'
+    """
+    ax = open_axes(ax)
+    subject = subject_of(frame)
+    known = frame.dropna(subset=["customer_share", "value_share"])
+    own = rows_of(known, subject).sort_values("customer_share")
+    if own.empty:
+        return say_no_data(ax, language)
+    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(known["branch_id"])
+    ax.axhline(1, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
+    if has_bank:
+        bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
+        ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
+    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    peak = own.loc[own["value_share"].astype(float).idxmax()]
+    top = max(float(known["value_share"].max()), 1.0) * 1.22
+    ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set(xlim=(0, 1.02), ylim=(0, top))
+    ax.set_xlabel(label("customers_of_size", language, within="word"))
+    name_values(ax, label("contribution_cumulated", language, within="word"))
+    words = label("peak", language, within="word").format(format_share(peak["value_share"]))
+    right = float(peak["customer_share"]) > 0.5
+    ax.text(peak["customer_share"], float(peak["value_share"]) + 0.05 * top, words,
+            ha="right" if right else "left", fontweight="bold")  # fmt: skip
+    return ax
 
 
 def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
@@ -123,7 +165,8 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     if not known:
         return say_no_data(ax, language)
     longest = max(float(customers.max()), float(assets.max()), 0.01)
-    gap = 0.15 * longest
+    narrow = narrowness(ax)
+    gap = 0.13 * narrow * longest
     for height, tier in enumerate(known):
         ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
         _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
@@ -136,7 +179,8 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
     spare = max(0, 5 - len(known)) / 2
-    ax.set(xlim=(-1.4 * longest, 1.4 * longest), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
+    edge = (1.1 + 0.24 * narrow) * longest
+    ax.set(xlim=(-edge, edge), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
     return ax
 
 

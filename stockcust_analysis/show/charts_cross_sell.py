@@ -17,6 +17,7 @@ from stockcust_analysis.show.charts_canvas import (
     by_member,
     last_quarter,
     name_values,
+    narrowness,
     only_the_zero_line,
     open_axes,
     require_known,
@@ -65,8 +66,9 @@ def product_count_bars(
         top = np.nanmax([own[count], bank[count] if compare else 0, 0])
         ax.text(place, top + 0.015, format_share(own[count]), ha="center", fontweight="bold")
         words = label(count, language, within="families_held")
-        bank_words = label("bank_value", language, within="word").format(format_share(bank[count]))
-        ticks.append(f"{words}\n{bank_words}" if compare else words)
+        ticks.append(f"{words}\n{format_share(bank[count])}" if compare else words)
+    if compare:
+        name_values(ax, label("outlined_bank", language, within="word"), side="right")
     ax.set_xticks(places, ticks, linespacing=1.4)
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
     only_the_zero_line(ax)
@@ -108,18 +110,20 @@ def penetration_dots(
     if len(ends.columns) > 1:
         ax.plot(ends["bank"], places, "o", color=MUTED, markerfacecolor="white")
     ax.plot(own, places, "o", color=ACTUAL)
+    narrow = narrowness(ax)
     _value_columns(ax, ends, edge, language)
     without_frame(ax)
     ax.tick_params(labelleft=True)
     ax.set_yticks(places, [label(family, language, within="family") for family in own.index])
-    ax.set(xlim=(-0.01 * edge, edge * 1.33), ylim=(len(own) - 0.4, -1.4))
+    ax.set(xlim=(-0.01 * edge, edge * (1 + 0.33 * narrow)), ylim=(len(own) - 0.4, -1.4))
     return ax
 
 
 def _value_columns(ax: Axes, ends: pd.DataFrame, edge: float, language: Language) -> None:
     """Write the values in columns right of the dots, each under its name and mark."""
     for column, (word, mark) in enumerate(zip(ends, "●○", strict=False)):
-        right, colour = edge * (1.16 + 0.15 * column), (ACTUAL, MUTED)[column]
+        right = edge * (1 + narrowness(ax) * (0.16 + 0.15 * column))
+        colour = (ACTUAL, MUTED)[column]
         header = f"{mark} {label(str(word), language, within='word')}"
         ax.text(right, -0.95, header, ha="right", va="center_baseline", color=MUTED)
         for place, value in enumerate(ends[word]):

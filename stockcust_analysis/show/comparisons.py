@@ -34,13 +34,25 @@ class Comparison:
         change = change_between(self.now, self.against, self.kind)
         return None if change is None else float(change)
 
-    def text(self, language: Language = "zh") -> str:
-        """Return it as a key figure prints it, such as "环比 ▲ 3.1%"."""
+    def pair(self, language: Language = "zh") -> tuple[str, str]:
+        """Return its name and its value, as a key figure prints them: ("环比", "▲ 3.1%").
+
+        Percentage points are said once for the whole figure, not here.
+        """
+        points = label("percentage_points", language, within="word").removeprefix("{}")
+        change = self._told(language).removesuffix(points)
+        return label(self.name, language, within="comparison_short"), change
+
+    def _told(self, language: Language) -> str:
+        """Return the change, or the part of the target reached."""
         if self.name == "target":
-            change = format_share(self.change)
-        else:
-            change = format_change(self.now, self.against, kind=self.kind, language=language)
+            return format_share(self.change)
+        return format_change(self.now, self.against, kind=self.kind, language=language)
+
+    def text(self, language: Language = "zh") -> str:
+        """Return it in one piece, such as "环比 ▲ 3.1%"."""
         words = label(self.name, language, within="comparison")
+        change = self._told(language)
         pattern = label("comparison_change", language, within="word")
         return pattern.format(comparison=words, change=change)
 

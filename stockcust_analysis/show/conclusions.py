@@ -9,6 +9,7 @@ A branch too small or too young to be judged gets a sentence that says so instea
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, get_args
 
 import pandas as pd
@@ -42,6 +43,9 @@ _STORIES: Final = (
     Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
     Story("concentration", "concentration", "top_20_share", of_customers=False),
     Story("same_customers", "customers", "same_customer_growth", of_customers=False),
+    Story("retention", "customers", "customer_retention", of_customers=True),
+    Story("coverage", "service", "contact_coverage", of_customers=True),
+    Story("profiles", "service", "profile_completion", of_customers=True),
     Story("silent_assets", "dormancy", "silent_aum_share", of_customers=False),
     Story(
         "ten_largest",
@@ -97,11 +101,16 @@ def conclusions(
     opening = [] if page.has_history else [_without_history(page)]
     growth = growth_finding(page, target_of(targets, "aum_average_quarter", branch_id, quarter))
     if growth is not None:
-        opening.append(growth.sentence)
+        opening.append(_leading_to(growth))
     findings = sorted(_share_findings(page), key=lambda finding: -finding.weight)
     notable = sum(finding.weight > 0 for finding in findings)
     wanted = max(FEWEST - len(opening), min(notable, MOST - len(opening)))
-    return opening + [finding.sentence for finding in findings[:wanted]]
+    return opening + [_leading_to(finding) for finding in findings[:wanted]]
+
+
+def _leading_to(finding: Finding) -> Sentence:
+    """Return a finding's sentence with the section that shows its figures."""
+    return replace(finding.sentence, section=finding.section)
 
 
 def section_conclusion(
@@ -118,7 +127,7 @@ def section_conclusion(
     Parameters
     ----------
     section
-        "customers", "concentration", "dormancy" or "cross_sell".
+        "customers", "concentration", "dormancy", "cross_sell" or "service".
     measures, branch_id, quarter, language, targets
         As for `conclusions`.
 

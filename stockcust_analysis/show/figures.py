@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG_MIME: Final = "image/svg+xml"
+HALF_WIDTH: Final = 8.5
 STYLE_FILE: Final = Path(__file__).with_name("stockcust.mplstyle")
 
 # The salt makes element ids, and so the bytes, equal from run to run.
@@ -34,17 +35,19 @@ class Drawing:
     svg: str
     alt: str
     caption: str
+    half: bool = False
 
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, str]]:
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
         data = {SVG_MIME: self.svg, "text/plain": f"{self.caption}\n{self.alt}"}
-        return data, {"alt": self.alt, "caption": self.caption}
+        return data, {"alt": self.alt, "caption": self.caption, "half": self.half}
 
 
 def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
     """Finish a Matplotlib figure for the page, and close it.
 
     `alt` says what the figure shows to a reader who cannot see it; `caption` stands above it.
-    Both are required by the archival and accessible form of the PDF.
+    Both are required by the archival and accessible form of the PDF. Two figures in a row that
+    are no wider than half the page (8.5 cm) stand side by side.
     """
     for name, words in (("alt", alt), ("caption", caption)):
         if not words.strip():
@@ -61,7 +64,8 @@ def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
     with mpl.rc_context(_SAME_BYTES):
         whole.savefig(text, format="svg", metadata=_NO_METADATA)
     plt.close(whole)
-    return Drawing(text.getvalue(), alt.strip(), caption.strip())
+    half = bool(whole.get_figwidth() * 2.54 <= HALF_WIDTH)
+    return Drawing(text.getvalue(), alt.strip(), caption.strip(), half)
 
 
 @cache

@@ -23,7 +23,7 @@ from stockcust_analysis.show.units import (
     money_unit,
 )
 
-Section = Literal["customers", "concentration", "dormancy", "cross_sell"]
+Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from stockcust_analysis.show.units import MISSING
 
 TABLE_MIME: Final = "application/vnd.stockcust.table+json"
 
+Look = Literal["rules", "steps"]
 Alignment = Literal["left", "right", "center"]
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−*\s]*([\d,]+(\.\d+)?)?\s*(%|‰|个百分点|pp)?|—|持平|flat")
 
@@ -41,7 +42,9 @@ class Column:
 class Table:
     """A finished table (三线表): caption, unit, columns, rows of strings, note.
 
-    `emphasised` holds the positions of the rows printed in bold, such as a total.
+    `emphasised` holds the positions of the rows printed in bold, such as a total. The look "steps"
+    is for what is to be done: large numbers, the task in bold, what follows a line end below it.
+    Two halves in a row stand side by side.
     """
 
     caption: str
@@ -50,6 +53,8 @@ class Table:
     unit: str = ""
     note: str = ""
     emphasised: frozenset[int] = frozenset()
+    look: Look = "rules"
+    half: bool = False
 
     def payload(self) -> dict[str, Any]:
         """Return the table as plain values, ready for JSON."""
@@ -63,6 +68,8 @@ class Table:
             ],
             "rows": [list(row) for row in self.rows],
             "emphasised": sorted(self.emphasised),
+            "look": self.look,
+            "half": self.half,
         }
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
@@ -80,6 +87,8 @@ def table(
     align: Mapping[str, Alignment] | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     emphasise: Collection[int] = (),
+    look: Look = "rules",
+    half: bool = False,
 ) -> Table:
     """Make a table of a frame's columns; the index is not shown.
 
@@ -106,7 +115,8 @@ def table(
         columns.append(Column(labels.get(key, key), side, group_of.get(key, "")))
         cells.append(texts)
     emphasised = frozenset(range(len(frame))[position] for position in emphasise)
-    return Table(caption, tuple(columns), tuple(zip(*cells, strict=True)), unit, note, emphasised)
+    rows = tuple(zip(*cells, strict=True))
+    return Table(caption, tuple(columns), rows, unit, note, emphasised, look, half)
 
 
 def _texts(values: pd.Series[Any], name: str, text_of: Callable[[Any], str] | None) -> list[str]:

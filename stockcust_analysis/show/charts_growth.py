@@ -1,0 +1,266 @@
+"""Charts of what moved: the growth bridge, the flow through dormancy, quarters side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.charts_canvas import (
+    ACTUAL,
+    FULL_WIDTH,
+    HIGHLIGHT,
+    MUTED,
+    REFERENCE,
+    name_values,
+    only_the_zero_line,
+    open_axes,
+    require_known,
+    rows_of,
+    say_no_data,
+    subject_of,
+    use_style,
+    without_frame,
+)
+from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.units import (
+    format_count,
+    format_measure,
+    format_money,
+    format_share,
+    money_unit,
+    unit_note,
+)
+
+_ENDS = ("opening", "closing")
+_PLOT_ROWS, _PANELS_ABREAST = 2, 4
+DORMANT_FLOW = (
+    "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
+    "dormant_left", "dormant_closing",
+)  # fmt: skip
+_FALLS = ("reactivated", "dormant_moved", "dormant_left")
+
+
+def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw from opening to closing assets as a waterfall, starting from zero.
+
+    Both ends are dark and stand on the zero line; what came is lighter, what went is orange, each
+    with its amount. The steps begin where the one before ended, so a large business makes small
+    steps: the zero line is not cut off.
+
+    Parameters
+    ----------
+    frame
+        Growth bridge of one branch on one structure: component, amount (CNY), in order.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> steps = pd.DataFrame({"component": ["opening", "new", "drained", "closing"],
+    ...     "amount": [1e6, 4e5, -1e5, 1.3e6]})
+    >>> [words.get_text() for words in bridge_chart(steps).texts]
+    ['100.00', '+40.00', '-10.00', '130.00']
+    """
+    require_known(frame["component"], names("component"), "the bridge")
+    at_end = frame["component"].isin(_ENDS)
+    unit = money_unit(frame.loc[at_end, "amount"], language)
+    # A step too small to be printed in this unit is not drawn; the table tells it.
+    printed = [any(digit in format_money(amount, unit) for digit in "123456789")
+               for amount in frame["amount"]]  # fmt: skip
+    rows = frame[at_end | np.array(printed, dtype=bool)]
+    words = [label(each, language, within="component_short") for each in rows["component"]]
+    ax = open_axes(ax)
+    if rows.empty or not rows["component"].isin(_ENDS).any():
+        return say_no_data(ax, language)
+    amounts = rows["amount"].astype(float).tolist()
+    ends = rows["component"].isin(_ENDS).tolist()
+    texts = [format_money(amount, unit) for amount in amounts]
+    _waterfall(ax, amounts, ends, [text if end or text.startswith("-") else f"+{text}"
+                                   for text, end in zip(texts, ends, strict=True)])  # fmt: skip
+    ax.set_xticks(range(len(words)), words)
+    name_values(ax, unit_note(unit, language), side="right")
+    return ax
+
+
+def dormancy_flow(
+    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
+    """Draw how the dormant of last quarter became those of this one, in customers.
+
+    Parameters
+    ----------
+    frame
+        Measure table of one branch and quarter with the stock and flow of dormant customers:
+        `dormant_opening`, `newly_dormant`, `dormant_arrived`, `reactivated`, `dormant_moved`,
+        `dormant_left`, `dormant_closing`.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> table = pd.DataFrame({"measure": ["dormant_opening", "newly_dormant", "reactivated",
+    ...     "dormant_closing"], "value": [10.0, 3.0, 1.0, 12.0]})
+    >>> [words.get_text() for words in dormancy_flow(table).texts]
+    ['10', '+3', '-1', '12']
+    """
+    rows = frame[frame["measure"].isin(DORMANT_FLOW)]
+    values = rows.set_index("measure")["value"].astype(float)
+    values = values.reindex(list(DORMANT_FLOW)).dropna()
+    ends = [name in ("dormant_opening", "dormant_closing") for name in values.index]
+    kept = [end or value != 0 for end, value in zip(ends, values, strict=True)]
+    ax = open_axes(ax)
+    if not any(ends):
+        return say_no_data(ax, language)
+    values = values[kept]
+    ends = [end for end, keep in zip(ends, kept, strict=True) if keep]
+    signed = [-value if name in _FALLS else value for name, value in values.items()]
+    texts = [format_count(value) if end else f"{value:+,.0f}"
+             for value, end in zip(signed, ends, strict=True)]  # fmt: skip
+    _waterfall(ax, signed, ends, texts)
+    words = [label(str(name), language, within="dormant_step") for name in values.index]
+    ax.set_xticks(range(len(words)), words)
+    return ax
+
+
+def _waterfall(
+    ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
+) -> None:
+    """Draw columns from zero at both ends, and steps that hang between them."""
+    level, tops = 0.0, []
+    for place, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
+        start = 0.0 if end else level
+        colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
+        ax.bar(place, amount, bottom=start, width=0.62, color=colour)
+        level = start + amount
+        tops.append(max(start, level))
+        if place + 1 < len(amounts):
+            ax.plot([place - 0.31, place + 1.31], [level, level], color=MUTED, linewidth=0.5)
+    highest = max([*tops, 1e-9])
+    for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
+        ax.text(place, top + 0.025 * highest, text, ha="center", va="bottom")
+    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(0, highest * 1.16))
+    only_the_zero_line(ax)
+
+
+def small_multiples(
+    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
+    """Draw a share by member over the quarters, one small panel each, all to the same scale.
+
+    The branch is dark, the whole bank lighter; the last value stands at the line's end. At most
+    eight panels: the members with the highest values of the last quarter, in their usual order.
+
+    Parameters
+    ----------
+    frame
+        Measure table of one measure and dimension, the branch and the bank, several quarters.
+    language
+        Language of the words.
+    ax
+        Axes whose place the panels take; a new figure if left out.
+
+    >>> table = pd.DataFrame([("2026Q2", "B01", "family", "fund", "penetration", "funded", 0.1),
+    ...     ("2026Q3", "B01", "family", "fund", "penetration", "funded", 0.12)],
+    ...     columns=["quarter", "branch_id", "dimension", "member", "measure", "base", "value"])
+    >>> small_multiples(table).get_title(loc="left")
+    '基金'
+    """
+    subject = subject_of(frame)
+    rows = frame.dropna(subset=["value"])
+    now = rows_of(rows[rows["quarter"] == frame["quarter"].max()], subject)
+    if now.empty:
+        return say_no_data(open_axes(ax), language)
+    dimension, measure = str(now["dimension"].iloc[0]), str(now["measure"].iloc[0])
+    largest = now.nlargest(_PLOT_ROWS * _PANELS_ABREAST, "value")["member"]
+    members = [member for member in names(dimension) if member in set(largest)]
+    quarters = sorted(rows["quarter"].unique())
+    panels = _panels(ax, len(members))
+    top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
+    for panel, member in zip(panels, members, strict=True):
+        for who, colour in ((WHOLE_BANK, REFERENCE), (subject, ACTUAL)):
+            told = rows[(rows["member"] == member) & (rows["branch_id"] == who)]
+            told = told.set_index("quarter")["value"].reindex(quarters).astype(float)
+            panel.plot(range(len(quarters)), told, color=colour, marker="o", markersize=2)
+        last = now.loc[now["member"] == member, "value"].iloc[0]
+        panel.set_title(label(member, language, within=dimension), fontsize="small")
+        panel.set_title(format_measure(last, measure), loc="right", fontsize="small")
+        panel.set(xlim=(-0.3, len(quarters) - 0.7), ylim=(0, top * 1.08))
+        only_the_zero_line(panel)
+        panel.set_xticks([])
+    panels[0].set_xticks([0, len(quarters) - 1], [quarters[0], quarters[-1]], fontsize="x-small")
+    return panels[0]
+
+
+def _panels(ax: Axes | None, count: int) -> list[Axes]:
+    """Return so many panels to the same scale, in the place of axes or in a new figure."""
+    down = -(-count // _PANELS_ABREAST)
+    if ax is None:
+        use_style()
+        drawn = plt.figure(figsize=(FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54))
+        whole = drawn.add_gridspec(down, _PANELS_ABREAST)
+    else:
+        drawn, spec = ax.figure, ax.get_subplotspec()
+        ax.remove()
+        whole = spec.subgridspec(down, _PANELS_ABREAST) if spec else drawn.add_gridspec(1, 1)
+    places = [whole[at // _PANELS_ABREAST, at % _PANELS_ABREAST] for at in range(count)]
+    return [drawn.add_subplot(place) for place in places]
+
+
+def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw how a share moved from one quarter to another, one line for each member.
+
+    Rising lines are dark, falling ones orange; names and values stand at both ends.
+
+    Parameters
+    ----------
+    frame
+        Measure table of one branch, measure and dimension; its first and last quarter are drawn.
+    language, ax
+        Language of the words; axes to draw on, a new figure if left out.
+
+    >>> table = pd.DataFrame({"quarter": ["2025Q3", "2026Q3"], "branch_id": "B01",
+    ...     "dimension": "tier", "member": "mid", "measure": "tier_aum_share",
+    ...     "value": [0.3, 0.35]})
+    >>> [words.get_text() for words in slope_chart(table).texts]
+    ['中端 30.0%', '35.0% 中端']
+    """
+    ax = open_axes(ax)
+    quarters = sorted(frame.dropna(subset=["value"])["quarter"].unique())
+    if len(quarters) < 2:
+        return say_no_data(ax, language)
+    ends = frame.pivot(index="member", columns="quarter", values="value")
+    ends = ends[[quarters[0], quarters[-1]]].astype(float).dropna()
+    dimension = str(frame["dimension"].iloc[0])
+    for member, (before, after) in zip(ends.index, ends.to_numpy(), strict=True):
+        colour = ACTUAL if after >= before else HIGHLIGHT
+        ax.plot([0, 1], [before, after], color=colour, marker="o")
+    spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
+    for side, places in enumerate(spread):
+        for (member, values), place in zip(ends.iterrows(), places, strict=True):
+            name, value = label(str(member), language, within=dimension), values.iloc[side]
+            parts = (name, format_share(value)) if side == 0 else (format_share(value), name)
+            ax.text(side + (0.03 if side else -0.03), place, " ".join(parts),
+                    ha="left" if side else "right", va="center_baseline")  # fmt: skip
+    without_frame(ax)
+    ax.tick_params(labelbottom=True)
+    ax.set_xticks([0, 1], [quarters[0], quarters[-1]])
+    ax.set_xlim(-0.45, 1.45)
+    name_values(ax, measure_words(str(frame["measure"].iloc[0])).zh if language == "zh" else
+                measure_words(str(frame["measure"].iloc[0])).en)  # fmt: skip
+    return ax
+
+
+def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
+    """Return where the names stand at both ends: at their value, moved up where they would touch."""
+    sides = []
+    for column in ends:
+        order = ends[column].sort_values()
+        places: dict[str, float] = {}
+        free = -np.inf
+        for member, value in order.items():
+            places[str(member)] = free = max(float(value), free)
+            free += 0.075 * span
+        sides.append([places[str(member)] for member in ends.index])
+    return sides
