@@ -1,0 +1,262 @@
+"""What headquarters reviews of a quarter: the circulated set, with scores and comparison to match.
+
+```
+evaluation ── circulated(…) ──> Circulated ── reviewed(…) ──> Review ──> notebook, workbook, index
+```
+
+Scores and comparison are made of figures, and would give away one that is withheld: here they lose
+every number from which it could be worked out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stockcust_analysis.atomic import write_text
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.disclosure import Circulated
+from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import AMONG_PEERS, Policy
+from stockcust_analysis.policy.lint import LintWarning
+
+PAGE_COLUMNS = ("branch_id", "state", "error")
+_FACTS = "review.json"
+_KEYS = ["quarter", "branch_id", "measure", "member", "base"]
+_POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
+_OWN = ["n", "value", "compared", "rank_low", "rank_high", "expected_ratio", "movement",
+        "movement_standard_error"]  # fmt: skip
+_THIRDS = ("upper", "middle", "lower")
+
+
+@dataclass(frozen=True)
+class Review:
+    """All that headquarters' files are made from; nothing in it is withheld elsewhere.
+
+    `scorecard`, `scores` and `comparison` have the columns of the evaluation's tables and
+    `withheld`. `scores` tells in which `third` of its peers a branch is even where its points are
+    withheld. `restatements` lists figures of the last issued quarter that read otherwise today,
+    `warnings` the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made,
+    failed, missing) and error.
+    """
+
+    circulated: Circulated
+    scorecard: pd.DataFrame
+    scores: pd.DataFrame
+    comparison: pd.DataFrame
+    restatements: pd.DataFrame
+    warnings: pd.DataFrame
+    theme: Mapping[str, Any]
+    pages: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PAGE_COLUMNS)))
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The tables as an evaluation, for pages that are made from one; gaps are empty."""
+        told = self.circulated
+        shared = {each.name for each in fields(Evaluation)} & {each.name for each in fields(told)}
+        return Evaluation(
+            **{name: getattr(told, name) for name in shared},
+            scorecard=self.scorecard, scores=self.scores, comparison=self.comparison,
+        )  # fmt: skip
+
+    def with_pages(self, pages: Iterable[tuple[str, str, str]]) -> Review:
+        """Return the review with how each branch's page ended: branch_id, state, error."""
+        return replace(self, pages=pd.DataFrame(list(pages), columns=list(PAGE_COLUMNS)))
+
+    def save(self, folder: Path) -> None:
+        """Write the tables as CSV into a folder, the plain facts beside them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        told = self.circulated
+        tables = {**_frames(told), **_frames(self)}
+        for name, frame in tables.items():
+            write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        facts = {
+            "quarter": str(told.quarter),
+            "bank_name": told.bank_name,
+            "policy": dict(told.policy_facts),
+            "merged": dict(told.merged),
+            "exposed": told.exposed,
+            "theme": dict(self.theme),
+            "texts": {name: _text_columns(frame) for name, frame in tables.items()},
+        }
+        text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
+        write_text(folder / _FACTS, text + "\n")
+
+
+def reviewed(
+    evaluation: Evaluation,
+    circulated: Circulated,
+    *,
+    cells: pd.DataFrame,
+    policy: Policy,
+    warnings: Sequence[LintWarning] = (),
+    issued: Circulated | None = None,
+) -> Review:
+    """Return what headquarters may see of a quarter's scores and comparison beside its figures.
+
+    Parameters
+    ----------
+    evaluation
+        The quarter with its scorecard, scores and comparison, every number in it.
+    circulated
+        The same quarter's circulated set.
+    cells
+        Cell facts, as for `comparison`.
+    policy
+        Its comparison and its themes.
+    warnings
+        Traps of the scorecard, as `lint_scorecard` returns them.
+    issued
+        The circulated set of the last quarter that was issued: restatements are told against it.
+
+    Returns
+    -------
+    Review
+        A figure that is withheld takes with it its attainment and points, the score and the rank of
+        its branch, and targets that are made of all branches' figures. Limits, z and verdicts are
+        told anew of the branches whose figure is printed; ranks are those of all.
+    """
+    quarter = str(evaluation.quarter)
+    card = _masked_card(evaluation.scorecard, circulated.measures, quarter)
+    restated = pd.DataFrame(columns=list(RESTATEMENT_COLUMNS))
+    if issued is not None:
+        found = restatements(issued.measures, circulated.measures, quarter=str(issued.quarter))
+        restated = found.dropna(subset=["issued", "restated"]).reset_index(drop=True)
+    theme = next((one for one in policy.themes if one.quarter == evaluation.quarter.number), None)
+    return Review(
+        circulated=circulated,
+        scorecard=card,
+        scores=_masked_scores(evaluation.scores, card),
+        comparison=_masked_comparison(evaluation, circulated, cells, policy),
+        restatements=restated,
+        warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
+        theme={} if theme is None else {"zh": theme.zh, "en": theme.en,
+                                        "measures": list(theme.measures)},
+    )  # fmt: skip
+
+
+def printed(measures: pd.DataFrame) -> pd.MultiIndex:
+    """Return the places of the figures that are printed: quarter, branch, measure, member, base."""
+    return pd.MultiIndex.from_frame(measures.loc[measures["value"].notna(), _KEYS])
+
+
+def _masked_card(card: pd.DataFrame, measures: pd.DataFrame, quarter: str) -> pd.DataFrame:
+    """Return the scorecard without the numbers that would give away a withheld figure."""
+    if card.empty:
+        return card.assign(withheld=False)
+    told = printed(measures)
+    previous = str(Quarter.parse(quarter).previous)
+    now, before = (
+        ~pd.MultiIndex.from_frame(card.assign(quarter=when)[_KEYS]).isin(told)
+        for when in (quarter, previous)
+    )
+    value_gone = now & card["value"].notna()
+    target_gone = before & card["target_source"].eq("previous_quarter") & card["target"].notna()
+    # A median, a place between lowest and highest: made of all figures, the withheld among them.
+    of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
+    some_gone = value_gone.groupby(card["indicator"]).transform("any")
+    target_gone |= of_all & some_gone
+    gone = value_gone | target_gone
+    # The cut of a group tells what its indicators earned together.
+    keys = [card["branch_id"], card["group"].fillna("")]
+    cut = gone.groupby(keys).transform("any") & card["lost_to_group"].ne(0)
+    masked = card.assign(withheld=gone | cut)
+    masked["value"] = masked["value"].mask(value_gone)
+    masked["target"] = masked["target"].mask(target_gone)
+    masked.loc[gone | cut, _POINTS] = np.nan
+    return masked
+
+
+def _masked_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores, without those of which a part is withheld; their third is told of all."""
+    if scores.empty:
+        return scores.assign(third="", withheld=False)
+    place = np.ceil(3 * scores["rank"] / scores["rank_of"]).clip(1, 3)
+    third = place.map(dict(enumerate(_THIRDS, start=1))).fillna("")
+    part = card.loc[card["withheld"], "branch_id"]
+    gone = scores["branch_id"].isin(part) & scores["points"].notna()
+    return scores.assign(
+        third=third, withheld=gone,
+        points=scores["points"].mask(gone), rank=scores["rank"].mask(gone),
+    )  # fmt: skip
+
+
+def _masked_comparison(
+    evaluation: Evaluation, circulated: Circulated, cells: pd.DataFrame, policy: Policy
+) -> pd.DataFrame:
+    """Return the comparison of the branches whose figure is printed."""
+    table = evaluation.comparison
+    if table.empty:
+        return table.assign(withheld=False)
+    quarter, told = str(evaluation.quarter), printed(circulated.measures)
+    before = str(evaluation.quarter.previous)
+    now, then = (
+        pd.MultiIndex.from_frame(table.assign(quarter=when, member="")[_KEYS]).isin(told)
+        for when in (quarter, before)
+    )
+    known = pd.MultiIndex.from_frame(evaluation.measures[_KEYS]).isin(told)
+    compared = table.loc[now, ["measure", "base"]].drop_duplicates()
+    wanted = set(compared.itertuples(index=False, name=None))
+    rule = policy.comparison
+    kept = tuple(one for one in rule.measures if (one.name, one.customer_base) in wanted)
+    anew = comparison(
+        evaluation.measures[known], evaluation.branches, cells=cells, quarter=quarter,
+        policy=replace(policy, comparison=replace(rule, measures=kept)),
+    )  # fmt: skip
+    keys = ["branch_id", "measure", "base"]
+    both = table[keys].merge(anew, on=keys, how="left", validate="1:1")
+    both.index = table.index
+    both[_OWN] = table.loc[now, _OWN].reindex(table.index)
+    both["rank_of"] = table.groupby(["measure", "base", "peer_group"])["value"].transform("count")
+    movement = ["movement", "movement_standard_error"]
+    both[movement] = table.loc[now & then, movement].reindex(table.index)
+    for name in ("peer_group", "kind"):
+        both[name] = table[name]
+    return both.assign(verdict=both["verdict"].fillna(""), withheld=~now)
+
+
+def open_review(folder: str | Path) -> Review:
+    """Read a review that `Review.save` wrote; UsageError when the folder holds none."""
+    place = Path(folder)
+    if not (place / _FACTS).exists():
+        raise UsageError(f"'{place}' holds no review. Write one with: stockcust report …")
+    facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
+    tables = {name: _read(place / f"{name}.csv", texts) for name, texts in facts["texts"].items()}
+    told = {each.name for each in fields(Circulated)}
+    return Review(
+        circulated=Circulated(
+            quarter=Quarter.parse(facts["quarter"]), bank_name=facts["bank_name"],
+            policy_facts=facts["policy"], merged=facts["merged"], exposed=facts["exposed"],
+            **{name: table for name, table in tables.items() if name in told},
+        ),
+        theme=facts["theme"],
+        **{name: table for name, table in tables.items() if name not in told},
+    )  # fmt: skip
+
+
+def _frames(holder: Any) -> dict[str, pd.DataFrame]:
+    values = ((each.name, getattr(holder, each.name)) for each in fields(holder))
+    return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
+
+
+def _text_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of texts; an empty one of no type is one."""
+    return [str(name) for name, kind in frame.dtypes.items() if kind.kind not in "ifub"]
+
+
+def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
+    header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False, encoding="utf-8",
+        na_values={name: [""] for name in header if name not in texts},
+        float_precision="round_trip",
+    )  # fmt: skip
