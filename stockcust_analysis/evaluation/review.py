@@ -46,7 +46,7 @@ class Review:
     `withheld`. `scores` tells in which `third` of its peers a branch is even where its points are
     withheld. `restatements` lists figures of the last issued quarter that read otherwise today,
     `warnings` the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made,
-    failed, missing) and error.
+    failed, missing) and error. `issued` is the last quarter that was issued, or empty.
     """
 
     circulated: Circulated
@@ -56,6 +56,7 @@ class Review:
     restatements: pd.DataFrame
     warnings: pd.DataFrame
     theme: Mapping[str, Any]
+    issued: str = ""
     pages: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PAGE_COLUMNS)))
 
     @property
@@ -86,6 +87,7 @@ class Review:
             "merged": dict(told.merged),
             "exposed": told.exposed,
             "theme": dict(self.theme),
+            "issued": self.issued,
             "texts": {name: _text_columns(frame) for name, frame in tables.items()},
         }
         text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
@@ -139,6 +141,7 @@ def reviewed(
         comparison=_masked_comparison(evaluation, circulated, cells, policy),
         restatements=restated,
         warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
+        issued="" if issued is None else str(issued.quarter),
         theme={} if theme is None else {"zh": theme.zh, "en": theme.en,
                                         "measures": list(theme.measures)},
     )  # fmt: skip
@@ -239,6 +242,7 @@ def open_review(folder: str | Path) -> Review:
             **{name: table for name, table in tables.items() if name in told},
         ),
         theme=facts["theme"],
+        issued=facts["issued"],
         **{name: table for name, table in tables.items() if name not in told},
     )  # fmt: skip
 

@@ -127,7 +127,7 @@ def cover(page: BranchPage) -> Document:
         organisation=evaluation.bank_name,
         as_of=quarter.end,
         language=page.language,
-        run_facts=_run_facts(page),
+        run_facts=run_facts_of(page),
     )
 
 
@@ -259,7 +259,8 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     return added.assign(measure="silent_rate")
 
 
-def _run_facts(page: BranchPage) -> dict[str, str]:
+def run_facts_of(page: BranchPage) -> dict[str, str]:
+    """Return what a page prints of its origin: policy, date of the data, reconciliation."""
     evaluation = page.evaluation
     policy = evaluation.policy_facts
     checks = {
