@@ -243,7 +243,8 @@ def _bank_beside(
     wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
     here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
     values = rows.loc[here, "value"].dropna()
-    if values.empty or measure_words(measure).kind in ("money", "count"):
+    is_bank = page.branch_id == WHOLE_BANK
+    if values.empty or is_bank or measure_words(measure).kind in ("money", "count"):
         return []
     return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from stockcust_analysis.show import charts
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.labels import names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
     MISSING,
@@ -31,7 +32,11 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     pairs = list(dict.fromkeys(zip(held["measure"], held["base"], strict=True)))
     theme = list(page.review.theme.get("measures", []))
     found = page.exceptions["measure"].tolist()
-    return sorted(pairs, key=lambda pair: (pair[0] not in theme, pair[0] not in found))
+    judged = set(held.loc[held["verdict"] != "", "measure"])
+    return sorted(
+        pairs,
+        key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in found),
+    )
 
 
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
@@ -97,17 +102,15 @@ def score_table(page: HeadquartersPage) -> Table | None:
     scores = ordered_scores(page)
     if scores.empty:
         return None
-    points = page.review.scorecard.pivot(index="branch_id", columns="indicator", values="points")
-    gone = page.review.scorecard.pivot(index="branch_id", columns="indicator", values="withheld")
-    indicators = list(dict.fromkeys(page.review.scorecard["indicator"]))
+    card = page.review.scorecard
+    parts_of = {
+        (row.branch_id, row.indicator): points_told(row) for row in card.itertuples(index=False)
+    }
+    indicators = list(dict.fromkeys(card["indicator"]))
     shown = _ends(scores)
     rows = []
     for row in shown.itertuples():
-        parts = [
-            SUPPRESSED if gone.loc[row.branch_id, one]
-            else format_number(points.loc[row.branch_id, one], decimals=1)
-            for one in indicators
-        ]  # fmt: skip
+        parts = [parts_of[row.branch_id, one] for one in indicators]
         rows.append([page.names[row.branch_id], _third(page, row.third), *score_cells(row), *parts])
     if len(shown) < len(scores):
         left = page.word("rows_left_out").format(count=format_count(len(scores) - len(shown)))
@@ -131,7 +134,7 @@ def peers_table(page: HeadquartersPage) -> Table | None:
         return None
     columns = ["peer_group", "branches", "scored", "median_points"]
     rows = [
-        [page.word("bank", "word") if name == "all" else name, format_count(len(rows)),
+        [peer_name(page, str(name)), format_count(len(rows)),
          format_count(int(rows["rank_of"].notna().sum())),
          format_number(rows["points"].median(), decimals=1)]
         for name, rows in scores.groupby("peer_group", sort=True)
@@ -153,12 +156,18 @@ def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
     )
 
 
-def score_cells(row: object) -> tuple[str, str]:
+def score_cells(row: Any) -> tuple[str, str]:
     """Return a branch's rank and points as texts."""
-    values = (getattr(row, "rank"), getattr(row, "points"))  # noqa: B009 - a namedtuple of a frame
-    if getattr(row, "withheld"):  # noqa: B009
+    if row.withheld:
         return SUPPRESSED, SUPPRESSED
-    return format_count(values[0]), format_number(values[1], decimals=1)
+    return format_count(row.rank), format_number(row.points, decimals=1)
+
+
+def points_told(row: Any) -> str:
+    """Return an indicator's points as text; one that is left out has none."""
+    if row.withheld:
+        return SUPPRESSED
+    return MISSING if "left_out" in str(row.note) else format_number(row.points, decimals=1)
 
 
 def indicator_name(page: HeadquartersPage, indicator: str) -> str:
@@ -186,3 +195,18 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
     if len(rows) <= _MOST_ROWS:
         return rows
     return rows.iloc[np.r_[:half, len(rows) - half : len(rows)]]
+
+
+def type_name(page: HeadquartersPage, kind: object) -> str:
+    """Return the word for a branch's type; one the package does not know stays as it is."""
+    return page.word(str(kind), "branch_type") if kind in names("branch_type") else str(kind)
+
+
+def peer_name(page: HeadquartersPage, group: str) -> str:
+    """Return a peer group's name: the bank, a type with its size class, or as it was given."""
+    if group == "all":
+        return page.word("bank", "word")
+    kind, _, size = group.partition("_")
+    if group in page.names:
+        return page.names[group]
+    return type_name(page, kind) + f" {size}".rstrip() if kind in names("branch_type") else group

@@ -57,6 +57,11 @@ class HeadquartersPage:
         branches = self.review.circulated.branches
         return dict(zip(branches["branch_id"], branches["name"], strict=True))
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Branch → its place in the table of branches."""
+        return {name: place for place, name in enumerate(self.names)}
+
     @property
     def quarter(self) -> str:
         """The quarter told, such as 2026Q3."""

@@ -105,12 +105,7 @@ def quality_table(page: HeadquartersPage) -> Table:
         )  # fmt: skip
         rows.append((page.word("not_scored"), told_names))
     rows += _withheld_rows(page)
-    for warning in review.warnings.itertuples(index=False):
-        key = "overridden" if warning.reason else "warned"
-        subject = ", ".join(page.measure(each) if each in names("measure") else each
-                            for each in warning.subject.split(", "))  # fmt: skip
-        text = LintWarning(*warning)._replace(subject=subject).told(page.language)
-        rows.append((page.word(key), text))
+    rows += _warning_rows(page)
     return _finished(page, rows, ["item", "result"], "quality")
 
 
@@ -134,6 +129,21 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
         rows.append((page.word("reasons"), text))
     if told_of.exposed:
         rows.append((page.word("exposed"), format_count(told_of.exposed)))
+    return rows
+
+
+def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return each trap the scorecard steps into, once, with all that step into it."""
+    separator = page.word("list_separator", "page")
+    rows = []
+    for (lint, reason), found in page.review.warnings.groupby(["lint", "reason"], sort=False):
+        subjects = [
+            " × ".join(page.measure(one) if one in names("measure") else one
+                       for one in each.split(", ")) + f" {detail}".rstrip()
+            for each, detail in zip(found["subject"], found["detail"], strict=True)
+        ]
+        told_of = LintWarning(str(lint), separator.join(subjects), reason=str(reason))
+        rows.append((page.word("overridden" if reason else "warned"), told_of.told(page.language)))
     return rows
 
 
@@ -202,6 +212,8 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     known = steps[steps["change"].notna()].sort_values(
         ["change", "branch_id"], ascending=[False, True]
     )
+    if known.empty:
+        return None
     half = _MOST_CONTRIBUTORS // 2
     shown = known if len(known) <= _MOST_CONTRIBUTORS else pd.concat(
         [known.head(half), known.tail(half)])  # fmt: skip
