@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
 
 
 @contextmanager
@@ -31,6 +36,16 @@ def whole(path: Path) -> Iterator[Path]:
             beside.unlink()
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what `whole` was writing in a folder when its process was killed.
+
+    Only for folders in which nobody else is writing.
+    """
+    for path in folder.glob(".*"):
+        if _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
     with whole(path) as beside:
@@ -40,6 +55,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write a text file whole, in UTF-8 with plain line ends."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON whole, with sorted keys and Chinese as it is."""
+    text = json.dumps(content, ensure_ascii=False, indent=2, sort_keys=True)
+    write_text(path, text + "\n")
 
 
 def sha256(path: Path) -> str:

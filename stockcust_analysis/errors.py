@@ -6,6 +6,7 @@ StockcustError (ValueError)          catch this to catch all
 ├── PolicyError                      a rule file that cannot be followed
 ├── BankDataError                    the extracts break the contract; every problem at once
 └── ReportError                      a page could not be made
+    ├── OutputError                  files cannot be written: disk full, folder read-only
     ├── NotebookError                a notebook lacks its parameters cell, or a cell failed
     ├── MissingAltTextError          a figure without words for those who cannot see it
     ├── MissingGlyphError            a character that no shipped font can draw
@@ -56,6 +57,18 @@ class BankDataError(StockcustError):
 
 class ReportError(StockcustError):
     """A page could not be made."""
+
+
+class OutputError(ReportError):
+    """Files cannot be written: the disk is full, or the folder is read-only."""
+
+    @classmethod
+    def of(cls, error: OSError, folder: object) -> OutputError:
+        """Build the error from the system's own."""
+        return cls(
+            f"cannot write to '{error.filename or folder}': {error.strerror}. What was finished is "
+            "kept: make room or choose another folder, and run the same command again."
+        )
 
 
 class NotebookError(ReportError):

@@ -151,7 +151,10 @@ def open_bank(source: str | Path, *, mapping: str | Path | None = None) -> Bank:
     config = {**_OFFLINE, "temp_directory": str(Path(scratch.name) / "spill")}
     connection = duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]
     try:
-        return _open(folder, words, connection, scratch)
+        bank = _open(folder, words, connection, scratch)
+        used = Path(mapping or folder / MAPPING_NAME)  # what it says decides what the files mean
+        bank.inputs += (InputFile(used.name, used),) if used.exists() else ()
+        return bank
     except BaseException:
         connection.close()
         scratch.cleanup()

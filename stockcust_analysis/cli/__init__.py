@@ -1,4 +1,4 @@
-"""The command line: `stockcust sample | check | evaluate | report | worklists | contacts | policy`.
+"""The command line: `stockcust sample | check | evaluate | report | verify | worklists | …`.
 
 Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 bad input or usage ·
 130 interrupted. Heavy packages are imported inside the commands, so that help is quick.
@@ -23,7 +23,7 @@ def cli() -> None:
     """Analyse and report on a bank's existing customers (存量客户)."""
 
 
-_RUN = (run.sample, run.check, run.evaluate, run.report)
+_RUN = (run.sample, run.check, run.evaluate, run.report, run.verify)
 for command in (*_RUN, lists.worklists, lists.contacts, rules.policy):
     cli.add_command(command)
 

@@ -12,7 +12,9 @@ MAPPING = click.option(
     type=click.Path(path_type=Path),
     help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
 )
-QUARTER = click.option("--quarter", required=True, help="Quarter to report, such as 2026Q3.")
+QUARTER = click.option(
+    "--quarter", required=True, help="Quarter to report, such as 2026Q3, or `latest`."
+)
 POLICY = click.option(
     "--policy",
     default="rural_commercial_bank",

@@ -1,13 +1,19 @@
-"""The main job and its steps: `sample`, `check`, `evaluate`, `report`."""
+"""The main job and its steps: `sample`, `check`, `evaluate`, `report`, `verify`."""
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stockcust_analysis.cli import options
-from stockcust_analysis.cli.progress import Progress
+from stockcust_analysis.cli.progress import Progress, ended, planned
+from stockcust_analysis.errors import UsageError
+
+if TYPE_CHECKING:
+    from stockcust_analysis.bank.source import Bank
 
 FAILED = 1
 
@@ -57,15 +63,33 @@ def evaluate(
 ) -> None:
     """Compute the measures of every branch in DATA; no pages."""
     from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.evaluation.evaluate import evaluate as evaluate_bank
+    from stockcust_analysis.report.plan import ReportOptions
+    from stockcust_analysis.report.quarter import write_evaluation
 
     with open_bank(data, mapping=mapping) as bank:
-        evaluation = evaluate_bank(
-            bank, quarter=quarter, policy=policy, first_quarter=first_quarter
+        asked = ReportOptions(
+            quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter
         )
-    folder = out / quarter / "evaluation"
-    evaluation.save(folder)
-    click.echo(f"{len(evaluation.branches)} branches evaluated into {folder}.")
+        ready = write_evaluation(bank, asked, out=out)
+    done = "evaluated into" if ready.is_new else "already evaluated in"
+    click.echo(f"{len(ready.evaluation.branches)} branches {done} {_shown(ready.folder)}.")
+
+
+class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
+    """A part of the branches, written 2/5: the second of five."""
+
+    name = "k/n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Read '2/5'."""
+        if isinstance(value, tuple):
+            return value
+        number, _, of = str(value).partition("/")
+        if not (number.isdigit() and of.isdigit()):
+            self.fail(f"'{value}' is not a shard. Write 2/5 for the second of five.", param, ctx)
+        return int(number), int(of)
 
 
 @click.command()
@@ -81,42 +105,91 @@ def evaluate(
     type=click.Choice(["draft", "reviewed", "issued"]),
     default="draft",
     show_default=True,
-    help="Review status (草稿/复核/签发) printed on every page.",
+    help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
+)
+@click.option("--shard", type=Shard(), default="1/1", help="Make this part of the pages only.")
+@click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
+@click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
+@click.option("--plan", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option(
+    "--cell-seconds",
+    type=click.FloatRange(min=1),
+    default=300,
+    show_default=True,
+    help="Longest time for one cell of the notebook.",
+)
+@click.option(
+    "--page-seconds",
+    type=click.FloatRange(min=1),
+    default=1200,
+    show_default=True,
+    help="Longest time for one branch.",
 )
 @options.POLICY
 @options.MAPPING
 @options.FIRST
 @options.OUT
 def report(
-    data: Path,
-    quarter: str,
-    branches: tuple[str, ...],
-    language: str,
-    workers: int | None,
-    status: str,
-    policy: str,
-    mapping: Path | None,
-    first_quarter: bool,
-    out: Path,
-) -> None:
-    """Make every branch's PDF and headquarters' tables from the extracts in DATA."""
-    from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.report.quarter import ReportOptions, make_reports
+    data: Path, quarter: str, mapping: Path | None, out: Path, plan: bool, **asked: Any
+) -> None:  # fmt: skip
+    """Make every branch's PDF and headquarters' tables from the extracts in DATA.
 
-    options = ReportOptions(
-        quarter=quarter,
-        policy=policy,
-        branches=branches,
-        language=language,
-        workers=workers,
-        status=status,
-        first_quarter=first_quarter,
-    )
-    with open_bank(data, mapping=mapping) as bank:
+    Only what is missing or changed is made: run the same command again to go on.
+    """
+    from stockcust_analysis.bank.source import open_bank
+    from stockcust_analysis.report.plan import ReportOptions
+    from stockcust_analysis.report.quarter import make_reports, plan_reports
+    from stockcust_analysis.report.scratch import all_temporary_files_in, working_folder
+
+    # A scheduler's request to end is the same wish as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        working_folder() as scratch,
+        all_temporary_files_in(scratch),
+        open_bank(data, mapping=mapping) as bank,
+    ):
+        options = ReportOptions(quarter=_resolved(bank, quarter), **asked)
+        if plan:
+            click.echo(planned(plan_reports(bank, options, out=out)))
+            return
         run = make_reports(bank, options, out=out, progress=Progress())
-    failed = [result for result in run.results if result.failed]
-    for result in failed:
-        click.echo(f"Branch {result.branch_id} failed: {result.error}", err=True)
-    click.echo(f"{len(run.results) - len(failed)} of {len(run.results)} reports in {run.folder}.")
-    if failed:
+    click.echo(ended(run))
+    if run.failed or run.missing:
         raise click.exceptions.Exit(FAILED)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--data", type=click.Path(path_type=Path), help="Extracts: make everything anew.")
+@options.MAPPING
+@click.option("--workers", type=click.IntRange(min=1), help="Pages at once. Default: one per core.")
+def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int | None) -> None:
+    """Compare a quarter's FOLDER with its manifest: what changed, what is missing.
+
+    Without --data the files' hashes are compared, and every page is printed anew from its
+    executed notebook. With --data the whole quarter is made again and compared.
+    """
+    from stockcust_analysis.report.verify import verify_folder
+
+    differences = verify_folder(folder, data=data, mapping=mapping, workers=workers)
+    for difference in differences:
+        click.echo(difference)
+    if differences:
+        raise click.exceptions.Exit(FAILED)
+    click.echo(f"{folder} is as its manifest says.")
+
+
+def _resolved(bank: Bank, quarter: str) -> str:
+    """Return the quarter asked for; `latest` is the newest the bank has delivered whole."""
+    if quarter != "latest":
+        return quarter
+    if not bank.quarters:
+        raise UsageError("no quarter is delivered whole: customers and holdings of its last day.")
+    click.echo(f"The latest quarter is {bank.quarters[-1]}.", err=True)
+    return str(bank.quarters[-1])
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as a person would write it: from here, if it is below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 
-from stockcust_analysis.report.render import PageJob, PageResult, render_page
+from stockcust_analysis.errors import OutputError
+from stockcust_analysis.report.render import PageJob, PageResult, render_page, stopping
 
 Progress = Callable[[PageResult], None]
 
@@ -30,17 +32,39 @@ def run_batch(
     jobs
         One per page.
     executor
-        Where to run: any `concurrent.futures.Executor`. Default: threads on this machine, for
-        every page already runs in a kernel process of its own.
+        Where to run: any `concurrent.futures.Executor`, such as a Dask cluster's
+        `client.get_executor()`; all its machines must see the jobs' folders. Default: threads on
+        this machine, for every page already runs in a kernel process of its own.
     workers
         Pages at once when no executor is given; default one for each core.
     progress
         Called with each result as it comes in.
+
+    Raises
+    ------
+    OutputError
+        Files cannot be written. Pages that were finished are kept.
     """
-    if executor is None:
-        with ThreadPoolExecutor(workers or default_workers()) as own:
-            return _run(jobs, own, progress)
-    return _run(jobs, executor, progress)
+    if executor is not None:
+        return _run(jobs, executor, progress)
+    with _threads(workers or default_workers()) as own:
+        return _run(jobs, own, progress)
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[Executor]:
+    """Give threads; when the batch is broken off, end their kernels, and them, at once."""
+    from stockcust_analysis.report.kernels.engine import kill_kernels
+
+    stopping.clear()
+    with ThreadPoolExecutor(workers) as own:
+        try:
+            yield own
+        except BaseException:
+            stopping.set()
+            own.shutdown(wait=False, cancel_futures=True)
+            kill_kernels()
+            raise
 
 
 def _run(jobs: Sequence[PageJob], executor: Executor, progress: Progress) -> list[PageResult]:
@@ -48,9 +72,22 @@ def _run(jobs: Sequence[PageJob], executor: Executor, progress: Progress) -> lis
     results: dict[int, PageResult] = {}
     try:
         for future in as_completed(futures):
-            results[futures[future]] = future.result()
-            progress(future.result())
+            index = futures[future]
+            results[index] = _result(future, jobs[index])
+            progress(results[index])
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
+        for future in futures:
+            future.cancel()
         raise
     return [results[index] for index in range(len(jobs))]
+
+
+def _result(future: Future[PageResult], job: PageJob) -> PageResult:
+    """Return a page's result; a worker that was lost is that page's failure."""
+    try:
+        return future.result()
+    except OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - an executor has errors of its own
+        reason = f"its worker was lost ({type(error).__name__}). Run the same command again."
+        return PageResult(job.branch_id, 0.0, error=reason, action=job.action)

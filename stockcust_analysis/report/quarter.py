@@ -1,50 +1,46 @@
-"""The main job: evaluate the quarter, make every branch's page, write headquarters' tables."""
+"""The main job: evaluate the quarter, make every branch's page, write headquarters' files.
+
+```
+evaluation (taken over, or staged) ── plan ── batch ── headquarters' files ── manifest, run.json
+```
+"""
 
 from __future__ import annotations
 
-import getpass
-import re
+import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from stockcust_analysis.atomic import sha256, whole
+from stockcust_analysis.atomic import remove_unfinished, whole
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.report import fonts
+from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
-from stockcust_analysis.report.manifest import output_hashes, package_versions, write_json
-from stockcust_analysis.report.notebooks import check_parameters, notebook_path
+from stockcust_analysis.report.manifest import write_manifest
+from stockcust_analysis.report.plan import ReportOptions, counts, finished, page_jobs, plan_pages
+from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult
-
-_SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What to report, and how."""
-
-    quarter: str
-    policy: str = "rural_commercial_bank"
-    branches: tuple[str, ...] = ()
-    language: str = "zh"
-    workers: int | None = None
-    status: str = "draft"
-    first_quarter: bool = False
-    notebook: str = "branch_report"
+from stockcust_analysis.report.runs import logged, note, write_run
+from stockcust_analysis.report.scratch import held, output_errors, working_folder
+from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, staged
 
 
 @dataclass(frozen=True)
 class ReportRun:
-    """Where the output stands and how each page ended."""
+    """Where the output stands, how each page ended, and which no run has made yet."""
 
     folder: Path
     results: tuple[PageResult, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[PageResult, ...]:
+        """The pages that could not be made."""
+        return tuple(result for result in self.results if result.failed)
 
 
 class Progress(Protocol):
@@ -74,52 +70,172 @@ class Silent:
 
 
 def make_reports(
-    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress | None = None
+    bank: Bank,
+    options: ReportOptions,
+    *,
+    out: Path,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> ReportRun:
     """Evaluate a quarter and make one PDF per branch, with headquarters' tables beside them.
 
+    Only what is missing or changed is made; a run that was broken off goes on where it stopped.
     Nothing is written before the bank, the quarter, the branches and the notebook's parameters
     have been found good. A branch that fails leaves its notebook under `failed/`; the others go
-    on.
+    on. A shard (`options.shard`) makes its pages only; `options.collect` makes none, and writes the
+    headquarters' files and the manifest of what all shards have made.
 
     Parameters
     ----------
     bank
         Tables of the bank, as opened by `open_bank`.
     options
-        Quarter, policy, branches, language, review status.
+        Quarter, policy, branches, language, review status, shard, limits.
     out
         Folder in which the quarter's folder is made.
     progress
         Told of each finished page.
+    executor
+        Where pages are made, as in `run_batch`.
 
     Raises
     ------
     UsageError
-        No such quarter or branch.
+        No such quarter or branch, another run holds the folder, or an issued page would change.
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
+    OutputError
+        Files cannot be written: disk full, or folder read-only.
     """
-    started = time.perf_counter()
     progress = progress or Silent()
-    evaluation = evaluate(
+    folder = _folder(options, out)
+    with output_errors(folder), held(folder / _of_shard(".lock", options), what=f"'{folder}'"):
+        started = time.perf_counter()
+        ready, jobs = _ready(bank, options, folder)
+        with logged(folder / _of_shard("run.log", options)):
+            note("started", quarter=options.quarter, status=options.status, **counts(jobs))
+            to_make = [job for job in jobs if job.action != "keep" and not options.collect]
+            progress.start(len(to_make))
+            made = run_batch(
+                to_make, executor=executor, workers=options.workers, progress=_noted(progress)
+            )
+            progress.finish()
+            results = [*made, *_kept(jobs)]
+            missing: list[str] = []
+            if not options.is_part:
+                records = finished(page_jobs(ready, _whole_quarter(options), folder))
+                missing = [job.branch_id for job in jobs if job.branch_id not in records]
+                _finish(bank, ready, options, folder, records)
+                write_run(folder, records, results, seconds=time.perf_counter() - started)
+            note("ended", missing=len(missing), failed=sum(result.failed for result in results))
+    return ReportRun(folder, tuple(results), tuple(missing))
+
+
+def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
+    """Return what `make_reports` would do, page by page; nothing is written.
+
+    The errors are those of `make_reports`.
+    """
+    folder = _folder(options, out)
+    with working_folder() as beside:
+        return plan_pages(_staged(bank, options, folder, beside / EVALUATION), options, folder)
+
+
+def write_evaluation(bank: Bank, options: ReportOptions, *, out: Path) -> Staged:
+    """Evaluate a quarter into its folder, for the pages that other processes will make.
+
+    Takes over what is there if it is of the same extracts, rules and packages.
+    """
+    folder = _folder(options, out)
+    with output_errors(folder), held(folder / ".lock", what=f"'{folder}'"):
+        return _ready(bank, replace(options, branches=()), folder)[0]
+
+
+def _ready(bank: Bank, options: ReportOptions, folder: Path) -> tuple[Staged, list[PageJob]]:
+    """Return the evaluation, in its place, and the jobs, once everything was found good."""
+    beside = folder / _of_shard(".evaluation", options)
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        new = _staged(bank, options, folder, beside)
+        jobs = plan_pages(new, options, folder)
+        return put_in_place(new, folder / EVALUATION), jobs
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _staged(bank: Bank, options: ReportOptions, folder: Path, beside: Path) -> Staged:
+    return staged(
         bank,
         quarter=options.quarter,
         policy=options.policy,
         first_quarter=options.first_quarter,
+        known=folder / EVALUATION,
+        beside=beside,
+        force=options.force,
     )
-    folder = out / str(evaluation.quarter)
-    jobs = _jobs(evaluation, options, folder.resolve())
-    evaluation.save(folder / "evaluation")
+
+
+def _folder(options: ReportOptions, out: Path) -> Path:
+    return (out / str(Quarter.parse(options.quarter))).resolve()
+
+
+def _of_shard(name: str, options: ReportOptions) -> str:
+    """Return a name that shards which run at the same time do not share."""
+    number, of = options.shard
+    stem, dot, ending = name.rpartition(".") if not name.startswith(".") else (name, "", "")
+    return f"{stem}-{number}-of-{of}{dot}{ending}" if options.is_part else name
+
+
+def _whole_quarter(options: ReportOptions) -> ReportOptions:
+    return replace(options, branches=(), shard=(1, 1))
+
+
+def _noted(progress: Progress) -> Callable[[PageResult], None]:
+    """Return a watcher that tells `progress` and the log of each page."""
+
+    def noted(result: PageResult) -> None:
+        note("page", branch=result.branch_id, action=result.action, error=result.error,
+             seconds=round(result.seconds, 2), attempts=result.attempts)  # fmt: skip
+        progress(result)
+
+    return noted
+
+
+def _kept(jobs: Sequence[PageJob]) -> list[PageResult]:
+    """Return the pages that were up to date, as results."""
+    return [PageResult(job.branch_id, 0.0, action="keep") for job in jobs if job.action == "keep"]
+
+
+def _finish(
+    bank: Bank,
+    ready: Staged,
+    options: ReportOptions,
+    folder: Path,
+    records: dict[str, PageRecord],
+) -> None:
+    """Write headquarters' files and the manifest of everything that is finished."""
+    remove_unfinished(folder)
+    headquarters = _headquarters_files(ready.evaluation, folder)
+    pages = {
+        job.branch_id: job.folder
+        for job in page_jobs(ready, _whole_quarter(options), folder)
+        if job.branch_id in records
+    }
+    write_manifest(
+        folder,
+        bank=bank,
+        evaluation=ready.evaluation,
+        options=options,
+        records=records,
+        outputs=[*headquarters, *(pages[b] / name for b in pages for name in records[b].files)],
+    )
+
+
+def _headquarters_files(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write the files for headquarters and return them: each is hashed into the manifest."""
     measures = folder / "measures.csv"
     write_measures(evaluation, measures)
-    progress.start(len(jobs))
-    results = run_batch(jobs, workers=options.workers, progress=progress)
-    progress.finish()
-    pages = [file for result in results for file in result.files]
-    _write_manifest(bank, evaluation, options, folder, [measures, *pages])
-    _write_run(folder, results, time.perf_counter() - started)
-    return ReportRun(folder, tuple(results))
+    return [measures]
 
 
 def write_measures(evaluation: Evaluation, path: Path) -> None:
@@ -129,79 +245,3 @@ def write_measures(evaluation: Evaluation, path: Path) -> None:
     table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
     with whole(path) as beside:
         table.to_csv(beside, index=False, encoding="utf-8-sig", lineterminator="\n")
-
-
-def folder_name(branch_id: str) -> str:
-    """Return a branch's folder: its number where that is a safe name, otherwise encoded.
-
-    >>> folder_name("D01"), folder_name("../x")
-    ('D01', '~2e2e2f78')
-    """
-    return branch_id if _SAFE_ID.fullmatch(branch_id) else "~" + branch_id.encode().hex()
-
-
-def _jobs(evaluation: Evaluation, options: ReportOptions, folder: Path) -> list[PageJob]:
-    notebook = notebook_path(options.notebook)
-    available = evaluation.branches["branch_id"].tolist()
-    for branch_id in options.branches:
-        if branch_id not in available:
-            raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
-    chosen = [b for b in available if not options.branches or b in options.branches]
-    jobs = [
-        PageJob(
-            branch_id=branch_id,
-            notebook=notebook,
-            parameters={
-                "evaluation": str(folder / "evaluation"),
-                "branch_id": branch_id,
-                "language": options.language,
-            },
-            folder=folder / "branches" / folder_name(branch_id),
-            failed_folder=folder / "failed" / folder_name(branch_id),
-            status=options.status,
-        )
-        for branch_id in chosen
-    ]
-    for job in jobs:
-        check_parameters(notebook, job.parameters)
-    return jobs
-
-
-def _write_manifest(
-    bank: Bank,
-    evaluation: Evaluation,
-    options: ReportOptions,
-    folder: Path,
-    outputs: Sequence[Path],
-) -> None:
-    resolved = folder.resolve()
-    parameters = asdict(options)
-    del parameters["workers"]  # how many hands made it changes no byte
-    write_json(
-        folder / "manifest.json",
-        {
-            "quarter": str(evaluation.quarter),
-            "parameters": parameters,
-            "policy": evaluation.policy_facts,
-            "inputs": {file.name: file.sha256 for file in bank.inputs},
-            "notebook": sha256(notebook_path(options.notebook)),
-            "packages": package_versions(),
-            "fonts": fonts.FONT_HASHES,
-            "outputs": output_hashes(resolved, [path.resolve() for path in outputs]),
-        },
-    )
-
-
-def _write_run(folder: Path, results: Sequence[PageResult], seconds: float) -> None:
-    write_json(
-        folder / "run.json",
-        {
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "user": getpass.getuser(),
-            "seconds": round(seconds, 1),
-            "branches": {
-                result.branch_id: {"seconds": round(result.seconds, 2), "error": result.error}
-                for result in results
-            },
-        },
-    )

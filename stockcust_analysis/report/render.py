@@ -1,22 +1,33 @@
-"""One branch's page: run the notebook with papermill, typeset it, put both in place."""
+"""One branch's page: run the notebook in a warm kernel, typeset it, put both in place.
+
+```
+job ── "run" ──> notebook executed ──┐
+    └─ "print" > notebook kept ──────┴─> report.ipynb, report.pdf, then the page's record
+```
+"""
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
+import threading
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from traitlets.config import Config
+from typing import Any, Final, Literal
 
 from stockcust_analysis import errors
-from stockcust_analysis.atomic import whole, write_bytes
+from stockcust_analysis.atomic import remove_unfinished, whole, write_bytes
+from stockcust_analysis.report.records import PageRecord, slowest_cells, write_record
+from stockcust_analysis.report.scratch import NO_PLACE, output_errors, working_folder
 
-CELL_SECONDS = 300
-KERNEL = "python3"
+KERNEL: Final = "python3"
+CELL_SECONDS: Final = 300.0
+PAGE_SECONDS: Final = 1200.0
+Action = Literal["run", "print", "keep"]
+
+stopping = threading.Event()
+"""Set when a batch is interrupted: a kernel that dies then is not started again."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +39,25 @@ class PageJob:
     parameters: dict[str, Any]
     folder: Path
     failed_folder: Path
+    record: Path
+    made_from: str = ""
     status: str = "draft"
+    action: Action = "run"
+    cell_seconds: float = CELL_SECONDS
+    page_seconds: float = PAGE_SECONDS
 
 
 @dataclass(frozen=True)
 class PageResult:
-    """How one page ended: its files, or why it failed and where the notebook lies."""
+    """How one page ended: its files, or why it failed; what it took."""
 
     branch_id: str
     seconds: float
     files: tuple[Path, ...] = ()
     error: str = ""
+    action: Action = "run"
+    attempts: int = 1
+    peak_megabytes: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -47,67 +66,118 @@ class PageResult:
 
 
 def render_page(job: PageJob) -> PageResult:
-    """Make one branch's PDF and keep its executed notebook; a failure is a result, not an error."""
+    """Make one branch's PDF and keep its executed notebook; a failure is a result, not an error.
+
+    A kernel that dies is started once more. OutputError when files cannot be written at all.
+    """
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="stockcust-page-") as folder:
-        executed = Path(folder) / "report.ipynb"
-        try:
-            files = _render(job, executed)
-        except Exception as error:  # noqa: BLE001 - whatever one branch does, the others go on
-            message = _reason(error)
-            shutil.rmtree(job.folder, ignore_errors=True)  # an earlier page would pass for this one
-            if executed.exists():
-                with whole(job.failed_folder / "report.ipynb") as beside:
-                    shutil.copyfile(executed, beside)
-                message += f" See {job.failed_folder.name}/report.ipynb under 'failed'."
-            return PageResult(job.branch_id, time.perf_counter() - started, error=message)
-    shutil.rmtree(job.failed_folder, ignore_errors=True)
-    return PageResult(job.branch_id, time.perf_counter() - started, files=files)
+    with output_errors(job.folder):
+        result = _attempts(job)
+    return replace(result, seconds=time.perf_counter() - started)
 
 
-def _render(job: PageJob, executed: Path) -> tuple[Path, Path]:
-    import papermill
+def _attempts(job: PageJob) -> PageResult:
+    from nbclient.exceptions import DeadKernelError
 
+    attempts = 0
+    while True:
+        attempts += 1
+        with working_folder() as folder:
+            executed = folder / "report.ipynb"
+            try:
+                return replace(_make(job, executed, folder), attempts=attempts)
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in NO_PLACE:
+                    raise
+                if isinstance(error, DeadKernelError) and attempts == 1 and not stopping.is_set():
+                    continue
+                message = _reason(error, job) if not stopping.is_set() else "interrupted."
+                if not stopping.is_set():
+                    message += _keep_failed(job, executed)
+                return PageResult(job.branch_id, 0.0, error=message, attempts=attempts)
+
+
+def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
+    """Run or reuse the notebook, print it, put both in place and write down that they are."""
     from stockcust_analysis.report.exporter import export_pdf
 
-    papermill.execute_notebook(
+    started = time.perf_counter()
+    for place in (job.folder, job.failed_folder):
+        remove_unfinished(place)
+    report, notebook = job.folder / "report.pdf", job.folder / "report.ipynb"
+    facts: dict[str, Any] = {}
+    if job.action == "run":
+        facts = _execute(job, executed, folder)
+    else:
+        shutil.copyfile(notebook, executed)
+    pdf = export_pdf(executed, language=job.parameters["language"], status=job.status)
+    if job.action == "run":
+        with whole(notebook) as beside:
+            shutil.copyfile(executed, beside)
+    write_bytes(report, pdf)
+    record = PageRecord.of(
+        job.branch_id, made_from=job.made_from, status=job.status, files=(report, notebook),
+        seconds=time.perf_counter() - started, **facts,
+    )  # fmt: skip
+    write_record(job.record, record)
+    shutil.rmtree(job.failed_folder, ignore_errors=True)
+    return PageResult(
+        job.branch_id,
+        record.seconds,
+        files=(report, notebook),
+        action=job.action,
+        peak_megabytes=record.peak_megabytes,
+    )
+
+
+def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
+    """Run the notebook in a kernel of its own, and return what it took."""
+    import papermill
+
+    from stockcust_analysis.report.kernels import engine
+
+    engine.register()
+    notebook = papermill.execute_notebook(
         job.notebook,
         executed,
         parameters=job.parameters,
+        engine_name=engine.ENGINE,
         kernel_name=KERNEL,
         progress_bar=False,
-        execution_timeout=CELL_SECONDS,
         # papermill's own `cwd` moves this whole process, and every other page with it.
-        shutdown_kernel="immediate",
-        resources={"metadata": {"path": str(executed.parent)}},
-        config=_kernel_config(executed.parent),
+        folder=str(folder),
+        cell_seconds=job.cell_seconds,
+        page_seconds=job.page_seconds,
     )
-    pdf = export_pdf(executed, language=job.parameters["language"], status=job.status)
-    report, notebook = job.folder / "report.pdf", job.folder / "report.ipynb"
-    with whole(notebook) as beside:
+    return {
+        "peak_megabytes": notebook.metadata.papermill.get("peak_megabytes"),
+        "slowest_cells": slowest_cells(notebook),
+    }
+
+
+def _keep_failed(job: PageJob, executed: Path) -> str:
+    """Keep the failed notebook, remove an earlier page that would pass for this one, say where."""
+    for path in (job.record, job.folder / "report.pdf", job.folder / "report.ipynb"):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        job.folder.rmdir()
+    if not executed.exists():
+        return ""
+    with whole(job.failed_folder / "report.ipynb") as beside:
         shutil.copyfile(executed, beside)
-    write_bytes(report, pdf)
-    return report, notebook
+    return f" See {job.failed_folder.name}/report.ipynb under 'failed'."
 
 
-def _kernel_config(folder: Path) -> Config:
-    """Let notebook and kernel talk over sockets in the page's own folder.
-
-    TCP ports are handed out by guessing, and two kernels that start at once may guess alike.
-    """
-    config = Config()
-    if os.name == "posix":
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.connection_file = str(folder / "kernel.json")
-    return config
-
-
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, job: PageJob) -> str:
     """Say why a page failed without quoting data that a foreign exception may carry."""
     if isinstance(error, errors.StockcustError):
         return str(error)
     name = getattr(error, "ename", None)
     if name is None:
         return f"{type(error).__name__} outside the notebook's cells."
-    place = f"{name} in the cell that ran as In [{getattr(error, 'exec_count', '?')}]"
+    where = f"the cell that ran as In [{getattr(error, 'exec_count', None) or '?'}]"
+    if name == "KeyboardInterrupt":  # nobody else sends one to a kernel
+        limits = f"{job.cell_seconds:g} s for a cell, {job.page_seconds:g} s for a page"
+        return f"{where} ran into the time limit ({limits})."
+    place = f"{name} in {where}"
     return f"{place}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{place}."

@@ -11,7 +11,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.worklists import bank_worklist_facts, listed
 from stockcust_analysis.measures.frames import collected, lazily
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.report.quarter import folder_name
+from stockcust_analysis.report.slices import folder_name
 from stockcust_analysis.report.worklists import Language, write_worklists
 
 

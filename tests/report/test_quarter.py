@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from pypdf import PdfReader
 
 from stockcust_analysis import cli
-from stockcust_analysis.report import quarter as main_job
-from stockcust_analysis.report.quarter import folder_name
+from stockcust_analysis.report import plan
+from stockcust_analysis.report.slices import folder_name
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 
@@ -141,7 +141,7 @@ def test_one_failed_branch_does_not_stop_the_others(
     fragile = tmp_path / "fragile.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=[parameters, breaks], metadata=kernel), fragile)
-    monkeypatch.setattr(main_job, "notebook_path", lambda name: fragile)
+    monkeypatch.setattr(plan, "notebook_path", lambda name: fragile)
     bank = write_tiny_bank(tmp_path)
     out = tmp_path / "out"
     assert run("report", bank, "--quarter", "2026Q3", "--out", out, monkeypatch=monkeypatch) == 1
@@ -150,7 +150,7 @@ def test_one_failed_branch_does_not_stop_the_others(
     kept = nbformat.read(out / "2026Q3" / "failed" / "001" / "report.ipynb", as_version=4)
     assert any("AssertionError" in str(cell.get("outputs")) for cell in kept.cells)
     shown = capsys.readouterr()
-    assert "Branch 001 failed: AssertionError in the cell that ran as In [3]." in shown.err
+    assert "Branch 001 failed: AssertionError in the cell that ran as In [3]." in shown.out
     assert "1234.56" not in shown.err + shown.out
     assert "1 of 2 reports" in shown.out
 

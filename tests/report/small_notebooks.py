@@ -1,0 +1,52 @@
+"""Notebooks of a few cells for tests of the batch, and the job that runs one."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+
+from stockcust_analysis.report.render import PageJob
+
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+PARAMETERS = 'evaluation: str = ""\nbranch_id: str = ""\nlanguage: str = "zh"'
+
+
+def small_notebook(path: Path, *cells: str) -> Path:
+    """Write a notebook with the parameters of a branch report and these cells."""
+    first = new_code_cell(PARAMETERS)
+    first.metadata["tags"] = ["parameters"]
+    body = [first, *(new_code_cell(cell) for cell in cells)]
+    nbformat.write(new_notebook(cells=body, metadata=KERNEL), path)
+    return path
+
+
+def small_job(folder: Path, *cells: str, branch_id: str = "001", **more: Any) -> PageJob:
+    """Return the job that runs these cells for a branch, with its output below the folder."""
+    return PageJob(
+        branch_id=branch_id,
+        notebook=small_notebook(folder / f"{branch_id}.ipynb", *cells),
+        parameters={"evaluation": "", "branch_id": branch_id, "language": "zh"},
+        folder=folder / "branches" / branch_id,
+        failed_folder=folder / "failed" / branch_id,
+        record=folder / ".pages" / f"{branch_id}.json",
+        **more,
+    )
+
+
+def outputs(path: Path) -> list[str]:
+    """Return what an executed notebook's cells printed, showed or failed with, in order."""
+    told = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                told.append(output.text.strip())
+            elif output.output_type == "error":
+                words = "\n".join([output.ename, output.evalue, *output.traceback])
+                told.append(re.sub(r"\x1b\[[\d;]*m", "", words))
+            else:
+                told.append(output.data["text/plain"])
+    return told

@@ -1,0 +1,131 @@
+"""Batches on threads, processes and a Dask cluster; whose chart is on whose page."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.report.batch import run_batch
+from stockcust_analysis.report.notebooks import notebook_path
+from stockcust_analysis.report.render import PageJob, PageResult
+from stockcust_analysis.report.slices import save_slices
+from stockcust_analysis.show import branch_figures
+from stockcust_analysis.show.branch_page import branch_page
+from tests.report.small_notebooks import outputs, small_job
+
+FIGURE = re.compile(r"branch_figures\.(\w+)\(page\)")
+
+
+def jobs_of(folder: Path, count: int) -> list[PageJob]:
+    """Return jobs whose notebook tells the branch and the process that asked for the kernel."""
+    cell = "import os; (branch_id, int(os.environ['STOCKCUST_ASKED_BY']))"
+    cell = "(branch_id,)" if count else cell
+    return [small_job(folder, cell, branch_id=f"{number:03}") for number in range(count)]
+
+
+def test_results_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
+    """Whoever finishes first, the first job's result is first, and each page is its branch's."""
+    jobs = jobs_of(tmp_path, 5)
+    told: list[str] = []
+    results = run_batch(jobs, workers=3, progress=lambda result: told.append(result.branch_id))
+    assert [result.branch_id for result in results] == [job.branch_id for job in jobs]
+    assert sorted(told) == [job.branch_id for job in jobs]
+    for job in jobs:
+        assert outputs(job.folder / "report.ipynb") == [f"('{job.branch_id}',)"]
+
+
+def test_jobs_and_results_travel(tmp_path: Path) -> None:
+    """What goes to another machine and comes back survives pickling."""
+    job = jobs_of(tmp_path, 1)[0]
+    result = PageResult("001", 1.5, files=(tmp_path / "report.pdf",), error="no", attempts=2)
+    assert pickle.loads(pickle.dumps([job, result])) == [job, result]
+
+
+def test_a_lost_worker_costs_its_pages_only(tmp_path: Path) -> None:
+    """When an executor breaks, every page still has a result, and it says to run again."""
+    jobs = jobs_of(tmp_path, 2)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_die) as broken:
+        results = run_batch(jobs, executor=broken)
+    assert all("its worker was lost (BrokenProcessPool)" in result.error for result in results)
+
+
+def _die() -> None:
+    import os
+
+    os._exit(1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_dask_cluster_makes_the_pages(tmp_path: Path) -> None:
+    """Two worker processes of a real cluster make all pages, each forking kernels of its own."""
+    distributed = pytest.importorskip("distributed")
+    jobs = [
+        small_job(
+            tmp_path,
+            "import os\nstat = open(f'/proc/{os.getppid()}/stat').read()\n"
+            "int(stat.rsplit(')', 1)[1].split()[1])",
+            branch_id=f"{number:03}",
+        )
+        for number in range(8)
+    ]
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        workers = {worker["pid"] for worker in client.run(_process).values()}
+        results = run_batch(jobs, executor=client.get_executor())
+    assert [(result.branch_id, result.error) for result in results] == [
+        (job.branch_id, "") for job in jobs
+    ]
+    asked_by = {int(outputs(job.folder / "report.ipynb")[0]) for job in jobs}
+    assert asked_by == workers
+
+
+def _process() -> dict[str, int]:
+    import os
+
+    return {"pid": os.getpid()}
+
+
+@pytest.mark.slow
+def test_every_chart_is_its_own_branchs(sample_evaluation: Evaluation, tmp_path: Path) -> None:
+    """Each chart on each page of a batch is the one drawn from that branch's facts alone."""
+    sample_evaluation.save(tmp_path / "evaluation")
+    evaluation = open_evaluation(tmp_path / "evaluation")
+    save_slices(evaluation, tmp_path / "evaluation")
+    branches = ["B001", "B007", "B013"]
+    jobs = [
+        replace(
+            small_job(tmp_path, "1", branch_id=branch),
+            notebook=notebook_path("branch_report"),
+            parameters={
+                "evaluation": str(tmp_path / "evaluation" / "branches" / branch),
+                "branch_id": branch,
+                "language": "zh",
+            },
+        )
+        for branch in branches
+    ]
+    assert [result.error for result in run_batch(jobs, workers=2)] == ["", "", ""]
+    seen: set[str] = set()
+    for job in jobs:
+        page = branch_page(evaluation, branch_id=job.branch_id, language="zh")
+        book = nbformat.read(job.folder / "report.ipynb", as_version=4)
+        charts = [(match[1], cell) for cell in book.cells if (match := FIGURE.search(cell.source))]
+        assert len(charts) >= 6
+        for name, cell in charts:
+            shown = cell.outputs[-1].data["image/svg+xml"]
+            assert shown == getattr(branch_figures, name)(page).svg, (job.branch_id, name)
+            seen.add(shown)
+    assert len(seen) == len(branches) * len(charts)

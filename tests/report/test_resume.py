@@ -1,0 +1,281 @@
+"""A run that goes on where another stopped: what is kept, printed again, refused, joined."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pandas.testing import assert_frame_equal
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.report import manifest, plan
+from stockcust_analysis.report.plan import ReportOptions, counts
+from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports
+from stockcust_analysis.report.scratch import held
+from stockcust_analysis.report.slices import save_slices
+from stockcust_analysis.report.verify import verify_folder
+from tests.report.small_notebooks import small_notebook
+from tests.tiny_bank import HOLDINGS, write_tiny_bank
+
+OPTIONS = ReportOptions(quarter="2026Q3")
+# Says something of every table, so that other numbers make another page.
+PAGE = (
+    "from stockcust_analysis import open_evaluation\n"
+    "facts = open_evaluation(evaluation)\n"
+    "facts.branch_name(branch_id), facts.bank_name, facts.reconciliation.to_numpy().tolist()"
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_cell_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a branch's report be one cell long: what is tested here is the batch around it."""
+    path = small_notebook(tmp_path_factory.mktemp("notebook") / "branch_report.ipynb", PAGE)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (plan, manifest):
+            patch.setattr(module, "notebook_path", lambda name: path)
+        yield
+
+
+class Quarter:
+    """The tiny bank's quarter: its extracts, its output folder, and how to make it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = write_tiny_bank(folder)
+        (folder / "mapping.toml").write_text('name = "柳江银行"\n', encoding="utf-8")
+        self.out = folder / "out"
+        self.folder = self.out / "2026Q3"
+
+    def make(self, options: ReportOptions = OPTIONS) -> ReportRun:
+        """Run and return how it went."""
+        with open_bank(self.data) as bank:
+            return make_reports(bank, options, out=self.out)
+
+    def plan(self, options: ReportOptions = OPTIONS) -> dict[str, int]:
+        """Return how many pages a run would run, print again and keep."""
+        with open_bank(self.data) as bank:
+            return counts(plan_reports(bank, options, out=self.out))
+
+    def page(self, branch: str, name: str = "report.pdf") -> Path:
+        """Return a file of a branch."""
+        return self.folder / "branches" / branch / name
+
+    def written(self) -> dict[str, bytes]:
+        """Return all that must be the same in every run."""
+        paths = sorted(p for p in self.folder.rglob("*") if p.is_file())
+        named = {path.relative_to(self.folder).as_posix(): path for path in paths}
+        return {
+            name: path.read_bytes()
+            for name, path in named.items()
+            if path.suffix != ".ipynb" and not name.startswith((".", "run"))
+        }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Quarter:
+    """Make the quarter once, for tests that only look."""
+    quarter = Quarter(tmp_path_factory.mktemp("whole"))
+    assert not quarter.make().failed
+    return quarter
+
+
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
+    """Make the quarter for tests that change it and put it right again."""
+    quarter = Quarter(tmp_path_factory.mktemp("again"))
+    quarter.make()
+    yield quarter
+    assert quarter.plan() == {"run": 0, "print": 0, "keep": 2}
+
+
+def test_a_second_run_makes_nothing(whole: Quarter) -> None:
+    """Nothing is run twice, and the manifest stays as it is to the byte."""
+    before = whole.written()
+    assert [result.action for result in whole.make().results] == ["keep", "keep"]
+    assert whole.written() == before
+
+
+def test_a_plan_writes_nothing(tmp_path: Path) -> None:
+    """A dry run tells both pages and leaves no folder behind."""
+    quarter = Quarter(tmp_path)
+    assert quarter.plan() == {"run": 2, "print": 0, "keep": 0}
+    assert not quarter.out.exists()
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report.ipynb"])
+def test_a_file_that_was_touched_is_made_anew(again: Quarter, name: str) -> None:
+    """Only the branch whose file is missing or not as it was written is made again."""
+    good = again.page("001").read_bytes()
+    again.page("001", name).write_bytes(b"half a file")
+    made = {result.branch_id: result.action for result in again.make().results}
+    assert made == {"001": "run", "002": "keep"}
+    assert again.page("001").read_bytes() == good
+
+
+def test_other_numbers_make_other_pages(tmp_path: Path) -> None:
+    """When an extract changes, its pages are run again; an unchanged one's are not."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    before = quarter.page("001").read_bytes()
+    path = quarter.data / "holdings.csv"
+    path.write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") != HOLDINGS
+    assert quarter.plan() == {"run": 2, "print": 0, "keep": 0}
+    quarter.make(replace(OPTIONS, branches=("001",)))
+    assert quarter.page("001").read_bytes() != before
+
+
+def test_a_mapping_that_changed_is_noticed(tmp_path: Path) -> None:
+    """What the files are read by decides the numbers as much as the files do."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    (tmp_path / "mapping.toml").write_text('name = "别的银行"\n', encoding="utf-8")
+    assert quarter.plan()["keep"] == 0
+
+
+def test_review_prints_again_and_issuing_protects(tmp_path: Path) -> None:
+    """Another status prints without running, is signed, and holds against all but force."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    draft, notebook = quarter.page("001").read_bytes(), quarter.page("001", "report.ipynb")
+    executed = notebook.stat().st_mtime_ns
+    issue = replace(OPTIONS, status="issued")
+    assert [result.action for result in quarter.make(issue).results] == ["print", "print"]
+    assert quarter.page("001").read_bytes() != draft
+    assert notebook.stat().st_mtime_ns == executed
+    written = json.loads((quarter.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert written["status"] == "issued"
+    history = json.loads((quarter.folder / "run.json").read_text(encoding="utf-8"))
+    assert [entry["status"] for entry in history["status_history"]] == ["draft", "issued"]
+    assert all(entry["by"] and entry["at"] for entry in history["status_history"])
+
+    issued = quarter.written()
+    with pytest.raises(UsageError, match=r"2 pages in '.*2026Q3' are issued.*add --force"):
+        quarter.make()
+    path = quarter.data / "holdings.csv"
+    path.write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
+    with pytest.raises(UsageError, match="Nothing was written"):
+        quarter.make(issue)
+    assert quarter.written() == issued
+    assert [r.action for r in quarter.make(replace(issue, force=True)).results] == ["run", "run"]
+    assert quarter.written() != issued
+
+
+def test_shards_make_what_one_run_makes(whole: Quarter, tmp_path: Path) -> None:
+    """Two shards and a collecting run leave the very bytes of one undivided run."""
+    quarter = Quarter(tmp_path)
+    first = quarter.make(replace(OPTIONS, shard=(1, 2)))
+    assert [result.branch_id for result in first.results] == ["001"]
+    assert not (quarter.folder / "manifest.json").exists()
+    early = quarter.make(replace(OPTIONS, collect=True))
+    assert early.missing == ("002",)
+    quarter.make(replace(OPTIONS, shard=(2, 2)))
+    late = quarter.make(replace(OPTIONS, collect=True))
+    assert (late.missing, len(late.results)) == ((), 2)
+    assert quarter.written() == whole.written()
+
+
+def test_an_impossible_shard_is_refused(whole: Quarter) -> None:
+    """There is no third of two."""
+    with pytest.raises(UsageError, match="there is no shard 3/2"):
+        whole.plan(replace(OPTIONS, shard=(3, 2)))
+
+
+def test_parts_of_a_quarter_add_up_to_its_manifest(whole: Quarter, tmp_path: Path) -> None:
+    """Branch after branch gives the manifest of all at once."""
+    quarter = Quarter(tmp_path)
+    for branch in ("002", "001"):
+        quarter.make(replace(OPTIONS, branches=(branch,)))
+    assert quarter.written() == whole.written()
+
+
+def _hold(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
+    with held(lock, what="it"):
+        ready.set()
+        multiprocessing.Event().wait(60)
+
+
+def test_two_runs_do_not_share_a_folder(whole: Quarter) -> None:
+    """The second run is refused at once and told who is at work; a dead run holds nothing."""
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    other = context.Process(target=_hold, args=(whole.folder / ".lock", ready))
+    other.start()
+    try:
+        assert ready.wait(60)
+        with pytest.raises(UsageError) as refused:
+            whole.make()
+    finally:
+        other.kill()
+        other.join()
+    assert f"2026Q3' is in use by process {other.pid} of " in str(refused.value)
+    assert not whole.make().failed
+
+
+def test_the_log_is_lines_of_json(whole: Quarter) -> None:
+    """Every line stands alone, says when, and tells each page once."""
+    lines = (whole.folder / "run.log").read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert all(event["time"] and event["level"] for event in events)
+    pages = [event["branch"] for event in events if event["event"] == "page"]
+    assert sorted(pages) == ["001", "002"]
+    assert any(event["event"].startswith("kernels start") for event in events)
+
+
+def test_run_json_tells_what_each_page_took(whole: Quarter) -> None:
+    """Seconds and peak memory per branch, the slowest cells, and nothing of it in the manifest."""
+    run = json.loads((whole.folder / "run.json").read_text(encoding="utf-8"))
+    assert set(run["branches"]) == {"001", "002"}
+    assert all(b["seconds"] > 0 and b["peak_megabytes"] > 50 for b in run["branches"].values())
+    assert run["slowest_cells"][0]["mean_seconds"] >= run["slowest_cells"][-1]["mean_seconds"] > 0
+    written = (whole.folder / "manifest.json").read_text(encoding="utf-8")
+    assert "seconds" not in written
+    assert "megabytes" not in written
+
+
+def test_a_slice_is_what_the_evaluation_says_of_the_branch(
+    sample_evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """Each slice holds the rows of `Evaluation.of_branch`, table by table."""
+    sample_evaluation.save(tmp_path / "whole")
+    evaluation = open_evaluation(tmp_path / "whole")
+    save_slices(evaluation, tmp_path)
+    for branch in ("B001", "B024"):
+        ours, theirs = open_evaluation(tmp_path / "branches" / branch), evaluation.of_branch(branch)
+        for name in ("measures", "lorenz", "co_holding", "migration", "bridge", "targets"):
+            assert_frame_equal(getattr(ours, name), getattr(theirs, name))
+
+
+def test_a_touched_quarter_is_found_out(tmp_path: Path) -> None:
+    """Verification names the page that was changed, the one that is gone and the stranger."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    assert verify_folder(quarter.folder) == []
+    assert verify_folder(quarter.folder, data=quarter.data) == []
+    quarter.page("001").write_bytes(quarter.page("002").read_bytes())
+    quarter.page("002").unlink()
+    (quarter.folder / "branches" / "001" / "other.pdf").touch()
+    found = verify_folder(quarter.folder)
+    assert "branches/001/report.pdf was changed after the run." in found
+    assert "branches/001/report.pdf prints differently from its notebook." in found
+    assert "branches/002/report.pdf is missing." in found
+    assert "branches/001/other.pdf is not in the manifest." in found
+
+
+def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
+    """There is nothing to compare with."""
+    with pytest.raises(UsageError, match=r"has no manifest\.json"):
+        verify_folder(tmp_path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+def test_only_the_owner_reads_the_evaluation(whole: Quarter) -> None:
+    """The folder of facts is closed to others, slices included."""
+    for folder in ("evaluation", "evaluation/branches/001"):
+        assert (whole.folder / folder).stat().st_mode & 0o777 == 0o700
