@@ -84,17 +84,13 @@ def plan_table(page: HeadquartersPage) -> Table | None:
 def quality_table(page: HeadquartersPage) -> Table:
     """Return how the extracts agree, which pages are there, what is withheld, which rules warn."""
     review = page.review
-    states = review.pages["state"]
-    pages = page.word("pages_told").format(
-        **{name: format_count(int((states == name).sum())) for name in names("page_state")}
-    )
     rows = [
         (page.word(check, "reconciliation"), page.word("difference", "page").format(
             format_number(float(difference), decimals=2)))
         for check, difference in review.circulated.reconciliation[["check", "difference"]].to_numpy()
     ]  # fmt: skip
-    if len(states):
-        rows.append((page.word("pages_made"), pages))
+    if len(review.pages):
+        rows.append((page.word("pages_made"), pages_told(page)))
     scores = review.scores
     without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
     if len(without):
@@ -107,6 +103,14 @@ def quality_table(page: HeadquartersPage) -> Table:
     rows += _withheld_rows(page)
     rows += _warning_rows(page)
     return _finished(page, rows, ["item", "result"], "quality")
+
+
+def pages_told(page: HeadquartersPage) -> str:
+    """Return how many branches have a report, how many failed, how many were not made."""
+    states = page.review.pages["state"]
+    return page.word("pages_told").format(
+        **{name: format_count(int((states == name).sum())) for name in names("page_state")}
+    )
 
 
 def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
