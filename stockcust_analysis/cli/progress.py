@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
 
 _TOLD = {"run": "made", "print": "printed anew", "keep": "up to date"}
 _MOST_LINES = 20
+
+
+def pieces_written() -> Callable[[int, int], None]:
+    """Return what shows how many pieces of a large table are written."""
+    bar = click.progressbar(length=0, label="Pieces", show_pos=True, file=sys.stderr)
+
+    def show(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            bar.length = total
+            bar.update(done - bar.pos)
+            if done == total:
+                bar.render_finish()
+        elif done:
+            click.echo(f"[{done}/{total}] pieces written", err=True)
+
+    return show
 
 
 class Progress:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stockcust_analysis.cli import options
-from stockcust_analysis.cli.progress import Progress, ended, planned
+from stockcust_analysis.cli.progress import Progress, ended, pieces_written, planned
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,15 +25,52 @@ FAILED = 1
 @click.option("--seed", type=int, help="Another seed makes another bank.")
 @click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
 @click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
-def sample(out: Path, seed: int | None, branches: int, customers: int) -> None:
-    """Make a synthetic bank with all tables and planted stories."""
+@click.option(
+    "--quarters",
+    type=click.IntRange(2, 5),
+    default=5,
+    show_default=True,
+    help="How many quarters, the last being 2026Q3.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes for a large bank, of up to 1 GB each. Default: one per core.",
+)
+def sample(
+    out: Path,
+    seed: int | None,
+    branches: int,
+    customers: int,
+    quarters: int,
+    workers: int | None,
+) -> None:
+    """Make a synthetic bank with all tables and planted stories.
+
+    With more than 200,000 customers it is written in pieces, several files a table, into a new
+    folder; memory does not grow with the bank.
+    """
     from stockcust_analysis.bank import sample as bank_sample
 
-    more = {} if seed is None else {"seed": seed}
-    tables = bank_sample.make_bank(branches=branches, customers=customers, **more)
-    bank_sample.write_bank(tables, out)
-    for name, frame in tables.items():
-        click.echo(f"  {name:<18} {len(frame):>9,} rows")
+    seed = bank_sample.SEED if seed is None else seed
+    if customers > bank_sample.HELD_AS_A_WHOLE:
+        rows = bank_sample.stream_bank(
+            out,
+            seed,
+            branches=branches,
+            customers=customers,
+            quarters=quarters,
+            workers=workers,
+            progress=pieces_written(),
+        )
+    else:
+        tables = bank_sample.make_bank(
+            seed, branches=branches, customers=customers, quarters=quarters
+        )
+        bank_sample.write_bank(tables, out)
+        rows = {name: len(frame) for name, frame in tables.items()}
+    for name, count in rows.items():
+        click.echo(f"  {name:<18} {count:>13,} rows")
     click.echo(f"Sample bank written to {out}.")
 
 

@@ -82,7 +82,8 @@ def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
     if indicator.method == "full_marks_then_bonus":
         bonus = step * np.maximum(rate - 1, 0)
         raw = weight * np.minimum(rate, 1) + bonus
-        over = np.maximum(bonus - (indicator.limit or 0), 0)
+        most = step * max(indicator.ceiling - 1, 0)
+        over = np.maximum(bonus - min(indicator.limit or 0, most), 0)
     else:
         raw = weight * rate
         over = weight * np.maximum(rate - indicator.ceiling, 0)

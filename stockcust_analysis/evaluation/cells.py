@@ -5,18 +5,18 @@ It travels inside the evaluation and is never printed: it knows the largest cust
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.questions import Facts, Question
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.measures.aum_change import AUM_CHANGE
 from stockcust_analysis.measures.cell_facts import PARTS, Term, capped, cell_facts
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.measures.frames import EACH, Ratio, collected
-from stockcust_analysis.measures.pareto import CONCENTRATION
+from stockcust_analysis.measures.frames import Ratio, collected, sums
 from stockcust_analysis.policy import ComparisonRule
 
 CELL_COLUMNS = (
@@ -25,36 +25,60 @@ CELL_COLUMNS = (
     "winsorised_sum", "winsorised_squares", "winsorised_denominator", "denominator_squares",
     "products", "standard_error", "expected",
 )  # fmt: skip
-_OF_NO_ONE = tuple(ratio.measure for ratio in (*CONCENTRATION, *AUM_CHANGE))
-"""Measures that are not made of what each customer brings: of ranks, of means."""
+STRATA = ("tier", "tenure")
+"""Columns by which rates are standardised, as far as the questions' tables have them."""
 _CENT = 0.01
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """One measure whose cell facts are told: its sums are columns under the key of the question."""
+
+    ratio: Ratio
+    base: str
+    key: str
+    compared: bool
+
+    @property
+    def numerator(self) -> str:
+        return f"{self.key}__{self.ratio.numerator}"
+
+    @property
+    def denominator(self) -> str:
+        return f"{self.key}__{self.ratio.denominator}"
+
+    @property
+    def is_money(self) -> bool:
+        return self.ratio.numerator.endswith("_cents")
+
+    @property
+    def needs_spread(self) -> bool:
+        """Tell whether a compared measure is a mean or a ratio of sums, not a share of people."""
+        if not self.compared:
+            return False
+        return self.is_money or measure_definition(self.ratio.measure).kind == "ratio"
+
+
 def cell_table(
-    facts: Facts,
-    asked: Sequence[Question],
+    asked: Sequence[tuple[Facts, Sequence[Question]]],
     *,
     measures: pd.DataFrame,
     quarter: str,
     rule: ComparisonRule,
-    strata: Sequence[str] = ("tier", "tenure"),
 ) -> pd.DataFrame:
     """Return the cell facts of every branch and of the whole bank.
 
     Parameters
     ----------
-    facts
-        Customer facts of the quarter; each question may look at its own instead.
-    asked : list of Question
-        As they were asked for the measures of the quarter.
+    asked : list of (facts, questions)
+        Tables of one row per customer and branch, with the questions they were asked for the
+        measures of the quarter; each table is looked at three times for all of its questions.
     measures : DataFrame
         The measures of the evaluation, among them those of the quarter.
     quarter : str
         Such as "2026Q3".
     rule : ComparisonRule
         Which measures are compared, and where amounts are winsorised.
-    strata : list of str
-        Columns by which rates are standardised, as far as the questions' tables have them.
 
     Returns
     -------
@@ -67,12 +91,7 @@ def cell_table(
         do not add up to the branch).
     """
     known = measures[(measures["quarter"] == quarter) & (measures["member"] == "")]
-    tables = [
-        _of_question(facts, question, base, rule, list(strata), known)
-        for question in asked
-        if not question.ratios[0].measure.startswith(_OF_NO_ONE)
-        for base in question.bases
-    ]
+    tables = [_of_table(facts, questions, rule, known) for facts, questions in asked]
     told = [table for table in tables if len(table)]
     if not told:
         return pd.DataFrame(columns=CELL_COLUMNS)
@@ -83,53 +102,63 @@ def cell_table(
     )
 
 
-def _of_question(facts: Facts, question: Question, base: str, rule: ComparisonRule,
-                 strata: list[str], measures: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
-    """Return the cell facts of the measures of one question in one base."""
-    compared = {(one.name, one.customer_base) for one in rule.measures}
-    standing = [
-        one for one in question.ratios if one.denominator and (one.measure, base) in compared
-    ]
-    wanted = [one for one in question.ratios if one in standing or _is_money(one)]
+def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
+              measures: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
+    """Return the cell facts of all questions about one table."""
+    wanted, columns = _wanted(facts, questions, rule)
     if not wanted:
         return pd.DataFrame()
-    each = question.totals(facts, ["branch_id", EACH], base)
-    amounts = list(dict.fromkeys(one.numerator for one in wanted if _is_money(one)))
-    sums = [one for one in standing if _needs_spread(one)]
+    strata = [name for name in STRATA if name in facts.collect_schema().names()]
+    each = facts.select("branch_id", **columns)
+    amounts = list(dict.fromkeys(one.numerator for one in wanted if one.is_money))
+    spread = [one for one in wanted if one.needs_spread]
     terms = capped(
-        each, [Term(one.numerator, str(one.denominator)) for one in sums], share=rule.winsorised_at
+        each, [Term(one.numerator, one.denominator) for one in spread], share=rule.winsorised_at
     )
-    expected = pd.DataFrame(_expected(facts, question, base, standing, strata, measures))
-    if amounts or terms:
-        found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
-        wide = _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
-    else:
-        wide = expected
-    rows = []
-    for one in wanted:
-        table = pd.DataFrame({"measure": one.measure, "base": base}, index=wide.index)
-        table["dimension"], table["member"] = (one.labels or (("", ""),))[0]
-        if _is_money(one):
-            names = ("contributors", "largest", "second_largest")
-            table[list(names)] = wide[[f"{name}|{one.numerator}" for name in names]].to_numpy()
-            table[["largest", "second_largest"]] /= 100
-        if one in sums:
-            place = sums.index(one)
-            table = table.join(_spread(wide, place, terms[place]))
-        if one in standing:
-            table["expected"] = expected[one.measure]
-        rows.append(table.rename_axis("branch_id").reset_index())
-    return pd.concat(rows, ignore_index=True)
+    found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
+    wide = _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
+    expected = _expected(facts, columns, [one for one in wanted if one.compared], strata, measures)
+    return pd.concat(
+        [_rows(one, wide, spread, terms, expected) for one in wanted], ignore_index=True
+    )
 
 
-def _is_money(ratio: Ratio) -> bool:
-    return ratio.numerator.endswith("_cents")
+def _wanted(
+    facts: Facts, questions: Sequence[Question], rule: ComparisonRule
+) -> tuple[list[_Wanted], dict[str, nw.Expr]]:
+    """Return the measures of money and those compared, and the columns they are made of."""
+    compared = {(one.name, one.customer_base) for one in rule.measures}
+    wanted: list[_Wanted] = []
+    columns: dict[str, nw.Expr] = {}
+    for place, question in enumerate(questions):
+        for base in question.bases:
+            key, sums_of = f"{place}_{base}", question.columns(facts, base)
+            for ratio in question.ratios:
+                stands = ratio.denominator is not None and (ratio.measure, base) in compared
+                one = _Wanted(ratio, base, key, stands)
+                if stands or one.is_money:
+                    wanted.append(one)
+                    columns[one.numerator] = sums_of[ratio.numerator]
+                if stands:
+                    columns[one.denominator] = sums_of[str(ratio.denominator)]
+    return wanted, columns
 
 
-def _needs_spread(ratio: Ratio) -> bool:
-    """Tell whether a measure is a mean or a ratio of sums, not a share of customers."""
-    told = measure_definition(ratio.measure).kind
-    return ratio.denominator is not None and (_is_money(ratio) or told == "ratio")
+def _rows(one: _Wanted, wide: pd.DataFrame, spread: Sequence[_Wanted], terms: Sequence[Term],
+          expected: Mapping[str, pd.Series]) -> pd.DataFrame:  # fmt: skip
+    """Return one measure's rows of every branch and of the whole bank."""
+    table = pd.DataFrame({"measure": one.ratio.measure, "base": one.base}, index=wide.index)
+    table["dimension"], table["member"] = (one.ratio.labels or (("", ""),))[0]
+    if one.is_money:
+        names = ("contributors", "largest", "second_largest")
+        table[list(names)] = wide[[f"{name}|{one.numerator}" for name in names]].to_numpy()
+        table[["largest", "second_largest"]] /= 100
+    if one in spread:
+        place = spread.index(one)
+        table = table.join(_spread(wide, place, terms[place]))
+    if one.compared:
+        table["expected"] = expected[one.numerator]
+    return table.rename_axis("branch_id").reset_index()
 
 
 def _with_bank(wide: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
@@ -163,28 +192,32 @@ def _spread(wide: pd.DataFrame, place: int, term: Term) -> pd.DataFrame:
     return table.assign(standard_error=np.sqrt(squares * number / (number - 1)) / d)
 
 
-def _expected(facts: Facts, question: Question, base: str, ratios: Sequence[Ratio],
+def _expected(facts: Facts, columns: Mapping[str, nw.Expr], compared: Sequence[_Wanted],
               strata: list[str], measures: pd.DataFrame) -> dict[str, pd.Series]:  # fmt: skip
     """Return, by branch, the numerators that the bank's rates by stratum would give."""
-    if not ratios:
+    if not compared:
         return {}
-    columns = dict.fromkeys(
-        name for one in ratios for name in (one.numerator, str(one.denominator))
-    )
-    totals = question.totals(facts, ["branch_id", *strata], base)
-    told = pd.DataFrame(collected(totals.select("branch_id", *strata, *columns)))
-    found = {}
-    for one in ratios:
-        names = [one.numerator, str(one.denominator)]
-        by_stratum = told.groupby(strata)[names].sum()
-        rate = (by_stratum[names[0]] / by_stratum[names[1]]).rename("rate").fillna(0.0)
+    names = dict.fromkeys(name for one in compared for name in (one.numerator, one.denominator))
+    totals = sums(facts, ["branch_id", *strata], {name: columns[name] for name in names})
+    told = pd.DataFrame(collected(totals))
+    return {one.numerator: _due(told, one, strata, measures) for one in compared}
+
+
+def _due(told: pd.DataFrame, one: _Wanted, strata: list[str], measures: pd.DataFrame) -> pd.Series:
+    """Return one measure's expected numerators; empty where strata do not add up."""
+    numerator, denominator = one.numerator, one.denominator
+    unit = 100 if one.is_money else 1
+    if strata:
+        by_stratum = told.groupby(strata)[[numerator, denominator]].sum()
+        rate = (by_stratum[numerator] / by_stratum[denominator]).rename("rate").fillna(0.0)
         joined = told.join(rate, on=strata)
-        due = (joined[names[1]] * joined["rate"]).groupby(joined["branch_id"]).sum()
-        due[WHOLE_BANK] = due.sum()
-        known = measures[(measures["measure"] == one.measure) & (measures["base"] == base)]
-        parts = told.groupby("branch_id")[one.numerator].sum() / (100 if _is_money(one) else 1)
-        gap = parts - known.set_index("branch_id")["numerator"].reindex(parts.index)
-        found[one.measure] = due / (100 if _is_money(one) else 1)
-        if not (gap.abs() < _CENT).all():
-            found[one.measure][:] = np.nan
-    return found
+    else:
+        joined = told.assign(rate=np.nan)
+    due = (joined[denominator] * joined["rate"]).groupby(joined["branch_id"]).sum(min_count=1)
+    due[WHOLE_BANK] = due.sum(min_count=1)
+    stands = (measures["measure"] == one.ratio.measure) & (measures["base"] == one.base)
+    parts = told.groupby("branch_id")[numerator].sum() / unit
+    known = measures[stands].set_index("branch_id")["numerator"].reindex(parts.index)
+    if not ((parts - known).abs() < _CENT).all():
+        due[:] = np.nan
+    return due / unit

@@ -8,7 +8,7 @@ and their sources.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.funnel import (
     LEVELS,
+    Values,
     mid_p_limits,
     mid_p_z,
     normal_quantile,
@@ -43,12 +44,16 @@ _NEEDED = ["quarter", "branch_id", "dimension", "measure", "base", "standard_err
            *_SUMS]  # fmt: skip
 
 
+_ARRAYS = ("n", "numerator", "denominator", "compared", *_SUMS.values())
+_WORD = "<U9"
+
+
 class _Spread(NamedTuple):
     """Centre, τ² and, for each branch, by how much its limits are wider than by chance alone."""
 
     centre: float
     tau2: float
-    width: np.ndarray
+    width: Values
 
 
 def comparison(
@@ -93,8 +98,7 @@ def comparison(
     Raises
     ------
     PolicyError
-        A measure that was not computed for its base, or is no proportion and has no winsorised
-        sums.
+        A measure that is no proportion and has no winsorised sums. One without values is left out.
     """
     rule = policy.comparison
     peers = peer_groups(branches, measures, rule=rule, quarter=quarter)
@@ -102,6 +106,7 @@ def comparison(
     told = cells.reindex(columns=_NEEDED)
     told = told[told["dimension"].fillna("") == ""]
     tables = [_compared(one, measures, told, peers, rule, quarter, before) for one in rule.measures]
+    tables = [table for table in tables if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return table.reindex(columns=COMPARISON_COLUMNS)
 
@@ -112,16 +117,11 @@ def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
     """Return the comparison of one measure."""
     now = _figures(one, measures, cells, quarter).reindex(list(peers))
     now = now[now["compared"].notna()].rename_axis("branch_id")
+    if now.empty:
+        return now
     kind = _kind(one, now)
     upwards = measure_definition(one.name).higher_is_better != "no"
-    made: dict[tuple[str, ...], pd.DataFrame] = {}
-    rows = []
-    for branch in now.index:
-        members = peers[branch].branches
-        if members not in made:
-            made[members] = _among(now[now.index.isin(members)], kind, upwards, rule)
-        rows.append(made[members].loc[[branch]])
-    table = pd.concat(rows) if rows else now
+    table = now.assign(**_by_peers(now, kind, upwards, peers, rule))
     then = _figures(one, measures, cells, before).reindex(table.index)
     error = [_own_variance(each, kind) for each in (table, then)]
     return table.assign(
@@ -131,6 +131,24 @@ def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
         movement=table["compared"] - then["compared"],
         movement_standard_error=np.sqrt(error[0] + error[1]),
     ).reset_index()  # fmt: skip
+
+
+def _by_peers(now: pd.DataFrame, kind: str, upwards: bool, peers: Mapping[str, Peers],
+              rule: ComparisonRule) -> dict[str, Any]:  # fmt: skip
+    """Return the new columns: every branch held against its peers, each group of them once."""
+    place = {branch: row for row, branch in enumerate(now.index)}
+    alike: dict[tuple[str, ...], list[int]] = {}
+    for branch, row in place.items():
+        alike.setdefault(peers[branch].branches, []).append(row)
+    arrays = {name: now[name].to_numpy(float) for name in _ARRAYS}
+    made: dict[str, Any] = {}
+    for members, rows in alike.items():
+        group = np.array([place[branch] for branch in members if branch in place])
+        found = _among({name: each[group] for name, each in arrays.items()}, kind, upwards, rule)
+        own = np.searchsorted(group, rows)
+        for name, each in found.items():
+            made.setdefault(name, np.full(len(now), each[0], each.dtype))[rows] = each[own]
+    return made
 
 
 def _figures(
@@ -152,10 +170,6 @@ def _figures(
 
 def _kind(one: ComparedMeasure, table: pd.DataFrame) -> str:
     """Return what a measure is: sums make a mean or a ratio, whole counts a proportion."""
-    if table.empty:
-        raise PolicyError(
-            f"comparison: no measure '{one.name}' of the base '{one.customer_base}' this quarter."
-        )
     if table["d"].notna().any():
         return "mean" if (table["d"] == table["n"]).all() else "ratio"
     count, number = table["numerator"], table["denominator"]
@@ -167,49 +181,43 @@ def _kind(one: ComparedMeasure, table: pd.DataFrame) -> str:
     return "proportion"
 
 
-def _among(table: pd.DataFrame, kind: str, upwards: bool, rule: ComparisonRule) -> pd.DataFrame:
+def _among(
+    group: Mapping[str, Values], kind: str, upwards: bool, rule: ComparisonRule
+) -> dict[str, Any]:
     """Return the members of one peer group held against each other."""
     proportion = kind == "proportion"
-    n = table["denominator" if proportion else "n"].to_numpy(float)
-    value = table["compared"].to_numpy(float)
-    variance = _variance_by_chance(table, kind)
-    enough = len(table) >= rule.least_branches
+    n, value = group["denominator" if proportion else "n"], group["compared"]
+    variance = _variance_by_chance(group, kind, n)
+    enough = value.size >= rule.least_branches
     spread = _spread(value, variance, enough)
+    level = sidak(rule.rank_level, value.size)
     if proportion:
         limits, z = _proportion_limits(value, n, spread)
+        low, high = proportion_intervals(group["numerator"], n, level)
     else:
         limits, z = _normal_limits(value, variance, spread)
-    level = sidak(rule.rank_level, len(table))
-    if proportion:
-        low, high = proportion_intervals(table["numerator"], n, level)
-    else:
         reach = normal_quantile(level) * np.sqrt(variance)
         low, high = value - reach, value + reach
     best, worst = rank_sets(low, high) if upwards else rank_sets(-high, -low)
     kept = spread.tau2 / (spread.tau2 + variance) if spread.tau2 else np.zeros_like(value)
-    return table.assign(
-        n=n.astype(int), centre=spread.centre, **limits, z=z,
-        verdict=_verdict(z) if enough else "",
-        rank_low=best, rank_high=worst,
-        shrunk_value=spread.centre + kept * (value - spread.centre) if enough else np.nan,
-    )  # fmt: skip
+    shrunk = spread.centre + kept * (value - spread.centre)
+    return {
+        "n": n.astype(int), "centre": np.full_like(value, spread.centre), **limits, "z": z,
+        "verdict": _verdict(z) if enough else np.full(value.size, "", _WORD),
+        "rank_low": best, "rank_high": worst,
+        "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
+    }  # fmt: skip
 
 
-def _variance_by_chance(table: pd.DataFrame, kind: str) -> np.ndarray:
+def _variance_by_chance(group: Mapping[str, Values], kind: str, n: Values) -> Values:
     """Return the variance of each branch's figure if all were alike, from all their customers."""
-    n = table["n"].to_numpy(float)
     if kind == "proportion":
-        n = table["denominator"].to_numpy(float)
-        rate = table["numerator"].sum() / n.sum()
+        rate = group["numerator"].sum() / n.sum()
         return np.asarray(rate * (1 - rate) / n)
-    ratio = table["x"].sum() / table["d"].sum()
-    pooled = _residual_squares(table, ratio).sum() / n.sum()
-    return np.asarray(pooled * n / table["d"].to_numpy(float) ** 2)
-
-
-def _residual_squares(table: pd.DataFrame, ratio: float | pd.Series) -> pd.Series:
-    """Return Σ (x − ratio · d)² of each branch's customers: the delta method's residuals."""
-    return table["xx"] - 2 * ratio * table["xd"] + ratio**2 * table["dd"]
+    ratio = group["x"].sum() / group["d"].sum()
+    # Σ (x − ratio · d)² of all customers: the delta method's residuals.
+    squares = group["xx"] - 2 * ratio * group["xd"] + ratio**2 * group["dd"]
+    return np.asarray(max(squares.sum(), 0.0) / n.sum() * n / group["d"] ** 2)
 
 
 def _own_variance(table: pd.DataFrame, kind: str) -> pd.Series:
@@ -219,7 +227,7 @@ def _own_variance(table: pd.DataFrame, kind: str) -> pd.Series:
     return table["standard_error"] ** 2
 
 
-def _spread(value: np.ndarray, variance: np.ndarray, enough: bool) -> _Spread:
+def _spread(value: Values, variance: Values, enough: bool) -> _Spread:
     """Return centre, τ² and widths; a branch's own weight in the centre narrows its limits."""
     alike = bool((variance <= 0).all()) or value.size < 2
     if alike:
@@ -234,8 +242,8 @@ def _spread(value: np.ndarray, variance: np.ndarray, enough: bool) -> _Spread:
 
 
 def _proportion_limits(
-    value: np.ndarray, n: np.ndarray, spread: _Spread
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    value: Values, n: Values, spread: _Spread
+) -> tuple[dict[str, Values], Values]:
     """Return mid-P limits and z, their distance from the centre widened alike."""
     centre, limits = min(max(spread.centre, 0.0), 1.0), {}
     for level, name in zip(LEVELS, ("95", "998"), strict=True):
@@ -248,8 +256,8 @@ def _proportion_limits(
 
 
 def _normal_limits(
-    value: np.ndarray, variance: np.ndarray, spread: _Spread
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    value: Values, variance: Values, spread: _Spread
+) -> tuple[dict[str, Values], Values]:
     """Return normal limits and z."""
     error, limits = np.sqrt(variance) * spread.width, {}
     for level, name in zip(LEVELS, ("95", "998"), strict=True):
@@ -260,11 +268,9 @@ def _normal_limits(
     return limits, z
 
 
-def _verdict(z: np.ndarray) -> np.ndarray:
+def _verdict(z: Values) -> Any:
     """Return a word for how far beyond chance each branch lies."""
     near, far = (normal_quantile(level) for level in LEVELS)
-    return np.select(
-        [z < -far, z < -near, z > far, z > near],
-        ["far_below", "below", "far_above", "above"],
-        default="within",
-    )
+    words = ["far_below", "below", "far_above", "above"]
+    told = np.select([z < -far, z < -near, z > far, z > near], words, default="within")
+    return np.asarray(told.astype(_WORD))

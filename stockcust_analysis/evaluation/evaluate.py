@@ -2,42 +2,65 @@
 
 from __future__ import annotations
 
-from datetime import date
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.answers import (
+    Answer,
+    Sums,
+    answers,
+    both_levels,
+    measure_table,
+    summed,
+)
+from stockcust_analysis.evaluation.cells import cell_table
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
-    ISSUED_BRANCH,
     MIGRATION_COLUMNS,
+    aum_change_answer,
     bridge_table,
-    change_questions,
+    change_answers,
+    change_tables,
     changes_between,
     migration_table,
+    pair_questions,
 )
+from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.fitting import fitted
+from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
     LEVELS,
+    VOLUME,
     Facts,
     Question,
-    opening_questions,
+    concentration_asked,
     questions,
     service_questions,
 )
-from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.worklists import worklist_tables
-from stockcust_analysis.measures.co_holding import _co_holding, co_holding_rows
-from stockcust_analysis.measures.customer_service import _customer_service
-from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import cents, collected, lazily, measures_of
-from stockcust_analysis.measures.pareto import _lorenz_steps, curve_points
-from stockcust_analysis.measures.structure import on_structure
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.snapshots import (
+    Snapshot,
+    has_managers,
+    kept_steps,
+    snapshot_of,
+)
+from stockcust_analysis.evaluation.surroundings import (
+    branches_of,
+    policy_facts,
+    reconciliation,
+    targets_of,
+)
+from stockcust_analysis.measures.aum_change import AUM_CHANGE
+from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
+from stockcust_analysis.measures.frames import collected, lazily
+from stockcust_analysis.measures.pareto import concentration_sums, curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
@@ -86,36 +109,64 @@ def evaluate(
     24
     """
     target = Quarter.parse(quarter)
-    rules = load_policy(policy)
     told = _quarters_told(bank, target, first_quarter)
-    facts = {each: _facts(bank, rules, each.end, target.end) for each in told}
-    asked = questions(rules) + _further_questions(bank, rules)
-    measures = [_measures(facts[each], each, asked) for each in told]
-    migration, bridge = (
-        pd.DataFrame(columns=MIGRATION_COLUMNS),
-        pd.DataFrame(columns=BRIDGE_COLUMNS),
+    rules, left_out = _fitted(bank, load_policy(policy), target, paired=target.previous in told)
+    quarters = {each: _told_of(bank, rules, each, today=target) for each in told}
+    now, before = quarters[target], quarters.get(target.previous)
+    present = _branches(now.answered)
+    migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
+    bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
+    if before is not None:
+        changes = changes_between(bank, before.snapshot, now.snapshot, rules)
+        now.asked.extend(change_tables(changes, rules))
+        now.answered.extend(change_answers(changes, rules, present))
+        now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
+        migration, bridge = migration_table(changes, rules), bridge_table(changes)
+    measures = pd.concat(
+        [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
     )
-    if target.previous in facts:
-        changes = changes_between(bank, facts[target.previous], facts[target], rules)
-        measures.append(_measures(facts[target], target, change_questions(changes, rules)))
-        migration = migration_table(bank, changes, rules)
-        bridge = bridge_table(bank, changes, rules)
-    lists, outcomes = worklist_tables(bank, quarter=target, policy=rules)
+    judged = _judged(bank, rules, target, quarters, measures)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=_policy_facts(rules, bank),
-        branches=_branches(bank, facts[target]),
-        measures=pd.concat(measures, ignore_index=True),
-        lorenz=_lorenz(facts[target], target),
-        co_holding=_co_holding_table(facts[target], target, rules),
+        policy_facts={**policy_facts(rules, bank), "left_out": left_out},
+        measures=measures,
+        lorenz=_lorenz(now.steps, target),
+        co_holding=_co_holding(now.snapshot.customers, target, rules),
         migration=migration,
         bridge=bridge,
-        targets=_targets(bank, target),
-        reconciliation=_reconciliation(bank, rules, target),
-        worklists=lists,
-        outcomes=outcomes,
+        targets=targets_of(bank, target),
+        reconciliation=reconciliation(bank, rules, target),
+        branches=branches_of(bank, present),
+        **judged,
     )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """One quarter's customers, what was asked of them, and the answers."""
+
+    snapshot: Snapshot
+    steps: list[Facts]
+    asked: list[tuple[Facts, list[Question]]]
+    answered: list[Answer]
+
+
+def _fitted(
+    bank: Bank, policy: Policy, target: Quarter, *, paired: bool
+) -> tuple[Policy, list[dict[str, str]]]:
+    """Return the policy as far as the bank can be asked; all that is wrong with it is one error."""
+    asked = _questions(bank, policy)
+    asked += service_questions(policy) if has_managers(bank) else []
+    asked += pair_questions(policy) if paired else []
+    told = [(one.ratios, one.bases) for one in asked]
+    told += [(ratios, (FUNDED,)) for ratios in (*concentration_asked().values(), AUM_CHANGE)]
+    offers, targets = offered(told), targets_of(bank, target)
+    rules, left_out = fitted(policy, offers=offers, targets=targets)
+    customers = lazily(bank.snapshot("customers", as_of=target.end))
+    branches = branches_of(bank, collected(customers.select("branch_id").unique())["branch_id"])
+    check_policy_against(rules, offers=offers, branches=branches, targets=targets)
+    return rules, left_out
 
 
 def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
@@ -132,156 +183,80 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
     return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
 
 
-def _facts(bank: Bank, policy: Policy, as_of: date, today: date) -> Facts:
-    """Return the customer facts of a date on today's structure, computed once and kept."""
-    customers = lazily(bank.snapshot("customers", as_of=as_of))
-    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
-    if "branch_successors" in bank.columns:
-        told = on_structure(told, bank.table("branch_successors"), as_of=today)
-    holdings = bank.snapshot("holdings", as_of=as_of)
-    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
-    if _is_managed(bank):
-        facts = _with_service(bank, facts, policy, as_of)
-    return lazily(bank.keep(facts.to_native()))
+def _questions(bank: Bank, policy: Policy) -> list[Question]:
+    """Return the questions about all customers that this bank can be asked."""
+    openings = "opened_on" in bank.columns["holdings"]
+    return questions(policy, openings=openings, managed=has_managers(bank))
 
 
-def _further_questions(bank: Bank, policy: Policy) -> list[Question]:
-    """Return the questions that only some banks deliver the tables or columns for."""
-    asked = opening_questions() if "opened_on" in bank.columns["holdings"] else []
-    return asked + (service_questions(policy) if _is_managed(bank) else [])
+def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> _Told:
+    """Answer all questions about the customers of one quarter."""
+    snapshot = snapshot_of(bank, policy, quarter, today=today)
+    steps = kept_steps(bank, snapshot.customers)
+    asked = [(snapshot.customers, _questions(bank, policy))]
+    answered = answers(*asked[0])
+    for without, ratios in concentration_asked().items():
+        levels = (
+            collected(concentration_sums(each, by=by, without=without))
+            for by, each in zip(LEVELS, steps, strict=True)
+        )
+        answered.append(Answer(both_levels(*levels), ratios, FUNDED))
+    if snapshot.managed is not None:
+        asked.append((snapshot.managed, service_questions(policy)))
+        answered += answers(*asked[1], _branches(answered))
+    return _Told(snapshot, steps, asked, answered)
 
 
-def _is_managed(bank: Bank) -> bool:
-    """Tell whether the bank delivers who manages whom, and the contacts made."""
-    return {"assignments", "contacts"} <= set(bank.columns)
+def _judged(
+    bank: Bank,
+    policy: Policy,
+    target: Quarter,
+    quarters: Mapping[Quarter, _Told],
+    measures: pd.DataFrame,
+) -> dict[str, pd.DataFrame]:
+    """Return cell facts of this quarter and the one before, and how the branches stand."""
+    branches = branches_of(bank, _branches(quarters[target].answered))
+    cells = pd.concat(
+        [
+            cell_table(quarters[each].asked, measures=measures, quarter=str(each),
+                       rule=policy.comparison)
+            for each in (target.previous, target) if each in quarters
+        ],
+        ignore_index=True,
+    )  # fmt: skip
+    quarter = str(target)
+    targets = targets_of(bank, target)
+    card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
+    compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
+    return {"cells": cells, "scorecard": card, "scores": scores, "comparison": compared}
 
 
-def _with_service(bank: Bank, facts: Facts, policy: Policy, as_of: date) -> Facts:
-    """Return the facts with who manages each customer and what came of it."""
-    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
-    kept = lazily(bank.keep(facts.to_native()))
-    assignments, contacts = lazily(bank.table("assignments")), lazily(bank.table("contacts"))
-    return _customer_service(kept, assignments, contacts, managers, policy=policy, as_of=as_of)
+def _volume(answered: Sequence[Answer]) -> Answer:
+    """Return the answer that tells customers and their assets, of the funded."""
+    return next(one for one in answered if one.ratios is VOLUME and one.base == FUNDED)
 
 
-def _measures(facts: Facts, quarter: Quarter, asked: list[Question]) -> pd.DataFrame:
-    """Return all measures of one quarter, for every branch and for the whole bank."""
-    frames = [
-        _told(question.totals(facts, by, base), question, by, base, facts)
-        for question in asked
-        for base in question.bases
-        for by in LEVELS
-    ]
-    table = pd.concat(frames, ignore_index=True)
-    table["quarter"], table["as_of"] = str(quarter), quarter.end.isoformat()
-    keys = ["branch_id", "dimension", "measure", "base"]
-    return table.sort_values(keys, kind="stable", ignore_index=True)[list(MEASURE_COLUMNS)]
+def _branches(answered: Sequence[Answer]) -> list[str]:
+    """Return the branches that have customers in scope: the whole bank stands after them."""
+    return answered[0].sums["branch_id"][:-1]
 
 
-def _told(
-    totals: Facts, question: Question, by: list[str], base: str, facts: Facts
-) -> pd.DataFrame:
-    """Return one question's measures, with their label as dimension and member."""
-    sums, given = collected(totals), facts.to_native()
-    frames = []
-    for names, ratios in groupby(question.ratios, key=lambda ratio: [n for n, _ in ratio.labels]):
-        frame: pd.DataFrame = measures_of(sums, list(ratios), by=by, base=base, given=given)
-        frame["dimension"] = names[0] if names else ""
-        frame["member"] = frame[names[0]] if names else ""
-        frames.append(frame.drop(columns=names))
-    table = pd.concat(frames, ignore_index=True)
-    return table if by else table.assign(branch_id=WHOLE_BANK)
-
-
-def _lorenz(facts: Facts, quarter: Quarter) -> pd.DataFrame:
+def _lorenz(steps: Sequence[Facts], quarter: Quarter) -> pd.DataFrame:
     """Return the Lorenz curves of every branch and of the whole bank."""
-    curves = []
-    for by in LEVELS:
-        steps = _lorenz_steps(facts, value="aum_period_end_cents", by=by, base=FUNDED)
-        curve = pd.DataFrame(curve_points(collected(steps), by))
-        curves.append(curve if by else curve.assign(branch_id=WHOLE_BANK))
-    table = pd.concat(curves, ignore_index=True).assign(quarter=str(quarter))
+    levels: list[Sums] = [
+        collected(percent_steps(each, by=by)) for by, each in zip(LEVELS, steps, strict=True)
+    ]
+    table = pd.DataFrame(curve_points(both_levels(*levels), ["branch_id"]))
+    table = table.assign(quarter=str(quarter))
     return table[["quarter", "branch_id", "customer_share", "value_share"]]
 
 
-def _co_holding_table(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
+def _co_holding(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return which families are held together, for every branch and the whole bank."""
-    tables = []
-    for by in LEVELS:
-        totals = collected(_co_holding(facts, policy.families, by=by, base=FUNDED))
-        table = pd.DataFrame(co_holding_rows(totals, policy.families, by, FUNDED))
-        tables.append(table if by else table.assign(branch_id=WHOLE_BANK))
-    table = pd.concat(tables, ignore_index=True)
+    columns = co_holding_columns(policy.families, base=FUNDED)
+    totals = summed(facts, {"held": columns})["held"]
+    rows = co_holding_rows(totals, policy.families, ["branch_id"], FUNDED)
+    table = pd.DataFrame(rows)
     table.insert(0, "quarter", str(quarter))
     # A column in which nothing is defined has no type of its own.
     return table.astype(dict.fromkeys(table.select_dtypes("object", exclude="str").columns, float))
-
-
-def _branches(bank: Bank, facts: Facts) -> pd.DataFrame:
-    """Return the branches that have customers in scope, in order of their numbers."""
-    present = collected(facts.select("branch_id").unique())["branch_id"]
-    table = lazily(bank.table("branches"))
-    columns = [
-        c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
-    ]
-    frame = pd.DataFrame(collected(table.select(columns)))
-    if "opened_on" in frame:
-        opened = pd.to_datetime(frame["opened_on"])
-        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
-    kept = frame[frame["branch_id"].isin(present)]
-    return kept.sort_values("branch_id", ignore_index=True)
-
-
-def _targets(bank: Bank, quarter: Quarter) -> pd.DataFrame:
-    """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
-    names = ["branch_id", "quarter", "measure", "target"]
-    if "targets" not in bank.columns:
-        return pd.DataFrame(columns=names).astype({"target": float})
-    table = lazily(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
-    frame = pd.DataFrame(collected(table.select(names)))
-    return frame.sort_values(["branch_id", "measure"], ignore_index=True)
-
-
-def _reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame:
-    """Return totals that must agree: assets by customer, by account and in the ledger, in CNY."""
-    aum = nw.col("product").is_in(policy.families.aum_products)
-    holdings = lazily(bank.snapshot("holdings", as_of=quarter.end))
-    by_account = _total(holdings.filter(aum), "balance")
-    rows = []
-    if "aum_period_end" in bank.columns["customers"]:
-        customers = lazily(bank.snapshot("customers", as_of=quarter.end))
-        rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
-    if "ledger" in bank.columns:
-        ledger = lazily(bank.snapshot("ledger", as_of=quarter.end))
-        rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
-    table = pd.DataFrame(rows, columns=["check", "left", "right"])
-    return table.assign(difference=(table["left"] - table["right"]).round(2))
-
-
-def _total(table: Facts, name: str) -> float:
-    """Return the sum of a CNY column, exact to the cent."""
-    total = collected(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
-    return int(total or 0) / 100
-
-
-def _policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by."""
-    rule = policy.dormancy
-    return {
-        "name": policy.name,
-        "version": policy.version,
-        "digest": policy.digest,
-        "tiers": [
-            {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
-            for tier in policy.tiers.tiers
-        ],
-        "funded": policy.bases.funded,
-        "effective": policy.bases.effective,
-        "dormancy": {
-            "name": rule.name,
-            "idle_months": rule.idle_months,
-            "idle_days": rule.idle_days,
-            "cap": rule.cap,
-        },
-        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-    }

@@ -95,14 +95,14 @@ def among_peers(
 
     `of_group` takes the values of a group and returns one value for each.
     """
-    made: dict[tuple[str, ...], pd.Series] = {}
+    alike: dict[tuple[str, ...], list[str]] = {}
+    known = values.dropna()
+    for branch in known.index:
+        alike.setdefault(peers[branch].branches, []).append(branch)
     result = pd.Series(np.nan, index=values.index)
-    for branch in values.dropna().index:
-        members = peers[branch].branches
-        if members not in made:
-            group = values.reindex(members).dropna()
-            made[members] = pd.Series(of_group(group.to_numpy(float)), index=group.index)
-        result[branch] = made[members][branch]
+    for members, names in alike.items():
+        group = known.loc[known.index.intersection(list(members))]
+        result[names] = pd.Series(of_group(group.to_numpy(float)), index=group.index)[names]
     return result
 
 

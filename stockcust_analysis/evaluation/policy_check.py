@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from stockcust_analysis.errors import PolicyError, did_you_mean
-from stockcust_analysis.evaluation.questions import Question
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.measures.frames import Ratio
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints
 
@@ -25,19 +25,18 @@ class Offer(NamedTuple):
     total: bool
 
 
-def offered(asked: Sequence[Question]) -> set[Offer]:
-    """Return what an evaluation's questions compute.
+def offered(asked: Iterable[tuple[Sequence[Ratio], Sequence[str]]]) -> set[Offer]:
+    """Return what an evaluation computes: each question's measures, in each of its bases.
 
-    >>> from stockcust_analysis.evaluation.questions import questions
-    >>> from stockcust_analysis.policy import load_policy
-    >>> Offer("penetration", "funded", "wealth", False) in offered(questions(load_policy()))
-    True
+    >>> from stockcust_analysis.measures.openings import UNUSED_OPENINGS
+    >>> len(offered([(UNUSED_OPENINGS, ("all",))]))
+    2
     """
     return {
         Offer(ratio.measure, base, str((*ratio.labels, ("", ""))[0][1]), ratio.denominator is None)
-        for question in asked
-        for base in question.bases
-        for ratio in question.ratios
+        for ratios, bases in asked
+        for base in bases
+        for ratio in ratios
     }
 
 
@@ -57,6 +56,9 @@ def check_policy_against(
         Those that report: `branch_id`, and `type` where the bank tells it.
     targets : DataFrame
         `branch_id, measure, target` of the quarter; empty where the bank sets none.
+
+    A measure that this bank has no tables for, or no quarter before, is no problem: indicators
+    treat it as missing data, and it is not compared.
     """
     problems = [
         *_unknown(policy, offers),
@@ -100,13 +102,12 @@ def _unknown(policy: Policy, offers: Collection[Offer]) -> Iterator[str]:
 
 
 def _missing(measure: str, base: str, member: str, offers: Collection[Offer]) -> str:
-    """Return what is wrong with a measure asked for, if anything."""
+    """Return what is wrong with a measure asked for; one the bank has no data for is not wrong."""
     named = [offer for offer in offers if offer.measure == measure]
     if not named:
-        if measure in defined_measures():
-            return f"this bank delivers nothing to compute '{measure}' from."
-        names = sorted({offer.measure for offer in offers})
-        return f"unknown measure '{measure}'.{did_you_mean(measure, names)}"
+        known = measure in defined_measures()
+        close = did_you_mean(measure, defined_measures())
+        return "" if known else f"unknown measure '{measure}'.{close}"
     bases = sorted({offer.base for offer in named})
     if base not in bases:
         return f"'{measure}' is told of {', '.join(bases)}, not of '{base}'."
@@ -148,11 +149,13 @@ def _peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
 
 
 def _plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
-    """Yield indicators whose plan is missing altogether, or cannot be divided by."""
+    """Yield indicators whose plan is missing among others, or cannot be divided by."""
+    if targets.empty:
+        return
     for one in policy.scorecard.indicators:
         if one.target != "plan" or one.method in AMONG_PEERS:
             continue
-        rows = targets[targets["measure"] == one.counted] if len(targets) else targets
+        rows = targets[targets["measure"] == one.counted]
         if rows.empty:
             yield f"indicator '{one.name}': targets hold no plan of '{one.counted}' this quarter."
             continue
@@ -165,4 +168,5 @@ def _some(names: Iterable[str]) -> str:
     """Return how many branches, and the first of them."""
     known = sorted(names)
     more = ", …" if len(known) > _SHOWN else ""
-    return f"{len(known)} branches ({', '.join(known[:_SHOWN])}{more})"
+    word = "branch" if len(known) == 1 else "branches"
+    return f"{len(known)} {word} ({', '.join(known[:_SHOWN])}{more})"

@@ -2,73 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.contact_rounds import _round_sums, round_ratios
-from stockcust_analysis.measures.coverage import COVERAGE, MANAGEMENT, _coverage, profile_ratios
+from stockcust_analysis.measures.contact_rounds import round_columns, round_ratios
+from stockcust_analysis.measures.coverage import (
+    COVERAGE,
+    MANAGEMENT,
+    coverage_columns,
+    management_columns,
+    profile_ratios,
+)
 from stockcust_analysis.measures.cross_sell import (
     PRODUCTS_PER_CUSTOMER,
-    _cross_sell,
+    cross_sell_columns,
     multi_product_ratio,
     penetration_ratios,
 )
-from stockcust_analysis.measures.customer_classes import _class_sums, class_ratios
-from stockcust_analysis.measures.dormancy import DORMANCY, _dormancy
-from stockcust_analysis.measures.frames import Ratio, sums
-from stockcust_analysis.measures.openings import UNUSED_OPENINGS, _unused_openings
-from stockcust_analysis.measures.pareto import CONCENTRATION, _concentration, concentration_ratios
-from stockcust_analysis.measures.tiers import _tier_sums, tier_ratios
+from stockcust_analysis.measures.customer_classes import class_columns, class_ratios
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_columns
+from stockcust_analysis.measures.frames import Ratio
+from stockcust_analysis.measures.openings import UNUSED_OPENINGS, opening_columns
+from stockcust_analysis.measures.pareto import CONCENTRATION, concentration_ratios
+from stockcust_analysis.measures.tiers import tier_columns, tier_ratios
 from stockcust_analysis.policy import Policy
 
 Facts = nw.LazyFrame[Any]
-Totals = Callable[[Facts, list[str], str], Facts]
+Columns = Callable[[Facts, str], Mapping[str, nw.Expr]]
 FUNDED, ESTABLISHED, MANAGED = "funded", "established", "managed"
 # Every question is told of each branch, and of the whole bank.
 LEVELS: tuple[list[str], ...] = (["branch_id"], [])
-_LEFT_OUT = (1, 10)  # the largest customers without whom concentration is told again
 # Tiers, comparison and scores go by the quarter's average; Pareto by the balance of the day.
-_AVERAGE, _PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
+AVERAGE, PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
 
 
 @dataclass(frozen=True)
 class Question:
-    """Sums of customer facts per group and base, and the measures that are made of them.
+    """Whole-number columns of customers that are summed, and the measures made of the sums.
 
     The measures may differ in their labels: the sums are made once for all of them.
     """
 
-    totals: Totals
+    columns: Columns
     ratios: Sequence[Ratio]
     bases: tuple[str, ...] = (FUNDED,)
-
-
-def questions(policy: Policy) -> list[Question]:
-    """Return all questions of the evaluation under a policy's rules."""
-    return [
-        Question(_volume, VOLUME, ("all", FUNDED, "effective")),
-        Question(
-            lambda facts, by, base: _concentration(facts, value=_PERIOD_END, by=by, base=base),
-            CONCENTRATION,
-        ),
-        *(_sensitivity(without) for without in _LEFT_OUT),
-        Question(
-            lambda facts, by, base: _dormancy(
-                facts, value=f"{policy.dormancy.value}_cents", by=by, base=base
-            ),
-            DORMANCY,
-            ("all", FUNDED),
-        ),
-        *_cross_sell_questions(policy),
-        Question(
-            lambda facts, by, base: _tier_sums(facts, policy.tiers, by=by, base=base),
-            tier_ratios(policy.tiers),
-            ("all",),
-        ),
-    ]
 
 
 VOLUME = (
@@ -86,71 +66,73 @@ _DISTRIBUTION = (
 )
 
 
-def _sensitivity(without: int) -> Question:
-    """Return the question how concentrated assets would be without the largest customers."""
-    ratios = {ratio.measure: ratio for ratio in concentration_ratios(without)}
-    told = tuple(ratios[f"{name}_without_{without}"] for name in ("gini", "top_20_share"))
-    return Question(
-        lambda facts, by, base: _concentration(
-            facts, value=_PERIOD_END, by=by, base=base, without=without
+def questions(policy: Policy, *, openings: bool, managed: bool) -> list[Question]:
+    """Return the questions about all customers; some need openings or managers delivered."""
+    value = f"{policy.dormancy.value}_cents"
+    asked = [
+        Question(_volume, VOLUME, ("all", FUNDED, "effective")),
+        Question(
+            lambda _, base: dormancy_columns(value=value, base=base), DORMANCY, ("all", FUNDED)
         ),
-        told,
-    )
+        *_cross_sell_questions(policy),
+        Question(
+            lambda _, base: tier_columns(policy.tiers, base=base),
+            tier_ratios(policy.tiers),
+            ("all",),
+        ),
+    ]
+    if openings:
+        asked.append(
+            Question(lambda _, base: opening_columns(base=base), UNUSED_OPENINGS, ("all",))
+        )
+    if managed:
+        rule = policy.coverage
+        asked.append(Question(lambda _, base: management_columns(rule, base=base), MANAGEMENT))
+    return asked
 
 
-def opening_questions() -> list[Question]:
-    """Return the question which new accounts are not used; holdings must tell when they opened."""
+def service_questions(policy: Policy) -> list[Question]:
+    """Return the questions about managed customers and the contacts with them."""
+    rule = policy.coverage
     return [
         Question(
-            lambda facts, by, base: _unused_openings(facts, by=by, base=base),
-            UNUSED_OPENINGS,
-            ("all",),
-        )
+            lambda facts, base: coverage_columns(facts, rule, base=base),
+            (*COVERAGE, *profile_ratios(rule)),
+            (MANAGED,),
+        ),
+        Question(lambda _, base: class_columns(rule, base=base), class_ratios(rule), (MANAGED,)),
+        Question(lambda _, base: round_columns(rule, base=base), round_ratios(rule), (MANAGED,)),
     ]
 
 
-def _volume(facts: nw.LazyFrame[Any], by: list[str], base: str) -> nw.LazyFrame[Any]:
-    """Return customers and their assets per group."""
+def concentration_asked() -> dict[int, tuple[Ratio, ...]]:
+    """Return what is told of concentration: all, and little without the 1 and 10 largest."""
+    asked: dict[int, tuple[Ratio, ...]] = {0: CONCENTRATION}
+    for without in (1, 10):
+        ratios = {ratio.measure: ratio for ratio in concentration_ratios(without)}
+        told = ("gini", "top_20_share")
+        asked[without] = tuple(ratios[f"{name}_without_{without}"] for name in told)
+    return asked
+
+
+def _volume(_: Facts, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers and their assets."""
     counts = nw.col(f"in_{base}")
-    columns = {
+    return {
         "customers": counts,
-        "end_cents": counts * nw.col(_PERIOD_END),
-        "average_cents": counts * nw.col(_AVERAGE),
+        "end_cents": counts * nw.col(PERIOD_END),
+        "average_cents": counts * nw.col(AVERAGE),
     }
-    return sums(facts, by, columns)
 
 
 def _cross_sell_questions(policy: Policy) -> list[Question]:
     """Return the cross-sell questions, and again for customers of a year or more."""
 
-    def totals(facts: nw.LazyFrame[Any], by: list[str], base: str) -> nw.LazyFrame[Any]:
-        return _cross_sell(facts, policy.families, by=by, base=base)
+    def columns(_: Facts, base: str) -> dict[str, nw.Expr]:
+        return cross_sell_columns(policy.families, base=base)
 
     whole = (PRODUCTS_PER_CUSTOMER, *(multi_product_ratio(k) for k in (2, 3, 4)))
     return [
-        Question(totals, (*whole, *_DISTRIBUTION, *penetration_ratios(policy.families))),
-        Question(totals, whole, (ESTABLISHED,)),
-    ]
-
-
-def service_questions(policy: Policy) -> list[Question]:
-    """Return the questions about managers and contacts; the facts must tell who is managed."""
-    rule = policy.coverage
-
-    def coverage(facts: Facts, by: list[str], base: str) -> Facts:
-        return _coverage(facts, rule, by=by, base=base)
-
-    return [
-        Question(coverage, (*COVERAGE, *profile_ratios(rule)), (MANAGED,)),
-        Question(coverage, MANAGEMENT),
-        Question(
-            lambda facts, by, base: _class_sums(facts, rule, by=by, base=base),
-            class_ratios(rule),
-            (MANAGED,),
-        ),
-        Question(
-            lambda facts, by, base: _round_sums(facts, rule, by=by, base=base),
-            round_ratios(rule),
-            (MANAGED,),
-        ),
+        Question(columns, (*whole, *_DISTRIBUTION, *penetration_ratios(policy.families))),
+        Question(columns, whole, (ESTABLISHED,)),
     ]

@@ -38,7 +38,9 @@ class Evaluation:
     bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape, as
     do `migration` and `bridge` against the previous quarter, on today's structure and as issued.
     Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
-    `reconciliation` how the tables agree with one another.
+    `reconciliation` how the tables agree with one another. `scorecard`, `scores` and `comparison`
+    say how the branches stand; `cells` what stands behind the amounts, which is never printed.
+    `worklists` and `outcomes` are what `worklist_tables` returns, where somebody asked for it.
     """
 
     quarter: Quarter
@@ -57,6 +59,7 @@ class Evaluation:
     scorecard: pd.DataFrame = field(default_factory=pd.DataFrame)
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cells: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
@@ -66,7 +69,10 @@ class Evaluation:
         return str(names[branch_id])
 
     def of_branch(self, branch_id: str) -> Evaluation:
-        """Return the slice that one branch's page needs: its own rows and the whole bank's."""
+        """Return the slice that one branch's page needs: its own rows and the whole bank's.
+
+        Cell facts are no page's: they know the amounts of the largest customers.
+        """
         self.branch_name(branch_id)
         kept = (branch_id, WHOLE_BANK)
         tables = {
@@ -74,7 +80,7 @@ class Evaluation:
             for name, frame in self._tables().items()
             if "branch_id" in frame
         }
-        return Evaluation(**{**self.__dict__, **tables})
+        return Evaluation(**{**self.__dict__, **tables, "cells": pd.DataFrame()})
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder that only its owner can read."""

@@ -21,8 +21,9 @@ import pandas as pd
 
 from stockcust_analysis.atomic import write_text
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.disclosure import Circulated
+from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS, comparison
+from stockcust_analysis.evaluation.disclosure import Circulated, circulated
+from stockcust_analysis.evaluation.lint import lint_scorecard
 from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
@@ -94,9 +95,39 @@ class Review:
         write_text(folder / _FACTS, text + "\n")
 
 
+def make_review(
+    evaluation: Evaluation, *, cells: pd.DataFrame, policy: Policy, issued: Sequence[Review] = ()
+) -> Review:
+    """Return the review of a quarter: withhold what may not be circulated, then the rest.
+
+    Parameters
+    ----------
+    evaluation
+        The quarter with its scorecard, scores and comparison, every number in it.
+    cells
+        Cell facts of its amounts and of the measures compared.
+    policy
+        Its limits of disclosure, its comparison, its scorecard and its themes.
+    issued
+        Reviews that were issued, the latest first: what they print is known, and restatements are
+        told against the first.
+    """
+    told = circulated(
+        evaluation, cells, policy.disclosure, earlier=[one.circulated for one in issued]
+    )
+    warnings = [] if evaluation.scorecard.empty else lint_scorecard(
+        evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
+        quarter=str(evaluation.quarter),
+    )  # fmt: skip
+    return reviewed(
+        evaluation, told, cells=cells, policy=policy, warnings=warnings,
+        issued=issued[0].circulated if issued else None,
+    )  # fmt: skip
+
+
 def reviewed(
     evaluation: Evaluation,
-    circulated: Circulated,
+    told: Circulated,
     *,
     cells: pd.DataFrame,
     policy: Policy,
@@ -109,7 +140,7 @@ def reviewed(
     ----------
     evaluation
         The quarter with its scorecard, scores and comparison, every number in it.
-    circulated
+    told
         The same quarter's circulated set.
     cells
         Cell facts, as for `comparison`.
@@ -128,17 +159,17 @@ def reviewed(
         told anew of the branches whose figure is printed; ranks are those of all.
     """
     quarter = str(evaluation.quarter)
-    card = _masked_card(evaluation.scorecard, circulated.measures, quarter)
+    card = _masked_card(evaluation.scorecard, told.measures, quarter)
     restated = pd.DataFrame(columns=list(RESTATEMENT_COLUMNS))
     if issued is not None:
-        found = restatements(issued.measures, circulated.measures, quarter=str(issued.quarter))
+        found = restatements(issued.measures, told.measures, quarter=str(issued.quarter))
         restated = found.dropna(subset=["issued", "restated"]).reset_index(drop=True)
     theme = next((one for one in policy.themes if one.quarter == evaluation.quarter.number), None)
     return Review(
-        circulated=circulated,
+        circulated=told,
         scorecard=card,
         scores=_masked_scores(evaluation.scores, card),
-        comparison=_masked_comparison(evaluation, circulated, cells, policy),
+        comparison=_masked_comparison(evaluation, told, cells, policy),
         restatements=restated,
         warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
         issued="" if issued is None else str(issued.quarter),
@@ -194,13 +225,13 @@ def _masked_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
 
 
 def _masked_comparison(
-    evaluation: Evaluation, circulated: Circulated, cells: pd.DataFrame, policy: Policy
+    evaluation: Evaluation, shown: Circulated, cells: pd.DataFrame, policy: Policy
 ) -> pd.DataFrame:
     """Return the comparison of the branches whose figure is printed."""
     table = evaluation.comparison
     if table.empty:
-        return table.assign(withheld=False)
-    quarter, told = str(evaluation.quarter), printed(circulated.measures)
+        return table.reindex(columns=[*COMPARISON_COLUMNS, "rank_of"]).assign(withheld=False)
+    quarter, told = str(evaluation.quarter), printed(shown.measures)
     before = str(evaluation.quarter.previous)
     now, then = (
         pd.MultiIndex.from_frame(table.assign(quarter=when, member="")[_KEYS]).isin(told)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
 from stockcust_analysis.evaluation.peers import Peers, Values, among_peers, peer_groups, values_of
+from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard, Veto
 
@@ -64,8 +64,8 @@ def scorecard(
 
     Raises
     ------
-    PolicyError
-        An indicator or veto whose measure was not computed for its base.
+    UsageError
+        A measure that the codebook does not know. One without values counts as missing data.
 
     Examples
     --------
@@ -85,7 +85,9 @@ def scorecard(
     rules = policy.scorecard
     peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
     rows = [_rows(one, measures, targets, peers, quarter) for one in rules.indicators]
-    table = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=SCORECARD_COLUMNS)
+    if not rows:
+        return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
+    table = pd.concat(rows, ignore_index=True)
     table = _grouped(_reweighted(table, rules), rules)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     return table[list(SCORECARD_COLUMNS)], _scores(table, measures, rules, peers, quarter)
@@ -121,11 +123,8 @@ def _rows(one: Indicator, measures: pd.DataFrame, targets: pd.DataFrame,
 def _measured(measure: str, member: str, base: str, measures: pd.DataFrame, quarter: str,
               peers: Mapping[str, Peers]) -> pd.Series:  # fmt: skip
     """Return a measure's values of the branches to score; a branch without it has none."""
-    found = values_of(measures, quarter=quarter, measure=measure, base=base, member=member)
-    if found.empty:
-        raise PolicyError(
-            f"scorecard: {quarter} has no measure '{measure}' {member} of the base '{base}'."
-        )
+    name = measure_definition(measure).name
+    found = values_of(measures, quarter=quarter, measure=name, base=base, member=member)
     return found["value"].reindex(list(peers)).astype(float)
 
 

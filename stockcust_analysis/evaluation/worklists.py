@@ -5,8 +5,10 @@ The customers themselves stay on the lists; these tables hold counts and sums on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
@@ -31,6 +33,8 @@ _MONTHS_BEFORE = 3
 _OUTCOME_FACTS = (
     "customer_id", "status", "aum_period_end_cents", "contacted_on", "outcome",
 )  # fmt: skip
+_AT_ONCE = 5_000
+"""Customers named in one query: databases refuse queries of any length."""
 _NOT_A_TASK = ("set_aside",)
 
 
@@ -94,7 +98,7 @@ def _told(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     table = counts.rename(columns={"amount_at_stake": "amount"})
     table = table.merge(sheets, how="left", on=["branch_id", "list"], validate="1:1")
     table["listed"] = table["listed"].fillna(0).astype("int64")
-    table["due_on"] = table["due_on"].map(lambda day: "" if pd.isna(day) else day.isoformat())
+    table["due_on"] = ["" if pd.isna(day) else str(day)[:10] for day in table["due_on"]]
     order = {name: place for place, name in enumerate(counts["list"].unique())}
     sums = ["customers", "amount", "left_out", "listed"]
     whole = table.groupby("list", as_index=False)[sums].sum().assign(branch_id=WHOLE_BANK)
@@ -108,12 +112,9 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
     then = quarter.previous.end
     opening = bank.keep(bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end))
     lists, _ = listed(opening, as_of=then, policy=policy)
-    tables = {
-        "contacts": bank.table("contacts"),
-        "opening": opening,
-        "closing": closing,
-    }
-    frames = {name: _as_pandas(table) for name, table in tables.items()}
+    who = sorted(set(lists["customer_id"]))
+    tables = {"contacts": bank.table("contacts"), "opening": opening, "closing": closing}
+    frames = {name: _of_listed(table, who) for name, table in tables.items()}
     found = [
         pd.DataFrame(
             worklist_outcomes(
@@ -127,11 +128,16 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
     return table[list(OUTCOME_COLUMNS)]
 
 
-def _as_pandas(table: Frame) -> pd.DataFrame:
-    """Return the few columns that outcomes look at, beside the lists, which are pandas."""
-    columns = lazily(table)
-    present = [name for name in _OUTCOME_FACTS if name in columns.collect_schema().names()]
-    return pd.DataFrame(collected(columns.select(present)))
+def _of_listed(table: Frame, who: Sequence[str]) -> pd.DataFrame:
+    """Return what outcomes look at, of the listed customers alone: no other row leaves the bank."""
+    rows = lazily(table)
+    present = [name for name in _OUTCOME_FACTS if name in rows.collect_schema().names()]
+    rows = rows.select(present)
+    parts = [
+        pd.DataFrame(collected(rows.filter(nw.col("customer_id").is_in(who[at : at + _AT_ONCE]))))
+        for at in range(0, len(who), _AT_ONCE) or [0]
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
@@ -180,6 +186,8 @@ def most_pressing(
         return table
     own = table[(table["branch_id"] == branch_id) & (table["customers"] > 0)]
     own = own[~own["list"].isin(_NOT_A_TASK)]
+    if own.empty:
+        return own
     assets = measures[(measures["measure"] == "aum_period_end") & (measures["base"] == "all")]
     assets = assets.sort_values("quarter").drop_duplicates("branch_id", keep="last")
     by_branch = assets.set_index("branch_id")["value"]

@@ -128,7 +128,7 @@ def attrition_rate(
     before = customers_of(opening, "opening", by=[], value=_AVERAGE)
     now = customers_of(closing, "closing", by=[*groups, peers], value=_AVERAGE, base=base)
     told = with_attrition(before, now, rule, scheme=scheme, peers=peers)
-    totals = _attrition(told, by=groups, base=base)
+    totals = sums(told, groups, attrition_columns(base=base))
     return measure_frame(totals, ATTRITION, by=groups, base=base, given=closing)
 
 
@@ -141,7 +141,15 @@ def with_attrition(
     earlier = opening.select("customer_id", previous_cents=nw.col(amount))
     table = closing.join(earlier, on="customer_id", how="left")
     previous = nw.col("previous_cents").fill_null(0).cast(nw.Int64)
-    table = table.with_columns(previous_cents=previous).with_columns(
+    return judged(table.with_columns(previous_cents=previous), rule, scheme=scheme, peers=peers)
+
+
+def judged(
+    customers: nw.LazyFrame[Any], rule: AttritionRule, *, scheme: TierScheme, peers: str
+) -> nw.LazyFrame[Any]:
+    """Return customers who know their `previous_cents` with the columns of the warning."""
+    amount = f"{_AVERAGE}_cents"
+    table = customers.with_columns(
         at_risk=flag(nw.col("previous_cents") >= cents_of(rule.lowest_average)),
         previous_tier=tier_name(nw.col("previous_cents"), scheme),
     )
@@ -151,12 +159,15 @@ def with_attrition(
     table = table.with_columns(
         change=at_risk.then(change), previous_average=at_risk.then(previous / 100)
     )
-    group = (peers, "previous_tier")
-    table = table.with_columns(
-        group_size=nw.col("at_risk").sum().over(*group),
-        group_median=nw.col("change").median().over(*group),
-        tier_median=nw.col("change").median().over("previous_tier"),
+    # Medians of groups, joined back: databases know no median over a window.
+    those = table.filter(nw.col("at_risk") == 1)
+    changes = nw.col("change").median()
+    of_group = those.group_by(peers, "previous_tier").agg(
+        group_size=nw.col("at_risk").sum(), group_median=changes
     )
+    of_tier = those.group_by("previous_tier").agg(tier_median=changes)
+    table = table.join(of_group, on=[peers, "previous_tier"], how="left")
+    table = table.join(of_tier, on="previous_tier", how="left")
     enough = nw.when(nw.col("group_size") >= rule.smallest_group)
     median = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
     table = table.with_columns(median_change=at_risk.then(median))
@@ -164,16 +175,15 @@ def with_attrition(
     return table.with_columns(attrition=flag(beyond & (nw.col("change") < 0)))
 
 
-def _attrition(facts: nw.LazyFrame[Any], *, by: list[str], base: str) -> nw.LazyFrame[Any]:
-    """Return customers and cents at risk and warned of per group, of facts with the warning."""
+def attrition_columns(*, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of customers with the warning: at risk and warned of, and cents."""
     inside, warned = nw.col(f"in_{base}"), nw.col(f"in_{base}") * nw.col("attrition")
     fall = nw.col("previous_cents") - nw.col(f"{_AVERAGE}_cents")
     at_risk = inside * nw.col("at_risk")
-    columns = {
+    return {
         "customers": inside,
         "at_risk": at_risk,
         "warned": warned,
         "at_risk_cents": at_risk * nw.col("previous_cents"),
         "fall_cents": warned * fall,
     }
-    return sums(facts, by, columns)

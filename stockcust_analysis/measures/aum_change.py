@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import floor
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -11,9 +13,10 @@ from stockcust_analysis.measures.frames import (
     Frame,
     Groups,
     Ratio,
+    collected,
     group_names,
     lazily,
-    measure_frame,
+    measures_of,
     sums,
 )
 
@@ -74,37 +77,43 @@ def aum_change(
     groups = group_names(by)
     tables = [counted(lazily(frame), by=groups, base=base, amounts=[value])
               for frame in (opening, closing)]  # fmt: skip
-    totals = _aum_change(*tables, value=f"{value}_cents", by=groups, base=base)
-    return measure_frame(totals, AUM_CHANGE, by=groups, base=base, given=closing)
+    both = collected(_sums_of_both(*tables, value=f"{value}_cents", by=groups, base=base))
+    return measures_of(change_parts(both), AUM_CHANGE, by=groups, base=base, given=closing)
 
 
-def _aum_change(
+def _sums_of_both(
     opening: nw.LazyFrame[Any], closing: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
-    """Return the change and its two parts per group; `value` is a column of cents at both dates."""
+    """Return customers and cents of both dates per group; `value` is a column of cents."""
     inside, zero = nw.col(f"in_{base}"), nw.lit(0, dtype=nw.Int64)
     held = inside * nw.col(value)
     before = opening.select(
-        *by, before=inside, customers=zero, opening_cents=held, closing_cents=zero
+        *by, opening_customers=inside, customers=zero, opening_cents=held, closing_cents=zero
     )
     after = closing.select(
-        *by, before=zero, customers=inside, opening_cents=zero, closing_cents=held
+        *by, opening_customers=zero, customers=inside, opening_cents=zero, closing_cents=held
     )
-    names = ("before", "customers", "opening_cents", "closing_cents")
-    totals = sums(nw.concat([before, after]), by, {name: nw.col(name) for name in names})
-    change = nw.col("closing_cents") - nw.col("opening_cents")
-    totals = totals.with_columns(change_cents=change, by_number_cents=_by_number())
-    return totals.with_columns(by_size_cents=nw.col("change_cents") - nw.col("by_number_cents"))
+    names = ("opening_customers", "customers", "opening_cents", "closing_cents")
+    return sums(nw.concat([before, after]), by, {name: nw.col(name) for name in names})
 
 
-def _by_number() -> nw.Expr:
-    """Return the number effect in whole cents; all of the change where a date has nobody."""
-    before, after = nw.col("before"), nw.col("customers")
-    change = (nw.col("closing_cents") - nw.col("opening_cents")).cast(nw.Float64)
-    means = [
-        nw.col(f"{date}_cents").cast(nw.Float64) / nw.max_horizontal(number, nw.lit(1))
-        for date, number in (("opening", before), ("closing", after))
+def change_parts(groups: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the sums of both dates with the change and its two parts, in whole cents."""
+    change = [
+        after - before
+        for before, after in zip(groups["opening_cents"], groups["closing_cents"], strict=True)
     ]
-    effect = (after - before).cast(nw.Float64) * (means[0] + means[1]) / 2
-    both = nw.min_horizontal(before, after) > 0
-    return (nw.when(both).then(effect).otherwise(change) + 0.5).floor().cast(nw.Int64)
+    names = ("opening_customers", "customers", "opening_cents", "closing_cents")
+    by_number = [_by_number(*row) for row in zip(*(groups[name] for name in names), strict=True)]
+    by_size = [whole - part for whole, part in zip(change, by_number, strict=True)]
+    return dict(groups) | {
+        "change_cents": change, "by_number_cents": by_number, "by_size_cents": by_size
+    }  # fmt: skip
+
+
+def _by_number(before: int, after: int, opening_cents: int, closing_cents: int) -> int:
+    """Return the number effect in whole cents; all of the change where a date has nobody."""
+    if min(before, after) <= 0:
+        return closing_cents - opening_cents
+    means = opening_cents / before + closing_cents / after
+    return floor((after - before) * means / 2 + 0.5)

@@ -57,14 +57,19 @@ def counted(
     return table.with_columns(base_flag(table, base, bases or Bases()).alias(f"in_{base}"))
 
 
-def base_flag(table: nw.LazyFrame[Any], base: str, bases: Bases) -> nw.Expr:
-    """Return 1 for customers in the base, else 0; a column says who is managed or established."""
+def base_flag(
+    table: nw.LazyFrame[Any], base: str, bases: Bases, *, amount: nw.Expr | None = None
+) -> nw.Expr:
+    """Return 1 for customers in the base, else 0; a column says who is managed or established.
+
+    `amount` is in cents; by default the quarter's average judges who is funded or effective.
+    """
     if base == "all":
         return ONE
     if base in _SAID_BY:
         said = flag(nw.col(_SAID_BY[base]).cast(nw.Float64) > 0)
         return said if base == "managed" else said * base_flag(table, "funded", bases)
-    average = nw.col("aum_average_quarter_cents")
+    average = nw.col("aum_average_quarter_cents") if amount is None else amount
     if base == "effective":
         return flag(average >= cents_of(bases.effective))
     present = table.collect_schema().names()

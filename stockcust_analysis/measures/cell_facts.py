@@ -1,8 +1,8 @@
 """Cell facts (单元格事实): what a group's sum hides, for comparison and disclosure control.
 
 How many customers stand behind an amount, the two largest of them, and sums of winsorised amounts
-with their squares, for spreads. All look at a table of one row per customer with whole numbers: the
-sums of a measure grouped by `EACH`.
+with their squares, for spreads. All look at a table of one row per customer with whole numbers:
+what each customer brings to the sums of a measure.
 """
 
 from __future__ import annotations

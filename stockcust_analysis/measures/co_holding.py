@@ -61,7 +61,7 @@ def co_holding(
     policy = policy or load_policy()
     groups = group_names(by)
     facts = units(holdings, customers, groups, base, policy, unit)
-    totals = collected(_co_holding(facts, policy.families, by=groups, base=base))
+    totals = collected(sums(facts, groups, co_holding_columns(policy.families, base=base)))
     return table_of(co_holding_rows(totals, policy.families, groups, base), customers)
 
 
@@ -109,13 +109,11 @@ def _told(interval: Interval) -> tuple[float | None, float | None]:
     return (None, None) if isnan(interval[0]) else interval
 
 
-def _co_holding(
-    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return holders of each family, and of each pair `a|b`, per group."""
+def co_holding_columns(families: ProductFamilies, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: holders of each family, and of each pair `a|b`."""
     counts = nw.col(f"in_{base}")
     columns = {"customers": counts}
     columns |= {f"holds_{name}": counts * nw.col(f"holds_{name}") for name in families.names}
     for a, b in combinations(families.names, 2):
         columns[f"{a}|{b}"] = counts * nw.col(f"holds_{a}") * nw.col(f"holds_{b}")
-    return sums(facts, by, columns)
+    return columns

@@ -7,7 +7,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.frames import Ratio, after, day, flag, sums
+from stockcust_analysis.measures.frames import Ratio, after, day, flag
 from stockcust_analysis.periods import cutoff
 from stockcust_analysis.policy import CoverageRule
 
@@ -62,16 +62,13 @@ def round_ratios(rule: CoverageRule) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _round_sums(
-    facts: nw.LazyFrame[Any], rule: CoverageRule, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return contacts per group, round and step, of the customers in the base."""
+def round_columns(rule: CoverageRule, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: contacts per round and step, of the customers in the base."""
     counts = nw.col(f"in_{base}")
     names = [
         f"round_{number}_{step}" for number in range(1, rule.set_aside_after + 1) for step in _STEPS
     ]
-    columns = {"customers": counts} | {name: counts * nw.col(name) for name in names}
-    return sums(facts, by, columns)
+    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
 
 
 def _in_round(number: int, rule: CoverageRule) -> nw.Expr:

@@ -7,13 +7,14 @@ share of managed and of VIP customers of the funded. Group by `manager_id` for a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.bases import counted
-from stockcust_analysis.measures.contact_rounds import _round_sums, round_ratios
-from stockcust_analysis.measures.customer_classes import _class_sums, class_ratios
+from stockcust_analysis.measures.contact_rounds import round_columns, round_ratios
+from stockcust_analysis.measures.customer_classes import class_columns, class_ratios
 from stockcust_analysis.measures.frames import (
     Frame,
     Groups,
@@ -48,7 +49,7 @@ MANAGEMENT = (
     Ratio("managed_aum_share", "managed_cents", "total_cents"),
     Ratio("vip_share", "vip"),
 )
-_Sums = Callable[..., nw.LazyFrame[Any]]
+_Columns = Callable[[nw.LazyFrame[Any]], dict[str, nw.Expr]]
 
 
 def coverage(
@@ -110,7 +111,9 @@ def coverage(
     >>> coverage(served).query("measure == 'contact_coverage'")["value"].tolist()
     [0.5]
     """
-    return _measured(service, _coverage, COVERAGE, by, base, policy or load_policy())
+    policy = policy or load_policy()
+    columns = partial(coverage_columns, rule=policy.coverage, base=base)
+    return _measured(service, columns, COVERAGE, by, base, policy)
 
 
 def managed_share(
@@ -131,7 +134,9 @@ def managed_share(
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
     [0.4, 0.5]
     """
-    return _measured(service, _coverage, MANAGEMENT, by, base, policy or load_policy())
+    policy = policy or load_policy()
+    columns = management_columns(policy.coverage, base=base)
+    return _measured(service, lambda _: columns, MANAGEMENT, by, base, policy)
 
 
 def profile_completion(
@@ -152,7 +157,8 @@ def profile_completion(
     [0.5]
     """
     policy = policy or load_policy()
-    return _measured(service, _coverage, profile_ratios(policy.coverage), by, base, policy)
+    columns = partial(coverage_columns, rule=policy.coverage, base=base)
+    return _measured(service, columns, profile_ratios(policy.coverage), by, base, policy)
 
 
 def service_by_class(
@@ -176,7 +182,8 @@ def service_by_class(
     [0.5, nan, 1.0, nan]
     """
     policy = policy or load_policy()
-    return _measured(service, _class_sums, class_ratios(policy.coverage), by, base, policy)
+    columns = class_columns(policy.coverage, base=base)
+    return _measured(service, lambda _: columns, class_ratios(policy.coverage), by, base, policy)
 
 
 def contact_rounds(
@@ -190,7 +197,8 @@ def contact_rounds(
     `coverage`; `customer_service` has an example of the table it looks at.
     """
     policy = policy or load_policy()
-    return _measured(service, _round_sums, round_ratios(policy.coverage), by, base, policy)
+    columns = round_columns(policy.coverage, base=base)
+    return _measured(service, lambda _: columns, round_ratios(policy.coverage), by, base, policy)
 
 
 def profile_ratios(rule: CoverageRule) -> list[Ratio]:
@@ -202,7 +210,7 @@ def profile_ratios(rule: CoverageRule) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _measured(service: Frame, totals: _Sums, ratios: Sequence[Ratio], by: Groups, base: str,
+def _measured(service: Frame, columns: _Columns, ratios: Sequence[Ratio], by: Groups, base: str,
               policy: Policy) -> Frame:  # fmt: skip
     """Return the measure frame of some of the sums over customers who are served."""
     table, groups = lazily(service), group_names(by)
@@ -210,7 +218,7 @@ def _measured(service: Frame, totals: _Sums, ratios: Sequence[Ratio], by: Groups
         table = table.filter(nw.col("in_managed") == 1)
     amounts = ("aum_average_quarter", "aum_average_month")
     table = counted(table, by=groups, base=base, amounts=amounts, bases=policy.bases)
-    rows = totals(table, policy.coverage, by=groups, base=base)
+    rows = sums(table, groups, columns(table))
     return measure_frame(rows, ratios, by=groups, base=base, given=service)
 
 
@@ -218,13 +226,11 @@ _FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time"
           "set_aside")  # fmt: skip
 
 
-def _coverage(
-    facts: nw.LazyFrame[Any], rule: CoverageRule, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return the sums behind `COVERAGE`, `MANAGEMENT` and the profiles by tier, per group."""
+def management_columns(rule: CoverageRule, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed for `MANAGEMENT`: who is managed, of all and of those entitled."""
     counts, amount, managed = nw.col(f"in_{base}"), nw.col(_AVERAGE), nw.col("in_managed")
     entitled = counts * flag(amount >= cents_of(rule.manage_from))
-    columns = {
+    return {
         "customers": counts,
         "managed": counts * managed,
         "entitled": entitled,
@@ -232,6 +238,17 @@ def _coverage(
         "vip": counts * flag(amount >= cents_of(rule.vip_from)),
         "total_cents": counts * amount,
         "managed_cents": counts * managed * amount,
+    }
+
+
+def coverage_columns(
+    customers: nw.LazyFrame[Any], rule: CoverageRule, *, base: str
+) -> dict[str, nw.Expr]:
+    """Return what is summed for `COVERAGE` and the profiles by tier."""
+    counts, managed = nw.col(f"in_{base}"), nw.col("in_managed")
+    columns = {
+        "customers": counts,
+        "managed": counts * managed,
         "hand_over_due": counts * nw.col("contactable") * hand_over_due(rule),
         "managers": nw.col("managers"),
     }
@@ -240,7 +257,7 @@ def _coverage(
         columns |= {f"managed_{role}": counts * managed * ours,
                     f"managers_{role}": nw.col("managers") * ours}  # fmt: skip
     columns |= {name: counts * nw.col("contactable") * nw.col(name) for name in _FLAGS}
-    return sums(facts, by, columns | _profile_columns(facts, rule, counts * managed))
+    return columns | _profile_columns(customers, rule, counts * managed)
 
 
 def _profile_columns(

@@ -203,11 +203,11 @@ def families_held(families: ProductFamilies) -> nw.Expr:
 
 def _ratios(holdings: Frame, customers: Frame, ratios: list[Ratio], by: Groups, base: str,
             policy: Policy | None, unit: str) -> Frame:  # fmt: skip
-    """Return the measure frame of some of the sums of `_cross_sell`."""
+    """Return the measure frame of some of the sums of `cross_sell_columns`."""
     policy = policy or load_policy()
     groups = group_names(by)
     facts = units(holdings, customers, groups, base, policy, unit)
-    totals = _cross_sell(facts, policy.families, by=groups, base=base)
+    totals = sums(facts, groups, cross_sell_columns(policy.families, base=base))
     if unit == "household":
         ratios = [household_ratio(ratio) for ratio in ratios]
     return measure_frame(totals, ratios, by=groups, base=base, given=customers)
@@ -230,17 +230,15 @@ def units(holdings: Frame, customers: Frame, by: list[str], base: str, policy: P
 def _households(
     facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
-    """Return the households of customers, with all that `_cross_sell` and `_co_holding` ask."""
+    """Return the households of customers, with all that is asked of customers."""
     flags = [f"in_{base}", *(f"holds_{name}" for name in families.names)]
     flags += [f"uses_{name}" for name in families.channel_names]
     table = households(facts, by=by, flags=flags)
     return table.with_columns(families=families_held(families))
 
 
-def _cross_sell(
-    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return the sums behind all cross-sell measures but co-holding, per group."""
+def cross_sell_columns(families: ProductFamilies, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed for all cross-sell measures but co-holding."""
     counts, held = nw.col(f"in_{base}"), nw.col("families")
     columns = {"customers": counts, "families_held": counts * held}
     for count in range(len(families.names) + 1):
@@ -248,4 +246,4 @@ def _cross_sell(
         columns[f"at_least_{count}"] = counts * flag(held >= count)
     names = [f"holds_{name}" for name in families.names]
     names += [f"uses_{name}" for name in families.channel_names]
-    return sums(facts, by, columns | {name: counts * nw.col(name) for name in names})
+    return columns | {name: counts * nw.col(name) for name in names}

@@ -11,7 +11,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.frames import ONE, Ratio, after, flag, sums
+from stockcust_analysis.measures.frames import ONE, Ratio, after, flag
 from stockcust_analysis.measures.service import profile_complete
 from stockcust_analysis.periods import cutoff
 from stockcust_analysis.policy import CoverageRule, CustomerClass
@@ -63,10 +63,8 @@ def class_ratios(rule: CoverageRule) -> list[Ratio]:
     ]  # fmt: skip
 
 
-def _class_sums(
-    facts: nw.LazyFrame[Any], rule: CoverageRule, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return customers, cents and customers called in time per group, in all and per class."""
+def class_columns(rule: CoverageRule, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers, cents and customers called in time, per class."""
     counts = nw.col(f"in_{base}")
     columns = {"customers": counts}
     for name in (one.name for one in rule.classes):
@@ -77,7 +75,7 @@ def _class_sums(
             f"contactable_{name}": inside * nw.col("contactable"),
             f"in_time_{name}": inside * nw.col("contactable") * (1 - nw.col("contact_due")),
         }
-    return sums(facts, by, columns)
+    return columns
 
 
 def _place(name: str, peers: tuple[str, ...], *, descending: bool) -> nw.Expr:

@@ -167,7 +167,7 @@ def dormancy_rate(
     require_evidence(table, rule, as_of, holdings, contacts)
     judged = _judged(table, rule, as_of, holdings, contacts, rules)
     judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
-    totals = _dormancy(judged, value=f"{rule.value}_cents", by=groups, base=base)
+    totals = sums(judged, groups, dormancy_columns(value=f"{rule.value}_cents", base=base))
     return measure_frame(totals, DORMANCY, by=groups, base=base, given=customers)
 
 
@@ -239,14 +239,12 @@ def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, holdings:
     return table.with_columns(status=status)
 
 
-def _dormancy(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return customers and cents per group, in all and per status; `value` is a column of cents."""
+def dormancy_columns(*, value: str, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers and cents, in all and per status; `value` is in cents."""
     amount = nw.col(value)
     judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
     columns = {"customers": judged, "total_cents": judged * amount}
     for status in STATUSES:
         among = judged * flag(nw.col("status") == status)
         columns |= {status: among, f"{status}_cents": among * amount}
-    return sums(facts, by, columns)
+    return columns

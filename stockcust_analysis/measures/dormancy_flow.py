@@ -30,6 +30,7 @@ _COUNTS = (
     "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
     "dormant_left", "dormant_closing",
 )  # fmt: skip
+STATES = ("inside", "dormant", "acted")
 DORMANCY_FLOW = (
     *(Ratio(name, name, None) for name in _COUNTS),
     Ratio("newly_dormant_rate", "newly_dormant", "awake_opening"),
@@ -108,14 +109,19 @@ def _dormancy_flow(
     opening: nw.LazyFrame[Any], closing: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
     """Return the sums of `DORMANCY_FLOW` per group, of facts of two dates."""
-    before, after = (_states(table, base) for table in (opening, closing))
-    numbers = ("inside", "dormant", "acted")
-    pairs = paired(before, after, value=value, labels=by, numbers=numbers)
+    before, after = (with_states(table, base) for table in (opening, closing))
+    pairs = paired(before, after, value=value, labels=by, numbers=STATES)
+    told = pairs.rename({f"closing_{name}": name for name in by})
+    return sums(told, by, flow_columns())
+
+
+def flow_columns() -> dict[str, nw.Expr]:
+    """Return what is summed for `DORMANCY_FLOW`, of pairs that carry `STATES`."""
     slept, sleeps = nw.col("opening_dormant"), nw.col("closing_dormant")
     was_in, is_in = nw.col("opening_inside"), nw.col("closing_inside")
     cents_before, cents_after = nw.col("opening_cents"), nw.col("closing_cents")
     newly, woken = sleeps * was_in * (1 - slept), slept * nw.col("closing_acted")
-    columns = {
+    return {
         "customers": is_in,
         "awake_opening": was_in * (1 - slept),
         "dormant_opening": slept,
@@ -131,11 +137,10 @@ def _dormancy_flow(
         "returned_cents": woken * (cents_after - cents_before),
         "dormant_closing_cents": sleeps * cents_after,
     }
-    return sums(pairs.rename({f"closing_{name}": name for name in by}), by, columns)
 
 
-def _states(table: nw.LazyFrame[Any], base: str) -> nw.LazyFrame[Any]:
-    """Return who is in the base and judged, and of these who is dormant and who acted, 0 or 1."""
+def with_states(table: nw.LazyFrame[Any], base: str) -> nw.LazyFrame[Any]:
+    """Return the customers with `STATES`, 0 or 1: in the base and judged; dormant; acted."""
     status = nw.col("status")
     inside = nw.col(f"in_{base}") * flag(~status.is_null())
     acted = flag(status.is_in(("active", "active_small")))

@@ -24,8 +24,6 @@ Frame: TypeAlias = Any
 Groups: TypeAlias = str | Sequence[str] | None
 
 WHOLE = "whole_bank"
-EACH = "each_customer"
-"""A column of ones; grouped by it, sums are not added up: what each customer brings to them."""
 ONE = nw.lit(1, dtype=nw.Int64)
 
 
@@ -112,11 +110,8 @@ def sums(
 
     The expressions become columns first: inside `agg` pandas takes a path a hundred times slower.
     """
-    table, keys = keyed(frame, [name for name in by if name != EACH])
-    named = table.select(*keys, **columns)
-    if EACH in by:
-        return named
-    named = named.group_by(*keys).agg(*(nw.col(c).sum() for c in columns))
+    table, keys = keyed(frame, by)
+    named = table.select(*keys, **columns).group_by(*keys).agg(*(nw.col(c).sum() for c in columns))
     return named.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
 
 

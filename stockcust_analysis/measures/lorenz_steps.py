@@ -1,4 +1,8 @@
-"""The steps of the Lorenz curve: one row per group and amount, with how many customers hold it."""
+"""The steps of the Lorenz curve: one row per group and amount, with how many customers hold it.
+
+`running_steps` sorts all customers, which is the dear part; whoever asks several questions keeps
+its result. `lorenz_steps` puts the groups' totals beside it.
+"""
 
 from __future__ import annotations
 
@@ -8,31 +12,39 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.checks import count_rows, require_amounts, require_columns
-from stockcust_analysis.measures.frames import keyed, sums
+from stockcust_analysis.measures.frames import WHOLE, keyed, sums
 
 
-def lorenz_steps(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str, without: int = 0
-) -> tuple[nw.LazyFrame[Any], list[str]]:
+def running_steps(
+    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
+) -> nw.LazyFrame[Any]:
     """Return one row per group and amount, with running totals from the smallest amount up."""
     table, keys = keyed(facts, by)
     steps = sums(table, [*keys, value], {"held_by": nw.col(f"in_{base}")})
-    if without:
-        held_by = nw.col("held_by")
-        through = held_by.cum_sum().over(*keys, order_by=value)
-        above = (held_by.sum().over(*keys) - through).cast(nw.Int64)
-        left_out = nw.min_horizontal((without - above).clip(0), held_by)
-        steps = steps.with_columns(left_out=left_out).with_columns(
-            held_by=held_by - nw.col("left_out")
-        )
-    steps = steps.with_columns(amount=nw.col(value), step_cents=nw.col(value) * nw.col("held_by"))
-    steps = steps.with_columns(
-        customers=nw.col("held_by").sum().over(*keys).cast(nw.Int64),
-        total_cents=nw.col("step_cents").sum().over(*keys).cast(nw.Int64),
-        customers_through=nw.col("held_by").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
-        cents_through=nw.col("step_cents").cum_sum().over(*keys, order_by=value).cast(nw.Int64),
+    steps = steps.rename({value: "amount"})
+    step_cents = nw.col("amount") * nw.col("held_by")
+    steps = steps.with_columns(step_cents=step_cents)
+    return steps.with_columns(
+        customers_through=_running("held_by", keys), cents_through=_running("step_cents", keys)
     )
-    return steps.with_columns(above=nw.col("customers") - nw.col("customers_through")), keys
+
+
+def lorenz_steps(
+    running: nw.LazyFrame[Any], *, by: list[str], without: int = 0
+) -> nw.LazyFrame[Any]:
+    """Return running steps with the totals of their groups, less so many of the largest customers.
+
+    Running totals begin at the smallest customer: leaving out the largest only cuts them off.
+    """
+    keys = by or [WHOLE]
+    steps = _without_largest(running, keys, without) if without else running
+    totals = {"customers": nw.col("held_by"), "total_cents": nw.col("step_cents")}
+    steps = steps.join(sums(steps, keys, totals), on=keys, how="left")
+    steps = steps.with_columns(
+        customers_through=nw.min_horizontal("customers_through", "customers"),
+        cents_through=nw.min_horizontal("cents_through", "total_cents"),
+    )
+    return steps.with_columns(above=nw.col("customers") - nw.col("customers_through"))
 
 
 def weighted(table: nw.LazyFrame[Any], weight: str | None, inside: str) -> nw.LazyFrame[Any]:
@@ -49,3 +61,18 @@ def weighted(table: nw.LazyFrame[Any], weight: str | None, inside: str) -> nw.La
             "A weight says how many customers a row stands for: scale or round it."
         )
     return table.with_columns(nw.col(inside) * number.cast(nw.Int64))
+
+
+def _running(name: str, keys: list[str]) -> nw.Expr:
+    return nw.col(name).cum_sum().over(*keys, order_by="amount").cast(nw.Int64)
+
+
+def _without_largest(
+    running: nw.LazyFrame[Any], keys: list[str], without: int
+) -> nw.LazyFrame[Any]:
+    """Return the steps with fewer holders of the largest amounts; running totals as they were."""
+    sized = running.join(sums(running, keys, {"size": nw.col("held_by")}), on=keys, how="left")
+    above = nw.col("size") - nw.col("customers_through")
+    left_out = nw.min_horizontal((without - above).clip(0), nw.col("held_by"))
+    steps = sized.with_columns(held_by=nw.col("held_by") - left_out).drop("size")
+    return steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))

@@ -121,7 +121,8 @@ def tier_move_rates(
     [0.0, 0.5, 0.5]
     """
     groups = group_names(by)
-    totals = _tier_moves(tier_pairs(opening, closing, scheme, groups), scheme, by=groups)
+    pairs = by_group(tier_pairs(opening, closing, scheme, groups), groups)
+    totals = sums(pairs, groups, move_columns(scheme))
     return measure_frame(totals, TIER_MOVES, by=groups, base="funded", given=opening)
 
 
@@ -194,18 +195,10 @@ def migration_columns(
     return table
 
 
-def _tier_moves(
-    pairs: nw.LazyFrame[Any], scheme: TierScheme, *, by: list[str]
-) -> nw.LazyFrame[Any]:
-    """Return the customers funded on both dates, and how many went up or down, per group."""
+def move_columns(scheme: TierScheme) -> dict[str, nw.Expr]:
+    """Return what is summed of pairs by group: funded on both dates, and of these up or down."""
     both = nw.col("opening_funded") * nw.col("closing_funded")
     stayed = both * (1 - nw.col("arrived")) * (1 - nw.col("departed"))
     before, after = place_of("opening_tier", scheme), place_of("closing_tier", scheme)
-    ranked = by_group(pairs, by).with_columns(stayed=stayed, before=before, after=after)
-    up = nw.col("stayed") * flag(nw.col("after") > nw.col("before"))
-    down = nw.col("stayed") * flag(nw.col("after") < nw.col("before"))
-    columns = {
-        "customers": nw.col("stayed"), "upgraded": up, "downgraded": down,
-        "net_upgraded": up - down,
-    }  # fmt: skip
-    return sums(ranked, by, columns)
+    up, down = stayed * flag(after > before), stayed * flag(after < before)
+    return {"customers": stayed, "upgraded": up, "downgraded": down, "net_upgraded": up - down}

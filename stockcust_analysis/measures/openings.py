@@ -103,7 +103,7 @@ def unused_openings(
         snapshot(lazily(customers), as_of), accounts, {"obliged": obliged_flag(accounts)}, amounts
     )
     table = counted(table, by=groups, base=base, bases=rules.bases)
-    totals = _unused_openings(table, by=groups, base=base)
+    totals = sums(table, groups, opening_columns(base=base))
     return measure_frame(totals, UNUSED_OPENINGS, by=groups, base=base, given=customers)
 
 
@@ -138,8 +138,8 @@ def _used(holdings: nw.LazyFrame[Any], families: ProductFamilies, as_of: date) -
     return active | moved.fill_null(False)
 
 
-def _unused_openings(facts: nw.LazyFrame[Any], *, by: list[str], base: str) -> nw.LazyFrame[Any]:
-    """Return accounts that came of age, and the unused among them, per group."""
+def opening_columns(*, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: accounts that came of age, and the unused among them."""
     counts = nw.col(f"in_{base}")
     names = [f"{what}_{age}" for what in ("opened", "unused") for age in _AGES]
-    return sums(facts, by, {"customers": counts} | {name: counts * nw.col(name) for name in names})
+    return {"customers": counts} | {name: counts * nw.col(name) for name in names}

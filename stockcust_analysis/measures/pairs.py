@@ -72,9 +72,14 @@ def paired(
     before = _dated(opening, "opening", value, [*whole, *labels], bases or Bases())
     after = _dated(closing, "closing", value, [*whole, *labels], bases or Bases())
     stayed_or_left = before.join(after, on="customer_id", how="left")
-    names = stayed_or_left.collect_schema().names()
-    came = after.join(before, on="customer_id", how="left")
-    came = came.filter(nw.col("opening_there").is_null()).select(names)
+    kinds = stayed_or_left.collect_schema()
+    names = kinds.names()
+    came = after.join(before, on="customer_id", how="anti")
+    known = came.collect_schema().names()
+    absent = {name: _of_newcomer(name, known, labels) for name in names if name not in known}
+    came = came.with_columns(
+        column.cast(kinds[name]).alias(name) for name, column in absent.items()
+    ).select(names)
     kinds = opening.collect_schema()
     return nw.concat([stayed_or_left, came]).with_columns(
         *(nw.col(f"{date}_{name}").fill_null(0).cast(nw.Int64) for date in DATES for name in whole),
@@ -117,17 +122,30 @@ def by_group(pairs: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
     return nw.concat([here, gone])
 
 
+def _of_newcomer(name: str, known: Sequence[str], labels: Sequence[str]) -> nw.Expr:
+    """Return what stands for the opening date of who came later: no number, the closing label."""
+    if name.removeprefix("opening_") not in labels:
+        return nw.lit(0)
+    told = name.replace("opening_", "closing_", 1)
+    return nw.col(told) if told in known else nw.lit(None)
+
+
 def _funded(date: str) -> nw.Expr:
     """Return the 0/1 column that says who was funded on one of the dates."""
     return nw.col(f"{date}_funded")
+
+
+def funded_by(table: nw.LazyFrame[Any], value: str, bases: Bases) -> nw.Expr:
+    """Return 1 for customers who are funded by an amount in cents, or by a loan or policy."""
+    return base_flag(table, "funded", bases, amount=nw.col(value))
 
 
 def _dated(table: nw.LazyFrame[Any], date: str, value: str | None, names: Sequence[str],
            bases: Bases) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the columns of one date under the date's name; funded is judged by `value`."""
     amount = nw.col(value) if value else ONE - 1
-    judged = table.with_columns(aum_average_quarter_cents=amount)
-    told = judged.with_columns(cents=amount, there=ONE, funded=base_flag(judged, "funded", bases))
+    funded = base_flag(table, "funded", bases, amount=amount)
+    told = table.with_columns(cents=amount, there=ONE, funded=funded)
     present = set(told.collect_schema().names())
     columns = {f"{date}_{name}": nw.col(name) for name in names if name in present}
     return told.select("customer_id", **columns)

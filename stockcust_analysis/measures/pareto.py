@@ -28,7 +28,7 @@ from stockcust_analysis.measures.frames import (
     sums,
     table_of,
 )
-from stockcust_analysis.measures.lorenz_steps import lorenz_steps, weighted
+from stockcust_analysis.measures.lorenz_steps import lorenz_steps, running_steps, weighted
 
 CONCENTRATION = (
     Ratio("gini", "gini_cents", "total_cents"),
@@ -105,7 +105,8 @@ def concentration(
     groups = group_names(by)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
     table = weighted(table, weight, f"in_{base}")
-    totals = _concentration(table, value=f"{value}_cents", by=groups, base=base, without=without)
+    running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
+    totals = concentration_sums(running, by=groups, without=without)
     ratios = concentration_ratios(without)
     return measure_frame(totals, ratios, by=groups, base=base, given=customers)
 
@@ -146,7 +147,8 @@ def lorenz_curve(
     groups = group_names(by)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
     table = weighted(table, weight, f"in_{base}")
-    steps = _lorenz_steps(table, value=f"{value}_cents", by=groups, base=base)
+    running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
+    steps = percent_steps(running, by=groups)
     return table_of(curve_points(collected(steps), groups), customers)
 
 
@@ -187,11 +189,10 @@ def _value_shares(steps: dict[str, list[Any]], rows: list[int]) -> list[float | 
     return shares
 
 
-def _concentration(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str, without: int = 0
+def concentration_sums(
+    running: nw.LazyFrame[Any], *, by: list[str], without: int = 0
 ) -> nw.LazyFrame[Any]:
-    """Return the sums of `CONCENTRATION` per group; `value` is a column of cents."""
-    steps, keys = lorenz_steps(facts, value=value, by=by, base=base, without=without)
+    """Return the sums of `CONCENTRATION` per group, of what `running_steps` returned."""
     columns = {
         "customers": nw.col("held_by"),
         "total_cents": nw.col("step_cents"),
@@ -201,7 +202,8 @@ def _concentration(
         **{f"top_{percent}_percents": _top(percent) for percent in _PERCENTS},
         **_smallest_with_20(),
     }
-    return _finished(sums(steps, keys, columns), by)
+    steps = lorenz_steps(running, by=by, without=without)
+    return _finished(sums(steps, by, columns), by)
 
 
 def _finished(totals: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
@@ -222,18 +224,16 @@ def _finished(totals: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
     )
 
 
-def _lorenz_steps(
-    facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
+def percent_steps(running: nw.LazyFrame[Any], *, by: list[str]) -> nw.LazyFrame[Any]:
     """Return the steps of the Lorenz curve in which a whole percent lies: at most 101 per group."""
-    steps, _ = lorenz_steps(facts, value=value, by=by, base=base)
+    steps = lorenz_steps(running, by=by)
     customers, through = nw.col("customers"), nw.col("customers_through")
     before = through - nw.col("held_by")
     divisor = nw.max_horizontal(customers, ONE)
     holds_percent = (through * 100) // divisor > (before * 100) // divisor
     # A group whose base is empty has no percent, but keeps its rows.
     return steps.filter(holds_percent | (customers == 0)).select(
-        *by, "customers", "total_cents", "customers_through", "cents_through", amount_cents=value
+        *by, "customers", "total_cents", "customers_through", "cents_through", amount_cents="amount"
     )
 
 

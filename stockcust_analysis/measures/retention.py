@@ -75,7 +75,8 @@ def customer_retention(
     [1.0]
     """
     groups = group_names(by)
-    totals = _retention(_followed(opening, closing, groups, base), by=groups, base=base)
+    pairs = _at_opening(_followed(opening, closing, groups, base), groups)
+    totals = sums(pairs, groups, retention_columns(base=base))
     return measure_frame(totals, CUSTOMER_RETENTION, by=groups, base=base, given=opening)
 
 
@@ -105,7 +106,8 @@ def asset_retention(
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
     groups = group_names(by)
-    totals = _retention(_followed(opening, closing, groups, base, value), by=groups, base=base)
+    pairs = _at_opening(_followed(opening, closing, groups, base, value), groups)
+    totals = sums(pairs, groups, retention_columns(base=base))
     return measure_frame(totals, ASSET_RETENTION, by=groups, base=base, given=opening)
 
 
@@ -136,7 +138,7 @@ def same_customer_growth(
     """
     groups = group_names(by)
     pairs = _followed(opening, closing, groups, base, value, closing_by=groups)
-    totals = _same_customer_growth(pairs, by=groups, base=base)
+    totals = sums(by_group(pairs, groups), groups, same_customer_columns(base=base))
     return measure_frame(totals, SAME_CUSTOMER_GROWTH, by=groups, base=base, given=opening)
 
 
@@ -149,31 +151,36 @@ def _followed(opening: Frame, closing: Frame, by: list[str], base: str, value: s
     return paired(before, after, value=amount, labels=by, numbers=[f"in_{base}"])
 
 
-def _retention(pairs: nw.LazyFrame[Any], *, by: list[str], base: str) -> nw.LazyFrame[Any]:
-    """Return customers, those retained and their cents per opening group."""
-    there = pairs.filter(nw.col("opening_there") == 1).with_columns(
-        **{name: nw.col(f"opening_{name}") for name in by},
-        kept_cents=nw.min_horizontal("opening_cents", "closing_cents"),
-    )
+def _at_opening(pairs: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
+    """Return the customers of the opening date, in the groups they then belonged to."""
+    there = pairs.filter(nw.col("opening_there") == 1)
+    groups = {name: nw.col(f"opening_{name}") for name in by}
+    return there.with_columns(**groups) if by else there
+
+
+def retention_columns(*, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of opening customers: those retained, and their cents."""
     counts = nw.col(f"opening_in_{base}")
-    columns = {"customers": counts, "retained": counts * nw.col(f"closing_in_{base}")}
-    amounts = ("opening_cents", "closing_cents", "kept_cents")
-    return sums(there, by, columns | {name: counts * nw.col(name) for name in amounts})
+    opened, closed = nw.col("opening_cents"), nw.col("closing_cents")
+    return {
+        "customers": counts,
+        "retained": counts * nw.col(f"closing_in_{base}"),
+        "opening_cents": counts * opened,
+        "closing_cents": counts * closed,
+        "kept_cents": counts * nw.min_horizontal(opened, closed),
+    }
 
 
-def _same_customer_growth(
-    pairs: nw.LazyFrame[Any], *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return opening cents and their change, of the same and of all customers, per group."""
+def same_customer_columns(*, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of pairs by group: cents and their change, of the same and of all."""
     opens = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
     closes = nw.col(f"closing_in_{base}") * (1 - nw.col("departed"))
     same = opens * nw.col("closing_there") * (1 - nw.col("departed"))
     before, after = nw.col("opening_cents"), nw.col("closing_cents")
-    columns = {
+    return {
         "customers": opens,
         "same_opening_cents": same * before,
         "same_change_cents": same * (after - before),
         "all_opening_cents": opens * before,
         "all_change_cents": closes * after - opens * before,
     }
-    return sums(by_group(pairs, by), by, columns)

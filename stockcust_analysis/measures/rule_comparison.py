@@ -13,7 +13,7 @@ from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.checks import require_columns
 from stockcust_analysis.measures.dormancy import (
     DORMANCY,
-    _dormancy,
+    dormancy_columns,
     require_evidence,
     status_name,
 )
@@ -24,6 +24,7 @@ from stockcust_analysis.measures.frames import (
     group_names,
     lazily,
     measure_frame,
+    sums,
 )
 from stockcust_analysis.policy import DormancyRule, Policy, load_policy
 
@@ -83,11 +84,12 @@ def _rule_comparison(
     facts: nw.LazyFrame[Any], rules: Mapping[str, DormancyRule], *, as_of: date, by: list[str],
     base: str,
 ) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return the sums of `_dormancy` per group and rule, of facts with each rule's evidence."""
+    """Return what dormancy sums per group and rule, of facts with each rule's evidence."""
     judged = []
     for prefix, rule in rules.items():
         amount = nw.col(f"{rule.value}_cents")
         status = status_name(facts, rule, as_of, amount=amount, prefix=prefix)
         judged.append(facts.select(*by, f"in_{base}", rule=nw.lit(rule.name), status=status,
                                    value_cents=amount))  # fmt: skip
-    return _dormancy(nw.concat(judged), value="value_cents", by=[*by, "rule"], base=base)
+    columns = dormancy_columns(value="value_cents", base=base)
+    return sums(nw.concat(judged), [*by, "rule"], columns)

@@ -39,7 +39,7 @@ def served(
     require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
     for other in (assignments, contacts):
         require_same_engine(customers, other)
-    current = _current(assignments, rule, as_of)
+    current = assignments_in_force(assignments, rule, as_of)
     if managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:
@@ -82,7 +82,7 @@ def hand_over_due(rule: CoverageRule) -> nw.Expr:
     return flag((nw.col("role") == "counter") & grown)
 
 
-def _current(assignments: Table, rule: CoverageRule, as_of: date) -> Table:
+def assignments_in_force(assignments: Table, rule: CoverageRule, as_of: date) -> Table:
     """Return the assignment in force of each customer; the later one where two overlap."""
     valid_from, called_on = day(assignments, "valid_from"), day(assignments, "first_contact_on")
     called = called_on.is_null() | after(called_on, as_of)
@@ -131,7 +131,8 @@ def _spoken(contacts: Table, current: Table, rule: CoverageRule, as_of: date) ->
         effective=flag(nw.col("outcome").is_in(rule.effective_outcomes)),
         sold_on=nw.when(nw.col("outcome") == "sale").then(nw.col("on")),
     )
-    made = made.with_columns(last_sale=nw.col("sold_on").max().over("customer_id"))
+    sold = made.group_by("customer_id").agg(last_sale=nw.col("sold_on").max())
+    made = made.join(sold, on="customer_id", how="left")
     since_sale = nw.col("last_sale").is_null() | (nw.col("on") > nw.col("last_sale"))
     ours = flag(since_sale & (nw.col("on") >= nw.col("managed_from")))
     lately = after(nw.col("on"), cutoff(as_of, rule.contact_months))

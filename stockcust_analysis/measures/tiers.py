@@ -5,8 +5,6 @@ Borders come from the policy, half-open [lower, upper), and never from the data.
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import UsageError
@@ -106,7 +104,7 @@ def tier_counts(
     table = counted(lazily(customers), by=groups, base=base, amounts=[scheme.value])
     amount = f"{scheme.value}_cents"
     table = table.with_columns(tier=tier_name(nw.col(amount), scheme))
-    totals = _tier_sums(table, scheme, by=groups, base=base)
+    totals = sums(table, groups, tier_columns(scheme, base=base))
     return measure_frame(totals, tier_ratios(scheme), by=groups, base=base, given=customers)
 
 
@@ -209,13 +207,11 @@ def named_tier(place: nw.Expr, scheme: TierScheme) -> nw.Expr:
     return name
 
 
-def _tier_sums(
-    facts: nw.LazyFrame[Any], scheme: TierScheme, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return customers and cents per group, in all and per tier."""
+def tier_columns(scheme: TierScheme, *, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers and cents, in all and per tier."""
     counts, amount = nw.col(f"in_{base}"), nw.col(f"{scheme.value}_cents")
     columns = {"customers": counts, "total_cents": counts * amount}
     for name in scheme.names:
         inside = counts * flag(nw.col("tier") == name)
         columns |= {f"customers_{name}": inside, f"{name}_cents": inside * amount}
-    return sums(facts, by, columns)
+    return columns

@@ -11,7 +11,8 @@ from stockcust_analysis.measures.frames import (
     lazily,
     table_of,
 )
-from stockcust_analysis.measures.pareto import _lorenz_steps, curve_points
+from stockcust_analysis.measures.lorenz_steps import running_steps
+from stockcust_analysis.measures.pareto import curve_points, percent_steps
 
 
 def whale_curve(
@@ -54,8 +55,8 @@ def whale_curve(
     """
     groups = group_names(by)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value], signed=[value])
-    steps = _lorenz_steps(table, value=f"{value}_cents", by=groups, base=base)
-    points = curve_points(collected(steps), groups)
+    running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
+    points = curve_points(collected(percent_steps(running, by=groups)), groups)
     lowest = points["value_share"]
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     turned = [lowest[row - row % 101 + 100 - row % 101] for row in range(len(lowest))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,7 +51,7 @@ class ComparisonRule:
     def __post_init__(self) -> None:
         """Refuse groups and limits that compare nothing."""
         given = [branch for group in self.peer_groups for branch in group.branches]
-        twice = sorted({branch for branch in given if given.count(branch) > 1})
+        twice = sorted(branch for branch, number in Counter(given).items() if number > 1)
         empty = sorted(group.name for group in self.peer_groups if not group.branches)
         problems = {
             "size_classes must be at least 2": self.size_classes < 2,

@@ -24,9 +24,11 @@ class Indicator:
     is, best first, the place between their lowest and highest (`min_max`), the share of the peers
     left behind, ties by halves (`percentile`), or 0.5 + z / 10 (`z`, the T score of 50 + 10z).
 
-    - `proportional`, and among peers: weight × a; nothing below `floor`, no more than `ceiling`.
+    Nothing is earned below `floor`, and what lies above `ceiling` does not count.
+
+    - `proportional`, and among peers: weight × a.
     - `full_marks_then_bonus`: weight × a up to the target, then `points_per_percent` for every
-      percentage point of attainment above it, `limit` points at most; nothing below `floor`.
+      percentage point of attainment above it, `limit` points at most.
     - `deduction`: the weight less `points_per_percent` for every percentage point of attainment
       short of the target, `limit` points at most (the whole weight unless stated).
 

@@ -66,16 +66,16 @@ class PageReader(TagRemovePreprocessor):
             shows_code=not hides_code,
         )
         page.document.update(language=language, status=exporter.status)
-        resources["page"] = checked(page)
+        resources["page"] = checked(page, exporter.brand_in_force().font_files)
         return notebook, resources
 
 
-def checked(page: Page) -> Page:
+def checked(page: Page, fonts: tuple[Path, ...] = ()) -> Page:
     """Return the page with every character drawable: an error in a report, 〓 elsewhere."""
     drawings = {name: file for name, file in page.files.items() if name.endswith(".svg")}
     if page.is_report:
         words = (text for drawing in drawings.values() for text in svg_texts(drawing))
-        check_glyphs(chain(texts_of(page.document), texts_of(page.blocks), words))
+        check_glyphs(chain(texts_of(page.document), texts_of(page.blocks), words), fonts)
         return page
     redrawn = {name: with_substitutes(file.decode()).encode() for name, file in drawings.items()}
     return replace(

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
@@ -40,22 +41,33 @@ _VARIATION_SELECTORS: Final = {*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 
 
 @cache
-def drawable() -> frozenset[int]:
-    """Return the code points that both the regular and the bold font can draw."""
+def drawable(others: tuple[Path, ...] = ()) -> frozenset[int]:
+    """Return the code points that both the regular and the bold font can draw.
+
+    A bank's own font files go before the shipped ones, which draw what those lack.
+    """
+    if others:
+        return drawable() | _in_all(others)
+    return _in_all(font_files())
+
+
+def _in_all(files: tuple[Path, ...]) -> frozenset[int]:
+    """Return the code points that every one of the files can draw."""
     maps = []
-    for path in font_files():
+    for path in files:
         with TTFont(path, lazy=True) as font:
             maps.append(frozenset(font.getBestCmap()))
     return frozenset.intersection(*maps)
 
 
-def missing_characters(text: str) -> list[str]:
+def missing_characters(text: str, others: tuple[Path, ...] = ()) -> list[str]:
     """Return the characters of a text that cannot be drawn, each once, in code point order.
 
     >>> missing_characters("城关支行 ▲ 3.1%")
     []
     """
-    return sorted(each for each in set(text) if ord(each) not in drawable() and _draws(each))
+    known = drawable(others)
+    return sorted(each for each in set(text) if ord(each) not in known and _draws(each))
 
 
 def _draws(character: str) -> bool:
@@ -66,14 +78,14 @@ def _draws(character: str) -> bool:
     )
 
 
-def check_glyphs(texts: Iterable[str]) -> None:
+def check_glyphs(texts: Iterable[str], others: tuple[Path, ...] = ()) -> None:
     """Raise an error naming every text that holds a character the fonts cannot draw."""
     every_text = list(texts)
-    if not missing_characters("".join(every_text)):
+    if not missing_characters("".join(every_text), others):
         return
     problems = []
     for text in dict.fromkeys(every_text):
-        if missing := missing_characters(text):
+        if missing := missing_characters(text, others):
             codes = ", ".join(f"U+{ord(character):04X}" for character in missing)
             problems.append(f"'{_shortened(text, missing[0])}' needs {codes}")
     raise MissingGlyphError(

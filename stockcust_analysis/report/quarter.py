@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from stockcust_analysis.atomic import remove_unfinished, whole
+from stockcust_analysis.atomic import remove_unfinished
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
+from stockcust_analysis.report.headquarters import write_headquarters
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import ReportOptions, counts, finished, page_jobs, plan_pages
 from stockcust_analysis.report.records import PageRecord
@@ -125,7 +125,8 @@ def make_reports(
             if not options.is_part:
                 records = finished(page_jobs(ready, _whole_quarter(options), folder))
                 missing = [job.branch_id for job in jobs if job.branch_id not in records]
-                _finish(bank, ready, options, folder, records)
+                failed = {each.branch_id: each.error for each in results if each.failed}
+                results.append(_finish(bank, ready, options, folder, records, failed))
                 write_run(folder, records, results, seconds=time.perf_counter() - started)
             note("ended", missing=len(missing), failed=sum(result.failed for result in results))
     return ReportRun(folder, tuple(results), tuple(missing))
@@ -212,10 +213,15 @@ def _finish(
     options: ReportOptions,
     folder: Path,
     records: dict[str, PageRecord],
-) -> None:
+    failed: dict[str, str],
+) -> PageResult:
     """Write headquarters' files and the manifest of everything that is finished."""
     remove_unfinished(folder)
-    headquarters = _headquarters_files(ready.evaluation, folder)
+    evaluation = ready.evaluation
+    headquarters = write_headquarters(
+        evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
+        options=options,
+    )  # fmt: skip
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)
@@ -224,24 +230,12 @@ def _finish(
     write_manifest(
         folder,
         bank=bank,
-        evaluation=ready.evaluation,
+        evaluation=evaluation,
         options=options,
         records=records,
-        outputs=[*headquarters, *(pages[b] / name for b in pages for name in records[b].files)],
+        outputs=[
+            *headquarters.files,
+            *(pages[b] / name for b in pages for name in records[b].files),
+        ],
     )
-
-
-def _headquarters_files(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the files for headquarters and return them: each is hashed into the manifest."""
-    measures = folder / "measures.csv"
-    write_measures(evaluation, measures)
-    return [measures]
-
-
-def write_measures(evaluation: Evaluation, path: Path) -> None:
-    """Write headquarters' long table of measures; the BOM lets Excel read Chinese names."""
-    names = evaluation.branches[["branch_id", "name"]].rename(columns={"name": "branch_name"})
-    table = evaluation.measures.merge(names, how="left", on="branch_id", validate="m:1")
-    table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
-    with whole(path) as beside:
-        table.to_csv(beside, index=False, encoding="utf-8-sig", lineterminator="\n")
+    return headquarters

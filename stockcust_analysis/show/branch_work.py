@@ -18,7 +18,7 @@ from stockcust_analysis.show.units import (
     unit_note,
 )
 
-_MOST_OUTCOMES = 5
+_MOST_OUTCOMES = 4
 _FEWEST_CONTACTED = 5
 
 

@@ -97,12 +97,9 @@ def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
     widest = float(rows["n"].max())
     ax.set_xlim(0, widest * 1.14)
     last = rows.iloc[-1]
-    ends = [last["lower_998"], last["centre"], last["upper_998"]]
-    key = ("99.8%", label("centre", language, within="word"), "99.8%")
-    for end, name in zip(ends, key, strict=True):
-        if pd.notna(end):
-            ax.text(widest * 1.01, float(end), name, va="center_baseline", color=MUTED,
-                    fontsize="small")  # fmt: skip
+    if pd.notna(last["upper_998"]):
+        ax.text(widest * 1.01, float(last["upper_998"]), "99.8%", va="center_baseline",
+                color=MUTED, fontsize="small")  # fmt: skip
 
 
 def league_chart(

@@ -18,6 +18,7 @@ from stockcust_analysis.show.charts_canvas import (
     MUTED,
     REFERENCE,
     name_values,
+    narrowness,
     only_the_zero_line,
     open_axes,
     require_known,
@@ -37,6 +38,7 @@ from stockcust_analysis.show.units import (
     unit_note,
 )
 
+_NARROW = 1.5
 _ENDS = ("opening", "closing")
 _PLOT_ROWS, _PANELS_ABREAST = 2, 4
 DORMANT_FLOW = (
@@ -120,7 +122,8 @@ def dormancy_flow(
              for value, end in zip(signed, ends, strict=True)]  # fmt: skip
     _waterfall(ax, signed, ends, texts)
     words = [label(str(name), language, within="dormant_step") for name in values.index]
-    ax.set_xticks(range(len(words)), words)
+    size = "x-small" if narrowness(ax) > _NARROW else "medium"
+    ax.set_xticks(range(len(words)), words, fontsize=size)
     return ax
 
 
@@ -189,7 +192,8 @@ def small_multiples(
         panel.set(xlim=(-0.3, len(quarters) - 0.7), ylim=(0, top * 1.08))
         only_the_zero_line(panel)
         panel.set_xticks([])
-    panels[0].set_xticks([0, len(quarters) - 1], [quarters[0], quarters[-1]], fontsize="x-small")
+    ends = sorted({0, len(quarters) - 1})
+    panels[0].set_xticks(ends, [quarters[end] for end in ends], fontsize="x-small")
     return panels[0]
 
 

@@ -99,9 +99,9 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
 
 def score_table(page: HeadquartersPage) -> Table | None:
     """Return the league table of scores with the points of every indicator; None without scores."""
-    scores = ordered_scores(page)
-    if scores.empty:
+    if page.review.scores.empty:
         return None
+    scores = ordered_scores(page)
     card = page.review.scorecard
     parts_of = {
         (row.branch_id, row.indicator): points_told(row) for row in card.itertuples(index=False)

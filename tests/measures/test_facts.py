@@ -10,18 +10,26 @@ from typing import Any
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.cross_sell import _cross_sell as cross_sell_sums
-from stockcust_analysis.measures.cross_sell import penetration, penetration_ratios
-from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.dormancy import _dormancy as dormancy_sums
+from stockcust_analysis.measures.cross_sell import (
+    cross_sell_columns,
+    penetration,
+    penetration_ratios,
+)
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_columns, dormancy_rate
 from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame
-from stockcust_analysis.measures.openings import UNUSED_OPENINGS, unused_openings
-from stockcust_analysis.measures.openings import _unused_openings as opening_sums
-from stockcust_analysis.measures.pareto import CONCENTRATION, concentration
-from stockcust_analysis.measures.pareto import _concentration as concentration_sums
-from stockcust_analysis.measures.tiers import _tier_sums as tier_sums
-from stockcust_analysis.measures.tiers import tier_counts, tier_ratios
+from stockcust_analysis.measures.frames import lazily, measure_frame, sums
+from stockcust_analysis.measures.lorenz_steps import running_steps
+from stockcust_analysis.measures.openings import (
+    UNUSED_OPENINGS,
+    opening_columns,
+    unused_openings,
+)
+from stockcust_analysis.measures.pareto import (
+    CONCENTRATION,
+    concentration,
+    concentration_sums,
+)
+from stockcust_analysis.measures.tiers import tier_columns, tier_counts, tier_ratios
 from stockcust_analysis.policy import load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches, values_of
 
@@ -71,9 +79,9 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert [rows[number]["in_established"] for number in "123"] == [1, 0, 0]
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
-    told: dict[str, Any] = {"by": ["branch_id"], "base": "all"}
-    totals = opening_sums(lazily(facts), **told)
-    inside = measure_frame(totals, UNUSED_OPENINGS, given=make(customers), **told)
+    by = ["branch_id"]
+    totals = sums(lazily(facts), by, opening_columns(base="all"))
+    inside = measure_frame(totals, UNUSED_OPENINGS, by=by, base="all", given=make(customers))
     public = unused_openings(make(holdings), make(customers), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
 
@@ -184,15 +192,15 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
     table, amount = lazily(facts), "aum_period_end_cents"
     pairs = [
         (concentration(make(customers), by=by), CONCENTRATION, "all",
-         concentration_sums(table, value=amount, by=by, base="all")),
+         concentration_sums(running_steps(table, value=amount, by=by, base="all"), by=by)),
         (dormancy_rate(make(customers), POLICY.dormancy, as_of=AS_OF, by=by,
                        holdings=make(holdings)), DORMANCY, "funded",
-         dormancy_sums(table, value=amount, by=by, base="funded")),
+         sums(table, by, dormancy_columns(value=amount, base="funded"))),
         (penetration(make(holdings), make(customers), by=by),
          penetration_ratios(POLICY.families), "funded",
-         cross_sell_sums(table, POLICY.families, by=by, base="funded")),
+         sums(table, by, cross_sell_columns(POLICY.families, base="funded"))),
         (tier_counts(make(customers), POLICY.tiers, by=by), tier_ratios(POLICY.tiers), "all",
-         tier_sums(table, POLICY.tiers, by=by, base="all")),
+         sums(table, by, tier_columns(POLICY.tiers, base="all"))),
     ]  # fmt: skip
     for public, ratios, base, totals in pairs:
         inside = measure_frame(totals, ratios, by=by, base=base, given=make(customers))

@@ -123,12 +123,58 @@ class TestReport:
     def test_headings(self) -> None:
         """Headings are numbered in Chinese, listed in the contents and in the bookmarks."""
         result = printed(
-            shown(COVER), words("## 规模"), words("### 留存"), words("## 集中度"), words("## 联络")
-        )
+            shown(COVER), words("## 规模\n\n### 留存\n\n文"), words("## 集中度\n\n文"),
+            words("## 联络\n\n文"),
+        )  # fmt: skip
         assert "目录一、规模1" in result.text()
         assert "（一）留存" in result.text()
-        titles = [each["/Title"] for each in result.reader.outline if not isinstance(each, list)]
+        below_title = result.reader.outline[1]
+        titles = [each["/Title"] for each in below_title if not isinstance(each, list)]
         assert [title[-2:] for title in titles] == ["规模", "中度", "联络"]
+
+    def test_a_heading_without_anything_below_is_left_out(self) -> None:
+        """A chapter this branch has nothing for leaves no title, number or bookmark behind."""
+        text = printed(
+            shown(COVER), words("## 空章"), words("## 规模\n\n### 空节\n\n### 留存\n\n文")
+        ).text()
+        assert "空" not in text
+        assert "一、规模（一）留存" in text
+
+    def test_first_page_headings_have_no_number(self) -> None:
+        """What stands before the conclusions is the first page; the conclusions are chapter one."""
+        tiles = show.KeyFigures([show.KeyFigure("户数", "5", comparisons=(("环比", "▲ 1.0%"),))])
+        conclusion = show.Sentences([show.Sentence("甲。"), show.Sentence("乙。")])
+        text = printed(
+            shown(COVER), words("## 六个数"), shown(tiles), words("## 结论"), shown(conclusion)
+        ).text()
+        assert "六个数户数5环比▲1.0%一、结论1甲。" in text
+
+    def test_conclusions_lead_to_their_chapters(self) -> None:
+        """A conclusion says on which page its figures stand, and is a link to them."""
+        told = [show.Sentence("甲。", section="dormancy"), show.Sentence("乙。", section="nowhere")]
+        opening = show.Sentences(["睡眠。"], anchor="dormancy")
+        result = printed(shown(COVER), shown(show.Sentences(told)), words("## 章"), shown(opening))
+        assert "甲。第1页2乙。" in result.text()
+        links = [each for page in result.reader.pages for each in page.get("/Annots", [])]
+        assert len(links) == 1
+
+    def test_halves_stand_side_by_side(self) -> None:
+        """Two narrow figures in a row share a line and keep their order for a reader aloud."""
+        halves = [
+            shown(show.Drawing(SQUARE.format(word), alt=word, caption=f"标题{word}", half=True))
+            for word in "甲乙丙"
+        ]
+        result = printed(shown(COVER), *halves)
+        text = result.text()
+        assert text.index("标题甲") < text.index("标题乙") < text.index("标题丙")
+        places: dict[str, float] = {}
+
+        def visit(word: str, _: object, matrix: list[float], *__: object) -> None:
+            if "标题" in word:
+                places[word.strip()[-1]] = matrix[5]
+
+        result.reader.pages[0].extract_text(visitor_text=visit)
+        assert places["甲"] == places["乙"] != places["丙"]
 
     def test_headings_numbered_by_hand(self) -> None:
         """An author's own heading numbers are not numbered again."""
@@ -303,6 +349,7 @@ class TestOrdinaryNotebook:
         assert "picture-1.svg" in source
         assert set(resources["outputs"]) == {
             "report_files/report.typ",
+            "report_files/look.typ",
             "report_files/picture-1.svg",
         }
 
@@ -342,12 +389,12 @@ class TestPDF:
 
     def test_header_repeats(self) -> None:
         """A table over several pages repeats its header; its rows are all there, once."""
-        names = [f"第{n:03d}支行" for n in range(90)]
+        names = [f"第{n:03d}支行" for n in range(160)]
         result = printed(shown(COVER), shown(_table(*names)))
         pages = result.pages()
         assert len(pages) >= 3
         assert all("支行户数第" in page for page in pages)
-        assert [result.text().count(name) for name in names] == [1] * 90
+        assert [result.text().count(name) for name in names] == [1] * 160
 
     def test_tags(self) -> None:
         """Tables have header cells, figures their alternative text, headings their level."""

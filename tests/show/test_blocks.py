@@ -77,6 +77,10 @@ def test_sentences() -> None:
     """Plain strings are sentences without a lead; the order is kept and numbered in text."""
     sentences = Sentences(["甲。", Sentence("乙。", lead="集中度")])
     assert sentences.payload() == {
-        "sentences": [{"text": "甲。", "lead": ""}, {"text": "乙。", "lead": "集中度"}]
+        "sentences": [
+            {"text": "甲。", "lead": "", "section": ""},
+            {"text": "乙。", "lead": "集中度", "section": ""},
+        ],
+        "anchor": "",
     }
     assert sentences._repr_mimebundle_()["text/plain"] == "1. 甲。\n2. 集中度 乙。"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 import pandas as pd
@@ -21,8 +22,10 @@ FUND: Key = ("penetration", "family", "fund")
 def told(
     table: pd.DataFrame, *, language: Language = "zh", quarter: str = "2026Q3"
 ) -> list[Sentence]:
-    """Return the conclusions on branch B01."""
-    return conclusions(table, branch_id="B01", quarter=quarter, language=language)
+    """Return the conclusions on branch B01, without the chapter that each leads to."""
+    found = conclusions(table, branch_id="B01", quarter=quarter, language=language)
+    assert {each.section for each in found} <= {"", *get_args(Section)}
+    return [replace(each, section="") for each in found]
 
 
 def leads(table: pd.DataFrame) -> list[str]:
@@ -220,7 +223,7 @@ class TestCaution:
         (only,) = told(table)
         assert (
             only.text
-            == "有资产客户仅12户，一户进出即可使占比变动8.3个百分点，本季只列数、不作比较。"
+            == "有资产客户仅12户，一户进出即可使占比变动8.3个百分点，因此本报告只列数、不作比较，略去集中度、产品、评价与联络各节。"
         )
 
     @pytest.mark.parametrize(("customers", "sentences"), [(29, 1), (30, 3)])

@@ -43,7 +43,7 @@ def test_mimebundle() -> None:
     """A figure displays as SVG; alternative text and caption are the output's metadata."""
     data, metadata = _drawn()._repr_mimebundle_()
     assert data["image/svg+xml"].startswith("<?xml")
-    assert metadata == {"alt": "两个条形", "caption": "余额"}
+    assert metadata == {"alt": "两个条形", "caption": "余额", "half": False}
 
 
 def test_text_stays_text() -> None:

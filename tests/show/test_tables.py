@@ -84,7 +84,16 @@ class TestDisplay:
         payload = self.hostile._repr_mimebundle_()[TABLE_MIME]
         assert json.loads(json.dumps(payload)) == payload
         assert payload["rows"] == [["<script>alert(1)</script>"]]
-        assert set(payload) == {"caption", "unit", "note", "columns", "rows", "emphasised"}
+        assert set(payload) == {
+            "caption",
+            "unit",
+            "note",
+            "columns",
+            "rows",
+            "emphasised",
+            "look",
+            "half",
+        }
 
     def test_html(self) -> None:
         """HTML is escaped everywhere."""

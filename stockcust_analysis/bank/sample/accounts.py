@@ -64,7 +64,7 @@ def make_accounts(rng: Random, panel: Panel) -> pd.DataFrame:
         card = product == "credit_card"
         opened_on = _opened_on(rng, panel, there)
         more = {"opened_on": opened_on, "used_recently": used if card else panel.active}
-        lines.append(_lines(product, there, owed if card else np.zeros_like(owed), **more))
+        lines.append(_lines(panel, product, there, owed if card else np.zeros_like(owed), **more))
     return pd.concat(lines)
 
 
@@ -141,9 +141,9 @@ def _levels(rng: Random, panel: Panel) -> Array:
     return np.take_along_axis(level, last_moved, axis=1)
 
 
-def _lines(product: str, held: Array, balance: Array, **more: Array) -> pd.DataFrame:
+def _lines(panel: Panel, product: str, held: Array, balance: Array, **more: Array) -> pd.DataFrame:
     """Put one product's arrays over (customer, quarter) or (customer,) into lines."""
-    owner, before = np.nonzero(held[:, 1:] | held[:, :-1])
+    owner, before = np.nonzero((held[:, 1:] | held[:, :-1]) & panel.needed[1:])
     now = (owner, before + 1)
     cents = (balance * held).astype(np.int64)
     columns = {"owner": owner, "product": PRODUCTS.index(product), "time": now[1]}
@@ -164,7 +164,7 @@ def _demand_deposits(panel: Panel, worth: Array) -> pd.DataFrame:
         with_interest = before + interest_for_a_quarter(before)
         balance[:, time] = np.where(resting, with_interest, balance[:, time])
     days = {"opened_on": panel.relationship_since, "last_active_on": panel.last_active_on}
-    return _lines("demand_deposit", panel.open, balance, **days)
+    return _lines(panel, "demand_deposit", panel.open, balance, **days)
 
 
 def _investment(rng: Random, panel: Panel, product: str, held: Array, worth: Array) -> pd.DataFrame:
@@ -174,7 +174,7 @@ def _investment(rng: Random, panel: Panel, product: str, held: Array, worth: Arr
         worth = np.take_along_axis(worth, held.argmax(axis=1)[:, None], axis=1)
     balance = np.maximum(np.round(worth * 100 / kind.unit), 1) * kind.unit
     if not kind.terms:
-        return _lines(product, held, balance, opened_on=_opened_on(rng, panel, held))
+        return _lines(panel, product, held, balance, opened_on=_opened_on(rng, panel, held))
     terms = rng.choice(kind.terms, len(held))
     if product == "time_deposit":
         terms = np.where(asleep & (panel.people["age"] >= 66), 60, terms)
@@ -186,7 +186,7 @@ def _investment(rng: Random, panel: Panel, product: str, held: Array, worth: Arr
         more["rolls_over"] = np.asarray(asleep | (rng.random(len(held)) < 0.8))
     if product == "time_deposit":
         balance = np.round(balance * (1 + TIME_RATE * terms[:, None] / 12) ** rounds)
-    return _lines(product, held, balance, **more)
+    return _lines(panel, product, held, balance, **more)
 
 
 def _loans(rng: Random, panel: Panel, held: Array) -> pd.DataFrame:
@@ -198,7 +198,7 @@ def _loans(rng: Random, panel: Panel, held: Array) -> pd.DataFrame:
     paid = np.minimum((ENDS - opened_on[:, None]).astype(int) // 91, parts[:, None])
     balance = principal[:, None] - principal[:, None] * paid // parts[:, None]
     more = {"opened_on": opened_on, "matures_on": matures_on}
-    return _lines("loan", held & (balance > 0), balance, **more)
+    return _lines(panel, "loan", held & (balance > 0), balance, **more)
 
 
 def _opened_on(rng: Random, panel: Panel, held: Array, months: Array | int = 200) -> Days:

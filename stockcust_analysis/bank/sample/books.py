@@ -8,8 +8,9 @@ import pandas as pd
 from stockcust_analysis.bank.contract import CUSTOMERS, HOLDINGS, PRODUCTS
 from stockcust_analysis.bank.sample.accounts import average
 from stockcust_analysis.bank.sample.branches import Array, Branch, Random
+from stockcust_analysis.bank.sample.names import named, plain
 from stockcust_analysis.bank.sample.panel import Panel
-from stockcust_analysis.bank.sample.quarters import ENDS, MERGER, NO_DAY, STARTS
+from stockcust_analysis.bank.sample.quarters import ENDS, MERGER, NO_DAY, STARTS, YEAR_END
 from stockcust_analysis.periods import Quarter
 
 LOAN, CARD = PRODUCTS.index("loan"), PRODUCTS.index("credit_card")
@@ -20,25 +21,30 @@ def customers_table(
     rng: Random, panel: Panel, accounts: pd.DataFrame, branches: pd.DataFrame
 ) -> pd.DataFrame:
     """Return every customer present at each as-of date, with money summed from the accounts."""
-    time, row = np.nonzero(panel.present[:, 1:].T)
+    time, row = np.nonzero((panel.present & panel.needed)[:, 1:].T)
     now = (row, time + 1)
     assets = accounts[~accounts["product"].isin([LOAN, CARD])]
     loans = accounts[accounts["product"] == LOAN]
     month_starts = ENDS.astype("M8[M]").astype("M8[D]")
     month = _total(panel, assets, average(assets, panel, month_starts))[now]
     complete = np.select([month >= 500_000, month >= 50_000], [0.82, 0.6], 0.15) + 0.02 * now[1]
-    customers = panel.people.iloc[row].assign(
-        as_of=ENDS[now[1]],
-        branch_id=branches["branch_id"].to_numpy()[panel.branch[now]],
-        relationship_since=panel.relationship_since[row],
-        closed_on=np.where(panel.open[now], NO_DAY, panel.stepped_on[now]),
-        last_active_on=panel.last_active_on[now],
-        active_transactions=panel.active_transactions[now],
-        aum_period_end=_total(panel, assets, assets["balance"])[now],
-        aum_average_month=month,
-        aum_average_quarter=_total(panel, assets, average(assets, panel, STARTS))[now],
-        loan_balance=_total(panel, loans, loans["balance"])[now],
-        profile_complete=rng.random(len(panel.people))[row] < complete,
+    lasting = panel.people.columns.intersection([*CUSTOMERS.column_names])
+    customers = (
+        panel.people[lasting]
+        .iloc[row]
+        .assign(
+            as_of=ENDS[now[1]],
+            branch_id=named(panel.branch[now], branches["branch_id"]),
+            relationship_since=panel.relationship_since[row],
+            closed_on=np.where(panel.open[now], NO_DAY, panel.stepped_on[now]),
+            last_active_on=panel.last_active_on[now],
+            active_transactions=panel.active_transactions[now],
+            aum_period_end=_total(panel, assets, assets["balance"])[now],
+            aum_average_month=month,
+            aum_average_quarter=_total(panel, assets, average(assets, panel, STARTS))[now],
+            loan_balance=_total(panel, loans, loans["balance"])[now],
+            profile_complete=rng.random(len(panel.people))[row] < complete,
+        )
     )
     return customers[list(CUSTOMERS.column_names)].reset_index(drop=True)
 
@@ -51,40 +57,51 @@ def _total(panel: Panel, accounts: pd.DataFrame, cents: Array | pd.Series) -> Ar
 
 def holdings_table(panel: Panel, accounts: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
     """Return every account held at each as-of date, sorted by date and account."""
-    held = accounts[accounts["held"]].sort_values(["time", "owner", "product"], ignore_index=True)
+    order = np.lexsort([accounts[name] for name in ("product", "owner", "time")])
+    shown = accounts["held"] & (accounts["time"] >= panel.first)
+    held = accounts.iloc[order[shown.to_numpy()[order]]]
     owner, time, product = (held[name].to_numpy() for name in ("owner", "time", "product"))
-    number, distinct = pd.factorize((owner + 1) * 100 + product + 10)
+    number, distinct = pd.factorize(owner * 100 + product)
+    customer_ids = [*panel.people["customer_id"].cat.categories]
     booked = np.where(panel.people["books_at_main"], Branch.MAIN, panel.people["home"])[owner]
     # The branches merged away keep no accounts: theirs are booked by the successor.
     booked[(booked >= len(branches) - 2) & (time >= MERGER)] = Branch.MERGED
     holdings = held.assign(
         as_of=ENDS[time],
-        account_id=np.array([f"A{account:09d}" for account in distinct], object)[number],
-        customer_id=panel.people["customer_id"].to_numpy()[owner],
-        product=np.array(PRODUCTS, object)[product],
+        account_id=named(
+            number, [f"A{customer_ids[key // 100][1:]}{key % 100 + 10}" for key in distinct]
+        ),
+        customer_id=named(owner, customer_ids),
+        product=named(product, PRODUCTS),
         balance=held["balance"] / 100,
-        booking_branch_id=branches["branch_id"].to_numpy()[booked],
+        booking_branch_id=named(booked, branches["branch_id"]),
         average_balance=average(held, panel, STARTS) / 100,
     )
-    return holdings[list(HOLDINGS.column_names)]
+    return holdings[list(HOLDINGS.column_names)].reset_index(drop=True)
 
 
-def ledger_table(holdings: pd.DataFrame) -> pd.DataFrame:
-    """Return the control totals by booking branch, date and product, to the cent."""
-    cents = (holdings["balance"] * 100).round().astype("int64")
-    branch = holdings["booking_branch_id"].rename("branch_id")
-    total = cents.groupby([branch, holdings["as_of"], holdings["product"]]).sum()
-    return (total[total > 0] / 100).reset_index()
+def ledger_table(balances: pd.DataFrame) -> pd.DataFrame:
+    """Return control totals by branch, date and product, to the cent, of balances in CNY."""
+    keys = ["branch_id", "as_of", "product"]
+    cents = (balances["balance"] * 100).round().astype("int64")
+    total = cents.groupby([balances[key] for key in keys]).sum()
+    return plain((total[total > 0] / 100).reset_index()).sort_values(keys, ignore_index=True)
 
 
-def targets_table(customers: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
-    """Return the plan of 2026: somewhat more than at the end of 2025, for branches in business."""
-    year_end = customers["as_of"] == pd.Timestamp("2025-12-31")
-    funded = customers[year_end & (customers["aum_average_quarter"] >= 100)]
+def plan_start(customers: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
+    """Return how much AUM and how many funded customers each branch had at the end of 2025."""
+    year_end = customers["as_of"] == ENDS[YEAR_END]
+    funded = year_end & (customers["aum_average_quarter"] >= 100)
+    funded = plain(customers.loc[funded, ["branch_id", "aum_average_quarter"]])
     *_, old, older = ids = branches["branch_id"].to_list()
     merged = funded[funded["branch_id"].isin([old, older])].assign(branch_id=ids[Branch.MERGED])
     by_branch = pd.concat([funded, merged]).groupby("branch_id")["aum_average_quarter"]
-    start = by_branch.agg(["sum", "size"]).reindex(ids).fillna({"sum": 3e6, "size": 100})
+    return by_branch.agg(["sum", "size"])
+
+
+def targets_table(start: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
+    """Return the plan of 2026: somewhat more than at its start, for branches in business."""
+    start = start.reindex(branches["branch_id"]).fillna({"sum": 3e6, "size": 100})
     parts = []
     for quarter, growth in _GROWTH.items():
         end = pd.Timestamp(Quarter.parse(quarter).end)

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.sample.branches import Array, Branch, Days, Random
-from stockcust_analysis.bank.sample.quarters import LAST, MERGER, NO_DAY, POSTED_ON, STARTS, TIMES
+from stockcust_analysis.bank.sample.quarters import (
+    LAST,
+    MERGER,
+    NO_DAY,
+    POSTED_ON,
+    STARTS,
+    TIMES,
+    YEAR_END,
+)
 
 _NEVER = 99
 
@@ -19,6 +27,7 @@ class Panel:
 
     `branch` holds branch positions; `present` counts the quarter of leaving, `open` does not;
     `drained` is true while the money is gone; balances change on one day a quarter, `stepped_on`.
+    The tables show the quarters from position `first` on.
     """
 
     people: pd.DataFrame
@@ -31,9 +40,15 @@ class Panel:
     last_active_on: Days
     stepped_on: Days
     active_transactions: Array
+    first: int
+
+    @property
+    def needed(self) -> Array:
+        """The quarters to compute: those shown, and the year end that the plan starts from."""
+        return np.asarray((self.first <= TIMES) | (TIMES == YEAR_END))
 
 
-def make_panel(rng: Random, people: pd.DataFrame, operating: int) -> Panel:
+def make_panel(rng: Random, people: pd.DataFrame, operating: int, *, quarters: int = LAST) -> Panel:
     """Follow everybody through the quarters: arriving, acting, draining, returning, leaving."""
     arrived = people["arrived"].to_numpy()[:, None]
     left, drained_from, back = _turns(rng, people)
@@ -58,6 +73,7 @@ def make_panel(rng: Random, people: pd.DataFrame, operating: int) -> Panel:
         last_active_on=np.fmax.accumulate(last, axis=1),
         stepped_on=np.where(active, acted_on, POSTED_ON),
         active_transactions=np.where(active, 1 + rng.poisson(1.2, present.shape), 0),
+        first=len(TIMES) - quarters,
     )
 
 

@@ -11,6 +11,8 @@ QUARTERS = tuple(Quarter.parse("2025Q2").shifted(step) for step in range(6))
 TIMES = np.arange(len(QUARTERS))
 LAST = len(QUARTERS) - 1
 MERGER = QUARTERS.index(Quarter.parse("2026Q2"))
+YEAR_END = QUARTERS.index(Quarter.parse("2025Q4"))
+"""The plan starts from it."""
 STARTS: NDArray[np.datetime64] = np.array([quarter.start for quarter in QUARTERS], "M8[D]")
 ENDS: NDArray[np.datetime64] = np.array([quarter.end for quarter in QUARTERS], "M8[D]")
 POSTED_ON = ENDS.astype("M8[M]").astype("M8[D]") + 20

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import ASSIGNMENTS, CONTACTS, PRODUCTS
+from stockcust_analysis.bank.contract import ASSIGNMENTS, CONTACTS, PRODUCTS, TRANSACTIONS
 from stockcust_analysis.bank.sample.accounts import interest_for_a_quarter
 from stockcust_analysis.bank.sample.branches import Array, Random
+from stockcust_analysis.bank.sample.names import named, plain
 from stockcust_analysis.bank.sample.panel import Panel
-from stockcust_analysis.bank.sample.quarters import LAST, POSTED_ON, STARTS
+from stockcust_analysis.bank.sample.quarters import ENDS, LAST, POSTED_ON, STARTS
 
 MANAGED_FROM, VIP_FROM = 50_000, 500_000
 _CUSTOMERS_PER_MANAGER = {"counter": 80, "vip": 40}
@@ -19,24 +20,42 @@ _OUTCOMES = {"none": 0.22, "reached": 0.46, "appointment": 0.12, "visit": 0.06, 
 _OWN_KINDS = {"cash": 0.2, "transfer": 0.25, "payment": 0.15, "purchase": 0.1, "wechat_alipay": 0.3}
 
 
-def managers_table(customers: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
-    """Return as many managers as the customers of the last quarter need; a counter's everywhere."""
-    rich = customers[customers["as_of"] == customers["as_of"].max()]
-    rich = rich[rich["aum_average_quarter"] >= MANAGED_FROM]
+def managers_table(
+    customers: pd.DataFrame, branches: pd.DataFrame, *, before: int = 0
+) -> pd.DataFrame:
+    """Return as many managers as the customers of the last quarter need; a counter's everywhere.
+
+    `before` managers have numbers already.
+    """
+    now = customers[customers["as_of"] == customers["as_of"].max()]
+    rich = now["aum_average_quarter"] >= MANAGED_FROM
+    rich = plain(now.loc[rich, ["branch_id", "aum_average_quarter"]])
     role = np.where(rich["aum_average_quarter"] >= VIP_FROM, "vip", "counter")
-    operating = branches.loc[branches["closed_on"].isna(), "branch_id"]
+    here = branches["closed_on"].isna() & branches["branch_id"].isin(now["branch_id"].unique())
+    operating = branches.loc[here, "branch_id"]
     posts = pd.MultiIndex.from_product(
         [operating.to_list(), [*_CUSTOMERS_PER_MANAGER]], names=["branch_id", "role"]
     )
     need = rich.groupby(["branch_id", role]).size().reindex(posts, fill_value=0).to_numpy()
     count = np.ceil(need.reshape(-1, 2) / [*_CUSTOMERS_PER_MANAGER.values()]).astype(int)
     managers = posts.repeat(np.maximum(count, [1, 0]).ravel()).to_frame(index=False)
-    managers.insert(0, "manager_id", [f"M{number + 1:04d}" for number in managers.index])
+    managers.insert(0, "manager_id", [f"M{before + number:04d}" for number in managers.index + 1])
     return managers
 
 
+def managed_customers(customers: pd.DataFrame) -> pd.DataFrame:
+    """Return all rows of those who are ever rich enough for a manager."""
+    number = customers["customer_id"].cat.codes.to_numpy()
+    rich = np.zeros(number.max() + 1, dtype=bool)
+    rich[number[customers["aum_average_month"] >= MANAGED_FROM]] = True
+    return plain(customers[rich[number]])
+
+
 def assignments_table(rng: Random, customers: pd.DataFrame, managers: pd.DataFrame) -> pd.DataFrame:
-    """Return who manages whom: from 50,000 CNY, handed over at 500,000, not always in time."""
+    """Return who manages which managed customer: from 50,000 CNY, handed over at 500,000.
+
+    Not all are, nor always in time.
+    """
     there = customers[customers["closed_on"].isna()]
     rich = there[there["aum_average_month"] >= MANAGED_FROM]
     first = rich.drop_duplicates("customer_id").set_index("customer_id")
@@ -81,17 +100,18 @@ def _managers(rng: Random, frame: pd.DataFrame, managers: pd.DataFrame) -> list[
 
 
 def contacts_table(rng: Random, customers: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
-    """Return every contact of the five quarters; nobody is called who asked not to be."""
+    """Return every contact of the quarters shown; nobody is called who asked not to be."""
+    starts = STARTS[np.isin(ENDS, customers["as_of"].unique())]
     unwilling = customers["do_not_contact"] | customers["exclusion"].isin(["deceased", "frozen"])
     refused = assignments["customer_id"].isin(customers.loc[unwilling, "customer_id"])
     served = assignments[~refused & assignments["first_contact_on"].notna()]
-    first = served[served["first_contact_on"] >= pd.Timestamp(STARTS[1])]
+    first = served[served["first_contact_on"] >= pd.Timestamp(starts[0])]
     # A good manager calls nearly every quarter, and may call twice.
     number, names = pd.factorize(served["manager_id"])
     diligence = rng.uniform(0.55, 0.95, len(names))[number]
-    odds = np.outer(diligence, np.tile([1, 0.4], LAST)).ravel()
-    again = served.loc[served.index.repeat(2 * LAST)]
-    quarter = np.tile(STARTS[1:].repeat(2), len(served))
+    odds = np.outer(diligence, np.tile([1, 0.4], len(starts))).ravel()
+    again = served.loc[served.index.repeat(2 * len(starts))]
+    quarter = np.tile(starts.repeat(2), len(served))
     again = again.assign(contacted_on=quarter + _days(rng.integers(0, 88, len(again))))
     in_force = again["contacted_on"] > again["first_contact_on"]
     in_force &= ~(again["contacted_on"] > again["valid_to"]) & (rng.random(len(again)) < odds)
@@ -116,12 +136,15 @@ def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.
     interest = paid[["owner"]].assign(
         transacted_on=POSTED_ON[LAST],
         amount=interest_for_a_quarter(paid["before"].to_numpy()) / 100,
-        kind="interest",
+        kind=len(_OWN_KINDS),
     )
     transactions = pd.concat([_own_transactions(rng, panel), interest], ignore_index=True)
-    ids = panel.people["customer_id"].to_numpy()[transactions.pop("owner")]
-    transactions.insert(0, "customer_id", ids)
-    return transactions.sort_values([*transactions.columns], ignore_index=True)
+    kind = named(transactions["kind"], [*_OWN_KINDS, "interest"])
+    transactions["kind"] = kind.reorder_categories(sorted(kind.categories))
+    transactions = transactions.sort_values([*transactions.columns], ignore_index=True)
+    customer_ids = panel.people["customer_id"].cat.categories
+    transactions["customer_id"] = named(transactions["owner"], customer_ids)
+    return transactions[list(TRANSACTIONS.column_names)]
 
 
 def _own_transactions(rng: Random, panel: Panel) -> pd.DataFrame:
@@ -133,6 +156,6 @@ def _own_transactions(rng: Random, panel: Panel) -> pd.DataFrame:
     earlier = first + _days(rng.random(len(owner)) * (last - first).astype(int))
     on = np.where(np.diff(owner, append=-1) != 0, last, earlier)
     yuan = np.round(300 * np.exp(rng.normal(0, 1.3, len(owner)))) + 1
-    kind = rng.choice([*_OWN_KINDS], len(owner), p=[*_OWN_KINDS.values()])
+    kind = rng.choice(len(_OWN_KINDS), len(owner), p=[*_OWN_KINDS.values()])
     amount = yuan * rng.choice([-1, 1], len(owner))
     return pd.DataFrame({"owner": owner, "transacted_on": on, "amount": amount, "kind": kind})

@@ -1,0 +1,99 @@
+"""The customers of one quarter's end, computed once and kept for all questions about them.
+
+Only what the questions sum is kept, flags as single bytes: a bank of ten million customers must
+fit beside its previous quarter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
+from stockcust_analysis.measures.customer_service import _customer_service
+from stockcust_analysis.measures.facts import customer_facts
+from stockcust_analysis.measures.frames import flag, lazily
+from stockcust_analysis.measures.lorenz_steps import running_steps
+from stockcust_analysis.measures.service import assignments_in_force
+from stockcust_analysis.measures.structure import on_structure
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy
+
+ISSUED_BRANCH = "issued_branch_id"
+"""The branch a customer belonged to when the quarter was issued, before any later merger."""
+_AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")
+_LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status", "tenure")
+_FLAGS = ("obliged", "families")
+_FLAG_PREFIXES = ("in_", "holds_", "uses_")
+_COUNT_PREFIXES = ("opened_", "unused_")
+_SERVED_BY = (
+    "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
+)  # fmt: skip
+"""What only managed customers are asked."""
+_SERVED = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", *_SERVED_BY)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All customers of a quarter's end, and those who are managed with what was done for them."""
+
+    quarter: Quarter
+    customers: Facts
+    managed: Facts | None
+
+
+def has_managers(bank: Bank) -> bool:
+    """Tell whether the bank delivers who manages whom, and the contacts made."""
+    return {"assignments", "contacts"} <= set(bank.columns)
+
+
+def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:
+    """Return the customers of a quarter on the structure of `today`, computed and kept."""
+    as_of = quarter.end
+    customers = lazily(bank.snapshot("customers", as_of=as_of))
+    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
+    if "branch_successors" in bank.columns:
+        told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
+    holdings = bank.snapshot("holdings", as_of=as_of)
+    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
+    if not has_managers(bank):
+        return Snapshot(quarter, _kept(bank, facts, served_by=False), None)
+    assignments = lazily(bank.table("assignments"))
+    in_force = assignments_in_force(assignments, policy.coverage, as_of)
+    managed = in_force.select("customer_id", in_managed=nw.lit(1))
+    facts = facts.join(managed, on="customer_id", how="left")
+    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
+    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
+    served = _customer_service(
+        kept.filter(nw.col("in_managed") == 1).select(
+            name for name in _SERVED if name in kept.collect_schema().names()
+        ),
+        assignments,
+        lazily(bank.table("contacts")),
+        managers,
+        policy=policy,
+        as_of=as_of,
+    )
+    return Snapshot(quarter, kept, lazily(bank.keep(served.to_native())))
+
+
+def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
+    """Return the sorted steps of the Lorenz curves, of the branches and of the whole bank."""
+    steps = (running_steps(customers, value=PERIOD_END, by=by, base=FUNDED) for by in LEVELS)
+    return [lazily(bank.keep(each.to_native())) for each in steps]
+
+
+def _kept(bank: Bank, facts: Facts, *, served_by: bool = True) -> Facts:
+    """Keep the columns that are asked for, flags and small counts in as few bytes as they need."""
+    names = facts.collect_schema().names()
+    wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if served_by else ()))
+    flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
+    counts = [n for n in names if n.startswith(_COUNT_PREFIXES) and n != "opened_on"]
+    narrow = facts.select(
+        *(name for name in wanted if name in names),
+        *(nw.col(name).cast(nw.Int8) for name in flags),
+        *(nw.col(name).cast(nw.Int32) for name in counts),
+    )
+    return lazily(bank.keep(narrow.to_native()))

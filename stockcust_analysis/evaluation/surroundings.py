@@ -1,0 +1,85 @@
+"""What stands around the measures: branches, targets, reconciliation, the rules in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation.questions import Facts
+from stockcust_analysis.measures.facts import aum_origins
+from stockcust_analysis.measures.frames import cents, collected, lazily
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy
+
+
+def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
+    """Return the branches that have customers in scope, in order of their numbers."""
+    table = lazily(bank.table("branches"))
+    columns = [
+        c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
+    ]
+    frame = pd.DataFrame(collected(table.select(columns)))
+    if "opened_on" in frame:
+        opened = pd.to_datetime(frame["opened_on"])
+        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
+    kept = frame[frame["branch_id"].isin(present)]
+    return kept.sort_values("branch_id", ignore_index=True)
+
+
+def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
+    """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
+    names = ["branch_id", "quarter", "measure", "target"]
+    if "targets" not in bank.columns:
+        return pd.DataFrame(columns=names).astype({"target": float})
+    table = lazily(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
+    frame = pd.DataFrame(collected(table.select(names)))
+    return frame.sort_values(["branch_id", "measure"], ignore_index=True)
+
+
+def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame:
+    """Return totals that must agree: assets by customer, by account and in the ledger, in CNY."""
+    aum = nw.col("product").is_in(policy.families.aum_products)
+    holdings = lazily(bank.snapshot("holdings", as_of=quarter.end))
+    by_account = _total(holdings.filter(aum), "balance")
+    rows = []
+    if "aum_period_end" in bank.columns["customers"]:
+        customers = lazily(bank.snapshot("customers", as_of=quarter.end))
+        rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
+    if "ledger" in bank.columns:
+        ledger = lazily(bank.snapshot("ledger", as_of=quarter.end))
+        rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
+    table = pd.DataFrame(rows, columns=["check", "left", "right"])
+    return table.assign(difference=(table["left"] - table["right"]).round(2))
+
+
+def _total(table: Facts, name: str) -> float:
+    """Return the sum of a CNY column, exact to the cent."""
+    total = collected(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
+    return int(total or 0) / 100
+
+
+def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
+    """Return what a page prints of the rules it was made by."""
+    rule = policy.dormancy
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "digest": policy.digest,
+        "tiers": [
+            {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
+            for tier in policy.tiers.tiers
+        ],
+        "funded": policy.bases.funded,
+        "effective": policy.bases.effective,
+        "dormancy": {
+            "name": rule.name,
+            "idle_months": rule.idle_months,
+            "idle_days": rule.idle_days,
+            "cap": rule.cap,
+        },
+        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
+    }

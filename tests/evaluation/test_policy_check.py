@@ -1,0 +1,135 @@
+"""A policy against a bank: all that does not fit is told at once, before anything runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.evaluation.policy_check import Offer, check_policy_against, offered
+from stockcust_analysis.evaluation.questions import questions, service_questions
+from stockcust_analysis.policy import (
+    ComparedMeasure,
+    ComparisonRule,
+    Indicator,
+    Override,
+    PeerGroup,
+    Policy,
+    Theme,
+    Veto,
+    load_policy,
+)
+from tests.evaluation.small_quarters import named, policy_of
+
+OFFERS = offered([*questions(load_policy()), *service_questions(load_policy())])
+NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
+
+
+def problems(policy: Policy, targets: pd.DataFrame = NO_TARGETS) -> list[str]:
+    """Return what the check says of a policy for branches A, B and C."""
+    try:
+        check_policy_against(policy, offers=OFFERS, branches=named(), targets=targets)
+    except PolicyError as error:
+        return [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
+    return []
+
+
+def fixed(name: str, **more: object) -> Indicator:
+    """Return an indicator of 100 with a fixed target."""
+    return Indicator(name, 100, target="fixed", fixed=1.0, **more)  # type: ignore[arg-type]
+
+
+def test_everything_is_told_at_once() -> None:
+    """Misspelt measure, wrong base, unknown member, empty peer group, a plan of zero: one error."""
+    policy = policy_of(
+        Indicator("multi_product_shar", 20, target="fixed", fixed=1.0),
+        Indicator("vip_share", 20, customer_base="managed", target="fixed", fixed=1.0),
+        Indicator("crypto", 20, "penetration", "crypto", target="fixed", fixed=1.0),
+        Indicator("aum_average_quarter", 20),
+        Indicator("profile_completion", 20, customer_base="managed"),
+        vetoes=(Veto("v", "silent_ratte", above=0.5),),
+        overrides=(Override("period_end_balances", "none"),),
+        comparison=ComparisonRule(
+            peers="given",
+            peer_groups=(PeerGroup("north", ("A", "B")), PeerGroup("south", ("Z",))),
+            measures=(ComparedMeasure("customers"), ComparedMeasure("asset_retention")),
+        ),
+    )
+    plan = pd.DataFrame({"branch_id": list("ABC"), "measure": "aum_average_quarter"})
+    told = problems(replace(policy, themes=(Theme("t", 1, "题", "t", ("ginni",)),)),
+                    plan.assign(target=[1.0, 0.0, -1.0]))  # fmt: skip
+    assert told == [
+        "indicator 'multi_product_shar': unknown measure 'multi_product_shar'. "
+        "Did you mean 'multi_product_share' or 'multi_product_share_4'?",
+        "indicator 'vip_share': 'vip_share' is told of funded, not of 'managed'.",
+        "indicator 'crypto': 'penetration' has no member 'crypto'; its members: bond_metal, "
+        "credit_card, deposit, fund, insurance, loan, merchant_acquiring, payroll, wealth.",
+        "veto 'v': unknown measure 'silent_ratte'. "
+        "Did you mean 'silent_rate' or 'silent_aum_share'?",
+        "comparison: 'customers' is a total. Compare a mean or a share.",
+        "theme 't': unknown measure 'ginni'. Did you mean 'gini'?",
+        "overrides: unknown warning 'period_end_balances'. Did you mean 'period_end_balance'?",
+        "comparison: peer group 'south' is empty: none of its branches reports.",
+        "comparison: 1 branch (C) in no peer group.",
+        "indicator 'aum_average_quarter': the target is not above 0 for 2 branches (B, C).",
+        "indicator 'profile_completion': targets hold no plan of 'profile_completion' this "
+        "quarter.",
+    ]
+
+
+def test_a_direction_against_the_codebook_is_refused() -> None:
+    """Dormancy that counts as good, and vice versa; a neutral measure may be either."""
+    assert problems(policy_of(fixed("dormancy_rate"))) == [
+        "indicator 'dormancy_rate': by the codebook lower is better; state direction = 'lower'."
+    ]
+    assert problems(policy_of(fixed("dormancy_rate", direction="lower"))) == []
+    assert problems(policy_of(fixed("gini", direction="lower"))) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (ComparisonRule(peers="type"), "no column 'type'"),
+        (ComparisonRule(peers="nearest", nearest=3), "nearest = 3, but only 3 branches report"),
+    ],
+)
+def test_peers_that_cannot_be_found(rule: ComparisonRule, message: str) -> None:
+    """Peers of a type need types, and the three nearest of three branches are everybody."""
+    (told,) = problems(policy_of(fixed("vip_share"), comparison=rule))
+    assert message in told
+
+
+def test_what_a_bank_has_no_data_for_is_no_problem() -> None:
+    """Without a quarter before, without managers and without any plan the policy still holds."""
+    few = offered(questions(load_policy()))
+    check_policy_against(load_policy(), offers=few, branches=named(), targets=NO_TARGETS)
+
+
+def test_offers_tell_base_member_and_totals() -> None:
+    """What the questions compute is offered, and nothing else."""
+    assert Offer("aum_average_quarter", "effective", "", True) in OFFERS
+    assert Offer("tier_aum_share", "all", "mid", False) in OFFERS
+    assert not {offer for offer in OFFERS if offer.measure == "customer_retention"}
+
+
+def test_what_a_file_alone_tells_is_refused_when_read(tmp_path: Path) -> None:
+    """Weights, floor above cap, zero target, empty peer group: one error for the whole file."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n'
+        '[scorecard]\nindicators = [\n'
+        '  { name = "vip_share", floor = 2.0 },\n'
+        '  { name = "managed_aum", target = "fixed", fixed = 0.0 },\n]\n'
+        '[comparison]\npeers = "given"\npeer_groups = [{ name = "north", branches = [] }]\n',
+        encoding="utf-8",
+    )  # fmt: skip
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own)
+    assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()[1:]] == [
+        "indicator 'vip_share': the floor must lie below the ceiling.",
+        "indicator 'managed_aum': the target must be above 0.",
+        "comparison: peers are given, but no peer_groups; peer groups without a branch: north.",
+    ]

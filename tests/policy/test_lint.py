@@ -1,0 +1,85 @@
+"""Traps of a scorecard: each is seen, none where there is none, and a reason hides nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from stockcust_analysis.cli import cli
+from stockcust_analysis.policy import Indicator, Override
+from stockcust_analysis.policy.lint import LintWarning, lint, lints
+from tests.evaluation.small_quarters import policy_of
+
+
+@pytest.mark.parametrize(
+    ("indicator", "trap"),
+    [
+        (Indicator("aum_period_end", 100, method="proportional"), "period_end_balance"),
+        (Indicator("aum_average_quarter", 100, method="min_max"), "ranking_of_deposits"),
+        (Indicator("managed_aum", 100, method="percentile"), "ranking_of_deposits"),
+        (
+            Indicator("deposit_growth", 100, measure="same_customer_growth", method="z"),
+            "ranking_of_deposits",
+        ),
+        (
+            Indicator("deposit_market_share", 100, measure="aum_average_quarter"),
+            "market_share",
+        ),
+        (
+            Indicator("dormancy_rate", 100, customer_base="all", direction="lower"),
+            "closing_accounts",
+        ),
+        (Indicator("products_per_customer", 100), "quota_of_openings"),
+        (Indicator("shrunken_retention", 100, measure="customer_retention"), "shrunken_value"),
+    ],
+)
+def test_each_trap_is_seen(indicator: Indicator, trap: str) -> None:
+    """One indicator steps into one trap, which is named with it."""
+    assert lint(policy_of(indicator)) == [LintWarning(trap, indicator.name)]
+
+
+@pytest.mark.parametrize(
+    "indicator",
+    [
+        Indicator("aum_average_quarter", 100),
+        Indicator("products_per_customer", 100, target="peer_median"),
+        Indicator("customer_retention", 100, method="percentile"),
+    ],
+)
+def test_no_trap_where_there_is_none(indicator: Indicator) -> None:
+    """An average against plan, a ratio among peers, retention by percentile are no traps."""
+    assert lint(policy_of(indicator)) == []
+
+
+def test_a_reason_is_printed_and_hides_nothing() -> None:
+    """A trap the bank keeps is still told, with the reason."""
+    policy = policy_of(
+        Indicator("aum_period_end", 100), overrides=(Override("period_end_balance", "board 2026"),)
+    )
+    (warning,) = lint(policy)
+    assert warning.reason == "board 2026"
+    assert warning.told("en").endswith("Use an average. Overridden: board 2026")
+    assert warning.told("zh").endswith("应改用日均。 已知悉：board 2026")
+
+
+def test_every_trap_has_words_and_a_source() -> None:
+    """All ten are told in both languages, and say where they come from."""
+    assert len(lints()) == 10
+    assert all(one.zh and one.en and one.source for one in lints().values())
+
+
+def test_the_command_prints_traps_and_is_no_error(tmp_path: Any) -> None:
+    """`stockcust policy lint` names them and exits 0; the shipped policy has none."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n[scorecard]\n'
+        'indicators = [{ name = "aum_average_quarter", method = "min_max" }]\n',
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(cli, ["policy", "lint", str(own), "--language", "en"])
+    assert result.exit_code == 0
+    assert result.output.startswith("aum_average_quarter: A volume that holds deposits is ranked")
+    clean = CliRunner().invoke(cli, ["policy", "lint"])
+    assert clean.output == "rural_commercial_bank: no trap found.\n"

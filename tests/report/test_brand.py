@@ -1,0 +1,134 @@
+"""A bank's own look: colours, logo, fonts, or a layout of its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from fontTools import subset
+from fontTools.ttLib import TTFont
+
+from stockcust_analysis import show
+from stockcust_analysis.errors import MissingGlyphError, TypesettingError, UsageError
+from stockcust_analysis.report.brand import COLOURS, Brand, contrast_with_white, load_brand
+from stockcust_analysis.report.exporter import TypstPDFExporter
+from stockcust_analysis.show.fonts import font_files
+from tests.report.printed import COVER, SQUARE, Printed, notebook, shown
+
+LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="9">L</text></svg>'
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a brand file."""
+    path = folder / "brand.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def in_brand(path: Path) -> Printed:
+    """Print a cover and a chart in a brand."""
+    picture = show.Drawing(SQUARE.format("x"), alt="蓝色方块", caption="方块")
+    pdf, _ = TypstPDFExporter(brand=str(path)).from_notebook_node(
+        notebook(shown(COVER), shown(picture))
+    )
+    return Printed(pdf)
+
+
+def test_colours_and_logo_reach_the_page(tmp_path: Path) -> None:
+    """Headings and charts take the brand's green, and the logo is described for the blind."""
+    (tmp_path / "logo.svg").write_text(LOGO, encoding="utf-8")
+    path = write(tmp_path, 'logo = "logo.svg"\n[colours]\nbrand = "#0B5D3B"')
+    result = in_brand(path)
+    drawn = b"".join(page.get_contents().get_data() for page in result.reader.pages)
+    green = " ".join(f"{int(part, 16) / 255:.3f}"[:4] for part in ("0B", "5D", "3B"))
+    found = re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) (?:rg|scn|sc)", drawn)
+    assert green in {" ".join(part.decode()[:4].ljust(4, "0") for part in one) for one in found}
+    assert "示例农村商业银行" in [each["/Alt"] for each in result.structure() if "/Alt" in each]
+    assert load_brand(path).painted(b'<rect style="fill: #1f4e79"/>') == (
+        b'<rect style="fill: #0B5D3B"/>'
+    )
+
+
+def test_all_mistakes_in_one_message(tmp_path: Path) -> None:
+    """Unknown names, a colour that is none, a pale one, a missing logo: one error tells them all."""
+    path = write(
+        tmp_path,
+        'logo = "no.svg"\nmotto = "x"\n'
+        '[colours]\nbrand = "#FFD700"\nink = "black"\nsky = "#000000"',
+    )
+    with pytest.raises(UsageError) as raised:
+        load_brand(path)
+    for part in ("'motto'", "'sky'", "ink must look like", "brand is too pale", "'no.svg'"):
+        assert part in str(raised.value)
+
+
+def test_contrast_is_wcags() -> None:
+    """The worked value of WCAG for #777777 on white is 4.48 to 1."""
+    assert contrast_with_white("#777777") == pytest.approx(4.48, abs=0.005)
+
+
+def test_the_shipped_colours_pass_their_own_test() -> None:
+    """The look without a brand is legible by the same rule."""
+    assert contrast_with_white(COLOURS["quiet"]) >= 4.5
+    assert contrast_with_white(COLOURS["brand"]) >= 4.5
+    assert Brand().painted(b"#1f4e79") == b"#1f4e79"
+
+
+@pytest.fixture(scope="module")
+def own_fonts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a family 'Own' of few characters, regular and bold."""
+    folder = tmp_path_factory.mktemp("fonts")
+    for name, source in zip(("regular", "bold"), font_files(), strict=True):
+        options = subset.Options(name_IDs=["*"], notdef_outline=True)
+        font = subset.load_font(str(source), options)
+        chosen = subset.Subsetter(options)
+        chosen.populate(text="存量客户季度评价报告")
+        chosen.subset(font)
+        for record in font["name"].names:
+            if record.nameID in (1, 4, 16):
+                record.string = "Own"
+        top = font["CFF "].cff.topDictIndex[0]
+        top.FullName = top.FamilyName = "Own"
+        font.save(folder / f"{name}.otf")
+        font.close()
+    return folder
+
+
+def test_own_fonts_with_fallback(own_fonts: Path) -> None:
+    """What the bank's fonts lack is drawn by the shipped ones; what both lack is an error."""
+    path = write(own_fonts, '[fonts]\nfamily = "Own"\nfiles = ["regular.otf", "bold.otf"]')
+    assert "城关支行" in in_brand(path).text()
+    exporter = TypstPDFExporter(brand=str(path))
+    with pytest.raises(MissingGlyphError, match="U\\+E000"):
+        exporter.from_notebook_node(notebook(shown(show.document(title="\ue000"))))
+
+
+def test_a_family_without_bold_is_refused(own_fonts: Path, tmp_path: Path) -> None:
+    """Headings would silently be set in regular."""
+    with TTFont(own_fonts / "regular.otf") as font:
+        font.save(tmp_path / "regular.otf")
+    path = write(tmp_path, '[fonts]\nfamily = "Own"\nfiles = ["regular.otf"]')
+    with pytest.raises(UsageError, match="'Own' has no bold"):
+        load_brand(path)
+
+
+def test_a_layout_of_its_own(tmp_path: Path) -> None:
+    """A bank's .typ takes the layout's place; another kind of file is refused."""
+    layout = tmp_path / "own.typ"
+    layout.write_text(
+        "#let report(facts, body) = { set document(title: facts.title); [Own: #facts.title] }\n"
+        "#let show-block(it) = none\n",
+        encoding="utf-8",
+    )
+    assert in_brand(layout).text() == "Own:存量客户季度评价报告"
+    with pytest.raises(UsageError, match="no brand"):
+        in_brand(tmp_path / "own.docx")
+
+
+def test_a_broken_layout_says_so(tmp_path: Path) -> None:
+    """The typesetter's complaint about a bank's layout is an error with its words."""
+    layout = tmp_path / "own.typ"
+    layout.write_text("#let report(facts, body) = nothing\n", encoding="utf-8")
+    with pytest.raises(TypesettingError, match="the typesetter says"):
+        in_brand(layout)
