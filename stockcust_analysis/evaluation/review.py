@@ -201,7 +201,7 @@ def _masked_card(card: pd.DataFrame, measures: pd.DataFrame, quarter: str) -> pd
     target_gone |= of_all & some_gone
     gone = value_gone | target_gone
     # The cut of a group tells what its indicators earned together.
-    keys = [card["branch_id"], card["group"].fillna("")]
+    keys = [card["branch_id"], card["group"].astype(str)]
     cut = gone.groupby(keys).transform("any") & card["lost_to_group"].ne(0)
     masked = card.assign(withheld=gone | cut)
     masked["value"] = masked["value"].mask(value_gone)
@@ -215,7 +215,7 @@ def _masked_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
     if scores.empty:
         return scores.assign(third="", withheld=False)
     place = np.ceil(3 * scores["rank"] / scores["rank_of"]).clip(1, 3)
-    third = place.map(dict(enumerate(_THIRDS, start=1))).fillna("")
+    third = [_THIRDS[int(at) - 1] if at == at else "" for at in place]
     part = card.loc[card["withheld"], "branch_id"]
     gone = scores["branch_id"].isin(part) & scores["points"].notna()
     return scores.assign(
@@ -255,7 +255,8 @@ def _masked_comparison(
     both[movement] = table.loc[now & then, movement].reindex(table.index)
     for name in ("peer_group", "kind"):
         both[name] = table[name]
-    return both.assign(verdict=both["verdict"].fillna(""), withheld=~now)
+    verdict = both["verdict"].astype(object).where(both["verdict"].notna(), "")
+    return both.assign(verdict=verdict, withheld=~now)
 
 
 def open_review(folder: str | Path) -> Review:
@@ -293,5 +294,4 @@ def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
     return pd.read_csv(
         path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False, encoding="utf-8",
         na_values={name: [""] for name in header if name not in texts},
-        float_precision="round_trip",
     )  # fmt: skip

@@ -31,16 +31,21 @@ from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, 
 
 @dataclass(frozen=True)
 class ReportRun:
-    """Where the output stands, how each page ended, and which no run has made yet."""
+    """Where the output stands, how each page ended, and which no run has made yet.
+
+    `headquarters` is how headquarters' set ended; a shard makes none.
+    """
 
     folder: Path
     results: tuple[PageResult, ...]
     missing: tuple[str, ...] = ()
+    headquarters: PageResult | None = None
 
     @property
     def failed(self) -> tuple[PageResult, ...]:
-        """The pages that could not be made."""
-        return tuple(result for result in self.results if result.failed)
+        """The pages that could not be made, headquarters' among them."""
+        whole = (*self.results, *filter(None, [self.headquarters]))
+        return tuple(result for result in whole if result.failed)
 
 
 class Progress(Protocol):
@@ -122,14 +127,15 @@ def make_reports(
             progress.finish()
             results = [*made, *_kept(jobs)]
             missing: list[str] = []
+            headquarters: PageResult | None = None
             if not options.is_part:
                 records = finished(page_jobs(ready, _whole_quarter(options), folder))
                 missing = [job.branch_id for job in jobs if job.branch_id not in records]
                 failed = {each.branch_id: each.error for each in results if each.failed}
-                results.append(_finish(bank, ready, options, folder, records, failed))
+                headquarters = _finish(bank, ready, options, folder, records, failed)
                 write_run(folder, records, results, seconds=time.perf_counter() - started)
             note("ended", missing=len(missing), failed=sum(result.failed for result in results))
-    return ReportRun(folder, tuple(results), tuple(missing))
+    return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:

@@ -276,8 +276,9 @@ def _concentration(page: HeadquartersPage) -> Sheet:
 
 
 def _measures(page: HeadquartersPage) -> Sheet:
-    """Return the long sheet of all figures, for pivots; money in CNY."""
+    """Return the long sheet of the quarter's figures, for pivots; money in CNY."""
     table = page.review.circulated.measures
+    table = table[table["quarter"] == page.quarter].reset_index(drop=True)
     tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
     members = {**{name: page.word(name, "family") for name in names("family")}, **tiers}
     told = pd.DataFrame({
@@ -293,7 +294,9 @@ def _measures(page: HeadquartersPage) -> Sheet:
         gone = table[name].isna() & (table["withheld"] | (name == "n"))
         told[name] = table[name].astype(object).where(table[name].notna(), None).mask(
             gone, SUPPRESSED)  # fmt: skip
-    kinds = [_KINDS[measure_words(each).kind] for each in table["measure"]]
+    kind_of = {each: _KINDS[measure_words(each).kind] for each in table["measure"].unique()}
+    # Money stands in CNY here, whole as in the CSV.
+    kinds = ["cny" if kind_of[each] == "wan" else kind_of[each] for each in table["measure"]]
     head = page.word
     columns = [
         *_head(page, "quarter"), *_branch_columns(page)[:2], Column(head("code", "sheet")),

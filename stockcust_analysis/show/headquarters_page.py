@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.exceptions import exceptions
@@ -110,8 +111,9 @@ class HeadquartersPage:
         """Return the bank's plan of counts and amounts for which every branch has one."""
         told = self.review.circulated
         rows = told.targets[told.targets["quarter"] == self.quarter]
-        additive = rows["measure"].map(lambda name: measure_words(name).kind in ("money", "count"))
-        groups = rows[additive & (rows["target"] > 0)].groupby("measure")["target"]
+        additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
+        kept = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
+        groups = kept.groupby("measure")["target"]
         whole = groups.sum()[groups.count() == len(told.branches)]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
 
@@ -146,7 +148,8 @@ def key_figures(page: HeadquartersPage) -> KeyFigures:
 def review_conclusions(page: HeadquartersPage) -> Sentences:
     """Return what the quarter amounts to: the bank, the exceptions, what is missing."""
     told = page.bank.evaluation
-    whole = conclusions(
+    # Of a bank of a handful of customers everything is withheld.
+    whole = [] if told.measures.empty else conclusions(
         told.measures, branch_id=WHOLE_BANK, quarter=page.quarter, language=page.language,
         targets=told.targets,
     )  # fmt: skip

@@ -131,7 +131,7 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
             for name, cells in reasons.items()
         )
         rows.append((page.word("reasons"), text))
-    if told_of.exposed:
+    if told_of.exposed and page.review.issued:
         rows.append((page.word("exposed"), format_count(told_of.exposed)))
     return rows
 
