@@ -255,7 +255,7 @@ def _masked_comparison(
     both[movement] = table.loc[now & then, movement].reindex(table.index)
     for name in ("peer_group", "kind"):
         both[name] = table[name]
-    verdict = both["verdict"].astype(object).where(both["verdict"].notna(), "")
+    verdict = [each if isinstance(each, str) else "" for each in both["verdict"]]
     return both.assign(verdict=verdict, withheld=~now)
 
 

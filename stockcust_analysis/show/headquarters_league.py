@@ -12,7 +12,7 @@ from stockcust_analysis.show import charts
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.labels import names
+from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
     MISSING,
@@ -65,14 +65,16 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | None:
-    """Draw the places in the leading measure with their intervals, forty branches at most."""
+    """Draw the places in the leading measure with their intervals, of the first forty branches."""
     chosen = leading(page)
     if not chosen:
         return None
     measure, base = chosen[0]
     rows = _compared(page, measure, base)
     rows = rows[rows["peer_group"] == rows["peer_group"].value_counts().index[0]]
-    rows = _ends(rows.sort_values(["rank_low", "rank_high", "branch_id"]))
+    best_first = measure_words(measure).higher_is_better == "no"
+    order = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
+    rows = order.head(_MOST_ROWS)
     drawn = charts.league_chart(rows, language=page.language)
     width = int((rows["rank_high"] - rows["rank_low"]).median()) + 1
     alt = page.word("league_alt").format(

@@ -245,7 +245,7 @@ def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
     )
     if wide.empty:
         return pd.DataFrame(columns=["branch_id", "change", "new", "existing"])
-    new = wide.reindex(columns=list(_FROM_NEW)).sum(axis=1, skipna=False)
+    new = wide[[name for name in _FROM_NEW if name in wide]].sum(axis=1, skipna=False)
     change = wide["closing"] - wide["opening"]
     told_steps = pd.DataFrame({"change": change, "new": new, "existing": change - new})
     return told_steps.reset_index()

@@ -41,7 +41,9 @@ def rules() -> Policy:
     return replace(load_policy(), scorecard=card, comparison=compared)
 
 
-def small_review(branches: int = 24, *, details: int = 0) -> Review:
+def small_review(
+    branches: int = 24, *, details: int = 0, issued: Circulated | None = None
+) -> Review:
     """Return a review; `details` adds so many rows by member for every branch."""
     names = [f"B{number:03}" for number in range(1, branches + 1)]
     measures = _measures(names, details)
@@ -70,7 +72,7 @@ def small_review(branches: int = 24, *, details: int = 0) -> Review:
                           quarter="2026Q3")  # fmt: skip
     evaluation = replace(evaluation, scorecard=card, scores=scores, comparison=compared)
     return reviewed(evaluation, _told(evaluation), cells=pd.DataFrame(columns=["quarter"]),
-                    policy=policy)  # fmt: skip
+                    policy=policy, issued=issued)  # fmt: skip
 
 
 def _measures(names: list[str], details: int) -> pd.DataFrame:
