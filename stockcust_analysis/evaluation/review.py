@@ -193,8 +193,8 @@ def _masked_card(card: pd.DataFrame, measures: pd.DataFrame, quarter: str) -> pd
         ~pd.MultiIndex.from_frame(card.assign(quarter=when)[_KEYS]).isin(told)
         for when in (quarter, previous)
     )
-    value_gone = now & card["value"].notna()
-    target_gone = before & card["target_source"].eq("previous_quarter") & card["target"].notna()
+    value_gone = card["value"].notna() & now
+    target_gone = card["target_source"].eq("previous_quarter") & card["target"].notna() & before
     # A median, a place between lowest and highest: made of all figures, the withheld among them.
     of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
     some_gone = value_gone.groupby(card["indicator"]).transform("any")

@@ -21,6 +21,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
+from stockcust_analysis.show import headquarters_quality as quality
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.headquarters_league import (
     leading,
@@ -29,12 +30,11 @@ from stockcust_analysis.show.headquarters_league import (
     score_cells,
     type_name,
 )
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.units import (
     MISSING,
     SUPPRESSED,
-    format_count,
     format_measure,
     money_unit,
 )
@@ -80,19 +80,20 @@ def write_index(
     """
     words = {key: page.word(key, "index") for key in names("index")}
     told = page.review.circulated
-    exceptions, failures = tables.exceptions_table(page), tables.failures_table(page)
+    exceptions, failures = tables.exceptions_table(page), quality.failures_table(page)
     columns, rows = _narrowed(_columns(page), _rows(page, links))
     state = page.word(status, "review_status")
     policy = told.policy_facts
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
         language=page.language, organisation=told.bank_name, quarter=page.quarter,
-        status=state, print_line=_css_text(f"{told.bank_name} · {page.quarter} · {state}"), subtitle=hq.cover(page).subtitle,
+        status=state, subtitle=hq.cover(page).subtitle,
+        print_line=_css_text(f"{told.bank_name} · {page.quarter} · {state}"),
         as_of=told.quarter.end.isoformat(),
         words={**words, "title": page.word("index_title"), "bank": page.word("bank", "word"),
-               "pages": page.word("pages_made"), "pages_told": tables.pages_told(page)},
+               "pages": page.word("pages_made"), "pages_told": quality.pages_told(page)},
         files=[{"name": name, "path": quote(at)} for name, at in others.items()],
-        figures=[each for each in hq.key_figures(page).payload()["figures"]],
+        figures=hq.key_figures(page).payload()["figures"],
         sentences=hq.review_conclusions(page).sentences,
         exceptions=exceptions and exceptions.payload(), failures=failures and failures.payload(),
         filters=_filters(columns, rows), columns=columns, rows=rows,
@@ -116,7 +117,10 @@ def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
                 for measure, _ in leading(page)[:_MOST_INTERVALS]]  # fmt: skip
     numbers += [_with_unit(page, measure) for measure, _ in _SHOWN]
     numbers.append(page.word("trend", "index"))
-    end = [(page.word("exceptions_n", "index"), "number"), (page.word("state", "hq_header"), "choose")]
+    end = [
+        (page.word("exceptions_n", "index"), "number"),
+        (page.word("state", "hq_header"), "choose"),
+    ]
     return [
         {"label": label, "number": role == "number", "choose": role == "choose"}
         for label, role in [*words, *((each, "number") for each in numbers), *end]
@@ -132,7 +136,7 @@ def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, An
     found = page.exceptions["branch_id"].value_counts()
     intervals = [_intervals(page, *pair) for pair in leading(page)[:_MOST_INTERVALS]]
     rows = []
-    for row in scores.itertuples():
+    for row in rows_of(scores):
         branch = row.branch_id
         facts, state = branches.loc[branch], states.get(branch, "missing")
         rank, points = score_cells(row) if hasattr(row, "rank") else (MISSING, MISSING)
@@ -143,7 +147,8 @@ def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, An
             Shown(peer_name(page, str(getattr(row, "peer_group", "all")))),
             Shown(page.word(third, "third") if third else MISSING,
                   float(["upper", "middle", "lower", ""].index(third))),
-            _number(rank, getattr(row, "rank", None)), _number(points, getattr(row, "points", None)),
+            _number(rank, getattr(row, "rank", None)),
+            _number(points, getattr(row, "points", None)),
             *(each.get(branch, _number(SUPPRESSED, None)) for each in intervals),
             *(_figure(page, branch, *pair) for pair in _SHOWN), _trend(page, branch),
             _number(str(found.get(branch, 0)), float(found.get(branch, 0))),
@@ -208,7 +213,7 @@ def _intervals(page: HeadquartersPage, measure: str, base: str) -> dict[str, Sho
             f"{row.rank_low:.0f}–{row.rank_high:.0f}", float(row.rank_low + row.rank_high),
             number=True, picture=_interval_svg(row.rank_low, row.rank_high, row.rank_of),
         )
-        for row in own.itertuples()
+        for row in rows_of(own)
     }  # fmt: skip
 
 

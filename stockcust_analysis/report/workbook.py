@@ -1,12 +1,12 @@
 """Headquarters' workbook: one sheet per question, typed cells, the same bytes every time.
 
-What a sheet says is decided in `workbook_sheets`; here it is written. A withheld figure is the
-text "*", never blank and never 0; a figure that does not exist is blank.
+What a sheet says is decided in `workbook_bank` and `workbook_branches`; here it is written. A
+withheld figure is the text "*", never blank and never 0; one that does not exist is blank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,8 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from stockcust_analysis.atomic import whole
-from stockcust_analysis.report.workbook_sheets import Column, Sheet, sheets_of
+from stockcust_analysis.report import workbook_bank, workbook_branches
+from stockcust_analysis.report.sheets import Column, Sheet
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.units import SUPPRESSED
 
@@ -23,7 +24,7 @@ HEADER_ROW: Final = 2
 """Above the header: the title with the review status, and a line of explanation."""
 _A4, _WIDEST = 9, 46
 _FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
-_NUMBERS: Final = {
+_NUMBERS: Final[dict[str, dict[str, Any]]] = {
     "text": {"indent": 1}, "long": {"text_wrap": True, "valign": "top", "indent": 1},
     "count": {"num_format": "#,##0"}, "plain": {"num_format": "#,##0.00"},
     "index": {"num_format": "0.000"}, "share": {"num_format": "0.0%"},
@@ -63,9 +64,23 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
         book.formats[0].set_font_name(_FONT["font_name"])
         book.formats[0].set_font_size(_FONT["font_size"])
         formats = _formats(book)
-        for sheet in sheets_of(page):
+        for sheet in _sheets(page):
             _write(book, sheet, formats, f"{title} · {state}")
         book.close()
+
+
+def _sheets(page: HeadquartersPage) -> Iterator[Sheet]:
+    """Yield the workbook's sheets in order; a question without an answer has none."""
+    bank, branches = workbook_bank, workbook_branches
+    for made in (
+        bank.overview_sheet, branches.exceptions_sheet, branches.scores_sheet,
+        branches.decomposition_sheet, branches.comparison_sheet, bank.migration_sheet,
+        bank.bridge_sheet, bank.concentration_sheet, bank.measures_sheet, bank.quality_sheet,
+        bank.pages_sheet, bank.restatements_sheet, bank.definitions_sheet,
+    ):  # fmt: skip
+        sheet = made(page)
+        if sheet.rows:
+            yield sheet
 
 
 def _formats(book: xlsxwriter.Workbook) -> dict[str, Any]:
@@ -83,9 +98,7 @@ def _formats(book: xlsxwriter.Workbook) -> dict[str, Any]:
     return {name: book.add_format({**_FONT, **style}) for name, style in styles.items()}
 
 
-def _write(
-    book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str
-) -> None:
+def _write(book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str) -> None:
     """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
     place = book.add_worksheet(sheet.name)
     place.write_string(0, 0, title, formats["title"])
@@ -99,8 +112,9 @@ def _write(
         )
         place.set_column(at, at, _width(column, sheet, at))
         for row, cells in enumerate(rows, start=HEADER_ROW + 1):
-            kind = sheet.kinds[row - HEADER_ROW - 1] if column.kind == "mixed" else column.kind
-            kind = sheet.changes[row - HEADER_ROW - 1] if column.kind == "change" else kind
+            at_row = row - HEADER_ROW - 1
+            by_row = {"mixed": sheet.kinds, "change": sheet.changes}.get(column.kind)
+            kind = by_row[at_row] if by_row else column.kind
             _write_cell(place, row, at, cells[at], formats, kind)
     last = HEADER_ROW + len(rows)
     place.freeze_panes(HEADER_ROW + 1, sheet.frozen)

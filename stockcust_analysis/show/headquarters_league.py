@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import charts
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
@@ -105,13 +104,11 @@ def score_table(page: HeadquartersPage) -> Table | None:
         return None
     scores = ordered_scores(page)
     card = page.review.scorecard
-    parts_of = {
-        (row.branch_id, row.indicator): points_told(row) for row in card.itertuples(index=False)
-    }
+    parts_of = {(row.branch_id, row.indicator): points_told(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
     shown = _ends(scores)
     rows = []
-    for row in shown.itertuples():
+    for row in rows_of(shown):
         parts = [parts_of[row.branch_id, one] for one in indicators]
         rows.append([page.names[row.branch_id], _third(page, row.third), *score_cells(row), *parts])
     if len(shown) < len(scores):
@@ -196,7 +193,7 @@ def _ends(rows: pd.DataFrame) -> pd.DataFrame:
     half = _MOST_ROWS // 2
     if len(rows) <= _MOST_ROWS:
         return rows
-    return rows.iloc[np.r_[:half, len(rows) - half : len(rows)]]
+    return pd.concat([rows.head(half), rows.tail(half)])
 
 
 def type_name(page: HeadquartersPage, kind: object) -> str:

@@ -5,9 +5,10 @@ Everything is read from a `Review`, in which what may not be circulated is alrea
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ class HeadquartersPage:
         return f"{words} · {self.word(base, 'base')}" if base else words
 
     @cached_property
-    def _cells(self) -> dict[tuple[str, ...], tuple[float, float, bool]]:
+    def _cells(self) -> dict[tuple[str, ...], tuple[Any, Any, Any]]:
         columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
         rows = self.review.circulated.measures
         return {
@@ -102,10 +103,11 @@ class HeadquartersPage:
         found = self._cells.get((quarter or self.quarter, branch_id, measure, member, base))
         if found is None:
             return None
-        if found[2]:
+        value, numerator, withheld = found
+        if withheld:
             return SUPPRESSED
-        value = found[0 if column == "value" else 1]
-        return None if pd.isna(value) else float(value)
+        number = value if column == "value" else numerator
+        return None if pd.isna(number) else float(number)
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one."""
@@ -116,6 +118,11 @@ class HeadquartersPage:
         groups = kept.groupby("measure")["target"]
         whole = groups.sum()[groups.count() == len(told.branches)]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield a frame's rows, each with its cells as attributes."""
+    return frame.itertuples(index=False)
 
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
@@ -203,7 +210,9 @@ def growth_words(page: HeadquartersPage) -> Sentences | None:
 def definitions_table(page: HeadquartersPage) -> Table:
     """Return the definitions of the quarter, with the rule by which figures are withheld."""
     shown = branch_page.definitions_table(page.bank)
-    names = {each["name"]: each[page.language] for each in page.bank.evaluation.policy_facts["tiers"]}
+    names = {
+        each["name"]: each[page.language] for each in page.bank.evaluation.policy_facts["tiers"]
+    }
     merged = sorted({names[each] for each in page.review.circulated.merged.values()})
     separator = page.word("list_separator", "page")
     text = page.word("disclosure_text").format(

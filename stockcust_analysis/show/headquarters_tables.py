@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.show.branch_page import KEY_MEASURES
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.tables import Alignment, Table, table
 from stockcust_analysis.show.units import (
-    MISSING,
     SUPPRESSED,
     Cell,
     Unit,
@@ -29,8 +27,6 @@ from stockcust_analysis.show.units import (
     unit_note,
 )
 
-_MOST_ROWS: Final = 40
-_MOST_RESTATED: Final = 15
 _MOST_CONTRIBUTORS: Final = 12
 _WORDS = {"branch", "measure", "base", "evidence", "favourable", "item", "result", "state", "error",
           "third", "component", "tier", "peer_group", "from", "quarter"}  # fmt: skip
@@ -49,11 +45,11 @@ def exceptions_table(page: HeadquartersPage) -> Table | None:
             page.word(row.evidence, "evidence"),
             page.word(row.favourable, "favourable"),
         ]
-        for row in page.exceptions.itertuples()
+        for row in rows_of(page.exceptions)
     ]
     columns = ["branch", "measure", "value", "centre", "z", "evidence", "favourable"]
     note = page.word("exceptions_note")
-    return _finished(page, rows, columns, "exceptions", note=note) if rows else None
+    return finished(page, rows, columns, "exceptions", note=note) if rows else None
 
 
 def plan_table(page: HeadquartersPage) -> Table | None:
@@ -78,110 +74,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
             f"{format_count(reached)} / {format_count(len(known))}",
         ])  # fmt: skip
     columns = ["measure", "value", "plan", "attained", "year_ago", "reached"]
-    return _finished(page, rows, columns, "plan", note=page.word("plan_note")) if rows else None
-
-
-def quality_table(page: HeadquartersPage) -> Table:
-    """Return how the extracts agree, which pages are there, what is withheld, which rules warn."""
-    review = page.review
-    rows = [
-        (page.word(check, "reconciliation"), page.word("difference", "page").format(
-            format_number(float(difference), decimals=2)))
-        for check, difference in review.circulated.reconciliation[["check", "difference"]].to_numpy()
-    ]  # fmt: skip
-    if len(review.pages):
-        rows.append((page.word("pages_made"), pages_told(page)))
-    scores = review.scores
-    without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
-    if len(without):
-        told_names = page.word("list_separator", "page").join(
-            f"{page.names[row.branch_id]}（{note_words(page, row.note)}）" if page.language == "zh"
-            else f"{page.names[row.branch_id]} ({note_words(page, row.note)})"
-            for row in without.head(_MOST_CONTRIBUTORS).itertuples()
-        )  # fmt: skip
-        rows.append((page.word("not_scored"), told_names))
-    rows += _withheld_rows(page)
-    rows += _warning_rows(page)
-    return _finished(page, rows, ["item", "result"], "quality")
-
-
-def pages_told(page: HeadquartersPage) -> str:
-    """Return how many branches have a report, how many failed, how many were not made."""
-    states = page.review.pages["state"]
-    return page.word("pages_told").format(
-        **{name: format_count(int((states == name).sum())) for name in names("page_state")}
-    )
-
-
-def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return how many of the quarter's figures are withheld, and why."""
-    told_of = page.review.circulated
-    now = told_of.report[told_of.report["quarter"] == page.quarter]
-    whole = int(now["cells"].sum())
-    if not whole:
-        return []
-    gone = now[now["reason"] != "printed"]
-    count = int(gone["cells"].sum())
-    rows = [(page.word("withheld_cells"), page.word("withheld_told").format(
-        of=format_count(whole), count=format_count(count), share=format_share(count / whole)))]  # fmt: skip
-    reasons = gone.groupby("reason", sort=True)["cells"].sum()
-    if len(reasons):
-        text = page.word("list_separator", "page").join(
-            f"{page.word(str(name), 'withheld_reason')} {format_count(cells)}"
-            for name, cells in reasons.items()
-        )
-        rows.append((page.word("reasons"), text))
-    if told_of.exposed and page.review.issued:
-        rows.append((page.word("exposed"), format_count(told_of.exposed)))
-    return rows
-
-
-def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return each trap the scorecard steps into, once, with all that step into it."""
-    separator = page.word("list_separator", "page")
-    rows = []
-    for (lint, reason), found in page.review.warnings.groupby(["lint", "reason"], sort=False):
-        subjects = [
-            " × ".join(page.measure(one) if one in names("measure") else one
-                       for one in each.split(", ")) + f" {detail}".rstrip()
-            for each, detail in zip(found["subject"], found["detail"], strict=True)
-        ]
-        told_of = LintWarning(str(lint), separator.join(subjects), reason=str(reason))
-        rows.append((page.word("overridden" if reason else "warned"), told_of.told(page.language)))
-    return rows
-
-
-def failures_table(page: HeadquartersPage) -> Table | None:
-    """Return the branches without a report and why; None when every branch has one."""
-    gone = page.review.pages
-    gone = gone[gone["state"] != "made"].head(_MOST_ROWS)
-    rows = [
-        [page.names.get(row.branch_id, row.branch_id), page.word(row.state, "page_state"),
-         (row.error.splitlines() or [MISSING])[0][:120]]
-        for row in gone.itertuples()
-    ]  # fmt: skip
-    return _finished(page, rows, ["branch", "state", "error"], "failures") if rows else None
-
-
-def restatements_table(page: HeadquartersPage) -> Table | None:
-    """Return the figures of the last issued quarter that read otherwise today, the largest first."""
-    found = page.review.restatements
-    if found.empty:
-        return None
-    size = (found["restated"] / found["issued"].where(found["issued"] != 0) - 1).abs()
-    order = found.assign(size=size.fillna(np.inf)).sort_values(
-        ["size", "branch_id", "measure", "base", "member"],
-        ascending=[False, True, True, True, True], kind="stable",
-    )  # fmt: skip
-    rows = [
-        [row.quarter, page.names.get(row.branch_id) or page.word("bank", "word"),
-         page.measure(row.measure, row.base), told(page, row.measure, row.issued),
-         told(page, row.measure, row.restated)]
-        for row in order.head(_MOST_RESTATED).itertuples()
-    ]  # fmt: skip
-    note = page.word("restated_note").format(count=format_count(len(found)))
-    columns = ["quarter", "branch", "measure", "issued", "restated"]
-    return _finished(page, rows, columns, "restatements", note=note)
+    return finished(page, rows, columns, "plan", note=page.word("plan_note")) if rows else None
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
@@ -202,7 +95,7 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
         if amount or component in ("opening", "closing")
     ]  # fmt: skip
     columns = ["component", "customers", "amount", "share_of_opening"]
-    return _finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1])
+    return finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1])
 
 
 def growth_table(page: HeadquartersPage) -> Table | None:
@@ -227,14 +120,14 @@ def growth_table(page: HeadquartersPage) -> Table | None:
          *(SUPPRESSED if np.isnan(each) else format_money(each, unit)
            for each in (row.new, row.existing)),
          format_number(100 * row.change / whole, decimals=2)]
-        for row in shown.itertuples()
+        for row in rows_of(shown)
     ]  # fmt: skip
     if len(shown) < len(steps):
         count = page.word("rows_left_out").format(count=format_count(len(steps) - len(shown)))
         rows.insert(min(half, len(rows)), [count, "", "", "", ""])
     columns = ["branch", "change", "new", "existing", "contribution"]
     note = page.word("growth_note")
-    return _finished(page, rows, columns, "growth", unit=unit, note=note)
+    return finished(page, rows, columns, "growth", unit=unit, note=note)
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
@@ -289,15 +182,7 @@ def tier_table(page: HeadquartersPage) -> Table:
         rows.append([tier[page.language], format_count(count), format_share(share),
                      format_money(amount, unit), format_share(part)])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
-    return _finished(page, rows, columns, "tiers", unit=unit)
-
-
-def note_words(page: HeadquartersPage, note: str) -> str:
-    """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    known = names("score_note")
-    parts = [part for each in note.split() for part in each.split(":")]
-    told_parts = [page.word(part, "score_note") if part in known else part for part in parts]
-    return page.word("comma", "sentence").join(told_parts)
+    return finished(page, rows, columns, "tiers", unit=unit)
 
 
 def told(page: HeadquartersPage, measure: str, value: Cell) -> str:
@@ -317,7 +202,7 @@ def _cells(frame: pd.DataFrame, column: str) -> list[Cell]:
     ]
 
 
-def _finished(
+def finished(
     page: HeadquartersPage,
     rows: Sequence[Sequence[str]],
     columns: Sequence[str],
@@ -328,9 +213,7 @@ def _finished(
     emphasise: Sequence[int] = (),
 ) -> Table:
     """Return finished rows as a table with its headers; figures stand at the right."""
-    side: dict[str, Alignment] = {
-        name: "left" if name in _WORDS else "right" for name in columns
-    }
+    side: dict[str, Alignment] = {name: "left" if name in _WORDS else "right" for name in columns}
     return table(
         pd.DataFrame([list(row) for row in rows], columns=list(columns)),
         caption=page.word(caption, "hq_caption"),

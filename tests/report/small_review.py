@@ -67,7 +67,9 @@ def small_review(
         reconciliation=pd.DataFrame({"check": ["ledger_and_accounts"], "left": [1.0],
                                      "right": [1.0], "difference": [0.0]}),
     )  # fmt: skip
-    card, scores = scorecard(measures, table, targets=pd.DataFrame(), policy=policy, quarter="2026Q3")
+    card, scores = scorecard(
+        measures, table, targets=pd.DataFrame(), policy=policy, quarter="2026Q3"
+    )
     compared = comparison(measures, table, cells=pd.DataFrame(columns=["quarter"]), policy=policy,
                           quarter="2026Q3")  # fmt: skip
     evaluation = replace(evaluation, scorecard=card, scores=scores, comparison=compared)
@@ -104,10 +106,12 @@ def _measures(names: list[str], details: int) -> pd.DataFrame:
 
 def _bridge(names: list[str]) -> pd.DataFrame:
     steps = {"opening": 1e7, "new": 3e5, "grown": 4e5, "shrunk": -1e5, "closing": 1.06e7}
-    size = {branch: 1.0 for branch in names} | {WHOLE_BANK: float(len(names))}
+    size = dict.fromkeys(names, 1.0) | {WHOLE_BANK: float(len(names))}
     rows = [("today", branch, step, 10.0 * share, amount * share)
             for branch, share in size.items() for step, amount in steps.items()]  # fmt: skip
-    return pd.DataFrame(rows, columns=["structure", "branch_id", "component", "customers", "amount"])
+    return pd.DataFrame(
+        rows, columns=["structure", "branch_id", "component", "customers", "amount"]
+    )
 
 
 def _migration() -> pd.DataFrame:

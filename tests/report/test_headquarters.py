@@ -19,7 +19,7 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports
 from stockcust_analysis.report.workbook import HEADER_ROW
-from stockcust_analysis.show import headquarters_tables
+from stockcust_analysis.show import headquarters_quality
 from stockcust_analysis.show.branch_tables import _OVERVIEW
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.labels import label, measure_words
@@ -116,6 +116,6 @@ def test_a_restated_figure_is_listed_with_both_readings() -> None:
     measures.loc[place, "value"] = 195.0  # the branch has 200
     before = replace(now, quarter=Quarter.parse("2026Q2"), measures=measures)
     page = headquarters_page(small_review(issued=before), language="zh")
-    shown = headquarters_tables.restatements_table(page)
+    shown = headquarters_quality.restatements_table(page)
     assert shown is not None
     assert shown.rows == (("2026Q2", "001支行", "客户数 · 有资产客户", "195", "200"),)

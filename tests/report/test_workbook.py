@@ -97,7 +97,9 @@ def test_there_is_a_sheet_per_question(written: Path) -> None:
                      "集中度", "指标长表", "数据质量", "网点报告", "口径"]  # fmt: skip
 
 
-def test_the_same_review_gives_the_same_bytes(review: Review, written: Path, tmp_path: Path) -> None:
+def test_the_same_review_gives_the_same_bytes(
+    review: Review, written: Path, tmp_path: Path
+) -> None:
     """No time and no chance gets into the file."""
     again = tmp_path / "again.xlsx"
     write_workbook(again, headquarters_page(review, language="zh"), status="issued")
