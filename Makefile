@@ -9,7 +9,7 @@ OUT ?= reports
 # The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help report test format lock clean
+.PHONY: help report test test-slow format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
@@ -17,11 +17,14 @@ help: ## Show what can be made
 report: $(VENV)/.ready ## One PDF per branch: DATA=data/sample QUARTER=2026Q3 OUT=reports
 	$(BIN)/stockcust report $(DATA) --quarter $(QUARTER) --out $(OUT)
 
-test: $(VENV)/.ready-test ## Style, types and all tests
+test: $(VENV)/.ready-test ## Style, types and all quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
+
+test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
+	$(BIN)/python -m pytest -m slow
 
 format: $(VENV)/.ready-test ## Put the code in order
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ StockcustError (ValueError)          catch this to catch all
 ├── UsageError                       a wrong argument: unknown quarter, branch, column, option
 ├── PolicyError                      a rule file that cannot be followed
 ├── BankDataError                    the extracts break the contract; every problem at once
+├── EngineError                      the database or cluster failed while it was computing
 └── ReportError                      a page could not be made
     ├── OutputError                  files cannot be written: disk full, folder read-only
     ├── NotebookError                a notebook lacks its parameters cell, or a cell failed
@@ -53,6 +54,10 @@ class BankDataError(StockcustError):
     def __reduce__(self) -> tuple[type[BankDataError], tuple[str, tuple[object, ...]]]:
         """Survive pickling, so that a worker process can hand the error to its parent."""
         return (type(self), (str(self), self.problems))
+
+
+class EngineError(StockcustError):
+    """The database, cluster or disk under the tables failed while it was computing."""
 
 
 class ReportError(StockcustError):

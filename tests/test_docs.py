@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import doctest
 import re
+from configparser import ConfigParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from stockcust_analysis.cli import cli
@@ -45,3 +48,37 @@ def test_every_command_has_help(name: str) -> None:
     for option in cli.commands[name].params:
         if isinstance(option, click.Option):
             assert option.help or option.show_default, f"{name} {option.name}"
+
+
+SCHEDULES = sorted((ROOT / "examples" / "schedule").iterdir())
+
+
+@pytest.mark.parametrize("path", SCHEDULES, ids=lambda path: path.name)
+def test_scheduled_commands_are_commands(path: Path) -> None:
+    """Every `stockcust …` in the schedulers' examples has only options that there are."""
+    raw = path.read_bytes()
+    text = raw.decode("utf-16" if raw[:2] == b"\xff\xfe" else "utf-8")
+    if path.suffix == ".py":
+        compile(text, path.name, "exec")
+    for name, words in re.findall(
+        r"(?:stockcust(?:\.exe)?|COMMAND\}) (report|evaluate) ([^>\n)]*)", text
+    ):
+        options = {word for parameter in cli.commands[name].params for word in parameter.opts}
+        used = re.findall(r"--[a-z-]+", words)
+        assert used
+        assert set(used) <= options, path.name
+
+
+def test_the_schedulers_files_are_well_formed() -> None:
+    """The task, the job and the timer are files that their schedulers can read."""
+    folder = ROOT / "examples" / "schedule"
+    task = ElementTree.parse(folder / "stockcust-report.xml").getroot()
+    days = task.iter("{http://schemas.microsoft.com/windows/2004/02/mit/task}Day")
+    assert [int(day.text or 0) for day in days] == list(range(1, 22))
+    job = yaml.safe_load((folder / "kubernetes.yaml").read_text(encoding="utf-8"))
+    assert job["spec"]["completions"] == 8
+    assert "/8 " in job["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    for name in ("stockcust-report.service", "stockcust-report.timer"):
+        unit = ConfigParser(strict=True)
+        unit.read(folder / name, encoding="utf-8")
+        assert unit.has_section("Unit")

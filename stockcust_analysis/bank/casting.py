@@ -17,8 +17,8 @@ _SQL_TYPES = {
     Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
-_TRUE = ("true", "t", "1", "y", "yes", "是")
-_FALSE = ("false", "f", "0", "n", "no", "否")
+TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
+FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 
 
 def sql_type(kind: Kind) -> str:
@@ -44,8 +44,8 @@ def typed(column: Column, header: str, source_type: str, codes: Mapping[str, str
         return _date(text, header, source_type)
     if column.kind is Kind.FLAG:
         return (
-            f"(CASE WHEN lower({text}) IN {_sql_list(_TRUE)} THEN true "
-            f"WHEN lower({text}) IN {_sql_list(_FALSE)} THEN false END)"
+            f"(CASE WHEN lower({text}) IN {_sql_list(TRUE_WORDS)} THEN true "
+            f"WHEN lower({text}) IN {_sql_list(FALSE_WORDS)} THEN false END)"
         )
     if column.kind in (Kind.MONEY, Kind.INTEGER, Kind.NUMBER):
         return _number(text, header, source_type, wanted)

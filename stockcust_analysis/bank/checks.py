@@ -6,16 +6,15 @@ resembles an allowed one, never another cell: cells hold customers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 import duckdb
 
 from stockcust_analysis.bank import casting
-from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.files import ENDINGS, RawFile, literal, quoted
+from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table, table
+from stockcust_analysis.bank.files import RawFile, literal, quoted
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import did_you_mean
@@ -28,36 +27,36 @@ def rows_view(table_name: str) -> str:
     return quoted(f"{table_name} rows")
 
 
-def missing_table(contract: Table, folder: Path) -> list[Problem]:
-    """Complain about a required table without a file."""
-    if not contract.required:
-        return []
-    stems = [
-        path.name.split(".")[0] for path in folder.iterdir() if path.name.lower().endswith(ENDINGS)
-    ]
-    close = did_you_mean(contract.name, stems)
-    remedy = (
-        f"Deliver {contract.name}.csv, .parquet or .xlsx, or name its file in the mapping.{close}"
-    )
-    return [Problem(contract.name, "", "no file holds this table", remedy)]
+def missing_tables(
+    delivered: Collection[str], there: Iterable[str], *, holder: str = "table"
+) -> list[Problem]:
+    """Complain about required tables that no file or table holds, of those that are there."""
+    problems = []
+    for contract in TABLES:
+        if contract.required and contract.name not in delivered:
+            close = did_you_mean(contract.name, there)
+            wanted = contract.name + (".csv, .parquet or .xlsx" if holder == "file" else "")
+            remedy = f"Deliver {wanted}, or name its {holder} in the mapping.{close}"
+            problems.append(Problem(contract.name, "", f"no {holder} holds this table", remedy))
+    return problems
 
 
 def headers(
-    contract: Table, raw: Sequence[RawFile], names: Mapping[str, str]
+    contract: Table, columns: Sequence[Collection[str]], names: Mapping[str, str]
 ) -> tuple[list[Problem], list[dict[str, str]]]:
-    """Match each file's headers to contract columns; complain about missing and doubtful ones."""
+    """Match each file's columns to the contract's; complain about missing and doubtful ones."""
     problems: dict[Problem, None] = {}
     matched = []
-    for file in raw:
+    for file in columns:
         found: dict[str, str] = {}
-        for header in file.columns:
+        for header in file:
             name = names.get(header)
             if name is not None and name in found:
                 what = f"headers '{found[name]}' and '{header}' both mean this column"
                 problems[Problem(contract.name, name, what, "Keep one.")] = None
             elif name is not None:
                 found[name] = header
-        spare = [header for header in file.columns if header not in names]
+        spare = [header for header in file if header not in names]
         problems.update(dict.fromkeys(_absent(contract, found, spare)))
         matched.append(found)
     return list(problems), matched
@@ -166,7 +165,7 @@ def _cell_tests(
         condition = f"{value} NOT IN ({', '.join(map(literal, column.allowed))})"
         wrong_if(condition, f"unknown {column.name}", remedy)
     if column.minimum is not None:
-        wrong_if(f"{value} < {column.minimum}", f"less than {column.minimum}", _mend_sign(column))
+        wrong_if(f"{value} < {column.minimum}", f"less than {column.minimum}", mend_sign(column))
     return tests
 
 
@@ -177,12 +176,13 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     query = (
         f"SELECT DISTINCT {test.value} FROM ({file.scan}) WHERE {test.wrong} ORDER BY 1 LIMIT 50"
     )
-    unknown = [code for (code,) in connection.sql(query).fetchall()]
+    unknown = [code for (code,) in connection.sql(query).fetchall() if code]
     close = [(code, did_you_mean(code, test.column.allowed)) for code in unknown]
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 
 
-def _mend_sign(column: Column) -> str:
+def mend_sign(column: Column) -> str:
+    """Say what to do about an amount that is too small."""
     if column.name.startswith("aum"):
         return "Overdrafts and loans belong in loan_balance; assets are never negative."
     return "Correct the sign or the value."
@@ -201,8 +201,13 @@ def _duplicate_keys(
     ).fetchall()[0]
     if not rows:
         return []
-    what, remedy = f"the key ({', '.join(contract.key)}) occurs twice", "Keep one row for each key."
-    return [Problem(contract.name, "", what, remedy, rows, _places(first, files))]
+    return [key_twice(contract, rows, _places(first, files))]
+
+
+def key_twice(contract: Table, rows: int, first: tuple[str, ...] = ()) -> Problem:
+    """Complain about rows whose key another row has."""
+    what = f"the key ({', '.join(contract.key)}) occurs twice"
+    return Problem(contract.name, "", what, "Keep one row for each key.", rows, first)
 
 
 def between_tables(
@@ -221,38 +226,61 @@ def between_tables(
     return problems
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Where a column leads: the target's keys beside ours, and what to say of those that miss."""
+
+    target: str
+    ours: tuple[str, ...]
+    theirs: tuple[str, ...]
+    what: str
+    remedy: str
+
+
+def reference_of(contract: Table, column: Column) -> Reference:
+    """Return where a column that refers to another table leads; dates of both must agree."""
+    assert column.references is not None
+    target, target_column = column.references
+    both = "as_of" in contract.column_names and "as_of" in table(target).column_names
+    shared = ("as_of",) if both else ()
+    return Reference(
+        target,
+        (*shared, column.name),
+        (*shared, target_column),
+        f"not in {target}.{target_column}" + (" at the same as_of" if both else ""),
+        f"Deliver the missing {target}, or correct the column.",
+    )
+
+
 def _dangling(
     connection: duckdb.DuckDBPyConnection, contract: Table, column: Column, files: Sequence[str]
 ) -> list[Problem]:
-    assert column.references is not None
-    target, target_column = column.references
-    shared = [
-        k for k in ("as_of",) if k in table(target).column_names and k in contract.column_names
-    ]
-    ours = ", ".join(map(quoted, [*shared, column.name]))
-    theirs = ", ".join(map(quoted, [*shared, target_column]))
-    what = f"not in {target}.{target_column}" + (" at the same as_of" if shared else "")
-    remedy = f"Deliver the missing {target}, or correct the column."
+    reference = reference_of(contract, column)
+    ours, theirs = (", ".join(map(quoted, keys)) for keys in (reference.ours, reference.theirs))
     condition = (
-        f"{quoted(column.name)} IS NOT NULL AND ({ours}) NOT IN (SELECT ({theirs}) FROM {target})"
+        f"{quoted(column.name)} IS NOT NULL "
+        f"AND ({ours}) NOT IN (SELECT ({theirs}) FROM {reference.target})"
     )
-    return _rows_where(connection, contract.name, column.name, condition, what, remedy, files)
+    told = reference.what, reference.remedy
+    return _rows_where(connection, contract.name, column.name, condition, *told, files)
 
 
-# column, condition under which it is wrong, what to say, what to do
-_DATE_RULES = (
-    ("as_of", "as_of <> last_day(as_of)", "not the last day of a month", "Use month ends."),
-    ("last_active_on", "last_active_on > as_of", "later than as_of", "Correct the date."),
-    ("relationship_since", "relationship_since > as_of", "later than as_of", "Correct the date."),
-    ("valid_to", "valid_to < valid_from", "earlier than valid_from", "Correct the dates."),
+# column, how it must not stand to the other column, what to say, what to do
+DATE_ORDER = (
+    ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
+    ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
+    ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
 )
+MONTH_END = ("not the last day of a month", "Use month ends.")
 
 
 def _date_order(
     connection: duckdb.DuckDBPyConnection, name: str, columns: Sequence[str], files: Sequence[str]
 ) -> list[Problem]:
+    rules = [("as_of", "as_of <> last_day(as_of)", *MONTH_END)]
+    rules += [(c, f"{c} {sign} {other}", what, do) for c, sign, other, what, do in DATE_ORDER]
     problems = []
-    for column, condition, what, remedy in _DATE_RULES:
+    for column, condition, what, remedy in rules:
         if column in columns:
             problems += _rows_where(connection, name, column, condition, what, remedy, files)
     return problems

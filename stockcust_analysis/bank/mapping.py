@@ -1,9 +1,10 @@
-"""A bank's own words: which file is which table, which header which column, which code which code.
+"""A bank's own words: which table is which, which header which column, which code which code.
 
 ```toml
 name = "青禾农村商业银行"                   # optional; printed in the header of every page
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
+table = "dm.cust_snapshot"               # in a database; default: customers
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
@@ -29,6 +30,7 @@ class TableMapping:
     """How one table of the bank reads in the contract's words."""
 
     file: str | None = None
+    table: str | None = None
     columns: Dictionary[str, str] = field(default_factory=dict)
     codes: Dictionary[str, Dictionary[str, str]] = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
 
 def _complaints(entry: Dictionary[str, Any], contract: Table) -> list[str]:
     columns = contract.column_names
-    found = _unknown("key", entry, ("file", "columns", "codes"))
+    found = _unknown("key", entry, ("file", "table", "columns", "codes"))
     found += _unknown("contract column", entry.get("columns", {}).values(), columns)
     found += _unknown("contract column", entry.get("codes", {}), columns)
     for name, codes in entry.get("codes", {}).items():

@@ -41,6 +41,14 @@ def main() -> None:
         error.show()
         code = BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. Run the same command again to go on.", err=True)
-        code = INTERRUPTED
+        code = _interrupted()
+    except RuntimeError as error:
+        if "Query interrupted" not in str(error):  # what DuckDB makes of Ctrl-C in a query
+            raise
+        code = _interrupted()
     sys.exit(code or 0)
+
+
+def _interrupted() -> int:
+    click.echo("Interrupted. Run the same command again to go on.", err=True)
+    return INTERRUPTED

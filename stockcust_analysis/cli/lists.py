@@ -20,14 +20,16 @@ from stockcust_analysis.cli import options
 @options.LANGUAGE
 @options.POLICY
 @options.MAPPING
+@options.MEMORY
 @options.OUT
 def worklists(
-    data: Path,
+    data: str,
     as_of: datetime,
     branches: tuple[str, ...],
     language: Literal["zh", "en"],
     policy: str,
     mapping: Path | None,
+    memory_limit: str,
     out: Path,
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
@@ -37,7 +39,7 @@ def worklists(
 
     day = as_of.date()
     folder = out / "worklists" / day.isoformat()
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         files = make_worklists(
             bank,
             as_of=day,

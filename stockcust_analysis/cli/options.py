@@ -6,11 +6,17 @@ from pathlib import Path
 
 import click
 
-DATA = click.argument("data", type=click.Path(path_type=Path))
+DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
     "--mapping",
     type=click.Path(path_type=Path),
     help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
+)
+MEMORY = click.option(
+    "--memory-limit",
+    default="60%",
+    show_default=True,
+    help="What DuckDB may use before it spills to disk: 4GB, or a share of the machine.",
 )
 QUARTER = click.option(
     "--quarter", required=True, help="Quarter to report, such as 2026Q3, or `latest`."

@@ -59,13 +59,18 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
 @options.LANGUAGE
 def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> None:
     """Print the traps that the scorecard of policy NAME steps into: warnings, not errors."""
+    from stockcust_analysis.measures.codebook import defined_measures, measure_definition
     from stockcust_analysis.policy import load_policy
     from stockcust_analysis.policy.lint import lint as lint_rules
+
+    def named(key: str) -> str:
+        known = key in defined_measures()
+        return str(getattr(measure_definition(key), language)) if known else key
 
     rules = load_policy(name)
     found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
     for warning in found:
-        click.echo(warning.told(language))
+        click.echo(warning.told(language, named))
     if not found:
         click.echo(f"{name}: no trap found.")
 

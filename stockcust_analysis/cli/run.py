@@ -77,15 +77,16 @@ def sample(
 @click.command()
 @options.DATA
 @options.MAPPING
-def check(data: Path, mapping: Path | None) -> None:
-    """Check the extracts in DATA against the contract; every problem at once."""
+@options.MEMORY
+def check(data: str, mapping: Path | None, memory_limit: str) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
     from stockcust_analysis.bank.source import open_bank
 
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         for name in bank.columns:
-            click.echo(f"  {name:<18} {bank.table(name).shape[0]:>9,} rows")
+            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
-        click.echo(f"{data} meets the contract. Quarters: {quarters}.")
+        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 
 
 @click.command()
@@ -93,17 +94,24 @@ def check(data: Path, mapping: Path | None) -> None:
 @options.QUARTER
 @options.POLICY
 @options.MAPPING
+@options.MEMORY
 @options.FIRST
 @options.OUT
 def evaluate(
-    data: Path, quarter: str, policy: str, mapping: Path | None, first_quarter: bool, out: Path
+    data: str,
+    quarter: str,
+    policy: str,
+    mapping: Path | None,
+    memory_limit: str,
+    first_quarter: bool,
+    out: Path,
 ) -> None:
     """Compute the measures of every branch in DATA; no pages."""
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.report.plan import ReportOptions
     from stockcust_analysis.report.quarter import write_evaluation
 
-    with open_bank(data, mapping=mapping) as bank:
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         asked = ReportOptions(
             quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter
         )
@@ -164,10 +172,12 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
 )
 @options.POLICY
 @options.MAPPING
+@options.MEMORY
 @options.FIRST
 @options.OUT
 def report(
-    data: Path, quarter: str, mapping: Path | None, out: Path, plan: bool, **asked: Any
+    data: str, quarter: str, mapping: Path | None, memory_limit: str, out: Path, plan: bool,
+    **asked: Any,
 ) -> None:  # fmt: skip
     """Make every branch's PDF and headquarters' tables from the extracts in DATA.
 
@@ -183,7 +193,7 @@ def report(
     with (
         working_folder() as scratch,
         all_temporary_files_in(scratch),
-        open_bank(data, mapping=mapping) as bank,
+        open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
     ):
         options = ReportOptions(quarter=_resolved(bank, quarter), **asked)
         if plan:

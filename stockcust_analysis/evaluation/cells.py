@@ -38,6 +38,8 @@ class _Wanted:
     base: str
     key: str
     compared: bool
+    sized: bool
+    """Whether its contributors and largest amounts are told."""
 
     @property
     def numerator(self) -> str:
@@ -65,6 +67,7 @@ def cell_table(
     measures: pd.DataFrame,
     quarter: str,
     rule: ComparisonRule,
+    amounts: bool = True,
 ) -> pd.DataFrame:
     """Return the cell facts of every branch and of the whole bank.
 
@@ -79,6 +82,9 @@ def cell_table(
         Such as "2026Q3".
     rule : ComparisonRule
         Which measures are compared, and where amounts are winsorised.
+    amounts : bool
+        Whether to tell the money measures that are not compared too; without them a quarter has
+        what movements need, and no contributors or largest amounts.
 
     Returns
     -------
@@ -91,7 +97,7 @@ def cell_table(
         do not add up to the branch).
     """
     known = measures[(measures["quarter"] == quarter) & (measures["member"] == "")]
-    tables = [_of_table(facts, questions, rule, known) for facts, questions in asked]
+    tables = [_of_table(facts, questions, rule, known, amounts) for facts, questions in asked]
     told = [table for table in tables if len(table)]
     if not told:
         return pd.DataFrame(columns=CELL_COLUMNS)
@@ -103,14 +109,14 @@ def cell_table(
 
 
 def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
-              measures: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
+              measures: pd.DataFrame, with_amounts: bool) -> pd.DataFrame:  # fmt: skip
     """Return the cell facts of all questions about one table."""
-    wanted, columns = _wanted(facts, questions, rule)
+    wanted, columns = _wanted(facts, questions, rule, with_amounts)
     if not wanted:
         return pd.DataFrame()
     strata = [name for name in STRATA if name in facts.collect_schema().names()]
     each = facts.select("branch_id", **columns)
-    amounts = list(dict.fromkeys(one.numerator for one in wanted if one.is_money))
+    amounts = list(dict.fromkeys(one.numerator for one in wanted if one.sized))
     spread = [one for one in wanted if one.needs_spread]
     terms = capped(
         each, [Term(one.numerator, one.denominator) for one in spread], share=rule.winsorised_at
@@ -124,7 +130,7 @@ def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
 
 
 def _wanted(
-    facts: Facts, questions: Sequence[Question], rule: ComparisonRule
+    facts: Facts, questions: Sequence[Question], rule: ComparisonRule, with_amounts: bool
 ) -> tuple[list[_Wanted], dict[str, nw.Expr]]:
     """Return the measures of money and those compared, and the columns they are made of."""
     compared = {(one.name, one.customer_base) for one in rule.measures}
@@ -135,8 +141,9 @@ def _wanted(
             key, sums_of = f"{place}_{base}", question.columns(facts, base)
             for ratio in question.ratios:
                 stands = ratio.denominator is not None and (ratio.measure, base) in compared
-                one = _Wanted(ratio, base, key, stands)
-                if stands or one.is_money:
+                sized = with_amounts and ratio.numerator.endswith("_cents")
+                one = _Wanted(ratio, base, key, stands, sized)
+                if stands or one.sized:
                     wanted.append(one)
                     columns[one.numerator] = sums_of[ratio.numerator]
                 if stands:
@@ -149,7 +156,7 @@ def _rows(one: _Wanted, wide: pd.DataFrame, spread: Sequence[_Wanted], terms: Se
     """Return one measure's rows of every branch and of the whole bank."""
     table = pd.DataFrame({"measure": one.ratio.measure, "base": one.base}, index=wide.index)
     table["dimension"], table["member"] = (one.ratio.labels or (("", ""),))[0]
-    if one.is_money:
+    if one.sized:
         names = ("contributors", "largest", "second_largest")
         table[list(names)] = wide[[f"{name}|{one.numerator}" for name in names]].to_numpy()
         table[["largest", "second_largest"]] /= 100

@@ -31,7 +31,6 @@ from stockcust_analysis.evaluation.changes import (
     pair_questions,
 )
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.fitting import fitted
 from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
@@ -110,7 +109,8 @@ def evaluate(
     """
     target = Quarter.parse(quarter)
     told = _quarters_told(bank, target, first_quarter)
-    rules, left_out = _fitted(bank, load_policy(policy), target, paired=target.previous in told)
+    rules = load_policy(policy)
+    _check(bank, rules, target, paired=target.previous in told)
     quarters = {each: _told_of(bank, rules, each, today=target) for each in told}
     now, before = quarters[target], quarters.get(target.previous)
     present = _branches(now.answered)
@@ -129,7 +129,7 @@ def evaluate(
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts={**policy_facts(rules, bank), "left_out": left_out},
+        policy_facts=policy_facts(rules, bank),
         measures=measures,
         lorenz=_lorenz(now.steps, target),
         co_holding=_co_holding(now.snapshot.customers, target, rules),
@@ -152,21 +152,21 @@ class _Told:
     answered: list[Answer]
 
 
-def _fitted(
-    bank: Bank, policy: Policy, target: Quarter, *, paired: bool
-) -> tuple[Policy, list[dict[str, str]]]:
-    """Return the policy as far as the bank can be asked; all that is wrong with it is one error."""
+def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
+    """Raise one error for all in which the policy does not fit the bank."""
     asked = _questions(bank, policy)
     asked += service_questions(policy) if has_managers(bank) else []
     asked += pair_questions(policy) if paired else []
     told = [(one.ratios, one.bases) for one in asked]
     told += [(ratios, (FUNDED,)) for ratios in (*concentration_asked().values(), AUM_CHANGE)]
-    offers, targets = offered(told), targets_of(bank, target)
-    rules, left_out = fitted(policy, offers=offers, targets=targets)
     customers = lazily(bank.snapshot("customers", as_of=target.end))
-    branches = branches_of(bank, collected(customers.select("branch_id").unique())["branch_id"])
-    check_policy_against(rules, offers=offers, branches=branches, targets=targets)
-    return rules, left_out
+    present = collected(customers.select("branch_id").unique())["branch_id"]
+    check_policy_against(
+        policy,
+        offers=offered(told),
+        branches=branches_of(bank, present),
+        targets=targets_of(bank, target),
+    )
 
 
 def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
@@ -219,7 +219,7 @@ def _judged(
     cells = pd.concat(
         [
             cell_table(quarters[each].asked, measures=measures, quarter=str(each),
-                       rule=policy.comparison)
+                       rule=policy.comparison, amounts=each == target)
             for each in (target.previous, target) if each in quarters
         ],
         ignore_index=True,

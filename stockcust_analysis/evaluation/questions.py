@@ -66,7 +66,7 @@ _DISTRIBUTION = (
 )
 
 
-def questions(policy: Policy, *, openings: bool, managed: bool) -> list[Question]:
+def questions(policy: Policy, *, openings: bool = True, managed: bool = True) -> list[Question]:
     """Return the questions about all customers; some need openings or managers delivered."""
     value = f"{policy.dormancy.value}_cents"
     asked = [

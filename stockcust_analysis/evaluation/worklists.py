@@ -76,7 +76,7 @@ def bank_worklist_facts(
 
     Where the bank has customers of three months before, money that is leaving shows.
     """
-    days = _snapshots(bank)
+    days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
     before, today = cutoff(as_of, _MONTHS_BEFORE), structure or as_of
@@ -148,15 +148,6 @@ def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
     contacts = bank.table("contacts") if "contacts" in bank.columns else None
     facts = customer_facts(customers, holdings, policy=policy, as_of=day, contacts=contacts)
     return bank.keep(facts)
-
-
-def _snapshots(bank: Bank) -> set[date]:
-    """Return the days of which the bank has customers and holdings."""
-    customers, holdings = (
-        collected(lazily(bank.table(name)).select("as_of").unique())["as_of"]
-        for name in ("customers", "holdings")
-    )
-    return {day.date() for day in set(customers) & set(holdings)}
 
 
 def most_pressing(

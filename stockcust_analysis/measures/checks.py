@@ -7,8 +7,9 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.engines import collected
+from stockcust_analysis.bank.engines import count_rows as count_rows
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.frames import collected, flag
 
 _ADVICE = "Fill them or leave those rows out."
 
@@ -59,15 +60,6 @@ def require_labels(table: nw.LazyFrame[Any], names: Iterable[str], what: str) ->
     """Raise when a column to group by is empty in some rows: they would belong nowhere."""
     _raise_for(count_rows(table, {f"{name}|empty": nw.col(name).is_null() for name in names}),
                what, _ADVICE)  # fmt: skip
-
-
-def count_rows(table: nw.LazyFrame[Any], conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
-    """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
-    if not conditions:
-        return {}
-    flags = table.select(**{name: flag(condition) for name, condition in conditions.items()})
-    counted = collected(flags.select(nw.all().sum()))
-    return {name: int(values[0] or 0) for name, values in counted.items()}
 
 
 def _raise_for(counts: Mapping[str, int], what: str, advice: str) -> None:

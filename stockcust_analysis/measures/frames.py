@@ -16,10 +16,10 @@ from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.engines import Frame as Frame
+from stockcust_analysis.bank.engines import collected as collected
+from stockcust_analysis.bank.engines import flag as flag
 from stockcust_analysis.errors import UsageError
-
-Frame: TypeAlias = Any
-"""A table of any engine that Narwhals knows: pandas, Polars, DuckDB, Ibis, PySpark, …"""
 
 Groups: TypeAlias = str | Sequence[str] | None
 
@@ -79,11 +79,6 @@ def cents_of(amount: float) -> int:
     return int((Decimal(str(amount)) * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def flag(condition: nw.Expr) -> nw.Expr:
-    """Return a condition as 0 and 1; unknown is 0."""
-    return condition.fill_null(False).cast(nw.Int64)
-
-
 def day(frame: nw.LazyFrame[Any], name: str) -> nw.Expr:
     """Return a column of dates ready to compare; pandas keeps plain dates as objects."""
     kind = frame.collect_schema()[name]
@@ -113,13 +108,6 @@ def sums(
     table, keys = keyed(frame, by)
     named = table.select(*keys, **columns).group_by(*keys).agg(*(nw.col(c).sum() for c in columns))
     return named.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
-
-
-def collected(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
-    """Return a small result as lists; Polars and DuckDB need no pyarrow for it."""
-    kind = frame.implementation
-    stays = kind.is_polars() or kind.is_pandas_like()
-    return (frame.collect() if stays else frame.collect("pandas")).to_dict(as_series=False)
 
 
 def table_of(columns: Mapping[str, list[Any]], given: Frame) -> Frame:

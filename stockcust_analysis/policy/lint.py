@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -46,12 +46,17 @@ class LintWarning(NamedTuple):
     detail: str = ""
     reason: str = ""
 
-    def told(self, language: Literal["zh", "en"]) -> str:
-        """Return the warning in words."""
+    def told(
+        self, language: Literal["zh", "en"], named: Callable[[str], str] = lambda name: name
+    ) -> str:
+        """Return the warning in words; `named` gives an indicator's or a group's own words."""
         known = lints()[self.lint]
-        words = {"zh": (known.zh, "已知悉："), "en": (known.en, "Overridden: ")}[language]
-        parts = [f"{self.subject}: {words[0]}", self.detail, self.reason and words[1] + self.reason]
-        return " ".join(filter(None, parts))
+        colon, comma, kept = {"zh": ("：", "、", "已知悉："), "en": (": ", ", ", "Overridden: ")}[
+            language
+        ]
+        subject = comma.join(map(named, self.subject.split(", ")))
+        trap = subject + colon + str(getattr(known, language))
+        return " ".join(filter(None, [trap, self.detail, self.reason and kept + self.reason]))
 
 
 @cache

@@ -82,7 +82,7 @@ def write_manifest(
             "parameters": {name: getattr(options, name) for name in _PARAMETERS},
             "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
-            "inputs": {file.name: file.sha256 for file in bank.inputs},
+            "inputs": {one.name: one.fingerprint for one in bank.inputs},
             "notebook": sha256(notebook_path(options.notebook)),
             "packages": package_versions(),
             "code": package_digest(),

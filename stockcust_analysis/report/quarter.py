@@ -21,7 +21,14 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.headquarters import write_headquarters
 from stockcust_analysis.report.manifest import write_manifest
-from stockcust_analysis.report.plan import ReportOptions, counts, finished, page_jobs, plan_pages
+from stockcust_analysis.report.plan import (
+    RECORDS,
+    ReportOptions,
+    counts,
+    finished,
+    page_jobs,
+    plan_pages,
+)
 from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
@@ -222,7 +229,10 @@ def _finish(
     failed: dict[str, str],
 ) -> PageResult:
     """Write headquarters' files and the manifest of everything that is finished."""
-    remove_unfinished(folder)
+    for place in (folder, folder / RECORDS):
+        remove_unfinished(place)
+    for left in folder.glob(".evaluation*"):
+        shutil.rmtree(left, ignore_errors=True)
     evaluation = ready.evaluation
     headquarters = write_headquarters(
         evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,

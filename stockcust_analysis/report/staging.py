@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.manifest import digest_of, package_digest, package_versions
 from stockcust_analysis.report.slices import save_slices
@@ -48,7 +49,8 @@ def staged(
     if bank.inputs and stamp.get("made_from") == made_from:
         return Staged(known, stamp["slices"], open_evaluation(known), is_new=False)
     computed = evaluate(bank, quarter=quarter, policy=policy, first_quarter=first_quarter)
-    computed.save(beside)
+    lists, outcomes = worklist_tables(bank, quarter=computed.quarter, policy=load_policy(policy))
+    replace(computed, worklists=lists, outcomes=outcomes).save(beside)
     evaluation = open_evaluation(beside)  # pages are made from what is written, and so are slices
     slices = save_slices(evaluation, beside)
     write_json(beside / _STAMP, {"made_from": made_from, "slices": slices})
@@ -81,7 +83,7 @@ def _made_from(bank: Bank, quarter: str, policy: str, first_quarter: bool) -> st
     return digest_of(
         {
             "bank": bank.name,
-            "inputs": {file.name: file.sha256 for file in bank.inputs},
+            "inputs": {one.name: one.fingerprint for one in bank.inputs},
             "quarter": quarter,
             "policy": load_policy(policy).digest,
             "first_quarter": first_quarter,

@@ -152,7 +152,7 @@ def test_what_is_not_there_is_said(tiny_bank: TinyBank, tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
     """Closing a bank removes the converted copies it made."""
     bank = open_bank(tiny_bank(branches=BRANCHES.encode("gbk")))
-    scratch = Path(bank._scratch.name)
+    scratch = bank._engine.scratch.path  # type: ignore[attr-defined]
     assert list(scratch.glob("*.csv"))
     bank.close()
     assert not scratch.exists()

@@ -93,14 +93,18 @@ def test_paule_mandel_against_a_root_finder() -> None:
         assert paule_mandel(value, variance)[1] == pytest.approx(expected, abs=1e-7)
 
 
-def test_no_overdispersion_without_evidence() -> None:
+@pytest.mark.parametrize("chance", [0.5, 0.06, 0.04])
+def test_no_overdispersion_without_evidence(chance: float) -> None:
     """A spread that chance makes in more than one case of twenty widens no limit."""
-    variance = np.ones(30)
     value = np.linspace(-1, 1, 30)
-    for factor in (1.0, 3.0):
-        spread = float(((factor * value - 0) ** 2).sum())
-        _, tau2 = overdispersion(factor * value, variance)
-        assert (tau2 > 0) == (chi2.sf(spread, 29) <= 0.05)
+    value *= np.sqrt(chi2.isf(chance, 29) / (value @ value))
+    mean, tau2 = overdispersion(value, np.ones(30))
+    assert mean == pytest.approx(0, abs=1e-12)
+    assert (tau2 > 0) == (chance < 0.05)
+
+
+def test_one_branch_alone_is_its_own_centre() -> None:
+    """A group of one has no spread."""
     assert overdispersion([3.0], [1.0]) == (3.0, 0.0)
 
 

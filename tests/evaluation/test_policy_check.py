@@ -24,7 +24,10 @@ from stockcust_analysis.policy import (
 )
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered([*questions(load_policy()), *service_questions(load_policy())])
+OFFERS = offered(
+    (one.ratios, one.bases)
+    for one in (*questions(load_policy()), *service_questions(load_policy()))
+)
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
@@ -104,7 +107,7 @@ def test_peers_that_cannot_be_found(rule: ComparisonRule, message: str) -> None:
 
 def test_what_a_bank_has_no_data_for_is_no_problem() -> None:
     """Without a quarter before, without managers and without any plan the policy still holds."""
-    few = offered(questions(load_policy()))
+    few = offered((one.ratios, one.bases) for one in questions(load_policy()))
     check_policy_against(load_policy(), offers=few, branches=named(), targets=NO_TARGETS)
 
 

@@ -222,6 +222,8 @@ def test_missing_data(missing: Any, points: float, rank: float, note: str) -> No
     assert row["note"] == f"no_value {missing}"
     assert row["points"] == 0
     assert row["weight"] == (0.0 if missing == "left_out" else 40.0)
+    other = table[(table["branch_id"] == "A") & (table["indicator"] == "multi_product_share")]
+    assert other["weight"].item() == (100.0 if missing == "left_out" else 60.0)
 
 
 def test_too_little_data_is_no_score() -> None:

@@ -62,6 +62,8 @@ def test_a_reason_is_printed_and_hides_nothing() -> None:
     assert warning.reason == "board 2026"
     assert warning.told("en").endswith("Use an average. Overridden: board 2026")
     assert warning.told("zh").endswith("应改用日均。 已知悉：board 2026")
+    twins = LintWarning("correlated", "a, b")
+    assert twins.told("en", str.upper).startswith("A, B: Two indicators go together")
 
 
 def test_every_trap_has_words_and_a_source() -> None:
@@ -80,6 +82,6 @@ def test_the_command_prints_traps_and_is_no_error(tmp_path: Any) -> None:
     )
     result = CliRunner().invoke(cli, ["policy", "lint", str(own), "--language", "en"])
     assert result.exit_code == 0
-    assert result.output.startswith("aum_average_quarter: A volume that holds deposits is ranked")
+    assert result.output.startswith("Quarter-average AUM: A volume that holds deposits is ranked")
     clean = CliRunner().invoke(cli, ["policy", "lint"])
     assert clean.output == "rural_commercial_bank: no trap found.\n"

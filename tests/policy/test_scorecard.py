@@ -125,7 +125,13 @@ def test_each_quarter_has_its_theme() -> None:
 
 @pytest.mark.parametrize(
     ("limits", "message"),
-    [({"smallest_cell": 1}, "at least 2"), ({"two_largest": 0.0}, "above 0 up to 1")],
+    [
+        ({"smallest_cell": 1}, "at least 2"),
+        ({"two_largest": 0.0}, "above 0 up to 1"),
+        ({"amount_protection": 0.1}, "must lie from 0.176"),
+        ({"amount_protection": 1.0}, "to below 1"),
+        ({"lorenz_customers": 49}, "ten times smallest_cell"),
+    ],
 )
 def test_limits_must_withhold_something(limits: dict[str, float], message: str) -> None:
     """A cell limit of one customer, or a share of nothing, protects nobody."""

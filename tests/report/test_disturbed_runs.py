@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.bank.sample import make_bank, write_bank
 from tests.report.small_notebooks import small_notebook
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, write_tiny_bank
 
 pytestmark = [
     pytest.mark.slow,
@@ -33,13 +33,32 @@ PAGE = (
 KILLS = 20
 
 
+def small_bank(branches: int) -> dict[str, str]:
+    """Return the tables of a bank with one customer in each branch, in two quarters."""
+    numbers = range(1, branches + 1)
+    days = ("2026-06-30", "2026-09-30")
+    heads = [text.splitlines()[0] for text in (BRANCHES, CUSTOMERS, HOLDINGS)]
+    rows = (
+        [f"B{n:03},支行{n},东区,township" for n in numbers],
+        [
+            f"{day},C{n},B{n:03},personal,2020-01-05,2026-06-01,{n}000.00,{n}000.00"
+            for day in days
+            for n in numbers
+        ],
+        [f"{day},A{n},C{n},demand_deposit,{n}000.00" for day in days for n in numbers],
+    )
+    tables = ("\n".join([head, *lines, ""]) for head, lines in zip(heads, rows, strict=True))
+    return dict(zip(("branches", "customers", "holdings"), tables, strict=True))
+
+
 class Runs:
     """A bank of ten branches, and the command line run on it in a process of its own."""
 
     def __init__(self, folder: Path, *cells: str) -> None:
         self.bank, self.temporary = folder / "bank", folder / "tmp"
         self.temporary.mkdir(parents=True)
-        write_bank(make_bank(branches=10, customers=1000), self.bank)
+        self.bank.mkdir()
+        write_tiny_bank(self.bank, **small_bank(10))
         self.notebook = small_notebook(folder / "branch_report.ipynb", *cells)
 
     def start(self, out: Path, *more: str) -> subprocess.Popen[str]:
@@ -142,8 +161,11 @@ def test_twenty_kills_change_nothing(
     assert runs.left_behind() == []
 
 
-def test_an_interrupt_ends_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
-    """Ctrl-C in the middle of a long cell: exit code 130, nothing left, finished pages kept."""
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupt_ends_the_run_and_the_next_goes_on(tmp_path: Path, asked: int) -> None:
+    """Broken off in the middle of a long cell: exit code 130, nothing left, finished pages kept."""
+    if signal.getsignal(asked) == signal.SIG_IGN:
+        pytest.skip("these tests run in the background, where Ctrl-C is not heard")
     slow = f"import pathlib, time\nif not pathlib.Path({str(tmp_path / 'go')!r}).exists():\n"
     slow += "    time.sleep({'B001': 0, 'B002': 0}.get(branch_id, 600))"
     runs, out = Runs(tmp_path / "runs", slow), tmp_path / "out"
@@ -152,7 +174,7 @@ def test_an_interrupt_ends_the_run_and_the_next_goes_on(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while len(list(records.glob("[!.]*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(asked)
     said, _ = run.communicate(timeout=30)
     assert run.returncode == 130, said
     assert "Interrupted. Run the same command again to go on." in said

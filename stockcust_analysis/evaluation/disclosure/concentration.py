@@ -84,7 +84,7 @@ def thinned_lorenz(
     Points at the top are left out until the group above the last one does not hang on two
     customers.
     """
-    tenths = lorenz["customer_share"] * _DECILES
+    tenths = lorenz["customer_share"].astype(float) * _DECILES
     thin = lorenz[np.isclose(tenths, tenths.round())]
     funded = measures[(measures["base"] == "funded") & ~measures["withheld"]]
     table = thin.merge(_largest(funded, facts), on=_KEYS[:2])

@@ -20,19 +20,19 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, eye_array, hstack
-from scipy.sparse.csgraph import connected_components
 
+from stockcust_analysis.evaluation.disclosure.groups import Groups, Matrix, parts_of
 from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, Numbers
 
 Batches = list[list[int]]
 _LARGEST_BATCH = 10
 _HUB = 12  # printed so often that it is withheld only when nothing else helps
+_WIDEST = 12  # so many other branches protect one that its batches could not
 _MOVED = 1e-6
-_IDLE = 1e-3  # cost of moving what is withheld anyway: enough to keep the tables simple
 _WISH = 0.1  # cost of a cell short of protection that others may yet give it
 _SHORT = 1e4  # cost of a cell short of protection that has its turn
+_TURNS = (_WISH, _WISH, _SHORT, _SHORT, _SHORT, _SHORT)
+_LAST_TURNS = (_SHORT, _SHORT)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Problem:
     """
 
     values: Numbers
-    equations: csr_array
+    equations: Matrix
     branch: Indices
     printed: Numbers
     upwards: Numbers
@@ -97,113 +97,122 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     """
     sensitive = (problem.upwards > 0) | (problem.downwards > 0)
     withheld = (sensitive | problem.gone) & (problem.printed > 0) & ~problem.fixed
-    exposed = sensitive & problem.fixed
-    for place, batch in enumerate(batches_of(branches)):
-        member = np.isin(problem.branch, [-1, *batch]) & ~problem.fixed
-        # Three batches suffice for the bank's own cells: nobody is in all of them.
-        asked = sensitive & member & ((problem.branch >= 0) | (place < 3))
+    dear = (problem.branch < 0) | (problem.printed >= _HUB)
+    free = ~problem.fixed & (withheld | ~dear | (problem.printed == 0))
+    state = _State(problem, withheld, sensitive & problem.fixed, parts_of(problem.equations, free))
+    asked = sensitive & ~problem.fixed
+    late = np.zeros_like(asked)
+    for batch in batches_of(branches):
+        late |= state.search(batch, asked & np.isin(problem.branch, batch))
+    for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
+        open_ = late & (problem.branch == branch)
+        for half in _halves(problem, branch, branches):
+            state.search([branch, *half], open_, yielding=True)
+    # The bank's own small cells move with those of any branch.
+    state.search(list(range(branches)), asked & (problem.branch < 0), yielding=True)
+    return state.withheld, state.exposed
+
+
+def _halves(problem: Problem, branch: int, branches: int) -> tuple[list[int], list[int]]:
+    """Return two sets of other branches, none in both, of those that have most to give."""
+    of_branch = problem.branch >= 0
+    sizes = np.bincount(
+        problem.branch[of_branch], np.abs(problem.values[of_branch]), minlength=branches
+    )
+    order = np.argsort(-sizes, kind="stable").tolist()
+    others = [other for other in order if other != branch][: 2 * _WIDEST]
+    return others[::2], others[1::2]
+
+
+@dataclass
+class _State:
+    """What is withheld and what is exposed so far.
+
+    `part` numbers the connected parts of what may move cheaply, -1 where a cell stands still.
+    """
+
+    problem: Problem
+    withheld: Flags
+    exposed: Flags
+    part: Indices
+
+    def search(self, batch: list[int], asked: Flags, *, yielding: bool = False) -> Flags:
+        """Protect cells by moving a batch; return those that could not be.
+
+        Only where `yielding` may the dear cells and the bank's be withheld for it.
+        """
+        of_batch = (self.problem.branch < 0) | np.isin(self.problem.branch, batch)
+        wanted = np.unique(self.part[asked & (self.part >= 0)])
+        missed = self._searched(of_batch & np.isin(self.part, wanted), asked, yielding)
+        if yielding and missed.any():
+            missed = self._searched(of_batch & ~self.problem.fixed, missed, yielding)
+            self.exposed |= missed
+        return missed
+
+    def _searched(self, member: Flags, asked: Flags, last: bool) -> Flags:
+        """Protect cells by moving some; return those that could not be."""
         cells = np.flatnonzero(member)
-        search = _Search(problem.within(cells), withheld[cells], asked[cells])
-        search.run()
-        withheld[cells] = search.withheld
-        exposed[cells] |= search.open.any(axis=0)
-    return withheld, exposed
+        search = _Search(self.problem.within(cells), self.withheld[cells], asked[cells])
+        search.run(last)
+        self.withheld[cells] = search.withheld
+        missed = asked.copy()
+        missed[cells] = search.open.any(axis=0)
+        return missed
 
 
 class _Search:
-    """The search in one batch: what is withheld so far, and who is protected in which direction."""
+    """The search in one batch: what is withheld so far, and who is protected in which direction.
+
+    `open` has two rows, upwards and downwards: True where a cell is not protected yet.
+    """
 
     def __init__(self, problem: Problem, withheld: Flags, asked: Flags) -> None:
         self.problem, self.withheld = problem, withheld.copy()
-        # Two rows: upwards and downwards.
         self.need = np.stack([problem.upwards, problem.downwards])
         self.open = asked & (self.need > 0)
 
-    def run(self) -> None:
-        """Protect every cell, dear ones standing still as long as that is possible."""
-        dear = (self.problem.printed >= _HUB) | (self.problem.branch < 0)
-        self._protect(~dear | self.withheld | (self.problem.printed == 0))
-        self._protect(np.ones(len(dear), bool))
+    def run(self, last: bool) -> None:
+        """Protect all at once as far as possible; the last time, the rest one by one."""
+        groups = Groups.of(self.problem.equations, self.problem.values, self.problem.signed)
+        for turn, short in enumerate(_LAST_TURNS if last else _TURNS):
+            self._move(groups, self._mixed(groups, turn), short)
+        tried = np.full((2, len(groups.part)), not last)
+        while (goals := groups.needs(self.need * self.open) * ~tried).any():
+            goals = _first_of_each(groups.part, goals)
+            self._move(groups, goals, _SHORT)
+            tried |= goals > 0
 
-    def _protect(self, free: Flags) -> None:
-        """Take one cell of every connected part in turn, the most demanding first."""
-        part = _parts(self.problem.equations, free)
-        hopeless = np.zeros_like(self.open)
-        for turn in range(self.open.size):
-            open_ = self.open & ~hopeless & free
-            if not open_.any():
-                break
-            first = _first_of_each(part, np.where(open_, self.need, 0))
-            wished = self._wishes(turn, free & np.isin(part, part[first[1]]))
-            reached = self._move(first, wished, part)
-            hopeless[first[0][~reached], first[1][~reached]] = True
-
-    def _wishes(self, turn: int, free: Flags) -> Flags:
-        """Return in which direction each unprotected cell should move if that costs nothing."""
-        mixed = (np.arange(len(free)) * 2654435761 + (turn // 2) * 40503) >> 7
+    def _mixed(self, groups: Groups, turn: int) -> Numbers:
+        """Return the needs of all groups that have one, some upwards, some downwards."""
+        needs = groups.needs(self.need * self.open)
+        mixed = (np.arange(needs.shape[1]) * 2654435761 + (turn // 2) * 40503) >> 7
         upwards = (mixed + turn) % 2 == 0
-        upwards = np.where(self.open[0] & self.open[1], upwards, self.open[0])
-        return self.open & free & np.stack([upwards, ~upwards])
+        both = (needs > 0).all(axis=0)
+        return needs * np.where(both, np.stack([upwards, ~upwards]), True)
 
-    def _move(self, goals: tuple[Indices, Indices], wishes: Flags, part: Indices) -> Flags:
+    def _move(self, groups: Groups, goals: Numbers, short: float) -> None:
         """Find another table that reaches the goals, and withhold what differs in it."""
-        wishes[:, goals[1]] = False
-        wishes[goals] = True
-        short = np.full(wishes.shape, _WISH)
-        short[goals] = _SHORT
-        kept = np.flatnonzero(np.isin(part, part[goals[1]]))
-        move = np.zeros(len(part))
-        move[kept] = self._solved(kept, wishes[:, kept], short[:, kept])
-        moved = np.stack([move, -move])
+        if not goals.any():
+            return
+        price = groups.sums(np.where(self.withheld, 0, self.problem.printed))
+        move = groups.solved(goals, price, short)
+        slack = _MOVED * np.maximum(1, goals)
+        reached = np.stack([move, -move]) >= goals - slack
+        if not reached[goals > 0].all():
+            # What was out of reach must not cost anything.
+            move = groups.solved(goals * reached, price, short)
+        moved = groups.of_cells(move)
         slack = _MOVED * np.maximum(1, self.need)
-        reached = moved[goals] >= (self.need - slack)[goals]
-        good = np.isin(part, part[goals[1]][reached])
-        self.open &= ~(good & (moved >= self.need - slack))
-        self.withheld |= good & (np.abs(move) > _MOVED) & (self.problem.printed > 0)
-        return reached
-
-    def _solved(self, cells: Indices, wishes: Flags, short: Numbers) -> Numbers:
-        """Return the cheapest move of the cells that comes closest to the wishes."""
-        sign, place = np.nonzero(wishes)
-        need = self.need[sign, cells[place]]
-        values, size, goals = self.problem.values[cells], len(cells), len(place)
-        cost = np.where(self.withheld[cells], 0, self.problem.printed[cells]) + _IDLE
-        known = ~self.problem.signed[cells]
-        down = np.where(known & (values >= 0), values, np.inf)
-        up = np.where(known & (values < 0), -values, np.inf)
-        equations = self.problem.equations[:, cells]
-        equations = equations[np.diff(equations.indptr) > 0]
-        pick = csr_array((2.0 * sign - 1, (np.arange(goals), place)), shape=(goals, size))
-        nothing = csr_array((equations.shape[0], goals))
-        found = linprog(
-            np.concatenate([cost, cost, short[sign, place]]),
-            A_ub=hstack([pick, -pick, -eye_array(goals)]).tocsc(),
-            b_ub=-need,
-            A_eq=hstack([equations, -equations, nothing]).tocsc(),
-            b_eq=np.zeros(equations.shape[0]),
-            bounds=np.column_stack([np.zeros(2 * size + goals), np.concatenate([up, down, need])]),
-            method="highs",
-        )
-        return np.zeros(size) if found.x is None else found.x[:size] - found.x[size : 2 * size]
+        self.open &= np.stack([moved, -moved]) < self.need - slack
+        self.withheld |= (np.abs(moved) > _MOVED) & (self.problem.printed > 0)
 
 
-def _first_of_each(part: Indices, need: Numbers) -> tuple[Indices, Indices]:
-    """Return direction and cell of the largest need in every part that has one."""
-    sign, cell = np.nonzero(need)
-    order = np.lexsort((sign, cell, -need[sign, cell], part[cell]))
-    _, first = np.unique(part[cell[order]], return_index=True)
-    return sign[order[first]], cell[order[first]]
-
-
-def _parts(equations: csr_array, free: Flags) -> Indices:
-    """Return the connected part of every cell when only free ones move; others are alone, -1."""
-    cells = np.flatnonzero(free)
-    matrix = equations[:, cells]
-    rows, columns = matrix.shape
-    ends = np.append(matrix.indptr, np.full(columns, matrix.nnz))
-    entries = np.ones(matrix.nnz), matrix.indices + rows, ends
-    graph = csr_array(entries, shape=(rows + columns, rows + columns))
-    _, group = connected_components(graph, directed=False)
-    part = np.full(len(free), -1)
-    part[cells] = group[rows:]
-    return part
+def _first_of_each(part: Indices, needs: Numbers) -> Numbers:
+    """Return only the largest need in every connected part."""
+    sign, group = np.nonzero(needs)
+    order = np.lexsort((sign, group, -needs[sign, group], part[group]))
+    _, first = np.unique(part[group[order]], return_index=True)
+    kept = sign[order[first]], group[order[first]]
+    told = np.zeros_like(needs)
+    told[kept] = needs[kept]
+    return told

@@ -9,7 +9,7 @@ see to be the same is thereby the same here, whether or not anybody has declared
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -24,6 +24,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+_NO_CHANCE = 10  # branches in which two numbers that are not zero agree are one number
 PARTS = ("n", "numerator", "denominator")
 PRINTED = {
     "measures": PARTS,
@@ -118,15 +119,30 @@ def _measure_numbers(measures: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for part in PARTS:
         kept = rows[~total] if part == "denominator" else rows
         names = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
-        place = {"table": "measures", "row": kept.index, "column": part, "value": kept[part]}
+        place: dict[str, Any] = {
+            "table": "measures",
+            "row": kept.index,
+            "column": part,
+            "value": kept[part],
+        }
         yield kept[names].assign(kind="measure", part=part, **place)
 
 
 def _own_numbers(table: pd.DataFrame, name: str, first: str, second: str) -> Iterator[pd.DataFrame]:
     """Return the numbers of a table with a shape of its own, its labels as those of a measure."""
     for part in PRINTED[name]:
-        key = {"kind": name, "dimension": table[first], "member": table[second], "measure": name}
-        place = {"table": name, "row": table.index, "column": part, "value": table[part]}
+        key: dict[str, Any] = {
+            "kind": name,
+            "dimension": table[first],
+            "member": table[second],
+            "measure": name,
+        }
+        place: dict[str, Any] = {
+            "table": name,
+            "row": table.index,
+            "column": part,
+            "value": table[part],
+        }
         yield table[["quarter", "branch_id"]].assign(**key, base="all", part=part, **place)
 
 
@@ -151,9 +167,8 @@ def _pair_numbers(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def quantities_of(numbers: pd.DataFrame) -> tuple[Quantities, Indices, Indices]:
     """Return the numbers as columns by block, and the block and column of every number."""
-    block, blocks = pd.MultiIndex.from_frame(numbers[["quarter", "branch_id"]]).factorize(sort=True)
-    names = pd.MultiIndex.from_frame(numbers[list(Key._fields)])
-    column, columns = names.factorize(sort=True)
+    block, blocks = _numbered(numbers[["quarter", "branch_id"]])
+    column, columns = _numbered(numbers[list(Key._fields)])
     keys = tuple(Key(*map(str, name)) for name in columns)
     money = np.array([is_money(key) for key in keys])
     amounts = numbers["value"].to_numpy(float)
@@ -163,20 +178,63 @@ def quantities_of(numbers: pd.DataFrame) -> tuple[Quantities, Indices, Indices]:
     return Quantities(blocks, keys, values, np.ones(len(keys), bool)), block, column
 
 
-def same_columns(given: Quantities, rows: Indices) -> Indices:
-    """Return, per column, the first column that agrees with it in every block that both have.
+def _numbered(labels: pd.DataFrame) -> tuple[Indices, pd.MultiIndex]:
+    """Return the rows of labels as numbers, and what each number stands for, sorted."""
+    numbers, distinct = pd.MultiIndex.from_frame(labels).factorize(sort=True)
+    return numbers.astype(np.int64), pd.MultiIndex.from_tuples(distinct)
 
-    They must agree in `rows`, empty or not; a column of the whole bank alone is like no other.
+
+def named(key: Key, name: str) -> Key:
+    """Return the number that a declared relation calls `name`, on the base of another number.
+
+    >>> named(Key("measure", "", "", "multi_product_share", "funded", "numerator"),
+    ...       "product_count_share[4+]")[1:4]
+    ('families_held', '4+', 'product_count_share')
+    """
+    label, _, member = name.rstrip("]").partition("[")
+    measure, _, part = label.partition(".")
+    found = key._replace(measure=measure, part=part or "numerator")
+    return found._replace(dimension="families_held", member=member) if member else found
+
+
+def label(key: Key) -> str:
+    """Return what a number is called in the declared relations."""
+    return key.measure if key.part == "numerator" else f"{key.measure}.{key.part}"
+
+
+def _told_elsewhere(key: Key) -> Key:
+    """Return the number that this one is, by declaration."""
+    declared = relations()
+    if key.kind == "bridge":
+        measure = "customers" if key.part == "customers" else "aum_period_end"
+        return (
+            Key("measure", "", "", measure, "all", "numerator") if key.member == "closing" else key
+        )
+    same = declared["same"].get(label(key))
+    if key.part == "n" or (key.part == "denominator" and key.measure in declared["of_customers"]):
+        same = same or "customers"
+    if same is None:
+        return key
+    whole = key.part != "numerator"
+    return named(key._replace(dimension="", member="") if whole else key, same)
+
+
+def same_columns(given: Quantities, rows: Indices) -> Indices:
+    """Return, per column, the first column that is the same number.
+
+    Declared to be the same and nowhere different; or, declared or not, alike in every block that
+    both have, among them `rows`, and not zero in so many branches that it cannot be chance.
     """
     first = np.arange(len(given.keys))
     filled, money = given.values.copy(), given.money
     looked_up = rows[given.of_branch[rows]]
-    alike: dict[tuple[bool, bytes], list[int]] = {}
+    alike: dict[Hashable, list[int]] = {}
     for column in np.argsort(~given.printed, kind="stable"):
-        if np.isnan(filled[looked_up, column]).all():
-            continue
-        bucket = alike.setdefault((bool(money[column]), filled[rows, column].tobytes()), [])
-        for other in bucket:
+        key = given.keys[column]
+        names: list[Hashable] = [_told_elsewhere(_told_elsewhere(key))]
+        if np.count_nonzero(np.nan_to_num(filled[looked_up, column])) >= _NO_CHANCE:
+            names.append((bool(money[column]), filled[rows, column].tobytes()))
+        for other in [one for name in names for one in alike.get(name, [])]:
             both = ~np.isnan(filled[:, other]) & ~np.isnan(filled[:, column])
             if (filled[both, other] == filled[both, column]).all():
                 first[column] = other
@@ -184,23 +242,26 @@ def same_columns(given: Quantities, rows: Indices) -> Indices:
                 filled[missing, other] = filled[missing, column]
                 break
         else:
-            bucket.append(int(column))
+            for name in names:
+                alike.setdefault(name, []).append(int(column))
     return first
 
 
-def openings(given: Quantities, now: str, before: str) -> dict[int, int]:
-    """Return which columns of this quarter are, branch by branch, columns of the one before."""
-    at = {name: given.rows_of(name) for name in (now, before)}
-    branches = {name: given.blocks[rows].get_level_values(1) for name, rows in at.items()}
-    common = branches[now].intersection(branches[before])
-    here, there = (at[name][branches[name].get_indexer(common)] for name in (now, before))
-    money = given.money
-    known: dict[tuple[bool, bytes], int] = {}
-    for column in np.flatnonzero(~np.isnan(given.values[there]).any(axis=0)):
-        if given.values[there, column].any():
-            known.setdefault((bool(money[column]), given.values[there, column].tobytes()), column)
-    told = ((c, (bool(money[c]), given.values[here, c].tobytes())) for c in range(len(given.keys)))
-    return {column: known[key] for column, key in told if len(common) and key in known}
+def openings(given: Quantities) -> dict[int, int]:
+    """Return which columns of this quarter are columns of the one before, branch by branch."""
+    column = {key: place for place, key in enumerate(given.keys)}
+    declared, found = relations()["openings"], {}
+    for key, place in column.items():
+        then = key
+        if key.kind == "bridge" and key.member == "opening":
+            then = _told_elsewhere(key._replace(dimension="closing", member="closing"))
+        elif key.kind == "measure" and label(key) in declared:
+            then = named(key, declared[label(key)])
+        elif key.kind == "opening":
+            then = key._replace(kind="measure")
+        if then != key and then in column:
+            found[place] = column[then]
+    return found
 
 
 def members(keys: Sequence[Key]) -> dict[Key, list[int]]:
@@ -208,5 +269,5 @@ def members(keys: Sequence[Key]) -> dict[Key, list[int]]:
     found: dict[Key, list[int]] = {}
     for column, key in enumerate(keys):
         if key.kind == "measure" and key.dimension:
-            found.setdefault(key._replace(member=""), []).append(column)
+            found.setdefault(key._replace(member="", dimension=""), []).append(column)
     return found

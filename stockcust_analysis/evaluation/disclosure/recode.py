@@ -53,12 +53,12 @@ def merged_tiers(
     """Return the tiers to merge, and the name of the tier each is merged into.
 
     The highest goes first, into the one below it; a merged tier keeps the lower one's border and
-    is called "… and above". Raises PolicyError when the policy merges a tier that it does not
-    have, the lowest one, or one that is not at the top.
+    is called "… and above". Raises PolicyError when the policy would merge a tier below one that
+    it would not, or all of them.
     """
     names = [str(tier["name"]) for tier in tiers]
-    top = names[len(names) - len(rule.merged_tiers) :]
-    if sorted(top) != sorted(rule.merged_tiers) or len(names) == len(rule.merged_tiers):
+    top = [name for name in names if name in rule.merged_tiers]
+    if top != names[len(names) - len(top) :] or len(top) == len(names):
         raise PolicyError(
             f"disclosure: merged_tiers must be the highest tiers, and not all of them: "
             f"{', '.join(rule.merged_tiers)} of {', '.join(names)}."
@@ -106,8 +106,7 @@ def _merged_measures(measures: pd.DataFrame, names: Mapping[str, str]) -> pd.Dat
     summed = told["measure"].isin(relations()["summed_denominators"])
     told["denominator"] = told["whole"].mask(summed, told["summed"])
     told["value"] = told["numerator"] / told["denominator"].where(told["denominator"] != 0)
-    place = rows.groupby(keys, sort=False).apply(lambda group: group.index[0], include_groups=False)
-    told.index = pd.Index(place.to_numpy())
+    told.index = pd.Index(rows.index[~rows.duplicated(keys)])
     kept = pd.concat([measures[~tier], told[list(measures.columns)]])
     return kept.sort_index().reset_index(drop=True)
 

@@ -11,6 +11,7 @@ from stockcust_analysis.evaluation.disclosure.quantities import (
     Indices,
     Key,
     Numbers,
+    label,
     relations,
 )
 from stockcust_analysis.evaluation.disclosure.system import System
@@ -49,7 +50,7 @@ def sensitive_cells(system: System, facts: pd.DataFrame, rule: DisclosureRule) -
     column = system.origin[:, 1]
     money = system.quantities.money[column]
     staff = np.array([_counts_staff(key) for key in system.quantities.keys], bool)[column]
-    few = ~staff & ~system.signed & (values >= 1) & (values < small)
+    few = ~staff & ~system.signed & system.used & (values >= 1) & (values < small)
     reason = np.where(money, _amount_reasons(system, facts, rule), np.where(few, 1, 0))
     free = rule.amount_protection * np.abs(values)
     upwards = np.where(reason > 0, np.where(money, free, small - values), 0.0)
@@ -79,7 +80,7 @@ def _amount_reasons(system: System, facts: pd.DataFrame, rule: DisclosureRule) -
     told = np.where(implied & without, _remaining(system, known, rule), told)
     told = np.where(system.signed, 0, told)
     told = np.where(few, 1, told)
-    return np.where(amounts == 0, 0, told)
+    return np.where((amounts == 0) | ~system.used, 0, told)
 
 
 def _known(system: System, facts: pd.DataFrame) -> _Known:
@@ -90,35 +91,43 @@ def _known(system: System, facts: pd.DataFrame) -> _Known:
     size = len(system.values)
     known = _Known(*(np.full(size, np.nan) for _ in range(3)))
     keys = system.quantities.keys
-    heads = relations()["heads"]
     column = {key: place for place, key in enumerate(keys)}
     for key, place in column.items():
-        counted = key._replace(
-            measure=heads.get(key.measure, ""),
-            part="customers" if key.kind in ("bridge", "migration") else "numerator",
-        )
-        counted = counted._replace(measure=key.kind) if key.kind != "measure" else counted
-        if counted in column and key.part not in ("n", "denominator", "customers"):
+        counted = _heads(key)
+        if counted is not None and counted in column:
             here, there = system.cell[:, place], system.cell[:, column[counted]]
             both = (here >= 0) & (there >= 0)
             known.contributors[here[both]] = system.values[there[both]]
-    names = ["dimension", "member", "measure", "base"]
-    block = system.quantities.blocks.get_indexer(
-        pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
-    )
-    told = [
-        column.get(Key("bridge" if row[0] == "bridge" else "measure", *row, part), -1)
-        for row in facts[names].astype(str).itertuples(index=False, name=None)
-        for part in ["amount" if row[0] == "bridge" else "numerator"]
-    ]
-    place = np.array(told, int)
-    cell = np.where((block >= 0) & (place >= 0), system.cell[block, place], -1)
-    kept = facts[cell >= 0]
-    cell = cell[cell >= 0]
+    cell, kept = _placed(system, facts[facts["contributors"].notna()])
     known.contributors[cell] = kept["contributors"]
     known.largest[cell] = np.rint(kept["largest"].astype(float) * 100)
     known.second[cell] = np.rint(kept["second_largest"].astype(float).fillna(0) * 100)
     return known
+
+
+def _placed(system: System, facts: pd.DataFrame) -> tuple[Indices, pd.DataFrame]:
+    """Return the cells that facts are given of, and these facts."""
+    column = {key: place for place, key in enumerate(system.quantities.keys)}
+    blocks = pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
+    block = system.quantities.blocks.get_indexer(blocks)
+    labels = facts[["dimension", "member", "measure", "base"]].astype(str)
+    keys = [
+        Key("bridge", member, member, "bridge", "all", "amount")
+        if dimension == "bridge"
+        else Key("measure", dimension, member, measure, base, "numerator")
+        for dimension, member, measure, base in labels.itertuples(index=False, name=None)
+    ]
+    place = np.array([column.get(key, -1) for key in keys], np.int64)
+    cell = np.where((block >= 0) & (place >= 0), system.cell[block, place], -1)
+    return cell[cell >= 0], facts[cell >= 0]
+
+
+def _heads(amount: Key) -> Key | None:
+    """Return the count that says how many customers an amount is of."""
+    if amount.part in ("amount", "opening_aum", "closing_aum"):
+        return amount._replace(part="customers")
+    measure = relations()["heads"].get(amount.measure)
+    return amount._replace(measure=measure) if measure and amount.part == "numerator" else None
 
 
 def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
@@ -135,7 +144,7 @@ def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
     whole[row[lone]] = matrix.indices[lone]
     part = ~lone & (whole[row] >= 0)
     pairs = np.concatenate(
-        [np.column_stack([whole[row[part]], matrix.indices[part]]), _steps(system)]
+        [np.column_stack([whole[row[part]], matrix.indices[part]]), _within(system)]
     )
     found = []
     for own in (known.largest, known.largest + known.second):
@@ -148,17 +157,24 @@ def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
     return found[0], found[1]
 
 
-def _steps(system: System) -> Indices:
-    """Return pairs of cells of the bridge: nobody's step is more than his opening or closing."""
-    column = {
-        key.member: place
-        for place, key in enumerate(system.quantities.keys)
-        if key.kind == "bridge" and key.part == "amount"
-    }
+def _within(system: System) -> Indices:
+    """Return pairs of cells, the second made of amounts that each are within one of the first.
+
+    Nobody's step of the bridge is more than his opening or closing.
+    """
+    keys = system.quantities.keys
+    column = {key: place for place, key in enumerate(keys)}
     pairs = [np.zeros((0, 2), int)]
-    for step, place in column.items():
-        whole = "closing" if step in ("new", "returned", "grown") else "opening"
-        if step not in ("opening", "closing"):
+    for key, place in column.items():
+        if key.kind == "bridge" and key.part == "amount":
+            arrives = key.member in ("new", "returned", "grown")
+            whole = key._replace(**dict.fromkeys(("dimension", "member"),
+                                                 "closing" if arrives else "opening"))  # fmt: skip
+        else:
+            whole = key._replace(
+                measure=relations()["within"].get(label(key), ""), base="all", part="numerator"
+            )
+        if whole in column and whole != key:
             cells = system.cell[:, [column[whole], place]]
             pairs.append(cells[(cells >= 0).all(axis=1)])
     return np.concatenate(pairs)

@@ -19,7 +19,9 @@ from stockcust_analysis.evaluation.disclosure.quantities import (
     Key,
     Numbers,
     Quantities,
+    label,
     members,
+    named,
     openings,
     relations,
     same_columns,
@@ -44,6 +46,13 @@ class System:
     signed: Flags
     equations: csr_array
 
+    @property
+    def used(self) -> Flags:
+        """Return which cells stand somewhere: an opening is the closing before it."""
+        used = np.zeros(len(self.values), bool)
+        used[self.cell[self.cell >= 0]] = True
+        return used
+
 
 def system_of(given: Quantities, quarter: str, previous: str) -> System:
     """Return the cells and equations of the quantities.
@@ -53,8 +62,7 @@ def system_of(given: Quantities, quarter: str, previous: str) -> System:
     quantities, found = _implied(_with_openings(given, quarter, previous))
     first = same_columns(quantities, quantities.rows_of(quarter))
     found = [_renamed(relation, first) for relation in found]
-    useful = _useful(quantities, first)
-    kept = {tuple(sorted(r.items())): r for r in found if r and all(useful[c] for c in r)}
+    kept = {tuple(sorted(r.items())): r for r in found if r}
     cell, values, origin = _cells(quantities, first, quarter, previous)
     rows = [*_in_blocks(cell, list(kept.values())), *_across_branches(quantities, cell, first)]
     declared = set(relations()["signed"])
@@ -104,40 +112,38 @@ _NEW = -1  # stands for the column that a relation adds: what remains, or the su
 
 
 def _rests(given: Quantities, column: Mapping[Key, int]) -> _Named:
-    """Yield complements, the wider base's other customers, totals of dimensions, closings."""
+    """Yield complements, the wider base's other customers, totals of dimensions."""
     declared = relations()
     wider, money = dict(declared["bases"]), given.money
     for key, place in column.items():
         if key.kind != "measure":
             continue
         denominator = column.get(key._replace(part="denominator"), -1)
-        if key.part == "numerator" and denominator >= 0:
-            closing = key.measure in declared["signed"]
-            if key.measure not in (*declared["means"], *declared["staff"]):
-                sign = 1 if closing else -1
-                yield key._replace(part=f"{'sum' if closing else 'rest'}"), {
-                    denominator: 1, place: sign, _NEW: -1,
-                }  # fmt: skip
+        is_part = key.measure not in {*declared["means"], *declared["staff"], *declared["signed"]}
+        if key.part == "numerator" and denominator >= 0 and is_part:
+            yield key._replace(part="rest"), {denominator: 1, place: -1, _NEW: -1}
         n = column.get(key._replace(part="n"), -1)
         plain = not key.dimension and key.measure not in declared["staff"]
         if key.part == "denominator" and n >= 0 and plain and not money[place]:
             yield key._replace(part="rest of n"), {n: 1, place: -1, _NEW: -1}
-        if key.base in wider:
+        if key.base in wider and key.part == "numerator":
             whole = column.get(key._replace(base=wider[key.base]), -1)
             if whole >= 0:
                 yield key._replace(part=f"rest {key.part}"), {whole: 1, place: -1, _NEW: -1}
     for name, places in members(given.keys).items():
-        yield name._replace(part=f"sum {name.part}"), {**dict.fromkeys(places, 1), _NEW: -1}
+        whole = column.get(named(name, declared["totals"].get(label(name), "")), -1)
+        if whole >= 0:
+            yield name._replace(part="total"), {**dict.fromkeys(places, -1), whole: 1}
 
 
 def _declared(column: Mapping[Key, int]) -> _Named:
     """Yield the declared sums, in every base and member that has all of their parts."""
     for relation in relations()["sums"]:
         for key in column:
-            if key.kind == "measure" and _name(key) == relation["whole"]:
+            if key.kind == "measure" and label(key) == relation["whole"]:
                 parts = {_NEW: -1} if "?" in relation["parts"] else {}
                 parts |= {
-                    column.get(_part(key, name.lstrip("-")), len(column)): 1
+                    column.get(named(key, name.lstrip("-")), len(column)): 1
                     if name[0] == "-"
                     else -1
                     for name in relation["parts"]
@@ -145,20 +151,6 @@ def _declared(column: Mapping[Key, int]) -> _Named:
                 }
                 if len(column) not in parts:
                     yield key._replace(part=f"rest {relation['parts']}"), {column[key]: 1, **parts}
-
-
-def _name(key: Key) -> str:
-    return key.measure if key.part == "numerator" else f"{key.measure}.{key.part}"
-
-
-def _part(whole: Key, name: str) -> Key:
-    """Return the key of a part by its declared name."""
-    name, _, member = name.partition("[")
-    measure, _, part = name.partition(".")
-    key = whole._replace(measure=measure, part=part or "numerator")
-    if not member:
-        return key
-    return key._replace(dimension="families_held", member=member.rstrip("]"))
 
 
 def _margins(given: Quantities, column: Mapping[Key, int]) -> _Named:
@@ -212,12 +204,6 @@ def _renamed(relation: Relation, first: Indices) -> Relation:
     return {column: coefficient for column, coefficient in told.items() if coefficient}
 
 
-def _useful(given: Quantities, first: Indices) -> Flags:
-    """Return which columns matter: a sum that is printed nowhere tells nobody anything."""
-    sums = np.array([key.part.startswith("sum") for key in given.keys])
-    return ~sums | given.printed[first]
-
-
 def _cells(
     given: Quantities, first: Indices, quarter: str, previous: str
 ) -> tuple[Indices, Numbers, Indices]:
@@ -234,15 +220,14 @@ def _cells(
     origin = np.column_stack([block, distinct[place]])
     told = values[origin[:, 0], origin[:, 1]]
     now, then = given.rows_of(quarter), given.rows_of(previous)
-    if len(then):
-        filled = Quantities(given.blocks, given.keys, values, given.printed)
-        names = given.blocks[then].get_level_values(1)
-        source = names.get_indexer(given.blocks[now].get_level_values(1))
-        pairs = [(n, then[s]) for n, s in zip(now, source, strict=True) if s >= 0]
-        for column, before in openings(filled, quarter, previous).items():
-            for row, old in pairs:
-                if cell[row, column] >= 0 and cell[old, first[before]] >= 0:
-                    cell[row, column] = cell[old, first[before]]
+    names = given.blocks[then].get_level_values(1)
+    source = names.get_indexer(given.blocks[now].get_level_values(1))
+    pairs = [(n, then[s]) for n, s in zip(now, source, strict=True) if s >= 0]
+    for place_now, place_then in openings(given).items():
+        for row, old in pairs:
+            opening, closing = int(cell[row, first[place_now]]), int(cell[old, first[place_then]])
+            if opening >= 0 and closing >= 0 and told[opening] == told[closing]:
+                cell[row, first[place_now]] = closing
     return cell[:, first], told, origin
 
 

@@ -27,7 +27,6 @@ from typing import Any, Final, cast
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-
 from nbclient.exceptions import DeadKernelError
 
 from stockcust_analysis.report.kernels.server import LARGEST_MESSAGE

@@ -189,6 +189,8 @@ def _withheld(
     names = sorted(set(branches) - {WHOLE_BANK})
     code = {name: number for number, name in enumerate(names)} | {WHOLE_BANK: -1}
     branch = np.array([code[name] for name in branches])[system.origin[:, 0]]
+    # The bank's total is worth as much as all the branches' parts of it.
+    printed = np.where(branch < 0, printed * len(names), printed)
     money = system.quantities.money[system.origin[:, 1]]
     withheld, exposed = np.zeros(len(printed), bool), np.zeros(len(printed), bool)
     for kind, unit in ((False, 1.0), (True, _CENTS)):

@@ -1,0 +1,177 @@
+"""A bank in a PostgreSQL database: the same answers, nothing carried away, a clear end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.engines import DatabaseEngine, Frame
+from stockcust_analysis.bank.sample import make_bank
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.cli import main
+from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.evaluation.results import Evaluation
+from tests.engines.banks import assert_same, evaluated
+from tests.engines.servers import PASSWORD, CountingWire, Server, postgres
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
+
+pytestmark = [
+    pytest.mark.slow,
+    # Ibis asks pandas for an option that pandas 4 will no longer have.
+    pytest.mark.filterwarnings("ignore:The 'future.infer_string' option:DeprecationWarning"),
+]
+
+
+def tiny() -> dict[str, pd.DataFrame]:
+    """Return the tiny bank as frames."""
+    texts = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS}
+    return {name: pd.read_csv(StringIO(text), dtype="str") for name, text in texts.items()}
+
+
+@pytest.fixture(scope="module")
+def wired(server: Server) -> tuple[Evaluation, int, list[int]]:
+    """Evaluate the sample in the database; return also bytes sent and rows of each answer."""
+    import psycopg
+
+    server.load(make_bank())
+    answers = (
+        "SELECT rows / calls FROM pg_stat_statements WHERE query ILIKE '%select%' "
+        "AND query NOT ILIKE 'create%' AND query NOT ILIKE 'insert%'"
+    )
+    with (
+        psycopg.connect(server.url(), autocommit=True) as watcher,
+        CountingWire(server.port) as wire,
+    ):
+        watcher.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        watcher.execute("SELECT pg_stat_statements_reset()")
+        evaluation = evaluated(server.url(wire.port))
+        rows = [int(row) for (row,) in watcher.execute(answers).fetchall()]
+    return evaluation, wire.received, rows
+
+
+def test_the_sample_is_the_same_in_postgresql(
+    wired: tuple[Evaluation, int, list[int]], sample_evaluation: Evaluation
+) -> None:
+    """PostgreSQL gives what the folder of files gives."""
+    assert_same(wired[0], sample_evaluation)
+
+
+def test_no_customer_row_leaves_the_database(wired: tuple[Evaluation, int, list[int]]) -> None:
+    """No answer has as many rows as a branch's curve for each branch, and all are small together.
+
+    The longest answer is the Lorenz curves': at most 101 points for each of 26 branches, where a
+    quarter has 12,000 customers and five quarters 61,488. A customer's number, branch and one
+    amount take some 20 bytes: 1.2 MB in all.
+    """
+    _, received, rows = wired
+    assert len(rows) > 50
+    assert max(rows) <= 101 * 26
+    assert received < 61_488 * 20
+
+
+def test_a_database_in_its_own_words(server: Server, tmp_path: Path) -> None:
+    """Tables of another schema, house headers and house codes are translated by the mapping."""
+    import psycopg
+
+    tables = tiny()
+    server.load(tables)
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        for statement in (
+            "DROP SCHEMA IF EXISTS dm CASCADE", "CREATE SCHEMA dm",
+            "ALTER TABLE customers SET SCHEMA dm", "ALTER TABLE dm.customers RENAME TO cust",
+            'ALTER TABLE dm.cust RENAME customer_id TO "客户编号"',
+            "UPDATE dm.cust SET customer_type = '01 ' WHERE customer_type = 'personal'",
+        ):  # fmt: skip
+            connection.execute(statement)
+    mapping = tmp_path / "house.toml"
+    mapping.write_text(
+        'name = "青禾银行"\n[tables.customers]\ntable = "dm.cust"\n'
+        '[tables.customers.columns]\n"客户编号" = "customer_id"\n'
+        '[tables.customers.codes.customer_type]\n"01" = "personal"\n',
+        encoding="utf-8",
+    )
+    with open_bank(server.url(), mapping=mapping) as bank:
+        assert bank.name == "青禾银行"
+        assert set(bank.columns) == {"branches", "customers", "holdings"}
+        kinds = bank.table("customers").customer_type.to_pandas().unique().tolist()
+        inputs = {one.name: one.fingerprint for one in bank.inputs}
+    assert sorted(kinds) == ["personal", "sole_trader"]
+    assert inputs["customers"] == f"postgresql://127.0.0.1:{server.port}/harvest: 7 rows"
+
+
+def test_what_is_wrong_there_comes_in_one_error(server: Server) -> None:
+    """The contract's checks are made in the database, and the password is in no message."""
+    tables = tiny()
+    tables["customers"].loc[0, "customer_type"] = "robot"
+    tables["holdings"].loc[1, "customer_id"] = "C9"
+    tables["holdings"].loc[2, "account_id"] = "A1"
+    tables["holdings"].loc[2, "as_of"] = "2026-06-30"
+    server.load(tables)
+    with pytest.raises(BankDataError) as caught:
+        open_bank(server.url())
+    message = str(caught.value)
+    assert "customers.customer_type: 1 row: unknown customer_type" in message
+    assert "holdings.customer_id: 1 row: not in customers.customer_id at the same as_of" in message
+    assert "holdings: 1 row: the key (as_of, account_id) occurs twice" in message
+    assert message.startswith("3 problems in 2 tables of postgresql://127.0.0.1:")
+    assert PASSWORD not in message
+
+
+def test_a_database_that_may_only_be_read(server: Server) -> None:
+    """Where no temporary table may be made the figures are the same, and a warning says why."""
+    server.load(tiny())
+    url = server.url() + "?options=-cdefault_transaction_read_only%3Don"
+    with open_bank(url) as bank, pytest.warns(UserWarning, match="no temporary tables"):
+        slow = bank.keep(bank.table("holdings"))
+    assert not isinstance(slow, tuple)
+
+
+def test_a_wrong_password_is_not_repeated(server: Server) -> None:
+    """Who cannot connect is told why, without the password that was tried."""
+    wrong = server.url().replace("Geheim", "Gehaim")
+    with pytest.raises(UsageError, match="password authentication failed") as caught:
+        open_bank(wrong)
+    assert "Gehaim" not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+@pytest.fixture
+def doomed() -> Iterator[Server]:
+    """Start a server that a test may kill."""
+    with postgres() as started:
+        started.load(tiny())
+        yield started
+
+
+def test_a_database_that_goes_away_ends_in_one_error(
+    doomed: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A server killed in mid-run: one message, exit code 2, no output, no password anywhere."""
+    keep, kept = DatabaseEngine.keep, []
+
+    def dying(engine: DatabaseEngine, frame: Frame) -> Frame:
+        kept.append(frame)
+        if len(kept) == 2:
+            doomed.kill()
+        return keep(engine, frame)
+
+    monkeypatch.setattr(DatabaseEngine, "keep", dying)
+    out = tmp_path / "reports"
+    command = ["stockcust", "evaluate", doomed.url(), "--quarter", "2026Q3", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr()
+    assert ended.value.code == 2
+    assert not out.exists()
+    assert "stopped answering" in told.err
+    assert len(told.err.splitlines()) == 1
+    assert PASSWORD not in told.out + told.err

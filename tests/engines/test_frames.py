@@ -1,0 +1,221 @@
+"""A bank given as frames, or as a DuckDB database: found, renamed, checked, refused."""
+
+from __future__ import annotations
+
+import builtins
+import doctest
+import re
+from datetime import date
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import narwhals.stable.v2 as nw
+import pandas as pd
+import polars as pl
+import pytest
+
+from stockcust_analysis.bank.database import without_secrets
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.periods import Quarter
+from tests.engines.banks import assert_same, evaluated, in_duckdb, in_pandas, in_polars
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
+
+PLACES = [in_pandas, in_polars, in_duckdb]
+_DATES = ["as_of", "relationship_since", "last_active_on"]
+
+
+def tiny() -> dict[str, pd.DataFrame]:
+    """Return the tiny bank as pandas reads it."""
+    texts = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS}
+    frames = {
+        name: pd.read_csv(StringIO(text), dtype={"branch_id": "str"})
+        for name, text in texts.items()
+    }
+    for frame in frames.values():
+        for name in set(_DATES) & set(frame):
+            frame[name] = pd.to_datetime(frame[name])
+    return frames
+
+
+def problems_of(source: Any) -> list[str]:
+    """Open a bank that must be refused, and return the problems as they are numbered."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(source)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_tables_columns_and_quarters_are_found(place: Any, tmp_path: Path) -> None:
+    """Every source tells its tables, the contract's columns among others, and its quarters."""
+    tables = tiny()
+    if place is in_pandas:  # the others' columns are typed by the contract
+        tables["branches"]["colour"] = "blue"
+    with open_bank(place(tables, tmp_path)) as bank:
+        assert set(bank.columns) == {"branches", "customers", "holdings"}
+        assert bank.columns["branches"] == ("branch_id", "name", "region", "type")
+        assert bank.quarters == (Quarter(2026, 2), Quarter(2026, 3))
+        september = nw.from_native(bank.snapshot("customers", as_of=date(2026, 9, 30))).lazy()
+        assert len(september.collect("pandas")) == bank.rows("customers") - 3 == 4
+        with pytest.raises(UsageError, match="unknown table 'contacts'"):
+            bank.table("contacts")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_same_faults_are_found_everywhere(place: Any, tmp_path: Path) -> None:
+    """Codes, empty cells, signs, keys, references and dates are checked on every engine alike."""
+    tables = tiny()
+    customers, holdings = tables["customers"], tables["holdings"]
+    customers.loc[0, "customer_type"] = "robot"
+    customers.loc[1, "aum_period_end"] = -1.0
+    customers.loc[2, "aum_average_quarter"] = float("nan")
+    customers.loc[3, "last_active_on"] = pd.Timestamp("2026-10-01")
+    customers.loc[5, "branch_id"] = "009"
+    customers.loc[6, "as_of"] = pd.Timestamp("2026-09-29")
+    holdings.loc[1, "account_id"] = "A1"
+    holdings.loc[2, "product"] = None
+    found = sorted(line.split(". ", 1)[1] for line in problems_of(place(tables, tmp_path)))
+    # Files and DuckDB tables have row numbers; others have none to name.
+    without_rows = [line.partition(" (first")[0].partition(" row")[0] for line in found]
+    assert without_rows == [
+        "customers.as_of: 1", "customers.aum_average_quarter: 1", "customers.aum_period_end: 1",
+        "customers.branch_id: 1", "customers.customer_type: 1", "customers.last_active_on: 1",
+        "holdings.customer_id: 1", "holdings.product: 1", "holdings: 1",
+    ]  # fmt: skip
+
+
+def test_a_missing_table_column_or_type_is_one_error() -> None:
+    """What is missing or of the wrong type stands in one list, with what may have been meant."""
+    tables = tiny()
+    tables["customers"] = tables["customers"].astype({"as_of": "str"})
+    tables["branches"] = tables["branches"].rename(columns={"region": "regoin"})
+    del tables["holdings"]
+    told = "\n".join(problems_of(tables))
+    assert "holdings: no table holds this table" in told
+    assert "branches.region: column is missing" in told
+    assert "Did you mean 'regoin'?" in told
+    assert "customers.as_of: the column's type is String, which does not hold a date" in told
+
+
+def test_objects_of_pandas_are_understood() -> None:
+    """Dates, Decimals and flags with gaps, which pandas keeps as objects, become what they are."""
+    tables = tiny()
+    customers = tables["customers"]
+    customers["as_of"] = customers["as_of"].dt.date.astype(object)
+    customers["aum_period_end"] = [Decimal(str(x)) for x in customers["aum_period_end"]]
+    customers["profile_complete"] = pd.Series([True, None, False] * 2 + [None], dtype=object)
+    customers["do_not_contact"] = ["是", "N", "0", "true", " ", None, "1"]
+    with open_bank(tables) as bank:
+        told = bank.table("customers")
+    assert told["as_of"].tolist()[0] == pd.Timestamp("2026-06-30")
+    assert told["aum_period_end"].sum() == pytest.approx(142_701.25)
+    assert told["profile_complete"].isna().sum() == 3
+    flags = [None if pd.isna(cell) else bool(cell) for cell in told["do_not_contact"]]
+    assert flags == [True, False, False, True, None, None, True]
+
+
+def test_numbers_that_are_names_and_blanks_are_text() -> None:
+    """A branch number kept as a number becomes text; blanks around text go, blank text is empty."""
+    tables = {name: pl.DataFrame(frame) for name, frame in tiny().items()}
+    number = pl.col("branch_id").cast(pl.Int64)
+    for name in ("branches", "customers"):
+        tables[name] = tables[name].with_columns(number)
+    padded = pl.lit("  ").alias("groups"), pl.col("customer_type") + "  "
+    tables["customers"] = tables["customers"].with_columns(*padded)
+    with open_bank(tables) as bank:
+        told = bank.table("customers").collect()
+    assert told["branch_id"].unique().sort().to_list() == ["1", "2"]
+    assert told["groups"].null_count() == 7
+    assert "personal" in told["customer_type"].to_list()
+
+
+def test_frames_of_several_engines_are_refused() -> None:
+    """Tables that could not be joined, that are no frames, or of no known name are refused."""
+    tables: dict[str, Any] = tiny()
+    with pytest.raises(UsageError, match="of one engine, given pandas, polars"):
+        open_bank(tables | {"branches": pl.DataFrame(tables["branches"])})
+    with pytest.raises(UsageError, match=r"must be frames, given .*list"):
+        open_bank({"branches": [1]})
+    with pytest.raises(UsageError, match="unknown table 'customer'"):
+        open_bank({"customer": tables["customers"]})
+    with pytest.raises(UsageError, match="cannot open a bank from int"):
+        open_bank(7)
+    with pytest.raises(UsageError, match="tables of duckdb cannot be opened"):
+        open_bank({"branches": duckdb.from_df(tables["branches"])})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The 'future.infer_string' option:DeprecationWarning")
+def test_ibis_tables_of_an_open_connection(tmp_path: Path) -> None:
+    """Tables of the analyst's own Ibis connection give the same; what was kept is dropped again."""
+    ibis = pytest.importorskip("ibis", reason="the extra [postgres] is not installed")
+    in_duckdb(tiny(), tmp_path)
+    backend = ibis.duckdb.connect()
+    names = ("branches", "customers", "holdings")
+    tables = {name: backend.read_parquet(str(tmp_path / f"{name}.parquet")) for name in names}
+    there = set(backend.list_tables())
+    assert_same(evaluated(tables), evaluated(tiny()))
+    assert set(backend.list_tables()) == there
+    backend.disconnect()
+
+
+def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
+    """Views count as tables, `tables` renames them, rows are named, and the file stays as it is."""
+    url = in_duckdb(tiny(), tmp_path)
+    path = Path(url.removeprefix("duckdb://"))
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("ALTER TABLE customers RENAME TO raw")
+        connection.execute("CREATE SCHEMA dm; CREATE VIEW dm.cust AS FROM raw")
+        connection.execute("CREATE TABLE bad AS FROM holdings; UPDATE bad SET balance = NULL")
+    before = path.read_bytes()
+    with open_bank(url, tables={"customers": "dm.cust"}) as bank:
+        bank.keep(bank.table("customers"))
+        assert [one.name for one in bank.inputs] == ["bank.duckdb"]
+    assert path.read_bytes() == before
+    with pytest.raises(BankDataError, match=r"7 rows \(first: 1, 2, 3\): the cell is empty"):
+        open_bank(url, tables={"customers": "dm.cust", "holdings": "bad"})
+
+
+def test_a_database_file_that_is_none_is_said(tmp_path: Path) -> None:
+    """No file, or a file of something else, is a usage error that names the file."""
+    with pytest.raises(UsageError, match=r"gone.duckdb' is not a DuckDB database file"):
+        open_bank(f"duckdb://{tmp_path / 'gone.duckdb'}")
+    other = tmp_path / "other.duckdb"
+    other.write_bytes(b"not a database" * 1000)
+    with pytest.raises(UsageError, match="cannot be opened as a DuckDB database"):
+        open_bank(f"duckdb://{other}")
+
+
+def test_a_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Ibis, or without a driver, the error holds the command that installs it."""
+    real = builtins.__import__
+
+    def without_ibis(name: str, *more: Any, **named: Any) -> Any:
+        if name == "ibis":
+            raise ModuleNotFoundError("No module named 'ibis'")
+        return real(name, *more, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without_ibis)
+    with pytest.raises(UsageError, match=r'pip install "stockcust_analysis\[postgres\]"'):
+        open_bank("postgresql://u:geheim@127.0.0.1/bank")
+    with pytest.raises(UsageError, match=r'pip install "ibis-framework\[mysql\]"') as caught:
+        open_bank("mysql://u:geheim@127.0.0.1/bank")
+    assert "geheim" not in str(caught.value)
+
+
+def test_the_page_shows_real_output() -> None:
+    """The session with frames in the how-to gives exactly the output printed there."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "use-a-database-or-spark.md"
+    text = re.sub(r"^```.*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+    session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner().run(session)
+    assert (result.attempted, result.failed) == (3, 0)
+
+
+def test_secrets_are_cut_from_urls() -> None:
+    """What stands in messages and manifests holds neither user, password nor options."""
+    url = "trino://ana:s%40crets@host:8080/hive/dm?password=more"
+    assert without_secrets(url) == "trino://host:8080/hive/dm"

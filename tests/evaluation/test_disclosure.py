@@ -1,0 +1,251 @@
+"""What is circulated tells nobody more than the policy allows: proved by attacking it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockcust_analysis.evaluation.disclosure import (
+    Circulated,
+    circulated,
+    circulated_comparison,
+    circulated_scorecard,
+    withhold,
+)
+from stockcust_analysis.evaluation.disclosure.protect import Problem
+from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.policy import DisclosureRule
+from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
+from tests.evaluation.small_banks import FACTS, random_bank
+
+RULE = DisclosureRule()
+
+
+def true_numbers(evaluation: Evaluation, told: Circulated) -> pd.DataFrame:
+    """Return the measures with nothing withheld, the tiers merged as in the circulated set."""
+    return with_merged_tiers(recoded(evaluation), told.merged)["measures"]
+
+
+def small_counts(evaluation: Evaluation, told: Circulated) -> list[tuple[dict[Name, float], float]]:
+    """Return every small count, printed or implied by a rate, as the attacker would name it."""
+    found = []
+    for row in true_numbers(evaluation, told).to_dict("records"):
+        if row["measure"].startswith((*CONCENTRATION, "customers_per")) or row["measure"] in SIGNED:
+            continue
+        if any(word in row["measure"] for word in MONEY_ROWS):
+            continue
+        name = (row["quarter"], row["branch_id"], row["measure"], row["member"], row["base"])
+        whole, part = (*name, "denominator"), (*name, "numerator")
+        if 0 < row["numerator"] < RULE.smallest_cell:
+            found.append(({part: 1.0}, row["numerator"]))
+        rest = row["denominator"] - row["numerator"]
+        if row["denominator"] != 1 and 0 < rest < RULE.smallest_cell:
+            found.append(({whole: 1.0, part: -1.0}, rest))
+    return found
+
+
+def sensitive_amounts(
+    evaluation: Evaluation, told: Circulated, facts: pd.DataFrame
+) -> list[tuple[dict[Name, float], float]]:
+    """Return every amount of few customers, or of which two hold nearly all."""
+    keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
+    rows = true_numbers(evaluation, told).merge(facts[FACTS], on=keys)
+    two = rows["largest"] + rows["second_largest"].fillna(0)
+    few = rows["contributors"].between(1, RULE.smallest_cell - 1)
+    rows = rows[few | (two > RULE.two_largest * rows["numerator"] + 0.005)]
+    rows = rows[(rows["numerator"] != 0) & ~rows["measure"].isin(SIGNED)]
+    return [
+        ({(r["quarter"], r["branch_id"], r["measure"], r["member"], r["base"], "numerator"): 1.0},
+         r["numerator"])
+        for r in rows.to_dict("records")
+    ]  # fmt: skip
+
+
+def too_close(
+    attack: Attack,
+    counts: list[tuple[dict[Name, float], float]],
+    amounts: list[tuple[dict[Name, float], float]] = [],  # noqa: B006
+) -> list[Name]:
+    """Return the sensitive numbers that the attacker knows better than the policy allows."""
+    found = []
+    for terms, value in counts:
+        low, high = attack.bounds(terms)
+        assert low - 1e-4 <= value <= high + 1e-4, terms
+        if low > 1e-4 or high < RULE.smallest_cell - 1e-4:
+            found.append(next(iter(terms)))
+    for terms, value in amounts:
+        low, high = attack.bounds(terms)
+        slack = 1e-4 * value + 0.02
+        assert low - slack <= value <= high + slack, terms
+        free = RULE.amount_protection * value
+        if low > value - free + slack or high < value + free - slack:
+            found.append(next(iter(terms)))
+    return found
+
+
+BANKS = [(1, 2, 60), (2, 3, 150), (3, 4, 90), (4, 5, 400), (6, 9, 500), (7, 12, 700),
+         (9, 1, 40), (10, 6, 2_000)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seed", "branches", "customers"), BANKS)
+def test_no_attack_comes_closer_than_the_policy_allows(
+    seed: int, branches: int, customers: int
+) -> None:
+    """On random banks no small count and no sensitive amount can be worked out from the tables."""
+    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
+    told = circulated(evaluation, facts, RULE)
+    assert told.exposed == 0
+    counts = small_counts(evaluation, told)
+    assert counts
+    assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without complementary suppression the same attack works small counts and amounts out."""
+
+    def primary_alone(problem: Problem, branches: int) -> tuple[np.ndarray, np.ndarray]:
+        del branches
+        return (problem.upwards > 0) & (problem.printed > 0), np.zeros(len(problem.values), bool)
+
+    monkeypatch.setattr(withhold, "complementary", primary_alone)
+    evaluation, facts = random_bank(7, branches=12, customers=700)
+    told = circulated(evaluation, facts, RULE)
+    attack = Attack(told)
+    assert len(too_close(attack, small_counts(evaluation, told))) > 10
+    assert len(too_close(attack, [], sensitive_amounts(evaluation, told, facts))) > 3
+
+
+@pytest.mark.parametrize(("seed", "branches", "customers"), [(3, 4, 90), (6, 9, 500)])
+def test_who_knows_one_branch_learns_nothing_of_another(
+    seed: int, branches: int, customers: int
+) -> None:
+    """A branch manager, who knows every number of his branch, finds the others protected."""
+    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
+    told = circulated(evaluation, facts, RULE)
+    truth = true_numbers(evaluation, told)
+    counts = small_counts(evaluation, told)
+    for insider in evaluation.branches["branch_id"].iloc[:4]:
+        own = truth[truth["branch_id"] == insider]
+        knows = [
+            ((r["quarter"], insider, r["measure"], r["member"], r["base"], part), r[part])
+            for r in own.to_dict("records")
+            for part in ("n", "numerator", "denominator")
+        ]
+        others = [c for c in counts if next(iter(c[0]))[1] not in (insider, WHOLE_BANK)]
+        assert too_close(Attack(told, knows), others) == []
+
+
+@pytest.mark.slow
+def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> None:
+    """The attack finds no small count of the sample bank's quarter."""
+    told = circulated(sample_evaluation, pd.DataFrame(columns=FACTS), RULE)
+    now = str(sample_evaluation.quarter)
+    counts = [c for c in small_counts(sample_evaluation, told) if next(iter(c[0]))[0] == now]
+    assert told.exposed == 0
+    assert too_close(Attack(told), counts) == []
+
+
+def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
+    """Rows in another order, and branches under other numbers, have the same cells withheld."""
+    evaluation, facts = random_bank(6, branches=9, customers=500)
+    names = evaluation.branches["branch_id"].tolist()
+    other = dict(zip(names, reversed(names), strict=True)) | {WHOLE_BANK: WHOLE_BANK}
+
+    def renamed(table: pd.DataFrame) -> pd.DataFrame:
+        mixed = table.sample(frac=1, random_state=1).reset_index(drop=True)
+        return mixed.assign(branch_id=mixed["branch_id"].map(other))
+
+    mixed = replace(
+        evaluation, measures=renamed(evaluation.measures), bridge=renamed(evaluation.bridge)
+    )
+    first, second = circulated(evaluation, facts, RULE), circulated(mixed, renamed(facts), RULE)
+    back = {new: old for old, new in other.items()}
+    keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
+    tables = [
+        told.assign(branch_id=told["branch_id"].map(back) if swapped else told["branch_id"])
+        .set_index(keys)
+        .sort_index()
+        for told, swapped in ((first.measures, False), (second.measures, True))
+    ]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+
+
+def test_what_was_printed_is_known_and_what_was_withheld_stays_so() -> None:
+    """An earlier set's gaps stay gaps, and what it printed is not taken back."""
+    evaluation, facts = random_bank(7, branches=12, customers=700)
+    earlier = replace(
+        evaluation, quarter=evaluation.quarter.previous,
+        measures=evaluation.measures[evaluation.measures["quarter"] == "2026Q2"],
+        bridge=evaluation.bridge.iloc[:0],
+    )  # fmt: skip
+    issued = circulated(earlier, facts, RULE)
+    told = circulated(evaluation, facts, RULE, earlier=[issued])
+    keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
+    both = issued.measures.merge(told.measures, on=keys, suffixes=("_then", "_now"))
+    assert len(both) > 100
+    assert (both["withheld_then"] == both["withheld_now"]).all()
+    assert told.exposed == 0
+
+
+def test_a_value_is_printed_only_with_its_numerator_and_denominator() -> None:
+    """Where one of the two is withheld no ratio stands beside it."""
+    evaluation, facts = random_bank(6, branches=9, customers=500)
+    rows = circulated(evaluation, facts, RULE).measures
+    gaps = rows["numerator"].isna() | rows["denominator"].isna()
+    assert gaps.any()
+    assert rows.loc[gaps, "value"].isna().all()
+    assert rows.loc[gaps & rows["denominator"].notna(), "withheld"].all()
+
+
+def test_an_amount_of_which_nothing_is_known_is_withheld() -> None:
+    """Without cell facts no branch's assets are circulated, whatever the number of customers."""
+    evaluation, _ = random_bank(4, branches=5, customers=400)
+    rows = circulated(evaluation, pd.DataFrame(columns=FACTS), RULE).measures
+    assert rows.loc[rows["measure"] == "aum_period_end", "withheld"].all()
+
+
+def test_small_top_tiers_are_told_with_the_tier_below() -> None:
+    """Private customers of whom a branch has one to four stand with the high ones, everywhere."""
+    evaluation, facts = random_bank(10, branches=6, customers=2_000)
+    told = circulated(evaluation, facts, RULE)
+    whole = evaluation.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
+    merged = told.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
+    top = whole[whole["member"].isin(["high", "private"])].groupby("quarter")["numerator"].sum()
+    now = merged[merged["member"] == "high_and_above"].set_index("quarter")["numerator"]
+    assert told.merged == {"private": "high_and_above", "high": "high_and_above"}
+    pd.testing.assert_series_equal(top, now)
+    assert [tier["name"] for tier in told.policy_facts["tiers"]][-1] == "high_and_above"
+
+
+def test_fewer_cells_go_than_if_whole_rows_and_columns_went() -> None:
+    """Far less is withheld than by the usual rule of thumb: every row with a gap goes whole."""
+    evaluation, facts = random_bank(7, branches=12, customers=700)
+    rows = circulated(evaluation, facts, RULE).measures
+    small = rows["numerator"].between(1, RULE.smallest_cell - 1) | rows["numerator"].isna()
+    column = ["quarter", "dimension", "member", "measure", "base"]
+    thumb = small.groupby([rows[name] for name in column]).transform("any")
+    assert rows["withheld"].sum() < 0.8 * thumb.sum()
+
+
+def test_a_lone_gap_in_a_scorecard_takes_the_lightest_indicator_along() -> None:
+    """Points add up, so that one withheld indicator could be computed from the others."""
+    evaluation, facts = random_bank(6, branches=9, customers=500)
+    told = circulated(evaluation, facts, RULE)
+    now = told.measures.query("quarter == '2026Q3' and base == 'all' and dimension == ''")
+    status = now[now["measure"].eq("silent_rate") & now["withheld"]]
+    branch = status.loc[status["branch_id"] != WHOLE_BANK, "branch_id"].iloc[0]
+    card = pd.DataFrame({
+        "branch_id": branch, "indicator": ["silent_rate", "customers", "aum_average_quarter"],
+        "base": "all", "weight": [50.0, 30.0, 20.0], "points": [40.0, 30.0, 15.0],
+    })  # fmt: skip
+    printed = now[now["branch_id"].eq(branch) & ~now["withheld"]]["measure"].tolist()
+    assert {"customers", "aum_average_quarter"} <= set(printed)
+    scored = circulated_scorecard(card, told)
+    assert scored["withheld"].tolist() == [True, False, True]
+    assert scored["points"].isna().tolist() == [True, False, True]
+    compared = circulated_comparison(card.rename(columns={"indicator": "measure"}), told)
+    assert compared["withheld"].tolist() == [True, False, False]
