@@ -60,13 +60,16 @@ def test_limits_are_of_the_printed_branches_alone(review: Review) -> None:
 
 
 def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path) -> None:
-    """The notebook sees the same tables that were made."""
+    """The notebook sees the same tables that were made, and they are written alike again."""
     told = review.with_pages([("B001", "failed", "too slow"), ("B002", "made", "")])
     told.save(tmp_path)
     again = open_review(tmp_path)
     for name in ("scorecard", "scores", "comparison", "pages"):
         pd.testing.assert_frame_equal(getattr(told, name), getattr(again, name))
     pd.testing.assert_frame_equal(told.circulated.measures, again.circulated.measures)
+    again.save(tmp_path / "again")
+    for path in tmp_path.glob("*.*"):
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
     with pytest.raises(UsageError, match="holds no review"):
         open_review(tmp_path / "elsewhere")
 
