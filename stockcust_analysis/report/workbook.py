@@ -102,7 +102,7 @@ def _write(book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], 
     """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
     place = book.add_worksheet(sheet.name)
     place.write_string(0, 0, title, formats["title"])
-    place.write_string(1, 0, " ".join(filter(None, (sheet.caption, sheet.note))), formats["note"])
+    place.write_string(1, 0, " · ".join(filter(None, (sheet.caption, sheet.note))), formats["note"])
     place.set_row(HEADER_ROW, 30)
     rows = sheet.rows
     for at, column in enumerate(sheet.columns):
@@ -190,6 +190,7 @@ def _chart(book: xlsxwriter.Workbook, sheet: Sheet, wanted: Any) -> Any:
     chart.set_title({"name": sheet.caption, "name_font": {"size": 11}})
     chart.set_legend({"none": len(wanted.values) < 2, "position": "bottom"})
     chart.set_size({"width": 640, "height": 340})
+    chart.set_y_axis({"num_format": "0%", "major_gridlines": {"visible": True}})
     if wanted.kind == "bar":
         chart.set_y_axis({"reverse": True})
     return chart

@@ -14,6 +14,7 @@ from stockcust_analysis.report.sheets import (
     KINDS,
     Chart,
     Column,
+    Kind,
     Sheet,
     branch_cells,
     branch_columns,
@@ -174,10 +175,13 @@ def quality_sheet(page: HeadquartersPage) -> Sheet:
         [page.word(check, "reconciliation"), "", float(difference)]
         for check, difference in checks
     ]  # fmt: skip
+    kinds: list[Kind] = ["cny"] * len(rows)
+    gone = review.circulated.report
+    gone = gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]
     rows += [
-        [page.word("withheld_cells"), f"{row.quarter} · {page.word(row.kind, 'withheld_kind')} · "
+        [page.word("withheld_cells"), f"{page.word(row.kind, 'withheld_kind')} · "
          f"{page.word(row.reason, 'withheld_reason')}", int(row.cells)]
-        for row in rows_of(review.circulated.report)
+        for row in rows_of(gone)
     ]  # fmt: skip
     rows += [
         [page.word("overridden" if row.reason else "warned"),
@@ -185,8 +189,9 @@ def quality_sheet(page: HeadquartersPage) -> Sheet:
         for row in rows_of(review.warnings)
     ]  # fmt: skip
     columns = [*heads(page, "item"), Column(page.word("result", "hq_header"), "long", 70),
-               Column(page.word("number", "sheet"), "plain")]  # fmt: skip
-    return sheet(page, "quality", columns, rows)
+               Column(page.word("number", "sheet"), "mixed")]  # fmt: skip
+    kinds += ["count"] * (len(rows) - len(kinds))
+    return sheet(page, "quality", columns, rows, kinds=kinds)
 
 
 def pages_sheet(page: HeadquartersPage) -> Sheet:
