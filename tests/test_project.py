@@ -138,8 +138,8 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small() -> None:
-    """The whole package has at most 12,000 lines of code, docstrings and comments apart."""
-    assert sum(map(lines_of_code, modules())) <= 12_000
+    """The whole package has at most 18,000 lines of code, docstrings and comments apart."""
+    assert sum(map(lines_of_code, modules())) <= 18_000
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

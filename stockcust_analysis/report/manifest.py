@@ -29,10 +29,10 @@ _PARAMETERS = ("quarter", "policy", "language", "first_quarter", "notebook")
 # Packages whose version can change a number or a page.
 _PACKAGES = (
     "stockcust_analysis", "narwhals", "duckdb", "numpy", "pandas", "matplotlib", "seaborn",
-    "papermill", "nbconvert", "typst", "pypandoc_binary", "mpl-font",
+    "papermill", "nbconvert", "typst", "pypandoc_binary", "mpl-font", "XlsxWriter", "itables",
 )  # fmt: skip
 _PACKAGE = Path(__file__).resolve().parent.parent
-_CODE = {".py", ".toml", ".mplstyle", ".j2", ".typ"}
+_CODE = {".py", ".toml", ".mplstyle", ".j2", ".typ", ".css", ".js"}
 _LEFT_OUT = {".ipynb"}  # executed notebooks carry time stamps
 
 

@@ -59,7 +59,7 @@ def plan_pages(staged: Staged, options: ReportOptions, folder: Path) -> list[Pag
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
     done = {} if options.force else finished(jobs)
-    jobs = [replace(job, action=_action(job, done.get(job.branch_id))) for job in jobs]
+    jobs = [replace(job, action=action_for(job, done.get(job.branch_id))) for job in jobs]
     if not options.force:
         refuse_to_change_issued(jobs, folder)
     return jobs
@@ -153,7 +153,7 @@ def _common(options: ReportOptions) -> dict[str, Any]:
     }
 
 
-def _action(job: PageJob, record: PageRecord | None) -> Action:
+def action_for(job: PageJob, record: PageRecord | None) -> Action:
     """Say what a page needs: everything, printing with another status, or nothing."""
     if record is None:
         return "run"

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from stockcust_analysis.atomic import remove_unfinished, whole
+from stockcust_analysis.atomic import remove_unfinished
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
+from stockcust_analysis.report.headquarters import write_headquarters
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import (
     RECORDS,
@@ -38,16 +38,21 @@ from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, 
 
 @dataclass(frozen=True)
 class ReportRun:
-    """Where the output stands, how each page ended, and which no run has made yet."""
+    """Where the output stands, how each page ended, and which no run has made yet.
+
+    `headquarters` is how headquarters' set ended; a shard makes none.
+    """
 
     folder: Path
     results: tuple[PageResult, ...]
     missing: tuple[str, ...] = ()
+    headquarters: PageResult | None = None
 
     @property
     def failed(self) -> tuple[PageResult, ...]:
-        """The pages that could not be made."""
-        return tuple(result for result in self.results if result.failed)
+        """The pages that could not be made, headquarters' among them."""
+        whole = (*self.results, *filter(None, [self.headquarters]))
+        return tuple(result for result in whole if result.failed)
 
 
 class Progress(Protocol):
@@ -129,13 +134,15 @@ def make_reports(
             progress.finish()
             results = [*made, *_kept(jobs)]
             missing: list[str] = []
+            headquarters: PageResult | None = None
             if not options.is_part:
                 records = finished(page_jobs(ready, _whole_quarter(options), folder))
                 missing = [job.branch_id for job in jobs if job.branch_id not in records]
-                _finish(bank, ready, options, folder, records)
+                failed = {each.branch_id: each.error for each in results if each.failed}
+                headquarters = _finish(bank, ready, options, folder, records, failed)
                 write_run(folder, records, results, seconds=time.perf_counter() - started)
             note("ended", missing=len(missing), failed=sum(result.failed for result in results))
-    return ReportRun(folder, tuple(results), tuple(missing))
+    return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
@@ -219,13 +226,18 @@ def _finish(
     options: ReportOptions,
     folder: Path,
     records: dict[str, PageRecord],
-) -> None:
+    failed: dict[str, str],
+) -> PageResult:
     """Write headquarters' files and the manifest of everything that is finished."""
     for place in (folder, folder / RECORDS):
         remove_unfinished(place)
     for left in folder.glob(".evaluation*"):
         shutil.rmtree(left, ignore_errors=True)
-    headquarters = _headquarters_files(ready.evaluation, records, folder, options)
+    evaluation = ready.evaluation
+    headquarters = write_headquarters(
+        evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
+        options=options,
+    )  # fmt: skip
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)
@@ -234,32 +246,12 @@ def _finish(
     write_manifest(
         folder,
         bank=bank,
-        evaluation=ready.evaluation,
+        evaluation=evaluation,
         options=options,
         records=records,
-        outputs=[*headquarters, *(pages[b] / name for b in pages for name in records[b].files)],
+        outputs=[
+            *headquarters.files,
+            *(pages[b] / name for b in pages for name in records[b].files),
+        ],
     )
-
-
-def _headquarters_files(
-    evaluation: Evaluation,
-    records: Mapping[str, PageRecord],
-    folder: Path,
-    options: ReportOptions,
-) -> list[Path]:
-    """Write the files for headquarters, once all branches are done, and return them.
-
-    `records` are the branches whose pages are there. Each file returned stands in the manifest.
-    """
-    measures = folder / "measures.csv"
-    write_measures(evaluation, measures)
-    return [measures]
-
-
-def write_measures(evaluation: Evaluation, path: Path) -> None:
-    """Write headquarters' long table of measures; the BOM lets Excel read Chinese names."""
-    names = evaluation.branches[["branch_id", "name"]].rename(columns={"name": "branch_name"})
-    table = evaluation.measures.merge(names, how="left", on="branch_id", validate="m:1")
-    table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
-    with whole(path) as beside:
-        table.to_csv(beside, index=False, encoding="utf-8-sig", lineterminator="\n")
+    return headquarters

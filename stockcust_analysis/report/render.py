@@ -42,6 +42,7 @@ class PageJob:
     record: Path
     made_from: str = ""
     status: str = "draft"
+    name: str = "report"
     action: Action = "run"
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
@@ -104,7 +105,7 @@ def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
     started = time.perf_counter()
     for place in (job.folder, job.failed_folder):
         remove_unfinished(place)
-    report, notebook = job.folder / "report.pdf", job.folder / "report.ipynb"
+    report, notebook = (job.folder / f"{job.name}{ending}" for ending in (".pdf", ".ipynb"))
     facts: dict[str, Any] = {}
     if job.action == "run":
         facts = _execute(job, executed, folder)
@@ -158,7 +159,8 @@ def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
 
 def _keep_failed(job: PageJob, executed: Path) -> str:
     """Keep the failed notebook, remove an earlier page that would pass for this one, say where."""
-    for path in (job.record, job.folder / "report.pdf", job.folder / "report.ipynb"):
+    made = (job.folder / f"{job.name}{ending}" for ending in (".pdf", ".ipynb"))
+    for path in (job.record, *made):
         path.unlink(missing_ok=True)
     with suppress(OSError):
         job.folder.rmdir()

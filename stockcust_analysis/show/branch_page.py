@@ -135,7 +135,7 @@ def cover(page: BranchPage) -> Document:
         organisation=evaluation.bank_name,
         as_of=quarter.end,
         language=page.language,
-        run_facts=_run_facts(page),
+        run_facts=run_facts_of(page),
     )
 
 
@@ -214,7 +214,8 @@ def _bank_beside(
     wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
     here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
     values = rows.loc[here, "value"].dropna()
-    if values.empty or measure_words(measure).kind in ("money", "count"):
+    is_bank = page.branch_id == WHOLE_BANK
+    if values.empty or is_bank or measure_words(measure).kind in ("money", "count"):
         return []
     return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
 
@@ -230,7 +231,8 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     return pd.DataFrame(told).assign(measure="silent_rate")
 
 
-def _run_facts(page: BranchPage) -> dict[str, str]:
+def run_facts_of(page: BranchPage) -> dict[str, str]:
+    """Return what a page prints of its origin: policy, date of the data, reconciliation."""
     evaluation = page.evaluation
     policy = evaluation.policy_facts
     checks = {

@@ -11,8 +11,6 @@ import pytest
 from stockcust_analysis.evaluation.disclosure import (
     Circulated,
     circulated,
-    circulated_comparison,
-    circulated_scorecard,
     withhold,
 )
 from stockcust_analysis.evaluation.disclosure.protect import Problem
@@ -229,23 +227,3 @@ def test_small_top_tiers_are_told_with_the_tier_below() -> None:
     assert told.merged == {"private": "high_and_above", "high": "high_and_above"}
     pd.testing.assert_series_equal(top, now)
     assert [tier["name"] for tier in told.policy_facts["tiers"]][-1] == "high_and_above"
-
-
-def test_a_lone_gap_in_a_scorecard_takes_the_lightest_indicator_along() -> None:
-    """Points add up, so that one withheld indicator could be computed from the others."""
-    evaluation, facts = random_bank(9, branches=1, customers=40)
-    names = ["silent_rate", "customers", "vip_share"]
-    rows = pd.DataFrame({
-        "quarter": "2026Q3", "branch_id": "B1", "dimension": "", "measure": names, "base": "all",
-        "withheld": [True, False, False],
-    })  # fmt: skip
-    told = replace(circulated(evaluation, facts, RULE), measures=rows)
-    card = pd.DataFrame({
-        "branch_id": "B1", "indicator": names, "base": "all", "weight": [50.0, 30.0, 20.0],
-        "points": [40.0, 30.0, 15.0],
-    })  # fmt: skip
-    scored = circulated_scorecard(card, told)
-    assert scored["withheld"].tolist() == [True, False, True]
-    assert scored["points"].isna().tolist() == [True, False, True]
-    compared = circulated_comparison(card.rename(columns={"indicator": "measure"}), told)
-    assert compared["withheld"].tolist() == [True, False, False]

@@ -17,6 +17,8 @@ from stockcust_analysis.report import plan
 from stockcust_analysis.report.slices import folder_name
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
+HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
+
 
 def run(*arguments: str | Path, monkeypatch: pytest.MonkeyPatch) -> int:
     """Run the command line as a person would and return its exit code."""
@@ -72,13 +74,13 @@ def test_executed_notebooks_stay_beside_the_page(reported: Path) -> None:
 
 
 def test_measures_for_headquarters(reported: Path) -> None:
-    """measures.csv opens in Excel (BOM), names the branches and holds the hand-counted value."""
+    """measures.csv opens in Excel (BOM), names the branches, and tells nobody of two customers."""
     path = reported / "measures.csv"
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     table = pd.read_csv(path, dtype={"branch_id": str}, encoding="utf-8-sig")
     here = table[(table["branch_id"] == "001") & (table["quarter"] == "2026Q3")]
     dormancy = here[(here["measure"] == "dormancy_rate") & (here["base"] == "funded")]
-    assert dormancy["value"].tolist() == [0.5]
+    assert dormancy["value"].tolist() == ["*"]
     assert dormancy["branch_name"].tolist() == ["城关支行"]
 
 
@@ -91,7 +93,7 @@ def test_the_manifest_says_what_the_run_was_made_of(reported: Path) -> None:
     assert set(manifest["outputs"]) == {
         "branches/001/report.pdf",
         "branches/002/report.pdf",
-        "measures.csv",
+        *HEADQUARTERS,
     }
     for name, known in manifest["outputs"].items():
         assert hashlib.sha256((reported / name).read_bytes()).hexdigest() == known
@@ -108,7 +110,7 @@ def test_the_same_input_gives_the_same_bytes(
     (tmp_path / "house.toml").write_text(f'name = "{_bank_name(reported)}"\n', encoding="utf-8")
     arguments = ("--quarter", "2026Q3", "--mapping", tmp_path / "house.toml")
     run("report", bank, *arguments, "--out", tmp_path / "out", monkeypatch=monkeypatch)
-    for name in ("branches/001/report.pdf", "branches/002/report.pdf", "measures.csv"):
+    for name in ("branches/001/report.pdf", "branches/002/report.pdf", *HEADQUARTERS):
         again = (tmp_path / "out" / "2026Q3" / name).read_bytes()
         assert again == (reported / name).read_bytes(), name
 

@@ -6,10 +6,6 @@ ones could be computed, found by successive linear programs. Nothing else may be
 branch's own report is not withheld from the branch.
 """
 
-from stockcust_analysis.evaluation.disclosure.scores import (
-    circulated_comparison,
-    circulated_scorecard,
-)
 from stockcust_analysis.evaluation.disclosure.withhold import Circulated, circulated
 
-__all__ = ["Circulated", "circulated", "circulated_comparison", "circulated_scorecard"]
+__all__ = ["Circulated", "circulated"]

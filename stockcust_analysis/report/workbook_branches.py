@@ -1,0 +1,128 @@
+"""The sheets of headquarters' workbook that set branches side by side."""
+
+from __future__ import annotations
+
+from stockcust_analysis.report.sheets import (
+    KINDS,
+    Column,
+    Kind,
+    Sheet,
+    branch_cells,
+    branch_columns,
+    gap,
+    heads,
+    plain,
+    scaled,
+    sheet,
+    unit_of,
+)
+from stockcust_analysis.show.headquarters_league import ordered_scores, peer_name
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
+from stockcust_analysis.show.headquarters_quality import note_words
+from stockcust_analysis.show.labels import measure_words, names
+from stockcust_analysis.show.units import SUPPRESSED
+
+
+def exceptions_sheet(page: HeadquartersPage) -> Sheet:
+    """Return the figures beyond chance."""
+    rows, kinds = [], []
+    for row in rows_of(page.exceptions):
+        kind = measure_words(row.measure).kind
+        rows.append([row.branch_id, page.names[row.branch_id], page.measure(row.measure),
+                     page.word(row.base, "base"), unit_of(page, kind), scaled(row.value, kind),
+                     scaled(row.centre, kind), row.z, page.word(row.evidence, "evidence"),
+                     page.word(row.favourable, "favourable")])  # fmt: skip
+        kinds.append(KINDS[kind])
+    columns = [*branch_columns(page)[:2], *heads(page, "measure", "base"),
+               Column(page.word("unit", "header")), *heads(page, "value", "centre", kind="mixed"),
+               *heads(page, "z", kind="z"), *heads(page, "evidence"),
+               Column(page.word("favourable", "hq_header"),
+                      good=(page.word("yes", "favourable"),),
+                      bad=(page.word("no", "favourable"),))]  # fmt: skip
+    return sheet(page, "exceptions", columns, rows, kinds=kinds, note=page.word("exceptions_note"))
+
+
+def scores_sheet(page: HeadquartersPage) -> Sheet:
+    """Return the scores and places, as the review orders them."""
+    rows = [
+        [*branch_cells(page, row.branch_id), peer_name(page, row.peer_group),
+         page.word(row.third, "third") if row.third else "",
+         *(SUPPRESSED if row.withheld else plain(value) for value in (row.rank, row.points)),
+         plain(row.rank_of), note_words(page, str(row.note))]
+        for row in rows_of(ordered_scores(page))
+    ] if len(page.review.scores) else []  # fmt: skip
+    thirds = {name: page.word(name, "third") for name in names("third")}
+    columns = [
+        *branch_columns(page), *heads(page, "peer_group"),
+        Column(page.word("third", "hq_header"), good=(thirds["upper"],), bad=(thirds["lower"],)),
+        *heads(page, "rank", kind="count"),
+        Column(page.word("points", "hq_header"), "points", bars=True),
+        *heads(page, "scored", kind="count"), Column(page.word("note", "sheet")),
+    ]  # fmt: skip
+    return sheet(page, "scores", columns, rows, frozen=2, note=page.word("score_note"))
+
+
+def decomposition_sheet(page: HeadquartersPage) -> Sheet:
+    """Return how every point of every branch is made."""
+    numbers = ("attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group",
+               "points")  # fmt: skip
+    rows, kinds = [], []
+    for row in rows_of(page.review.scorecard):
+        kind = measure_words(row.measure).kind
+        told = {name: gap(getattr(row, name), gone=row.withheld) for name in
+                (*numbers, "value", "target")}  # fmt: skip
+        rows.append([
+            *branch_cells(page, row.branch_id)[:2], page.measure(row.measure, row.base),
+            page.word(row.method, "method"), unit_of(page, kind), scaled(told["value"], kind),
+            scaled(told["target"], kind), page.word(row.target_source, "target_source"),
+            told["attainment"], row.weight, *(told[name] for name in numbers[1:]),
+            note_words(page, str(row.note) if row.note == row.note else ""),
+        ])  # fmt: skip
+        kinds.append(KINDS[kind])
+    columns = [
+        *branch_columns(page)[:2], *heads(page, "measure"), Column(page.word("method", "sheet")),
+        Column(page.word("unit", "header")), *heads(page, "value", "plan", kind="mixed"),
+        Column(page.word("score_target_source", "header")), *heads(page, "attained", kind="share"),
+        Column(page.word("score_weight", "header"), "points"),
+        *(Column(page.word(name, "sheet"), "points") for name in numbers[1:-1]),
+        Column(page.word("points", "hq_header"), "points", bars=True),
+        Column(page.word("note", "sheet")),
+    ]  # fmt: skip
+    return sheet(page, "decomposition", columns, rows, kinds=kinds, frozen=3)
+
+
+def comparison_sheet(page: HeadquartersPage) -> Sheet:
+    """Return each branch among its peers, in every measure that is compared."""
+    numbers: dict[str, Kind] = {
+        "value": "mixed", "compared": "mixed", "centre": "mixed", "lower_95": "mixed",
+        "upper_95": "mixed", "lower_998": "mixed", "upper_998": "mixed", "shrunk_value": "mixed",
+        "movement": "mixed", "movement_standard_error": "mixed",
+    }  # fmt: skip
+    rows, kinds = [], []
+    table = page.review.comparison.reset_index(drop=True)
+    for row in rows_of(table):
+        kind = measure_words(row.measure).kind
+        told = {name: gap(getattr(row, name), gone=row.withheld) for name in
+                (*numbers, "n", "z", "rank_low", "rank_high", "expected_ratio")}  # fmt: skip
+        rows.append([
+            *branch_cells(page, row.branch_id)[:2], peer_name(page, row.peer_group),
+            page.measure(row.measure),
+            page.word(row.base, "base"), unit_of(page, kind), told["n"],
+            *(scaled(told[name], kind) for name in numbers), told["z"],
+            page.word(row.verdict, "comparison_verdict") if row.verdict else "",
+            told["rank_low"], told["rank_high"], told["expected_ratio"],
+        ])  # fmt: skip
+        kinds.append(KINDS[kind])
+    verdicts = {name: page.word(name, "comparison_verdict") for name in names("comparison_verdict")}
+    columns = [
+        *branch_columns(page)[:2], *heads(page, "peer_group", "measure", "base"),
+        Column(page.word("unit", "header")), *heads(page, "customers", kind="count"),
+        *(Column(page.word(name, "sheet"), kind) for name, kind in numbers.items()),
+        *heads(page, "z", kind="z"),
+        Column(page.word("verdict", "sheet"), good=(verdicts["far_above"], verdicts["far_below"]),
+               bad=()),
+        *(Column(page.word(name, "sheet"), "count") for name in ("rank_low", "rank_high")),
+        Column(page.word("expected_ratio", "sheet"), "plain"),
+    ]  # fmt: skip
+    return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4,
+                  note=page.word("comparison_note", "sheet"))  # fmt: skip

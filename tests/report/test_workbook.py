@@ -1,0 +1,139 @@
+"""Headquarters' workbook: typed cells that read back, "*" where withheld, no repair prompt."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import zipfile
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+from openpyxl.worksheet.worksheet import Worksheet
+
+from stockcust_analysis.evaluation.review import Review
+from stockcust_analysis.report.workbook import HEADER_ROW, write_workbook
+from stockcust_analysis.show.headquarters_page import headquarters_page
+from tests.report.small_review import WITHHELD, small_review
+
+# openpyxl does not know lines in cells; Excel and LibreOffice do.
+pytestmark = pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
+
+
+@pytest.fixture(scope="module")
+def review() -> Review:
+    """Return a review of 24 branches, one of which has no report."""
+    made = small_review()
+    branches = made.circulated.branches["branch_id"]
+    return made.with_pages((b, "failed" if b == "B005" else "made", "") for b in branches)
+
+
+@pytest.fixture(scope="module")
+def written(review: Review, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the workbook once."""
+    path = tmp_path_factory.mktemp("book") / "headquarters.xlsx"
+    write_workbook(path, headquarters_page(review, language="zh"), status="issued")
+    return path
+
+
+def rows_of(sheet: Worksheet) -> pd.DataFrame:
+    """Return a sheet as a frame under its header."""
+    head, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
+    return pd.DataFrame(rows, columns=list(head))
+
+
+def test_every_figure_reads_back(review: Review, written: Path) -> None:
+    """Each figure of the quarter is a number in the long sheet, the same to the last digit."""
+    told = rows_of(openpyxl.load_workbook(written)["指标长表"])
+    table = review.circulated.measures
+    now = table[table["quarter"] == "2026Q3"].reset_index(drop=True)
+    assert len(told) == len(now)
+    for name, column in (("户数", "n"), ("分子", "numerator"), ("实际", "value")):
+        known = now[column].notna()
+        # A workbook keeps 16 significant digits of a float.
+        assert told.loc[known, name].astype(float).tolist() == pytest.approx(
+            now.loc[known, column].tolist(), rel=1e-15
+        )
+
+
+def test_what_is_withheld_is_a_star(review: Review, written: Path) -> None:
+    """A withheld figure is the text "*" in every sheet that would tell it: not blank, not 0."""
+    book = openpyxl.load_workbook(written)
+    long = rows_of(book["指标长表"])
+    own = long[(long["网点号"] == WITHHELD[0]) & (long["代码"] == WITHHELD[1])].iloc[0]
+    assert own[["分子", "实际"]].tolist() == ["*", "*"]
+    scores = rows_of(book["得分"]).set_index("网点号")
+    assert scores.loc[WITHHELD[0], ["名次", "得分"]].tolist() == ["*", "*"]
+    assert scores.drop(index=WITHHELD[0])["得分"].map(type).eq(float).all()
+    parts = rows_of(book["得分分解"])
+    gone = parts[(parts["网点号"] == WITHHELD[0]) & parts["指标"].str.startswith("睡眠")]
+    assert gone[["实际", "完成率", "原始分", "得分"]].to_numpy().tolist() == [["*"] * 4]
+
+
+def test_the_overview_speaks_of_the_bank_in_ten_thousands(written: Path) -> None:
+    """AUM of 24 branches of some 10 million each stands in 万元, with plan and attainment."""
+    overview = rows_of(openpyxl.load_workbook(written)["总览"]).set_index("指标")
+    # 24 · (10,000,000 + 40,000) + 100,000 · (0 + 1 + … + 23), against 24 · 10,200,000.
+    assert overview.loc["季日均AUM", "实际"] == pytest.approx(26_856.0)
+    assert overview.loc["季日均AUM", "计划"] == pytest.approx(24_480.0)
+    assert overview.loc["季日均AUM", "完成率"] == pytest.approx(26_856 / 24_480)
+    assert overview.loc["季日均AUM", "单位"] == "万元"
+
+
+def test_every_sheet_has_status_frozen_header_and_filter(written: Path) -> None:
+    """The review status stands on every sheet and in its printed footer; headers stay."""
+    for sheet in openpyxl.load_workbook(written):
+        assert "签发" in sheet["A1"].value
+        assert "签发" in str(sheet.oddFooter.left.text)
+        assert sheet.freeze_panes.endswith(str(HEADER_ROW + 2))
+        assert sheet.auto_filter.ref
+
+
+def test_there_is_a_sheet_per_question(written: Path) -> None:
+    """A question without an answer, here restatements, has no sheet; all others have one."""
+    names = openpyxl.load_workbook(written).sheetnames
+    assert names == ["总览", "例外", "得分", "得分分解", "网点比较", "客户迁徙", "增长来源",
+                     "集中度", "指标长表", "数据质量", "网点报告", "口径"]  # fmt: skip
+
+
+def test_the_same_review_gives_the_same_bytes(
+    review: Review, written: Path, tmp_path: Path
+) -> None:
+    """No time and no chance gets into the file."""
+    again = tmp_path / "again.xlsx"
+    write_workbook(again, headquarters_page(review, language="zh"), status="issued")
+    assert again.read_bytes() == written.read_bytes()
+
+
+def test_bars_colours_and_lines_are_there(written: Path) -> None:
+    """Points carry bars, quarters lines; both are in the file's own markup."""
+    with zipfile.ZipFile(written) as file:
+        sheets = {name: file.read(name).decode() for name in file.namelist() if "sheet" in name}
+    assert "sparkline" in sheets["xl/worksheets/sheet1.xml"]
+    assert "dataBar" in sheets["xl/worksheets/sheet3.xml"]
+
+
+def test_english_sheets(review: Review, tmp_path: Path) -> None:
+    """In English no Chinese is left but names of branches, regions and the bank."""
+    path = tmp_path / "en.xlsx"
+    write_workbook(path, headquarters_page(review, language="en"), status="draft")
+    book = openpyxl.load_workbook(path)
+    assert book.sheetnames[0] == "Overview"
+    for sheet in book:
+        heads = [str(cell.value) for cell in sheet[HEADER_ROW + 1]]
+        assert all(head.isascii() or "–" in head for head in heads), sheet.title
+
+
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+def test_libreoffice_opens_it(written: Path, tmp_path: Path) -> None:
+    """A second program reads the workbook and writes its sheets anew."""
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    subprocess.run(
+        ["soffice", profile, "--headless", "--convert-to", "ods", "--outdir", str(tmp_path),
+         str(written)], check=True, capture_output=True, timeout=300,
+    )  # fmt: skip
+    with zipfile.ZipFile(tmp_path / "headquarters.ods") as file:
+        content = file.read("content.xml").decode()
+    assert content.count("<table:table ") == 12
+    assert 'office:value="26856"' in content
