@@ -16,9 +16,9 @@ _TOLD = {"run": "made", "print": "printed anew", "keep": "up to date"}
 _MOST_LINES = 20
 
 
-def pieces_written() -> Callable[[int, int], None]:
-    """Return what shows how many pieces of a large table are written."""
-    bar = click.progressbar(length=0, label="Pieces", show_pos=True, file=sys.stderr)
+def steps_done(label: str, told: str) -> Callable[[int, int], None]:
+    """Return what shows how many steps of a long job are done, with the time left."""
+    bar = click.progressbar(length=0, label=label, show_pos=True, file=sys.stderr)
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():
@@ -27,7 +27,7 @@ def pieces_written() -> Callable[[int, int], None]:
             if done == total:
                 bar.render_finish()
         elif done:
-            click.echo(f"[{done}/{total}] pieces written", err=True)
+            click.echo(f"[{done}/{total}] {told}", err=True)
 
     return show
 
@@ -37,6 +37,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._done = self._failed = 0
+        self.evaluated = steps_done("Evaluation", "steps of the evaluation done")
 
     def start(self, total: int) -> None:
         """Say how many pages there will be."""

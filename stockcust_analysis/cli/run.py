@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stockcust_analysis.cli import options
-from stockcust_analysis.cli.progress import Progress, ended, pieces_written, planned
+from stockcust_analysis.cli.progress import Progress, ended, planned, steps_done
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def sample(
             customers=customers,
             quarters=quarters,
             workers=workers,
-            progress=pieces_written(),
+            progress=steps_done("Pieces", "pieces written"),
         )
     else:
         tables = bank_sample.make_bank(
@@ -115,7 +115,7 @@ def evaluate(
         asked = ReportOptions(
             quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter
         )
-        ready = write_evaluation(bank, asked, out=out)
+        ready = write_evaluation(bank, asked, out=out, progress=Progress())
     done = "evaluated into" if ready.is_new else "already evaluated in"
     click.echo(f"{len(ready.evaluation.branches)} branches {done} {_shown(ready.folder)}.")
 

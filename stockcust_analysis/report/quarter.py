@@ -56,7 +56,10 @@ class ReportRun:
 
 
 class Progress(Protocol):
-    """Somebody who wants to know how far the batch is."""
+    """Somebody who wants to know how far the run is: the evaluation first, then the pages."""
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Take note of the steps of the evaluation."""
 
     def start(self, total: int) -> None:
         """Take note of the number of pages."""
@@ -70,6 +73,9 @@ class Progress(Protocol):
 
 class Silent:
     """Nobody watches."""
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Ignore the steps of the evaluation."""
 
     def start(self, total: int) -> None:
         """Ignore the number of pages."""
@@ -123,7 +129,7 @@ def make_reports(
     folder = _folder(options, out)
     with output_errors(folder), held(folder / _of_shard(".lock", options), what=f"'{folder}'"):
         started = time.perf_counter()
-        ready, jobs = _ready(bank, options, folder)
+        ready, jobs = _ready(bank, options, folder, progress)
         with logged(folder / _of_shard("run.log", options)):
             note("started", quarter=options.quarter, status=options.status, **counts(jobs))
             to_make = [job for job in jobs if job.action != "keep" and not options.collect]
@@ -152,32 +158,39 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
     """
     folder = _folder(options, out)
     with working_folder() as beside:
-        return plan_pages(_staged(bank, options, folder, beside / EVALUATION), options, folder)
+        new = _staged(bank, options, folder, beside / EVALUATION, Silent())
+        return plan_pages(new, options, folder)
 
 
-def write_evaluation(bank: Bank, options: ReportOptions, *, out: Path) -> Staged:
+def write_evaluation(
+    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress | None = None
+) -> Staged:
     """Evaluate a quarter into its folder, for the pages that other processes will make.
 
     Takes over what is there if it is of the same extracts, rules and packages.
     """
     folder = _folder(options, out)
     with output_errors(folder), held(folder / ".lock", what=f"'{folder}'"):
-        return _ready(bank, replace(options, branches=()), folder)[0]
+        return _ready(bank, replace(options, branches=()), folder, progress or Silent())[0]
 
 
-def _ready(bank: Bank, options: ReportOptions, folder: Path) -> tuple[Staged, list[PageJob]]:
+def _ready(
+    bank: Bank, options: ReportOptions, folder: Path, progress: Progress
+) -> tuple[Staged, list[PageJob]]:
     """Return the evaluation, in its place, and the jobs, once everything was found good."""
     beside = folder / _of_shard(".evaluation", options)
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        new = _staged(bank, options, folder, beside)
+        new = _staged(bank, options, folder, beside, progress)
         jobs = plan_pages(new, options, folder)
         return put_in_place(new, folder / EVALUATION), jobs
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _staged(bank: Bank, options: ReportOptions, folder: Path, beside: Path) -> Staged:
+def _staged(
+    bank: Bank, options: ReportOptions, folder: Path, beside: Path, progress: Progress
+) -> Staged:
     return staged(
         bank,
         quarter=options.quarter,
@@ -186,6 +199,7 @@ def _staged(bank: Bank, options: ReportOptions, folder: Path, beside: Path) -> S
         known=folder / EVALUATION,
         beside=beside,
         force=options.force,
+        progress=progress.evaluated,
     )
 
 

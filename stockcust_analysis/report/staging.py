@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.evaluate import Steps, evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.policy import load_policy
@@ -38,7 +38,7 @@ class Staged:
 
 def staged(
     bank: Bank, *, quarter: str, policy: str, first_quarter: bool, known: Path, beside: Path,
-    force: bool = False,
+    force: bool = False, progress: Steps = lambda done, total: None,
 ) -> Staged:  # fmt: skip
     """Return the quarter's evaluation: the one in `known` if it is of these inputs, else a new one.
 
@@ -48,7 +48,9 @@ def staged(
     stamp = {} if force else _stamp(known)
     if bank.inputs and stamp.get("made_from") == made_from:
         return Staged(known, stamp["slices"], open_evaluation(known), is_new=False)
-    computed = evaluate(bank, quarter=quarter, policy=policy, first_quarter=first_quarter)
+    computed = evaluate(
+        bank, quarter=quarter, policy=policy, first_quarter=first_quarter, progress=progress
+    )
     lists, outcomes = worklist_tables(bank, quarter=computed.quarter, policy=load_policy(policy))
     replace(computed, worklists=lists, outcomes=outcomes).save(beside)
     evaluation = open_evaluation(beside)  # pages are made from what is written, and so are slices
