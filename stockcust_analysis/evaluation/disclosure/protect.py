@@ -25,7 +25,7 @@ from stockcust_analysis.evaluation.disclosure.groups import Groups, Matrix, part
 from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, Numbers
 
 Batches = list[list[int]]
-_LARGEST_BATCH = 10
+_LARGEST_BATCHES = (10, 25)
 _HUB = 12  # printed so often that it is withheld only when nothing else helps
 _WIDEST = 12  # so many other branches protect one that its batches could not
 _MOVED = 1e-6
@@ -62,12 +62,12 @@ class Problem:
         return Problem(equations=part, **told)
 
 
-def batches_of(branches: int) -> Batches:
+def batches_of(branches: int, largest: int = _LARGEST_BATCHES[0]) -> Batches:
     """Return batches of branches: any two branches are kept apart by a batch of either.
 
     Few branches are all but one, each left out in turn: larger batches need fewer cells. From nine
     on, branches stand in squares; rows and columns are the batches, and two branches share at most
-    one of them.
+    one of them. No square is wider than `largest`.
 
     >>> batches_of(3)
     [[1, 2], [0, 2], [0, 1]]
@@ -77,7 +77,7 @@ def batches_of(branches: int) -> Batches:
     if branches < 9:
         everyone = range(branches)
         return [[b for b in everyone if b != left] or [left] for left in everyone]
-    squares = ceil(branches / _LARGEST_BATCH**2)
+    squares = ceil(branches / largest**2)
     found = []
     for square in range(squares):
         inside = list(range(square, branches, squares))
@@ -101,9 +101,14 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     free = ~problem.fixed & (withheld | ~dear | (problem.printed == 0))
     state = _State(problem, withheld, sensitive & problem.fixed, parts_of(problem.equations, free))
     asked = sensitive & ~problem.fixed
-    late = np.zeros_like(asked)
-    for batch in batches_of(branches):
-        late |= state.search(batch, asked & np.isin(problem.branch, batch))
+    late, before = asked, []
+    for largest in _LARGEST_BATCHES:
+        # Whoever is not safe in both of his batches has two larger ones to be safe in.
+        batches, open_ = batches_of(branches, largest), np.zeros_like(asked)
+        if batches != before:
+            for batch in batches:
+                open_ |= state.search(batch, late & np.isin(problem.branch, batch))
+            late, before = open_, batches
     for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
         open_ = late & (problem.branch == branch)
         for half in _halves(problem, branch, branches):
