@@ -29,7 +29,9 @@ def withheld_concentration(
     """Return which rows are concentration measures to withhold; those that come first win."""
     names = relations()["concentration"]
     order = {name: place for place, name in enumerate(names)}
-    rows = measures.loc[measures["measure"].isin(names), [*_KEYS, "measure", "n", "numerator", "value"]]
+    rows = measures.loc[
+        measures["measure"].isin(names), [*_KEYS, "measure", "n", "numerator", "value"]
+    ]
     rows = rows.assign(place=rows.index, order=rows["measure"].map(order))
     known = rows.merge(_largest(measures, facts), on=_KEYS, how="left")
     gone: list[Hashable] = []

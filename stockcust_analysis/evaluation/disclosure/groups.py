@@ -79,7 +79,9 @@ class Groups:
         upper = [self.up[free], self.up[dear], self.down[dear], first, room - first]
         cost = price[group]
         cost[len(group) - 2 * len(place) : len(group) - len(place)] -= short
-        steps = _solution(_columns(self.equations, group, ahead), cost, lower, np.concatenate(upper))
+        steps = _solution(
+            _columns(self.equations, group, ahead), cost, lower, np.concatenate(upper)
+        )
         np.add.at(move, group, steps * ahead)
         return move
 
