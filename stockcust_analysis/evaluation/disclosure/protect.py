@@ -158,7 +158,7 @@ def _givers(problem: Problem, late: Flags, branches: int) -> list[int]:
     near = (abs(problem.equations).T @ (abs(problem.equations) @ late) > 0) & (problem.branch >= 0)
     gives = np.minimum(np.abs(problem.values), problem.upwards.max(initial=0.0))[near]
     sizes = np.bincount(problem.branch[near], gives, minlength=branches)
-    return np.argsort(-sizes, kind="stable").tolist()
+    return [int(branch) for branch in np.argsort(-sizes, kind="stable")]
 
 
 def _halves(problem: Problem, branch: int, branches: int, most: int) -> tuple[list[int], list[int]]:
