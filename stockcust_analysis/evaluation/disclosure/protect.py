@@ -118,18 +118,16 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
         late |= state.search(batch, asked & np.isin(problem.branch, batch))
     for yielding in (False, True):
         late = _helped(state, late, branches, yielding=yielding)
-    for most in (_WIDEST, branches):
-        missed = np.zeros_like(late)
-        for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
-            open_ = late & (problem.branch == branch)
-            for half in _halves(problem, branch, branches, most):
-                missed |= state.search([branch, *half], open_, yielding=True)
-        late = missed
-    state.exposed |= late
+    for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
+        open_ = late & (problem.branch == branch)
+        for half in _halves(problem, branch, branches):
+            state.exposed |= state.search([branch, *half], open_, yielding=True)
     # The bank's own small cells move with those of any branch.
     late = asked & (problem.branch < 0)
-    for most in (_WIDEST, branches):
-        late = state.search(_givers(problem, late, branches)[:most], late, yielding=True)
+    for most, yielding in ((6 * _WIDEST, False), (6 * _WIDEST, True), (branches, True)):
+        if late.any():
+            movers = _givers(problem, late, branches)[:most]
+            late = state.search(movers, late, yielding=yielding)
     state.exposed |= late
     return state.withheld, state.exposed
 
@@ -161,14 +159,14 @@ def _givers(problem: Problem, late: Flags, branches: int) -> list[int]:
     return [int(branch) for branch in np.argsort(-sizes, kind="stable")]
 
 
-def _halves(problem: Problem, branch: int, branches: int, most: int) -> tuple[list[int], list[int]]:
+def _halves(problem: Problem, branch: int, branches: int) -> tuple[list[int], list[int]]:
     """Return two sets of other branches, none in both, of those that have most to give."""
     of_branch = problem.branch >= 0
     sizes = np.bincount(
         problem.branch[of_branch], np.abs(problem.values[of_branch]), minlength=branches
     )
     order = np.argsort(-sizes, kind="stable").tolist()
-    others = [other for other in order if other != branch][: 2 * most]
+    others = [other for other in order if other != branch][: 2 * _WIDEST]
     return others[::2], others[1::2]
 
 
