@@ -29,16 +29,19 @@ def withheld_concentration(
     """Return which rows are concentration measures to withhold; those that come first win."""
     names = relations()["concentration"]
     order = {name: place for place, name in enumerate(names)}
-    rows = measures[measures["measure"].isin(names)]
+    rows = measures.loc[
+        measures["measure"].isin(names), [*_KEYS, "measure", "n", "numerator", "value"]
+    ]
     rows = rows.assign(place=rows.index, order=rows["measure"].map(order))
     known = rows.merge(_largest(measures, facts), on=_KEYS, how="left")
-    withheld = pd.Series(False, index=measures.index)
-    for _, group in known.sort_values("order").groupby(_KEYS, sort=False):
-        tenths = group["n"].iloc[0] * np.arange(_DECILES + 1) / _DECILES
-        cuts = tenths.tolist()
-        for row in group.to_dict("records"):
-            withheld[row["place"]] = not _may_print(row, cuts, rule)
-    return withheld
+    gone: list[Hashable] = []
+    cuts: dict[Hashable, list[float]] = {}
+    for row in known.sort_values("order").to_dict("records"):
+        tenths = (row["n"] * np.arange(_DECILES + 1) / _DECILES).tolist()
+        so_far = cuts.setdefault(tuple(row[key] for key in _KEYS), tenths)
+        if not _may_print(row, so_far, rule):
+            gone.append(row["place"])
+    return pd.Series(measures.index.isin(gone), index=measures.index)
 
 
 def _largest(measures: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import coo_array, csr_array, eye_array, hstack
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import coo_array, csc_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, Numbers
@@ -43,7 +43,7 @@ class Groups:
         upper, lower = (
             _extreme(member, np.stack(two), np.minimum, np.inf) for two in ((up, down), (down, up))
         )
-        return cls(member, matrix, upper, lower, parts_of(matrix))
+        return cls(member, matrix.tocsc(), upper, lower, parts_of(matrix))
 
     def needs(self, of_cells: Numbers) -> Numbers:
         """Return the needs of groups, upwards and downwards, from those of their cells."""
@@ -61,38 +61,58 @@ class Groups:
     def solved(self, goals: Numbers, price: Numbers, short: float) -> Numbers:
         """Return the cheapest move that comes closest to the goals."""
         sign, place = np.nonzero(goals)
-        if not len(place):
-            return np.zeros(len(self.part))
-        groups = np.flatnonzero(np.isin(self.part, np.unique(self.part[place])))
-        need, size, number = goals[sign, place], len(groups), len(place)
-        equations = self.equations[:, groups]
-        equations = equations[np.diff(equations.indptr) > 0]
-        # A cell that is withheld or implied moves freely; one that is printed has its price per
-        # unit up or down, so that its move down is a number of its own.
-        dear = np.flatnonzero(price[groups] > 0)
-        spread = hstack([eye_array(size), -eye_array(size, format="csc")[:, dear]]).tocsc()
-        pick = csr_array(
-            (2.0 * sign - 1, (np.arange(number), np.searchsorted(groups, place))),
-            shape=(number, size),
-        )
-        nothing = csr_array((equations.shape[0], number))
-        lower, upper = -self.down[groups], self.up[groups].copy()
-        lower[dear] = 0
-        bounds = np.concatenate([upper, self.down[groups][dear], need])
-        found = linprog(
-            np.concatenate([price[groups], price[groups][dear], np.full(number, short)]),
-            A_ub=hstack([pick @ spread, -eye_array(number)]).tocsc(),
-            b_ub=-need,
-            A_eq=hstack([equations @ spread, nothing]).tocsc(),
-            b_eq=np.zeros(equations.shape[0]),
-            bounds=np.column_stack([np.append(lower, np.zeros(len(bounds) - size)), bounds]),
-            method="highs-ds",
-            options={"presolve": False},
-        )
         move = np.zeros(len(self.part))
-        if found.x is not None:
-            move[groups] = spread @ found.x[: spread.shape[1]]
+        if not len(place):
+            return move
+        there = np.isin(self.part, self.part[place])
+        there[place] = False
+        free, dear = np.flatnonzero(there & (price == 0)), np.flatnonzero(there & (price > 0))
+        need, room = goals[sign, place], np.where(sign == 0, self.up[place], self.down[place])
+        # What is withheld or implied moves freely. What is printed has its price per unit up or
+        # down, so that its move down is a number of its own; so is a goal's move beyond its need.
+        first = np.minimum(need, room)
+        group = np.concatenate([free, dear, dear, place, place])
+        ahead = np.concatenate([np.ones(len(free) + len(dear)), -np.ones(len(dear)),
+                                1.0 - 2 * sign, 1.0 - 2 * sign])  # fmt: skip
+        lower = np.zeros(len(group))
+        lower[: len(free)] = -self.down[free]
+        upper = [self.up[free], self.up[dear], self.down[dear], first, room - first]
+        cost = price[group]
+        cost[len(group) - 2 * len(place) : len(group) - len(place)] -= short
+        steps = _solution(
+            _columns(self.equations, group, ahead), cost, lower, np.concatenate(upper)
+        )
+        np.add.at(move, group, steps * ahead)
         return move
+
+
+def _columns(equations: Matrix, which: Indices, sign: Numbers) -> Matrix:
+    """Return some columns, those of sign -1 turned round, without the equations they are not in."""
+    start, length = equations.indptr[which], np.diff(equations.indptr)[which]
+    ends = np.cumsum(length)
+    taken = np.arange(length.sum()) + np.repeat(start - ends + length, length)
+    row, rows = _numbered_rows(equations.indices[taken])
+    data = equations.data[taken] * np.repeat(sign, length)
+    return csc_array((data, row, np.append(0, ends)), shape=(rows, len(which)))
+
+
+def _numbered_rows(rows: Indices) -> tuple[Indices, int]:
+    """Return rows by number, those alone that there are, and how many."""
+    there = np.flatnonzero(np.bincount(rows))
+    number = np.zeros(rows.max(initial=0) + 1, np.int32)
+    number[there] = np.arange(len(there))
+    return number[rows], len(there)
+
+
+def _solution(equations: Matrix, cost: Numbers, lower: Numbers, upper: Numbers) -> Numbers:
+    """Return the cheapest numbers within bounds that add up to zero in every equation."""
+    found = milp(
+        cost,
+        bounds=Bounds(lower, upper),
+        constraints=LinearConstraint(equations, 0, 0) if equations.shape[0] else (),
+        options={"presolve": False},
+    )
+    return np.zeros(len(cost)) if found.x is None else np.asarray(found.x)
 
 
 def _together(equations: Matrix) -> Matrix:

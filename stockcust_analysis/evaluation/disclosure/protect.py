@@ -26,6 +26,7 @@ from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, 
 
 Batches = list[list[int]]
 _LARGEST_BATCH = 10
+_LARGEST_SQUARE = 12
 _HUB = 12  # printed so often that it is withheld only when nothing else helps
 _WIDEST = 12  # so many other branches protect one that its batches could not
 _MOVED = 1e-6
@@ -77,15 +78,26 @@ def batches_of(branches: int) -> Batches:
     if branches < 9:
         everyone = range(branches)
         return [[b for b in everyone if b != left] or [left] for left in everyone]
-    squares = ceil(branches / _LARGEST_BATCH**2)
+    return [
+        batch for rows, columns in squares_of(branches, _LARGEST_BATCH) for batch in rows + columns
+    ]
+
+
+def squares_of(branches: int, largest: int) -> list[tuple[Batches, Batches]]:
+    """Return the rows and the columns of squares in which branches stand.
+
+    >>> squares_of(9, 10)
+    [([[0, 3, 6], [1, 4, 7], [2, 5, 8]], [[0, 1, 2], [3, 4, 5], [6, 7, 8]])]
+    """
+    squares = ceil(branches / largest**2)
     found = []
     for square in range(squares):
         inside = list(range(square, branches, squares))
-        rows = ceil(len(inside) / ceil(sqrt(len(inside))))
-        columns = [inside[start : start + rows] for start in range(0, len(inside), rows)]
-        found += [inside[row::rows] for row in range(rows)]
+        width = ceil(len(inside) / ceil(sqrt(len(inside))))
+        columns = [inside[start : start + width] for start in range(0, len(inside), width)]
+        rows = [inside[row::width] for row in range(width)]
         # One left over stands in the first column but its own row: with the next row's branch.
-        found += [c if len(c) > 1 else [inside[1], c[0]] for c in columns]
+        found.append((rows, [c if len(c) > 1 else [inside[1], c[0]] for c in columns]))
     return found
 
 
@@ -104,13 +116,47 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     late = np.zeros_like(asked)
     for batch in batches_of(branches):
         late |= state.search(batch, asked & np.isin(problem.branch, batch))
+    for yielding in (False, True):
+        late = _helped(state, late, branches, yielding=yielding)
     for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
         open_ = late & (problem.branch == branch)
         for half in _halves(problem, branch, branches):
-            state.search([branch, *half], open_, yielding=True)
+            state.exposed |= state.search([branch, *half], open_, yielding=True)
     # The bank's own small cells move with those of any branch.
-    state.search(list(range(branches)), asked & (problem.branch < 0), yielding=True)
+    late = asked & (problem.branch < 0)
+    for most, yielding in ((6 * _WIDEST, False), (6 * _WIDEST, True), (branches, True)):
+        if late.any():
+            movers = _givers(problem, late, branches)[:most]
+            late = state.search(movers, late, yielding=yielding)
+    state.exposed |= late
     return state.withheld, state.exposed
+
+
+def _helped(state: _State, late: Flags, branches: int, *, yielding: bool) -> Flags:
+    """Protect cells that were not safe in their batches in larger ones; return those that are not.
+
+    Rows of a square all have the same helpers, columns have others, so that any two batches of one
+    branch still have no other branch in common.
+    """
+    if branches <= _LARGEST_SQUARE**2:
+        return late
+    order, open_ = _givers(state.problem, late, branches), np.zeros_like(late)
+    for rows, columns in squares_of(branches, _LARGEST_SQUARE):
+        inside = {branch for row in rows for branch in row}
+        others = [branch for branch in order if branch not in inside][: 2 * _WIDEST]
+        for batches, helpers in ((rows, others[::2]), (columns, others[1::2])):
+            for batch in batches:
+                wanted = late & np.isin(state.problem.branch, batch)
+                open_ |= state.search([*batch, *helpers], wanted, yielding=yielding)
+    return open_
+
+
+def _givers(problem: Problem, late: Flags, branches: int) -> list[int]:
+    """Return the branches in order of what they have to give to the equations of some cells."""
+    near = (abs(problem.equations).T @ (abs(problem.equations) @ late) > 0) & (problem.branch >= 0)
+    gives = np.minimum(np.abs(problem.values), problem.upwards.max(initial=0.0))[near]
+    sizes = np.bincount(problem.branch[near], gives, minlength=branches)
+    return [int(branch) for branch in np.argsort(-sizes, kind="stable")]
 
 
 def _halves(problem: Problem, branch: int, branches: int) -> tuple[list[int], list[int]]:
@@ -146,7 +192,6 @@ class _State:
         missed = self._searched(of_batch & np.isin(self.part, wanted), asked, yielding)
         if yielding and missed.any():
             missed = self._searched(of_batch & ~self.problem.fixed, missed, yielding)
-            self.exposed |= missed
         return missed
 
     def _searched(self, member: Flags, asked: Flags, last: bool) -> Flags:

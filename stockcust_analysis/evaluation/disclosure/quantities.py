@@ -55,11 +55,11 @@ def relations() -> dict[str, Any]:
 
 def is_money(key: Key) -> bool:
     """Return whether a number counts CNY rather than customers."""
-    if key.kind != "measure":
-        return key.part not in ("customers", "both")
+    if key.kind in ("bridge", "migration", "co_holding"):
+        return key.part in ("amount", "opening_aum", "closing_aum")
     declared = relations()
     return (key.part != "n" and key.measure in declared["money"]) or (
-        key.part == "numerator" and key.measure in declared["means"]
+        key.part.removeprefix("rest ") == "numerator" and key.measure in declared["means"]
     )
 
 
