@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-import duckdb
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.spill import Scratch
 from stockcust_analysis.errors import EngineError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from stockcust_analysis.bank.spill import Scratch
 
 Frame: TypeAlias = Any
 """A table of any engine that Narwhals knows: pandas, Polars, DuckDB, Ibis, PySpark, …"""

@@ -14,7 +14,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.frames import collected, flag, keyed
+from stockcust_analysis.measures.frames import ONE, collected, flag, keyed
 
 PARTS = 100_000
 """Amounts are squared as whole parts of their cap: 10⁹ customers' squares still fit Int64."""
@@ -76,7 +76,8 @@ def cell_facts(
             nw.col(f"size|{name}").max().alias(f"largest|{name}") for name in amounts
         )
         sized = sized.join(tops, on=keys, how="left")
-    counts = {name: each_ for term in enumerate(terms) for name, each_ in _term_sums(*term).items()}
+    counts = {"rows": ONE}  # a group has its row also where nothing is asked of it
+    counts |= {name: one for term in enumerate(terms) for name, one in _term_sums(*term).items()}
     lower = {}
     for name in amounts:
         size, top = nw.col(f"size|{name}"), nw.col(f"largest|{name}")
