@@ -79,6 +79,7 @@ def test_a_branch_without_a_page_is_seen(issued: tuple[Path, bytes]) -> None:
 
 
 @pytest.mark.filterwarnings(EXTENSIONS)
+@pytest.mark.slow
 def test_branch_and_headquarters_say_the_same_or_nothing(tmp_path: Path) -> None:
     """A figure of a branch's PDF is the same in headquarters' workbook, or a "*" there."""
     with open_bank(SAMPLE) as bank:

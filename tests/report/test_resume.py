@@ -32,6 +32,8 @@ PAGE = (
     "facts.branch_name(branch_id), facts.bank_name, facts.reconciliation.to_numpy().tolist()"
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_cell_report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:

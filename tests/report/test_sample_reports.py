@@ -14,6 +14,8 @@ from pypdf import PdfReader
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.report.quarter import ReportOptions, make_reports
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 TELLS = {
     "B002": ("最大十户占比偏高", "十户"),
