@@ -18,10 +18,9 @@ _JUDGING = "_judged"
 
 def opened(asked: Asked, *, memory_limit: str | None = None) -> Bank:
     """Return the bank, checked against the contract."""
-    bank = open_bank(asked.folder)
-    if memory_limit:
-        bank.connection.execute(f"SET memory_limit = '{memory_limit}'")
-    return bank
+    if memory_limit is None:
+        return open_bank(asked.folder)
+    return open_bank(asked.folder, memory_limit=memory_limit)
 
 
 def answers(bank: Bank, asked: Asked) -> tuple[dict[str, pd.DataFrame], float, float]:
