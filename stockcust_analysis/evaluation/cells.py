@@ -122,6 +122,8 @@ def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
         each, [Term(one.numerator, one.denominator) for one in spread], share=rule.winsorised_at
     )
     found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
+    if not found["branch_id"]:
+        return pd.DataFrame()  # nobody is managed, or nobody was there before
     wide = _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
     expected = _expected(facts, columns, [one for one in wanted if one.compared], strata, measures)
     return pd.concat(
