@@ -21,10 +21,10 @@ test: $(VENV)/.ready-test ## Style, types and all quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest -p no:randomly -m "not slow" --numprocesses auto --dist loadscope
 
 test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -p no:randomly -m slow
 
 format: $(VENV)/.ready-test ## Put the code in order
 	$(BIN)/ruff check --fix .
