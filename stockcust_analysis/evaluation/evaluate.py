@@ -152,9 +152,7 @@ def evaluate(
         co_holding=_co_holding(now.snapshot.customers, target, rules),
         migration=migration,
         bridge=bridge,
-        targets=targets_of(bank, target),
         reconciliation=reconciliation(bank, rules, target),
-        branches=branches_of(bank, present),
         **judged,
     )
 
@@ -231,7 +229,7 @@ def _judged(
     quarters: Mapping[Quarter, _Told],
     measures: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
-    """Return cell facts of this quarter and the one before, and how the branches stand."""
+    """Return how the branches stand, and the branches, targets and cell facts it is told from."""
     branches = branches_of(bank, _branches(quarters[target].answered))
     cells = pd.concat(
         [
@@ -245,7 +243,10 @@ def _judged(
     targets = targets_of(bank, target)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
-    return {"cells": cells, "scorecard": card, "scores": scores, "comparison": compared}
+    return {
+        "branches": branches, "targets": targets, "cells": cells,
+        "scorecard": card, "scores": scores, "comparison": compared,
+    }  # fmt: skip
 
 
 def _volume(answered: Sequence[Answer]) -> Answer:
