@@ -52,7 +52,7 @@ def _connected(url: str) -> Any:
     scheme = urlsplit(url).scheme
     extra = "stockcust_analysis[postgres]" if scheme in _POSTGRES else f"ibis-framework[{scheme}]"
     try:
-        import ibis  # type: ignore[import-untyped]
+        import ibis
 
         return ibis.connect(url)
     except ImportError:
