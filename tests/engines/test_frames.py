@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 
 from stockcust_analysis.bank.database import without_secrets
+from stockcust_analysis.bank.engines import collected
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
@@ -41,6 +42,12 @@ def tiny() -> dict[str, pd.DataFrame]:
     return frames
 
 
+def _polars(frame: pd.DataFrame) -> pl.DataFrame:
+    """Return a Polars frame without the help of pyarrow, which is no dependency."""
+    cells = frame.astype(object).where(frame.notna(), None)
+    return pl.DataFrame({name: cells[name].tolist() for name in frame})
+
+
 def problems_of(source: Any) -> list[str]:
     """Open a bank that must be refused, and return the problems as they are numbered."""
     with pytest.raises(BankDataError) as caught:
@@ -59,7 +66,8 @@ def test_tables_columns_and_quarters_are_found(place: Any, tmp_path: Path) -> No
         assert bank.columns["branches"] == ("branch_id", "name", "region", "type")
         assert bank.quarters == (Quarter(2026, 2), Quarter(2026, 3))
         september = nw.from_native(bank.snapshot("customers", as_of=date(2026, 9, 30))).lazy()
-        assert len(september.collect("pandas")) == bank.rows("customers") - 3 == 4
+        assert collected(september.select(n=nw.len()))["n"] == [4]
+        assert bank.rows("customers") == 7
         with pytest.raises(UsageError, match="unknown table 'contacts'"):
             bank.table("contacts")
 
@@ -119,7 +127,7 @@ def test_objects_of_pandas_are_understood() -> None:
 
 def test_numbers_that_are_names_and_blanks_are_text() -> None:
     """A branch number kept as a number becomes text; blanks around text go, blank text is empty."""
-    tables = {name: pl.DataFrame(frame) for name, frame in tiny().items()}
+    tables = {name: _polars(frame) for name, frame in tiny().items()}
     number = pl.col("branch_id").cast(pl.Int64)
     for name in ("branches", "customers"):
         tables[name] = tables[name].with_columns(number)
@@ -136,7 +144,7 @@ def test_frames_of_several_engines_are_refused() -> None:
     """Tables that could not be joined, that are no frames, or of no known name are refused."""
     tables: dict[str, Any] = tiny()
     with pytest.raises(UsageError, match="of one engine, given pandas, polars"):
-        open_bank(tables | {"branches": pl.DataFrame(tables["branches"])})
+        open_bank(tables | {"branches": _polars(tables["branches"])})
     with pytest.raises(UsageError, match=r"must be frames, given .*list"):
         open_bank({"branches": [1]})
     with pytest.raises(UsageError, match="unknown table 'customer'"):

@@ -105,8 +105,8 @@ def circulated(
     >>> names = ["quarter", "branch_id", "dimension", "member", "measure", "base",
     ...          "contributors", "largest", "second_largest"]
     >>> told = circulated(quarter, pd.DataFrame(columns=names), DisclosureRule())
-    >>> told.merged["private"], told.exposed
-    ('high_and_above', 0)
+    >>> told.merged, told.exposed
+    ({}, 0)
     """
     tables, tiers = recoded(evaluation), list(evaluation.policy_facts["tiers"])
     merged = merged_tiers(tables, tiers, rule)
