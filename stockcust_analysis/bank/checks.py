@@ -93,31 +93,53 @@ def cells(
     mapping: TableMapping,
 ) -> list[Problem]:
     """Check every cell of a table, its key and that it has rows, in one pass per file."""
-    problems = []
-    rows = 0
-    for file, names in zip(raw, headers, strict=True):
-        tests = [
+    tests = [
+        [
             test
             for name, header in names.items()
             for test in _cell_tests(contract.column(name), header, file, mapping)
         ]
-        counted = ", ".join(
-            f"count(*) FILTER (WHERE {test.wrong}), min(_row, {_FIRST}) FILTER (WHERE {test.wrong})"
-            for test in tests
-        )
-        result = connection.sql(f"SELECT count(*), {counted} FROM ({file.scan})").fetchall()[0]
-        rows += result[0]
-        for test, count, first in zip(tests, result[1::2], result[2::2], strict=True):
-            if count:
-                where = tuple(
-                    f"{file.path.name}:{row}" if len(raw) > 1 else str(row) for row in first
-                )
-                remedy = test.remedy + _resembling_codes(connection, test, file)
-                name = test.column.name
-                problems.append(Problem(contract.name, name, test.what, remedy, count, where))
+        for file, names in zip(raw, headers, strict=True)
+    ]
+    rows, counts = _counted(connection, raw, tests)
+    problems = [
+        _found(connection, contract, file, test, count, alone=len(raw) == 1)
+        for file, asked, counted in zip(raw, tests, counts, strict=True)
+        for test, count in zip(asked, counted, strict=True)
+        if count
+    ]
     if not rows and contract.required:
         problems.append(Problem(contract.name, "", "the table has no rows", "Deliver its rows."))
     return problems + _duplicate_keys(connection, contract, [file.path.name for file in raw])
+
+
+def _counted(
+    connection: duckdb.DuckDBPyConnection,
+    raw: Sequence[RawFile],
+    tests: Sequence[Sequence[_CellTest]],
+) -> tuple[int, list[list[int]]]:
+    """Return the number of rows, and for each file how many cells fail each test, in one look."""
+    if not raw:
+        return 0, []
+    looks = []
+    for place, (file, asked) in enumerate(zip(raw, tests, strict=True)):
+        counts = ", ".join(f"count(*) FILTER (WHERE {test.wrong})" for test in asked)
+        looks.append(f"SELECT {place} AS place, count(*), [{counts}] FROM ({file.scan})")
+    told = connection.sql(" UNION ALL ".join(looks) + " ORDER BY place").fetchall()
+    return sum(rows for _, rows, _ in told), [counts for _, _, counts in told]
+
+
+def _found(
+    connection: duckdb.DuckDBPyConnection, contract: Table, file: RawFile, test: _CellTest,
+    count: int, *, alone: bool,
+) -> Problem:  # fmt: skip
+    """Return the problem of the cells of a file that fail a test, with the first rows."""
+    (first,) = connection.sql(
+        f"SELECT min(_row, {_FIRST}) FROM ({file.scan}) WHERE {test.wrong}"
+    ).fetchall()[0]
+    where = tuple(str(row) if alone else f"{file.path.name}:{row}" for row in first)
+    remedy = test.remedy + _resembling_codes(connection, test, file)
+    return Problem(contract.name, test.column.name, test.what, remedy, count, where)
 
 
 @dataclass(frozen=True)
@@ -141,14 +163,17 @@ def _cell_tests(
     def wrong_if(condition: str, what: str, remedy: str) -> None:
         tests.append(_CellTest(column, value, condition, what, remedy))
 
+    source_type = file.columns[header]
+    typed_already = value == quoted(header)
     if not column.nullable:
-        wrong_if(f"{text} IS NULL", "the cell is empty", "Fill it in.")
+        blank = f"{value if typed_already else text} IS NULL"
+        wrong_if(blank, "the cell is empty", "Fill it in.")
     unreadable = f"{text} IS NOT NULL AND {value} IS NULL"
     if column.kind in (Kind.MONEY, Kind.NUMBER, Kind.INTEGER):
-        odd = casting.not_finite(header)
+        odd = casting.not_finite(header, source_type)
         wrong_if(odd, "NaN or infinite", "Leave the cell empty or correct the export.")
         unreadable += f" AND NOT {odd}"
-    if column.kind is Kind.DATE:
+    if column.kind is Kind.DATE and not typed_already:
         serial = casting.excel_serial(header)
         what = "a bare number where a date belongs (an Excel date?)"
         wrong_if(serial, what, "Format the column as a date in Excel and export again.")
@@ -156,7 +181,7 @@ def _cell_tests(
     if column.kind is Kind.TEXT:
         remedy = "Excel shortened a long number; export the column as text."
         wrong_if(casting.mangled_number(header), "number in scientific notation", remedy)
-    elif column.kind is not Kind.CODE:
+    elif column.kind is not Kind.CODE and not typed_already:
         remedy = f"Write it as {column.unit or column.kind.value}."
         wrong_if(unreadable, f"not a {column.kind.value}", remedy)
     if column.allowed:
@@ -175,10 +200,10 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     """Offer close matches; a code that resembles no allowed one may be anything, so say nothing."""
     if not test.column.allowed:
         return ""
-    query = (
-        f"SELECT DISTINCT {test.value} FROM ({file.scan}) WHERE {test.wrong} ORDER BY 1 LIMIT 50"
-    )
-    unknown = [code for (code,) in connection.sql(query).fetchall() if code]
+    query = f"SELECT DISTINCT {test.value} AS code FROM ({file.scan}) WHERE {test.wrong}"
+    unknown = [
+        code for (code,) in connection.sql(f"{query} ORDER BY code LIMIT 50").fetchall() if code
+    ]
     close = [(code, did_you_mean(code, test.column.allowed)) for code in unknown]
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 
@@ -188,15 +213,17 @@ def _duplicate_keys(
 ) -> list[Problem]:
     if not contract.key:
         return []
-    key = ", ".join(map(quoted, contract.key))
-    rows, first = connection.sql(
+    key, rows = ", ".join(map(quoted, contract.key)), rows_view(contract.name)
+    # Equal keys have equal hashes: where no hash occurs twice, no key does, for half the memory.
+    hashes = f"SELECT 1 FROM {rows} GROUP BY hash({key}) HAVING count(*) > 1 LIMIT 1"
+    if not connection.sql(hashes).fetchall():
+        return []
+    count, first = connection.sql(
         f"SELECT sum(n - 1)::BIGINT, min(place, {_FIRST}) FROM (SELECT count(*) AS n, "
-        f"max({{'file': _file, 'row': _row}}) AS place FROM {rows_view(contract.name)} "
+        f"max({{'file': _file, 'row': _row}}) AS place FROM {rows} "
         f"GROUP BY {key} HAVING count(*) > 1)"
     ).fetchall()[0]
-    if not rows:
-        return []
-    return [rules.key_twice(contract, rows, _places(first, files))]
+    return [rules.key_twice(contract, count, _places(first, files))] if count else []
 
 
 def between_tables(
@@ -219,13 +246,14 @@ def _dangling(
     connection: duckdb.DuckDBPyConnection, contract: Table, column: Column, files: Sequence[str]
 ) -> list[Problem]:
     reference = rules.reference_of(contract, column)
-    ours, theirs = (", ".join(map(quoted, keys)) for keys in (reference.ours, reference.theirs))
-    condition = (
-        f"{quoted(column.name)} IS NOT NULL "
-        f"AND ({ours}) NOT IN (SELECT ({theirs}) FROM {reference.target})"
+    same = " AND ".join(
+        f"ours.{quoted(mine)} = theirs.{quoted(other)}"
+        for mine, other in zip(reference.ours, reference.theirs, strict=True)
     )
-    told = reference.what, reference.remedy
-    return _rows_where(connection, contract.name, column.name, condition, *told, files)
+    # As a join it takes a fifth of the time of NOT IN or NOT EXISTS.
+    rows = f"{rows_view(contract.name)} AS ours ANTI JOIN {reference.target} AS theirs ON {same}"
+    given, told = f"{quoted(column.name)} IS NOT NULL", (reference.what, reference.remedy)
+    return _rows_where(connection, rows, given, contract.name, column.name, *told, files)
 
 
 def _date_order(
@@ -238,24 +266,29 @@ def _date_order(
     problems = []
     for column, condition, what, remedy in orders:
         if column in columns:
-            problems += _rows_where(connection, name, column, condition, what, remedy, files)
+            rows = rows_view(name)
+            problems += _rows_where(connection, rows, condition, name, column, what, remedy, files)
     return problems
 
 
 def _rows_where(
     connection: duckdb.DuckDBPyConnection,
+    rows: str,
+    condition: str,
     table_name: str,
     column: str,
-    condition: str,
     what: str,
     remedy: str,
     files: Sequence[str],
 ) -> list[Problem]:
-    rows, first = connection.sql(
-        f"SELECT count(*), min({{'file': _file, 'row': _row}}, {_FIRST}) "
-        f"FROM {rows_view(table_name)} WHERE {condition}"
+    wrong = f"FROM {rows} WHERE {condition}"
+    (count,) = connection.sql(f"SELECT count(*) {wrong}").fetchall()[0]
+    if not count:
+        return []
+    (first,) = connection.sql(
+        f"SELECT min({{'file': _file, 'row': _row}}, {_FIRST}) {wrong}"
     ).fetchall()[0]
-    return [Problem(table_name, column, what, remedy, rows, _places(first, files))] if rows else []
+    return [Problem(table_name, column, what, remedy, count, _places(first, files))]
 
 
 def _places(first: Sequence[Mapping[str, int]], files: Sequence[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.headquarters import write_headquarters
+from stockcust_analysis.report.kernels.warm import warm_start
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import (
     RECORDS,
@@ -147,7 +148,8 @@ def make_reports(
                 failed = {each.branch_id: each.error for each in results if each.failed}
                 headquarters = _finish(bank, ready, options, folder, records, failed)
                 write_run(folder, records, results, seconds=time.perf_counter() - started)
-            note("ended", missing=len(missing), failed=sum(result.failed for result in results))
+            failures = sum(result.failed for result in results)
+            note("ended", missing=len(missing), failed=failures, kernels=warm_start.describe())
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
 
