@@ -90,9 +90,14 @@ class Bank:
         return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
 
     def keep(self, frame: Frame) -> Frame:
-        """Compute a shared step once and hold on to it until the bank is closed."""
+        """Compute a shared step once and hold on to it until `let_go`, or the bank is closed."""
         with failures_told():
             return self._engine.keep(frame)
+
+    def let_go(self, kept: Frame) -> None:
+        """Make room of a kept step that is no longer asked for."""
+        with failures_told():
+            self._engine.let_go(kept)
 
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""

@@ -48,7 +48,10 @@ class Engine(Protocol):
     """Where a bank's tables are computed."""
 
     def keep(self, frame: Frame) -> Frame:
-        """Compute a shared step once and hold on to it until `close`."""
+        """Compute a shared step once and hold on to it until `let_go` or `close`."""
+
+    def let_go(self, kept: Frame) -> None:
+        """Make room of a kept step that is no longer asked for."""
 
     def close(self) -> None:
         """Let go of everything; never raises."""
@@ -60,6 +63,9 @@ class PandasEngine:
     def keep(self, frame: Frame) -> Frame:
         """Return the frame: it is computed already."""
         return frame
+
+    def let_go(self, kept: Frame) -> None:
+        """Nothing is held."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -87,6 +93,10 @@ class DuckDBEngine:
         name = f"kept_{self.kept}"
         frame.create(name)
         return self.connection.table(name)
+
+    def let_go(self, kept: Frame) -> None:
+        """Drop the table."""
+        self.connection.execute(f"DROP TABLE IF EXISTS {kept.alias}")
 
     def close(self) -> None:
         """Close the connection and remove what was written beside it."""
@@ -119,6 +129,14 @@ class DatabaseEngine:
         self.kept.append(name)
         return table
 
+    def let_go(self, kept: Frame) -> None:
+        """Drop the temporary table, where one was made."""
+        if self.keeps:
+            name = kept.get_name()
+            # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
+            self.backend.raw_sql(f"DROP TABLE {name}").close()
+            self.kept.remove(name)
+
     def close(self) -> None:
         """End our own session, and its temporary tables with it; or drop them from a given one."""
         with suppress(Exception):
@@ -126,7 +144,6 @@ class DatabaseEngine:
                 self.backend.disconnect()
             else:
                 for name in self.kept:
-                    # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
                     self.backend.raw_sql(f"DROP TABLE {name}").close()
 
 
@@ -140,6 +157,11 @@ class SparkEngine:
         """Let the executors hold the step once it has been computed."""
         self.kept.append(frame.persist())
         return self.kept[-1]
+
+    def let_go(self, kept: Frame) -> None:
+        """Let the executors forget the step."""
+        kept.unpersist()
+        self.kept.remove(kept)
 
     def close(self) -> None:
         """Let the executors forget what was kept."""

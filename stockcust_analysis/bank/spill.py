@@ -58,7 +58,9 @@ def connected(scratch: Scratch, memory_limit: str) -> duckdb.DuckDBPyConnection:
         "memory_limit": memory_limit,
         "temp_directory": str(scratch.path / "spill"),
     }
-    return duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]
+    connection = duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]
+    connection.execute("SET enable_progress_bar = false")  # the evaluation tells its own
+    return connection
 
 
 def remove_stale() -> None:

@@ -126,6 +126,8 @@ def evaluate(
     for each in told:
         progress(len(quarters), steps)
         quarters[each] = _told_of(bank, rules, each, today=target)
+        if each < target.previous:  # nothing more is asked of its customers
+            quarters[each].let_go(bank)
     progress(len(told), steps)
     now, before = quarters[target], quarters.get(target.previous)
     present = _branches(now.answered)
@@ -165,6 +167,11 @@ class _Told:
     steps: list[Facts]
     asked: list[tuple[Facts, list[Question]]]
     answered: list[Answer]
+
+    def let_go(self, bank: Bank) -> None:
+        """Make room of the customers; the answers stay."""
+        for table in (*self.steps, *(facts for facts, _ in self.asked)):
+            bank.let_go(table.to_native())
 
 
 def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:

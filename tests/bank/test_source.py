@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.periods import Quarter
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
@@ -165,3 +166,13 @@ def test_a_kept_step_is_computed_once(tiny_bank: TinyBank) -> None:
         kept = bank.keep(bank.snapshot("customers", as_of=datetime.date(2026, 9, 30)))
         (folder / "customers.csv").write_text("as_of\n")
         assert len(kept.fetchall()) == 4
+
+
+def test_room_is_made_of_quarters_that_are_answered() -> None:
+    """Of five quarters the customers of two stay in the engine: the last, and the one before."""
+    with open_bank("data/sample") as bank:
+        evaluate(bank, quarter="2026Q3")
+        connection = bank._engine.connection  # type: ignore[attr-defined]
+        names = connection.sql("SELECT table_name FROM duckdb_tables()").fetchall()
+        columns = [set(connection.table(name).columns) for (name,) in names]
+    assert sum({"branch_id", "status", "in_all"} <= each for each in columns) == 2

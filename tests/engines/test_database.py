@@ -143,6 +143,9 @@ def test_tables_of_an_open_connection(server: Server) -> None:
         frame = bank.keep(bank.snapshot("holdings", as_of=date(2026, 9, 30)))
         assert frame.count().execute() == 4
         assert backend.con.execute(kept).fetchone() == (1,)
+        bank.let_go(frame)
+        assert backend.con.execute(kept).fetchone() == (0,)
+        bank.keep(bank.snapshot("customers", as_of=date(2026, 9, 30)))
     assert backend.con.execute(kept).fetchone() == (0,)
     assert len(backend.table("holdings").execute()) == 7
     backend.disconnect()
