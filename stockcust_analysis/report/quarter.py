@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -128,7 +129,7 @@ def make_reports(
     """
     progress = progress or Silent()
     folder = _folder(options, out)
-    with output_errors(folder), held(folder / _of_shard(".lock", options), what=f"'{folder}'"):
+    with output_errors(folder), _alone(folder, options):
         started = time.perf_counter()
         ready, jobs = _ready(bank, options, folder, progress)
         with logged(folder / _of_shard("run.log", options)):
@@ -172,7 +173,7 @@ def write_evaluation(
     Takes over what is there if it is of the same extracts, rules and packages.
     """
     folder = _folder(options, out)
-    with output_errors(folder), held(folder / ".lock", what=f"'{folder}'"):
+    with output_errors(folder), _alone(folder, _whole_quarter(options)):
         return _ready(bank, replace(options, branches=()), folder, progress or Silent())[0]
 
 
@@ -207,6 +208,12 @@ def _staged(
 
 def _folder(options: ReportOptions, out: Path) -> Path:
     return (out / str(Quarter.parse(options.quarter))).resolve()
+
+
+def _alone(folder: Path, options: ReportOptions) -> AbstractContextManager[None]:
+    """Hold the folder: shards run beside one another, but not beside a run of the whole quarter."""
+    lock = folder / _of_shard(".lock", options)
+    return held(lock, what=f"'{folder}'", rivals=".lock" if options.is_part else ".lock-*")
 
 
 def _of_shard(name: str, options: ReportOptions) -> str:

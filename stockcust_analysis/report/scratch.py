@@ -32,19 +32,17 @@ _BEYOND: Final = 1 << 20  # where Windows locks: what it locks nobody can read
 
 
 @contextmanager
-def held(lock: Path, *, what: str) -> Iterator[None]:
+def held(lock: Path, *, what: str, rivals: str = "") -> Iterator[None]:
     """Hold a lock file while the block runs; UsageError, naming the holder, when another does.
 
-    `what` says what is being held, for the message.
+    `what` says what is being held, for the message. `rivals` matches the other locks beside it
+    that nobody may hold meanwhile: of two who try at once, at most one goes on.
     """
     made = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
     lock.parent.mkdir(parents=True, exist_ok=True)
     handle = _locked(lock)
     if handle is None:
-        raise UsageError(
-            f"{what} is in use by {_holder(lock)}. Wait for it to end, or end it: its lock "
-            "goes with it."
-        )
+        raise _in_use(what, lock)
     facts = {"pid": os.getpid(), "host": socket.gethostname(), "user": getpass.getuser(),
              "since": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
     with handle:
@@ -52,6 +50,8 @@ def held(lock: Path, *, what: str) -> Iterator[None]:
         handle.write(json.dumps(facts))
         handle.flush()
         try:
+            for rival in lock.parent.glob(rivals) if rivals else ():
+                _require_free(rival, what)
             yield
         finally:
             with suppress(OSError):  # Windows removes no file that is open; it is not locked
@@ -59,6 +59,22 @@ def held(lock: Path, *, what: str) -> Iterator[None]:
             with suppress(OSError):  # a folder that was made for nothing goes again
                 for folder in made:
                     folder.rmdir()
+
+
+def _require_free(lock: Path, what: str) -> None:
+    """Remove a lock that the dead have left; UsageError when somebody holds it."""
+    handle = _locked(lock)
+    if handle is None:
+        raise _in_use(what, lock)
+    with handle, suppress(OSError):
+        lock.unlink()
+
+
+def _in_use(what: str, lock: Path) -> UsageError:
+    holder = _holder(lock)
+    return UsageError(
+        f"{what} is in use by {holder}. Wait for it to end, or end it: its lock goes with it."
+    )
 
 
 @contextmanager

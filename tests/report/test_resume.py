@@ -203,11 +203,15 @@ def _hold(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
         multiprocessing.Event().wait(60)
 
 
-def test_two_runs_do_not_share_a_folder(whole: Quarter) -> None:
-    """The second run is refused at once and told who is at work; a dead run holds nothing."""
+@pytest.mark.parametrize("lock", [".lock", ".lock-1-of-2"])
+def test_two_runs_do_not_share_a_folder(whole: Quarter, lock: str) -> None:
+    """Beside another run, be it a shard's, a run is refused at once and told who is at work.
+
+    A dead run holds nothing.
+    """
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
-    other = context.Process(target=_hold, args=(whole.folder / ".lock", ready))
+    other = context.Process(target=_hold, args=(whole.folder / lock, ready))
     other.start()
     try:
         assert ready.wait(60)
@@ -218,6 +222,7 @@ def test_two_runs_do_not_share_a_folder(whole: Quarter) -> None:
         other.join()
     assert f"2026Q3' is in use by process {other.pid} of " in str(refused.value)
     assert not whole.make().failed
+    assert not (whole.folder / lock).exists()
 
 
 def test_the_log_is_lines_of_json(whole: Quarter) -> None:
