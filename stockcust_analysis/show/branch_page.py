@@ -11,6 +11,7 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.show.blocks import (
     Document,
+    Heading,
     KeyFigure,
     KeyFigures,
     Language,
@@ -22,6 +23,7 @@ from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
 IDLE = "idle_customers"
@@ -158,6 +160,12 @@ def page_conclusions(page: BranchPage) -> Sentences:
     )
 
 
+def counted_heading(page: BranchPage, name: str, told: Table | KeyFigures | None) -> Heading | None:
+    """Return a heading that says how many things stand below it; None above nothing."""
+    count = 0 if told is None else len(told.rows if isinstance(told, Table) else told.figures)
+    return Heading(page.word(str(count), f"{name}_heading")) if count else None
+
+
 def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
     """Return the sentence that a chapter opens with; None where the branch is too small for one."""
     return None if page.is_small else page.opening(section)
@@ -195,7 +203,8 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     )
     if page.is_small and kind == "share":
         compared = ()
-    points = page.word("points_told") if kind == "share" and compared else ""
+    changes = kind == "share" and any(each.name != "target" for each in compared)
+    points = page.word("points_told") if changes else ""
     names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
              "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
     beside = _bank_beside(page, rows, told, base)

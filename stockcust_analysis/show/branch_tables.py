@@ -182,6 +182,7 @@ def measure_table(
     Measures the bank has no figures for are left out; None when that leaves nothing.
     """
     before = str(page.evaluation.quarter.previous)
+    unit = _unit_of(page, [each for each in rows if measure_words(each[0]).kind == "money"])
     told, has_past = [], False
     for measure, base in rows:
         now = page.value(measure, base=base)
@@ -194,7 +195,7 @@ def measure_table(
         )
         bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
         name = page.word(measure, "measure")
-        told.append([name, with_unit(page, measure, now), change, with_unit(page, measure, bank)])
+        told.append([name, with_unit(measure, now, unit), change, with_unit(measure, bank, unit)])
     if not told:
         return None
     columns = ["measure", "now", "previous_quarter", "bank"]
@@ -203,13 +204,12 @@ def measure_table(
     return _finished(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)
 
 
-def with_unit(page: BranchPage, measure: str, value: float | None) -> str:
+def with_unit(measure: str, value: float | None, unit: Unit) -> str:
     """Return a value as a cell whose neighbours above and below have other units."""
     if value is None or pd.isna(value):
         return MISSING
     if measure_words(measure).kind != "money":
         return format_measure(value, measure)
-    unit = money_unit([value], page.language)
     return unit.short.format(format_money(value, unit))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import product
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -57,9 +57,8 @@ def placed_labels(
     Takes the right side of a point, or the left where the axes end; what finds no place is left
     out rather than printed over another.
     """
-    renderer: Any = ax.figure.canvas.get_renderer()  # type: ignore[attr-defined]
     ax.figure.draw_without_rendering()  # type: ignore[union-attr]
-    inside, taken = ax.get_window_extent(renderer), [text.get_window_extent() for text in ax.texts]
+    inside, taken = ax.get_window_extent(), [text.get_window_extent() for text in ax.texts]
     for x, y, name in zip(across, up, words, strict=True):
         for side, rise in product(("left", "right"), (0, 8, -8, 16, -16)):
             offset = (5 if side == "left" else -5, rise)
@@ -67,7 +66,7 @@ def placed_labels(
                 name, (x, y), xytext=offset, textcoords="offset points",
                 ha=side, va="center_baseline", fontsize="small",
             )  # fmt: skip
-            box = text.get_window_extent(renderer)
+            box = text.get_window_extent()
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1
             if fits and not any(box.overlaps(other) for other in taken):
                 taken.append(box)

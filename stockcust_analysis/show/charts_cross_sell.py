@@ -174,6 +174,5 @@ def co_holding_heatmap(
     ax.set_xticks(places, [name.replace(" ", "\n") for name in words], rotation=0)
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
-    name_values(ax, label("also_hold", language, within="word"))
     ax.grid(visible=False)
     return ax

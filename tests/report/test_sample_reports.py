@@ -22,7 +22,7 @@ TELLS = {
     "B003": ("沉默客户的AUM占比高于全行", "sleeping money"),
     "B004": ("多产品客户占比低于全行", "weak in cross-sell"),
     "B005": ("增长来自新客户，原有客户在减少", "grows by new customers alone"),
-    "B006": ("户数过少，不作比较", "tiny"),
+    "B006": ("户数过少，不作判断", "tiny"),
     "B007": ("暂无可比的历史数据", "opened last quarter"),
 }
 
