@@ -18,7 +18,7 @@ from stockcust_analysis.show.blocks import (
     Sentences,
     document,
 )
-from stockcust_analysis.show.comparisons import comparisons
+from stockcust_analysis.show.comparisons import comparisons, values_by_quarter
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
@@ -184,13 +184,10 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
     rows = _idle_rows(page) if measure == IDLE else page.evaluation.measures
     told = "silent_rate" if measure == IDLE else measure
-    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(
-        [page.quarter, page.branch_id, told, base, ""]
-    )
-    values = rows.loc[here.all(axis=1), "value"].dropna()
-    if values.empty:
+    value = values_by_quarter(rows, told, base=base, branch_id=page.branch_id).get(page.quarter)
+    if value is None:
         return None
-    value, kind = float(values.iloc[0]), measure_words(told).kind
+    kind = measure_words(told).kind
     unit = money_unit([value], page.language) if kind == "money" else None
     is_plain = base == "funded" and measure == told
     compared = comparisons(
@@ -220,13 +217,11 @@ def _bank_beside(
     page: BranchPage, rows: pd.DataFrame, measure: str, base: str
 ) -> list[tuple[str, str]]:
     """Return the whole bank's share beside the branch's; amounts and counts do not compare."""
-    wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
-    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
-    values = rows.loc[here, "value"].dropna()
+    value = values_by_quarter(rows, measure, base=base, branch_id=WHOLE_BANK).get(page.quarter)
     is_bank = page.branch_id == WHOLE_BANK
-    if values.empty or is_bank or measure_words(measure).kind in ("money", "count"):
+    if value is None or is_bank or measure_words(measure).kind in ("money", "count"):
         return []
-    return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
+    return [(page.word("bank", "word"), format_measure(value, measure))]
 
 
 def _idle_rows(page: BranchPage) -> pd.DataFrame:

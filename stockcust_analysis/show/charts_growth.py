@@ -45,6 +45,7 @@ DORMANT_FLOW = (
     "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
     "dormant_left", "dormant_closing",
 )  # fmt: skip
+_DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
 
@@ -113,13 +114,11 @@ def dormancy_flow(
     rows = frame[frame["measure"].isin(DORMANT_FLOW)]
     values = rows.set_index("measure")["value"].astype(float)
     values = values.reindex(list(DORMANT_FLOW)).dropna()
-    ends = [name in ("dormant_opening", "dormant_closing") for name in values.index]
-    kept = [end or value != 0 for end, value in zip(ends, values, strict=True)]
+    values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
+    ends = [name in _DORMANT_ENDS for name in values.index]
     ax = open_axes(ax)
     if not any(ends):
         return say_no_data(ax, language)
-    values = values[kept]
-    ends = [end for end, keep in zip(ends, kept, strict=True) if keep]
     signed = [-value if name in _FALLS else value for name, value in values.items()]
     texts = [format_count(value) if end else f"{value:+,.0f}"
              for value, end in zip(signed, ends, strict=True)]  # fmt: skip
