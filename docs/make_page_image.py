@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BRANCH, QUARTER = "B003", "2026Q3"
 EXAMPLE = ROOT / "reports" / "example" / "branch_report.pdf"
 PICTURE = ROOT / "docs" / "images" / "branch-report.png"
-PIXELS_PER_INCH, PAGES, GAP = 84, (0, 3), 12
+PIXELS_PER_INCH, PAGES, GAP = 84, (0, 4), 12
 FINER = 3  # pages are drawn so many times larger and made smaller: small lettering stays whole
 
 
@@ -63,7 +63,7 @@ def side_by_side(pages: list[bytes]) -> bytes:
         sheet.paste(image, (left, GAP))
         left += image.width + GAP
     stream = BytesIO()
-    sheet.quantize(200).save(stream, format="PNG", optimize=True)
+    sheet.quantize(200, Image.Quantize.MAXCOVERAGE).save(stream, format="PNG", optimize=True)
     return stream.getvalue()
 
 

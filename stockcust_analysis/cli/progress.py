@@ -74,7 +74,7 @@ class Progress:
 
 def planned(jobs: Sequence[PageJob]) -> str:
     """Say what a run would do, branch by branch where there is something to do."""
-    words = {"run": "run the notebook and print", "print": "print with another status"}
+    words = {"run": "run the notebook and print", "print": "print with another status or look"}
     doing = [job for job in jobs if job.action != "keep"]
     lines = [f"{job.branch_id:<12} {words[job.action]}" for job in doing[:_MOST_LINES]]
     if len(doing) > _MOST_LINES:

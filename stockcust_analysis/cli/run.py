@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,6 +153,13 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
     show_default=True,
     help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
 )
+@click.option(
+    "--brand",
+    default="",
+    metavar="FILE",
+    help="A bank's look on every page: TOML (colours, logo, fonts) or a .typ layout; changing it "
+    "prints without running.",
+)
 @click.option("--shard", type=Shard(), default="1/1", help="Make this part of the pages only.")
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
@@ -190,12 +198,13 @@ def report(
 
     # A scheduler's request to end is the same wish as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = ReportOptions(quarter=quarter, **asked)
     with (
         working_folder() as scratch,
         all_temporary_files_in(scratch),
         open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
     ):
-        options = ReportOptions(quarter=_resolved(bank, quarter), **asked)
+        options = replace(options, quarter=_resolved(bank, quarter))
         if plan:
             click.echo(planned(plan_reports(bank, options, out=out)))
             return

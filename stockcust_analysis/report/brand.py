@@ -126,6 +126,21 @@ def load_brand(path: str | Path) -> Brand:
     return brand
 
 
+def brand_files(path: str) -> tuple[Path, ...]:
+    """Return all files a bank's look is made of, found good: brand file, logo, fonts, or layout.
+
+    `path` is a brand (.toml), or a layout (.typ) in place of the shipped one; "" is neither.
+    """
+    if not path:
+        return ()
+    if path.endswith(".toml"):
+        brand = load_brand(path)
+        return (Path(path), *([brand.logo] if brand.logo else []), *brand.font_files)
+    if not path.endswith(".typ") or not Path(path).is_file():
+        raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
+    return (Path(path),)
+
+
 def _colour_problems(colours: dict[str, Any]) -> list[str]:
     """Return what is wrong with the colours."""
     problems = [f"there is no colour '{name}'" for name in colours if name not in COLOURS]

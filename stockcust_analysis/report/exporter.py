@@ -24,8 +24,8 @@ from nbformat import NotebookNode
 from traitlets import Enum, List, Unicode, default
 from traitlets.config import Config
 
-from stockcust_analysis.errors import ReportError, UsageError
-from stockcust_analysis.report.brand import Brand, load_brand
+from stockcust_analysis.errors import ReportError
+from stockcust_analysis.report.brand import Brand, brand_files, load_brand
 from stockcust_analysis.report.fonts import (
     check_glyphs,
     svg_texts,
@@ -170,7 +170,7 @@ class TypstExporter(TemplateExporter):
     def _layout(self) -> bytes:
         """Return the layout: the bank's own if one is named, else that of the template in use."""
         if self.brand and not self.brand.endswith(".toml"):
-            return _read_layout(self.brand)
+            return brand_files(self.brand)[0].read_bytes()
         for folder in (*self.template_paths, str(TEMPLATES / "typst")):
             path = Path(folder, LAYOUT)
             if path.is_file():
@@ -198,14 +198,6 @@ class TypstPDFExporter(TypstExporter):
         )
         resources["output_extension"] = ".pdf"
         return pdf, resources
-
-
-def _read_layout(path: str) -> bytes:
-    """Return a bank's own layout."""
-    file = Path(path)
-    if file.suffix != ".typ" or not file.is_file():
-        raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
-    return file.read_bytes()
 
 
 def export_pdf(path: str | Path, *, language: str = "", status: str = "", brand: str = "") -> bytes:

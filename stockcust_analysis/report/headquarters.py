@@ -155,8 +155,8 @@ def _print_review(tables: Path, folder: Path, options: ReportOptions, status: st
         failed_folder=folder / "failed" / TABLES, record=folder / RECORDS / f"~{TABLES}.json",
         made_from=digest_of({"tables": folder_digest(tables), "notebook": sha256(notebook),
                              "language": options.language, "code": package_digest()}),
-        status=status, name=REVIEW, cell_seconds=options.cell_seconds,
-        page_seconds=options.page_seconds,
+        status=status, brand=options.brand, look=options.look, name=REVIEW,
+        cell_seconds=options.cell_seconds, page_seconds=options.page_seconds,
     )  # fmt: skip
     done = {} if options.force else finished([job])
     job = replace(job, action=action_for(job, done.get(HEADQUARTERS)))

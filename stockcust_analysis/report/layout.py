@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from stockcust_analysis.report.markdown import Block
 
 _NUMBERED: Final = re.compile(r"(第?[一二三四五六七八九十]+[、章节]|\d+([.、]|\s))")
+_WORD: Final = re.compile(r"[!-~]+")
 _CONTENTS_FROM: Final = 3
 """With fewer sections, a table of contents tells nothing."""
 
@@ -38,6 +40,7 @@ def arranged(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Bl
         first = _first_page(kept)
         if len(sections) - first >= _CONTENTS_FROM:
             kept.insert(_end_of_opening(kept, first + 1), {"kind": "contents"})
+        _without_lone_number(kept)
     led = [_led(before, block) for before, block in zip([None, *kept], kept, strict=False)]
     return list(_paired(led))
 
@@ -51,6 +54,19 @@ def _without_empty_sections(blocks: Sequence[Block]) -> list[Block]:
         if not (ends and below["level"] <= block["level"]):
             kept.append(block)
     return kept[::-1]
+
+
+def _without_lone_number(blocks: Sequence[Block]) -> None:
+    """Take the number from a section that is its chapter's only one: a first without a second."""
+    chapters: list[list[Block]] = [[]]
+    for block in blocks:
+        if block["kind"] == "heading" and block["level"] == 1:
+            chapters.append([])
+        elif block["kind"] == "heading" and block["level"] == 2:
+            chapters[-1].append(block)
+    for sections in chapters:
+        if len(sections) == 1:
+            sections[0]["numbered"] = False
 
 
 def _first_page(blocks: Sequence[Block]) -> int:
@@ -157,7 +173,9 @@ def _measured(table: Block) -> dict[str, Any]:
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
         unbroken = 4.5 if table.get("half") else 8.0
-        words = max(min(cells, _WIDEST_WORDS), min(label, max(label / 2 + 1, unbroken)))
+        longest = max(map(_width, _WORD.findall(column["label"])), default=0.0)
+        label = max(longest, min(label, max(label / 2 + 1, unbroken)))
+        words = max(min(cells, _WIDEST_WORDS), label)
         after_numbers = (before, column["align"]) == ("right", "left")
         widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
         before = column["align"]
@@ -179,7 +197,13 @@ def _measured(table: Block) -> dict[str, Any]:
 def _width(text: str) -> float:
     """Return the width of a text in ems: Chinese characters are one wide, others about half.
 
-    >>> round(_width("支行A1"), 2)
-    3.1
+    Between the two kinds the typesetter leaves a quarter.
+
+    >>> round(_width("支行a1"), 2), round(_width("AUM%"), 2)
+    (3.35, 2.8)
     """
-    return sum(1.0 if unicodedata.east_asian_width(each) in "WF" else 0.55 for each in text)
+    wide = [unicodedata.east_asian_width(each) in "WF" for each in text]
+    borders = sum(one != other for one, other in pairwise(wide))
+    widths = [0.7 if each.isupper() or each in "%▲▼" else 0.55 for each in text]
+    ems = [1.0 if is_wide else width for is_wide, width in zip(wide, widths, strict=True)]
+    return sum(ems) + 0.25 * borders

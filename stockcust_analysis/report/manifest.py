@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stockcust_analysis.report.plan import ReportOptions
 
 MANIFEST: Final = "manifest.json"
-_PARAMETERS = ("quarter", "policy", "language", "first_quarter", "notebook")
+_PARAMETERS = ("quarter", "policy", "language", "brand", "first_quarter", "notebook")
 
 # Packages whose version can change a number or a page.
 _PACKAGES = (
@@ -87,6 +87,7 @@ def write_manifest(
             "packages": package_versions(),
             "code": package_digest(),
             "fonts": fonts.FONT_HASHES,
+            "look": options.look,
             "branches": {
                 branch_id: {"made_from": record.made_from, "status": record.status}
                 for branch_id, record in records.items()

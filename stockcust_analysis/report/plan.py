@@ -11,6 +11,7 @@ from typing import Any, Final
 from stockcust_analysis.atomic import sha256
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.report import fonts
+from stockcust_analysis.report.brand import brand_files
 from stockcust_analysis.report.manifest import digest_of, package_digest, package_versions
 from stockcust_analysis.report.notebooks import check_parameters, notebook_path
 from stockcust_analysis.report.records import PageRecord, read_record
@@ -31,6 +32,7 @@ class ReportOptions:
     language: str = "zh"
     workers: int | None = None
     status: str = "draft"
+    brand: str = ""
     first_quarter: bool = False
     notebook: str = "branch_report"
     shard: tuple[int, int] = (1, 1)
@@ -38,6 +40,16 @@ class ReportOptions:
     force: bool = False
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
+
+    def __post_init__(self) -> None:
+        """Refuse a bank's look that cannot be printed, before anything else is done."""
+        brand_files(self.brand)
+
+    @property
+    def look(self) -> str:
+        """One hash of the bank's look with its logo and fonts; "" for the shipped one."""
+        files = brand_files(self.brand)
+        return digest_of({str(at): sha256(path) for at, path in enumerate(files)}) if files else ""
 
     @property
     def is_part(self) -> bool:
@@ -94,7 +106,7 @@ def refuse_to_change_issued(jobs: Sequence[PageJob], folder: Path) -> None:
     if issued:
         raise UsageError(
             f"{len(issued)} pages in '{folder}' are issued, and this run would change them (other "
-            "numbers, rules, notebook, language, packages or status, or a file that was touched). "
+            "numbers, rules, notebook, language, packages, status or look, or a file was touched). "
             "Nothing was written. To issue them anew, add --force."
         )
 
@@ -137,6 +149,8 @@ def _job(
         record=folder / RECORDS / f"{name}.json",
         made_from=digest_of({**common, "slice": slice_digest, "branch_id": branch_id}),
         status=options.status,
+        brand=options.brand,
+        look=options.look,
         cell_seconds=options.cell_seconds,
         page_seconds=options.page_seconds,
     )
@@ -154,7 +168,7 @@ def _common(options: ReportOptions) -> dict[str, Any]:
 
 
 def action_for(job: PageJob, record: PageRecord | None) -> Action:
-    """Say what a page needs: everything, printing with another status, or nothing."""
+    """Say what a page needs: everything, printing with another status or look, or nothing."""
     if record is None:
         return "run"
-    return "keep" if record.status == job.status else "print"
+    return "keep" if (record.status, record.look) == (job.status, job.look) else "print"

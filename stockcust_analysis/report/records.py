@@ -30,6 +30,7 @@ class PageRecord:
     status: str
     files: dict[str, str]
     seconds: float
+    look: str = ""
     peak_megabytes: float | None = None
     slowest_cells: list[dict[str, Any]] = field(default_factory=list)
 

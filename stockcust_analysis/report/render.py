@@ -42,6 +42,8 @@ class PageJob:
     record: Path
     made_from: str = ""
     status: str = "draft"
+    brand: str = ""
+    look: str = ""
     name: str = "report"
     action: Action = "run"
     cell_seconds: float = CELL_SECONDS
@@ -111,14 +113,16 @@ def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
         facts = _execute(job, executed, folder)
     else:
         shutil.copyfile(notebook, executed)
-    pdf = export_pdf(executed, language=job.parameters["language"], status=job.status)
+    pdf = export_pdf(
+        executed, language=job.parameters["language"], status=job.status, brand=job.brand
+    )
     if job.action == "run":
         with whole(notebook) as beside:
             shutil.copyfile(executed, beside)
     write_bytes(report, pdf)
     record = PageRecord.of(
         job.branch_id, made_from=job.made_from, status=job.status, files=(report, notebook),
-        seconds=time.perf_counter() - started, **facts,
+        seconds=time.perf_counter() - started, look=job.look, **facts,
     )  # fmt: skip
     write_record(job.record, record)
     shutil.rmtree(job.failed_folder, ignore_errors=True)

@@ -86,14 +86,14 @@ def _printed_otherwise(folder: Path, manifest: dict[str, Any], workers: int) -> 
     from stockcust_analysis.report.exporter import export_pdf
 
     pages = [name for name in manifest["outputs"] if name.endswith("/report.pdf")]
-    language = manifest["parameters"]["language"]
+    look = {name: manifest["parameters"][name] for name in ("language", "brand")}
     statuses = {folder_name(b): facts["status"] for b, facts in manifest["branches"].items()}
 
     def check(name: str) -> str:
         path = folder / name
         status = statuses[path.parent.name]
         try:
-            pdf = export_pdf(path.with_suffix(".ipynb"), language=language, status=status)
+            pdf = export_pdf(path.with_suffix(".ipynb"), status=status, **look)
         except (OSError, StockcustError) as error:
             return f"{name} cannot be printed again: {error}"
         same = path.is_file() and pdf == path.read_bytes()
@@ -117,7 +117,7 @@ def _made_otherwise(
         again = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8"))
     found = [
         f"{part} differs: the quarter was made from something else."
-        for part in ("inputs", "policy", "notebook", "packages", "code", "fonts")
+        for part in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
         if again[part] != manifest[part]
     ]
     return found + [

@@ -77,6 +77,16 @@ def document(
 
 
 @dataclass(frozen=True)
+class Heading:
+    """The heading of a chapter whose words the numbers decide."""
+
+    text: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {"text/markdown": f"## {self.text}", "text/plain": self.text}
+
+
+@dataclass(frozen=True)
 class KeyFigure:
     """One number of the first page: label, value, unit, and what it is compared with.
 

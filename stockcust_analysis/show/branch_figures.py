@@ -9,127 +9,138 @@ from matplotlib import pyplot as plt
 
 from stockcust_analysis.show import charts
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
-from stockcust_analysis.show.charts_canvas import HALF_WIDTH, NOTHING_DRAWN, sized_axes
+from stockcust_analysis.show.charts_canvas import (
+    FULL_WIDTH,
+    HALF_WIDTH,
+    NOTHING_DRAWN,
+    sized_axes,
+)
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
+from stockcust_analysis.show.labels import names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
+
+_FEWEST_QUARTERS = 2
+_SECTIONS: dict[str, Section] = {
+    **dict.fromkeys(("dormancy_bars", "dormancy_flow"), "dormancy"),
+    **dict.fromkeys(("product_count", "penetration_dots", "co_holding"), "cross_sell"),
+    "penetration_panels": "cross_sell",
+    "lorenz": "concentration",
+}
+"""The chapter whose sentence tells a figure; the others stand among the customers."""
 
 
 def aum_figure(page: BranchPage) -> Drawing | None:
-    """Draw the branch's assets quarter by quarter."""
-    drawn = charts.aum_trend(_own(page), language=page.language, ax=_half())
-    return _finished(page, drawn, "aum", "customers")
+    """Draw the branch's assets quarter by quarter; None of a first quarter."""
+    rows = _own(page)
+    if rows["quarter"].nunique() < _FEWEST_QUARTERS:
+        return None
+    return _drawn(page, charts.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
-    drawn = charts.tier_pyramid(_now(page), language=page.language, ax=_half())
-    return _finished(page, drawn, "tier_pyramid", "customers")
+    rows = _now(page)
+    return _drawn(page, charts.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
-    if page.is_small:
-        return None
-    drawn = charts.lorenz_chart(page.evaluation.lorenz, language=page.language, ax=_half(6.6))
-    return _finished(page, drawn, "lorenz", "concentration")
+    rows = page.evaluation.lorenz
+    return _drawn(page, charts.lorenz_chart, rows, "lorenz", 6.2, HALF_WIDTH)
 
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    if page.is_small:
-        return None
-    drawn = charts.dormancy_bars(_own(page), language=page.language, ax=sized_axes(4.8))
-    return _finished(page, drawn, "dormancy_bars", "dormancy")
+    return _drawn(page, charts.dormancy_bars, _own(page), "dormancy_bars", 4.4)
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    if page.is_small:
-        return None
-    drawn = charts.product_count_bars(_now(page), language=page.language, ax=_half(5.6))
-    return _finished(page, drawn, "product_count", "cross_sell")
+    return _drawn(page, charts.product_count_bars, _now(page), "product_count", 5.4, HALF_WIDTH)
 
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    if page.is_small:
-        return None
-    drawn = charts.penetration_dots(_now(page), language=page.language, ax=_half(5.8))
-    return _finished(page, drawn, "penetration_dots", "cross_sell")
+    return _drawn(page, charts.penetration_dots, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
-    if page.is_small:
-        return None
     table = page.evaluation.co_holding
-    own = table[table["branch_id"] == page.branch_id]
-    drawn = charts.co_holding_heatmap(own, language=page.language, ax=sized_axes(6.2))
-    return _finished(page, drawn, "co_holding", "cross_sell")
+    rows = table[table["branch_id"] == page.branch_id]
+    return _drawn(page, charts.co_holding_heatmap, rows, "co_holding", 5.6)
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
-    """Draw from last quarter's assets to this one's."""
-    bridge = page.evaluation.bridge
-    own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
-    drawn = charts.bridge_chart(own, language=page.language, ax=sized_axes(5.2))
-    return _finished(page, drawn, "bridge_chart", "customers")
+    """Draw what moved last quarter's assets to this one's."""
+    rows = _today(page, page.evaluation.bridge)
+    return _drawn(page, charts.bridge_chart, rows, "bridge_chart", 4.6, if_small=True)
 
 
 def migration_figure(page: BranchPage) -> Drawing | None:
-    """Draw who went from which tier to which."""
-    if page.is_small:
+    """Draw who went from which tier to which; None where nobody was there before."""
+    rows = _today(page, page.evaluation.migration)
+    if rows.empty or not rows.loc[rows["from"].isin(names("tier")), "customers"].any():
         return None
-    moves = page.evaluation.migration
-    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
-    drawn = charts.migration_heatmap(own, language=page.language, ax=_half(6.0))
-    return _finished(page, drawn, "migration_heatmap", "customers")
+    return _drawn(page, charts.migration_heatmap, rows, "migration_heatmap", 5.4, HALF_WIDTH)
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
-    if page.is_small:
-        return None
-    moves = page.evaluation.migration
-    own = moves[(moves["branch_id"] == page.branch_id) & (moves["structure"] == "today")]
-    drawn = charts.migration_flow(own, language=page.language, ax=sized_axes(8.0))
-    return _finished(page, drawn, "migration_flow", "customers")
+    rows = _today(page, page.evaluation.migration)
+    return _drawn(page, charts.migration_flow, rows, "migration_flow", 8.0)
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter told."""
     own = _own(page)
     rows = own[own["measure"] == "tier_aum_share"]
-    drawn = charts.slope_chart(rows, language=page.language, ax=sized_axes(6.5))
-    return _finished(page, drawn, "tier_slope", "customers")
+    return _drawn(page, charts.slope_chart, rows, "tier_slope", 6.5, if_small=True)
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw how last quarter's dormant customers became this quarter's."""
-    if page.is_small:
-        return None
     own = _own(page)
     rows = own[own["quarter"] == page.quarter]
-    drawn = charts.dormancy_flow(rows, language=page.language, ax=sized_axes(5.2))
-    return _finished(page, drawn, "dormancy_flow", "dormancy")
+    return _drawn(page, charts.dormancy_flow, rows, "dormancy_flow", 5.2)
 
 
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
-    if page.is_small:
-        return None
     rows = _charted(page)
     rows = rows[(rows["measure"] == "penetration") & (rows["member"] != "deposit")]
-    drawn = charts.small_multiples(rows, language=page.language)
-    return _finished(page, drawn, "penetration_panels", "cross_sell")
+    return _drawn(page, charts.small_multiples, rows, "penetration_panels")
 
 
-def _half(height: float = 5.4) -> Axes:
-    """Return axes for a figure that stands beside another."""
-    return sized_axes(height, HALF_WIDTH)
+def _drawn(
+    page: BranchPage, chart: Callable[..., Axes], rows: pd.DataFrame, caption: str,
+    height: float | None = None, width: float = FULL_WIDTH, *, if_small: bool = False,
+) -> Drawing | None:  # fmt: skip
+    """Return a chart with its caption and the words in its place; None for a chart of nothing.
+
+    Shares of a branch too small for them are not drawn. Without a height the chart has its own.
+    """
+    if page.is_small and not if_small:
+        return None
+    ax = None if height is None else sized_axes(height, width)
+    drawn = chart(rows, language=page.language, ax=ax)
+    if drawn.get_label() == NOTHING_DRAWN:
+        plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
+        return None
+    words = page.word(caption, "caption")
+    opening = section_sentence(page, _SECTIONS.get(caption, "customers"))
+    told = opening.sentences[0].text if opening else page.word("see_table")
+    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")
+
+
+def _today(page: BranchPage, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the branch's rows on today's structure."""
+    return table[(table["branch_id"] == page.branch_id) & (table["structure"] == "today")]
 
 
 def _now(page: BranchPage) -> pd.DataFrame:
@@ -149,14 +160,3 @@ def _charted(page: BranchPage) -> pd.DataFrame:
     measures = page.evaluation.measures
     base = measures["dimension"].map({"tier": "all"}).fillna("funded")
     return measures[measures["base"] == base]
-
-
-def _finished(page: BranchPage, drawn: Axes, caption: str, section: Section) -> Drawing | None:
-    """Give a chart its caption and the words in its place; None for a chart of nothing."""
-    if drawn.get_label() == NOTHING_DRAWN:
-        plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
-        return None
-    words = page.word(caption, "caption")
-    opening = section_sentence(page, section)
-    told = opening.sentences[0].text if opening else page.word("see_table")
-    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")

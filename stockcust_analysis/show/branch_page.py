@@ -11,17 +11,19 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.show.blocks import (
     Document,
+    Heading,
     KeyFigure,
     KeyFigures,
     Language,
     Sentences,
     document,
 )
-from stockcust_analysis.show.comparisons import comparisons
+from stockcust_analysis.show.comparisons import comparisons, values_by_quarter
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
 IDLE = "idle_customers"
@@ -158,6 +160,12 @@ def page_conclusions(page: BranchPage) -> Sentences:
     )
 
 
+def counted_heading(page: BranchPage, name: str, told: Table | KeyFigures | None) -> Heading | None:
+    """Return a heading that says how many things stand below it; None above nothing."""
+    count = 0 if told is None else len(told.rows if isinstance(told, Table) else told.figures)
+    return Heading(page.word(str(count), f"{name}_heading")) if count else None
+
+
 def section_sentence(page: BranchPage, section: Section) -> Sentences | None:
     """Return the sentence that a chapter opens with; None where the branch is too small for one."""
     return None if page.is_small else page.opening(section)
@@ -176,13 +184,10 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
     rows = _idle_rows(page) if measure == IDLE else page.evaluation.measures
     told = "silent_rate" if measure == IDLE else measure
-    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(
-        [page.quarter, page.branch_id, told, base, ""]
-    )
-    values = rows.loc[here.all(axis=1), "value"].dropna()
-    if values.empty:
+    value = values_by_quarter(rows, told, base=base, branch_id=page.branch_id).get(page.quarter)
+    if value is None:
         return None
-    value, kind = float(values.iloc[0]), measure_words(told).kind
+    kind = measure_words(told).kind
     unit = money_unit([value], page.language) if kind == "money" else None
     is_plain = base == "funded" and measure == told
     compared = comparisons(
@@ -195,7 +200,8 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     )
     if page.is_small and kind == "share":
         compared = ()
-    points = page.word("points_told") if kind == "share" and compared else ""
+    changes = kind == "share" and any(each.name != "target" for each in compared)
+    points = page.word("points_told") if changes else ""
     names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
              "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
     beside = _bank_beside(page, rows, told, base)
@@ -211,13 +217,11 @@ def _bank_beside(
     page: BranchPage, rows: pd.DataFrame, measure: str, base: str
 ) -> list[tuple[str, str]]:
     """Return the whole bank's share beside the branch's; amounts and counts do not compare."""
-    wanted = [page.quarter, WHOLE_BANK, measure, base, ""]
-    here = rows[["quarter", "branch_id", "measure", "base", "dimension"]].eq(wanted).all(axis=1)
-    values = rows.loc[here, "value"].dropna()
+    value = values_by_quarter(rows, measure, base=base, branch_id=WHOLE_BANK).get(page.quarter)
     is_bank = page.branch_id == WHOLE_BANK
-    if values.empty or is_bank or measure_words(measure).kind in ("money", "count"):
+    if value is None or is_bank or measure_words(measure).kind in ("money", "count"):
         return []
-    return [(page.word("bank", "word"), format_measure(float(values.iloc[0]), measure))]
+    return [(page.word("bank", "word"), format_measure(value, measure))]
 
 
 def _idle_rows(page: BranchPage) -> pd.DataFrame:

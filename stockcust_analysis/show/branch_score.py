@@ -8,8 +8,9 @@ from stockcust_analysis.show import charts
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.branch_tables import with_unit
 from stockcust_analysis.show.figures import Drawing, figure
+from stockcust_analysis.show.labels import measure_words
 from stockcust_analysis.show.tables import Table, table
-from stockcust_analysis.show.units import format_count, format_number, format_share
+from stockcust_analysis.show.units import format_count, format_number, format_share, money_unit
 
 _PLACED = (
     "aum_per_customer", "customer_retention", "silent_rate", "multi_product_share",
@@ -76,10 +77,12 @@ def scorecard_table(page: BranchPage) -> Table | None:
     card = _card(page)
     if card.empty:
         return None
+    money = card[[measure_words(each).kind == "money" for each in card["measure"]]]
+    unit = money_unit(money[["value", "target"]].to_numpy().ravel(), page.language)
     rows = [
         [
             row["name"],
-            *(with_unit(page, row["measure"], each) for each in (row["value"], row["target"])),
+            *(with_unit(row["measure"], each, unit) for each in (row["value"], row["target"])),
             page.word(row["target_source"], "target_source"),
             format_share(row["attainment"]),
             format_number(row["weight"], decimals=0),

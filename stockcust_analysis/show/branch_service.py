@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from stockcust_analysis.show.branch_page import BranchPage
-from stockcust_analysis.show.branch_tables import measure_table
+from stockcust_analysis.show.branch_tables import finished_table, measure_table
 from stockcust_analysis.show.charts_growth import DORMANT_FLOW
 from stockcust_analysis.show.labels import names
-from stockcust_analysis.show.tables import Table, table
-from stockcust_analysis.show.units import (
-    format_count,
-    format_money,
-    format_share,
-    money_unit,
-    unit_note,
-)
+from stockcust_analysis.show.tables import Table
+from stockcust_analysis.show.units import format_count, format_money, format_share, money_unit
 
 _RETENTION = (
     "customer_retention", "asset_retention", "same_customer_growth", "all_customer_growth",
@@ -72,16 +64,8 @@ def class_table(page: BranchPage) -> Table | None:
         ]
         for name, amount in zip(classes, amounts, strict=True)
     ]
-    columns = ["class", "customers", "stake", "coverage"]
-    labels = {name: page.word(name, "header") for name in columns}
-    return table(
-        pd.DataFrame(rows, columns=columns),
-        caption=page.word("classes", "caption"),
-        unit=unit_note(unit, page.language),
-        labels={**labels, "stake": page.word("aum", "word")},
-        align={"class": "left", **dict.fromkeys(columns[1:], "right")},
-        half=True,
-    )
+    columns = ["class", "customers", "class_aum", "coverage"]
+    return finished_table(page, rows, columns, "classes", unit=unit, half=True)
 
 
 def dormancy_flow_table(page: BranchPage) -> Table | None:
@@ -95,14 +79,7 @@ def dormancy_flow_table(page: BranchPage) -> Table | None:
         if value or name in ("dormant_opening", "dormant_closing")
     ]
     columns = ["step", "task_customers"]
-    return table(
-        pd.DataFrame(rows, columns=columns),
-        caption=page.word("dormancy_flow", "caption"),
-        labels={name: page.word(name, "header") for name in columns},
-        align={"step": "left", "task_customers": "right"},
-        emphasise=[0, -1],
-        half=True,
-    )
+    return finished_table(page, rows, columns, "dormancy_flow", emphasise=[0, -1], half=True)
 
 
 def _base(page: BranchPage, measure: str, wanted: str = "funded") -> str:

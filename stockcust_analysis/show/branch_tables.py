@@ -51,7 +51,7 @@ def overview_table(page: BranchPage) -> Table | None:
     columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
                "bank"]  # fmt: skip
     note = page.word("funded_note")
-    return _finished(page, rows, columns, "overview", left=2, note=note)
+    return finished_table(page, rows, columns, "overview", left=2, note=note)
 
 
 def _unit_of(page: BranchPage, rows: Sequence[tuple[str, str]]) -> Unit:
@@ -83,7 +83,9 @@ def bridge_table(page: BranchPage) -> Table | None:
         if customers or component in ("opening", "closing")
     ]
     columns = ["component", "customers", "amount", "share_of_opening"]
-    return _finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1] if rows else [])
+    return finished_table(
+        page, rows, columns, "bridge", unit=unit, emphasise=[0, -1] if rows else []
+    )
 
 
 def concentration_table(page: BranchPage) -> Table | None:
@@ -120,11 +122,11 @@ def tier_table(page: BranchPage) -> Table:
     ]
     counts = [page.value("tier_customers", tier) for tier in tiers]
     customers = None if None in counts else sum(count or 0 for count in counts)
-    whole = format_share(1)
-    rows.append([page.word("total"), format_count(customers), whole,
-                 format_money(total, unit), whole, whole])  # fmt: skip
+    shares = [format_share(None if each is None else 1) for each in (customers, total, 1)]
+    rows.append([page.word("total"), format_count(customers), shares[0],
+                 format_money(total, unit), *shares[1:]])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    return _finished(page, rows, columns, "tiers", unit=unit, emphasise=[-1])
+    return finished_table(page, rows, columns, "tiers", unit=unit, emphasise=[-1])
 
 
 def dormancy_table(page: BranchPage) -> Table:
@@ -149,7 +151,7 @@ def dormancy_table(page: BranchPage) -> Table:
         "status", "funded", "customer_share", "before", "bank", "idle_aum_share",
         "all", "all_share",
     ]  # fmt: skip
-    return _finished(page, rows, columns, "dormancy")
+    return finished_table(page, rows, columns, "dormancy")
 
 
 def penetration_table(page: BranchPage) -> Table | None:
@@ -171,7 +173,7 @@ def penetration_table(page: BranchPage) -> Table | None:
             ]
         )
     columns = ["family", "holders", "penetration", "previous_quarter", "bank"]
-    return _finished(page, rows, columns, "penetration", half=True)
+    return finished_table(page, rows, columns, "penetration", half=True)
 
 
 def measure_table(
@@ -182,6 +184,7 @@ def measure_table(
     Measures the bank has no figures for are left out; None when that leaves nothing.
     """
     before = str(page.evaluation.quarter.previous)
+    unit = _unit_of(page, [each for each in rows if measure_words(each[0]).kind == "money"])
     told, has_past = [], False
     for measure, base in rows:
         now = page.value(measure, base=base)
@@ -194,22 +197,21 @@ def measure_table(
         )
         bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
         name = page.word(measure, "measure")
-        told.append([name, with_unit(page, measure, now), change, with_unit(page, measure, bank)])
+        told.append([name, with_unit(measure, now, unit), change, with_unit(measure, bank, unit)])
     if not told:
         return None
     columns = ["measure", "now", "previous_quarter", "bank"]
     frame = pd.DataFrame(told, columns=columns)
     kept = columns if has_past else ["measure", "now", "bank"]
-    return _finished(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)
+    return finished_table(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)
 
 
-def with_unit(page: BranchPage, measure: str, value: float | None) -> str:
+def with_unit(measure: str, value: float | None, unit: Unit) -> str:
     """Return a value as a cell whose neighbours above and below have other units."""
     if value is None or pd.isna(value):
         return MISSING
     if measure_words(measure).kind != "money":
         return format_measure(value, measure)
-    unit = money_unit([value], page.language)
     return unit.short.format(format_money(value, unit))
 
 
@@ -243,7 +245,7 @@ def _compared(page: BranchPage, measure: str, base: str, unit: Unit) -> list[str
     ]
 
 
-def _finished(
+def finished_table(
     page: BranchPage,
     rows: Sequence[Sequence[str]],
     columns: Sequence[str],

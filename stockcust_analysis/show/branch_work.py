@@ -9,14 +9,9 @@ import pandas as pd
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklist_reasons import list_name
 from stockcust_analysis.show.branch_page import BranchPage
+from stockcust_analysis.show.branch_tables import finished_table
 from stockcust_analysis.show.tables import Table, table
-from stockcust_analysis.show.units import (
-    format_count,
-    format_money,
-    format_share,
-    money_unit,
-    unit_note,
-)
+from stockcust_analysis.show.units import format_count, format_money, format_share, money_unit
 
 _MOST_OUTCOMES = 4
 _FEWEST_CONTACTED = 5
@@ -79,14 +74,9 @@ def outcomes_table(page: BranchPage) -> Table | None:
         _outcome_row(page, str(name), int(contacted), int(others), cells)
         for name, contacted, others in sizes.itertuples()
     ]
-    columns = ["list", "listed", "contacted", "sold", "woken", "change", "change_others"]
-    return table(
-        pd.DataFrame(rows, columns=columns),
-        caption=page.word("outcomes", "caption"),
-        labels={name: page.word(f"outcome_{name}", "header") for name in columns},
-        align={"list": "left", **dict.fromkeys(columns[1:], "right")},
-        note=page.word("outcomes_note"),
-    )
+    names = ("list", "listed", "contacted", "sold", "woken", "change", "change_others")
+    columns = [f"outcome_{name}" for name in names]
+    return finished_table(page, rows, columns, "outcomes", note=page.word("outcomes_note"))
 
 
 def _outcome_row(
@@ -131,14 +121,8 @@ def worklist_table(page: BranchPage) -> Table | None:
         ].itertuples(index=False)
     ]  # fmt: skip
     columns = ["sheet", "task_customers", "listed", "stake", "left_out", "due"]
-    return table(
-        pd.DataFrame(rows, columns=columns),
-        caption=page.word("worklists", "caption"),
-        unit=unit_note(unit, page.language),
-        labels={name: page.word(name, "header") for name in columns},
-        align={"sheet": "left", **dict.fromkeys(columns[1:], "right")},
-        note=page.word("worklists_note"),
-    )
+    note = page.word("worklists_note")
+    return finished_table(page, rows, columns, "worklists", unit=unit, note=note)
 
 
 def _day(page: BranchPage, day: str) -> str:

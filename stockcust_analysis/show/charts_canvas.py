@@ -11,8 +11,10 @@ from itertools import product
 from typing import Final, Literal
 
 import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
@@ -29,6 +31,9 @@ PALE_HIGHLIGHT: Final = "#F2D2AE"
 
 NOTHING_DRAWN: Final = "nothing drawn"
 """The label of axes without data, by which a page knows to leave the figure out."""
+
+_DARK_CELL: Final = 0.6
+"""From this share on, white letters stand out better than black ones."""
 
 FULL_WIDTH: Final = 17.0
 HALF_WIDTH: Final = 8.2
@@ -97,6 +102,30 @@ def only_the_zero_line(ax: Axes) -> None:
     ax.grid(visible=False)
     ax.yaxis.set_visible(False)
     ax.spines["left"].set_visible(False)
+
+
+def shaded_cells(
+    ax: Axes, shares: pd.DataFrame, words: pd.DataFrame, *, down: Sequence[str],
+    across: Sequence[str], tilted: bool = False,
+) -> Axes:  # fmt: skip
+    """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
+    sns.heatmap(
+        shares, annot=words, fmt="", vmin=0, vmax=1, cbar=False, linewidths=0.8, linecolor="white",
+        cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), xticklabels=False, yticklabels=False,
+        ax=ax,
+    )  # fmt: skip
+    for text, share in zip(list(ax.texts), shares.to_numpy()[shares.notna()], strict=True):
+        text.set_color("white" if share >= _DARK_CELL else "black")
+        text.set_in_layout(False)  # it lies in its cell; measuring it takes time
+        if not text.get_text():
+            text.remove()
+    ax.set_yticks([place + 0.5 for place in range(len(down))], down, rotation=0)
+    ax.set_xticks([place + 0.5 for place in range(len(across))], across,
+                  rotation=30 if tilted else 0, ha="left" if tilted else "center")  # fmt: skip
+    ax.xaxis.tick_top()
+    ax.set(xlabel="", ylabel="")
+    ax.grid(visible=False)
+    return ax
 
 
 def say_no_data(ax: Axes, language: Language) -> Axes:

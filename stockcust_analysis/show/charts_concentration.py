@@ -57,16 +57,20 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     if own.empty:
         return say_no_data(ax, language)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    if subject != WHOLE_BANK:
-        bank = rows_of(current, WHOLE_BANK).sort_values("customer_share")
-        ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
-    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    has_bank = _curves(ax, current, own)
     _frame_unit_square(ax, language)
-    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(current["branch_id"])
     named = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
     lines = [(label(word, language, within="word"), colour) for word, colour in named]
     _key(ax, [*lines, _mark_top(ax, own, language)])
     return ax
+
+
+def _curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
+    """Draw the branch's curve before the bank's; tell whether the bank's is there."""
+    bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
+    ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
+    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    return bool(len(bank)) and not own.equals(bank)
 
 
 def _frame_unit_square(ax: Axes, language: Language) -> None:
@@ -120,12 +124,8 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     own = rows_of(known, subject).sort_values("customer_share")
     if own.empty:
         return say_no_data(ax, language)
-    has_bank = subject != WHOLE_BANK and WHOLE_BANK in set(known["branch_id"])
     ax.axhline(1, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    if has_bank:
-        bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
-        ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
-    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    _curves(ax, known, own)
     peak = own.iloc[int(own["value_share"].astype(float).to_numpy().argmax())]
     top = max(float(known["value_share"].max()), 1.0) * 1.22
     ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
@@ -23,14 +21,12 @@ from stockcust_analysis.show.charts_canvas import (
     require_known,
     rows_of,
     say_no_data,
+    shaded_cells,
     subject_of,
     without_frame,
 )
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_share
-
-_DARK_CELL = 0.6
-"""From this rate on, white letters stand out better than black ones."""
 
 
 def product_count_bars(
@@ -159,21 +155,7 @@ def co_holding_heatmap(
     order = [family for family in names("family") if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order).astype(float)
-    sns.heatmap(
-        rates, annot=rates.map(lambda rate: format_share(rate, decimals=0)), fmt="",
-        vmin=0, vmax=1, cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), cbar=False,
-        xticklabels=False, yticklabels=False, linewidths=0.8, linecolor="white", ax=ax,
-    )  # fmt: skip
-    annotated = rates.to_numpy()[rates.notna()]
-    for text, rate in zip(ax.texts, annotated, strict=True):
-        text.set_in_layout(False)  # it lies in its cell; measuring it takes time
-        text.set_color("white" if rate >= _DARK_CELL else "black")
-    words = [label(family, language, within="family") for family in order]
-    places = np.arange(len(order)) + 0.5
-    ax.set_yticks(places, words, rotation=0)
-    ax.set_xticks(places, [name.replace(" ", "\n") for name in words], rotation=0)
-    ax.xaxis.tick_top()
-    ax.set(xlabel="", ylabel="")
-    name_values(ax, label("also_hold", language, within="word"))
-    ax.grid(visible=False)
-    return ax
+    words = rates.map(lambda rate: format_share(rate, decimals=0))
+    families = [label(family, language, within="family") for family in order]
+    broken = [name.replace(" ", "\n") for name in families]
+    return shaded_cells(ax, rates, words, down=families, across=broken)

@@ -40,21 +40,21 @@ from stockcust_analysis.show.units import (
 )
 
 _NARROW = 1.5
-_ENDS = ("opening", "closing")
 _PLOT_ROWS, _PANELS_ABREAST = 2, 4
 DORMANT_FLOW = (
     "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
     "dormant_left", "dormant_closing",
 )  # fmt: skip
+_DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
 
 def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw from opening to closing assets as a waterfall, starting from zero.
+    """Draw what moved assets from opening to closing as a waterfall, and the net of it all.
 
-    Both ends are dark and stand on the zero line; what came is lighter, what went is orange, each
-    with its amount. The steps begin where the one before ended, so a large business makes small
-    steps: the zero line is not cut off.
+    The zero line is the opening amount, named above with the closing one: what moves in a quarter
+    is small beside what is there. What came is lighter, what went is orange, each with its amount
+    and beginning where the one before ended; the net change is dark and stands on the zero line.
 
     Parameters
     ----------
@@ -66,25 +66,28 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     >>> steps = pd.DataFrame({"component": ["opening", "new", "drained", "closing"],
     ...     "amount": [1e6, 4e5, -1e5, 1.3e6]})
     >>> [words.get_text() for words in bridge_chart(steps).texts]
-    ['100.0', '+40.0', '-10.0', '130.0']
+    ['+40.0', '-10.0', '+30.0']
     """
     require_known(frame["component"], names("component"), "the bridge")
-    at_end = frame["component"].isin(_ENDS)
-    unit = money_unit(frame.loc[at_end, "amount"], language)
-    # A step too small to be printed in this unit is not drawn; the table tells it.
-    printed = [any(digit in format_money(amount, unit) for digit in "123456789")
-               for amount in frame["amount"]]  # fmt: skip
-    rows = frame[at_end | np.array(printed, dtype=bool)]
-    words = [label(each, language, within="component_short") for each in rows["component"]]
+    amounts = dict(zip(frame["component"], frame["amount"].astype(float), strict=True))
+    ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
     ax = open_axes(ax)
-    if rows.empty or not rows["component"].isin(_ENDS).any():
+    if not {*ends} <= {*frame["component"]}:
         return say_no_data(ax, language)
-    amounts = rows["amount"].astype(float).tolist()
-    ends = rows["component"].isin(_ENDS).tolist()
-    texts = [format_money(amount, unit) for amount in amounts]
-    _waterfall(ax, amounts, ends, [text if end or text.startswith("-") else f"+{text}"
-                                   for text, end in zip(texts, ends, strict=True)])  # fmt: skip
+    unit = money_unit([ends["closing"] or ends["opening"]], language)
+    # A step too small to be printed in this unit is not drawn; the table tells it.
+    printed = {name: format_money(amount, unit) for name, amount in amounts.items()}
+    steps = [name for name, text in printed.items() if text.strip("-0.,")]
+    moved = [*(amounts[name] for name in steps), ends["closing"] - ends["opening"]]
+    texts = [format_money(amount, unit) for amount in moved]
+    signed = [
+        text if amount <= 0 else f"+{text}" for amount, text in zip(moved, texts, strict=True)
+    ]
+    _waterfall(ax, moved, [*(False for _ in steps), True], signed)
+    words = [label(each, language, within="component_short") for each in (*steps, "net")]
     ax.set_xticks(range(len(words)), words)
+    told = {name: format_money(amount, unit) for name, amount in ends.items()}
+    name_values(ax, label("bridge_ends", language, within="word").format(**told))
     name_values(ax, unit_note(unit, language), side="right")
     return ax
 
@@ -111,13 +114,11 @@ def dormancy_flow(
     rows = frame[frame["measure"].isin(DORMANT_FLOW)]
     values = rows.set_index("measure")["value"].astype(float)
     values = values.reindex(list(DORMANT_FLOW)).dropna()
-    ends = [name in ("dormant_opening", "dormant_closing") for name in values.index]
-    kept = [end or value != 0 for end, value in zip(ends, values, strict=True)]
+    values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
+    ends = [name in _DORMANT_ENDS for name in values.index]
     ax = open_axes(ax)
     if not any(ends):
         return say_no_data(ax, language)
-    values = values[kept]
-    ends = [end for end, keep in zip(ends, kept, strict=True) if keep]
     signed = [-value if name in _FALLS else value for name, value in values.items()]
     texts = [format_count(value) if end else f"{value:+,.0f}"
              for value, end in zip(signed, ends, strict=True)]  # fmt: skip
@@ -132,20 +133,24 @@ def _waterfall(
     ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
 ) -> None:
     """Draw columns from zero at both ends, and steps that hang between them."""
-    level, tops = 0.0, []
+    level, tops, levels = 0.0, [], [0.0]
     for place, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
         start = 0.0 if end else level
         colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
         ax.bar(place, amount, bottom=start, width=0.62, color=colour)
         level = start + amount
         tops.append(max(start, level))
+        levels.append(level)
         if place + 1 < len(amounts):
             ax.plot([place - 0.31, place + 1.31], [level, level], color=MUTED, linewidth=0.5)
-    highest = max([*tops, 1e-9])
+    lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
     for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
-        ax.text(place, top + 0.025 * highest, text, ha="center", va="bottom")
-    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(0, highest * 1.16))
+        ax.text(place, top + 0.15 * room, text, ha="center", va="bottom")
+    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(lowest, max(tops) + room))
     only_the_zero_line(ax)
+    if lowest < 0:
+        ax.spines["bottom"].set_visible(False)
+        ax.axhline(0, color=MUTED, linewidth=0.8)
 
 
 def small_multiples(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
@@ -20,12 +18,12 @@ from stockcust_analysis.show.charts_canvas import (
     open_axes,
     require_known,
     say_no_data,
+    shaded_cells,
     without_frame,
 )
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count
 
-_DARK_CELL = 0.6
 _NARROW = 1.5
 """From so narrow a figure on, English names are set aslant."""
 
@@ -61,24 +59,11 @@ def migration_heatmap(
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
     words = counts.map(lambda n: format_count(n) if n else "")
-    sns.heatmap(
-        parts, annot=words, fmt="", vmin=0, vmax=1, cbar=False, linewidths=0.8,
-        xticklabels=False, yticklabels=False,
-        linecolor="white", cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), ax=ax,
-    )  # fmt: skip
-    for text, part in zip(list(ax.texts), parts.to_numpy().ravel(), strict=True):
-        text.set_color("white" if part >= _DARK_CELL else "black")
-        text.set_in_layout(False)  # it lies in its cell; measuring it takes time
-        if not text.get_text():
-            text.remove()
-    ax.set_yticks(np.arange(len(starts)) + 0.5, _words(starts, language), rotation=0)
     tilted = language == "en" and narrowness(ax) > _NARROW
-    ax.set_xticks(np.arange(len(ends)) + 0.5, _words(ends, language),
-                  rotation=30 if tilted else 0, ha="left" if tilted else "center")  # fmt: skip
-    ax.xaxis.tick_top()
-    ax.set(xlabel="", ylabel="")
-    ax.grid(visible=False)
-    return ax
+    return shaded_cells(
+        ax, parts, words, down=_words(starts, language), across=_words(ends, language),
+        tilted=tilted,
+    )  # fmt: skip
 
 
 def migration_flow(
@@ -104,14 +89,16 @@ def migration_flow(
     rows = frame[frame["customers"] > 0]
     if rows.empty:
         return say_no_data(ax, language)
-    rows = rows.assign(breadth=np.sqrt(rows["customers"].astype(float)))
-    sides = {side: _places(rows, side) for side in ("from", "to")}
-    tops = {side: _tops(rows, side, places) for side, places in sides.items()}
     order = {name: rank for rank, name in enumerate(_all_places())}
     rows = rows.assign(
-        a=rows["from"].map(order), b=rows["to"].map(order)
+        breadth=np.sqrt(rows["customers"].astype(float)),
+        a=rows["from"].map(order), b=rows["to"].map(order),
     ).sort_values(["a", "b"])  # fmt: skip
-    used = {side: dict(tops[side]) for side in tops}
+    sides = {side: rows.groupby(side)[["breadth", "customers"]].sum().loc[_places(rows, side)]
+             for side in ("from", "to")}  # fmt: skip
+    gap = 0.06 * float(rows["breadth"].sum())
+    tops = {side: _tops(totals["breadth"], gap) for side, totals in sides.items()}
+    used = {side: dict(each) for side, each in tops.items()}
     for start, end, breadth in rows[["from", "to", "breadth"]].itertuples(index=False):
         left, right = used["from"][start], used["to"][end]
         used["from"][start] -= breadth
@@ -119,17 +106,13 @@ def migration_flow(
         rise = order[start] - order[end] if {start, end} <= set(names("tier")) else 0
         colour = ACTUAL if rise > 0 else HIGHLIGHT if rise < 0 else REFERENCE
         _band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
-    for x, side in ((0.0, "from"), (1.0, "to")):
-        totals = rows.groupby(side)["customers"].sum()
-        breadths = rows.groupby(side)["breadth"].sum()
-        for place in sides[side]:
-            words = f"{_word(place, language)} {format_count(totals[place])}"
-            ax.text(x - 0.02 if x == 0 else 1.02, tops[side][place] - breadths[place] / 2, words,
-                    ha="right" if x == 0 else "left", va="center_baseline")  # fmt: skip
+    for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
+        for place, breadth, customers in sides[side].itertuples():
+            words = f"{_words([place], language)[0]} {format_count(customers)}"
+            middle = tops[side][place] - breadth / 2
+            ax.text(x, middle, words, ha=align, va="center_baseline")
     without_frame(ax)
-    lowest = min(min(tops[side].values()) - rows.groupby(side)["breadth"].sum()[sides[side][-1]]
-                 for side in sides)  # fmt: skip
-    ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
+    ax.set(xlim=(-0.42, 1.42), ylim=(min(map(min, (each.values() for each in used.values()))), 0.5))
     name_values(ax, label("flow", language, within="word"))
     return ax
 
@@ -145,15 +128,10 @@ def _band(
     ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))
 
 
-def _tops(rows: pd.DataFrame, side: str, places: list[str]) -> dict[str, float]:
+def _tops(breadths: pd.Series[float], gap: float) -> dict[str, float]:
     """Return where each place begins, from the top down, with room for its name."""
-    breadths = rows.groupby(side)["breadth"].sum()
-    gap = 0.06 * max(float(rows.groupby(end)["breadth"].sum().sum()) for end in ("from", "to"))
-    top, tops = 0.0, {}
-    for place in places:
-        tops[place] = top
-        top -= max(float(breadths[place]), gap) + gap / 2
-    return tops
+    room = breadths.clip(lower=gap) + gap / 2
+    return dict(-(room.cumsum() - room))
 
 
 def _all_places() -> list[str]:
@@ -168,10 +146,7 @@ def _places(frame: pd.DataFrame, side: str) -> list[str]:
     return [place for place in _all_places() if place in found]
 
 
-def _word(place: str, language: Language) -> str:
-    """Return the word for a tier or a state."""
-    return label(place, language, within="tier" if place in names("tier") else "state")
-
-
 def _words(places: list[str], language: Language) -> list[str]:
-    return [_word(place, language) for place in places]
+    """Return the words for tiers and states."""
+    tiers = names("tier")
+    return [label(each, language, within="tier" if each in tiers else "state") for each in places]

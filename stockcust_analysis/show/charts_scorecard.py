@@ -43,7 +43,7 @@ def bullet_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     ['93.0%', '18.6 / 20']
     """
     rows = frame.reset_index(drop=True)
-    ax = sized_axes(1.0 + 0.62 * max(len(rows), 3)) if ax is None else ax
+    ax = sized_axes(0.9 + 0.5 * max(len(rows), 3)) if ax is None else ax
     if rows.empty:
         return say_no_data(ax, language)
     attained = rows["attainment"].astype(float)
@@ -67,8 +67,8 @@ def bullet_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     for right, word in ((1.16, "attainment"), (1.35, "points_of_weight")):
         ax.text(edge * right, -0.85, label(word, language, within="word"), ha="right",
                 va="center_baseline", color=MUTED)  # fmt: skip
-    ax.text(1.0, -0.85, label("target", language, within="word"), ha="center",
-            va="center_baseline", color=MUTED)  # fmt: skip
+    for place, name in ((1.0, label("target", language, within="word")), (0.8, "80%")):
+        ax.text(place, -0.85, name, ha="center", va="center_baseline", color=MUTED)
     without_frame(ax)
     ax.tick_params(labelleft=True)
     names = (

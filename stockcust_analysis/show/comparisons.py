@@ -92,7 +92,9 @@ def comparisons(
     ['环比 ▲ 3.1%']
     """
     kind = measure_words(measure).kind
-    values = _by_quarter(measures, measure, base, branch_id, dimension, member)
+    values = values_by_quarter(
+        measures, measure, base=base, branch_id=branch_id, dimension=dimension, member=member
+    )
     now = values.get(str(Quarter.parse(quarter)))
     if now is None:
         return ()
@@ -133,14 +135,10 @@ def compared_quarters(quarter: str) -> dict[ComparisonName, str]:
     return {"previous_quarter": previous, "year_ago": year_ago, "year_start": year_start}
 
 
-def _by_quarter(
-    measures: pd.DataFrame,
-    measure: str,
-    base: str | None,
-    branch_id: str,
-    dimension: str,
-    member: str,
-) -> dict[str, float]:
+def values_by_quarter(
+    measures: pd.DataFrame, measure: str, *, base: str | None, branch_id: str,
+    dimension: str = "", member: str = "",
+) -> dict[str, float]:  # fmt: skip
     """Return one cell's defined values by quarter."""
     wanted = {
         "measure": measure,

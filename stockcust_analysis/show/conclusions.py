@@ -93,7 +93,7 @@ def conclusions(
     >>> table = pd.DataFrame([("2026Q3", "B01", "customers", "", "all", 12, 12.0, 12.0)],
     ...     columns=columns)
     >>> [each.lead for each in conclusions(table, branch_id="B01", quarter="2026Q3")]
-    ['户数过少，不作比较']
+    ['户数过少，不作判断']
     """
     page = _page(measures, branch_id, quarter, language)
     if (customers := _customers(page)) < NOISE.fewest_customers:

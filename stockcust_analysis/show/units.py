@@ -119,15 +119,6 @@ def format_share(value: Cell, *, decimals: int = 1) -> str:
     return text if text in (MISSING, SUPPRESSED) else f"{text}%"
 
 
-def format_ratio(value: Cell, *, decimals: int = 2) -> str:
-    """Return a ratio such as products per customer.
-
-    >>> format_ratio(2.125)
-    '2.13'
-    """
-    return format_number(value, decimals=decimals)
-
-
 def format_measure(value: Cell, measure: str, *, unit: Unit | None = None) -> str:
     """Return a measure's value as its kind asks for; money needs the unit of its column.
 

@@ -10,9 +10,17 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 
 from stockcust_analysis import show
+from stockcust_analysis.cli import main
 from stockcust_analysis.errors import MissingGlyphError, TypesettingError, UsageError
-from stockcust_analysis.report.brand import COLOURS, Brand, contrast_with_white, load_brand
+from stockcust_analysis.report.brand import (
+    COLOURS,
+    Brand,
+    brand_files,
+    contrast_with_white,
+    load_brand,
+)
 from stockcust_analysis.report.exporter import TypstPDFExporter
+from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.show.fonts import font_files
 from tests.report.printed import COVER, SQUARE, Printed, notebook, shown
 
@@ -61,6 +69,44 @@ def test_all_mistakes_in_one_message(tmp_path: Path) -> None:
         load_brand(path)
     for part in ("'motto'", "'sky'", "ink must look like", "brand is too pale", "'no.svg'"):
         assert part in str(raised.value)
+
+
+def test_the_example_is_a_brand() -> None:
+    """The brand file that the documentation points to is accepted, with its logo."""
+    example = Path(__file__).resolve().parents[2] / "examples" / "brand" / "brand.toml"
+    assert [path.name for path in brand_files(str(example))] == ["brand.toml", "logo.svg"]
+    assert "示例农村商业银行" in [
+        each["/Alt"] for each in in_brand(example).structure() if "/Alt" in each
+    ]
+
+
+def test_a_bad_brand_stops_the_command_before_it_opens_the_bank(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--brand` with a pale colour is one line on the terminal and exit code 2, nothing written."""
+    path = write(tmp_path, '[colours]\nbrand = "#FFD700"')
+    out = tmp_path / "out"
+    given = ["report", "no/such/bank", "--quarter", "2026Q3", "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["stockcust", *given, "--brand", str(path)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "the colour brand is too pale to be read on paper" in said
+    assert "no/such/bank" not in said
+    assert not out.exists()
+
+
+def test_the_look_is_one_hash_of_all_its_files(tmp_path: Path) -> None:
+    """Another logo behind the same file name is another look; no brand is no look."""
+    (tmp_path / "logo.svg").write_text(LOGO, encoding="utf-8")
+    path = write(tmp_path, 'logo = "logo.svg"')
+    options = ReportOptions(quarter="2026Q3", brand=str(path))
+    before = options.look
+    assert len(before) == 64
+    (tmp_path / "logo.svg").write_text(LOGO.replace("L<", "M<"), encoding="utf-8")
+    assert options.look != before
+    assert ReportOptions(quarter="2026Q3").look == ""
 
 
 def test_contrast_is_wcags() -> None:

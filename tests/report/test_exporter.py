@@ -123,11 +123,11 @@ class TestReport:
     def test_headings(self) -> None:
         """Headings are numbered in Chinese, listed in the contents and in the bookmarks."""
         result = printed(
-            shown(COVER), words("## 规模\n\n### 留存\n\n文"), words("## 集中度\n\n文"),
-            words("## 联络\n\n文"),
+            shown(COVER), words("## 规模\n\n### 户数\n\n文\n\n### 留存\n\n文"),
+            words("## 集中度\n\n文"), words("## 联络\n\n文"),
         )  # fmt: skip
         assert "目录一、规模1" in result.text()
-        assert "（一）留存" in result.text()
+        assert "（一）户数文（二）留存" in result.text()
         titles = [each["/Title"] for each in result.reader.outline if not isinstance(each, list)]
         assert [title[-2:] for title in titles] == ["规模", "中度", "联络"]
 
@@ -137,7 +137,7 @@ class TestReport:
             shown(COVER), words("## 空章"), words("## 规模\n\n### 空节\n\n### 留存\n\n文")
         ).text()
         assert "空" not in text
-        assert "一、规模（一）留存" in text
+        assert "一、规模留存" in text  # and an only section has no number: there is no second
 
     def test_first_page_headings_have_no_number(self) -> None:
         """What stands before the conclusions is the first page; the conclusions are chapter one."""

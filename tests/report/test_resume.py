@@ -169,6 +169,33 @@ def test_review_prints_again_and_issuing_protects(tmp_path: Path) -> None:
     assert quarter.written() != issued
 
 
+def test_another_look_prints_again_and_is_verified(tmp_path: Path) -> None:
+    """A brand, or a change of it, prints without running; it is in the manifest and verified."""
+    quarter = Quarter(tmp_path)
+    quarter.make()
+    plain, notebook = quarter.page("001").read_bytes(), quarter.page("001", "report.ipynb")
+    executed = notebook.stat().st_mtime_ns
+    path = tmp_path / "brand.toml"
+    path.write_text('[colours]\nbrand = "#0B5D3B"', encoding="utf-8")
+    branded = replace(OPTIONS, brand=str(path))
+    assert [result.action for result in quarter.make(branded).results] == ["print", "print"]
+    green = quarter.page("001").read_bytes()
+    assert green != plain
+    assert notebook.stat().st_mtime_ns == executed
+    assert [result.action for result in quarter.make(branded).results] == ["keep", "keep"]
+    written = json.loads((quarter.folder / "manifest.json").read_text(encoding="utf-8"))
+    assert (written["parameters"]["brand"], written["look"]) == (str(path), branded.look)
+    assert verify_folder(quarter.folder) == []
+    assert verify_folder(quarter.folder, data=quarter.data) == []
+
+    path.write_text('[colours]\nbrand = "#5D0B3B"', encoding="utf-8")
+    found = verify_folder(quarter.folder)
+    assert "branches/001/report.pdf prints differently from its notebook." in found
+    assert quarter.plan(branded) == {"run": 0, "print": 2, "keep": 0}
+    quarter.make()
+    assert quarter.page("001").read_bytes() == plain
+
+
 def test_shards_make_what_one_run_makes(whole: Quarter, tmp_path: Path) -> None:
     """Two shards and a collecting run leave the very bytes of one undivided run."""
     quarter = Quarter(tmp_path)

@@ -92,7 +92,7 @@ def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
 def test_a_tiny_branch_gets_the_short_report() -> None:
     """Below 30 customers no share is judged or drawn; the conclusion says why."""
     page = page_of(story({"customers": 12}), bridge=BRIDGE)
-    assert [each.lead for each in page_conclusions(page).sentences] == ["户数过少，不作比较"]
+    assert [each.lead for each in page_conclusions(page).sentences] == ["户数过少，不作判断"]
     assert section_sentence(page, "dormancy") is None
     assert branch_figures.dormancy_figure(page) is None
     assert branch_tables.concentration_table(page) is None

@@ -223,7 +223,7 @@ class TestCaution:
         (only,) = told(table)
         assert (
             only.text == "有资产客户仅12户，一户进出即可使占比变动8.3个百分点，"
-            "因此本报告只列数、不作比较，略去集中度、产品、评价与联络各节。"
+            "因此本报告只列数、不作判断，略去集中度、产品、评价与联络各节。"
         )
 
     @pytest.mark.parametrize(("customers", "sentences"), [(29, 1), (30, 3)])
@@ -341,7 +341,7 @@ class TestSections:
         tiny = story({"customers": 12})
         for section in get_args(Section):
             found = section_conclusion(tiny, section, branch_id="B01", quarter="2026Q3")
-            assert found.text == "有资产客户不足30户，本节只列数、不作比较。"
+            assert found.text == "有资产客户不足30户，本节只列数、不作判断。"
         only_size = quarter_of("2026Q3", "B01", {"customers": 500})
         found = section_conclusion(only_size, "dormancy", branch_id="B01", quarter="2026Q3")
         assert found.text == "2026Q3没有可用于判断的指标。"

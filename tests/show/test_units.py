@@ -20,7 +20,6 @@ from stockcust_analysis.show.units import (
     format_measure,
     format_money,
     format_number,
-    format_ratio,
     format_share,
     format_signed,
     money_unit,
@@ -123,10 +122,6 @@ class TestNumbers:
         """Cells of a frame print like plain numbers."""
         assert format_share(np.float64(0.4845)) == "48.5%"
         assert format_count(np.float64(5230)) == "5,230"
-
-    def test_ratio(self) -> None:
-        """2.125 families rounds half up."""
-        assert format_ratio(2.125) == "2.13"
 
     @given(st.integers(-(10**12), 10**12), st.integers(0, 4))
     def test_agrees_with_whole_number_arithmetic(self, thousandths: int, decimals: int) -> None:
