@@ -18,6 +18,7 @@ from typing import Protocol
 from stockcust_analysis.atomic import remove_unfinished
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.headquarters import write_headquarters
 from stockcust_analysis.report.manifest import write_manifest
@@ -34,6 +35,7 @@ from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
 from stockcust_analysis.report.scratch import held, output_errors, working_folder
 from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, staged
+from stockcust_analysis.report.worklist_batch import WORKLISTS, make_worklists
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ def make_reports(
                 to_make, executor=executor, workers=options.workers, progress=_noted(progress)
             )
             progress.finish()
+            if not options.collect:
+                _write_worklists(bank, ready, jobs, options)
             results = [*made, *_kept(jobs)]
             missing: list[str] = []
             headquarters: PageResult | None = None
@@ -149,6 +153,25 @@ def make_reports(
                 write_run(folder, records, results, seconds=time.perf_counter() - started)
             note("ended", missing=len(missing), failed=sum(result.failed for result in results))
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
+
+
+def _write_worklists(
+    bank: Bank, ready: Staged, jobs: Sequence[PageJob], options: ReportOptions
+) -> None:
+    """Write the work lists that are missing or old, beside the pages that are there."""
+    listed = set(ready.evaluation.worklists.get("branch_id", ()))
+    wanted = [
+        job for job in jobs
+        if job.branch_id in listed
+        and job.record.exists()
+        and (ready.is_new or not (job.folder / WORKLISTS).exists())
+    ]  # fmt: skip
+    if wanted:
+        make_worklists(
+            bank, as_of=Quarter.parse(options.quarter).end, policy=load_policy(options.policy),
+            out=wanted[0].folder.parent, branches=[job.branch_id for job in wanted],
+            language=options.language,  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
@@ -266,6 +289,7 @@ def _finish(
         outputs=[
             *headquarters.files,
             *(pages[b] / name for b in pages for name in records[b].files),
+            *filter(Path.exists, (pages[b] / WORKLISTS for b in pages)),
         ],
     )
     return headquarters

@@ -53,8 +53,8 @@ class Circulated:
     and `withheld`; a number that is withheld is empty, and is shown as "*". In `measures`
     `withheld` says that the value is; an empty `n` is withheld by itself. `merged` names the tiers
     that were merged. `report` says how many cells are printed and how many withheld, and why;
-    `exposed` counts sensitive cells that could be worked out even so: with any, the set is no set
-    to circulate.
+    `exposed` counts sensitive cells that are too close all the same: beside issued sets because of
+    these, which cannot be taken back; without them the set must not be circulated.
     """
 
     quarter: Quarter
