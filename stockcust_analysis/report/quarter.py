@@ -215,15 +215,9 @@ def _staged(
     bank: Bank, options: ReportOptions, folder: Path, beside: Path, progress: Progress
 ) -> Staged:
     return staged(
-        bank,
-        quarter=options.quarter,
-        policy=options.policy,
-        first_quarter=options.first_quarter,
-        known=folder / EVALUATION,
-        beside=beside,
-        force=options.force,
-        progress=progress.evaluated,
-    )
+        bank, quarter=options.quarter, policy=options.policy, first_quarter=options.first_quarter,
+        known=folder / EVALUATION, beside=beside, force=options.force, progress=progress.evaluated,
+    )  # fmt: skip
 
 
 def _folder(options: ReportOptions, out: Path) -> Path:
@@ -258,13 +252,9 @@ def _kept(jobs: Sequence[PageJob]) -> list[PageResult]:
 
 
 def _finish(
-    bank: Bank,
-    ready: Staged,
-    options: ReportOptions,
-    folder: Path,
-    records: dict[str, PageRecord],
-    failed: dict[str, str],
-) -> PageResult:
+    bank: Bank, ready: Staged, options: ReportOptions, folder: Path,
+    records: dict[str, PageRecord], failed: dict[str, str],
+) -> PageResult:  # fmt: skip
     """Write headquarters' files and the manifest of everything that is finished."""
     for place in (folder, folder / RECORDS):
         remove_unfinished(place)
@@ -281,15 +271,11 @@ def _finish(
         if job.branch_id in records
     }
     write_manifest(
-        folder,
-        bank=bank,
-        evaluation=evaluation,
-        options=options,
-        records=records,
+        folder, bank=bank, evaluation=evaluation, options=options, records=records,
         outputs=[
             *headquarters.files,
             *(pages[b] / name for b in pages for name in records[b].files),
             *filter(Path.exists, (pages[b] / WORKLISTS for b in pages)),
         ],
-    )
+    )  # fmt: skip
     return headquarters
