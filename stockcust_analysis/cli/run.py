@@ -187,7 +187,7 @@ def report(
     data: str, quarter: str, mapping: Path | None, memory_limit: str, out: Path, plan: bool,
     **asked: Any,
 ) -> None:  # fmt: skip
-    """Make every branch's PDF and headquarters' tables from the extracts in DATA.
+    """Make every branch's PDF and work lists, and headquarters' tables, from the extracts in DATA.
 
     Only what is missing or changed is made: run the same command again to go on.
     """

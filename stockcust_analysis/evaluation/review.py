@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.atomic import write_text
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.disclosure import Circulated, circulated
 from stockcust_analysis.evaluation.lint import lint_scorecard
 from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
@@ -109,10 +109,21 @@ def make_review(
     issued
         Reviews that were issued, the latest first: what they print is known, and restatements are
         told against the first.
+
+    Raises
+    ------
+    ReportError
+        A figure to withhold could be worked out, and no issued set is to blame.
     """
     told = circulated(
         evaluation, cells, policy.disclosure, earlier=[one.circulated for one in issued]
     )
+    if told.exposed and not issued:
+        raise ReportError(
+            f"{told.exposed} figures of {evaluation.quarter} that must be withheld could be worked "
+            "out from the others, so headquarters' set was not written. Raise `smallest_cell`, "
+            "merge more tiers (`merged_tiers` of [disclosure]), or report fewer branches."
+        )
     warnings = [] if evaluation.scorecard.empty else lint_scorecard(
         evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
         quarter=str(evaluation.quarter),

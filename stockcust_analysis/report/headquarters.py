@@ -20,6 +20,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.atomic import sha256, whole, write_json
+from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.review import Review, make_review, open_review
 from stockcust_analysis.periods import Quarter
@@ -75,11 +76,18 @@ def write_headquarters(
     -------
     PageResult
         `files` are all that were written. A review notebook that fails is a result with an error;
-        workbook, index and long table are there all the same.
+        workbook, index and long table are there all the same. Where a figure to withhold could be
+        worked out there are none, neither new ones nor those of an earlier run.
     """
     status = least_status(records.values())
     issued = issued_reviews(folder.parent, Quarter.parse(str(evaluation.quarter)))
-    review = _review(evaluation, cells, folder, options, issued).with_pages(
+    try:
+        review = _review(evaluation, cells, folder, options, issued)
+    except ReportError as error:
+        for name in (MEASURES, WORKBOOK, INDEX, f"{REVIEW}.pdf", f"{REVIEW}.ipynb"):
+            (folder / name).unlink(missing_ok=True)
+        return PageResult(HEADQUARTERS, 0.0, error=str(error))
+    review = review.with_pages(
         _state(branch, records, failed) for branch in evaluation.branches["branch_id"]
     )
     tables = folder / EVALUATION / TABLES

@@ -19,6 +19,7 @@ from typing import Protocol
 from stockcust_analysis.atomic import remove_unfinished
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.batch import run_batch
 from stockcust_analysis.report.headquarters import write_headquarters
 from stockcust_analysis.report.kernels.warm import warm_start
@@ -36,6 +37,7 @@ from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
 from stockcust_analysis.report.scratch import held, output_errors, working_folder
 from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, staged
+from stockcust_analysis.report.worklist_batch import WORKLISTS, make_worklists
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def make_reports(
                 to_make, executor=executor, workers=options.workers, progress=_noted(progress)
             )
             progress.finish()
+            if not options.collect:
+                _write_worklists(bank, ready, jobs, options)
             results = [*made, *_kept(jobs)]
             missing: list[str] = []
             headquarters: PageResult | None = None
@@ -152,6 +156,25 @@ def make_reports(
             failures = sum(result.failed for result in results)
             note("ended", missing=len(missing), failed=failures, kernels=warm_start.describe())
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
+
+
+def _write_worklists(
+    bank: Bank, ready: Staged, jobs: Sequence[PageJob], options: ReportOptions
+) -> None:
+    """Write the work lists that are missing or old, beside the pages that are there."""
+    listed = set(ready.evaluation.worklists.get("branch_id", ()))
+    wanted = [
+        job for job in jobs
+        if job.branch_id in listed
+        and job.record.exists()
+        and (ready.is_new or not (job.folder / WORKLISTS).exists())
+    ]  # fmt: skip
+    if wanted:
+        make_worklists(
+            bank, as_of=Quarter.parse(options.quarter).end, policy=load_policy(options.policy),
+            out=wanted[0].folder.parent, branches=[job.branch_id for job in wanted],
+            language=options.language,  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
@@ -195,15 +218,9 @@ def _staged(
     bank: Bank, options: ReportOptions, folder: Path, beside: Path, progress: Progress
 ) -> Staged:
     return staged(
-        bank,
-        quarter=options.quarter,
-        policy=options.policy,
-        first_quarter=options.first_quarter,
-        known=folder / EVALUATION,
-        beside=beside,
-        force=options.force,
-        progress=progress.evaluated,
-    )
+        bank, quarter=options.quarter, policy=options.policy, first_quarter=options.first_quarter,
+        known=folder / EVALUATION, beside=beside, force=options.force, progress=progress.evaluated,
+    )  # fmt: skip
 
 
 def _folder(options: ReportOptions, out: Path) -> Path:
@@ -244,13 +261,9 @@ def _kept(jobs: Sequence[PageJob]) -> list[PageResult]:
 
 
 def _finish(
-    bank: Bank,
-    ready: Staged,
-    options: ReportOptions,
-    folder: Path,
-    records: dict[str, PageRecord],
-    failed: dict[str, str],
-) -> PageResult:
+    bank: Bank, ready: Staged, options: ReportOptions, folder: Path,
+    records: dict[str, PageRecord], failed: dict[str, str],
+) -> PageResult:  # fmt: skip
     """Write headquarters' files and the manifest of everything that is finished."""
     for place in (folder, folder / RECORDS):
         remove_unfinished(place)
@@ -267,14 +280,11 @@ def _finish(
         if job.branch_id in records
     }
     write_manifest(
-        folder,
-        bank=bank,
-        evaluation=evaluation,
-        options=options,
-        records=records,
+        folder, bank=bank, evaluation=evaluation, options=options, records=records,
         outputs=[
             *headquarters.files,
             *(pages[b] / name for b in pages for name in records[b].files),
+            *filter(Path.exists, (pages[b] / WORKLISTS for b in pages)),
         ],
-    )
+    )  # fmt: skip
     return headquarters

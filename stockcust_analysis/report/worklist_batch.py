@@ -14,6 +14,8 @@ from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.slices import folder_name
 from stockcust_analysis.report.worklists import Language, write_worklists
 
+WORKLISTS = "worklists.xlsx"
+
 
 def make_worklists(
     bank: Bank, *, as_of: date, policy: Policy, out: Path, branches: Sequence[str] = (),
@@ -50,7 +52,7 @@ def make_worklists(
             raise UsageError.unknown(f"branch on {as_of}", branch, present)
     files = []
     for branch in branches or present:
-        path = out / folder_name(branch) / "worklists.xlsx"
+        path = out / folder_name(branch) / WORKLISTS
         ours = (frame[frame["branch_id"] == branch] for frame in (lists, counts))
         write_worklists(path, *ours, branch_name=names.get(branch, branch), policy=policy,
                         as_of=as_of, language=language)  # fmt: skip

@@ -8,15 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stockcust_analysis.errors import ReportError
+from stockcust_analysis.evaluation import review
 from stockcust_analysis.evaluation.disclosure import (
     Circulated,
     circulated,
+    protect,
     withhold,
 )
 from stockcust_analysis.evaluation.disclosure.protect import Problem
+from stockcust_analysis.evaluation.disclosure.quantities import numbers_of, quantities_of
 from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
+from stockcust_analysis.evaluation.disclosure.system import system_of
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.policy import DisclosureRule
+from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
@@ -100,6 +105,44 @@ def test_no_attack_comes_closer_than_the_policy_allows(
     counts = small_counts(evaluation, told)
     assert counts
     assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where batches are small for a bank, as with hundreds of branches, others help, and enough."""
+    for name, size in (("_LARGEST_BATCH", 2), ("_LARGEST_SQUARE", 3), ("_WIDEST", 2)):
+        monkeypatch.setattr(protect, name, size)
+    helped = []
+    search = protect._helped
+    monkeypatch.setattr(protect, "_helped", lambda state, late, branches, *, yielding: (
+        helped.append(late.sum()) or search(state, late, branches, yielding=yielding)
+    ))  # fmt: skip
+    evaluation, facts = random_bank(7, branches=12, customers=700)
+    told = circulated(evaluation, facts, RULE)
+    assert max(helped) > 20
+    assert told.exposed == 0
+    counts = small_counts(evaluation, told)
+    assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+def test_counts_and_amounts_never_meet_in_an_equation() -> None:
+    """They are protected apart from each other, so no equation may hold both."""
+    evaluation, _ = random_bank(6, branches=9, customers=500)
+    quantities, _, _ = quantities_of(numbers_of(recoded(evaluation), str(evaluation.quarter)))
+    system = system_of(quantities, "2026Q3", "2026Q2")
+    money = system.quantities.money[system.origin[:, 1]]
+    there = abs(system.equations).sign()
+    amounts = there @ money.astype(float)
+    assert amounts.any()
+    np.testing.assert_array_equal(amounts, np.where(amounts, there.sum(axis=1), 0))
+
+
+def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A figure that stays exposed stops the review with one error, unless an issued set told it."""
+    evaluation, facts = random_bank(3, branches=4, customers=90)
+    told = replace(circulated(evaluation, facts, RULE), exposed=3)
+    monkeypatch.setattr(review, "circulated", lambda *_, **__: told)
+    with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
+        review.make_review(evaluation, cells=facts, policy=load_policy())
 
 
 def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:

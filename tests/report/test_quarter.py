@@ -93,6 +93,8 @@ def test_the_manifest_says_what_the_run_was_made_of(reported: Path) -> None:
     assert set(manifest["outputs"]) == {
         "branches/001/report.pdf",
         "branches/002/report.pdf",
+        "branches/001/worklists.xlsx",
+        "branches/002/worklists.xlsx",
         *HEADQUARTERS,
     }
     for name, known in manifest["outputs"].items():
@@ -105,12 +107,13 @@ def test_the_manifest_says_what_the_run_was_made_of(reported: Path) -> None:
 def test_the_same_input_gives_the_same_bytes(
     reported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second run elsewhere writes the same PDFs, tables and manifest, byte for byte."""
+    """A second run elsewhere writes the same PDFs, lists and tables, byte for byte."""
     bank = write_tiny_bank(tmp_path)
     (tmp_path / "house.toml").write_text(f'name = "{_bank_name(reported)}"\n', encoding="utf-8")
     arguments = ("--quarter", "2026Q3", "--mapping", tmp_path / "house.toml")
     run("report", bank, *arguments, "--out", tmp_path / "out", monkeypatch=monkeypatch)
-    for name in ("branches/001/report.pdf", "branches/002/report.pdf", *HEADQUARTERS):
+    branches = ("001/report.pdf", "002/report.pdf", "001/worklists.xlsx", "002/worklists.xlsx")
+    for name in (*(f"branches/{each}" for each in branches), *HEADQUARTERS):
         again = (tmp_path / "out" / "2026Q3" / name).read_bytes()
         assert again == (reported / name).read_bytes(), name
 

@@ -79,10 +79,13 @@ class Groups:
         upper = [self.up[free], self.up[dear], self.down[dear], first, room - first]
         cost = price[group]
         cost[len(group) - 2 * len(place) : len(group) - len(place)] -= short
-        steps = _solution(
-            _columns(self.equations, group, ahead), cost, lower, np.concatenate(upper)
-        )
-        np.add.at(move, group, steps * ahead)
+        most = np.concatenate(upper)
+        able = np.flatnonzero((most > 0) | (lower < 0))
+        if not len(able):
+            return move
+        group, ahead = group[able], ahead[able]
+        equations = _columns(self.equations, group, ahead)
+        np.add.at(move, group, ahead * _solution(equations, cost[able], lower[able], most[able]))
         return move
 
 

@@ -16,7 +16,7 @@ Salazar, Computers & Operations Research 32 (2005)).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil, sqrt
 
 import numpy as np
@@ -78,9 +78,8 @@ def batches_of(branches: int) -> Batches:
     if branches < 9:
         everyone = range(branches)
         return [[b for b in everyone if b != left] or [left] for left in everyone]
-    return [
-        batch for rows, columns in squares_of(branches, _LARGEST_BATCH) for batch in rows + columns
-    ]
+    squares = squares_of(branches, _LARGEST_BATCH)
+    return [batch for rows, columns in squares for batch in rows + columns]
 
 
 def squares_of(branches: int, largest: int) -> list[tuple[Batches, Batches]]:
@@ -104,32 +103,28 @@ def squares_of(branches: int, largest: int) -> list[tuple[Batches, Batches]]:
 def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
     """Return which printed cells to withhold, and which sensitive cells stay exposed even so.
 
-    Only what is already known (an earlier quarter, issued without control) can leave a cell
-    exposed.
+    A cell that is known already is not asked about. What stays exposed no withholding could help:
+    what is known already leaves it too little room. All that would narrow it further is withheld.
     """
     sensitive = (problem.upwards > 0) | (problem.downwards > 0)
+    asked = sensitive & ~problem.fixed
     withheld = (sensitive | problem.gone) & (problem.printed > 0) & ~problem.fixed
     dear = (problem.branch < 0) | (problem.printed >= _HUB)
     free = ~problem.fixed & (withheld | ~dear | (problem.printed == 0))
-    state = _State(problem, withheld, sensitive & problem.fixed, parts_of(problem.equations, free))
-    asked = sensitive & ~problem.fixed
+    state = _State(problem, withheld, parts_of(problem.equations, free))
     late = np.zeros_like(asked)
     for batch in batches_of(branches):
         late |= state.search(batch, asked & np.isin(problem.branch, batch))
     for yielding in (False, True):
         late = _helped(state, late, branches, yielding=yielding)
-    for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
-        open_ = late & (problem.branch == branch)
-        for half in _halves(problem, branch, branches):
-            state.exposed |= state.search([branch, *half], open_, yielding=True)
+    late = _alone(state, late, branches)
     # The bank's own small cells move with those of any branch.
-    late = asked & (problem.branch < 0)
+    left = asked & (problem.branch < 0)
     for most, yielding in ((6 * _WIDEST, False), (6 * _WIDEST, True), (branches, True)):
-        if late.any():
-            movers = _givers(problem, late, branches)[:most]
-            late = state.search(movers, late, yielding=yielding)
-    state.exposed |= late
-    return state.withheld, state.exposed
+        if left.any():
+            movers = _givers(problem, left, branches)[:most]
+            left = state.search(movers, left, yielding=yielding, utmost=most == branches)
+    return state.withheld, late | left
 
 
 def _helped(state: _State, late: Flags, branches: int, *, yielding: bool) -> Flags:
@@ -141,67 +136,84 @@ def _helped(state: _State, late: Flags, branches: int, *, yielding: bool) -> Fla
     if branches <= _LARGEST_SQUARE**2:
         return late
     order, open_ = _givers(state.problem, late, branches), np.zeros_like(late)
-    for rows, columns in squares_of(branches, _LARGEST_SQUARE):
-        inside = {branch for row in rows for branch in row}
+    for square in squares_of(branches, _LARGEST_SQUARE):
+        inside = {branch for row in square[0] for branch in row}
         others = [branch for branch in order if branch not in inside][: 2 * _WIDEST]
-        for batches, helpers in ((rows, others[::2]), (columns, others[1::2])):
+        for side, batches in enumerate(square):
             for batch in batches:
                 wanted = late & np.isin(state.problem.branch, batch)
-                open_ |= state.search([*batch, *helpers], wanted, yielding=yielding)
+                open_ |= state.search([*batch, *others[side::2]], wanted, yielding=yielding)
     return open_
+
+
+def _alone(state: _State, late: Flags, branches: int) -> Flags:
+    """Protect the cells of one branch after another; return what is left.
+
+    First by two halves of the others, neither of which is needed then; at last by all the others,
+    and by all but each of those that moved.
+    """
+    left, problem = np.zeros_like(late), state.problem
+    for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
+        open_ = late & (problem.branch == branch)
+        others = [other for other in _givers(problem, open_, branches) if other != branch]
+        for most in (2 * _WIDEST, 12 * _WIDEST):
+            halves = [state.search([branch, *others[side:most:2]], open_, yielding=True)
+                      for side in (0, 1)]  # fmt: skip
+            open_ = halves[0] | halves[1]
+        left |= state.search([branch, *others], open_, yielding=True, utmost=True)
+        open_ &= ~left
+        for absent in sorted(state.moved - {branch}) if open_.any() else ():
+            there = [branch, *(other for other in others if other != absent)]
+            left |= state.search(there, open_, yielding=True)
+    return left
 
 
 def _givers(problem: Problem, late: Flags, branches: int) -> list[int]:
     """Return the branches in order of what they have to give to the equations of some cells."""
-    near = (abs(problem.equations).T @ (abs(problem.equations) @ late) > 0) & (problem.branch >= 0)
+    near = abs(problem.equations).T @ (abs(problem.equations) @ late) > 0
+    near &= (problem.branch >= 0) & ~problem.fixed
     gives = np.minimum(np.abs(problem.values), problem.upwards.max(initial=0.0))[near]
     sizes = np.bincount(problem.branch[near], gives, minlength=branches)
     return [int(branch) for branch in np.argsort(-sizes, kind="stable")]
 
 
-def _halves(problem: Problem, branch: int, branches: int) -> tuple[list[int], list[int]]:
-    """Return two sets of other branches, none in both, of those that have most to give."""
-    of_branch = problem.branch >= 0
-    sizes = np.bincount(
-        problem.branch[of_branch], np.abs(problem.values[of_branch]), minlength=branches
-    )
-    order = np.argsort(-sizes, kind="stable").tolist()
-    others = [other for other in order if other != branch][: 2 * _WIDEST]
-    return others[::2], others[1::2]
-
-
 @dataclass
 class _State:
-    """What is withheld and what is exposed so far.
+    """What is withheld so far.
 
-    `part` numbers the connected parts of what may move cheaply, -1 where a cell stands still.
+    `part` numbers the connected parts of what may move cheaply, -1 where a cell stands still;
+    `moved` are the branches that the last search moved.
     """
 
     problem: Problem
     withheld: Flags
-    exposed: Flags
     part: Indices
+    moved: set[int] = field(default_factory=set)
 
-    def search(self, batch: list[int], asked: Flags, *, yielding: bool = False) -> Flags:
+    def search(
+        self, batch: list[int], asked: Flags, *, yielding: bool = False, utmost: bool = False
+    ) -> Flags:
         """Protect cells by moving a batch; return those that could not be.
 
-        Only where `yielding` may the dear cells and the bank's be withheld for it.
+        Only where `yielding` may the dear cells and the bank's be withheld for it. With `utmost` a
+        cell that cannot be protected is moved as far as it goes.
         """
         of_batch = (self.problem.branch < 0) | np.isin(self.problem.branch, batch)
         wanted = np.unique(self.part[asked & (self.part >= 0)])
-        missed = self._searched(of_batch & np.isin(self.part, wanted), asked, yielding)
+        self.moved = set()
+        missed = self._search(of_batch & np.isin(self.part, wanted), asked, yielding, False)
         if yielding and missed.any():
-            missed = self._searched(of_batch & ~self.problem.fixed, missed, yielding)
+            missed = self._search(of_batch & ~self.problem.fixed, missed, yielding, utmost)
         return missed
 
-    def _searched(self, member: Flags, asked: Flags, last: bool) -> Flags:
+    def _search(self, member: Flags, asked: Flags, last: bool, utmost: bool) -> Flags:
         """Protect cells by moving some; return those that could not be."""
         cells = np.flatnonzero(member)
         search = _Search(self.problem.within(cells), self.withheld[cells], asked[cells])
-        search.run(last)
-        self.withheld[cells] = search.withheld
+        search.run(last, utmost)
+        self.moved |= set(self.problem.branch[cells[search.moved]].tolist()) - {-1}
         missed = asked.copy()
-        missed[cells] = search.open.any(axis=0)
+        self.withheld[cells], missed[cells] = search.withheld, search.open.any(axis=0)
         return missed
 
 
@@ -215,8 +227,9 @@ class _Search:
         self.problem, self.withheld = problem, withheld.copy()
         self.need = np.stack([problem.upwards, problem.downwards])
         self.open = asked & (self.need > 0)
+        self.moved = np.zeros_like(asked)
 
-    def run(self, last: bool) -> None:
+    def run(self, last: bool, utmost: bool) -> None:
         """Protect all at once as far as possible; the last time, the rest one by one."""
         groups = Groups.of(self.problem.equations, self.problem.values, self.problem.signed)
         for turn, short in enumerate(_LAST_TURNS if last else _TURNS):
@@ -224,7 +237,7 @@ class _Search:
         tried = np.full((2, len(groups.part)), not last)
         while (goals := groups.needs(self.need * self.open) * ~tried).any():
             goals = _first_of_each(groups.part, goals)
-            self._move(groups, goals, _SHORT)
+            self._move(groups, goals, _SHORT, utmost)
             tried |= goals > 0
 
     def _mixed(self, groups: Groups, turn: int) -> Numbers:
@@ -235,21 +248,23 @@ class _Search:
         both = (needs > 0).all(axis=0)
         return needs * np.where(both, np.stack([upwards, ~upwards]), True)
 
-    def _move(self, groups: Groups, goals: Numbers, short: float) -> None:
+    def _move(self, groups: Groups, goals: Numbers, short: float, utmost: bool = False) -> None:
         """Find another table that reaches the goals, and withhold what differs in it."""
         if not goals.any():
             return
         price = groups.sums(np.where(self.withheld, 0, self.problem.printed))
         move = groups.solved(goals, price, short)
         slack = _MOVED * np.maximum(1, goals)
-        reached = np.stack([move, -move]) >= goals - slack
-        if not reached[goals > 0].all():
+        ways = np.stack([move, -move])
+        reached = ways >= goals - slack
+        if not utmost and (ways[~reached & (goals > 0)] > 0).any():
             # What was out of reach must not cost anything.
             move = groups.solved(goals * reached, price, short)
         moved = groups.of_cells(move)
         slack = _MOVED * np.maximum(1, self.need)
         self.open &= np.stack([moved, -moved]) < self.need - slack
-        self.withheld |= (np.abs(moved) > _MOVED) & (self.problem.printed > 0)
+        self.moved |= np.abs(moved) > _MOVED
+        self.withheld |= self.moved & (self.problem.printed > 0)
 
 
 def _first_of_each(part: Indices, needs: Numbers) -> Numbers:

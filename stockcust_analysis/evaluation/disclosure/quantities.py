@@ -119,36 +119,22 @@ def _measure_numbers(measures: pd.DataFrame) -> Iterator[pd.DataFrame]:
     for part in PARTS:
         kept = rows[~total] if part == "denominator" else rows
         names = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
-        place: dict[str, Any] = {
-            "table": "measures",
-            "row": kept.index,
-            "column": part,
-            "value": kept[part],
-        }
-        yield kept[names].assign(kind="measure", part=part, **place)
+        yield _placed(kept[names], "measures", part, kept[part]).assign(kind="measure", part=part)
 
 
 def _own_numbers(table: pd.DataFrame, name: str, first: str, second: str) -> Iterator[pd.DataFrame]:
     """Return the numbers of a table with a shape of its own, its labels as those of a measure."""
     for part in PRINTED[name]:
-        key: dict[str, Any] = {
-            "kind": name,
-            "dimension": table[first],
-            "member": table[second],
-            "measure": name,
-        }
-        place: dict[str, Any] = {
-            "table": name,
-            "row": table.index,
-            "column": part,
-            "value": table[part],
-        }
-        yield table[["quarter", "branch_id"]].assign(**key, base="all", part=part, **place)
+        rows = _placed(table[["quarter", "branch_id"]], name, part, table[part])
+        yield rows.assign(
+            kind=name, dimension=table[first], member=table[second], measure=name, base="all",
+            part=part,
+        )  # fmt: skip
 
 
 def _pair_numbers(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Return holders as the penetration that they are, and each pair of families once."""
-    rows = pairs[["quarter", "branch_id", "base"]].assign(table="co_holding", row=pairs.index)
+    rows = pairs[["quarter", "branch_id", "base"]]
     families = pairs[["family_a", "family_b"]]
     held = {"kind": "measure", "dimension": "family", "measure": "penetration"}
     keys: dict[str, dict[str, Any]] = {
@@ -162,7 +148,12 @@ def _pair_numbers(pairs: pd.DataFrame) -> Iterator[pd.DataFrame]:
     }  # fmt: skip
     for column, key in keys.items():
         part = "both" if column == "both" else "numerator"
-        yield rows.assign(**key, part=part, column=column, value=pairs[column])
+        yield _placed(rows, "co_holding", column, pairs[column]).assign(**key, part=part)
+
+
+def _placed(rows: pd.DataFrame, table: str, column: str, value: pd.Series) -> pd.DataFrame:
+    """Return rows with the place and the value of one number of each."""
+    return rows.assign(table=table, row=rows.index, column=column, value=value)
 
 
 def quantities_of(numbers: pd.DataFrame) -> tuple[Quantities, Indices, Indices]:

@@ -7,11 +7,13 @@ is withheld by itself or for another's sake is told only in total: an attacker w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from stockcust_analysis.evaluation.disclosure.concentration import (
     thinned_lorenz,
@@ -51,7 +53,8 @@ class Circulated:
     and `withheld`; a number that is withheld is empty, and is shown as "*". In `measures`
     `withheld` says that the value is; an empty `n` is withheld by itself. `merged` names the tiers
     that were merged. `report` says how many cells are printed and how many withheld, and why;
-    `exposed` counts sensitive cells that an earlier set gave away.
+    `exposed` counts sensitive cells that are too close all the same: beside issued sets because of
+    these, which cannot be taken back; without them the set must not be circulated.
     """
 
     quarter: Quarter
@@ -122,7 +125,8 @@ def circulated(
     sensitive = sensitive_cells(system, renamed[renamed["branch_id"].notna()], rule)
     place = system.cell[block, column]
     known, gone = _already(numbers, place, earlier, merged, len(system.values))
-    withheld, exposed = _withheld(system, sensitive, place, known, gone)
+    known = _with_what_follows(known, system.equations)
+    withheld, exposed = _withheld(system, sensitive, place, known, gone & ~known)
     told = _with_gaps(tables, numbers.assign(gone=withheld[place]))
     measures = _judged(told["measures"], facts, rule)
     return Circulated(
@@ -177,7 +181,15 @@ def _already(
         there = (both["_merge"] == "both").to_numpy()
         known[place[there & (value == numbers["value"].to_numpy(float))]] = True
         gone[place[there & np.isnan(value) & numbers["value"].notna().to_numpy()]] = True
-    return known, gone & ~known
+    return known, gone
+
+
+def _with_what_follows(known: Flags, equations: csr_array) -> Flags:
+    """Return which cells are known when each that is alone in an equation follows from it."""
+    there = abs(equations).sign()
+    while (lone := there @ (~known).astype(float) == 1).any():
+        known = known | (there.T @ lone.astype(float) > 0)
+    return known
 
 
 def _withheld(
@@ -192,14 +204,17 @@ def _withheld(
     # The bank's total is worth as much as all the branches' parts of it.
     printed = np.where(branch < 0, printed * len(names), printed)
     money = system.quantities.money[system.origin[:, 1]]
+    unit = np.where(money, _CENTS, 1.0)
+    problem = Problem(
+        system.values / unit, system.equations, branch, printed, sensitive.upwards / unit,
+        sensitive.downwards / unit, system.signed, known, gone,
+    )  # fmt: skip
     withheld, exposed = np.zeros(len(printed), bool), np.zeros(len(printed), bool)
-    for kind, unit in ((False, 1.0), (True, _CENTS)):
-        cells = np.flatnonzero(money == kind)
-        problem = Problem(
-            system.values / unit, system.equations, branch, printed, sensitive.upwards / unit,
-            sensitive.downwards / unit, system.signed, known, gone,
-        )  # fmt: skip
-        withheld[cells], exposed[cells] = complementary(problem.within(cells), len(names))
+    kinds = [np.flatnonzero(money == kind) for kind in (False, True)]
+    with ThreadPoolExecutor(len(kinds)) as pool:  # the solver works beside Python
+        tasks = [pool.submit(complementary, problem.within(cells), len(names)) for cells in kinds]
+        for cells, task in zip(kinds, tasks, strict=True):
+            withheld[cells], exposed[cells] = task.result()
     return withheld, exposed
 
 
