@@ -15,9 +15,10 @@ import stockcust_analysis.measures
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.measures import codebook as codebook_module
-from stockcust_analysis.measures.codebook import codebook, defined_measures, measure_definition
+from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.measures.frames import Ratio
 from stockcust_analysis.policy import load_policy
+from tests.scripts import script_of_docs
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "reference" / "codebook.md"
@@ -60,8 +61,8 @@ def test_every_definition_is_measured(measured: set[str]) -> None:
 
 
 def test_the_page_is_printed_from_the_codebook() -> None:
-    """docs/reference/codebook.md equals what the codebook says: write `codebook()` to it anew."""
-    assert PAGE.read_text(encoding="utf-8") == codebook()
+    """docs/reference/codebook.md equals what the codebook says: print it anew."""
+    assert PAGE.read_text(encoding="utf-8") == script_of_docs("make_reference").codebook()
 
 
 @pytest.mark.parametrize("name", defined_measures())
@@ -117,12 +118,12 @@ def test_a_mistake_in_the_codebook_is_told_with_its_place(
         '[one]\nzh = "一"\nen = "One"\n[one.gini]\nkind = "shares"\n', "utf-8"
     )
     monkeypatch.setattr(codebook_module, "files", lambda _: tmp_path)
-    codebook_module._sections.cache_clear()
+    codebook_module.codebook_sections.cache_clear()
     try:
         with pytest.raises(PolicyError) as caught:
             defined_measures()
     finally:
-        codebook_module._sections.cache_clear()
+        codebook_module.codebook_sections.cache_clear()
     assert "one.gini.kind: takes money, count, share, ratio, index; found 'shares'." in str(
         caught.value
     )

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from PIL import Image
 
+from tests.scripts import script_of_docs
+
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def script() -> ModuleType:
-    """Load the script, which is no part of the package."""
-    path = ROOT / "docs" / "make_page_image.py"
-    spec = importlib.util.spec_from_file_location("make_page_image", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.slow
@@ -28,7 +17,7 @@ def test_made_twice_the_example_has_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two runs of the script write the same PDF and the same picture, to the byte."""
-    made = script()
+    made = script_of_docs("make_page_image")
     found = []
     for run in ("first", "second"):
         (tmp_path / run).mkdir()

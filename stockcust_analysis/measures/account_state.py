@@ -17,8 +17,6 @@ from stockcust_analysis.measures.frames import Frame, after, cents_or_zero, day,
 from stockcust_analysis.measures.holdings import snapshot
 from stockcust_analysis.policy import DormancyRule, Policy, load_policy
 
-ACCOUNT_STATES = ("in_use", "idle", "suspended")
-
 
 def account_state(
     holdings: Frame, rule: DormancyRule, *, as_of: date, policy: Policy | None = None

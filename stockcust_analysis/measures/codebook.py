@@ -27,14 +27,6 @@ _UNITS = {
     "index": "index",
 }
 _DECIMALS = {"money": 2, "count": 0, "share": 1, "ratio": 2, "index": 3}
-_DIRECTIONS = {"yes": "high is good", "no": "high is bad", "neutral": "neither good nor bad"}
-_HEAD = """# Codebook
-
-What every measure means. A rate is told with its base (客户口径), its numerator and its
-denominator; tiers, dormancy rules, product families and bases are those of the policy in force.
-
-This page is printed from `stockcust_analysis/codebook.toml`.
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ def measure_definition(name: str) -> MeasureDefinition:
     >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('睡眠客户占比', 'share', 'no', 1)
     """
-    known = {one.name: one for section in _sections().values() for one in section}
+    known = {one.name: one for section in codebook_sections().values() for one in section}
     if name not in known:
         raise UsageError.unknown("measure", name, known)
     return known[name]
@@ -82,22 +74,12 @@ def defined_measures() -> tuple[str, ...]:
     >>> defined_measures()[:2]
     ('customers', 'aum_period_end')
     """
-    return tuple(one.name for section in _sections().values() for one in section)
-
-
-def codebook() -> str:
-    """Return the whole codebook as a Markdown page."""
-    lines = [_HEAD]
-    for title, definitions in _sections().items():
-        lines += [f"## {title}", ""]
-        for one in definitions:
-            lines += _entry(one)
-    return "\n".join(lines)
+    return tuple(one.name for section in codebook_sections().values() for one in section)
 
 
 @cache
-def _sections() -> dict[str, tuple[MeasureDefinition, ...]]:
-    """Read the codebook once: title → its measures."""
+def codebook_sections() -> dict[str, tuple[MeasureDefinition, ...]]:
+    """Read the codebook once: the title of each section → its measures."""
     table = tomllib.loads((files("stockcust_analysis") / _FILE).read_text("utf-8"))
     problems: list[str] = []
     sections = {
@@ -123,23 +105,3 @@ def _usual(entry: dict[str, Any]) -> dict[str, Any]:
     """Return what the kind of a measure decides where the measure states nothing of its own."""
     kind = str(entry.get("kind"))
     return {"decimals": _DECIMALS.get(kind, 0), "unit": _UNITS.get(kind, "")}
-
-
-def _entry(one: MeasureDefinition) -> list[str]:
-    """Return one measure as lines of Markdown."""
-    return [
-        f"### `{one.name}` {one.zh}",
-        "",
-        f"**{one.en}.** {one.definition_en}",
-        "",
-        one.definition_zh,
-        "",
-        "| | |",
-        "|---|---|",
-        f"| formula | {one.formula} |",
-        f"| unit, range | {one.unit}, {one.range} |",
-        f"| direction | {_DIRECTIONS[one.higher_is_better]} |",
-        f"| edge cases | {one.edge_cases} |",
-        f"| source | {one.source} |",
-        "",
-    ]

@@ -1,16 +1,15 @@
 """The data dictionary in the docs is the contract, word for word."""
 
-from pathlib import Path
-
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.bank.dictionary import data_dictionary
+from tests.scripts import script_of_docs
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "data-dictionary.md"
+SCRIPT = script_of_docs("make_reference")
+PAGE = SCRIPT.REFERENCE / "data-dictionary.md"
 
 
 def test_the_page_is_printed_from_the_contract() -> None:
     """docs/reference/data-dictionary.md equals what the contract says today."""
-    assert PAGE.read_text(encoding="utf-8") == data_dictionary()
+    assert PAGE.read_text(encoding="utf-8") == SCRIPT.data_dictionary()
 
 
 def test_every_column_has_its_row() -> None:

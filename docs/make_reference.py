@@ -1,0 +1,102 @@
+"""Print docs/reference: the contract as a bank's data team reads it, and all measures.
+
+python docs/make_reference.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stockcust_analysis.atomic import write_text
+from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
+from stockcust_analysis.measures.codebook import MeasureDefinition, codebook_sections
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+
+_DICTIONARY_HEAD = """# Data dictionary
+
+The tables a bank delivers. Columns and tables marked * may be left out. Money is in CNY with two
+decimals; dates are days; an empty cell means not known. Files may be CSV (UTF-8 or GB18030/GBK),
+compressed CSV, Parquet or Excel; a mapping file renames headers and codes.
+
+This page is printed from the contract in `stockcust_analysis/bank/contract.py`.
+"""
+
+
+_DIRECTIONS = {"yes": "high is good", "no": "high is bad", "neutral": "neither good nor bad"}
+_CODEBOOK_HEAD = """# Codebook
+
+What every measure means. A rate is told with its base (客户口径), its numerator and its
+denominator; tiers, dormancy rules, product families and bases are those of the policy in force.
+
+This page is printed from `stockcust_analysis/codebook.toml`.
+"""
+
+
+def data_dictionary() -> str:
+    """Return the whole contract as a Markdown page."""
+    return "\n".join([_DICTIONARY_HEAD, *(_section(table) for table in TABLES)])
+
+
+def _section(table: Table) -> str:
+    star = "" if table.required else "*"
+    key = f"Key: {' + '.join(f'`{name}`' for name in table.key)}." if table.key else "No key."
+    lines = [
+        f"## {table.name}{star} {table.zh}",
+        "",
+        f"{table.meaning} {key}",
+        "",
+        "| column | 中文 | type | unit | meaning |",
+        "|---|---|---|---|---|",
+        *(_row(column) for column in table.columns),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(column: Column) -> str:
+    star = "" if column.required else "*"
+    meaning = column.meaning
+    if column.allowed:
+        meaning += " One of: " + ", ".join(f"`{code}`" for code in column.allowed) + "."
+    if column.references:
+        meaning += " Found in `{}.{}`.".format(*column.references)
+    if column.minimum is not None:
+        meaning += f" At least {column.minimum}."
+    kind = column.kind.value if column.kind is not Kind.CODE else "code"
+    return f"| `{column.name}`{star} | {column.zh} | {kind} | {column.unit} | {meaning} |"
+
+
+def codebook() -> str:
+    """Return the whole codebook as a Markdown page."""
+    lines = [_CODEBOOK_HEAD]
+    for title, definitions in codebook_sections().items():
+        lines += [f"## {title}", ""]
+        for one in definitions:
+            lines += _entry(one)
+    return "\n".join(lines)
+
+
+def _entry(one: MeasureDefinition) -> list[str]:
+    """Return one measure as lines of Markdown."""
+    return [
+        f"### `{one.name}` {one.zh}",
+        "",
+        f"**{one.en}.** {one.definition_en}",
+        "",
+        one.definition_zh,
+        "",
+        "| | |",
+        "|---|---|",
+        f"| formula | {one.formula} |",
+        f"| unit, range | {one.unit}, {one.range} |",
+        f"| direction | {_DIRECTIONS[one.higher_is_better]} |",
+        f"| edge cases | {one.edge_cases} |",
+        f"| source | {one.source} |",
+        "",
+    ]
+
+
+if __name__ == "__main__":
+    write_text(REFERENCE / "data-dictionary.md", data_dictionary())
+    write_text(REFERENCE / "codebook.md", codebook())
