@@ -1,7 +1,7 @@
 """Seconds per branch: this batch, a papermill loop with nbconvert, and their commands.
 
-    python benchmarks/batch.py                     # 6 branches of the sample bank, 2 workers
-    python benchmarks/batch.py --branches 24 --arms batch loop
+    python -m benchmarks.batch                     # 6 branches of the sample bank, 2 workers
+    python -m benchmarks.batch --branches 22 --arms batch loop --json benchmarks/results/batch.json
 
 Every arm runs the same notebook for the same branches, from the same slices of one evaluation,
 with the same number of workers:
@@ -18,7 +18,7 @@ PDFs are opened and their pages counted. On a machine that is shared, CPU second
 clock: run all of it in a control group and name its counter,
 
     mkdir /sys/fs/cgroup/cpuacct/bench && echo $$ > /sys/fs/cgroup/cpuacct/bench/tasks
-    python benchmarks/batch.py --cpu-counter /sys/fs/cgroup/cpuacct/bench/cpuacct.usage
+    python -m benchmarks.batch --cpu-counter /sys/fs/cgroup/cpuacct/bench/cpuacct.usage
 
 They include each arm's start, spread over its branches.
 """
@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -45,7 +44,7 @@ CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrom
 
 
 def main() -> None:
-    """Run the arms and print what each took, as a table and as JSON."""
+    """Run the arms and print what each took; as JSON too, where a file is named."""
     arguments = parsed()
     if arguments.arm:
         ARM[arguments.arm](json.loads(sys.stdin.read()))
@@ -68,7 +67,11 @@ def main() -> None:
             f"{row['cpu_seconds_per_branch']:>7.2f} {row['start_seconds']:>8.1f} "
             f"{row['peak_megabytes']:>8.0f} {row['pages']:>6}"
         )
-    print(json.dumps({"load_average": os.getloadavg(), "cores": os.cpu_count(), "arms": rows}))
+    if arguments.json:
+        from benchmarks.runs import circumstances, write_json
+
+        facts = {"quarter": arguments.quarter, "workers": arguments.workers, "arms": rows}
+        write_json(arguments.json, circumstances() | facts)
 
 
 def parsed() -> argparse.Namespace:
@@ -80,6 +83,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--workers", default=2, type=int)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--cpu-counter", type=Path, help="File of nanoseconds used so far.")
+    parser.add_argument("--json", type=Path, help="File for the result.")
     parser.add_argument("--arm", choices=ARMS, help=argparse.SUPPRESS)
     return parser.parse_args()
 

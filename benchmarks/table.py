@@ -12,6 +12,9 @@ _HERE = Path(__file__).parent
 PAGE = _HERE.parent / "docs" / "explanation" / "benchmarks.md"
 _NAMES = {"package": "this package (Narwhals on DuckDB)", "sql": "DuckDB SQL by hand",
           "pandas": "pandas", "polars": "Polars lazy"}  # fmt: skip
+_ARMS = {"batch": "this batch", "loop": "papermill and nbconvert in a loop, Chromium",
+         "commands": "their commands, one branch after another",
+         "cells": "the cells' code alone, warm"}  # fmt: skip
 _NOTHING = "Nothing has been measured yet."
 
 
@@ -20,9 +23,12 @@ def page() -> str:
     engines = sorted(_results("engines"), key=lambda one: -one["bank"]["customers"])
     scales = _results("scale")
     text = (_HERE / "page.md").read_text(encoding="utf-8")
-    return text.replace("{engines}", _joined(map(_engines, engines))).replace(
-        "{scale}", _joined(map(_scale, scales))
-    )
+    told = {"engines": map(_engines, engines), "scale": map(_scale, scales),
+            "batch": map(_batch, _results("batch")),
+            "charts": map(_charts, _results("charts"))}  # fmt: skip
+    for name, parts in told.items():
+        text = text.replace("{" + name + "}", _joined(parts))
+    return text
 
 
 def _results(kind: str) -> list[dict[str, Any]]:
@@ -79,6 +85,33 @@ def _scale(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _batch(result: dict[str, Any]) -> str:
+    """Return the table of one comparison of batches."""
+    ours = next(arm for arm in result["arms"] if arm["arm"] == "batch")
+    lines = [
+        f"**{ours['branches']} branches, {result['workers']} workers in each arm.** "
+        f"{_where(result)}",
+        "",
+        "| arm | seconds a branch | its time / the batch's | peak memory, MB | pages |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for arm in result["arms"]:
+        ratio = arm["seconds_per_branch"] / ours["seconds_per_branch"]
+        lines.append(f"| {_ARMS[arm['arm']]} | {arm['seconds_per_branch']:.2f} | {ratio:.2f} "
+                     f"| {arm['peak_megabytes']:,} | {arm['pages'] or ''} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def _charts(result: dict[str, Any]) -> str:
+    """Return the table of the figures of a page."""
+    lines = [_where(result), "", "| figure | milliseconds of processor time |", "|---|---:|"]
+    lines += [f"| {name} | {took:.0f} |" for name, took in result["chart_milliseconds"].items()]
+    pdf = result["pdf_milliseconds"]
+    lines += ["", f"From the executed notebook to PDF: {pdf['median']:.0f} milliseconds in the "
+                  f"median, {pdf['most']:.0f} at most."]  # fmt: skip
+    return "\n".join(lines)
+
+
 def _figures(cost: dict[str, Any]) -> str:
     if "failed" in cost:
         return f"{cost['failed']} | | "
@@ -91,9 +124,10 @@ def _where(result: dict[str, Any]) -> str:
     machine, versions = result["machine"], dict(result["versions"])
     python = versions.pop("python")
     named = ", ".join(f"{name} {number}" for name, number in versions.items())
-    limit = result["memory_limit"]
+    limit, quarter = result.get("memory_limit"), result.get("quarter")
     return (
-        f"{result['quarter']}, measured on {result['date']}: {machine['processor']}, "
+        f"{f'{quarter}, measured' if quarter else 'Measured'} on {result['date']}: "
+        f"{machine['processor']}, "
         f"{machine['cores']} cores, {machine['memory_gb']:.0f} GB, {machine['system']}; Python "
         f"{python}, {named}." + (f" DuckDB's memory limit was {limit}." if limit else "")
     )
