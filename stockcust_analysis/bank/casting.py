@@ -26,11 +26,6 @@ def sql_type(kind: Kind) -> str:
     return _SQL_TYPES[kind]
 
 
-def fits(column: Column, source_type: str) -> bool:
-    """Tell whether a file's column has the contract's type already: its cells need no reading."""
-    return source_type == sql_type(column.kind) and column.kind not in (Kind.TEXT, Kind.CODE)
-
-
 def cell_text(header: str) -> str:
     """SQL for the cell as trimmed text, NULL when empty."""
     return f"NULLIF(trim({quoted(header)}::VARCHAR), '')"
@@ -39,7 +34,7 @@ def cell_text(header: str) -> str:
 def typed(column: Column, header: str, source_type: str, codes: Mapping[str, str]) -> str:
     """SQL for the cell in the contract's type; NULL where it cannot be read as such."""
     wanted = sql_type(column.kind)
-    if fits(column, source_type) and not codes:
+    if source_type == wanted and not codes and column.kind not in (Kind.TEXT, Kind.CODE):
         return quoted(header)
     text = cell_text(header)
     if codes:

@@ -92,7 +92,7 @@ def cells(
     headers: Sequence[Mapping[str, str]],
     mapping: TableMapping,
 ) -> list[Problem]:
-    """Check every cell of a table, its key and that it has rows, in one pass per file."""
+    """Check every cell of a table, its key and that it has rows."""
     tests = [
         [
             test
@@ -164,7 +164,7 @@ def _cell_tests(
         tests.append(_CellTest(column, value, condition, what, remedy))
 
     source_type = file.columns[header]
-    typed_already = value == quoted(header)
+    typed_already = value == quoted(header)  # as Parquet is: there is nothing to read wrongly
     if not column.nullable:
         blank = f"{value if typed_already else text} IS NULL"
         wrong_if(blank, "the cell is empty", "Fill it in.")

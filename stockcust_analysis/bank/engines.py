@@ -132,10 +132,7 @@ class DatabaseEngine:
     def let_go(self, kept: Frame) -> None:
         """Drop the temporary table, where one was made."""
         if self.keeps:
-            name = kept.get_name()
-            # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
-            self.backend.raw_sql(f"DROP TABLE {name}").close()
-            self.kept.remove(name)
+            self._drop(kept.get_name())
 
     def close(self) -> None:
         """End our own session, and its temporary tables with it; or drop them from a given one."""
@@ -143,8 +140,13 @@ class DatabaseEngine:
             if self.owned:
                 self.backend.disconnect()
             else:
-                for name in self.kept:
-                    self.backend.raw_sql(f"DROP TABLE {name}").close()
+                for name in [*self.kept]:
+                    self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        # Plain SQL: Ibis 12's own drop_table forgets the name under sqlglot 30.
+        self.backend.raw_sql(f"DROP TABLE {name}").close()
+        self.kept.remove(name)
 
 
 @dataclass

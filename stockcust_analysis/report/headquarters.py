@@ -81,8 +81,10 @@ def write_headquarters(
     """
     status = least_status(records.values())
     issued = issued_reviews(folder.parent, Quarter.parse(str(evaluation.quarter)))
+    tables = folder / EVALUATION / TABLES
+    made_from = _made_from(folder, options, issued)
     try:
-        review = _review(evaluation, cells, folder, options, issued)
+        review = _review(evaluation, cells, tables, options, issued, made_from)
     except ReportError as error:
         for name in (MEASURES, WORKBOOK, INDEX, f"{REVIEW}.pdf", f"{REVIEW}.ipynb"):
             (folder / name).unlink(missing_ok=True)
@@ -90,8 +92,8 @@ def write_headquarters(
     review = review.with_pages(
         _state(branch, records, failed) for branch in evaluation.branches["branch_id"]
     )
-    tables = folder / EVALUATION / TABLES
     review.save(tables)
+    write_json(tables / _STAMP, {"made_from": made_from})
     page = headquarters_page(review, language=options.language)  # type: ignore[arg-type]
     write_measures(review, folder / MEASURES)
     write_workbook(folder / WORKBOOK, page, status=status)
@@ -123,27 +125,27 @@ def write_measures(review: Review, path: Path) -> None:
         table.to_csv(beside, index=False, encoding="utf-8-sig", lineterminator="\n")
 
 
-def _review(
-    evaluation: Evaluation, cells: pd.DataFrame, folder: Path, options: ReportOptions,
-    issued: Sequence[Review],
-) -> Review:  # fmt: skip
-    """Return the review: the one in the folder if it is of these tables, else a new one."""
-    tables = folder / EVALUATION / TABLES
+def _made_from(folder: Path, options: ReportOptions, issued: Sequence[Review]) -> str:
+    """Return a digest of all that a review depends on."""
     places = [folder.parent / str(one.circulated.quarter) / ISSUED for one in issued]
-    made_from = digest_of({
+    return digest_of({
         "evaluation": folder_digest(folder / EVALUATION), "code": package_digest(),
         "policy": load_policy(options.policy).digest,
         "issued": [folder_digest(place) for place in places],
     })  # fmt: skip
+
+
+def _review(
+    evaluation: Evaluation, cells: pd.DataFrame, tables: Path, options: ReportOptions,
+    issued: Sequence[Review], made_from: str,
+) -> Review:  # fmt: skip
+    """Return the review: the one in the folder if it is of these tables, else a new one."""
     stamp = tables / _STAMP
     if stamp.exists() and stamp.read_text(encoding="utf-8").find(made_from) >= 0:
         return open_review(tables)
     shutil.rmtree(tables, ignore_errors=True)
     policy = load_policy(options.policy)
-    review = make_review(evaluation, cells=cells, policy=policy, issued=issued)
-    review.save(tables)
-    write_json(stamp, {"made_from": made_from})
-    return review
+    return make_review(evaluation, cells=cells, policy=policy, issued=issued)
 
 
 def _state(

@@ -13,11 +13,11 @@ from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.units import SUPPRESSED, change_between
 
 Kind = Literal["text", "long", "count", "plain", "index", "share", "change", "wan", "cny",
-               "points", "z", "mixed"]  # fmt: skip  # fmt: skip
+               "points", "z", "mixed"]  # fmt: skip
 _TEN_THOUSAND: Final = 10_000
 KINDS: Final[dict[str, Kind]] = {
     "money": "wan", "count": "count", "share": "share", "ratio": "plain", "index": "index",
-}  # fmt: skip  # fmt: skip
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
