@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -17,6 +18,8 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.cell_facts import PARTS, Term, capped, cell_facts
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.frames import Ratio, collected, sums
+from stockcust_analysis.measures.growth import COMPONENTS, with_components
+from stockcust_analysis.measures.pairs import by_group
 from stockcust_analysis.policy import ComparisonRule
 
 CELL_COLUMNS = (
@@ -28,6 +31,7 @@ CELL_COLUMNS = (
 STRATA = ("tier", "tenure")
 """Columns by which rates are standardised, as far as the questions' tables have them."""
 _CENT = 0.01
+_OWN_DENOMINATOR = ("attrition_outflow_share",)  # an amount that is no measure's numerator
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,6 @@ class _Wanted:
     base: str
     key: str
     compared: bool
-    sized: bool
-    """Whether its contributors and largest amounts are told."""
 
     @property
     def numerator(self) -> str:
@@ -54,6 +56,14 @@ class _Wanted:
         return self.ratio.numerator.endswith("_cents")
 
     @property
+    def amounts(self) -> dict[str, str]:
+        """Return the columns whose contributors and largest are told, by what they are called."""
+        told = {self.ratio.measure: self.numerator} if self.is_money else {}
+        if self.ratio.measure in _OWN_DENOMINATOR:
+            told[f"{self.ratio.measure}.denominator"] = self.denominator
+        return told
+
+    @property
     def needs_spread(self) -> bool:
         """Tell whether a compared measure is a mean or a ratio of sums, not a share of people."""
         if not self.compared:
@@ -64,10 +74,9 @@ class _Wanted:
 def cell_table(
     asked: Sequence[tuple[Facts, Sequence[Question]]],
     *,
-    measures: pd.DataFrame,
     quarter: str,
-    rule: ComparisonRule,
-    amounts: bool = True,
+    measures: pd.DataFrame | None = None,
+    rule: ComparisonRule | None = None,
 ) -> pd.DataFrame:
     """Return the cell facts of every branch and of the whole bank.
 
@@ -76,28 +85,60 @@ def cell_table(
     asked : list of (facts, questions)
         Tables of one row per customer and branch, with the questions they were asked for the
         measures of the quarter; each table is looked at three times for all of its questions.
-    measures : DataFrame
-        The measures of the evaluation, among them those of the quarter.
     quarter : str
         Such as "2026Q3".
-    rule : ComparisonRule
-        Which measures are compared, and where amounts are winsorised.
-    amounts : bool
-        Whether to tell the money measures that are not compared too; without them a quarter has
-        what movements need, and no contributors or largest amounts.
+    measures : DataFrame, optional
+        The measures of the evaluation, among them those of the quarter, where any are compared.
+    rule : ComparisonRule, optional
+        Which measures are compared, and where amounts are winsorised; none are when left out.
 
     Returns
     -------
     DataFrame
         One row per branch and money measure (`contributors`: customers with an amount that is not
-        zero; `largest`, `second_largest`: the two largest, signs apart, CNY) and per compared
-        measure: of means and ratios the sums of winsorised numerators x and denominators d, their
-        squares and products, and the ratio's own standard error by the delta method; of all
-        `expected`, the numerator that the bank's rates by stratum would give (empty where strata
-        do not add up to the branch).
+        zero; `largest`, `second_largest`: the two largest, signs apart, CNY; a denominator that
+        is told nowhere else is `<measure>.denominator`) and per compared measure: of means and
+        ratios the sums of winsorised numerators x and denominators d, their squares and products,
+        and the ratio's own standard error by the delta method; of all `expected`, the numerator
+        that the bank's rates by stratum would give (empty where strata do not add up to the
+        branch).
     """
-    known = measures[(measures["quarter"] == quarter) & (measures["member"] == "")]
-    tables = [_of_table(facts, questions, rule, known, amounts) for facts, questions in asked]
+    known = pd.DataFrame() if measures is None else measures[
+        (measures["quarter"] == quarter) & (measures["member"] == "")
+    ]  # fmt: skip
+    rule = rule or ComparisonRule()
+    tables = [_of_table(facts, questions, rule, known) for facts, questions in asked]
+    return _in_order(tables, quarter)
+
+
+def bridge_cells(pairs: Facts, *, quarter: str) -> pd.DataFrame:
+    """Return the cell facts of the growth bridge of every branch and of the whole bank.
+
+    Parameters
+    ----------
+    pairs : table
+        Customers of two quarters side by side, as the bridge is made of.
+    quarter : str
+        The later of the two.
+
+    Returns
+    -------
+    DataFrame
+        As `cell_table`, dimension "bridge", the component as member.
+    """
+    steps = [name for name in COMPONENTS if name not in ("opening", "closing")]
+    amounts = [f"{name}_cents" for name in steps]
+    each = with_components(by_group(pairs, ["branch_id"])).select("branch_id", *amounts)
+    wide = _sized(each, amounts)
+    tables = [
+        _sizes(wide, name, measure="bridge", base="all", dimension="bridge", member=step)
+        for name, step in zip(amounts, steps, strict=True)
+    ]
+    return _in_order([pd.concat(tables).rename_axis("branch_id").reset_index()], quarter)
+
+
+def _in_order(tables: Sequence[pd.DataFrame], quarter: str) -> pd.DataFrame:
+    """Return the cell facts of a quarter in one table, sorted."""
     told = [table for table in tables if len(table)]
     if not told:
         return pd.DataFrame(columns=CELL_COLUMNS)
@@ -109,22 +150,21 @@ def cell_table(
 
 
 def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
-              measures: pd.DataFrame, with_amounts: bool) -> pd.DataFrame:  # fmt: skip
+              measures: pd.DataFrame) -> pd.DataFrame:  # fmt: skip
     """Return the cell facts of all questions about one table."""
-    wanted, columns = _wanted(facts, questions, rule, with_amounts)
+    wanted, columns = _wanted(facts, questions, rule)
     if not wanted:
         return pd.DataFrame()
     strata = [name for name in STRATA if name in facts.collect_schema().names()]
     each = facts.select("branch_id", **columns)
-    amounts = list(dict.fromkeys(one.numerator for one in wanted if one.sized))
     spread = [one for one in wanted if one.needs_spread]
     terms = capped(
         each, [Term(one.numerator, one.denominator) for one in spread], share=rule.winsorised_at
     )
-    found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
-    if not found["branch_id"]:
-        return pd.DataFrame()  # nobody is managed, or nobody was there before
-    wide = _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
+    amounts = dict.fromkeys(name for one in wanted for name in one.amounts.values())
+    wide = _sized(each, list(amounts), terms)
+    if wide.empty:
+        return wide  # nobody is managed, or nobody was there before
     expected = _expected(facts, columns, [one for one in wanted if one.compared], strata, measures)
     return pd.concat(
         [_rows(one, wide, spread, terms, expected) for one in wanted], ignore_index=True
@@ -132,7 +172,7 @@ def _of_table(facts: Facts, questions: Sequence[Question], rule: ComparisonRule,
 
 
 def _wanted(
-    facts: Facts, questions: Sequence[Question], rule: ComparisonRule, with_amounts: bool
+    facts: Facts, questions: Sequence[Question], rule: ComparisonRule
 ) -> tuple[list[_Wanted], dict[str, nw.Expr]]:
     """Return the measures of money and those compared, and the columns they are made of."""
     compared = {(one.name, one.customer_base) for one in rule.measures}
@@ -143,31 +183,47 @@ def _wanted(
             key, sums_of = f"{place}_{base}", question.columns(facts, base)
             for ratio in question.ratios:
                 stands = ratio.denominator is not None and (ratio.measure, base) in compared
-                sized = with_amounts and ratio.numerator.endswith("_cents")
-                one = _Wanted(ratio, base, key, stands, sized)
-                if stands or one.sized:
+                one = _Wanted(ratio, base, key, stands)
+                if stands or one.is_money:
                     wanted.append(one)
                     columns[one.numerator] = sums_of[ratio.numerator]
-                if stands:
+                if stands or one.denominator in one.amounts.values():
                     columns[one.denominator] = sums_of[str(ratio.denominator)]
     return wanted, columns
+
+
+def _sized(
+    each: nw.LazyFrame[Any], amounts: Sequence[str], terms: Sequence[Term] = ()
+) -> pd.DataFrame:
+    """Return the cell facts of columns of customers by branch and of the whole bank."""
+    found = collected(cell_facts(each, by=["branch_id"], amounts=amounts, terms=terms))
+    if not found["branch_id"]:
+        return pd.DataFrame()
+    return _with_bank(pd.DataFrame(found).set_index("branch_id").sort_index(), amounts)
 
 
 def _rows(one: _Wanted, wide: pd.DataFrame, spread: Sequence[_Wanted], terms: Sequence[Term],
           expected: Mapping[str, pd.Series]) -> pd.DataFrame:  # fmt: skip
     """Return one measure's rows of every branch and of the whole bank."""
-    table = pd.DataFrame({"measure": one.ratio.measure, "base": one.base}, index=wide.index)
-    table["dimension"], table["member"] = (one.ratio.labels or (("", ""),))[0]
-    if one.sized:
-        names = ("contributors", "largest", "second_largest")
-        table[list(names)] = wide[[f"{name}|{one.numerator}" for name in names]].to_numpy()
-        table[["largest", "second_largest"]] /= 100
+    dimension, member = (one.ratio.labels or (("", ""),))[0]
+    labels = {"base": one.base, "dimension": dimension, "member": str(member)}
+    plain = pd.DataFrame({"measure": one.ratio.measure, **labels}, index=wide.index)
+    sized = [_sizes(wide, name, measure=told, **labels) for told, name in one.amounts.items()]
+    own, *others = sized or [plain]
     if one in spread:
         place = spread.index(one)
-        table = table.join(_spread(wide, place, terms[place]))
+        own = own.join(_spread(wide, place, terms[place]))
     if one.compared:
-        table["expected"] = expected[one.numerator]
-    return table.rename_axis("branch_id").reset_index()
+        own["expected"] = expected[one.numerator]
+    return pd.concat([own, *others]).rename_axis("branch_id").reset_index()
+
+
+def _sizes(wide: pd.DataFrame, amount: str, **labels: str) -> pd.DataFrame:
+    """Return how many customers stand behind an amount, and the two largest in CNY."""
+    names = ("contributors", "largest", "second_largest")
+    table = wide[[f"{name}|{amount}" for name in names]].set_axis(list(names), axis=1)
+    table[["largest", "second_largest"]] /= 100
+    return table.assign(**labels)
 
 
 def _with_bank(wide: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from stockcust_analysis.evaluation.answers import (
     measure_table,
     summed,
 )
-from stockcust_analysis.evaluation.cells import cell_table
+from stockcust_analysis.evaluation.cells import bridge_cells, cell_table
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
     MIGRATION_COLUMNS,
@@ -35,6 +35,7 @@ from stockcust_analysis.evaluation.policy_check import check_policy_against, off
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
     LEVELS,
+    PERIOD_END,
     VOLUME,
     Facts,
     Question,
@@ -123,10 +124,12 @@ def evaluate(
     _check(bank, rules, target, paired=target.previous in told)
     steps = len(told) + 2
     quarters: dict[Quarter, _Told] = {}
+    cells = []
     for each in told:
         progress(len(quarters), steps)
         quarters[each] = _told_of(bank, rules, each, today=target)
         if each < target.previous:  # nothing more is asked of its customers
+            cells.append(cell_table(quarters[each].asked, quarter=str(each)))
             quarters[each].let_go(bank)
     progress(len(told), steps)
     now, before = quarters[target], quarters.get(target.previous)
@@ -139,11 +142,12 @@ def evaluate(
         now.answered.extend(change_answers(changes, rules, present))
         now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
+        cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
     measures = pd.concat(
         [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
     )
     progress(len(told) + 1, steps)
-    judged = _judged(bank, rules, target, quarters, measures)
+    judged = _judged(bank, rules, target, quarters, measures, cells)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
@@ -235,19 +239,17 @@ def _judged(
     target: Quarter,
     quarters: Mapping[Quarter, _Told],
     measures: pd.DataFrame,
+    known: Sequence[pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
     """Return how the branches stand, and the branches, targets and cell facts it is told from."""
     branches = branches_of(bank, _branches(quarters[target].answered))
-    cells = pd.concat(
-        [
-            cell_table(quarters[each].asked, measures=measures, quarter=str(each),
-                       rule=policy.comparison, amounts=each == target)
-            for each in (target.previous, target) if each in quarters
-        ],
-        ignore_index=True,
-    )  # fmt: skip
-    quarter = str(target)
-    targets = targets_of(bank, target)
+    last = [
+        cell_table(quarters[each].asked, quarter=str(each), measures=measures,
+                   rule=policy.comparison)
+        for each in (target.previous, target) if each in quarters
+    ]  # fmt: skip
+    cells = pd.concat([*known, *last], ignore_index=True)
+    targets, quarter = targets_of(bank, target), str(target)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
     return {

@@ -196,6 +196,12 @@ def _family_growth_bridge(pairs: nw.LazyFrame[Any], families: ProductFamilies, *
 
 def _component_sums(went: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
     """Return the sums of `<component>` (customers) and `<component>_cents` per group."""
+    columns = [f"{name}{unit}" for unit in ("", "_cents") for name in COMPONENTS]
+    return sums(with_components(went), by, {name: nw.col(name) for name in columns})
+
+
+def with_components(went: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Return grouped pairs with `<component>` (0 or 1) and `<component>_cents` of each."""
     change = nw.col("closing_cents") - nw.col("opening_cents")
     other = (1 - nw.col("departed")) * (
         1 - nw.col("new") - nw.col("closed") - nw.col("drained") - nw.col("returned")
@@ -211,9 +217,9 @@ def _component_sums(went: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]
     amounts |= {
         "transferred_in": nw.col("opening_cents"), "transferred_out": -nw.col("opening_cents"),
     }  # fmt: skip
-    columns = {name: nw.col(name) for name in COMPONENTS}
-    columns |= {f"{name}_cents": nw.col(name) * amounts[name] for name in COMPONENTS}
-    return sums(told, by, columns)
+    return told.with_columns(
+        **{f"{name}_cents": nw.col(name) * amounts[name] for name in COMPONENTS}
+    )
 
 
 def bridge_columns(totals: Mapping[str, Sequence[Any]], by: list[str]) -> dict[str, list[Any]]:

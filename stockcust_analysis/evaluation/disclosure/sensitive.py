@@ -12,6 +12,7 @@ from stockcust_analysis.evaluation.disclosure.quantities import (
     Key,
     Numbers,
     label,
+    named,
     relations,
 )
 from stockcust_analysis.evaluation.disclosure.system import System
@@ -114,7 +115,7 @@ def _placed(system: System, facts: pd.DataFrame) -> tuple[Indices, pd.DataFrame]
     keys = [
         Key("bridge", member, member, "bridge", "all", "amount")
         if dimension == "bridge"
-        else Key("measure", dimension, member, measure, base, "numerator")
+        else named(Key("measure", dimension, member, "", base, ""), measure)
         for dimension, member, measure, base in labels.itertuples(index=False, name=None)
     ]
     place = np.array([column.get(key, -1) for key in keys], np.int64)
