@@ -31,7 +31,8 @@ CELL_COLUMNS = (
 STRATA = ("tier", "tenure")
 """Columns by which rates are standardised, as far as the questions' tables have them."""
 _CENT = 0.01
-_OWN_DENOMINATOR = ("attrition_outflow_share",)  # an amount that is no measure's numerator
+# Amounts that are no measure's numerator.
+_OWN_DENOMINATOR = ("attrition_outflow_share", "same_customer_growth")
 
 
 @dataclass(frozen=True)

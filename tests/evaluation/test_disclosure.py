@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.disclosure import (
     protect,
     withhold,
 )
-from stockcust_analysis.evaluation.disclosure.protect import Problem
+from stockcust_analysis.evaluation.disclosure.protect import Problem, Protection
 from stockcust_analysis.evaluation.disclosure.quantities import numbers_of, quantities_of
 from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
 from stockcust_analysis.evaluation.disclosure.system import system_of
@@ -148,9 +148,10 @@ def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyP
 def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without complementary suppression the same attack works small counts and amounts out."""
 
-    def primary_alone(problem: Problem, branches: int) -> tuple[np.ndarray, np.ndarray]:
+    def primary_alone(problem: Problem, branches: int) -> Protection:
         del branches
-        return (problem.upwards > 0) & (problem.printed > 0), np.zeros(len(problem.values), bool)
+        none = np.zeros(len(problem.values), bool)
+        return Protection((problem.upwards > 0) & (problem.printed > 0), none, none)
 
     monkeypatch.setattr(withhold, "complementary", primary_alone)
     evaluation, facts = random_bank(7, branches=12, customers=700)

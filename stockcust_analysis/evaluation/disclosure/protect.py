@@ -17,15 +17,13 @@ Salazar, Computers & Operations Research 32 (2005)).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import ceil, sqrt
 
 import numpy as np
 
+from stockcust_analysis.evaluation.disclosure.batches import batches_of, squares_of
 from stockcust_analysis.evaluation.disclosure.groups import Groups, Matrix, parts_of
 from stockcust_analysis.evaluation.disclosure.quantities import Flags, Indices, Numbers
 
-Batches = list[list[int]]
-_LARGEST_BATCH = 10
 _LARGEST_SQUARE = 12
 _HUB = 12  # printed so often that it is withheld only when nothing else helps
 _WIDEST = 12  # so many other branches protect one that its batches could not
@@ -63,48 +61,24 @@ class Problem:
         return Problem(equations=part, **told)
 
 
-def batches_of(branches: int) -> Batches:
-    """Return batches of branches: any two branches are kept apart by a batch of either.
+@dataclass(frozen=True)
+class Protection:
+    """Which printed cells to withhold, and which sensitive cells stay too close even so.
 
-    Few branches are all but one, each left out in turn: larger batches need fewer cells. From nine
-    on, branches stand in squares; rows and columns are the batches, and two branches share at most
-    one of them.
-
-    >>> batches_of(3)
-    [[1, 2], [0, 2], [0, 1]]
-    >>> batches_of(9)[:4]
-    [[0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 1, 2]]
+    `exposed` to everybody: what is known already leaves them too little room. `known_to_one`
+    branch, which works them out from its own numbers, as where the customer came from it.
     """
-    if branches < 9:
-        everyone = range(branches)
-        return [[b for b in everyone if b != left] or [left] for left in everyone]
-    squares = squares_of(branches, _LARGEST_BATCH)
-    return [batch for rows, columns in squares for batch in rows + columns]
+
+    withheld: Flags
+    exposed: Flags
+    known_to_one: Flags
 
 
-def squares_of(branches: int, largest: int) -> list[tuple[Batches, Batches]]:
-    """Return the rows and the columns of squares in which branches stand.
+def complementary(problem: Problem, branches: int) -> Protection:
+    """Return which printed cells to withhold so that the sensitive ones are protected.
 
-    >>> squares_of(9, 10)
-    [([[0, 3, 6], [1, 4, 7], [2, 5, 8]], [[0, 1, 2], [3, 4, 5], [6, 7, 8]])]
-    """
-    squares = ceil(branches / largest**2)
-    found = []
-    for square in range(squares):
-        inside = list(range(square, branches, squares))
-        width = ceil(len(inside) / ceil(sqrt(len(inside))))
-        columns = [inside[start : start + width] for start in range(0, len(inside), width)]
-        rows = [inside[row::width] for row in range(width)]
-        # One left over stands in the first column but its own row: with the next row's branch.
-        found.append((rows, [c if len(c) > 1 else [inside[1], c[0]] for c in columns]))
-    return found
-
-
-def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
-    """Return which printed cells to withhold, and which sensitive cells stay exposed even so.
-
-    A cell that is known already is not asked about. What stays exposed no withholding could help:
-    what is known already leaves it too little room. All that would narrow it further is withheld.
+    A cell that is known already is not asked about. Where no withholding could help all is withheld
+    that would narrow the cell further.
     """
     sensitive = (problem.upwards > 0) | (problem.downwards > 0)
     asked = sensitive & ~problem.fixed
@@ -117,14 +91,14 @@ def complementary(problem: Problem, branches: int) -> tuple[Flags, Flags]:
         late |= state.search(batch, asked & np.isin(problem.branch, batch))
     for yielding in (False, True):
         late = _helped(state, late, branches, yielding=yielding)
-    late = _alone(state, late, branches)
+    exposed, known = _alone(state, late, branches)
     # The bank's own small cells move with those of any branch.
     left = asked & (problem.branch < 0)
     for most, yielding in ((6 * _WIDEST, False), (6 * _WIDEST, True), (branches, True)):
         if left.any():
             movers = _givers(problem, left, branches)[:most]
             left = state.search(movers, left, yielding=yielding, utmost=most == branches)
-    return state.withheld, late | left
+    return Protection(state.withheld, exposed | left, known)
 
 
 def _helped(state: _State, late: Flags, branches: int, *, yielding: bool) -> Flags:
@@ -146,13 +120,13 @@ def _helped(state: _State, late: Flags, branches: int, *, yielding: bool) -> Fla
     return open_
 
 
-def _alone(state: _State, late: Flags, branches: int) -> Flags:
-    """Protect the cells of one branch after another; return what is left.
+def _alone(state: _State, late: Flags, branches: int) -> tuple[Flags, Flags]:
+    """Protect the cells of one branch after another; return what is open to all, and to one.
 
-    First by two halves of the others, neither of which is needed then; at last by all the others,
-    and by all but each of those that moved.
+    First by two halves of the others, neither of which is needed then; at last by all together,
+    and without each of those that moved.
     """
-    left, problem = np.zeros_like(late), state.problem
+    exposed, known, problem = np.zeros_like(late), np.zeros_like(late), state.problem
     for branch in np.unique(problem.branch[late & (problem.branch >= 0)]).tolist():
         open_ = late & (problem.branch == branch)
         others = [other for other in _givers(problem, open_, branches) if other != branch]
@@ -160,12 +134,30 @@ def _alone(state: _State, late: Flags, branches: int) -> Flags:
             halves = [state.search([branch, *others[side:most:2]], open_, yielding=True)
                       for side in (0, 1)]  # fmt: skip
             open_ = halves[0] | halves[1]
-        left |= state.search([branch, *others], open_, yielding=True, utmost=True)
-        open_ &= ~left
-        for absent in sorted(state.moved - {branch}) if open_.any() else ():
+        near = [branch, *others[: 12 * _WIDEST]]
+        if state.search(near, open_, yielding=True).any():
+            near = [branch, *others]
+            exposed |= state.search(near, open_, yielding=True, utmost=True)
+        moved, open_ = sorted(state.moved - {branch}), open_ & ~exposed
+        for absent in _needed(state, open_, near, moved):
             there = [branch, *(other for other in others if other != absent)]
-            left |= state.search(there, open_, yielding=True)
-    return left
+            known |= state.search(there, open_, yielding=True)
+    return exposed, known
+
+
+def _needed(state: _State, asked: Flags, there: list[int], tried: list[int]) -> list[int]:
+    """Return the branches, of those tried, that some cells cannot be protected without.
+
+    All are left out at once where that will do, else one half and then the other.
+    """
+    if not asked.any() or not tried:
+        return []
+    missed = state.search([branch for branch in there if branch not in tried], asked)
+    if len(tried) == 1 or not missed.any():
+        return tried if missed.any() else []
+    middle = len(tried) // 2
+    halves = (tried[:middle], tried[middle:])
+    return [one for half in halves for one in _needed(state, missed, there, half)]
 
 
 def _givers(problem: Problem, late: Flags, branches: int) -> list[int]:

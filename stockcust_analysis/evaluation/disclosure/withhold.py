@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from stockcust_analysis.evaluation.disclosure.concentration import (
     thinned_lorenz,
     withheld_concentration,
 )
-from stockcust_analysis.evaluation.disclosure.protect import Problem, complementary
+from stockcust_analysis.evaluation.disclosure.protect import Problem, Protection, complementary
 from stockcust_analysis.evaluation.disclosure.quantities import (
     PRINTED,
     Flags,
@@ -126,7 +126,8 @@ def circulated(
     place = system.cell[block, column]
     known, gone = _already(numbers, place, earlier, merged, len(system.values))
     known = _with_what_follows(known, system.equations)
-    withheld, exposed = _withheld(system, sensitive, place, known, gone & ~known)
+    protection = _protection(system, sensitive, place, known, gone & ~known)
+    withheld = protection.withheld
     told = _with_gaps(tables, numbers.assign(gone=withheld[place]))
     measures = _judged(told["measures"], facts, rule)
     return Circulated(
@@ -138,8 +139,8 @@ def circulated(
         reconciliation=evaluation.reconciliation,
         lorenz=thinned_lorenz(evaluation.lorenz, measures, facts, rule),
         merged=merged,
-        report=_report(system, sensitive, place, withheld),
-        exposed=int(exposed.sum()),
+        report=_report(system, sensitive, place, protection),
+        exposed=int(protection.exposed.sum()),
         **(told | {"measures": measures}),
     )
 
@@ -192,10 +193,10 @@ def _with_what_follows(known: Flags, equations: csr_array) -> Flags:
     return known
 
 
-def _withheld(
+def _protection(
     system: System, sensitive: Sensitive, place: Indices, known: Flags, gone: Flags
-) -> tuple[Flags, Flags]:
-    """Return the cells to withhold and the ones exposed; counts and amounts never meet."""
+) -> Protection:
+    """Return the cells to withhold and those too close; counts and amounts never meet."""
     printed = np.bincount(place, minlength=len(system.values)).astype(float)
     branches = system.quantities.blocks.get_level_values(1)
     names = sorted(set(branches) - {WHOLE_BANK})
@@ -209,13 +210,14 @@ def _withheld(
         system.values / unit, system.equations, branch, printed, sensitive.upwards / unit,
         sensitive.downwards / unit, system.signed, known, gone,
     )  # fmt: skip
-    withheld, exposed = np.zeros(len(printed), bool), np.zeros(len(printed), bool)
+    found = Protection(*(np.zeros(len(printed), bool) for _ in fields(Protection)))
     kinds = [np.flatnonzero(money == kind) for kind in (False, True)]
     with ThreadPoolExecutor(len(kinds)) as pool:  # the solver works beside Python
         tasks = [pool.submit(complementary, problem.within(cells), len(names)) for cells in kinds]
         for cells, task in zip(kinds, tasks, strict=True):
-            withheld[cells], exposed[cells] = task.result()
-    return withheld, exposed
+            for each in fields(Protection):
+                getattr(found, each.name)[cells] = getattr(task.result(), each.name)
+    return found
 
 
 def _with_gaps(tables: Tables, numbers: pd.DataFrame) -> Tables:
@@ -262,11 +264,15 @@ def _judged(measures: pd.DataFrame, facts: pd.DataFrame, rule: DisclosureRule) -
     return frame
 
 
-def _report(system: System, sensitive: Sensitive, place: Indices, withheld: Flags) -> pd.DataFrame:
+def _report(
+    system: System, sensitive: Sensitive, place: Indices, protection: Protection
+) -> pd.DataFrame:
     """Return how many distinct numbers are printed and withheld, by kind, quarter and reason."""
     shown = np.unique(place)
-    reason = np.array(["printed", *REASONS[1:], "complementary"])
-    code = np.where(withheld, np.where(sensitive.reason > 0, sensitive.reason, len(REASONS)), 0)
+    reason = np.array(["printed", *REASONS[1:], "complementary", "known_to_one"])
+    code = np.where(sensitive.reason > 0, sensitive.reason, len(REASONS))
+    code = np.where(protection.known_to_one, len(REASONS) + 1, code)
+    code = np.where(protection.withheld, code, 0)
     money = system.quantities.money[system.origin[:, 1]]
     frame = pd.DataFrame(
         {
