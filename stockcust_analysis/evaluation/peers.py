@@ -106,6 +106,16 @@ def among_peers(
     return result
 
 
+def descending_ranks(group: Values) -> Values:
+    """Return the rank of each value, the largest first; equal values share one.
+
+    >>> descending_ranks(np.array([75.0, 90.0, 75.0])).tolist()
+    [2.0, 1.0, 2.0]
+    """
+    larger: Values = (group[:, None] < group).sum(axis=1).astype(float)
+    return larger + 1.0
+
+
 def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:
     """Return each branch's AUM; a branch without any is of size zero."""
     measure, base = _SIZE

@@ -22,6 +22,7 @@ from stockcust_analysis.atomic import write_text
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.disclosure import Circulated, circulated
 from stockcust_analysis.evaluation.lint import lint_scorecard
+from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.withheld import (
@@ -42,10 +43,11 @@ class Review:
     """All that headquarters' files are made from; nothing in it is withheld elsewhere.
 
     `scorecard`, `scores` and `comparison` have the columns of the evaluation's tables and
-    `withheld`. `scores` tells in which `third` of its peers a branch is even where its points are
-    withheld. `restatements` lists figures of the last issued quarter that read otherwise today,
-    `warnings` the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made,
-    failed, missing) and error. `issued` is the last quarter that was issued, or empty.
+    `withheld`. `scores` tells also what a branch earned on the indicators that are printed
+    (`told_points` of `told_weight`, `told_rate`, `told_rank`). `restatements` lists figures of the
+    last issued quarter that read otherwise today, `warnings` the scorecard's traps, `pages` how
+    each branch's page ended: branch_id, state (made, failed, missing) and error. `issued` is the
+    last quarter that was issued, or empty.
     """
 
     circulated: Circulated
@@ -169,6 +171,9 @@ def reviewed(
     """
     quarter = str(evaluation.quarter)
     card = masked_scorecard(evaluation.scorecard, told.measures, quarter)
+    peers = peer_groups(
+        evaluation.branches, evaluation.measures, rule=policy.comparison, quarter=quarter
+    )
     restated = pd.DataFrame(columns=list(RESTATEMENT_COLUMNS))
     if issued is not None:
         found = restatements(issued.measures, told.measures, quarter=str(issued.quarter))
@@ -177,7 +182,7 @@ def reviewed(
     return Review(
         circulated=told,
         scorecard=card,
-        scores=masked_scores(evaluation.scores, card),
+        scores=masked_scores(evaluation.scores, card, policy.scorecard, peers),
         comparison=masked_comparison(evaluation, told, cells, policy),
         restatements=restated,
         warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
-from stockcust_analysis.evaluation.peers import Peers, Values, among_peers, peer_groups, values_of
+from stockcust_analysis.evaluation.peers import (
+    Peers,
+    Values,
+    among_peers,
+    descending_ranks,
+    peer_groups,
+    values_of,
+)
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard, Veto
@@ -213,9 +220,7 @@ def _scores(table: pd.DataFrame, measures: pd.DataFrame, rules: Scorecard,
     scores["points"] = scores["points"].where(why == "")
     scores["note"] = (scores["note"] + np.where(why == "", "", " not_scored:" + why)).str.strip()
     points = scores.set_index("branch_id")["points"]
-    scores["rank"] = among_peers(
-        points, peers, lambda group: 1.0 + (group[:, None] < group).sum(axis=1)
-    ).to_numpy()
+    scores["rank"] = among_peers(points, peers, descending_ranks).to_numpy()
     scores["rank_of"] = among_peers(
         points, peers, lambda group: np.full_like(group, group.size)
     ).to_numpy()

@@ -1,11 +1,13 @@
 """Scores and comparison without the numbers from which a withheld figure could be worked out.
 
-A figure takes with it its attainment and points; they take the score and the rank of their branch.
+A figure takes with it its attainment and points; they take the score of their branch, and with it
+all ranks by score.
 Limits around a centre of all branches would give it away as well: they are told of the printed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -13,15 +15,16 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS, comparison
 from stockcust_analysis.evaluation.disclosure import Circulated
+from stockcust_analysis.evaluation.peers import Peers, among_peers, descending_ranks
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import AMONG_PEERS, Policy
+from stockcust_analysis.policy import AMONG_PEERS, Policy, Scorecard
 
 _KEYS = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
 _OWN = ["n", "value", "compared", "rank_low", "rank_high", "expected_ratio", "movement",
         "movement_standard_error"]  # fmt: skip
-_THIRDS = ("upper", "middle", "lower")
+_DECIMALS = 9  # sums of floats that should be equal are
 
 
 def printed(measures: pd.DataFrame) -> pd.MultiIndex:
@@ -56,17 +59,33 @@ def masked_scorecard(card: pd.DataFrame, measures: pd.DataFrame, quarter: str) -
     return masked
 
 
-def masked_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
-    """Return the scores, without those of which a part is withheld; their third is told of all."""
+def masked_scores(
+    scores: pd.DataFrame, card: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peers]
+) -> pd.DataFrame:
+    """Return the scores without those of which a part is withheld, and what is told instead.
+
+    Of every branch `told_points` of `told_weight` is what it earned on the indicators that are
+    printed, `told_rate` (得分率) the one by the other, and `told_rank` its place by that rate. They
+    are made of printed points alone. A rate that stands for too little, or is cut by a veto beside
+    a withheld part, is not told. A rank by points is told where no peer's points are withheld.
+    """
     if scores.empty:
-        return scores.assign(third="", withheld=False)
-    place = np.ceil(3 * scores["rank"] / scores["rank_of"]).clip(1, 3)
-    third = [_THIRDS[int(at) - 1] if at == at else "" for at in place]
+        return scores.assign(withheld=False)
+    told = card[~card["withheld"]].groupby("branch_id")[["points", "weight"]].sum()
+    told = told.reindex(scores["branch_id"]).set_axis(scores.index)
     part = card.loc[card["withheld"], "branch_id"]
     gone = scores["branch_id"].isin(part) & scores["points"].notna()
+    enough = told["weight"] >= rules.least_weight * rules.points
+    stands = scores["points"].notna() & enough & ~(gone & scores["vetoed"].astype(bool))
+    points = told["points"].where(gone, scores["points"]).where(stands)
+    rate = (points / told["weight"]).round(_DECIMALS).set_axis(scores["branch_id"])
+    beside = among_peers(gone.astype(float).set_axis(scores["branch_id"]), peers,
+                         lambda group: np.full_like(group, group.max()))  # fmt: skip
     return scores.assign(
-        third=third, withheld=gone,
-        points=scores["points"].mask(gone), rank=scores["rank"].mask(gone),
+        withheld=gone, points=scores["points"].mask(gone),
+        rank=scores["rank"].mask(beside.to_numpy() > 0),
+        told_points=points, told_weight=told["weight"].where(stands), told_rate=rate.to_numpy(),
+        told_rank=among_peers(rate, peers, descending_ranks).to_numpy(),
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_quality as quality
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.headquarters_league import (
+    SCORES,
     leading,
     ordered_scores,
     peer_name,
@@ -110,9 +111,8 @@ def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
     """Return the table's columns: names, whether numbers, whether a filter chooses from them."""
     words = [(page.word("branch", "hq_header"), "search")]
     words += [(page.word(key, "sheet"), "choose") for key in ("region", "type")]
-    words += [(page.word("peer_group", "hq_header"), "choose"),
-              (page.word("third", "hq_header"), "choose")]  # fmt: skip
-    numbers = [page.word(key, "hq_header") for key in ("rank", "points")]
+    words.append((page.word("peer_group", "hq_header"), "choose"))
+    numbers = [page.word(key, "hq_header") for key in SCORES]
     numbers += [f"{page.word('places_in', 'index')} {page.measure(measure)}"
                 for measure, _ in leading(page)[:_MOST_INTERVALS]]  # fmt: skip
     numbers += [_with_unit(page, measure) for measure, _ in _SHOWN]
@@ -139,16 +139,13 @@ def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, An
     for row in rows_of(scores):
         branch = row.branch_id
         facts, state = branches.loc[branch], states.get(branch, "missing")
-        rank, points = score_cells(row) if hasattr(row, "rank") else (MISSING, MISSING)
-        third = getattr(row, "third", "")
+        scored = score_cells(row) if hasattr(row, "points") else [MISSING] * len(SCORES)
         cells = [
             Shown(page.names[branch]), Shown(str(facts.get("region", ""))),
             Shown(type_name(page, facts.get("type", ""))),
             Shown(peer_name(page, str(getattr(row, "peer_group", "all")))),
-            Shown(page.word(third, "third") if third else MISSING,
-                  float(["upper", "middle", "lower", ""].index(third))),
-            _number(rank, getattr(row, "rank", None)),
-            _number(points, getattr(row, "points", None)),
+            *(_number(text, getattr(row, name, None))
+              for text, name in zip(scored, SCORES, strict=True)),
             *(each.get(branch, _number(SUPPRESSED, None)) for each in intervals),
             *(_figure(page, branch, *pair) for pair in _SHOWN), _trend(page, branch),
             _number(str(found.get(branch, 0)), float(found.get(branch, 0))),

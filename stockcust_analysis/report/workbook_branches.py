@@ -16,11 +16,10 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
-from stockcust_analysis.show.headquarters_league import ordered_scores, peer_name
+from stockcust_analysis.show.headquarters_league import SCORES, ordered_scores, peer_name
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.headquarters_quality import note_words
 from stockcust_analysis.show.labels import measure_words, names
-from stockcust_analysis.show.units import SUPPRESSED
 
 
 def exceptions_sheet(page: HeadquartersPage) -> Sheet:
@@ -46,17 +45,15 @@ def scores_sheet(page: HeadquartersPage) -> Sheet:
     """Return the scores and places, as the review orders them."""
     rows = [
         [*branch_cells(page, row.branch_id), peer_name(page, row.peer_group),
-         page.word(row.third, "third") if row.third else "",
-         *(SUPPRESSED if row.withheld else plain(value) for value in (row.rank, row.points)),
+         *(gap(getattr(row, name), gone=row.withheld) for name in (*SCORES, "told_points")),
          plain(row.rank_of), note_words(page, str(row.note))]
         for row in rows_of(ordered_scores(page))
     ] if len(page.review.scores) else []  # fmt: skip
-    thirds = {name: page.word(name, "third") for name in names("third")}
     columns = [
         *branch_columns(page), *heads(page, "peer_group"),
-        Column(page.word("third", "hq_header"), good=(thirds["upper"],), bad=(thirds["lower"],)),
-        *heads(page, "rank", kind="count"),
-        Column(page.word("points", "hq_header"), "points", bars=True),
+        *heads(page, "told_rank", kind="count"),
+        Column(page.word("told_rate", "hq_header"), "share", bars=True),
+        *heads(page, "told_weight", "points", "told_points", kind="points"),
         *heads(page, "scored", kind="count"), Column(page.word("note", "sheet")),
     ]  # fmt: skip
     return sheet(page, "scores", columns, rows, frozen=2, note=page.word("score_note"))

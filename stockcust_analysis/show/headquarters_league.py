@@ -18,10 +18,12 @@ from stockcust_analysis.show.units import (
     SUPPRESSED,
     format_count,
     format_number,
+    format_share,
 )
 
 _MOST_ROWS: Final = 40
 _FUNNELS: Final = 4
+SCORES: Final = ("told_rank", "told_rate", "told_weight", "points")
 
 
 def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -110,18 +112,17 @@ def score_table(page: HeadquartersPage) -> Table | None:
     rows = []
     for row in rows_of(shown):
         parts = [parts_of[row.branch_id, one] for one in indicators]
-        rows.append([page.names[row.branch_id], _third(page, row.third), *score_cells(row), *parts])
+        rows.append([page.names[row.branch_id], *score_cells(row), *parts])
     if len(shown) < len(scores):
         left = page.word("rows_left_out").format(count=format_count(len(scores) - len(shown)))
-        rows.insert(_MOST_ROWS // 2, [left, *[""] * (len(indicators) + 3)])
-    columns = ["branch", "third", "rank", "points"]
+        rows.insert(_MOST_ROWS // 2, [left, *[""] * (len(indicators) + len(SCORES))])
+    columns = ["branch", *SCORES]
     return table(
         pd.DataFrame(rows, columns=[*columns, *indicators]),
         caption=page.word("scores", "hq_caption"),
         labels={**{name: page.word(name, "hq_header") for name in columns},
                 **{one: indicator_name(page, one) for one in indicators}},
-        align={"branch": "left", "third": "left",
-               **dict.fromkeys([*columns[2:], *indicators], "right")},
+        align={"branch": "left", **dict.fromkeys([*SCORES, *indicators], "right")},
         note=f"{page.word('score_note')} {page.word('withheld_note')}",
     )  # fmt: skip
 
@@ -147,19 +148,22 @@ def peers_table(page: HeadquartersPage) -> Table | None:
 
 
 def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
-    """Return the scores by peer group: third by third, by rank within, by name where withheld."""
-    scores = page.review.scores
-    place = scores["third"].map({name: at for at, name in enumerate(("upper", "middle", "lower"))})
-    return scores.assign(place=place.fillna(9)).sort_values(
-        ["peer_group", "place", "rank", "branch_id"], kind="stable", ignore_index=True
+    """Return the scores by peer group, by the rank that is told of most branches within."""
+    return page.review.scores.sort_values(
+        ["peer_group", "told_rank", "branch_id"], kind="stable", ignore_index=True
     )
 
 
-def score_cells(row: Any) -> tuple[str, str]:
-    """Return a branch's rank and points as texts."""
-    if row.withheld:
-        return SUPPRESSED, SUPPRESSED
-    return format_count(row.rank), format_number(row.points, decimals=1)
+def score_cells(row: Any) -> tuple[str, ...]:
+    """Return the `SCORES` of a branch as texts."""
+    gone = SUPPRESSED if row.withheld else MISSING
+    return tuple(
+        gone if pd.isna(value) else text(value) for value, text in (
+            (row.told_rank, format_count), (row.told_rate, format_share),
+            (row.told_weight, lambda points: format_number(points, decimals=0)),
+            (row.points, lambda points: format_number(points, decimals=1)),
+        )
+    )  # fmt: skip
 
 
 def points_told(row: Any) -> str:
@@ -175,10 +179,6 @@ def indicator_name(page: HeadquartersPage, indicator: str) -> str:
     row = card[card["indicator"] == indicator].iloc[0]
     member = str(row["member"])
     return page.measure(row["measure"]) + (f" {member}" if member and member != "nan" else "")
-
-
-def _third(page: HeadquartersPage, third: str) -> str:
-    return page.word(third, "third") if third else MISSING
 
 
 def _compared(page: HeadquartersPage, measure: str, base: str) -> pd.DataFrame:

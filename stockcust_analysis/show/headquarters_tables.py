@@ -29,7 +29,7 @@ from stockcust_analysis.show.units import (
 
 _MOST_CONTRIBUTORS: Final = 12
 _WORDS = {"branch", "measure", "base", "evidence", "favourable", "item", "result", "state", "error",
-          "third", "component", "tier", "peer_group", "from", "quarter"}  # fmt: skip
+          "component", "tier", "peer_group", "from", "quarter"}  # fmt: skip
 _FROM_NEW = ("new", "returned", "transferred_in")
 
 

@@ -211,10 +211,16 @@ class Attack:
             for measure, closing in opening.items():
                 self._equal((*now, measure, "", base, "denominator"),
                             (*before, closing, "", base, "numerator"))  # fmt: skip
-            self._equal((*now, "dormant_opening", "", base, "numerator"),
-                        (*before, "dormancy_rate", "", base, "numerator"))  # fmt: skip
+            if self._nobody_moved(now):  # who changed branch counts as dormant where he went
+                self._equal((*now, "dormant_opening", "", base, "numerator"),
+                            (*before, "dormancy_rate", "", base, "numerator"))  # fmt: skip
             self._equal((*now, "dormant_closing", "", base, "numerator"),
                         (*now, "dormancy_rate", "", base, "numerator"))  # fmt: skip
+
+    def _nobody_moved(self, block: Name) -> bool:
+        """Return whether the bridge says that nobody came from another branch or went to one."""
+        ways = [(*block, "bridge", f"transferred_{way}", "customers") for way in ("in", "out")]
+        return all(self.known.get(name) == 0 for name in ways if self._there(name))
 
     def _branches_and_bank(self, names: list[Name]) -> None:
         """Write down that branches add up to the bank, but for customers who changed branch."""

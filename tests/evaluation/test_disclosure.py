@@ -12,6 +12,7 @@ from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import review
 from stockcust_analysis.evaluation.disclosure import (
     Circulated,
+    batches,
     circulated,
     protect,
     withhold,
@@ -109,7 +110,8 @@ def test_no_attack_comes_closer_than_the_policy_allows(
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where batches are small for a bank, as with hundreds of branches, others help, and enough."""
-    for name, size in (("_LARGEST_BATCH", 2), ("_LARGEST_SQUARE", 3), ("_WIDEST", 2)):
+    monkeypatch.setattr(batches, "_LARGEST", 2)
+    for name, size in (("_LARGEST_SQUARE", 3), ("_WIDEST", 2)):
         monkeypatch.setattr(protect, name, size)
     helped = []
     search = protect._helped

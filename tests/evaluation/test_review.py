@@ -11,8 +11,11 @@ from scipy.stats import false_discovery_control, norm
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.exceptions import exceptions
+from stockcust_analysis.evaluation.peers import Peers
 from stockcust_analysis.evaluation.restatements import restatements
 from stockcust_analysis.evaluation.review import Review, open_review
+from stockcust_analysis.evaluation.withheld import masked_scores
+from stockcust_analysis.policy import Indicator, Scorecard
 from tests.report.small_review import WEAK, WITHHELD, small_review
 
 BRANCH, MEASURE = WITHHELD
@@ -35,13 +38,44 @@ def test_a_withheld_figure_takes_its_points_with_it(review: Review) -> None:
 
 
 def test_a_score_with_a_withheld_part_is_withheld(review: Review) -> None:
-    """The score less the printed points would be the withheld ones; the third is still told."""
+    """The score less the printed points would be the withheld ones, and ranks would bound it."""
     own = review.scores[review.scores["branch_id"] == BRANCH].iloc[0]
     assert np.isnan(own["points"])
     assert np.isnan(own["rank"])
-    assert own["third"] in ("upper", "middle", "lower")
     others = review.scores[review.scores["branch_id"] != BRANCH]
-    assert others[["points", "rank"]].notna().all(axis=None)
+    assert others["points"].notna().all()
+    assert others["rank"].isna().all()
+
+
+def test_what_is_told_of_a_score_is_made_of_printed_points(review: Review) -> None:
+    """Every branch has a rate of the points and weights in the scorecard, added up by hand."""
+    shown = review.scorecard[~review.scorecard["withheld"]]
+    told = review.scores.set_index("branch_id")
+    for branch, rows in shown.groupby("branch_id"):
+        assert told.loc[branch, "told_points"] == pytest.approx(sum(rows["points"]), abs=1e-5)
+        assert told.loc[branch, "told_weight"] == pytest.approx(sum(rows["weight"]))
+    rate = told["told_points"] / told["told_weight"]
+    better = [(rate > own + 1e-9).sum() for own in rate]
+    assert told["told_rank"].tolist() == [1 + count for count in better]
+    assert told.loc[BRANCH, "told_weight"] < told["told_weight"].max()
+
+
+def test_a_rate_of_little_weight_or_under_a_veto_is_not_told() -> None:
+    """A veto's cut beside a withheld part would tell of that part; 40 of 100 mislead."""
+    scores = pd.DataFrame({
+        "branch_id": ["A", "B", "C"], "peer_group": "all", "points": [70.0, 60.0, 40.0],
+        "rank": [1.0, 2.0, 3.0], "rank_of": 3.0, "vetoed": [False, False, True], "note": "",
+    })  # fmt: skip
+    card = pd.DataFrame({
+        "branch_id": ["A", "A", "B", "B", "C", "C"], "weight": [60.0, 40.0] * 3,
+        "points": [40.0, 30.0, 40.0, 20.0, 20.0, 20.0],
+        "withheld": [True, False, False, True, False, True],
+    })  # fmt: skip
+    rules = Scorecard("hand", (Indicator("vip_share", 100, target="fixed", fixed=0.02),))
+    peers = {name: Peers("all", ("A", "B", "C")) for name in "ABC"}
+    told = masked_scores(scores, card, rules, peers).set_index("branch_id")
+    assert told["told_rate"].round(9).fillna(-1).tolist() == [-1, round(40 / 60, 9), -1]
+    assert told["points"].isna().all()
 
 
 def test_limits_are_of_the_printed_branches_alone(review: Review) -> None:
