@@ -22,6 +22,7 @@ from stockcust_analysis.evaluation.cells import bridge_cells, cell_table
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
     MIGRATION_COLUMNS,
+    Changes,
     aum_change_answer,
     bridge_table,
     change_answers,
@@ -133,14 +134,10 @@ def evaluate(
             quarters[each].let_go(bank)
     progress(len(told), steps)
     now, before = quarters[target], quarters.get(target.previous)
-    present = _branches(now.answered)
     migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
     bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
     if before is not None:
-        changes = changes_between(bank, before.snapshot, now.snapshot, rules)
-        now.asked.extend(change_tables(changes, rules))
-        now.answered.extend(change_answers(changes, rules, present))
-        now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
+        changes = _compared(bank, rules, before, now)
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
         cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
     measures = pd.concat(
@@ -231,6 +228,15 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))
     return _Told(snapshot, steps, asked, answered)
+
+
+def _compared(bank: Bank, policy: Policy, before: _Told, now: _Told) -> Changes:
+    """Answer what became of the customers of the quarter before; return the two side by side."""
+    changes = changes_between(bank, before.snapshot, now.snapshot, policy)
+    now.asked.extend(change_tables(changes, policy))
+    now.answered.extend(change_answers(changes, policy, _branches(now.answered)))
+    now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
+    return changes
 
 
 def _judged(

@@ -11,7 +11,6 @@ from stockcust_analysis.evaluation.disclosure.quantities import (
     Indices,
     Key,
     Numbers,
-    label,
     named,
     relations,
 )
@@ -94,8 +93,8 @@ def _known(system: System, facts: pd.DataFrame) -> _Known:
     keys = system.quantities.keys
     column = {key: place for place, key in enumerate(keys)}
     for key, place in column.items():
-        counted = _heads(key)
-        if counted is not None and counted in column:
+        counted = key._replace(part="customers")
+        if key.part in ("amount", "opening_aum", "closing_aum") and counted in column:
             here, there = system.cell[:, place], system.cell[:, column[counted]]
             both = (here >= 0) & (there >= 0)
             known.contributors[here[both]] = system.values[there[both]]
@@ -123,14 +122,6 @@ def _placed(system: System, facts: pd.DataFrame) -> tuple[Indices, pd.DataFrame]
     return cell[cell >= 0], facts[cell >= 0]
 
 
-def _heads(amount: Key) -> Key | None:
-    """Return the count that says how many customers an amount is of."""
-    if amount.part in ("amount", "opening_aum", "closing_aum"):
-        return amount._replace(part="customers")
-    measure = relations()["heads"].get(amount.measure)
-    return amount._replace(measure=measure) if measure and amount.part == "numerator" else None
-
-
 def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
     """Return bounds of the largest and of the two largest together, infinite where none is known.
 
@@ -144,9 +135,7 @@ def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
     whole = np.full(matrix.shape[0], -1)
     whole[row[lone]] = matrix.indices[lone]
     part = ~lone & (whole[row] >= 0)
-    pairs = np.concatenate(
-        [np.column_stack([whole[row[part]], matrix.indices[part]]), _within(system)]
-    )
+    pairs = np.column_stack([whole[row[part]], matrix.indices[part]])
     found = []
     for own in (known.largest, known.largest + known.second):
         bound = np.where(np.isnan(own), np.inf, own)
@@ -156,29 +145,6 @@ def _bounds(system: System, known: _Known) -> tuple[Numbers, Numbers]:
             bound = np.where(np.isnan(own), np.minimum(bound, passed), own)
         found.append(bound)
     return found[0], found[1]
-
-
-def _within(system: System) -> Indices:
-    """Return pairs of cells, the second made of amounts that each are within one of the first.
-
-    Nobody's step of the bridge is more than his opening or closing.
-    """
-    keys = system.quantities.keys
-    column = {key: place for place, key in enumerate(keys)}
-    pairs = [np.zeros((0, 2), int)]
-    for key, place in column.items():
-        if key.kind == "bridge" and key.part == "amount":
-            arrives = key.member in ("new", "returned", "grown")
-            whole = key._replace(**dict.fromkeys(("dimension", "member"),
-                                                 "closing" if arrives else "opening"))  # fmt: skip
-        else:
-            whole = key._replace(
-                measure=relations()["within"].get(label(key), ""), base="all", part="numerator"
-            )
-        if whole in column and whole != key:
-            cells = system.cell[:, [column[whole], place]]
-            pairs.append(cells[(cells >= 0).all(axis=1)])
-    return np.concatenate(pairs)
 
 
 def _remaining(system: System, known: _Known, rule: DisclosureRule) -> Indices:
