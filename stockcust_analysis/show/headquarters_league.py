@@ -109,20 +109,21 @@ def score_table(page: HeadquartersPage) -> Table | None:
     parts_of = {(row.branch_id, row.indicator): points_told(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
     shown = _ends(scores)
+    told = SCORES[:-1] if scores.loc[scores["told_rank"].notna(), "withheld"].all() else SCORES
     rows = []
     for row in rows_of(shown):
         parts = [parts_of[row.branch_id, one] for one in indicators]
-        rows.append([page.names[row.branch_id], *score_cells(row), *parts])
+        rows.append([page.names[row.branch_id], *score_cells(row)[: len(told)], *parts])
     if len(shown) < len(scores):
         left = page.word("rows_left_out").format(count=format_count(len(scores) - len(shown)))
-        rows.insert(_MOST_ROWS // 2, [left, *[""] * (len(indicators) + len(SCORES))])
-    columns = ["branch", *SCORES]
+        rows.insert(_MOST_ROWS // 2, [left, *[""] * (len(indicators) + len(told))])
+    columns = ["branch", *told]
     return table(
         pd.DataFrame(rows, columns=[*columns, *indicators]),
         caption=page.word("scores", "hq_caption"),
         labels={**{name: page.word(name, "hq_header") for name in columns},
                 **{one: indicator_name(page, one) for one in indicators}},
-        align={"branch": "left", **dict.fromkeys([*SCORES, *indicators], "right")},
+        align={"branch": "left", **dict.fromkeys([*told, *indicators], "right")},
         note=f"{page.word('score_note')} {page.word('withheld_note')}",
     )  # fmt: skip
 
