@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array
 
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import review
@@ -17,7 +18,7 @@ from stockcust_analysis.evaluation.disclosure import (
     protect,
     withhold,
 )
-from stockcust_analysis.evaluation.disclosure.protect import Problem, Protection
+from stockcust_analysis.evaluation.disclosure.protect import Problem, Protection, complementary
 from stockcust_analysis.evaluation.disclosure.quantities import numbers_of, quantities_of
 from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
 from stockcust_analysis.evaluation.disclosure.system import system_of
@@ -124,6 +125,33 @@ def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPa
     assert told.exposed == 0
     counts = small_counts(evaluation, told)
     assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+
+
+@pytest.mark.parametrize("others", [1, 2, 40])
+def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) -> None:
+    """One of branch 0 came from branch 1: no gap hides him there, but it does from all others.
+
+    The cells: what branch 0 has of the two, what branch 1 has, their sum, and a count of each
+    branch that adds up to the bank's.
+    """
+    branches = others + 1
+    values = np.array([1.0, 6.0, 7.0, *[6.0] * branches, 6.0 * branches])
+    equations = np.zeros((2, len(values)))
+    equations[0, :3] = 1, 1, -1
+    equations[1, 3:] = [*[1.0] * branches, -1]
+    sensitive = np.arange(len(values)) == 0
+    no = np.zeros(len(values), bool)
+    problem = Problem(
+        values, csr_array(equations), np.array([0, 1, -1, *range(branches), -1]),
+        np.ones(len(values)), np.where(sensitive, 4.0, 0.0), np.where(sensitive, 1.0, 0.0),
+        signed=no, fixed=np.arange(len(values)) == 2, gone=no,
+    )  # fmt: skip
+    found = complementary(problem, branches)
+    assert np.flatnonzero(found.known_to_one).tolist() == [0]
+    assert not found.exposed.any()
+    assert np.flatnonzero(found.withheld).tolist() == [0, 1]
+    known = replace(problem, fixed=np.isin(np.arange(len(values)), [1, 2]))
+    assert np.flatnonzero(complementary(known, branches).exposed).tolist() == [0]
 
 
 def test_counts_and_amounts_never_meet_in_an_equation() -> None:
