@@ -123,8 +123,8 @@ def make_review(
     if told.exposed and not issued:
         raise ReportError(
             f"{told.exposed} figures of {evaluation.quarter} that must be withheld could be worked "
-            "out from the others, so headquarters' set was not written. Raise `smallest_cell`, "
-            "merge more tiers (`merged_tiers` of [disclosure]), or report fewer branches."
+            "out from the others, so headquarters' set was not written. Merge more tiers "
+            "(`merged_tiers` of [disclosure]), or report the smallest branches together."
         )
     warnings = [] if evaluation.scorecard.empty else lint_scorecard(
         evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
