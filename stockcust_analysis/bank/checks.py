@@ -91,8 +91,11 @@ def cells(
     raw: Sequence[RawFile],
     headers: Sequence[Mapping[str, str]],
     mapping: TableMapping,
-) -> list[Problem]:
-    """Check every cell of a table, its key and that it has rows."""
+) -> tuple[list[Problem], list[set[str]]]:
+    """Check every cell of a table and that it has rows; return also each file's tidy headers.
+
+    Under those no text is empty or has blanks around it: to be read it need not be trimmed.
+    """
     tests = [
         [
             test
@@ -101,7 +104,11 @@ def cells(
         ]
         for file, names in zip(raw, headers, strict=True)
     ]
-    rows, counts = _counted(connection, raw, tests)
+    texts = [
+        [header for name, header in names.items() if contract.column(name).kind in casting.TEXTS]
+        for names in headers
+    ]
+    rows, counts, tidy = _counted(connection, raw, tests, texts)
     problems = [
         _found(connection, contract, file, test, count, alone=len(raw) == 1)
         for file, asked, counted in zip(raw, tests, counts, strict=True)
@@ -110,23 +117,32 @@ def cells(
     ]
     if not rows and contract.required:
         problems.append(Problem(contract.name, "", "the table has no rows", "Deliver its rows."))
-    return problems + _duplicate_keys(connection, contract, [file.path.name for file in raw])
+    return problems, tidy
 
 
 def _counted(
     connection: duckdb.DuckDBPyConnection,
     raw: Sequence[RawFile],
     tests: Sequence[Sequence[_CellTest]],
-) -> tuple[int, list[list[int]]]:
-    """Return the number of rows, and for each file how many cells fail each test, in one look."""
+    texts: Sequence[Sequence[str]],
+) -> tuple[int, list[list[int]], list[set[str]]]:
+    """Return the number of rows; for each file how many cells fail each test, and tidy headers."""
     if not raw:
-        return 0, []
+        return 0, [], []
     looks = []
-    for place, (file, asked) in enumerate(zip(raw, tests, strict=True)):
+    for place, (file, asked, headers) in enumerate(zip(raw, tests, texts, strict=True)):
         counts = ", ".join(f"count(*) FILTER (WHERE {test.wrong})" for test in asked)
-        looks.append(f"SELECT {place} AS place, count(*), [{counts}] FROM ({file.scan})")
+        odd = ", ".join(
+            f"bool_or({quoted(name)}::VARCHAR IS DISTINCT FROM {casting.cell_text(name)})"
+            for name in headers
+        )
+        looks.append(f"SELECT {place} AS place, count(*), [{counts}], [{odd}] FROM ({file.scan})")
     told = connection.sql(" UNION ALL ".join(looks) + " ORDER BY place").fetchall()
-    return sum(rows for _, rows, _ in told), [counts for _, _, counts in told]
+    tidy = [
+        {name for name, is_odd in zip(names, odd, strict=True) if not is_odd}
+        for names, (*_, odd) in zip(texts, told, strict=True)
+    ]
+    return sum(rows for _, rows, _, _ in told), [counts for _, _, counts, _ in told], tidy
 
 
 def _found(
@@ -208,9 +224,10 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 
 
-def _duplicate_keys(
+def duplicate_keys(
     connection: duckdb.DuckDBPyConnection, contract: Table, files: Sequence[str]
 ) -> list[Problem]:
+    """Check that no key of a table occurs twice."""
     if not contract.key:
         return []
     key, rows = ", ".join(map(quoted, contract.key)), rows_view(contract.name)

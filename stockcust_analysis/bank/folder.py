@@ -130,6 +130,7 @@ def _checked(
     Of tables that could not be read whole only the headers are looked at.
     """
     problems = list(found)
+    files = {name: [file.path.name for file in raw] for name, raw in extracts.items()}
     delivered: dict[str, tuple[str, ...]] = {}
     for contract in (c for c in TABLES if c.name in extracts):
         mapping, raw = words.of(contract.name), extracts[contract.name]
@@ -137,10 +138,11 @@ def _checked(
         doubtful, headers = checks.headers(contract, [file.columns for file in raw], names)
         problems += doubtful
         if not doubtful and contract.name not in unread:
-            _create_view(connection, contract, raw, headers, mapping)
-            problems += checks.cells(connection, contract, raw, headers, mapping)
+            wrong, tidy = checks.cells(connection, contract, raw, headers, mapping)
+            _create_view(connection, contract, raw, headers, mapping, tidy)
+            problems += wrong
+            problems += checks.duplicate_keys(connection, contract, files[contract.name])
             delivered[contract.name] = _delivered(contract, headers)
-    files = {name: [file.path.name for file in raw] for name, raw in extracts.items()}
     problems += checks.between_tables(connection, delivered, files)
     raise_if_any(problems, source)
     return tuple(delivered)
@@ -152,16 +154,18 @@ def _create_view(
     raw: list[RawFile],
     headers: list[dict[str, str]],
     mapping: TableMapping,
+    tidy: list[set[str]],
 ) -> None:
     """Define the table as a view, and the same with file and row numbers for the checks."""
     selects = []
     for index, (file, names) in enumerate(zip(raw, headers, strict=True)):
-        cells = [
-            f"{typed(contract.column(name), header, file.columns[header], codes)} AS {quoted(name)}"
+        cells = {
+            name: typed(contract.column(name), header, file.columns[header],
+                        mapping.codes.get(name, {}), tidy=header in tidy[index])
             for name, header in names.items()
-            for codes in [mapping.codes.get(name, {})]
-        ]
-        selects.append(f"SELECT {', '.join(cells)}, {index} AS _file, _row FROM ({file.scan})")
+        }  # fmt: skip
+        told = ", ".join(f"{cell} AS {quoted(name)}" for name, cell in cells.items())
+        selects.append(f"SELECT {told}, {index} AS _file, _row FROM ({file.scan})")
     union = " UNION ALL BY NAME ".join(selects)
     connection.execute(f"CREATE VIEW {checks.rows_view(contract.name)} AS {union}")
     delivered = ", ".join(map(quoted, _delivered(contract, headers)))
