@@ -227,6 +227,8 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
     if snapshot.managed is not None:
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))
+        for table in snapshot.steps:
+            bank.let_go(table.to_native())
     return _Told(snapshot, steps, asked, answered)
 
 

@@ -6,17 +6,19 @@ fit beside its previous quarter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
-from stockcust_analysis.measures.customer_service import _customer_service
+from stockcust_analysis.measures.contact_rounds import with_rounds
+from stockcust_analysis.measures.coverage import SERVICE_FLAGS
+from stockcust_analysis.measures.customer_classes import classified
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import flag, lazily
 from stockcust_analysis.measures.lorenz_steps import running_steps
-from stockcust_analysis.measures.service import assignments_in_force
+from stockcust_analysis.measures.service import assignments_in_force, served
 from stockcust_analysis.measures.structure import on_structure
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -33,6 +35,12 @@ _SERVED_BY = (
 )  # fmt: skip
 """What only managed customers are asked."""
 _SERVED = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", *_SERVED_BY)
+_SERVICE = (*_SERVED, "in_managed", "role", "contactable", *SERVICE_FLAGS)
+"""What the questions about managed customers look at, but for their classes and contacts."""
+_CLASSED_BY = (
+    "customer_id", "branch_id", "manager_id", "in_managed", "managed_from", "last_contact_on",
+    "sales", "purchases", "profile_complete", "aum_average_quarter_cents",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,9 @@ class Snapshot:
 
     quarter: Quarter
     customers: Facts
-    managed: Facts | None
+    managed: Facts | None = None
+    steps: tuple[Facts, ...] = ()
+    """What `managed` was computed from, to be let go when that has been looked at."""
 
 
 def has_managers(bank: Bank) -> bool:
@@ -59,24 +69,40 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     holdings = bank.snapshot("holdings", as_of=as_of)
     facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
     if not has_managers(bank):
-        return Snapshot(quarter, _kept(bank, facts, served_by=False), None)
+        return Snapshot(quarter, _kept(bank, facts, served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
+    in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
     facts = facts.join(managed, on="customer_id", how="left")
     kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
-    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
-    served = _customer_service(
-        kept.filter(nw.col("in_managed") == 1).select(
-            name for name in _SERVED if name in kept.collect_schema().names()
-        ),
-        assignments,
-        lazily(bank.table("contacts")),
-        managers,
-        policy=policy,
+    return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
+
+
+def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Policy) -> Snapshot:
+    """Return the snapshot with who is managed and what was done for them, computed and kept.
+
+    Classes need many sorted steps: they carry no more columns than they look at.
+    """
+    rule, as_of, kept = policy.coverage, snapshot.quarter.end, snapshot.customers
+    contacts, present = lazily(bank.table("contacts")), kept.collect_schema().names()
+    wide = served(
+        kept.filter(nw.col("in_managed") == 1).select(n for n in _SERVED if n in present),
+        lazily(bank.table("assignments")),
+        contacts,
+        lazily(bank.table("managers")) if "managers" in bank.columns else None,
+        rule=rule,
         as_of=as_of,
+        current=in_force,
     )
-    return Snapshot(quarter, kept, lazily(bank.keep(served.to_native())))
+    names = wide.collect_schema().names()
+    told, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
+    table = bank.keep(wide.select(dict.fromkeys([*told, *ranked])).to_native())
+    classes = classified(lazily(table).select(ranked), rule, as_of)
+    classes = classes.select("customer_id", "customer_class", "contact_due", "managers")
+    both = lazily(table).select(told).join(classes, on="customer_id", how="left")
+    made = bank.keep(with_rounds(both, contacts, rule, as_of).drop("customer_id").to_native())
+    return replace(snapshot, managed=lazily(made), steps=(in_force, lazily(table)))
 
 
 def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
