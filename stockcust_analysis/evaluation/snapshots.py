@@ -62,19 +62,22 @@ def has_managers(bank: Bank) -> bool:
 def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:
     """Return the customers of a quarter on the structure of `today`, computed and kept."""
     as_of = quarter.end
-    customers = lazily(bank.snapshot("customers", as_of=as_of))
+    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
+    customers, holdings = (
+        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
+    )
     told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
     if "branch_successors" in bank.columns:
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
-    holdings = bank.snapshot("holdings", as_of=as_of)
-    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
     if not has_managers(bank):
-        return Snapshot(quarter, _kept(bank, facts, served_by=False))
+        facts = customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of)
+        return Snapshot(quarter, _kept(bank, lazily(facts), served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
     in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
-    facts = facts.join(managed, on="customer_id", how="left")
+    told = lazily(told).join(managed, on="customer_id", how="left").to_native()
+    facts = lazily(customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of))
     kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
 
