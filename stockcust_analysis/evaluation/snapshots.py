@@ -69,15 +69,14 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
     if "branch_successors" in bank.columns:
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
+    facts = lazily(customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of))
     if not has_managers(bank):
-        facts = customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of)
-        return Snapshot(quarter, _kept(bank, lazily(facts), served_by=False))
+        return Snapshot(quarter, _kept(bank, facts, served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
     in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
-    told = lazily(told).join(managed, on="customer_id", how="left").to_native()
-    facts = lazily(customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of))
+    facts = facts.join(managed, on="customer_id", how="left")
     kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
 
