@@ -60,7 +60,7 @@ MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
-_BASES = ("in_all", "in_funded", "in_effective")
+_BASES = ("in_funded", "in_effective")
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Po
         )
         for snapshot in (opening, closing)
     ]
+    moved = nw.col("branch_id") != nw.col(ISSUED_BRANCH)
+    differs = bool(collected(opening.customers.filter(moved).head(1))["customer_id"])
     pairs = paired(
         *tables,
         value=AVERAGE,
-        labels=["branch_id", "tier", ISSUED_BRANCH],
+        labels=["branch_id", "tier", *([ISSUED_BRANCH] if differs else [])],
         numbers=[*flags, *values],
         bases=policy.bases,
-    )
+    ).drop("customer_id")
     small = [f"{date}_{name}" for date in DATES for name in ("there", "funded", *flags)]
     pairs = pairs.with_columns(nw.col(name).cast(nw.Int8) for name in small)
-    moved = nw.col("branch_id") != nw.col(ISSUED_BRANCH)
-    differs = bool(collected(opening.customers.filter(moved).head(1))["customer_id"])
     return Changes(lazily(bank.keep(pairs.to_native())), differs)
 
 
@@ -193,7 +193,7 @@ def _judged_at_closing(changes: Changes, policy: Policy) -> Facts:
     present = _at_closing(changes, AVERAGE).filter(nw.col("closing_there") == 1)
     table = present.select(
         "branch_id",
-        in_all=nw.col("closing_in_all"),
+        in_all=nw.col("closing_there"),
         previous_cents=nw.col("opening_cents"),
         aum_average_quarter_cents=nw.col("closing_cents"),
     )
