@@ -7,15 +7,17 @@ fit beside its previous quarter.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
+from stockcust_analysis.measures.checks import require_amounts
 from stockcust_analysis.measures.contact_rounds import with_rounds
 from stockcust_analysis.measures.coverage import SERVICE_FLAGS
 from stockcust_analysis.measures.customer_classes import classified
-from stockcust_analysis.measures.facts import customer_facts
+from stockcust_analysis.measures.facts import AUM, _customer_facts, require_somebody
 from stockcust_analysis.measures.frames import flag, lazily
 from stockcust_analysis.measures.lorenz_steps import running_steps
 from stockcust_analysis.measures.service import assignments_in_force, served
@@ -69,15 +71,15 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
     if "branch_successors" in bank.columns:
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
-    facts = lazily(customer_facts(told, holdings.to_native(), policy=policy, as_of=as_of))
+    facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
     if not has_managers(bank):
-        return Snapshot(quarter, _kept(bank, facts, served_by=False))
+        return Snapshot(quarter, _kept(bank, facts, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
     in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
     facts = facts.join(managed, on="customer_id", how="left")
-    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
+    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)), as_of)
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
 
 
@@ -113,8 +115,11 @@ def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
     return [lazily(bank.keep(each.to_native())) for each in steps]
 
 
-def _kept(bank: Bank, facts: Facts, *, served_by: bool = True) -> Facts:
-    """Keep the columns that are asked for, flags and small counts in as few bytes as they need."""
+def _kept(bank: Bank, facts: Facts, as_of: date, *, served_by: bool = True) -> Facts:
+    """Keep the columns that are asked for, flags and small counts in as few bytes as they need.
+
+    A bank's cells are checked, but one of several files may lack a column of amounts.
+    """
     names = facts.collect_schema().names()
     wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if served_by else ()))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
@@ -124,4 +129,8 @@ def _kept(bank: Bank, facts: Facts, *, served_by: bool = True) -> Facts:
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
-    return lazily(bank.keep(narrow.to_native()))
+    kept = lazily(bank.keep(narrow.to_native()))
+    require_somebody(kept, as_of)
+    amounts = {name: nw.col(f"{name}_cents") for name in AUM if f"{name}_cents" in wanted}
+    require_amounts(kept.select(**amounts), amounts, "customers")
+    return kept
