@@ -86,15 +86,12 @@ def _meant(absent: Sequence[Column], spare: Sequence[str]) -> dict[str, str]:
 
 
 def cells(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Table,
-    raw: Sequence[RawFile],
-    headers: Sequence[Mapping[str, str]],
-    mapping: TableMapping,
-) -> tuple[list[Problem], list[set[str]]]:
-    """Check every cell of a table and that it has rows; return also each file's tidy headers.
+    connection: duckdb.DuckDBPyConnection, contract: Table, raw: Sequence[RawFile],
+    headers: Sequence[Mapping[str, str]], mapping: TableMapping,
+) -> tuple[list[Problem], list[set[str]]]:  # fmt: skip
+    """Check every cell of a table, and for rows; tell which texts of each file need trimming.
 
-    Under those no text is empty or has blanks around it: to be read it need not be trimmed.
+    In the other columns no text is empty or has blanks around it.
     """
     tests = [
         [
@@ -104,45 +101,36 @@ def cells(
         ]
         for file, names in zip(raw, headers, strict=True)
     ]
-    texts = [
-        [header for name, header in names.items() if contract.column(name).kind in casting.TEXTS]
-        for names in headers
-    ]
-    rows, counts, tidy = _counted(connection, raw, tests, texts)
+    rows, counts = _counted(connection, raw, tests)
     problems = [
         _found(connection, contract, file, test, count, alone=len(raw) == 1)
         for file, asked, counted in zip(raw, tests, counts, strict=True)
         for test, count in zip(asked, counted, strict=True)
-        if count
+        if count and test.what
     ]
+    untidy = [
+        {test.column.name for test, count in zip(asked, counted, strict=True)
+         if count and not test.what}
+        for asked, counted in zip(tests, counts, strict=True)
+    ]  # fmt: skip
     if not rows and contract.required:
         problems.append(Problem(contract.name, "", "the table has no rows", "Deliver its rows."))
-    return problems, tidy
+    return problems, untidy
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection,
-    raw: Sequence[RawFile],
+    connection: duckdb.DuckDBPyConnection, raw: Sequence[RawFile],
     tests: Sequence[Sequence[_CellTest]],
-    texts: Sequence[Sequence[str]],
-) -> tuple[int, list[list[int]], list[set[str]]]:
-    """Return the number of rows; for each file how many cells fail each test, and tidy headers."""
+) -> tuple[int, list[list[int]]]:  # fmt: skip
+    """Return the number of rows, and for each file how many cells fail each test, in one look."""
     if not raw:
-        return 0, [], []
+        return 0, []
     looks = []
-    for place, (file, asked, headers) in enumerate(zip(raw, tests, texts, strict=True)):
+    for place, (file, asked) in enumerate(zip(raw, tests, strict=True)):
         counts = ", ".join(f"count(*) FILTER (WHERE {test.wrong})" for test in asked)
-        odd = ", ".join(
-            f"bool_or({quoted(name)}::VARCHAR IS DISTINCT FROM {casting.cell_text(name)})"
-            for name in headers
-        )
-        looks.append(f"SELECT {place} AS place, count(*), [{counts}], [{odd}] FROM ({file.scan})")
+        looks.append(f"SELECT {place} AS place, count(*), [{counts}] FROM ({file.scan})")
     told = connection.sql(" UNION ALL ".join(looks) + " ORDER BY place").fetchall()
-    tidy = [
-        {name for name, is_odd in zip(names, odd, strict=True) if not is_odd}
-        for names, (*_, odd) in zip(texts, told, strict=True)
-    ]
-    return sum(rows for _, rows, _, _ in told), [counts for _, _, counts, _ in told], tidy
+    return sum(rows for _, rows, _ in told), [counts for _, _, counts in told]
 
 
 def _found(
@@ -160,7 +148,7 @@ def _found(
 
 @dataclass(frozen=True)
 class _CellTest:
-    """A SQL condition under which a cell is wrong, and what to say then."""
+    """A SQL condition under which a cell is wrong, and what to say; nothing if it is mended."""
 
     column: Column
     value: str
@@ -194,6 +182,8 @@ def _cell_tests(
         what = "a bare number where a date belongs (an Excel date?)"
         wrong_if(serial, what, "Format the column as a date in Excel and export again.")
         unreadable += f" AND NOT {serial}"
+    if column.kind in casting.TEXTS:
+        wrong_if(f"{quoted(header)}::VARCHAR IS DISTINCT FROM {text}", "", "")
     if column.kind is Kind.TEXT:
         remedy = "Excel shortened a long number; export the column as text."
         wrong_if(casting.mangled_number(header), "number in scientific notation", remedy)
@@ -244,10 +234,9 @@ def duplicate_keys(
 
 
 def between_tables(
-    connection: duckdb.DuckDBPyConnection,
-    delivered: Mapping[str, Sequence[str]],
+    connection: duckdb.DuckDBPyConnection, delivered: Mapping[str, Sequence[str]],
     files: Mapping[str, Sequence[str]],
-) -> list[Problem]:
+) -> list[Problem]:  # fmt: skip
     """Check that references lead somewhere and that dates stand in the right order."""
     problems = []
     for name, columns in delivered.items():
@@ -289,15 +278,9 @@ def _date_order(
 
 
 def _rows_where(
-    connection: duckdb.DuckDBPyConnection,
-    rows: str,
-    condition: str,
-    table_name: str,
-    column: str,
-    what: str,
-    remedy: str,
-    files: Sequence[str],
-) -> list[Problem]:
+    connection: duckdb.DuckDBPyConnection, rows: str, condition: str, table_name: str,
+    column: str, what: str, remedy: str, files: Sequence[str],
+) -> list[Problem]:  # fmt: skip
     wrong = f"FROM {rows} WHERE {condition}"
     (count,) = connection.sql(f"SELECT count(*) {wrong}").fetchall()[0]
     if not count:

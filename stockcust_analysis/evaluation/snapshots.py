@@ -32,17 +32,14 @@ _LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status", "tenure"
 _FLAGS = ("obliged", "families")
 _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_", "unused_")
-_SERVED_BY = (
-    "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
-)  # fmt: skip
-"""What only managed customers are asked."""
-_SERVED = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", *_SERVED_BY)
-_SERVICE = (*_SERVED, "in_managed", "role", "contactable", *SERVICE_FLAGS)
-"""What the questions about managed customers look at, but for their classes and contacts."""
-_CLASSED_BY = (
-    "customer_id", "branch_id", "manager_id", "in_managed", "managed_from", "last_contact_on",
-    "sales", "purchases", "profile_complete", "aum_average_quarter_cents",
-)  # fmt: skip
+# What only managed customers are asked; what is looked at of them beside classes and contacts.
+_SERVED_BY = ("aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact",
+              "purchases")  # fmt: skip
+_SERVICE = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", "role",
+            "in_managed", "contactable", *_SERVED_BY, *SERVICE_FLAGS)  # fmt: skip
+_CLASSED_BY = ("customer_id", "branch_id", "manager_id", "in_managed", "managed_from", "purchases",
+               "last_contact_on", "sales", "profile_complete",
+               "aum_average_quarter_cents")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,8 +49,8 @@ class Snapshot:
     quarter: Quarter
     customers: Facts
     managed: Facts | None = None
+    # What `managed` was computed from, to be let go when that has been looked at.
     steps: tuple[Facts, ...] = ()
-    """What `managed` was computed from, to be let go when that has been looked at."""
 
 
 def has_managers(bank: Bank) -> bool:
@@ -88,17 +85,11 @@ def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Polic
 
     Classes need many sorted steps: they carry no more columns than they look at.
     """
-    rule, as_of, kept = policy.coverage, snapshot.quarter.end, snapshot.customers
-    contacts, present = lazily(bank.table("contacts")), kept.collect_schema().names()
-    wide = served(
-        kept.filter(nw.col("in_managed") == 1).select(n for n in _SERVED if n in present),
-        lazily(bank.table("assignments")),
-        contacts,
-        lazily(bank.table("managers")) if "managers" in bank.columns else None,
-        rule=rule,
-        as_of=as_of,
-        current=in_force,
-    )
+    rule, as_of, contacts = policy.coverage, snapshot.quarter.end, lazily(bank.table("contacts"))
+    managed = snapshot.customers.filter(nw.col("in_managed") == 1).drop("in_managed")
+    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
+    wide = served(managed, lazily(bank.table("assignments")), contacts, managers,
+                  rule=rule, as_of=as_of, current=in_force)  # fmt: skip
     names = wide.collect_schema().names()
     told, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
     table = bank.keep(wide.select(dict.fromkeys([*told, *ranked])).to_native())

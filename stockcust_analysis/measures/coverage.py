@@ -222,10 +222,8 @@ def _measured(service: Frame, columns: _Columns, ratios: Sequence[Ratio], by: Gr
     return measure_frame(rows, ratios, by=groups, base=base, given=service)
 
 
-SERVICE_FLAGS = (
-    "coverable", "covered", "contact_due", "handed_over", "called_in_time", "reclaim_due",
-    "set_aside",
-)  # fmt: skip
+SERVICE_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time",
+                 "reclaim_due", "set_aside")  # fmt: skip
 
 
 def management_columns(rule: CoverageRule, *, base: str) -> dict[str, nw.Expr]:

@@ -105,10 +105,6 @@ def dormancy_status(
     """
     table = lazily(customers)
     names = table.collect_schema().names()
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, holdings, contacts)
-    require_past_activity(table, as_of)
-    require_amounts(table, [rule.value], "customers")
     told = _judged(table, rule, as_of, holdings, contacts, policy or load_policy())
     return like(customers, told.select(*names, "status"))
 
@@ -164,9 +160,6 @@ def dormancy_rate(
     """
     table, rules = lazily(customers), policy or load_policy()
     groups = group_names(by)
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, holdings, contacts)
-    require_past_activity(table, as_of)
     judged = _judged(table, rule, as_of, holdings, contacts, rules)
     judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
     totals = sums(judged, groups, dormancy_columns(value=f"{rule.value}_cents", base=base))
@@ -233,7 +226,11 @@ def _acted(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, prefix
 
 def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, holdings: Frame | None,
             contacts: Frame | None, policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return the customers with `status`, and `obliged` when holdings show it."""
+    """Return checked customers with `status`, and `obliged` when holdings show it."""
+    require_columns(table, [rule.value], "customers")
+    require_evidence(table, rule, holdings, contacts)
+    require_past_activity(table, as_of)
+    require_amounts(table, [rule.value], "customers")
     mark = "rule_"
     table = with_evidence(table, {mark: rule}, as_of, holdings, contacts, policy)
     status = status_name(table, rule, as_of, amount=cents(rule.value), prefix=mark)

@@ -38,8 +38,8 @@ from stockcust_analysis.measures.frames import (
 from stockcust_analysis.measures.holdings import (
     aum_amounts,
     family_flags,
+    is_obliged,
     join_flags,
-    obliged_flag,
     snapshot,
     with_balance,
 )
@@ -159,7 +159,7 @@ def _customer_facts(
     require_evidence(customers, rule, holdings, contacts)
     holdings = with_balance(snapshot(holdings, as_of))
     flags = family_flags(holdings, families, as_of) | holding_flags(holdings, rule, families, as_of)
-    flags["obliged"] = obliged_flag(holdings, as_of)
+    flags["obliged"] = is_obliged(holdings, as_of)
     amounts = aum_amounts(holdings, families) | opening_amounts(holdings, families, as_of)
     amounts["looked_at_cents"] = looked_at_cents(rule, families)
     table = _in_cents(join_flags(customers, holdings, flags, amounts))
