@@ -28,8 +28,8 @@ from stockcust_analysis.policy import Policy
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
 _AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")
-_LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status", "tenure")
-_FLAGS = ("obliged", "families")
+_LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status")
+_FLAGS = ("obliged", "families", "tenure")
 _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_", "unused_")
 # What only managed customers are asked; what is looked at of them beside classes and contacts.
@@ -107,7 +107,7 @@ def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
 
 
 def _kept(bank: Bank, facts: Facts, as_of: date, *, served_by: bool = True) -> Facts:
-    """Keep the columns that are asked for, flags and small counts in as few bytes as they need.
+    """Keep the columns that are asked for, flags and small numbers in as few bytes as they need.
 
     A bank's cells are checked, but one of several files may lack a column of amounts.
     """

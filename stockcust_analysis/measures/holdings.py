@@ -51,8 +51,7 @@ def join_flags(
     sums = amounts or {}
     require_same_engine(customers, holdings)
     require_columns(customers, ["customer_id"], "customers")
-    known = {name: condition.fill_null(False) for name, condition in flags.items()}
-    accounts = holdings.select("customer_id", **known, **sums)
+    accounts = holdings.select("customer_id", **flags, **sums)
     held = accounts.group_by("customer_id").agg(
         *(nw.col(name).any() for name in flags), *(nw.col(name).sum() for name in sums)
     )
