@@ -60,7 +60,6 @@ MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
-_BASES = ("in_funded", "in_effective")
 
 
 @dataclass(frozen=True)
@@ -80,17 +79,11 @@ class Changes:
             for there, told in ((value, "cents"), (f"funded_by_{value}", "funded"))
         )
 
-    def as_issued(self, pairs: Facts) -> Facts:
-        """Return pairs under the branches they belonged to when each quarter was issued."""
-        return pairs.with_columns(
-            nw.col(f"{date}_{ISSUED_BRANCH}").alias(f"{date}_branch_id") for date in DATES
-        )
-
 
 def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Policy) -> Changes:
     """Pair the customers of two quarters, once for every question about them."""
     values = dict.fromkeys((PERIOD_END, f"{policy.dormancy.value}_cents"))
-    flags = [*_BASES, *STATES, *(f"funded_by_{value}" for value in values)]
+    flags = ["in_funded", "in_effective", *STATES, *(f"funded_by_{value}" for value in values)]
     tables = [
         with_states(snapshot.customers, FUNDED).with_columns(
             **{f"funded_by_{v}": funded_by(snapshot.customers, v, policy.bases) for v in values}
@@ -230,7 +223,9 @@ def _on_both_structures(
     pairs = changes.by(value)
     structures = {"today": pairs}
     if changes.issued_differs:
-        structures["issued"] = changes.as_issued(pairs)
+        structures["issued"] = pairs.with_columns(
+            nw.col(f"{date}_{ISSUED_BRANCH}").alias(f"{date}_branch_id") for date in DATES
+        )
     by_branch, bank = LEVELS
     whole = asked(pairs, bank)
     tables = [
