@@ -17,6 +17,7 @@ _SQL_TYPES = {
     Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
+TEXTS = (Kind.TEXT, Kind.CODE)
 TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 
@@ -31,10 +32,14 @@ def cell_text(header: str) -> str:
     return f"NULLIF(trim({quoted(header)}::VARCHAR), '')"
 
 
-def typed(column: Column, header: str, source_type: str, codes: Mapping[str, str]) -> str:
-    """SQL for the cell in the contract's type; NULL where it cannot be read as such."""
+def typed(column: Column, header: str, source_type: str, codes: Mapping[str, str], *,
+          tidy: bool = False) -> str:  # fmt: skip
+    """SQL for the cell in the contract's type; NULL where it cannot be read as such.
+
+    `tidy` says that no text of the column is empty or has blanks around it.
+    """
     wanted = sql_type(column.kind)
-    if source_type == wanted and not codes and column.kind not in (Kind.TEXT, Kind.CODE):
+    if source_type == wanted and not codes and (tidy or column.kind not in TEXTS):
         return quoted(header)
     text = cell_text(header)
     if codes:

@@ -86,13 +86,13 @@ def _meant(absent: Sequence[Column], spare: Sequence[str]) -> dict[str, str]:
 
 
 def cells(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Table,
-    raw: Sequence[RawFile],
-    headers: Sequence[Mapping[str, str]],
-    mapping: TableMapping,
-) -> list[Problem]:
-    """Check every cell of a table, its key and that it has rows."""
+    connection: duckdb.DuckDBPyConnection, contract: Table, raw: Sequence[RawFile],
+    headers: Sequence[Mapping[str, str]], mapping: TableMapping,
+) -> tuple[list[Problem], list[set[str]]]:  # fmt: skip
+    """Check every cell of a table, and for rows; tell which texts of each file need trimming.
+
+    In the other columns no text is empty or has blanks around it.
+    """
     tests = [
         [
             test
@@ -106,18 +106,22 @@ def cells(
         _found(connection, contract, file, test, count, alone=len(raw) == 1)
         for file, asked, counted in zip(raw, tests, counts, strict=True)
         for test, count in zip(asked, counted, strict=True)
-        if count
+        if count and test.what
     ]
+    untidy = [
+        {test.column.name for test, count in zip(asked, counted, strict=True)
+         if count and not test.what}
+        for asked, counted in zip(tests, counts, strict=True)
+    ]  # fmt: skip
     if not rows and contract.required:
         problems.append(Problem(contract.name, "", "the table has no rows", "Deliver its rows."))
-    return problems + _duplicate_keys(connection, contract, [file.path.name for file in raw])
+    return problems, untidy
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection,
-    raw: Sequence[RawFile],
+    connection: duckdb.DuckDBPyConnection, raw: Sequence[RawFile],
     tests: Sequence[Sequence[_CellTest]],
-) -> tuple[int, list[list[int]]]:
+) -> tuple[int, list[list[int]]]:  # fmt: skip
     """Return the number of rows, and for each file how many cells fail each test, in one look."""
     if not raw:
         return 0, []
@@ -144,7 +148,7 @@ def _found(
 
 @dataclass(frozen=True)
 class _CellTest:
-    """A SQL condition under which a cell is wrong, and what to say then."""
+    """A SQL condition under which a cell is wrong, and what to say; nothing if it is mended."""
 
     column: Column
     value: str
@@ -178,6 +182,8 @@ def _cell_tests(
         what = "a bare number where a date belongs (an Excel date?)"
         wrong_if(serial, what, "Format the column as a date in Excel and export again.")
         unreadable += f" AND NOT {serial}"
+    if column.kind in casting.TEXTS:
+        wrong_if(f"{quoted(header)}::VARCHAR IS DISTINCT FROM {text}", "", "")
     if column.kind is Kind.TEXT:
         remedy = "Excel shortened a long number; export the column as text."
         wrong_if(casting.mangled_number(header), "number in scientific notation", remedy)
@@ -208,9 +214,10 @@ def _resembling_codes(connection: duckdb.DuckDBPyConnection, test: _CellTest, fi
     return "".join(f" For '{code}':{hint.lower()}" for code, hint in close[:_FIRST] if hint)
 
 
-def _duplicate_keys(
+def duplicate_keys(
     connection: duckdb.DuckDBPyConnection, contract: Table, files: Sequence[str]
 ) -> list[Problem]:
+    """Check that no key of a table occurs twice."""
     if not contract.key:
         return []
     key, rows = ", ".join(map(quoted, contract.key)), rows_view(contract.name)
@@ -227,10 +234,9 @@ def _duplicate_keys(
 
 
 def between_tables(
-    connection: duckdb.DuckDBPyConnection,
-    delivered: Mapping[str, Sequence[str]],
+    connection: duckdb.DuckDBPyConnection, delivered: Mapping[str, Sequence[str]],
     files: Mapping[str, Sequence[str]],
-) -> list[Problem]:
+) -> list[Problem]:  # fmt: skip
     """Check that references lead somewhere and that dates stand in the right order."""
     problems = []
     for name, columns in delivered.items():
@@ -272,15 +278,9 @@ def _date_order(
 
 
 def _rows_where(
-    connection: duckdb.DuckDBPyConnection,
-    rows: str,
-    condition: str,
-    table_name: str,
-    column: str,
-    what: str,
-    remedy: str,
-    files: Sequence[str],
-) -> list[Problem]:
+    connection: duckdb.DuckDBPyConnection, rows: str, condition: str, table_name: str,
+    column: str, what: str, remedy: str, files: Sequence[str],
+) -> list[Problem]:  # fmt: skip
     wrong = f"FROM {rows} WHERE {condition}"
     (count,) = connection.sql(f"SELECT count(*) {wrong}").fetchall()[0]
     if not count:

@@ -6,8 +6,9 @@ come in one error.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Dictionary
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -28,10 +29,8 @@ Extracts = Dictionary[str, list[RawFile]]
 
 def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
-    scratch = Scratch()
-    connection = connected(scratch, memory_limit)
-    try:
-        reader = FileReader(connection, scratch.path)
+    with _opening(memory_limit) as engine:
+        reader = FileReader(engine.connection, engine.scratch.path)
         files = {c.name: files_of(folder, c.name, words.of(c.name).file) for c in TABLES}
         extracts = {
             name: [file for path in paths if (file := reader.read(path, name))]
@@ -41,47 +40,40 @@ def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         unread = {name for name, raw in extracts.items() if len(raw) < len(files[name])}
         found = checks.missing_tables(extracts, stems, holder="file") + reader.problems
-        delivered = _checked(connection, extracts, words, found, f"'{folder}'", unread)
+        delivered = _checked(engine.connection, extracts, words, found, f"'{folder}'", unread)
         inputs = [
             InputFile(str(p.relative_to(folder)), p) for paths in files.values() for p in paths
         ]
-        return Bank(
-            {name: connection.view(name) for name in delivered},
-            DuckDBEngine(connection, scratch),
-            name=words.name or folder.resolve().name,
-            inputs=inputs,
-        )
-    except BaseException:
-        connection.close()
-        scratch.remove()
-        raise
+        return Bank(delivered, engine, name=words.name or folder.resolve().name, inputs=inputs)
 
 
 def open_duckdb_file(
     path: Path, words: Mapping, *, tables: Dictionary[str, str], memory_limit: str
 ) -> Bank:
     """Open a DuckDB database for reading; its tables are named as in the contract or as given."""
-    scratch = Scratch()
-    connection = connected(scratch, memory_limit)
-    try:
-        rows = _attached(connection, path)
+    with _opening(memory_limit) as engine:
+        rows = _attached(engine.connection, path)
         wanted = {c.name: tables.get(c.name, c.name) for c in TABLES}
         extracts = {
-            name: [_described(connection, place, rows[place])]
+            name: [_described(engine.connection, place, rows[place])]
             for name, place in wanted.items()
             if place in rows
         }
         found = checks.missing_tables(extracts, rows)
-        delivered = _checked(connection, extracts, words, found, f"'{path}'")
-        return Bank(
-            {name: connection.view(name) for name in delivered},
-            DuckDBEngine(connection, scratch),
-            name=words.name or path.stem,
-            inputs=[InputFile(path.name, path)],
-        )
+        delivered = _checked(engine.connection, extracts, words, found, f"'{path}'")
+        inputs = [InputFile(path.name, path)]
+        return Bank(delivered, engine, name=words.name or path.stem, inputs=inputs)
+
+
+@contextmanager
+def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
+    """Start DuckDB; close it again if the bank cannot be opened."""
+    scratch = Scratch()
+    engine = DuckDBEngine(connected(scratch, memory_limit), scratch)
+    try:
+        yield engine
     except BaseException:
-        connection.close()
-        scratch.remove()
+        engine.close()
         raise
 
 
@@ -118,18 +110,15 @@ def _described(connection: duckdb.DuckDBPyConnection, place: str, number: str) -
 
 
 def _checked(
-    connection: duckdb.DuckDBPyConnection,
-    extracts: Extracts,
-    words: Mapping,
-    found: list[Problem],
-    source: str,
-    unread: Collection[str] = (),
-) -> tuple[str, ...]:
+    connection: duckdb.DuckDBPyConnection, extracts: Extracts, words: Mapping,
+    found: list[Problem], source: str, unread: Collection[str] = (),
+) -> dict[str, duckdb.DuckDBPyRelation]:  # fmt: skip
     """Define the contract's tables as views and check them; raise everything found at once.
 
     Of tables that could not be read whole only the headers are looked at.
     """
     problems = list(found)
+    files = {name: [file.path.name for file in raw] for name, raw in extracts.items()}
     delivered: dict[str, tuple[str, ...]] = {}
     for contract in (c for c in TABLES if c.name in extracts):
         mapping, raw = words.of(contract.name), extracts[contract.name]
@@ -137,31 +126,30 @@ def _checked(
         doubtful, headers = checks.headers(contract, [file.columns for file in raw], names)
         problems += doubtful
         if not doubtful and contract.name not in unread:
-            _create_view(connection, contract, raw, headers, mapping)
-            problems += checks.cells(connection, contract, raw, headers, mapping)
+            wrong, untidy = checks.cells(connection, contract, raw, headers, mapping)
+            _create_view(connection, contract, raw, headers, mapping, untidy)
+            problems += wrong
+            problems += checks.duplicate_keys(connection, contract, files[contract.name])
             delivered[contract.name] = _delivered(contract, headers)
-    files = {name: [file.path.name for file in raw] for name, raw in extracts.items()}
     problems += checks.between_tables(connection, delivered, files)
     raise_if_any(problems, source)
-    return tuple(delivered)
+    return {name: connection.view(name) for name in delivered}
 
 
 def _create_view(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Table,
-    raw: list[RawFile],
-    headers: list[dict[str, str]],
-    mapping: TableMapping,
-) -> None:
+    connection: duckdb.DuckDBPyConnection, contract: Table, raw: list[RawFile],
+    headers: list[dict[str, str]], mapping: TableMapping, untidy: list[set[str]],
+) -> None:  # fmt: skip
     """Define the table as a view, and the same with file and row numbers for the checks."""
     selects = []
     for index, (file, names) in enumerate(zip(raw, headers, strict=True)):
-        cells = [
-            f"{typed(contract.column(name), header, file.columns[header], codes)} AS {quoted(name)}"
+        cells = {
+            name: typed(contract.column(name), header, file.columns[header],
+                        mapping.codes.get(name, {}), tidy=name not in untidy[index])
             for name, header in names.items()
-            for codes in [mapping.codes.get(name, {})]
-        ]
-        selects.append(f"SELECT {', '.join(cells)}, {index} AS _file, _row FROM ({file.scan})")
+        }  # fmt: skip
+        told = ", ".join(f"{cell} AS {quoted(name)}" for name, cell in cells.items())
+        selects.append(f"SELECT {told}, {index} AS _file, _row FROM ({file.scan})")
     union = " UNION ALL BY NAME ".join(selects)
     connection.execute(f"CREATE VIEW {checks.rows_view(contract.name)} AS {union}")
     delivered = ", ".join(map(quoted, _delivered(contract, headers)))

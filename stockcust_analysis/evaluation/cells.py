@@ -265,7 +265,8 @@ def _expected(facts: Facts, columns: Mapping[str, nw.Expr], compared: Sequence[_
         return {}
     names = dict.fromkeys(name for one in compared for name in (one.numerator, one.denominator))
     totals = sums(facts, ["branch_id", *strata], {name: columns[name] for name in names})
-    told = pd.DataFrame(collected(totals))
+    # Engines return groups in any order, and fractions are added up in it.
+    told = pd.DataFrame(collected(totals)).sort_values(["branch_id", *strata], ignore_index=True)
     return {one.numerator: _due(told, one, strata, measures) for one in compared}
 
 

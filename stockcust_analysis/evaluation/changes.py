@@ -60,7 +60,6 @@ MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
-_BASES = ("in_all", "in_funded", "in_effective")
 
 
 @dataclass(frozen=True)
@@ -80,34 +79,28 @@ class Changes:
             for there, told in ((value, "cents"), (f"funded_by_{value}", "funded"))
         )
 
-    def as_issued(self, pairs: Facts) -> Facts:
-        """Return pairs under the branches they belonged to when each quarter was issued."""
-        return pairs.with_columns(
-            nw.col(f"{date}_{ISSUED_BRANCH}").alias(f"{date}_branch_id") for date in DATES
-        )
-
 
 def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Policy) -> Changes:
     """Pair the customers of two quarters, once for every question about them."""
     values = dict.fromkeys((PERIOD_END, f"{policy.dormancy.value}_cents"))
-    flags = [*_BASES, *STATES, *(f"funded_by_{value}" for value in values)]
+    flags = ["in_funded", "in_effective", *STATES, *(f"funded_by_{value}" for value in values)]
     tables = [
         with_states(snapshot.customers, FUNDED).with_columns(
             **{f"funded_by_{v}": funded_by(snapshot.customers, v, policy.bases) for v in values}
         )
         for snapshot in (opening, closing)
     ]
+    moved = nw.col("branch_id") != nw.col(ISSUED_BRANCH)
+    differs = bool(collected(opening.customers.filter(moved).head(1))["customer_id"])
     pairs = paired(
         *tables,
         value=AVERAGE,
-        labels=["branch_id", "tier", ISSUED_BRANCH],
+        labels=["branch_id", "tier", *([ISSUED_BRANCH] if differs else [])],
         numbers=[*flags, *values],
         bases=policy.bases,
-    )
+    ).drop("customer_id")
     small = [f"{date}_{name}" for date in DATES for name in ("there", "funded", *flags)]
     pairs = pairs.with_columns(nw.col(name).cast(nw.Int8) for name in small)
-    moved = nw.col("branch_id") != nw.col(ISSUED_BRANCH)
-    differs = bool(collected(opening.customers.filter(moved).head(1))["customer_id"])
     return Changes(lazily(bank.keep(pairs.to_native())), differs)
 
 
@@ -193,7 +186,7 @@ def _judged_at_closing(changes: Changes, policy: Policy) -> Facts:
     present = _at_closing(changes, AVERAGE).filter(nw.col("closing_there") == 1)
     table = present.select(
         "branch_id",
-        in_all=nw.col("closing_in_all"),
+        in_all=nw.col("closing_there"),
         previous_cents=nw.col("opening_cents"),
         aum_average_quarter_cents=nw.col("closing_cents"),
     )
@@ -230,7 +223,9 @@ def _on_both_structures(
     pairs = changes.by(value)
     structures = {"today": pairs}
     if changes.issued_differs:
-        structures["issued"] = changes.as_issued(pairs)
+        structures["issued"] = pairs.with_columns(
+            nw.col(f"{date}_{ISSUED_BRANCH}").alias(f"{date}_branch_id") for date in DATES
+        )
     by_branch, bank = LEVELS
     whole = asked(pairs, bank)
     tables = [

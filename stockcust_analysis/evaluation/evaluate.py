@@ -219,14 +219,17 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
     asked = [(snapshot.customers, _questions(bank, policy))]
     answered = answers(*asked[0])
     for without, ratios in concentration_asked().items():
+        wanted = {"customers", "total_cents", *(ratio.numerator for ratio in ratios)}
         levels = (
-            collected(concentration_sums(each, by=by, without=without))
+            collected(concentration_sums(each, by=by, without=without).select(*by, *sorted(wanted)))
             for by, each in zip(LEVELS, steps, strict=True)
         )
         answered.append(Answer(both_levels(*levels), ratios, FUNDED))
     if snapshot.managed is not None:
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))
+        for table in snapshot.steps:
+            bank.let_go(table.to_native())
     return _Told(snapshot, steps, asked, answered)
 
 

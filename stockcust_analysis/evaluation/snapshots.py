@@ -6,17 +6,21 @@ fit beside its previous quarter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
-from stockcust_analysis.measures.customer_service import _customer_service
-from stockcust_analysis.measures.facts import customer_facts
+from stockcust_analysis.measures.checks import require_amounts
+from stockcust_analysis.measures.contact_rounds import with_rounds
+from stockcust_analysis.measures.coverage import SERVICE_FLAGS
+from stockcust_analysis.measures.customer_classes import classified
+from stockcust_analysis.measures.facts import AUM, _customer_facts, require_somebody
 from stockcust_analysis.measures.frames import flag, lazily
 from stockcust_analysis.measures.lorenz_steps import running_steps
-from stockcust_analysis.measures.service import assignments_in_force
+from stockcust_analysis.measures.service import assignments_in_force, served
 from stockcust_analysis.measures.structure import on_structure
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -24,15 +28,18 @@ from stockcust_analysis.policy import Policy
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
 _AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")
-_LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status", "tenure")
-_FLAGS = ("obliged", "families")
+_LABELS = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "status")
+_FLAGS = ("obliged", "families", "tenure")
 _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_", "unused_")
-_SERVED_BY = (
-    "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
-)  # fmt: skip
-"""What only managed customers are asked."""
-_SERVED = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", *_SERVED_BY)
+# What only managed customers are asked; what is looked at of them beside classes and contacts.
+_SERVED_BY = ("aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact",
+              "purchases")  # fmt: skip
+_SERVICE = ("customer_id", "branch_id", "tier", "tenure", "aum_average_quarter_cents", "role",
+            "in_managed", "contactable", *_SERVED_BY, *SERVICE_FLAGS)  # fmt: skip
+_CLASSED_BY = ("customer_id", "branch_id", "manager_id", "in_managed", "managed_from", "purchases",
+               "last_contact_on", "sales", "profile_complete",
+               "aum_average_quarter_cents")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,9 @@ class Snapshot:
 
     quarter: Quarter
     customers: Facts
-    managed: Facts | None
+    managed: Facts | None = None
+    # What `managed` was computed from, to be let go when that has been looked at.
+    steps: tuple[Facts, ...] = ()
 
 
 def has_managers(bank: Bank) -> bool:
@@ -52,31 +61,43 @@ def has_managers(bank: Bank) -> bool:
 def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:
     """Return the customers of a quarter on the structure of `today`, computed and kept."""
     as_of = quarter.end
-    customers = lazily(bank.snapshot("customers", as_of=as_of))
+    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
+    customers, holdings = (
+        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
+    )
     told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
     if "branch_successors" in bank.columns:
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
-    holdings = bank.snapshot("holdings", as_of=as_of)
-    facts = lazily(customer_facts(told, holdings, policy=policy, as_of=as_of))
+    facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
     if not has_managers(bank):
-        return Snapshot(quarter, _kept(bank, facts, served_by=False), None)
+        return Snapshot(quarter, _kept(bank, facts, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
+    in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
     facts = facts.join(managed, on="customer_id", how="left")
-    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)))
+    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)), as_of)
+    return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
+
+
+def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Policy) -> Snapshot:
+    """Return the snapshot with who is managed and what was done for them, computed and kept.
+
+    Classes need many sorted steps: they carry no more columns than they look at.
+    """
+    rule, as_of, contacts = policy.coverage, snapshot.quarter.end, lazily(bank.table("contacts"))
+    managed = snapshot.customers.filter(nw.col("in_managed") == 1).drop("in_managed")
     managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
-    served = _customer_service(
-        kept.filter(nw.col("in_managed") == 1).select(
-            name for name in _SERVED if name in kept.collect_schema().names()
-        ),
-        assignments,
-        lazily(bank.table("contacts")),
-        managers,
-        policy=policy,
-        as_of=as_of,
-    )
-    return Snapshot(quarter, kept, lazily(bank.keep(served.to_native())))
+    wide = served(managed, lazily(bank.table("assignments")), contacts, managers,
+                  rule=rule, as_of=as_of, current=in_force)  # fmt: skip
+    names = wide.collect_schema().names()
+    told, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
+    table = bank.keep(wide.select(dict.fromkeys([*told, *ranked])).to_native())
+    classes = classified(lazily(table).select(ranked), rule, as_of)
+    classes = classes.select("customer_id", "customer_class", "contact_due", "managers")
+    both = lazily(table).select(told).join(classes, on="customer_id", how="left")
+    made = bank.keep(with_rounds(both, contacts, rule, as_of).drop("customer_id").to_native())
+    return replace(snapshot, managed=lazily(made), steps=(in_force, lazily(table)))
 
 
 def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
@@ -85,8 +106,11 @@ def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
     return [lazily(bank.keep(each.to_native())) for each in steps]
 
 
-def _kept(bank: Bank, facts: Facts, *, served_by: bool = True) -> Facts:
-    """Keep the columns that are asked for, flags and small counts in as few bytes as they need."""
+def _kept(bank: Bank, facts: Facts, as_of: date, *, served_by: bool = True) -> Facts:
+    """Keep the columns that are asked for, flags and small numbers in as few bytes as they need.
+
+    A bank's cells are checked, but one of several files may lack a column of amounts.
+    """
     names = facts.collect_schema().names()
     wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if served_by else ()))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
@@ -96,4 +120,8 @@ def _kept(bank: Bank, facts: Facts, *, served_by: bool = True) -> Facts:
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
-    return lazily(bank.keep(narrow.to_native()))
+    kept = lazily(bank.keep(narrow.to_native()))
+    require_somebody(kept, as_of)
+    amounts = {name: nw.col(f"{name}_cents") for name in AUM if f"{name}_cents" in wanted}
+    require_amounts(kept.select(**amounts), amounts, "customers")
+    return kept

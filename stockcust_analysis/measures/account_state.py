@@ -12,8 +12,8 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.checks import require_columns
 from stockcust_analysis.measures.dormancy import require_past_activity
-from stockcust_analysis.measures.dormancy_evidence import below_cap, exempt_flag, looked_at
-from stockcust_analysis.measures.frames import Frame, after, cents_or_zero, day, lazily, like
+from stockcust_analysis.measures.dormancy_evidence import below_cap, is_exempt, looked_at
+from stockcust_analysis.measures.frames import Frame, after, cents_or_zero, day, flag, lazily, like
 from stockcust_analysis.measures.holdings import snapshot
 from stockcust_analysis.policy import DormancyRule, Policy, load_policy
 
@@ -71,7 +71,7 @@ def account_state(
     require_columns(accounts, needed, "holdings")
     require_past_activity(accounts, as_of, "holdings")
     names = accounts.collect_schema().names()
-    table = accounts.with_columns(spared=exempt_flag(accounts, rule, families, as_of))
+    table = accounts.with_columns(spared=flag(is_exempt(accounts, rule, families, as_of)))
     used = nw.lit(False)
     for name in ("last_active_on", "opened_on", "matures_on"):
         used = used | after(day(accounts, name), rule.cutoff(as_of)) if name in names else used

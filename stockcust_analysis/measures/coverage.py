@@ -129,7 +129,7 @@ def managed_share(
     --------
     >>> import pandas as pd
     >>> served = pd.DataFrame({"aum_average_quarter": [60_000.0, 90_000.0], "in_managed": [1, 0]})
-    >>> missing = ["tier", "role", "managers", "aum_average_month", "contactable", *_FLAGS]
+    >>> missing = ["tier", "role", "managers", "aum_average_month", "contactable", *SERVICE_FLAGS]
     >>> shares = managed_share(served.assign(**dict.fromkeys(missing, 0)))
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
     [0.4, 0.5]
@@ -152,7 +152,7 @@ def profile_completion(
     >>> import pandas as pd
     >>> served = pd.DataFrame({"tier": ["mid", "mid"], "profile_complete": [True, False]})
     >>> zero = ["role", "managers", "aum_average_quarter", "aum_average_month", "contactable"]
-    >>> served = served.assign(**dict.fromkeys([*zero, *_FLAGS], 0), in_managed=1)
+    >>> served = served.assign(**dict.fromkeys([*zero, *SERVICE_FLAGS], 0), in_managed=1)
     >>> profile_completion(served).query("tier == 'mid'")["value"].tolist()
     [0.5]
     """
@@ -222,8 +222,8 @@ def _measured(service: Frame, columns: _Columns, ratios: Sequence[Ratio], by: Gr
     return measure_frame(rows, ratios, by=groups, base=base, given=service)
 
 
-_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time", "reclaim_due",
-          "set_aside")  # fmt: skip
+SERVICE_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time",
+                 "reclaim_due", "set_aside")  # fmt: skip
 
 
 def management_columns(rule: CoverageRule, *, base: str) -> dict[str, nw.Expr]:
@@ -256,7 +256,7 @@ def coverage_columns(
         ours = flag(nw.col("role") == role)
         columns |= {f"managed_{role}": counts * managed * ours,
                     f"managers_{role}": nw.col("managers") * ours}  # fmt: skip
-    columns |= {name: counts * nw.col("contactable") * nw.col(name) for name in _FLAGS}
+    columns |= {name: counts * nw.col("contactable") * nw.col(name) for name in SERVICE_FLAGS}
     return columns | _profile_columns(customers, rule, counts * managed)
 
 

@@ -24,7 +24,7 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.measures.holdings import family_flags, join_flags, obliged_flag
+from stockcust_analysis.measures.holdings import family_flags, is_obliged, join_flags
 from stockcust_analysis.measures.households import household_ratio, households, require_unit
 from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
 
@@ -219,7 +219,7 @@ def units(holdings: Frame, customers: Frame, by: list[str], base: str, policy: P
     require_unit(unit)
     accounts = lazily(holdings)
     require_snapshot(accounts, "holdings")
-    flags = family_flags(accounts, policy.families) | {"obliged": obliged_flag(accounts)}
+    flags = family_flags(accounts, policy.families) | {"obliged": is_obliged(accounts)}
     table = join_flags(lazily(customers), accounts, flags)
     table = counted(table, by=by, base=base, bases=policy.bases)
     if unit == "household":

@@ -105,9 +105,6 @@ def dormancy_status(
     """
     table = lazily(customers)
     names = table.collect_schema().names()
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, as_of, holdings, contacts)
-    require_amounts(table, [rule.value], "customers")
     told = _judged(table, rule, as_of, holdings, contacts, policy or load_policy())
     return like(customers, told.select(*names, "status"))
 
@@ -163,8 +160,6 @@ def dormancy_rate(
     """
     table, rules = lazily(customers), policy or load_policy()
     groups = group_names(by)
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, as_of, holdings, contacts)
     judged = _judged(table, rule, as_of, holdings, contacts, rules)
     judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
     totals = sums(judged, groups, dormancy_columns(value=f"{rule.value}_cents", base=base))
@@ -181,9 +176,9 @@ def require_past_activity(table: nw.LazyFrame[Any], as_of: date, what: str = "cu
         )
 
 
-def require_evidence(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date,
+def require_evidence(customers: nw.LazyFrame[Any], rule: DormancyRule,
                      holdings: Frame | None, contacts: Frame | None) -> None:  # fmt: skip
-    """Raise unless the tables say all that the rule asks for, and nobody acted in the future."""
+    """Raise unless the tables say all that the rule asks for."""
     scope = ["customer_type"] if rule.scope else []
     opening = ["relationship_since"] if "opening" in rule.clock else []
     require_columns(customers, ["last_active_on", *scope, *opening], "customers")
@@ -197,7 +192,6 @@ def require_evidence(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: da
         raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
     if "contact" in rule.clock and contacts is None:
         raise UsageError(f"rule '{rule.name}' counts contacts as activity: give contacts=….")
-    require_past_activity(customers, as_of)
 
 
 def status_name(
@@ -232,7 +226,11 @@ def _acted(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, prefix
 
 def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, holdings: Frame | None,
             contacts: Frame | None, policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return the customers with `status`, and `obliged` when holdings show it."""
+    """Return checked customers with `status`, and `obliged` when holdings show it."""
+    require_columns(table, [rule.value], "customers")
+    require_evidence(table, rule, holdings, contacts)
+    require_past_activity(table, as_of)
+    require_amounts(table, [rule.value], "customers")
     mark = "rule_"
     table = with_evidence(table, {mark: rule}, as_of, holdings, contacts, policy)
     status = status_name(table, rule, as_of, amount=cents(rule.value), prefix=mark)

@@ -26,8 +26,8 @@ from stockcust_analysis.measures.frames import (
 from stockcust_analysis.measures.holdings import (
     active_account,
     balance,
+    is_obliged,
     join_flags,
-    obliged_flag,
     snapshot,
     unmatured,
 )
@@ -119,7 +119,7 @@ def with_evidence(
         amounts = {f"{prefix}looked_at_cents": looked_at_cents(rule, families)
                    for prefix, rule in rules.items()}  # fmt: skip
         told = "obliged" in customers.collect_schema().names()
-        own = {} if told else {"obliged": obliged_flag(accounts, as_of)}
+        own = {} if told else {"obliged": is_obliged(accounts, as_of)}
         table = join_flags(customers, accounts, _prefixed(flags) | own, amounts)
     return with_contacts(table, rules, as_of, contacts, policy)
 
@@ -135,7 +135,7 @@ def with_contacts(
     if contacts is None:
         return customers
     made, outcomes = lazily(contacts), policy.coverage.effective_outcomes
-    answered = {f"{prefix}contacted_lately": contacted_lately_flag(made, rule, outcomes, as_of)
+    answered = {f"{prefix}contacted_lately": was_contacted_lately(made, rule, outcomes, as_of)
                 for prefix, rule in rules.items()}  # fmt: skip
     return join_flags(customers, made, answered)
 
@@ -148,13 +148,13 @@ def _prefixed(flags: Mapping[str, Mapping[str, nw.Expr]]) -> dict[str, nw.Expr]:
 
 def holding_flags(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
                   as_of: date) -> dict[str, nw.Expr]:  # fmt: skip
-    """Return `exempt`, `matured_lately` and `large_account` of each account, 0 or 1."""
+    """Return `exempt`, `matured_lately` and `large_account` of each account."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
     large = looked_at(rule, families) & ~below_cap(balance(holdings), rule)
     return {
-        "exempt": exempt_flag(holdings, rule, families, as_of),
-        "matured_lately": matured_lately_flag(holdings, rule, families, as_of),
-        "large_account": flag(large),
+        "exempt": is_exempt(holdings, rule, families, as_of),
+        "matured_lately": has_matured_lately(holdings, rule, families, as_of),
+        "large_account": large,
     }
 
 
@@ -175,9 +175,9 @@ def below_cap(amount: nw.Expr, rule: DormancyRule) -> nw.Expr:
     return amount <= cents_of(rule.cap) if rule.cap_inclusive else amount < cents_of(rule.cap)
 
 
-def exempt_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
+def is_exempt(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
                 as_of: date) -> nw.Expr:  # fmt: skip
-    """Return 1 for an account that keeps its owner from being dormant under the rule.
+    """Return whether an account keeps its owner from being dormant under the rule.
 
     A product is judged as its family is (an unused credit card exempts nobody). A time deposit
     without a maturity date counts as unmatured as long as it has a balance.
@@ -193,24 +193,24 @@ def exempt_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: Produ
         else active_account(holdings, known.get(code, Family(code, "", "", (code,))), as_of)
         for code in rule.exempt
     ]
-    return flag(reduce(or_, conditions)) if conditions else flag(nw.lit(False))
+    return reduce(or_, conditions, nw.lit(False))
 
 
-def matured_lately_flag(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
+def has_matured_lately(holdings: nw.LazyFrame[Any], rule: DormancyRule, families: ProductFamilies,
                         as_of: date) -> nw.Expr:  # fmt: skip
-    """Return 1 for a holding that matured inside the rule's idle period: its clock began there."""
+    """Return whether a holding matured inside the rule's idle period: its clock began there."""
     if "matures_on" not in holdings.collect_schema().names():
-        return flag(nw.lit(False))
+        return nw.lit(False)
     matured = lately(day(holdings, "matures_on"), rule, as_of)
-    return flag(matured & looked_at(rule, families)) if rule.products else flag(matured)
+    return matured & looked_at(rule, families) if rule.products else matured
 
 
-def contacted_lately_flag(contacts: nw.LazyFrame[Any], rule: DormancyRule,
+def was_contacted_lately(contacts: nw.LazyFrame[Any], rule: DormancyRule,
                           outcomes: tuple[str, ...], as_of: date) -> nw.Expr:  # fmt: skip
-    """Return 1 for a contact inside the rule's idle period that had one of the outcomes."""
+    """Return whether a contact lies inside the rule's idle period and had one of the outcomes."""
     require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
     answered = nw.col("outcome").is_in(outcomes).fill_null(False)
-    return flag(answered & lately(day(contacts, "contacted_on"), rule, as_of))
+    return answered & lately(day(contacts, "contacted_on"), rule, as_of)
 
 
 def lately(days: nw.Expr, rule: DormancyRule, as_of: date) -> nw.Expr:

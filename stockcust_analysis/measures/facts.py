@@ -15,7 +15,11 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.checks import require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
-from stockcust_analysis.measures.dormancy import require_evidence, status_name
+from stockcust_analysis.measures.dormancy import (
+    require_evidence,
+    require_past_activity,
+    status_name,
+)
 from stockcust_analysis.measures.dormancy_evidence import (
     holding_flags,
     looked_at_cents,
@@ -34,8 +38,8 @@ from stockcust_analysis.measures.frames import (
 from stockcust_analysis.measures.holdings import (
     aum_amounts,
     family_flags,
+    is_obliged,
     join_flags,
-    obliged_flag,
     snapshot,
     with_balance,
 )
@@ -106,10 +110,12 @@ def customer_facts(
     table = lazily(customers)
     require_columns(table, _NEEDED, "customers")
     present = _in_scope(snapshot(table, as_of), policy, as_of)
-    _require_usable(present, as_of)
-    require_evidence(present, policy.dormancy, as_of, holdings, contacts)
-    accounts = with_balance(snapshot(lazily(holdings), as_of))
-    return like(customers, _facts(present, accounts, policy, as_of, contacts))
+    require_somebody(present, as_of)
+    delivered = present.collect_schema().names()
+    require_amounts(present, [name for name in AUM if name in delivered], "customers")
+    require_past_activity(present, as_of)
+    facts = _customer_facts(table, lazily(holdings), policy=policy, as_of=as_of, contacts=contacts)
+    return like(customers, facts)
 
 
 def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str]) -> dict[str, str]:
@@ -137,20 +143,23 @@ def _in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.L
     return kept.filter(closed.is_null() | after(closed, as_of))
 
 
-def _require_usable(customers: nw.LazyFrame[Any], as_of: date) -> None:
-    """Raise when there is nobody, or an amount is missing."""
+def require_somebody(customers: nw.LazyFrame[Any], as_of: date) -> None:
+    """Raise when there is nobody."""
     if collected(customers.select(nw.len().alias("rows")))["rows"] == [0]:
         raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
-    columns = customers.collect_schema().names()
-    require_amounts(customers, [name for name in AUM if name in columns], "customers")
 
 
-def _facts(customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], policy: Policy,
-           as_of: date, contacts: Frame | None) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return the facts of customers in scope, from their accounts of the same date."""
+def _customer_facts(
+    customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], *, policy: Policy, as_of: date,
+    contacts: Frame | None = None,
+) -> nw.LazyFrame[Any]:  # fmt: skip
+    """Return the facts of customers whose cells have been checked, as those of a bank are."""
     families, rule = policy.families, policy.dormancy
+    customers = _in_scope(snapshot(customers, as_of), policy, as_of)
+    require_evidence(customers, rule, holdings, contacts)
+    holdings = with_balance(snapshot(holdings, as_of))
     flags = family_flags(holdings, families, as_of) | holding_flags(holdings, rule, families, as_of)
-    flags["obliged"] = obliged_flag(holdings, as_of)
+    flags["obliged"] = is_obliged(holdings, as_of)
     amounts = aum_amounts(holdings, families) | opening_amounts(holdings, families, as_of)
     amounts["looked_at_cents"] = looked_at_cents(rule, families)
     table = _in_cents(join_flags(customers, holdings, flags, amounts))

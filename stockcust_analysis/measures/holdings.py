@@ -44,19 +44,18 @@ def join_flags(
     flags: Mapping[str, nw.Expr],
     amounts: Mapping[str, nw.Expr] | None = None,
 ) -> nw.LazyFrame[Any]:
-    """Return customers with what they hold: `flags` 1 if any account has it, `amounts` summed.
+    """Return customers with what they hold: 1 if a flag is true of any account, `amounts` summed.
 
     A customer without accounts gets zeros; accounts of customers not in the table are left out.
     """
     sums = amounts or {}
     require_same_engine(customers, holdings)
     require_columns(customers, ["customer_id"], "customers")
-    # Flags of ten million customers: a byte each while they are grouped.
-    small = {name: condition.cast(nw.Int8) for name, condition in flags.items()}
-    accounts = holdings.select("customer_id", **small, **sums)
+    accounts = holdings.select("customer_id", **flags, **sums)
     held = accounts.group_by("customer_id").agg(
-        *(nw.col(name).max() for name in flags), *(nw.col(name).sum() for name in sums)
+        *(nw.col(name).any() for name in flags), *(nw.col(name).sum() for name in sums)
     )
+    held = held.with_columns(flag(nw.col(name)).cast(nw.Int8) for name in flags)
     return customers.join(held, on="customer_id", how="left").with_columns(
         *(nw.col(name).fill_null(0).cast(nw.Int8) for name in flags),
         *(nw.col(name).fill_null(0).cast(nw.Int64) for name in sums),
@@ -70,12 +69,12 @@ def family_flags(
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
     held = {f"holds_{one.name}": active_account(holdings, one, as_of) for one in families.families}
     used = {f"uses_{one.name}": active_account(holdings, one, as_of) for one in families.channels}
-    return {name: flag(condition) for name, condition in (held | used).items()}
+    return held | used
 
 
-def obliged_flag(holdings: nw.LazyFrame[Any], as_of: date | None = None) -> nw.Expr:
-    """Return 1 for a loan or an insurance policy in force."""
-    return flag(active_account(holdings, _LOAN, as_of) | active_account(holdings, _POLICY, as_of))
+def is_obliged(holdings: nw.LazyFrame[Any], as_of: date | None = None) -> nw.Expr:
+    """Return whether an account is a loan or an insurance policy in force."""
+    return active_account(holdings, _LOAN, as_of) | active_account(holdings, _POLICY, as_of)
 
 
 def aum_amounts(holdings: nw.LazyFrame[Any], families: ProductFamilies) -> dict[str, nw.Expr]:

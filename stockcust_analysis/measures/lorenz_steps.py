@@ -18,10 +18,14 @@ from stockcust_analysis.measures.frames import WHOLE, keyed, sums
 def running_steps(
     facts: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
-    """Return one row per group and amount, with running totals from the smallest amount up."""
+    """Return one row per group and amount, with running totals from the smallest amount up.
+
+    Who is outside the base counts in no step; that of no amount is there for every such group.
+    """
     table, keys = keyed(facts, by)
-    steps = sums(table, [*keys, value], {"held_by": nw.col(f"in_{base}")})
-    steps = steps.rename({value: "amount"})
+    inside = nw.col(f"in_{base}")
+    held = nw.when(inside > 0).then(nw.col(value)).otherwise(0)
+    steps = sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
     step_cents = nw.col("amount") * nw.col("held_by")
     steps = steps.with_columns(step_cents=step_cents)
     return steps.with_columns(
@@ -64,7 +68,10 @@ def weighted(table: nw.LazyFrame[Any], weight: str | None, inside: str) -> nw.La
 
 
 def _running(name: str, keys: list[str]) -> nw.Expr:
-    return nw.col(name).cum_sum().over(*keys, order_by="amount").cast(nw.Int64)
+    # Floats add whole numbers exactly up to 2**53, 90 trillion CNY in cents: in the windows of
+    # many groups DuckDB takes half the time for them, in that of the whole bank it does not.
+    amount = nw.col(name) if keys == [WHOLE] else nw.col(name).cast(nw.Float64)
+    return amount.cum_sum().over(*keys, order_by="amount").cast(nw.Int64)
 
 
 def _without_largest(

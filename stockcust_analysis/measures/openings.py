@@ -24,7 +24,7 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.measures.holdings import active_account, join_flags, obliged_flag, snapshot
+from stockcust_analysis.measures.holdings import active_account, is_obliged, join_flags, snapshot
 from stockcust_analysis.periods import cutoff
 from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
 
@@ -100,7 +100,7 @@ def unused_openings(
     require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
     amounts = opening_amounts(accounts, rules.families, as_of)
     table = join_flags(
-        snapshot(lazily(customers), as_of), accounts, {"obliged": obliged_flag(accounts)}, amounts
+        snapshot(lazily(customers), as_of), accounts, {"obliged": is_obliged(accounts)}, amounts
     )
     table = counted(table, by=groups, base=base, bases=rules.bases)
     totals = sums(table, groups, opening_columns(base=base))

@@ -71,17 +71,10 @@ def paired(
     whole = ["cents", "there", "funded", *numbers]
     before = _dated(opening, "opening", value, [*whole, *labels], bases or Bases())
     after = _dated(closing, "closing", value, [*whole, *labels], bases or Bases())
-    stayed_or_left = before.join(after, on="customer_id", how="left")
-    kinds = stayed_or_left.collect_schema()
-    names = kinds.names()
-    came = after.join(before, on="customer_id", how="anti")
-    known = came.collect_schema().names()
-    absent = {name: _of_newcomer(name, known, labels) for name in names if name not in known}
-    came = came.with_columns(
-        column.cast(kinds[name]).alias(name) for name, column in absent.items()
-    ).select(names)
-    kinds = opening.collect_schema()
-    return nw.concat([stayed_or_left, came]).with_columns(
+    both = before.join(after, on="customer_id", how="full", suffix="_closing")
+    names, kinds = set(both.collect_schema().names()), opening.collect_schema()
+    return both.with_columns(
+        nw.coalesce("customer_id", "customer_id_closing"),
         *(nw.col(f"{date}_{name}").fill_null(0).cast(nw.Int64) for date in DATES for name in whole),
         *(
             nw.coalesce(*(nw.col(f"{each}_{name}") for each in order if f"{each}_{name}" in names))
@@ -90,7 +83,7 @@ def paired(
             for order in (DATES, DATES[::-1])
             for name in labels
         ),
-    )
+    ).drop("customer_id_closing")
 
 
 def by_group(pairs: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
@@ -120,14 +113,6 @@ def by_group(pairs: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
         drained=zero, returned=zero,
     )  # fmt: skip
     return nw.concat([here, gone])
-
-
-def _of_newcomer(name: str, known: Sequence[str], labels: Sequence[str]) -> nw.Expr:
-    """Return what stands for the opening date of who came later: no number, the closing label."""
-    if name.removeprefix("opening_") not in labels:
-        return nw.lit(0)
-    told = name.replace("opening_", "closing_", 1)
-    return nw.col(told) if told in known else nw.lit(None)
 
 
 def _funded(date: str) -> nw.Expr:

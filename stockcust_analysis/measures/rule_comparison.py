@@ -15,6 +15,7 @@ from stockcust_analysis.measures.dormancy import (
     DORMANCY,
     dormancy_columns,
     require_evidence,
+    require_past_activity,
     status_name,
 )
 from stockcust_analysis.measures.dormancy_evidence import with_evidence
@@ -67,7 +68,8 @@ def compare_rules(
     amounts = list(dict.fromkeys(rule.value for rule in rules))
     require_columns(table, amounts, "customers")
     for rule in rules:
-        require_evidence(table, rule, as_of, holdings, contacts)
+        require_evidence(table, rule, holdings, contacts)
+    require_past_activity(table, as_of)
     named = by_prefix(rules)
     table = with_evidence(table, named, as_of, holdings, contacts, followed)
     table = counted(table, by=groups, base=base, amounts=amounts, bases=followed.bases)

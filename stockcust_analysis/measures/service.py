@@ -22,9 +22,11 @@ Table = nw.LazyFrame[Any]
 
 def served(
     customers: Table, assignments: Table, contacts: Table, managers: Table | None = None,
-    *, rule: CoverageRule, as_of: date,
+    *, rule: CoverageRule, as_of: date, current: Table | None = None,
 ) -> Table:  # fmt: skip
     """Return the customers with who manages them and when they were last spoken to.
+
+    `current` are the assignments in force, for whoever has computed them already.
 
     Added: `in_managed`, `manager_id`, `role` (empty without managers), `managed_from`,
     `managed_throughout` (managed both at the beginning and at the end of the contact period, by
@@ -39,7 +41,8 @@ def served(
     require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
     for other in (assignments, contacts):
         require_same_engine(customers, other)
-    current = assignments_in_force(assignments, rule, as_of)
+    if current is None:
+        current = assignments_in_force(assignments, rule, as_of)
     if managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:

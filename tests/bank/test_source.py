@@ -86,6 +86,18 @@ def as_two_files(folder: Path) -> None:
         part[sheet.columns[::-1]].to_csv(folder / f"customers_{quarter}.csv", index=False)
 
 
+def as_blanks_in_one_file(folder: Path) -> None:
+    """Write a Parquet file a quarter, the texts of one with blanks around them."""
+    sheet = pd.read_csv(folder / "customers.csv", dtype={"branch_id": str})
+    days = ["as_of", "relationship_since", "last_active_on"]
+    sheet[days] = sheet[days].apply(pd.to_datetime)
+    padded = ["customer_id", "branch_id", "customer_type"]
+    for quarter, part in sheet.groupby("as_of"):
+        if quarter.month == 6:
+            part[padded] = " " + part[padded] + "\u3000"
+        part.to_parquet(folder / f"customers_{quarter:%Y%m}.parquet")
+
+
 def as_tab_separated(folder: Path) -> None:
     """Use semicolons between cells, slashes in dates and commas in thousands."""
     sheet = pd.read_csv(folder / "customers.csv", dtype=str)
@@ -95,7 +107,10 @@ def as_tab_separated(folder: Path) -> None:
     sheet.to_csv(folder / "customers.tsv", index=False, sep="\t")
 
 
-@pytest.mark.parametrize("deliver", [as_gzip, as_parquet, as_excel, as_two_files, as_tab_separated])
+@pytest.mark.parametrize(
+    "deliver",
+    [as_gzip, as_parquet, as_excel, as_two_files, as_blanks_in_one_file, as_tab_separated],
+)
 def test_every_file_kind_reads_the_same(tiny_bank: TinyBank, deliver) -> None:  # type: ignore[no-untyped-def]
     """Compressed CSV, Parquet, Excel, several files and odd formats give equal tables."""
     folder = tiny_bank()
@@ -166,6 +181,18 @@ def test_a_kept_step_is_computed_once(tiny_bank: TinyBank) -> None:
         kept = bank.keep(bank.snapshot("customers", as_of=datetime.date(2026, 9, 30)))
         (folder / "customers.csv").write_text("as_of\n")
         assert len(kept.fetchall()) == 4
+
+
+def test_amounts_that_one_file_lacks_are_missed(tiny_bank: TinyBank) -> None:
+    """A quarter whose file lacks a column of amounts that another has is no quarter of zeros."""
+    folder = tiny_bank()
+    as_two_files(folder)
+    (folder / "customers.csv").unlink()
+    before = folder / "customers_2026-06-30.csv"
+    pd.read_csv(before, dtype=str).drop(columns="aum_average_quarter").to_csv(before, index=False)
+    missed = "'aum_average_quarter' is missing or infinite in 3 rows"
+    with open_bank(folder) as bank, pytest.raises(UsageError, match=missed):
+        evaluate(bank, quarter="2026Q3")
 
 
 def test_room_is_made_of_quarters_that_are_answered() -> None:
