@@ -136,15 +136,14 @@ def evaluate(
     now, before = quarters[target], quarters.get(target.previous)
     migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
     bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
-    if before is not None:
-        changes = _compared(bank, rules, before, now)
+    changes = None if before is None else _compared(bank, rules, before, now)
+    if changes is not None:
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
-        cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
     measures = pd.concat(
         [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
     )
     progress(len(told) + 1, steps)
-    judged = _judged(bank, rules, target, quarters, measures, cells)
+    judged = _judged(bank, rules, target, quarters, changes, measures, cells)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
@@ -247,6 +246,7 @@ def _judged(
     policy: Policy,
     target: Quarter,
     quarters: Mapping[Quarter, _Told],
+    changes: Changes | None,
     measures: pd.DataFrame,
     known: Sequence[pd.DataFrame],
 ) -> dict[str, pd.DataFrame]:
@@ -257,6 +257,8 @@ def _judged(
                    rule=policy.comparison)
         for each in (target.previous, target) if each in quarters
     ]  # fmt: skip
+    if changes is not None:
+        last.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
     cells = pd.concat([*known, *last], ignore_index=True)
     targets, quarter = targets_of(bank, target), str(target)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
