@@ -43,7 +43,7 @@ def open_bank(
         Contract table → its name ("schema.table") in the database or Spark catalogue, or, for
         Spark, a path of Parquet files; it wins over the mapping. Default: the contract's names.
     memory_limit
-        What the process may use before DuckDB spills: "4GB", or a share of the machine. Other
+        What DuckDB may use before it spills to disk: "4GB", or a share of the machine. Other
         engines have limits of their own.
 
     Returns

@@ -20,10 +20,7 @@ import duckdb
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]i?B)|([1-9]\d?|100)(%)")
-# The rest is for Python, its libraries, and what DuckDB holds without counting it: a fifth of the
-# process with limits of 3 to 7 GB.
-_FOR_DUCKDB = 0.8
+_SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 _PREFIX, _LOCK = "stockcust-", "owner.lock"
 # Nothing may be fetched: an extension that is not in the wheel must fail, not download.
 _OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
@@ -50,17 +47,15 @@ def _remove(folder: Path, lock: IO[str], owner: int) -> None:
 
 
 def connected(scratch: Scratch, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection with which the process keeps to a memory limit, spilling.
+    """Return a DuckDB connection that keeps to a memory limit and spills into the folder.
 
     `memory_limit` is a size ("4GB") or a share of the machine ("60%"); else UsageError.
     """
-    size = _SIZE.fullmatch(memory_limit)
-    if not size:
+    if not _SIZE.fullmatch(memory_limit):
         raise UsageError(f"memory limit '{memory_limit}' is not a size. Write 4GB, or 60%.")
-    much, unit = filter(None, size.groups())
     config = {
         **_OFFLINE,
-        "memory_limit": f"{float(much) * _FOR_DUCKDB:g}{unit}",
+        "memory_limit": memory_limit,
         "temp_directory": str(scratch.path / "spill"),
     }
     connection = duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]

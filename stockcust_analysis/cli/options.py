@@ -16,7 +16,7 @@ MEMORY = click.option(
     "--memory-limit",
     default="60%",
     show_default=True,
-    help="What the process may use before it spills to disk: 4GB, or a share of the machine.",
+    help="What DuckDB may use before it spills to disk: 4GB, or a share of the machine.",
 )
 QUARTER = click.option(
     "--quarter", required=True, help="Quarter to report, such as 2026Q3, or `latest`."
