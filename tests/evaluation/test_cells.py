@@ -123,3 +123,38 @@ def test_planted_stories_are_far_beyond_chance(
         ("B004", "products_per_customer", "far_below"),
     }  # fmt: skip
     assert (far["expected_ratio"] > 1).tolist() == (far["verdict"] == "far_above").tolist()
+
+
+def test_the_bridge_knows_whose_the_new_money_is(
+    facts: pd.DataFrame, sample_evaluation: Evaluation
+) -> None:
+    """New customers of a branch, found by hand: those that no earlier quarter's table holds."""
+    with open_bank(SAMPLE) as bank:
+        earlier = lazily(bank.snapshot("customers", as_of=date(2026, 6, 30))).collect("pandas")
+    new = facts[~facts["customer_id"].isin(earlier["customer_id"].to_list())]
+    amount = new[new["aum_period_end_cents"] > 0].set_index("branch_id")["aum_period_end_cents"]
+    told = sample_evaluation.cells
+    own = told[(told["dimension"] == "bridge") & (told["member"] == "new")].set_index("branch_id")
+    for branch in ("B001", "B002", "B005"):
+        largest = amount[branch].sort_values(ascending=False)
+        assert own.loc[branch, "contributors"] == len(largest) > 1
+        two = own.loc[branch, ["largest", "second_largest"]].tolist()
+        assert two == (largest.head(2) / 100).tolist()
+    assert own.loc[WHOLE_BANK, "contributors"] == len(amount)
+
+
+def test_amounts_of_every_quarter_and_below_the_line_have_facts(
+    sample_evaluation: Evaluation,
+) -> None:
+    """Without facts an amount must be withheld: none of a branch is, of five quarters."""
+    told, measures = sample_evaluation.cells, sample_evaluation.measures
+    volume = measures["measure"].eq("aum_average_quarter") & measures["numerator"].gt(0)
+    keys = ["quarter", "branch_id", "base"]
+    own = told[told["measure"] == "aum_average_quarter"].set_index(keys)["contributors"]
+    assert own.reindex(pd.MultiIndex.from_frame(measures.loc[volume, keys])).ge(1).all()
+    # Whoever is at risk had assets: as many stand behind the amount that outflow is a part of.
+    base = rows(told, "attrition_outflow_share.denominator", "all")["contributors"]
+    at_risk = measures[measures["measure"].eq("attrition_warning_rate")
+                       & measures["quarter"].eq(QUARTER) & measures["member"].eq("")]  # fmt: skip
+    at_risk = at_risk.set_index("branch_id")["denominator"]
+    assert base.to_dict() == at_risk.reindex(base.index).to_dict()
