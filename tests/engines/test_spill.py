@@ -118,7 +118,7 @@ def test_a_forgotten_bank_is_cleaned_up_with_its_process(place: Path, tiny_bank:
 
 
 def test_a_step_that_memory_does_not_hold_is_computed_sparingly(place: Path) -> None:
-    """It is tried once more with one thread and without the order of rows; then all is as before."""
+    """It is tried again with one thread and without the order of rows; then all is as before."""
     engine = DuckDBEngine(connected(scratch := Scratch(), "150MB"), scratch)
     connection = engine.connection
     settings = "SELECT current_setting('threads'), current_setting('preserve_insertion_order')"
