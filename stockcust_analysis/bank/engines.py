@@ -91,29 +91,8 @@ class DuckDBEngine:
         """Write the relation into a table of the connection, which goes with it."""
         self.kept += 1
         name = f"kept_{self.kept}"
-        try:
-            frame.create(name)
-        except Exception as error:
-            if "OutOfMemoryException" not in class_names(error):
-                raise
-            # One thread holds half as much as two, and nothing is held back for the order of rows.
-            with self._sparing():
-                frame.create(name)
+        frame.create(name)
         return self.connection.table(name)
-
-    @contextmanager
-    def _sparing(self) -> Iterator[None]:
-        """Use as little memory as DuckDB can, for one statement."""
-        names = ("threads", "preserve_insertion_order")
-        usual = [self.connection.sql(f"SELECT current_setting('{n}')").fetchall()[0][0]
-                 for n in names]  # fmt: skip
-        for name, value in zip(names, (1, False), strict=True):
-            self.connection.execute(f"SET {name} = {value}")
-        try:
-            yield
-        finally:
-            for name, value in zip(names, usual, strict=True):
-                self.connection.execute(f"SET {name} = {value}")
 
     def let_go(self, kept: Frame) -> None:
         """Drop the table."""

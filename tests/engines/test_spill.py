@@ -8,10 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from stockcust_analysis.bank.engines import DuckDBEngine
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.spill import Scratch, connected
 from stockcust_analysis.errors import EngineError, UsageError
@@ -114,28 +112,4 @@ def test_a_forgotten_bank_is_cleaned_up_with_its_process(place: Path, tiny_bank:
     """Who never closes a bank leaves nothing behind when the program ends."""
     code = "import sys; from stockcust_analysis import open_bank; b = open_bank(sys.argv[1])"
     subprocess.run([sys.executable, "-c", code, str(tiny_bank())], check=True)
-    assert list(place.iterdir()) == []
-
-
-def test_a_step_that_memory_does_not_hold_is_computed_sparingly(place: Path) -> None:
-    """It is tried again with one thread and without the order of rows; then all is as before."""
-    engine = DuckDBEngine(connected(scratch := Scratch(), "150MB"), scratch)
-    connection = engine.connection
-    settings = "SELECT current_setting('threads'), current_setting('preserve_insertion_order')"
-    usual, seen = connection.sql(settings).fetchall(), []
-
-    class Step:
-        """A relation that is too large at first."""
-
-        def create(self, name: str) -> None:
-            seen.extend(connection.sql(settings).fetchall())
-            if len(seen) == 1:
-                raise duckdb.OutOfMemoryException("full")
-            connection.execute(f"CREATE TABLE {name} AS SELECT 7 AS n")
-
-    kept = engine.keep(Step())
-    assert kept.fetchall() == [(7,)]
-    assert seen == [*usual, (1, False)]
-    assert connection.sql(settings).fetchall() == usual
-    engine.close()
     assert list(place.iterdir()) == []
