@@ -95,7 +95,7 @@ def as_blanks_in_one_file(folder: Path) -> None:
     for quarter, part in sheet.groupby("as_of"):
         if quarter.month == 6:
             part[padded] = " " + part[padded] + "\u3000"
-        part.to_parquet(folder / f"customers_{quarter:%Y%m}.parquet")
+        duckdb.sql("FROM part").write_parquet(str(folder / f"customers_{quarter:%Y%m}.parquet"))
 
 
 def as_tab_separated(folder: Path) -> None:
