@@ -157,4 +157,5 @@ def test_amounts_of_every_quarter_and_below_the_line_have_facts(
     at_risk = measures[measures["measure"].eq("attrition_warning_rate")
                        & measures["quarter"].eq(QUARTER) & measures["member"].eq("")]  # fmt: skip
     at_risk = at_risk.set_index("branch_id")["denominator"]
+    assert set(base.index) == {*sample_evaluation.branches["branch_id"], WHOLE_BANK}
     assert base.to_dict() == at_risk.reindex(base.index).to_dict()
