@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import datetime
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
@@ -29,15 +30,40 @@ _FIRST_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class RawFile:
-    """One readable file: SQL that scans it, and its columns with DuckDB types.
+class Reading:
+    """How DuckDB reads files of one kind, one or many of them."""
 
-    The scan yields the file's columns and `_row`, the row number with the header as row 1.
+    function: str
+    options: str = ""
+    row: str = "row_number() OVER () + 1"
+    numbers_many: bool = False
+    """Whether rows know their number, and their file, when several files are read at once."""
+
+    def of(self, paths: Iterable[Path]) -> str:
+        """Return the SQL that reads these files."""
+        files = ", ".join(literal(str(path)) for path in paths)
+        return f"{self.function}([{files}]{self.options})"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One readable file or table: SQL that scans it, and its columns with DuckDB types.
+
+    The scan yields the columns and `_row`, the row number with the header as row 1. `reading` is
+    how `readable`, the file itself or a converted copy, is read; tables have none.
     """
 
     path: Path
     scan: str
     columns: dict[str, str]
+    reading: Reading | None = None
+    readable: Path = Path()
+
+    @classmethod
+    def read(cls, path: Path, readable: Path, columns: dict[str, str], how: Reading) -> Self:
+        """Return the file with the SQL that scans it."""
+        scan = f"SELECT *, {how.row} AS _row FROM {how.of([readable])}"
+        return cls(path, scan, columns, how, readable)
 
 
 def quoted(name: str) -> str:
@@ -67,6 +93,9 @@ def files_of(folder: Path, table_name: str, pattern: str | None) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith((".", "~$")))
 
 
+_PARQUET = Reading("read_parquet", row="file_row_number + 2", numbers_many=True)
+
+
 class FileReader:
     """Turns files into RawFiles on one connection; converted copies go to a scratch folder."""
 
@@ -85,6 +114,8 @@ class FileReader:
             if name.endswith(EXCEL_ENDINGS):
                 return self._excel(path)
             return self._text(path, table_name)
+        except duckdb.OutOfMemoryException:
+            raise  # no fault of the file
         except (duckdb.Error, OSError, ValueError, EOFError) as error:
             reason = type(error).__name__
             self._note(
@@ -93,15 +124,9 @@ class FileReader:
             return None
 
     def _parquet(self, path: Path) -> RawFile:
-        source = f"read_parquet({literal(str(path))}, file_row_number=true)"
-        described = self._connection.sql(f"SELECT * FROM {source} LIMIT 0")
-        columns = {
-            name: str(kind)
-            for name, kind in zip(described.columns, described.types, strict=True)
-            if name != "file_row_number"
-        }
-        scan = f"SELECT * EXCLUDE (file_row_number), file_row_number + 2 AS _row FROM {source}"
-        return RawFile(path, scan, columns)
+        described = self._connection.sql(f"SELECT * FROM {_PARQUET.of([path])} LIMIT 0")
+        columns = dict(zip(described.columns, map(str, described.types), strict=True))
+        return RawFile.read(path, path, columns, _PARQUET)
 
     def _text(self, path: Path, table_name: str) -> RawFile | None:
         encoding = detect_encoding(path)
@@ -127,15 +152,18 @@ class FileReader:
         self, path: Path, readable: Path, header: list[str], delimiter: str, table_name: str
     ) -> RawFile | None:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
-        options = (
-            f"{literal(str(readable))}, auto_detect=false, header=true, columns={{{columns}}}, "
-            f"delim={literal(delimiter)}, quote='\"', escape='\"'"
+        how = Reading(
+            "read_csv",
+            f", auto_detect=false, header=true, columns={{{columns}}}, "
+            f"delim={literal(delimiter)}, quote='\"', escape='\"'",
         )
         rejects = f"rejects_{self._next()}"
-        self._connection.sql(
-            f"SELECT count(*) FROM read_csv({options}, store_rejects=true, "
-            f"rejects_table={literal(rejects)}, rejects_scan={literal(rejects + '_scan')})"
-        ).fetchall()
+        noting = (
+            f"{how.options}, store_rejects=true, "
+            f"rejects_table={literal(rejects)}, rejects_scan={literal(rejects + '_scan')}"
+        )
+        every_row = replace(how, options=noting).of([readable])
+        self._connection.sql(f"SELECT count(*) FROM {every_row}").fetchall()
         bad = self._connection.sql(f"SELECT DISTINCT line FROM {rejects} ORDER BY line").fetchall()
         if bad:
             first = tuple(str(line) for (line,) in bad[:_FIRST_SHOWN])
@@ -143,8 +171,7 @@ class FileReader:
             remedy = "Quote cells that hold the separator or a line break."
             self.problems.append(Problem(table_name, "", what, remedy, len(bad), first))
             return None
-        scan = f"SELECT *, row_number() OVER () + 1 AS _row FROM read_csv({options})"
-        return RawFile(path, scan, dict.fromkeys(header, "VARCHAR"))
+        return RawFile.read(path, readable, dict.fromkeys(header, "VARCHAR"), how)
 
     def _excel(self, path: Path) -> RawFile:
         import pandas as pd

@@ -18,7 +18,15 @@ from stockcust_analysis.bank.bank import Bank, InputFile
 from stockcust_analysis.bank.casting import typed
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.engines import DuckDBEngine
-from stockcust_analysis.bank.files import ENDINGS, FileReader, RawFile, files_of, literal, quoted
+from stockcust_analysis.bank.files import (
+    ENDINGS,
+    FileReader,
+    RawFile,
+    Reading,
+    files_of,
+    literal,
+    quoted,
+)
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.spill import Scratch, connected
@@ -127,7 +135,7 @@ def _checked(
         problems += doubtful
         if not doubtful and contract.name not in unread:
             wrong, untidy = checks.cells(connection, contract, raw, headers, mapping)
-            _create_view(connection, contract, raw, headers, mapping, untidy)
+            _create_views(connection, contract, raw, headers, mapping, untidy)
             problems += wrong
             problems += checks.duplicate_keys(connection, contract, files[contract.name])
             delivered[contract.name] = _delivered(contract, headers)
@@ -136,27 +144,54 @@ def _checked(
     return {name: connection.view(name) for name in delivered}
 
 
-def _create_view(
+def _create_views(
     connection: duckdb.DuckDBPyConnection, contract: Table, raw: list[RawFile],
     headers: list[dict[str, str]], mapping: TableMapping, untidy: list[set[str]],
 ) -> None:  # fmt: skip
     """Define the table as a view, and the same with file and row numbers for the checks."""
-    selects = []
-    for index, (file, names) in enumerate(zip(raw, headers, strict=True)):
-        cells = {
-            name: typed(contract.column(name), header, file.columns[header],
-                        mapping.codes.get(name, {}), tidy=name not in untidy[index])
+    told = []
+    for file, names, blanks in zip(raw, headers, untidy, strict=True):
+        cells = (
+            f"""{typed(contract.column(name), header, file.columns[header],
+                       mapping.codes.get(name, {}), tidy=name not in blanks)} AS {quoted(name)}"""
             for name, header in names.items()
-        }  # fmt: skip
-        told = ", ".join(f"{cell} AS {quoted(name)}" for name, cell in cells.items())
-        selects.append(f"SELECT {told}, {index} AS _file, _row FROM ({file.scan})")
-    union = " UNION ALL BY NAME ".join(selects)
-    connection.execute(f"CREATE VIEW {checks.rows_view(contract.name)} AS {union}")
+        )  # fmt: skip
+        told.append(", ".join(cells))
+    rows = _union(raw, told, numbered=True)
+    connection.execute(f"CREATE VIEW {checks.rows_view(contract.name)} AS {rows}")
     delivered = ", ".join(map(quoted, _delivered(contract, headers)))
     connection.execute(
         f"CREATE VIEW {quoted(contract.name)} AS "
-        f"SELECT {delivered} FROM {checks.rows_view(contract.name)}"
+        f"SELECT {delivered} FROM ({_union(raw, told, numbered=False)})"
     )
+
+
+def _union(raw: list[RawFile], told: list[str], *, numbered: bool) -> str:
+    """Return the SQL of all files' cells, with `_file` and `_row` where they are to be numbered.
+
+    Files that are read alike are read by one scan: DuckDB gives every scan of a union memory of
+    its own, and guesses badly how many rows the hundreds of them have together.
+    """
+    alike: dict[object, list[int]] = {}
+    for index, (file, cells) in enumerate(zip(raw, told, strict=True)):
+        how = _read_together(file, numbered=numbered)
+        key = (how, cells, *file.columns.items()) if how else index
+        alike.setdefault(key, []).append(index)
+    selects = []
+    for places in alike.values():
+        files = [raw[place] for place in places]
+        how = _read_together(files[0], numbered=numbered)
+        source = how.of(file.readable for file in files) if how else f"({files[0].scan})"
+        place = f"{places}[file_index::BIGINT + 1]" if how else str(places[0])
+        number = f", {place} AS _file, {how.row if how else '_row'} AS _row" if numbered else ""
+        selects.append(f"SELECT {told[places[0]]}{number} FROM {source}")
+    return " UNION ALL BY NAME ".join(selects)
+
+
+def _read_together(file: RawFile, *, numbered: bool) -> Reading | None:
+    """Return how the file can be read with others of its kind; None where it must be alone."""
+    how = file.reading
+    return how if how and (how.numbers_many or not numbered) else None
 
 
 def _delivered(contract: Table, headers: list[dict[str, str]]) -> tuple[str, ...]:

@@ -69,29 +69,36 @@ def open_bank(
     ['2025Q3', '2025Q4', '2026Q1', '2026Q2', '2026Q3']
     >>> bank.close()
     """
+    with failures_told():
+        return _opened(source, mapping, tables or {}, memory_limit)
+
+
+def _opened(
+    source: Any, mapping: str | Path | None, tables: Dictionary[str, str], memory_limit: str
+) -> Bank:
+    """Open whatever kind of source is given."""
     url = source if isinstance(source, str) and "://" in source else ""
     if isinstance(source, (str, Path)) and not url:
         return _folder(Path(source), mapping, memory_limit)
     words = Mapping() if mapping is None else read_mapping(Path(mapping))
     named = {name: entry.table for name, entry in words.tables.items() if entry.table}
-    named |= _known(tables or {})
+    named |= _known(tables)
     if url.startswith(_DUCKDB):
         from stockcust_analysis.bank.folder import open_duckdb_file
 
         path = Path(url.removeprefix(_DUCKDB))
         return open_duckdb_file(path, words, tables=named, memory_limit=memory_limit)
-    with failures_told():
-        if url:
-            from stockcust_analysis.bank.database import open_database
+    if url:
+        from stockcust_analysis.bank.database import open_database
 
-            return open_database(url, words, tables=named)
-        if isinstance(source, Dictionary):
-            from stockcust_analysis.bank.frames import open_frames
+        return open_database(url, words, tables=named)
+    if isinstance(source, Dictionary):
+        from stockcust_analysis.bank.frames import open_frames
 
-            return open_frames(_known(source), words)
-        from stockcust_analysis.bank.spark import open_spark
+        return open_frames(_known(source), words)
+    from stockcust_analysis.bank.spark import open_spark
 
-        return open_spark(source, words, tables=named)
+    return open_spark(source, words, tables=named)
 
 
 def _folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -168,6 +169,24 @@ def test_rows_of_several_files_are_told_apart(tiny_bank: TinyBank) -> None:
     assert "(first: customers_2026Q3.csv:4): NaN or infinite" in message_of(folder)
 
 
+def test_rows_of_parquet_files_are_told_apart(tiny_bank: TinyBank) -> None:
+    """Files read together still say which of them a row is in, as do those of another type."""
+    folder = tiny_bank()
+    rows = duckdb.read_csv(str(folder / "holdings.csv"))
+    for number in range(4):
+        part = rows.limit(2, 2 * number)
+        if number == 1:
+            part = part.project("* REPLACE (balance::DECIMAL(18,2) AS balance)")
+        if number == 3:
+            part = part.project("* REPLACE ('C9' AS customer_id)")
+        part.write_parquet(str(folder / f"holdings_{number}.parquet"))
+    part.write_parquet(str(folder / "holdings_4.parquet"))
+    (folder / "holdings.csv").unlink()
+    message = message_of(folder)
+    assert "(first: holdings_3.parquet:2, holdings_4.parquet:2): not in" in message, message
+    assert "(first: holdings_4.parquet:2)" in message, message
+
+
 def test_an_excel_date_stored_as_a_number_is_explained(tiny_bank: TinyBank) -> None:
     """A date column that Excel holds as a serial number is reported as such."""
     folder = tiny_bank()
@@ -181,8 +200,6 @@ def test_an_excel_date_stored_as_a_number_is_explained(tiny_bank: TinyBank) -> N
 
 def test_a_parquet_nan_is_found(tiny_bank: TinyBank) -> None:
     """NaN and infinity in typed Parquet columns are problems, as they are in text."""
-    import duckdb
-
     folder = tiny_bank()
     duckdb.sql(
         "SELECT * REPLACE (CASE account_id WHEN 'A1' THEN 'nan'::DOUBLE WHEN 'A2' THEN "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import tempfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.errors import BankDataError, EngineError, UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.periods import Quarter
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
@@ -98,6 +99,29 @@ def as_blanks_in_one_file(folder: Path) -> None:
         duckdb.sql("FROM part").write_parquet(str(folder / f"customers_{quarter:%Y%m}.parquet"))
 
 
+def as_a_file_for_each_row(folder: Path) -> None:
+    """Split a CSV file into one a row, every other one compressed and in GBK."""
+    header, *rows = (folder / "customers.csv").read_text().splitlines()
+    for number, row in enumerate(rows):
+        text = f"{header}\n{row}\n"
+        if number % 2:
+            packed = gzip.compress(text.encode("gbk"))
+            (folder / f"customers_{number}.csv.gz").write_bytes(packed)
+        else:
+            (folder / f"customers_{number}.csv").write_text(text)
+
+
+def as_parquet_of_several_types(folder: Path) -> None:
+    """Split a CSV file into a Parquet file a row, some with other types and in another order."""
+    rows = duckdb.read_csv(str(folder / "customers.csv"), dtype={"branch_id": "VARCHAR"})
+    for number in range(7):
+        row = rows.limit(1, number)
+        if number % 3 == 1:
+            row = row.project("aum_average_quarter::DECIMAL(18,2) AS aum_average_quarter, "
+                              "* EXCLUDE (aum_average_quarter)")  # fmt: skip
+        row.write_parquet(str(folder / f"customers_{number}.parquet"))
+
+
 def as_tab_separated(folder: Path) -> None:
     """Use semicolons between cells, slashes in dates and commas in thousands."""
     sheet = pd.read_csv(folder / "customers.csv", dtype=str)
@@ -109,7 +133,16 @@ def as_tab_separated(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "deliver",
-    [as_gzip, as_parquet, as_excel, as_two_files, as_blanks_in_one_file, as_tab_separated],
+    [
+        as_gzip,
+        as_parquet,
+        as_excel,
+        as_two_files,
+        as_blanks_in_one_file,
+        as_tab_separated,
+        as_a_file_for_each_row,
+        as_parquet_of_several_types,
+    ],
 )
 def test_every_file_kind_reads_the_same(tiny_bank: TinyBank, deliver) -> None:  # type: ignore[no-untyped-def]
     """Compressed CSV, Parquet, Excel, several files and odd formats give equal tables."""
@@ -118,6 +151,20 @@ def test_every_file_kind_reads_the_same(tiny_bank: TinyBank, deliver) -> None:  
     deliver(folder)
     (folder / "customers.csv").unlink()
     assert_frame_equal(customers_of(folder), expected)
+
+
+@pytest.mark.parametrize(
+    ("deliver", "kinds"), [(as_a_file_for_each_row, 1), (as_parquet_of_several_types, 2)]
+)
+def test_files_that_are_alike_are_read_by_one_scan(tiny_bank: TinyBank, deliver, kinds) -> None:  # type: ignore[no-untyped-def]
+    """Seven files make a scan for each kind of them: each scan of a union has its own memory."""
+    folder = tiny_bank()
+    deliver(folder)
+    (folder / "customers.csv").unlink()
+    with open_bank(folder) as bank:
+        assert len(bank.inputs) == 7 + 2
+        plan = bank.table("customers").explain()
+    assert plan.count("Function: READ_") == kinds, plan
 
 
 def test_chinese_headers_and_codes_by_mapping(tiny_bank: TinyBank, tmp_path: Path) -> None:
@@ -172,6 +219,21 @@ def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
     assert list(scratch.glob("*.csv"))
     bank.close()
     assert not scratch.exists()
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_too_little_memory_is_no_fault_of_a_file(
+    tiny_bank: TinyBank, ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that does not do for opening is told as such, and no scratch folder stays."""
+    folder = tiny_bank()
+    if ending == "parquet":
+        as_parquet(folder)
+        (folder / "customers.csv").unlink()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(EngineError, match="--memory-limit"):
+        open_bank(folder, memory_limit="100KB")
+    assert not list(tmp_path.glob("stockcust-*"))
 
 
 def test_a_kept_step_is_computed_once(tiny_bank: TinyBank) -> None:
