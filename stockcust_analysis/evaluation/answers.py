@@ -14,8 +14,15 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.evaluation.questions import Facts, Question
+from stockcust_analysis.evaluation.questions import (
+    FUNDED,
+    LEVELS,
+    Facts,
+    Question,
+    concentration_asked,
+)
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK
+from stockcust_analysis.measures.concentration_sums import concentration_sums, sums_without
 from stockcust_analysis.measures.frames import Ratio, collected, measures_of, sums
 from stockcust_analysis.periods import Quarter
 
@@ -57,6 +64,27 @@ def moving_answers(
         for name in columns[key]:
             found[name][-1] = int(together[f"{key}__{name}"][0])
     return _answered(questions, by_branch)
+
+
+def concentration_answers(steps: Sequence[Facts]) -> list[Answer]:
+    """Answer how concentrated assets are, also without the largest: one look at each level's steps.
+
+    The steps are those of the Lorenz curves, of `LEVELS`.
+    """
+    asked = concentration_asked()
+    wanted = [
+        f"{name}|{without}"
+        for without, ratios in asked.items()
+        for name in sorted({"customers", "total_cents", *(ratio.numerator for ratio in ratios)})
+    ]
+    levels = (
+        collected(concentration_sums(each, by=by, without=[*asked]).select(*by, *wanted))
+        for by, each in zip(LEVELS, steps, strict=True)
+    )
+    found = both_levels(*levels)
+    return [
+        Answer(sums_without(without, found), ratios, FUNDED) for without, ratios in asked.items()
+    ]
 
 
 def summed(

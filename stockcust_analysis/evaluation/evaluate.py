@@ -15,6 +15,7 @@ from stockcust_analysis.evaluation.answers import (
     Sums,
     answers,
     both_levels,
+    concentration_answers,
     measure_table,
     summed,
 )
@@ -61,7 +62,7 @@ from stockcust_analysis.evaluation.surroundings import (
 from stockcust_analysis.measures.aum_change import AUM_CHANGE
 from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
 from stockcust_analysis.measures.frames import collected, lazily
-from stockcust_analysis.measures.pareto import concentration_sums, curve_points, percent_steps
+from stockcust_analysis.measures.pareto import curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
@@ -217,13 +218,7 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
     steps = kept_steps(bank, snapshot.customers)
     asked = [(snapshot.customers, _questions(bank, policy))]
     answered = answers(*asked[0])
-    for without, ratios in concentration_asked().items():
-        wanted = {"customers", "total_cents", *(ratio.numerator for ratio in ratios)}
-        levels = (
-            collected(concentration_sums(each, by=by, without=without).select(*by, *sorted(wanted)))
-            for by, each in zip(LEVELS, steps, strict=True)
-        )
-        answered.append(Answer(both_levels(*levels), ratios, FUNDED))
+    answered += concentration_answers(steps)
     if snapshot.managed is not None:
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))

@@ -6,6 +6,7 @@ its result. `lorenz_steps` puts the groups' totals beside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -34,21 +35,33 @@ def running_steps(
 
 
 def lorenz_steps(
-    running: nw.LazyFrame[Any], *, by: list[str], without: int = 0
+    running: nw.LazyFrame[Any], *, by: list[str], without: Sequence[int] = (0,)
 ) -> nw.LazyFrame[Any]:
     """Return running steps with the totals of their groups, less so many of the largest customers.
 
+    For each number k in `without` there are `held_by|k` and `step_cents|k`, the group's
+    `customers|k` and `total_cents|k`, `customers_through|k`, `cents_through|k` and `above|k`.
     Running totals begin at the smallest customer: leaving out the largest only cuts them off.
     """
     keys = by or [WHOLE]
-    steps = _without_largest(running, keys, without) if without else running
-    totals = {"customers": nw.col("held_by"), "total_cents": nw.col("step_cents")}
+    steps = _without_largest(running, keys, without)
+    pairs = (("customers", "held_by"), ("total_cents", "step_cents"))
+    totals = {f"{name}|{k}": nw.col(f"{part}|{k}") for k in without for name, part in pairs}
     steps = steps.join(sums(steps, keys, totals), on=keys, how="left")
+    through = (("customers_through", "customers"), ("cents_through", "total_cents"))
     steps = steps.with_columns(
-        customers_through=nw.min_horizontal("customers_through", "customers"),
-        cents_through=nw.min_horizontal("cents_through", "total_cents"),
+        nw.min_horizontal(name, f"{most}|{k}").alias(f"{name}|{k}")
+        for k in without
+        for name, most in through
     )
-    return steps.with_columns(above=nw.col("customers") - nw.col("customers_through"))
+    above = {f"above|{k}": left_of("customers", k) - left_of("customers_through", k)
+             for k in without}  # fmt: skip
+    return steps.with_columns(**above)
+
+
+def left_of(name: str, without: int) -> nw.Expr:
+    """Return a column of `lorenz_steps` without so many of the largest customers."""
+    return nw.col(f"{name}|{without}")
 
 
 def weighted(table: nw.LazyFrame[Any], weight: str | None, inside: str) -> nw.LazyFrame[Any]:
@@ -75,11 +88,18 @@ def _running(name: str, keys: list[str]) -> nw.Expr:
 
 
 def _without_largest(
-    running: nw.LazyFrame[Any], keys: list[str], without: int
+    running: nw.LazyFrame[Any], keys: list[str], without: Sequence[int]
 ) -> nw.LazyFrame[Any]:
-    """Return the steps with fewer holders of the largest amounts; running totals as they were."""
-    sized = running.join(sums(running, keys, {"size": nw.col("held_by")}), on=keys, how="left")
-    above = nw.col("size") - nw.col("customers_through")
-    left_out = nw.min_horizontal((without - above).clip(0), nw.col("held_by"))
-    steps = sized.with_columns(held_by=nw.col("held_by") - left_out).drop("size")
-    return steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))
+    """Return the steps with their holders, and with fewer holders of the largest amounts."""
+    steps = running
+    if any(without):
+        sizes = sums(running, keys, {"size": nw.col("held_by")})
+        steps = running.join(sizes, on=keys, how="left")
+        steps = steps.with_columns(larger=nw.col("size") - nw.col("customers_through"))
+    held = nw.col("held_by")
+    left = {k: held - nw.min_horizontal((k - nw.col("larger")).clip(0), held) if k else held
+            for k in without}  # fmt: skip
+    steps = steps.with_columns(**{f"held_by|{k}": number for k, number in left.items()})
+    return steps.with_columns(
+        (nw.col("amount") * left_of("held_by", k)).alias(f"step_cents|{k}") for k in without
+    )

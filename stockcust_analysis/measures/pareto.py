@@ -15,20 +15,19 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.concentration_sums import concentration_sums, sums_without
 from stockcust_analysis.measures.frames import (
     ONE,
     Frame,
     Groups,
     Ratio,
     collected,
-    flag,
     group_names,
     lazily,
-    measure_frame,
-    sums,
+    measures_of,
     table_of,
 )
-from stockcust_analysis.measures.lorenz_steps import lorenz_steps, running_steps, weighted
+from stockcust_analysis.measures.lorenz_steps import left_of, lorenz_steps, running_steps, weighted
 
 CONCENTRATION = (
     Ratio("gini", "gini_cents", "total_cents"),
@@ -40,11 +39,6 @@ CONCENTRATION = (
     Ratio("ten_largest_share", "ten_largest_cents", "total_cents"),
     Ratio("herfindahl", "herfindahl_cents", "total_cents"),
 )
-_PERCENTS = (1, 5, 10, 20)
-
-# Shares are added up as whole numbers of this size, which fills Int64: the order in which an
-# engine adds them cannot show in the result.
-_PARTS = 1e18
 
 
 def concentration(
@@ -106,9 +100,9 @@ def concentration(
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
     table = weighted(table, weight, f"in_{base}")
     running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
-    totals = concentration_sums(running, by=groups, without=without)
+    found = collected(concentration_sums(running, by=groups, without=[without]))
     ratios = concentration_ratios(without)
-    return measure_frame(totals, ratios, by=groups, base=base, given=customers)
+    return measures_of(sums_without(without, found), ratios, by=groups, base=base, given=customers)
 
 
 def lorenz_curve(
@@ -189,94 +183,19 @@ def _value_shares(steps: dict[str, list[Any]], rows: list[int]) -> list[float | 
     return shares
 
 
-def concentration_sums(
-    running: nw.LazyFrame[Any], *, by: list[str], without: int = 0
-) -> nw.LazyFrame[Any]:
-    """Return the sums of `CONCENTRATION` per group, of what `running_steps` returned."""
-    columns = {
-        "customers": nw.col("held_by"),
-        "total_cents": nw.col("step_cents"),
-        "gini_parts": _parts(_gini_weight() * _share_of("step_cents")),
-        "herfindahl_parts": _parts(_share_of("amount") * _share_of("step_cents")),
-        "ten_largest_cents": _ten_largest(),
-        **{f"top_{percent}_percents": _top(percent) for percent in _PERCENTS},
-        **_smallest_with_20(),
-    }
-    steps = lorenz_steps(running, by=by, without=without)
-    return _finished(sums(steps, by, columns), by)
-
-
-def _finished(totals: nw.LazyFrame[Any], by: list[str]) -> nw.LazyFrame[Any]:
-    """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
-    total = nw.col("total_cents").cast(nw.Float64)
-    part = nw.col("part_wanted") / nw.max_horizontal(nw.col("part_held"), ONE)
-    holders = nw.col("customers") - nw.col("smallest") - part
-    tops = {f"top_{p}_cents": nw.col(f"top_{p}_percents") / 100 for p in _PERCENTS}
-    return totals.select(
-        *by,
-        "customers",
-        "total_cents",
-        "ten_largest_cents",
-        gini_cents=nw.col("gini_parts") / _PARTS * total,
-        herfindahl_cents=nw.col("herfindahl_parts") / _PARTS * total,
-        holders_of_80=nw.when(total > 0).then(holders),
-        **tops,
-    )
-
-
 def percent_steps(running: nw.LazyFrame[Any], *, by: list[str]) -> nw.LazyFrame[Any]:
     """Return the steps of the Lorenz curve in which a whole percent lies: at most 101 per group."""
     steps = lorenz_steps(running, by=by)
-    customers, through = nw.col("customers"), nw.col("customers_through")
+    customers, through = left_of("customers", 0), left_of("customers_through", 0)
     before = through - nw.col("held_by")
     divisor = nw.max_horizontal(customers, ONE)
     holds_percent = (through * 100) // divisor > (before * 100) // divisor
     # A group whose base is empty has no percent, but keeps its rows.
     return steps.filter(holds_percent | (customers == 0)).select(
-        *by, "customers", "total_cents", "customers_through", "cents_through", amount_cents="amount"
+        *by,
+        customers=customers,
+        total_cents=left_of("total_cents", 0),
+        customers_through=through,
+        cents_through=left_of("cents_through", 0),
+        amount_cents=nw.col("amount"),
     )
-
-
-def _gini_weight() -> nw.Expr:
-    """Return (2i − n − 1)/n averaged over the ranks i of the step's customers."""
-    ranks = 2 * nw.col("customers_through") - nw.col("held_by") - nw.col("customers")
-    return ranks.cast(nw.Float64) / nw.max_horizontal(nw.col("customers"), ONE).cast(nw.Float64)
-
-
-def _share_of(name: str) -> nw.Expr:
-    """Return a column of cents as a share of the group's total, 0 where that is 0."""
-    total = nw.max_horizontal(nw.col("total_cents"), ONE).cast(nw.Float64)
-    return nw.col(name).cast(nw.Float64) / total
-
-
-def _parts(share: nw.Expr) -> nw.Expr:
-    """Return a share as a whole number of parts."""
-    return (share * _PARTS + 0.5).floor().cast(nw.Int64)
-
-
-def _top(percent: int) -> nw.Expr:
-    """Return the cents of the largest `percent` % of customers, times a hundred to stay whole."""
-    inside = nw.col("customers") * percent - nw.col("above") * 100
-    return nw.min_horizontal(inside.clip(0), nw.col("held_by") * 100) * nw.col("amount")
-
-
-def _ten_largest() -> nw.Expr:
-    """Return the cents of the ten largest customers."""
-    inside = 10 - nw.col("above")
-    return nw.min_horizontal(inside.clip(0), nw.col("held_by")) * nw.col("amount")
-
-
-def _smallest_with_20() -> dict[str, nw.Expr]:
-    """Return the smallest customers that hold 20 %: those inside, and the part of the next one.
-
-    The others hold 80 %. The step that crosses the border gives `part_wanted / part_held`.
-    """
-    total, amount, held_by = nw.col("total_cents"), nw.col("amount"), nw.col("held_by")
-    through = nw.col("cents_through") * 5
-    before = through - nw.col("step_cents") * 5
-    crosses = flag((before <= total) & (through > total))
-    return {
-        "smallest": flag(through <= total) * held_by,
-        "part_wanted": crosses * (total - before),
-        "part_held": crosses * amount * 5,
-    }
