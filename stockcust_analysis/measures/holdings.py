@@ -55,9 +55,8 @@ def join_flags(
     held = accounts.group_by("customer_id").agg(
         *(nw.col(name).any() for name in flags), *(nw.col(name).sum() for name in sums)
     )
-    held = held.with_columns(flag(nw.col(name)).cast(nw.Int8) for name in flags)
     return customers.join(held, on="customer_id", how="left").with_columns(
-        *(nw.col(name).fill_null(0).cast(nw.Int8) for name in flags),
+        *(flag(nw.col(name)).cast(nw.Int8) for name in flags),
         *(nw.col(name).fill_null(0).cast(nw.Int64) for name in sums),
     )
 
