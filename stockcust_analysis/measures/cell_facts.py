@@ -16,6 +16,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.frames import ONE, collected, flag, keyed
 
+_NONE = nw.lit(0, dtype=nw.Int64)
 PARTS = 100_000
 """Amounts are squared as whole parts of their cap: 10⁹ customers' squares still fit Int64."""
 
@@ -83,7 +84,7 @@ def cell_facts(
         size, top = nw.col(f"size|{name}"), nw.col(f"largest|{name}")
         counts[f"contributors|{name}"] = flag(size > 0)
         counts[f"times|{name}"] = flag(size == top)
-        lower[f"below|{name}"] = size * flag(size < top)
+        lower[f"below|{name}"] = nw.when(size < top).then(size).otherwise(_NONE)
     told = sized.select(*keys, *(f"largest|{name}" for name in amounts), **counts, **lower)
     facts = told.group_by(*keys).agg(
         *(nw.col(name).sum() for name in counts),
