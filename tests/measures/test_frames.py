@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.frames import cents_of
+from stockcust_analysis.measures.frames import cents_of, collected, flag, lazily
 from stockcust_analysis.measures.pareto import concentration
-from tests.frames import as_duckdb, as_pandas, as_polars, as_polars_lazy, rows_of
+from tests.frames import Columns, as_duckdb, as_pandas, as_polars, as_polars_lazy, rows_of
 
+Make = Callable[[Columns], Any]
 BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
 
 
@@ -77,3 +81,21 @@ def test_measures_load_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == ""
+
+
+def test_what_is_unknown_is_no(make: Make) -> None:
+    """A flag of a truth that a join left open is 0, and so is one of an unknown comparison."""
+    customers = lazily(make({"customer_id": ["1", "2", "3"], "amount": [5.0, 1.0, 2.0]}))
+    known = lazily(make({"customer_id": ["1", "2"], "asked": [True, False], "role": ["vip", "x"]}))
+    table = customers.join(known, on="customer_id", how="left")
+    told = table.select(
+        "customer_id",
+        asked=flag(nw.col("asked")),
+        vip=flag(nw.col("role") == "vip"),
+        both=flag(nw.col("asked") & (nw.col("amount") > 2)),
+        kind=flag(nw.col("asked")) * 7,
+    )
+    rows = collected(told.sort("customer_id"))
+    assert rows["asked"] == rows["vip"] == rows["both"] == [1, 0, 0]
+    assert rows["kind"] == [7, 0, 0]
+    assert told.collect_schema()["asked"] == nw.Int64
