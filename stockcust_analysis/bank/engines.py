@@ -187,10 +187,9 @@ def collected(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
 def flag(condition: nw.Expr) -> nw.Expr:
     """Return a condition as 0 and 1; unknown is 0.
 
-    Chosen from two numbers it takes DuckDB two thirds of the time of a truth turned into one; in
-    pandas a gap among truths can be no condition, but is in no list.
+    Chosen from two numbers it takes DuckDB less time than a truth turned into one.
     """
-    return nw.when(condition.is_in([True])).then(_ONE).otherwise(_ZERO)
+    return nw.when(condition.fill_null(False)).then(_ONE).otherwise(_ZERO)
 
 
 def count_rows(table: nw.LazyFrame[Any], conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
