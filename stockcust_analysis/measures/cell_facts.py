@@ -16,7 +16,6 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.frames import ONE, collected, flag, keyed
 
-_NONE = nw.lit(0, dtype=nw.Int64)
 PARTS = 100_000
 """Amounts are squared as whole parts of their cap: 10⁹ customers' squares still fit Int64."""
 
@@ -82,9 +81,9 @@ def cell_facts(
     lower = {}
     for name in amounts:
         size, top = nw.col(f"size|{name}"), nw.col(f"largest|{name}")
-        counts[f"contributors|{name}"] = _chosen(size > 0, ONE)
-        counts[f"times|{name}"] = _chosen(size == top, ONE)
-        lower[f"below|{name}"] = _chosen(size < top, size)
+        counts[f"contributors|{name}"] = flag(size > 0)
+        counts[f"times|{name}"] = flag(size == top)
+        lower[f"below|{name}"] = size * flag(size < top)
     told = sized.select(*keys, *(f"largest|{name}" for name in amounts), **counts, **lower)
     facts = told.group_by(*keys).agg(
         *(nw.col(name).sum() for name in counts),
@@ -92,11 +91,6 @@ def cell_facts(
         *(nw.col(f"largest|{name}").max() for name in amounts),
     )
     return facts.select(*by, *_finished(amounts, counts))
-
-
-def _chosen(condition: nw.Expr, number: nw.Expr) -> nw.Expr:
-    """Return a number where a condition holds, else 0; whole numbers leave nothing unknown."""
-    return nw.when(condition).then(number).otherwise(_NONE)
 
 
 def _finished(amounts: Sequence[str], counts: dict[str, nw.Expr]) -> list[nw.Expr]:
