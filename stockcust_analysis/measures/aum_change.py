@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.frames import (
+    ZERO,
     Frame,
     Groups,
     Ratio,
@@ -85,13 +86,13 @@ def _sums_of_both(
     opening: nw.LazyFrame[Any], closing: nw.LazyFrame[Any], *, value: str, by: list[str], base: str
 ) -> nw.LazyFrame[Any]:
     """Return customers and cents of both dates per group; `value` is a column of cents."""
-    inside, zero = nw.col(f"in_{base}"), nw.lit(0, dtype=nw.Int64)
+    inside = nw.col(f"in_{base}")
     held = inside * nw.col(value)
     before = opening.select(
-        *by, opening_customers=inside, customers=zero, opening_cents=held, closing_cents=zero
+        *by, opening_customers=inside, customers=ZERO, opening_cents=held, closing_cents=ZERO
     )
     after = closing.select(
-        *by, opening_customers=zero, customers=inside, opening_cents=zero, closing_cents=held
+        *by, opening_customers=ZERO, customers=inside, opening_cents=ZERO, closing_cents=held
     )
     names = ("opening_customers", "customers", "opening_cents", "closing_cents")
     return sums(nw.concat([before, after]), by, {name: nw.col(name) for name in names})

@@ -41,7 +41,7 @@ def with_rounds(
         for step, counts in zip(_STEPS, steps, strict=True)
     }
     made = made.select("customer_id", **columns)
-    per_customer = made.group_by("customer_id").agg(*(nw.col(name).sum() for name in columns))
+    per_customer = made.group_by("customer_id").agg(nw.col(*columns).sum())
     return customers.join(per_customer, on="customer_id", how="left").with_columns(
         nw.col(name).fill_null(0).cast(nw.Int64) for name in columns
     )

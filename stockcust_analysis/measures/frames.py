@@ -16,6 +16,8 @@ from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.engines import ONE as ONE
+from stockcust_analysis.bank.engines import ZERO as ZERO
 from stockcust_analysis.bank.engines import Frame as Frame
 from stockcust_analysis.bank.engines import collected as collected
 from stockcust_analysis.bank.engines import flag as flag
@@ -24,7 +26,6 @@ from stockcust_analysis.errors import UsageError
 Groups: TypeAlias = str | Sequence[str] | None
 
 WHOLE = "whole_bank"
-ONE = nw.lit(1, dtype=nw.Int64)
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,14 @@ def sums(
     """Return the Int64 sums of whole-number expressions per group, with the group's labels.
 
     The expressions become columns first: inside `agg` pandas takes a path a hundred times slower.
+    There they are copied, too: a copy lays columns side by side that were each made alone.
     """
     table, keys = keyed(frame, by)
-    named = table.select(*keys, **columns).group_by(*keys).agg(*(nw.col(c).sum() for c in columns))
-    return named.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
+    asked = table.select(*keys, **columns)
+    if asked.implementation.is_pandas_like():
+        asked = lazily(asked.to_native().copy())
+    totals = asked.group_by(*keys).agg(nw.col(*columns).sum())
+    return totals.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
 
 
 def table_of(columns: Mapping[str, list[Any]], given: Frame) -> Frame:

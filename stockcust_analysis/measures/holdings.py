@@ -56,7 +56,7 @@ def join_flags(
         *(nw.col(name).any() for name in flags), *(nw.col(name).sum() for name in sums)
     )
     return customers.join(held, on="customer_id", how="left").with_columns(
-        *(flag(nw.col(name)).cast(nw.Int8) for name in flags),
+        *(flag(nw.col(name).fill_null(False)).cast(nw.Int8).alias(name) for name in flags),
         *(nw.col(name).fill_null(0).cast(nw.Int64) for name in sums),
     )
 

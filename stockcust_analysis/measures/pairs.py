@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag, counted
 from stockcust_analysis.measures.checks import require_columns, require_labels
-from stockcust_analysis.measures.frames import ONE, Frame, collected, day, flag, lazily
+from stockcust_analysis.measures.frames import ONE, ZERO, Frame, collected, day, flag, lazily
 from stockcust_analysis.policy import Bases
 
 DATES = ("opening", "closing")
@@ -99,18 +99,17 @@ def by_group(pairs: nw.LazyFrame[Any], by: Sequence[str]) -> nw.LazyFrame[Any]:
         drained=nw.col("closing_there") * flag(_funded("opening") > _funded("closing")),
         returned=nw.col("opening_there") * flag(_funded("opening") < _funded("closing")),
     )
-    zero = nw.lit(0, dtype=nw.Int64)
     if not by:
-        return states.with_columns(arrived=zero, departed=zero)
+        return states.with_columns(arrived=ZERO, departed=ZERO)
     moved = nw.any_horizontal(
         *(nw.col(f"opening_{name}") != nw.col(f"closing_{name}") for name in by), ignore_nulls=True
     )
     here = states.with_columns(
-        **{name: nw.col(f"closing_{name}") for name in by}, arrived=flag(moved), departed=zero
+        **{name: nw.col(f"closing_{name}") for name in by}, arrived=flag(moved), departed=ZERO
     )
     gone = states.filter(moved).with_columns(
-        **{name: nw.col(f"opening_{name}") for name in by}, arrived=zero, departed=ONE,
-        drained=zero, returned=zero,
+        **{name: nw.col(f"opening_{name}") for name in by}, arrived=ZERO, departed=ONE,
+        drained=ZERO, returned=ZERO,
     )  # fmt: skip
     return nw.concat([here, gone])
 

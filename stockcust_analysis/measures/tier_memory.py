@@ -14,13 +14,12 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.frames import ONE, Frame, flag, lazily, like
+from stockcust_analysis.measures.frames import ONE, ZERO, Frame, flag, lazily, like
 from stockcust_analysis.measures.pairs import customers_of
 from stockcust_analysis.measures.tiers import named_tier, tier_place
 from stockcust_analysis.policy.tiers import TierMemory, TierScheme
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
-ZERO = ONE - 1
 
 
 def tiers_with_memory(
@@ -153,7 +152,7 @@ def _side_by_side(periods: Sequence[nw.LazyFrame[Any]], value: str) -> nw.LazyFr
         for place, table in enumerate(periods)
     ]
     names = [f"{kind}_{place}" for kind in ("here", "cents") for place in places]
-    summed = nw.concat(parts).group_by("customer_id").agg(*(nw.col(name).sum() for name in names))
+    summed = nw.concat(parts).group_by("customer_id").agg(nw.col(*names).sum())
     return summed.with_columns(nw.col(name).cast(nw.Int64) for name in names)
 
 
@@ -178,7 +177,7 @@ def _judged(table: nw.LazyFrame[Any], period: int, scheme: TierScheme) -> nw.Laz
 def _downgraded(table: nw.LazyFrame[Any], scheme: TierScheme, memory: TierMemory,
                 months_apart: int) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the states after downgrades: who was short long enough lands, and starts anew."""
-    borne = nw.lit(0, dtype=nw.Int64)
+    borne = ZERO
     for place, tier in enumerate(scheme.names):
         needed = nw.lit(memory.periods_of(tier, months_apart=months_apart), dtype=nw.Int64)
         borne = nw.when(nw.col("place") == place).then(needed).otherwise(borne)

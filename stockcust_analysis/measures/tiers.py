@@ -12,6 +12,7 @@ from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.checks import require_amounts, require_columns
 from stockcust_analysis.measures.frames import (
     ONE,
+    ZERO,
     Frame,
     Groups,
     Ratio,
@@ -154,7 +155,7 @@ def near_border(customers: Frame, scheme: TierScheme, *, share: float = 0.8) -> 
     require_amounts(table, [scheme.value], "customers")
     amount, ahead = cents(scheme.value), scheme.tiers[1:]
     near = nw.lit(False)
-    name, border = nw.lit(""), nw.lit(0, dtype=nw.Int64)
+    name, border = nw.lit(""), ZERO
     for tier in reversed(ahead):
         lower = nw.lit(cents_of(tier.lower), dtype=nw.Int64)
         near = near | ((amount >= cents_of(share * tier.lower)) & (amount < lower))

@@ -90,10 +90,10 @@ def test_what_is_unknown_is_no(make: Make) -> None:
     table = customers.join(known, on="customer_id", how="left")
     told = table.select(
         "customer_id",
-        asked=flag(nw.col("asked")),
+        asked=flag(nw.col("asked").fill_null(False)),
         vip=flag(nw.col("role") == "vip"),
-        both=flag(nw.col("asked") & (nw.col("amount") > 2)),
-        kind=flag(nw.col("asked")) * 7,
+        both=flag((nw.col("role") == "vip") & (nw.col("amount") > 2)),
+        kind=flag(nw.col("role") == "vip") * 7,
     )
     rows = collected(told.sort("customer_id"))
     assert rows["asked"] == rows["vip"] == rows["both"] == [1, 0, 0]
