@@ -157,8 +157,9 @@ class SparkEngine:
     kept: list[Any] = field(default_factory=list)
 
     def keep(self, frame: Frame) -> Frame:
-        """Let the executors hold the step once it has been computed."""
+        """Compute the step, which counting does, and let the executors hold it."""
         self.kept.append(frame.persist())
+        self.kept[-1].count()
         return self.kept[-1]
 
     def let_go(self, kept: Frame) -> None:

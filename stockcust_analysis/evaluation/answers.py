@@ -22,9 +22,12 @@ from stockcust_analysis.evaluation.questions import (
     concentration_asked,
 )
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK
+from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
 from stockcust_analysis.measures.concentration_sums import concentration_sums, sums_without
 from stockcust_analysis.measures.frames import Ratio, collected, measures_of, sums
+from stockcust_analysis.measures.pareto import curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy
 
 Sums = dict[str, list[Any]]
 """Collected sums by name, one entry per branch; `branch_id` among them."""
@@ -153,3 +156,24 @@ def _measures(answer: Answer) -> pd.DataFrame:
         told["member"] = told[names[0]] if names else ""
         frames.append(told.drop(columns=names))
     return pd.concat(frames, ignore_index=True)
+
+
+def lorenz_table(steps: Sequence[Facts], quarter: Quarter) -> pd.DataFrame:
+    """Return the Lorenz curves of every branch and of the whole bank."""
+    levels: list[Sums] = [
+        collected(percent_steps(each, by=by)) for by, each in zip(LEVELS, steps, strict=True)
+    ]
+    table = pd.DataFrame(curve_points(both_levels(*levels), ["branch_id"]))
+    table = table.assign(quarter=str(quarter))
+    return table[["quarter", "branch_id", "customer_share", "value_share"]]
+
+
+def co_holding_table(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
+    """Return which families are held together, for every branch and the whole bank."""
+    columns = co_holding_columns(policy.families, base=FUNDED)
+    totals = summed(facts, {"held": columns})["held"]
+    rows = co_holding_rows(totals, policy.families, ["branch_id"], FUNDED)
+    table = pd.DataFrame(rows)
+    table.insert(0, "quarter", str(quarter))
+    # A column in which nothing is defined has no type of its own.
+    return table.astype(dict.fromkeys(table.select_dtypes("object", exclude="str").columns, float))

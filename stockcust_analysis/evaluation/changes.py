@@ -29,7 +29,7 @@ from stockcust_analysis.evaluation.questions import (
     Facts,
     Question,
 )
-from stockcust_analysis.evaluation.snapshots import ISSUED_BRANCH, Snapshot
+from stockcust_analysis.evaluation.snapshots import ISSUED_BRANCH
 from stockcust_analysis.measures.attrition import ATTRITION, attrition_columns, judged
 from stockcust_analysis.measures.aum_change import AUM_CHANGE, change_parts
 from stockcust_analysis.measures.dormancy_flow import (
@@ -59,6 +59,7 @@ from stockcust_analysis.policy import Policy
 MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
+_COMPARED = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "obliged", "loan_balance_cents")
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
 
 
@@ -80,20 +81,25 @@ class Changes:
         )
 
 
-def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Policy) -> Changes:
-    """Pair the customers of two quarters, once for every question about them."""
-    values = dict.fromkeys((PERIOD_END, f"{policy.dormancy.value}_cents"))
-    flags = ["in_funded", "in_effective", *STATES, *(f"funded_by_{value}" for value in values)]
-    tables = [
-        with_states(snapshot.customers, FUNDED).with_columns(
-            **{f"funded_by_{v}": funded_by(snapshot.customers, v, policy.bases) for v in values}
-        )
-        for snapshot in (opening, closing)
-    ]
+def compared_columns(customers: Facts, policy: Policy) -> Facts:
+    """Return of the customers of one quarter what is looked at beside those of another."""
+    values, flags = _compared_by(policy)
+    told = with_states(customers, FUNDED).with_columns(
+        **{f"funded_by_{value}": funded_by(customers, value, policy.bases) for value in values}
+    )
+    there = set(customers.collect_schema().names())
+    names = [n for n in dict.fromkeys((*_COMPARED, AVERAGE, *values)) if n in there]
+    return told.select(*names, *(nw.col(name).cast(nw.Int8) for name in flags))
+
+
+def changes_between(bank: Bank, opening: Facts, closing: Facts, policy: Policy) -> Changes:
+    """Pair the customers of two quarters (`compared_columns`), once for every question."""
+    values, flags = _compared_by(policy)
     moved = nw.col("branch_id") != nw.col(ISSUED_BRANCH)
-    differs = bool(collected(opening.customers.filter(moved).head(1))["customer_id"])
+    differs = bool(collected(opening.filter(moved).head(1))["customer_id"])
     pairs = paired(
-        *tables,
+        opening,
+        closing,
         value=AVERAGE,
         labels=["branch_id", "tier", *([ISSUED_BRANCH] if differs else [])],
         numbers=[*flags, *values],
@@ -102,6 +108,13 @@ def changes_between(bank: Bank, opening: Snapshot, closing: Snapshot, policy: Po
     small = [f"{date}_{name}" for date in DATES for name in ("there", "funded", *flags)]
     pairs = pairs.with_columns(nw.col(name).cast(nw.Int8) for name in small)
     return Changes(lazily(bank.keep(pairs.to_native())), differs)
+
+
+def _compared_by(policy: Policy) -> tuple[list[str], list[str]]:
+    """Return the amounts by which customers are compared, and the flags that are looked at."""
+    values = list(dict.fromkeys((PERIOD_END, f"{policy.dormancy.value}_cents")))
+    flags = ["in_funded", "in_effective", *STATES, *(f"funded_by_{value}" for value in values)]
+    return values, flags
 
 
 def change_tables(changes: Changes, policy: Policy) -> list[tuple[Facts, list[Question]]]:

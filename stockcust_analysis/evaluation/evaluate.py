@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,11 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.answers import (
     Answer,
-    Sums,
     answers,
-    both_levels,
+    co_holding_table,
     concentration_answers,
+    lorenz_table,
     measure_table,
-    summed,
 )
 from stockcust_analysis.evaluation.cells import bridge_cells, cell_table
 from stockcust_analysis.evaluation.changes import (
@@ -29,6 +28,7 @@ from stockcust_analysis.evaluation.changes import (
     change_answers,
     change_tables,
     changes_between,
+    compared_columns,
     migration_table,
     pair_questions,
 )
@@ -36,7 +36,6 @@ from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
 from stockcust_analysis.evaluation.questions import (
     FUNDED,
-    LEVELS,
     PERIOD_END,
     VOLUME,
     Facts,
@@ -60,11 +59,9 @@ from stockcust_analysis.evaluation.surroundings import (
     targets_of,
 )
 from stockcust_analysis.measures.aum_change import AUM_CHANGE
-from stockcust_analysis.measures.co_holding import co_holding_columns, co_holding_rows
 from stockcust_analysis.measures.frames import collected, lazily
-from stockcust_analysis.measures.pareto import curve_points, percent_steps
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import DEFAULT, Policy, load_policy
+from stockcust_analysis.policy import DEFAULT, ComparisonRule, Policy, load_policy
 
 _QUARTERS_BACK = 4
 Steps = Callable[[int, int], None]
@@ -125,34 +122,31 @@ def evaluate(
     rules = load_policy(policy)
     _check(bank, rules, target, paired=target.previous in told)
     steps = len(told) + 2
-    quarters: dict[Quarter, _Told] = {}
-    cells = []
-    for each in told:
-        progress(len(quarters), steps)
-        quarters[each] = _told_of(bank, rules, each, today=target)
-        if each < target.previous:  # nothing more is asked of its customers
-            cells.append(cell_table(quarters[each].asked, quarter=str(each)))
-            quarters[each].let_go(bank)
+    measures, cells, before = _earlier(bank, rules, told[:-1], target, progress)
+    progress(len(told) - 1, steps)
+    now = _told_of(bank, rules, target, today=target)
+    lorenz = lorenz_table(now.steps, target)
+    _let_go(bank, now.steps)
     progress(len(told), steps)
-    now, before = quarters[target], quarters.get(target.previous)
     migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
     bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
-    changes = None if before is None else _compared(bank, rules, before, now)
-    if changes is not None:
+    if before is not None:
+        changes = _compared(bank, rules, before, now)
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
-    measures = pd.concat(
-        [measure_table(one.answered, each) for each, one in quarters.items()], ignore_index=True
-    )
+        cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
+    measures.append(measure_table(now.answered, target))
     progress(len(told) + 1, steps)
-    judged = _judged(bank, rules, target, quarters, changes, measures, cells)
+    cells.append(_cells(now, measures[-1], rules.comparison))
+    together = pd.concat(measures, ignore_index=True)
+    judged = _judged(bank, rules, now, together, pd.concat(cells, ignore_index=True))
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
         policy_facts=policy_facts(rules, bank),
-        measures=measures,
-        lorenz=_lorenz(now.steps, target),
-        co_holding=_co_holding(now.snapshot.customers, target, rules),
+        measures=together,
+        lorenz=lorenz,
+        co_holding=co_holding_table(now.snapshot.customers, target, rules),
         migration=migration,
         bridge=bridge,
         reconciliation=reconciliation(bank, rules, target),
@@ -171,8 +165,15 @@ class _Told:
 
     def let_go(self, bank: Bank) -> None:
         """Make room of the customers; the answers stay."""
-        for table in (*self.steps, *(facts for facts, _ in self.asked)):
-            bank.let_go(table.to_native())
+        _let_go(bank, (*self.steps, *(facts for facts, _ in self.asked)))
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """What is compared of the customers of the quarter before, and their number and assets."""
+
+    customers: Facts
+    volume: Answer
 
 
 def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
@@ -222,40 +223,56 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
     if snapshot.managed is not None:
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))
-        for table in snapshot.steps:
-            bank.let_go(table.to_native())
+        _let_go(bank, snapshot.steps)
     return _Told(snapshot, steps, asked, answered)
 
 
-def _compared(bank: Bank, policy: Policy, before: _Told, now: _Told) -> Changes:
+def _earlier(
+    bank: Bank, policy: Policy, quarters: Sequence[Quarter], target: Quarter, progress: Steps
+) -> tuple[list[pd.DataFrame], list[pd.DataFrame], _Opening | None]:
+    """Return measures and cell facts of earlier quarters, and what the target is compared with."""
+    measures: list[pd.DataFrame] = []
+    cells: list[pd.DataFrame] = []
+    before = None
+    for done, each in enumerate(quarters):
+        progress(done, len(quarters) + 3)
+        told = _told_of(bank, policy, each, today=target)
+        measures.append(measure_table(told.answered, each))
+        compared = each == target.previous
+        cells.append(_cells(told, measures[-1], policy.comparison if compared else None))
+        before = _opening(bank, policy, told) if compared else None
+        told.let_go(bank)
+    return measures, cells, before
+
+
+def _opening(bank: Bank, policy: Policy, before: _Told) -> _Opening:
+    """Keep of the quarter before what the next one is compared with."""
+    compared = bank.keep(compared_columns(before.snapshot.customers, policy).to_native())
+    return _Opening(lazily(compared), _volume(before.answered))
+
+
+def _compared(bank: Bank, policy: Policy, before: _Opening, now: _Told) -> Changes:
     """Answer what became of the customers of the quarter before; return the two side by side."""
-    changes = changes_between(bank, before.snapshot, now.snapshot, policy)
+    closing = compared_columns(now.snapshot.customers, policy)
+    changes = changes_between(bank, before.customers, closing, policy)
+    _let_go(bank, [before.customers])
     now.asked.extend(change_tables(changes, policy))
     now.answered.extend(change_answers(changes, policy, _branches(now.answered)))
-    now.answered.append(aum_change_answer(_volume(before.answered), _volume(now.answered)))
+    now.answered.append(aum_change_answer(before.volume, _volume(now.answered)))
     return changes
 
 
+def _cells(told: _Told, measures: pd.DataFrame, rule: ComparisonRule | None) -> pd.DataFrame:
+    """Return the cell facts of a quarter; where there is a rule, also what is compared by it."""
+    return cell_table(told.asked, quarter=str(told.snapshot.quarter), measures=measures, rule=rule)
+
+
 def _judged(
-    bank: Bank,
-    policy: Policy,
-    target: Quarter,
-    quarters: Mapping[Quarter, _Told],
-    changes: Changes | None,
-    measures: pd.DataFrame,
-    known: Sequence[pd.DataFrame],
+    bank: Bank, policy: Policy, now: _Told, measures: pd.DataFrame, cells: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """Return how the branches stand, and the branches, targets and cell facts it is told from."""
-    branches = branches_of(bank, _branches(quarters[target].answered))
-    last = [
-        cell_table(quarters[each].asked, quarter=str(each), measures=measures,
-                   rule=policy.comparison)
-        for each in (target.previous, target) if each in quarters
-    ]  # fmt: skip
-    if changes is not None:
-        last.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
-    cells = pd.concat([*known, *last], ignore_index=True)
-    targets, quarter = targets_of(bank, target), str(target)
+    target, quarter = now.snapshot.quarter, str(now.snapshot.quarter)
+    branches, targets = branches_of(bank, _branches(now.answered)), targets_of(bank, target)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
     return {
@@ -274,22 +291,7 @@ def _branches(answered: Sequence[Answer]) -> list[str]:
     return answered[0].sums["branch_id"][:-1]
 
 
-def _lorenz(steps: Sequence[Facts], quarter: Quarter) -> pd.DataFrame:
-    """Return the Lorenz curves of every branch and of the whole bank."""
-    levels: list[Sums] = [
-        collected(percent_steps(each, by=by)) for by, each in zip(LEVELS, steps, strict=True)
-    ]
-    table = pd.DataFrame(curve_points(both_levels(*levels), ["branch_id"]))
-    table = table.assign(quarter=str(quarter))
-    return table[["quarter", "branch_id", "customer_share", "value_share"]]
-
-
-def _co_holding(facts: Facts, quarter: Quarter, policy: Policy) -> pd.DataFrame:
-    """Return which families are held together, for every branch and the whole bank."""
-    columns = co_holding_columns(policy.families, base=FUNDED)
-    totals = summed(facts, {"held": columns})["held"]
-    rows = co_holding_rows(totals, policy.families, ["branch_id"], FUNDED)
-    table = pd.DataFrame(rows)
-    table.insert(0, "quarter", str(quarter))
-    # A column in which nothing is defined has no type of its own.
-    return table.astype(dict.fromkeys(table.select_dtypes("object", exclude="str").columns, float))
+def _let_go(bank: Bank, tables: Iterable[Facts]) -> None:
+    """Make room of kept tables that nobody asks any more."""
+    for table in tables:
+        bank.let_go(table.to_native())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,12 +10,19 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.slices import save_slices
+from tests.conftest import SAMPLE
 from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
+
+evaluate_module = sys.modules[evaluate.__module__]
+KEEP, LET_GO = Bank.keep, Bank.let_go
 
 
 def evaluation_of(folder: Path, quarter: str = "2026Q3", **more: bool) -> Evaluation:
@@ -89,6 +97,32 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
     """Every quarter up to four back has its own rows, counted on its own snapshot."""
     assert sorted(evaluation.measures["quarter"].unique()) == ["2026Q2", "2026Q3"]
     assert value(evaluation, "customers", quarter="2026Q2") == 3
+
+
+def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a quarter begins, all that is held of those before is what it is compared with."""
+    held: list[str] = []
+    steps: dict[str, int] = {}
+    begun = evaluate_module._told_of
+
+    def keep(bank: Bank, frame: Frame) -> Frame:
+        kept = KEEP(bank, frame)
+        held.append(kept.alias)
+        return kept
+
+    def let_go(bank: Bank, frame: Frame) -> None:
+        held.remove(frame.alias)
+        LET_GO(bank, frame)
+
+    def told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> object:
+        steps[str(quarter)] = len(held)
+        return begun(bank, policy, quarter, today=today)
+
+    monkeypatch.setattr(Bank, "keep", keep)
+    monkeypatch.setattr(Bank, "let_go", let_go)
+    monkeypatch.setattr(evaluate_module, "_told_of", told_of)
+    evaluation_of(SAMPLE, "2026Q1")
+    assert steps == {"2025Q3": 0, "2025Q4": 0, "2026Q1": 1}
 
 
 def test_a_quarter_that_is_not_there(tiny_bank: TinyBank) -> None:
