@@ -167,22 +167,23 @@ def _led(before: Block | None, block: Block) -> Block:
 
 def _measured(table: Block) -> dict[str, Any]:
     """Return the widths of a table's columns in ems, and the size its lettering needs to fit."""
-    widths, before = [], ""
+    widths, least, before = [], [], ""
     for position, column in enumerate(table["columns"]):
         cells = max((_width(row[position]) for row in table["rows"]), default=0.0)
         label = _width(column["label"])
         # A long header over short numbers is broken into two lines.
         unbroken = 4.5 if table.get("half") else 8.0
         longest = max(map(_width, _WORD.findall(column["label"])), default=0.0)
+        quarter = max(longest, label / 4 + 1)
         label = max(longest, min(label, max(label / 2 + 1, unbroken)))
-        words = max(min(cells, _WIDEST_WORDS), label)
         after_numbers = (before, column["align"]) == ("right", "left")
-        widths.append(words + _GUTTER + (_EXTRA_GUTTER if after_numbers else 0))
+        gutter = _GUTTER + (_EXTRA_GUTTER if after_numbers else 0)
+        cells = min(cells, _WIDEST_WORDS)
+        widths.append(max(cells, label) + gutter)
+        least.append(max(cells, min(label, quarter)) + gutter)
         before = column["align"]
     line = _LINE * (0.48 if table.get("half") else 1)
-    # Lettering gets a little smaller, then names break into two lines, then it gets small.
-    if (over := sum(widths) - line * _ORDINARY_SIZE / _LEGIBLE_SIZE) > 0:
-        widths[0] -= min(over, max(widths[0] / 2 - 2, 0))
+    widths = _fitted(widths, least, line * _ORDINARY_SIZE / _LEGIBLE_SIZE)
     total = max(sum(widths), 1.0)
     size = min(_ORDINARY_SIZE, max(_SMALLEST_SIZE, _ORDINARY_SIZE * line / total))
     # A table of few narrow columns does not stretch over the page: the eye would lose its row.
@@ -192,6 +193,25 @@ def _measured(table: Block) -> dict[str, Any]:
         "size": round(size, 2),
         "share": share,
     }
+
+
+def _fitted(widths: Sequence[float], least: Sequence[float], line: float) -> list[float]:
+    """Return the widths that fit a line of legible lettering, or come near it.
+
+    Headers break into four lines first, then the longest names into two; then lettering gets
+    small.
+
+    >>> _fitted([6, 10, 10], [6, 4, 7], 20)
+    [6.0, 6.0, 8.0]
+    """
+    spare = sum(widths) - sum(least)
+    over = max(sum(widths) - line, 0)
+    broken = min(over / spare, 1) if spare else 0
+    fitted = [wide - broken * (wide - narrow) for wide, narrow in zip(widths, least, strict=True)]
+    if (over := sum(fitted) - line) > 0:
+        widest = fitted.index(max(fitted))
+        fitted[widest] -= min(over, max(fitted[widest] / 2 - 2, 0))
+    return fitted
 
 
 def _width(text: str) -> float:

@@ -191,6 +191,16 @@ class TestReport:
         ):
             assert expected in text
 
+    def test_long_headers_break_before_names_do(self) -> None:
+        """In a table too wide for its page headers take more lines, and a name stays whole."""
+        long = "Customers with two or more product families of number"
+        frame = pd.DataFrame(
+            {"branch": ["松湾镇人民路支行"], **{f"{long} {n}": ["1"] for n in range(5)}}
+        )
+        result = printed(shown(COVER), shown(show.table(frame, caption="表")))
+        lines = result.reader.pages[0].extract_text(extraction_mode="layout").splitlines()
+        assert any("松湾镇人民路支行" in "".join(line.split()) for line in lines)
+
     @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not installed")
     def test_read_by_another_program(self, tmp_path: Path) -> None:
         """Chart and table text can be searched in an ordinary PDF viewer."""
