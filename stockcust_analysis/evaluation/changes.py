@@ -59,8 +59,8 @@ from stockcust_analysis.policy import Policy
 MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
-_COMPARED = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "obliged", "loan_balance_cents")
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
+_COMPARED = ("customer_id", "branch_id", ISSUED_BRANCH, "tier", "obliged", "loan_balance_cents")
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def evaluate(
     rules = load_policy(policy)
     _check(bank, rules, target, paired=target.previous in told)
     steps = len(told) + 2
-    measures, cells, before = _earlier(bank, rules, told[:-1], target, progress)
+    measures, cells, before = _earlier(bank, rules, told, lambda done: progress(done, steps))
     progress(len(told) - 1, steps)
     now = _told_of(bank, rules, target, today=target)
     lorenz = lorenz_table(now.steps, target)
@@ -228,17 +228,17 @@ def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) ->
 
 
 def _earlier(
-    bank: Bank, policy: Policy, quarters: Sequence[Quarter], target: Quarter, progress: Steps
+    bank: Bank, policy: Policy, quarters: Sequence[Quarter], begun: Callable[[int], None]
 ) -> tuple[list[pd.DataFrame], list[pd.DataFrame], _Opening | None]:
-    """Return measures and cell facts of earlier quarters, and what the target is compared with."""
+    """Return measures and cell facts of all quarters but the last, and the last's opening side."""
     measures: list[pd.DataFrame] = []
     cells: list[pd.DataFrame] = []
     before = None
-    for done, each in enumerate(quarters):
-        progress(done, len(quarters) + 3)
-        told = _told_of(bank, policy, each, today=target)
+    for done, each in enumerate(quarters[:-1]):
+        begun(done)
+        told = _told_of(bank, policy, each, today=quarters[-1])
         measures.append(measure_table(told.answered, each))
-        compared = each == target.previous
+        compared = each == quarters[-1].previous
         cells.append(_cells(told, measures[-1], policy.comparison if compared else None))
         before = _opening(bank, policy, told) if compared else None
         told.let_go(bank)

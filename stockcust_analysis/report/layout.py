@@ -174,13 +174,13 @@ def _measured(table: Block) -> dict[str, Any]:
         # A long header over short numbers is broken into two lines.
         unbroken = 4.5 if table.get("half") else 8.0
         longest = max(map(_width, _WORD.findall(column["label"])), default=0.0)
-        quarter = max(longest, label / 4 + 1)
+        in_four = max(longest, label / 4 + 1)
         label = max(longest, min(label, max(label / 2 + 1, unbroken)))
         after_numbers = (before, column["align"]) == ("right", "left")
         gutter = _GUTTER + (_EXTRA_GUTTER if after_numbers else 0)
         cells = min(cells, _WIDEST_WORDS)
         widths.append(max(cells, label) + gutter)
-        least.append(max(cells, min(label, quarter)) + gutter)
+        least.append(max(cells, min(label, in_four)) + gutter)
         before = column["align"]
     line = _LINE * (0.48 if table.get("half") else 1)
     widths = _fitted(widths, least, line * _ORDINARY_SIZE / _LEGIBLE_SIZE)
