@@ -12,7 +12,8 @@ from typing import Protocol, Self
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.atomic import sha256
-from stockcust_analysis.bank.engines import Engine, Frame, collected, failures_told
+from stockcust_analysis.core.engines import Engine, Frame, engine_failures
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import Quarter
 
@@ -89,20 +90,20 @@ class Bank:
         day = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
         return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
 
-    def keep(self, frame: Frame) -> Frame:
+    def materialize(self, frame: Frame) -> Frame:
         """Compute a shared step once and hold on to it until `let_go`, or the bank is closed."""
-        with failures_told():
-            return self._engine.keep(frame)
+        with engine_failures():
+            return self._engine.materialize(frame)
 
-    def let_go(self, kept: Frame) -> None:
+    def release(self, kept: Frame) -> None:
         """Make room of a kept step that is no longer asked for."""
-        with failures_told():
-            self._engine.let_go(kept)
+        with engine_failures():
+            self._engine.release(kept)
 
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
         table = nw.from_native(self.table(name)).lazy()
-        return int(collected(table.select(n=nw.len()))["n"][0])
+        return int(collect_rows(table.select(n=nw.len()))["n"][0])
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -115,7 +116,7 @@ class Bank:
         """Return the as-of dates of a table."""
         days = nw.from_native(self.table(name)).lazy().select("as_of").unique()
         return {
-            day.date() if isinstance(day, datetime) else day for day in collected(days)["as_of"]
+            day.date() if isinstance(day, datetime) else day for day in collect_rows(days)["as_of"]
         }
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from stockcust_analysis.bank import checks
 from stockcust_analysis.bank.bank import Bank, InputFile
 from stockcust_analysis.bank.casting import typed
 from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.bank.engines import DuckDBEngine
+from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.bank.files import (
     ENDINGS,
     FileReader,
@@ -38,7 +38,7 @@ Extracts = Dictionary[str, list[RawFile]]
 def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
     with _opening(memory_limit) as engine:
-        reader = FileReader(engine.connection, engine.scratch.path)
+        reader = FileReader(engine.connection, engine.folder)
         files = {c.name: files_of(folder, c.name, words.of(c.name).file) for c in TABLES}
         extracts = {
             name: [file for path in paths if (file := reader.read(path, name))]
@@ -77,7 +77,7 @@ def open_duckdb_file(
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
     scratch = Scratch()
-    engine = DuckDBEngine(connected(scratch, memory_limit), scratch)
+    engine = DuckDBEngine(connected(scratch, memory_limit), scratch.path, scratch.remove)
     try:
         yield engine
     except BaseException:

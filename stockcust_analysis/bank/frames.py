@@ -7,7 +7,7 @@ from collections.abc import Mapping as Dictionary
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank
-from stockcust_analysis.bank.engines import (
+from stockcust_analysis.core.engines import (
     DatabaseEngine,
     Engine,
     Frame,

@@ -1,86 +1,67 @@
-"""The evaluation of a quarter: all measures of all branches, with up to four quarters before it."""
+"""The evaluation of a quarter: all measures of all branches, with up to four quarters before it.
+
+Quarters are measured together, in one pass over each view, grouped by quarter and branch. Only a
+bank too large for that is measured quarter by quarter: one pass then saves nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.answers import (
-    Answer,
-    answers,
-    co_holding_table,
-    concentration_answers,
-    lorenz_table,
-    measure_table,
-)
-from stockcust_analysis.evaluation.cells import bridge_cells, cell_table
 from stockcust_analysis.evaluation.changes import (
     BRIDGE_COLUMNS,
     MIGRATION_COLUMNS,
-    Changes,
-    aum_change_answer,
-    bridge_table,
-    change_answers,
-    change_tables,
+    aum_change,
     changes_between,
-    compared_columns,
-    migration_table,
-    pair_questions,
+    comparable_columns,
 )
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
-from stockcust_analysis.evaluation.questions import (
-    FUNDED,
-    PERIOD_END,
-    VOLUME,
-    Facts,
-    Question,
-    concentration_asked,
-    questions,
-    service_questions,
-)
-from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.evaluation.scorecard import scorecard
-from stockcust_analysis.evaluation.snapshots import (
-    Snapshot,
-    has_managers,
-    kept_steps,
-    snapshot_of,
-)
-from stockcust_analysis.evaluation.surroundings import (
+from stockcust_analysis.evaluation.context import (
     branches_of,
     policy_facts,
     reconciliation,
     targets_of,
 )
-from stockcust_analysis.measures.aum_change import AUM_CHANGE
-from stockcust_analysis.measures.frames import collected, lazily
+from stockcust_analysis.evaluation.measuring import Measured, in_order, measure_views
+from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.views import Views, has_managers, views_of
+from stockcust_analysis.measures.cross_sell import CO_HOLDING, co_holding_table
+from stockcust_analysis.measures.questions import all_measures
+from stockcust_analysis.measures.registry import specs_for, sum_view
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import DEFAULT, ComparisonRule, Policy, load_policy
+from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _QUARTERS_BACK = 4
-Steps = Callable[[int, int], None]
-"""Somebody who wants to know how many of how many steps are done."""
+_ROWS_AT_ONCE = 2_000_000
+"""Customer-quarters measured in one pass; above that one pass only costs memory."""
+Progress = Callable[[int, int], None]
+"""Called with the number of steps done, and of all steps."""
 
 
 def evaluate(
     bank: Bank,
     *,
     quarter: str,
-    policy: str | Path = DEFAULT,
+    policy: str | Path | Policy = DEFAULT,
     first_quarter: bool = False,
-    progress: Steps = lambda done, total: None,
+    sizes: bool = False,
+    progress: Progress = lambda done, total: None,
 ) -> Evaluation:
     """Compute every measure of every branch for a quarter and the four before it.
 
-    Earlier quarters are told on today's structure (可比口径): a branch that was merged away counts
-    with the branch that took over. Corporate customers and those who have left are out of scope
-    unless the policy says otherwise.
+    Earlier quarters are restated on today's structure (可比口径): a branch that was merged away
+    counts with the branch that took over. Corporate customers and those who have left are out of
+    scope unless the policy says otherwise.
 
     Parameters
     ----------
@@ -89,13 +70,15 @@ def evaluate(
     quarter
         Such as "2026Q3"; its last day is the as-of date.
     policy
-        Name of a shipped policy, or a TOML file.
+        Name of a shipped policy, a TOML file, or a policy already read.
     first_quarter
         State that the bank has no earlier quarter. Without it a missing previous quarter is an
         error, because every comparison would silently be empty.
+    sizes
+        Also compute how many customers stand behind each amount, and the two largest: what a
+        circulated edition needs to decide what must be suppressed.
     progress
-        Told how many of all steps are done: a step for each quarter, one for what changed between
-        the last two, one for how the branches stand.
+        Called with the number of steps done, and of all steps.
 
     Returns
     -------
@@ -118,83 +101,50 @@ def evaluate(
     24
     """
     target = Quarter.parse(quarter)
-    told = _quarters_told(bank, target, first_quarter)
-    rules = load_policy(policy)
-    _check(bank, rules, target, paired=target.previous in told)
-    steps = len(told) + 2
-    measures, cells, before = _earlier(bank, rules, told, lambda done: progress(done, steps))
-    progress(len(told) - 1, steps)
-    now = _told_of(bank, rules, target, today=target)
-    lorenz = lorenz_table(now.steps, target)
-    _let_go(bank, now.steps)
-    progress(len(told), steps)
-    migration = pd.DataFrame(columns=MIGRATION_COLUMNS)
-    bridge = pd.DataFrame(columns=BRIDGE_COLUMNS)
-    if before is not None:
-        changes = _compared(bank, rules, before, now)
-        migration, bridge = migration_table(changes, rules), bridge_table(changes)
-        cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
-    measures.append(measure_table(now.answered, target))
-    progress(len(told) + 1, steps)
-    cells.append(_cells(now, measures[-1], rules.comparison))
-    together = pd.concat(measures, ignore_index=True)
-    judged = _judged(bank, rules, now, together, pd.concat(cells, ignore_index=True))
+    quarters = _quarters(bank, target, first_quarter)
+    rules = policy if isinstance(policy, Policy) else load_policy(policy)
+    _check(bank, rules, target, paired=target.previous in quarters)
+    chunks = _chunks(bank, quarters)
+    steps = len(chunks) + 2
+    parts: list[Measured] = []
+    opening: Table | None = None
+    for done, chunk in enumerate(chunks):
+        progress(done, steps)
+        views = views_of(bank, rules, chunk, structure=target)
+        compared = [target.previous, target]
+        parts.append(measure_views(bank, views, rules, compared=compared, sizes=sizes))
+        if target.previous.end in chunk.days:
+            before = _of_quarter(views, target.previous)
+            opening = comparable_columns(bank, before, rules)
+        if target.end not in chunk.days:
+            views.release(bank)
+    progress(len(chunks), steps)
+    closing = _of_quarter(views, target)
+    tables = {"lorenz": _lorenz(parts[-1].lorenz, target)}
+    tables["co_holding"] = _co_holding(closing, rules, target)
+    tables["migration"] = pd.DataFrame(columns=list(MIGRATION_COLUMNS))
+    tables["bridge"] = pd.DataFrame(columns=list(BRIDGE_COLUMNS))
+    if opening is not None:
+        volumes = [_volume(parts, chunks, of) for of in (target.previous, target)]
+        now = comparable_columns(bank, closing, rules)
+        changes = changes_between(bank, opening, now, rules, target)
+        parts.append(changes.measured(volumes[1], sizes=sizes))
+        parts.append(Measured(aum_change(*volumes, target, rules), pd.DataFrame()))
+        tables |= {"migration": changes.migration(), "bridge": changes.bridge()}
+    progress(len(chunks) + 1, steps)
+    tables |= _standing(bank, rules, parts, target)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
         policy_facts=policy_facts(rules, bank),
-        measures=together,
-        lorenz=lorenz,
-        co_holding=co_holding_table(now.snapshot.customers, target, rules),
-        migration=migration,
-        bridge=bridge,
         reconciliation=reconciliation(bank, rules, target),
-        **judged,
+        **tables,
     )
 
 
-@dataclass(frozen=True)
-class _Told:
-    """One quarter's customers, what was asked of them, and the answers."""
-
-    snapshot: Snapshot
-    steps: list[Facts]
-    asked: list[tuple[Facts, list[Question]]]
-    answered: list[Answer]
-
-    def let_go(self, bank: Bank) -> None:
-        """Make room of the customers; the answers stay."""
-        _let_go(bank, (*self.steps, *(facts for facts, _ in self.asked)))
-
-
-@dataclass(frozen=True)
-class _Opening:
-    """What is compared of the customers of the quarter before, and their number and assets."""
-
-    customers: Facts
-    volume: Answer
-
-
-def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
-    """Raise one error for all in which the policy does not fit the bank."""
-    asked = _questions(bank, policy)
-    asked += service_questions(policy) if has_managers(bank) else []
-    asked += pair_questions(policy) if paired else []
-    told = [(one.ratios, one.bases) for one in asked]
-    told += [(ratios, (FUNDED,)) for ratios in (*concentration_asked().values(), AUM_CHANGE)]
-    customers = lazily(bank.snapshot("customers", as_of=target.end))
-    present = collected(customers.select("branch_id").unique())["branch_id"]
-    check_policy_against(
-        policy,
-        offers=offered(told),
-        branches=branches_of(bank, present),
-        targets=targets_of(bank, target),
-    )
-
-
-def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
-    """Return the quarters to compute, oldest first."""
+def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
+    """Return the quarters to measure, oldest first."""
     delivered = bank.quarters
     if target not in delivered:
         raise UsageError.unknown("quarter", target, delivered)
@@ -204,94 +154,85 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
             "--first-quarter."
         )
-    return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
+    earliest = target.shifted(-_QUARTERS_BACK)
+    return [quarter for quarter in delivered if earliest <= quarter <= target]
 
 
-def _questions(bank: Bank, policy: Policy) -> list[Question]:
-    """Return the questions about all customers that this bank can be asked."""
-    openings = "opened_on" in bank.columns["holdings"]
-    return questions(policy, openings=openings, managed=has_managers(bank))
+def _chunks(bank: Bank, quarters: Sequence[Quarter]) -> list[Calendar]:
+    """Return the quarters in chunks that are measured in one pass."""
+    days = len(bank.days("customers"))
+    at_once = max(1, _ROWS_AT_ONCE * days // max(bank.rows("customers"), 1))
+    ends = [quarter.end for quarter in quarters]
+    # The newest quarters stand together: they are compared.
+    starts = range(len(ends) % at_once or at_once, len(ends) + 1, at_once)
+    return [Calendar(tuple(ends[max(0, stop - at_once) : stop])) for stop in starts]
 
 
-def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> _Told:
-    """Answer all questions about the customers of one quarter."""
-    snapshot = snapshot_of(bank, policy, quarter, today=today)
-    steps = kept_steps(bank, snapshot.customers)
-    asked = [(snapshot.customers, _questions(bank, policy))]
-    answered = answers(*asked[0])
-    answered += concentration_answers(steps)
-    if snapshot.managed is not None:
-        asked.append((snapshot.managed, service_questions(policy)))
-        answered += answers(*asked[1], _branches(answered))
-        _let_go(bank, snapshot.steps)
-    return _Told(snapshot, steps, asked, answered)
+def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
+    """Raise one error for all in which the policy does not fit the bank."""
+    measures = all_measures(
+        policy,
+        openings="opened_on" in bank.columns["holdings"],
+        managed=has_managers(bank),
+        paired=paired,
+    )
+    customers = as_lazy(bank.snapshot("customers", as_of=target.end))
+    present = collect_rows(customers.select("branch_id").unique())["branch_id"]
+    check_policy_against(
+        policy,
+        offers=offered(measures),
+        branches=branches_of(bank, present),
+        targets=targets_of(bank, target),
+    )
 
 
-def _earlier(
-    bank: Bank, policy: Policy, quarters: Sequence[Quarter], begun: Callable[[int], None]
-) -> tuple[list[pd.DataFrame], list[pd.DataFrame], _Opening | None]:
-    """Return measures and cell facts of all quarters but the last, and the last's opening side."""
-    measures: list[pd.DataFrame] = []
-    cells: list[pd.DataFrame] = []
-    before = None
-    for done, each in enumerate(quarters[:-1]):
-        begun(done)
-        told = _told_of(bank, policy, each, today=quarters[-1])
-        measures.append(measure_table(told.answered, each))
-        compared = each == quarters[-1].previous
-        cells.append(_cells(told, measures[-1], policy.comparison if compared else None))
-        before = _opening(bank, policy, told) if compared else None
-        told.let_go(bank)
-    return measures, cells, before
+def _of_quarter(views: Views, quarter: Quarter) -> Table:
+    """Return the customers of one quarter."""
+    return views.customers.filter(nw.col(PERIOD) == views.calendar.period_of(quarter.end))
 
 
-def _opening(bank: Bank, policy: Policy, before: _Told) -> _Opening:
-    """Keep of the quarter before what the next one is compared with."""
-    compared = bank.keep(compared_columns(before.snapshot.customers, policy).to_native())
-    return _Opening(lazily(compared), _volume(before.answered))
+def _volume(parts: Sequence[Measured], chunks: Sequence[Calendar], of: Quarter) -> pd.DataFrame:
+    """Return customers and assets of the funded by branch, of one quarter."""
+    number = next(number for number, chunk in enumerate(chunks) if of.end in chunk.days)
+    volume = parts[number].volume
+    return volume[volume[PERIOD] == chunks[number].period_of(of.end)]
 
 
-def _compared(bank: Bank, policy: Policy, before: _Opening, now: _Told) -> Changes:
-    """Answer what became of the customers of the quarter before; return the two side by side."""
-    closing = compared_columns(now.snapshot.customers, policy)
-    changes = changes_between(bank, before.customers, closing, policy)
-    _let_go(bank, [before.customers])
-    now.asked.extend(change_tables(changes, policy))
-    now.answered.extend(change_answers(changes, policy, _branches(now.answered)))
-    now.answered.append(aum_change_answer(before.volume, _volume(now.answered)))
-    return changes
+def _lorenz(points: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+    table = points.assign(quarter=str(quarter))
+    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
+    return table[["quarter", "branch_id", "customer_share", "value_share"]]
 
 
-def _cells(told: _Told, measures: pd.DataFrame, rule: ComparisonRule | None) -> pd.DataFrame:
-    """Return the cell facts of a quarter; where there is a rule, also what is compared by it."""
-    return cell_table(told.asked, quarter=str(told.snapshot.quarter), measures=measures, rule=rule)
+def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFrame:
+    """Return which families are held together, for every branch and the whole bank."""
+    (spec,) = specs_for(customers, [CO_HOLDING])
+    totals = sum_view(customers, [spec], policy, ["branch_id"])
+    sums = pd.concat([totals[["branch_id"]], spec.own(totals)], axis=1)
+    bank = sums.drop(columns="branch_id").sum().to_frame().T.assign(branch_id=WHOLE_BANK)
+    sums = pd.concat([sums, bank], ignore_index=True).sort_values("branch_id", ignore_index=True)
+    table = co_holding_table(sums, policy.families, ["branch_id"], spec.base)
+    table.insert(0, "quarter", str(quarter))
+    return table
 
 
-def _judged(
-    bank: Bank, policy: Policy, now: _Told, measures: pd.DataFrame, cells: pd.DataFrame
+def _standing(
+    bank: Bank, policy: Policy, parts: Sequence[Measured], target: Quarter
 ) -> dict[str, pd.DataFrame]:
-    """Return how the branches stand, and the branches, targets and cell facts it is told from."""
-    target, quarter = now.snapshot.quarter, str(now.snapshot.quarter)
-    branches, targets = branches_of(bank, _branches(now.answered)), targets_of(bank, target)
+    """Return all measures, and how the branches stand by scorecard and comparison."""
+    quarter = str(target)
+    measures = in_order(pd.concat([part.measures for part in parts], ignore_index=True))
+    cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
+    present = set(measures.loc[measures["quarter"] == quarter, "branch_id"]) - {WHOLE_BANK}
+    branches, targets = branches_of(bank, sorted(present)), targets_of(bank, target)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
     return {
-        "branches": branches, "targets": targets, "cells": cells,
-        "scorecard": card, "scores": scores, "comparison": compared,
-    }  # fmt: skip
-
-
-def _volume(answered: Sequence[Answer]) -> Answer:
-    """Return the answer that tells customers and their assets, of the funded."""
-    return next(one for one in answered if one.ratios is VOLUME and one.base == FUNDED)
-
-
-def _branches(answered: Sequence[Answer]) -> list[str]:
-    """Return the branches that have customers in scope: the whole bank stands after them."""
-    return answered[0].sums["branch_id"][:-1]
-
-
-def _let_go(bank: Bank, tables: Iterable[Facts]) -> None:
-    """Make room of kept tables that nobody asks any more."""
-    for table in tables:
-        bank.let_go(table.to_native())
+        "measures": measures,
+        "cells": cells,
+        "branches": branches,
+        "targets": targets,
+        "scorecard": card,
+        "scores": scores,
+        "comparison": compared,
+    }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import pandas as pd
 
 from stockcust_analysis.errors import PolicyError, did_you_mean
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-from stockcust_analysis.measures.frames import Ratio
+from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints
 
@@ -25,18 +25,15 @@ class Offer(NamedTuple):
     total: bool
 
 
-def offered(asked: Iterable[tuple[Sequence[Ratio], Sequence[str]]]) -> set[Offer]:
-    """Return what an evaluation computes: each question's measures, in each of its bases.
+def offered(measures: Iterable[tuple[Measure, str]]) -> set[Offer]:
+    """Return what an evaluation computes: measures, each with its base.
 
-    >>> from stockcust_analysis.measures.openings import UNUSED_OPENINGS
-    >>> len(offered([(UNUSED_OPENINGS, ("all",))]))
-    2
+    >>> len(offered([(Measure("gini", "gini_cents", "total_cents"), "funded")]))
+    1
     """
     return {
-        Offer(ratio.measure, base, str((*ratio.labels, ("", ""))[0][1]), ratio.denominator is None)
-        for ratios, bases in asked
-        for base in bases
-        for ratio in ratios
+        Offer(measure.name, base, measure.member, measure.denominator is None)
+        for measure, base in measures
     }
 
 

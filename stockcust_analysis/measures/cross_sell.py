@@ -1,199 +1,36 @@
-"""Cross-sell: how many product families customers hold, and which.
+"""Cross-sell: how many product families customers hold, which, and which together.
 
 The unit is the customer (or the household), the count is of families and never of accounts, and an
 account that is empty or unused does not count (the policy says what shows use). Customers who hold
-nothing stay in the denominator. The base `established` leaves out newcomers.
+nothing stay in the denominator. The base `established` leaves out newcomers. Openings that nobody
+uses (开而不用) are a check on conduct: quotas breed unwanted accounts.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from functools import reduce
+from itertools import combinations, permutations
+from operator import or_
 
 import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import counted
-from stockcust_analysis.measures.checks import require_snapshot
-from stockcust_analysis.measures.frames import (
-    Frame,
-    Groups,
-    Ratio,
-    flag,
-    group_names,
-    lazily,
-    measure_frame,
-    sums,
-)
-from stockcust_analysis.measures.holdings import family_flags, is_obliged, join_flags
-from stockcust_analysis.measures.households import household_ratio, households, require_unit
-from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+from stockcust_analysis.core.calendar import Calendar
+from stockcust_analysis.core.frames import Table, day, flag
+from stockcust_analysis.measures.holdings import is_active
+from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
+from stockcust_analysis.measures.registry import Measure, Question
+from stockcust_analysis.periods import cutoff
+from stockcust_analysis.policy import Policy, ProductFamilies
 
-PRODUCTS_PER_CUSTOMER = Ratio("products_per_customer", "families_held")
-
-
-def products_per_customer(
-    holdings: Frame,
-    customers: Frame,
-    *,
-    by: Groups = None,
-    base: str = "funded",
-    policy: Policy | None = None,
-    unit: str = "customer",
-) -> Frame:
-    """Return how many product families a customer holds on average (户均产品数).
-
-    Parameters
-    ----------
-    holdings : table
-        Accounts of one as-of date: `customer_id, product, balance`, and, where the bank has them,
-        `as_of`, `matures_on`, `used_recently`.
-    customers : table
-        One row per customer of that date, with the columns of `by` and of the base.
-    by : str, list of str or None
-        Columns of customers to group by; None for the whole bank.
-    base : str
-        `all`, `funded`, `established`, `effective` or `managed`.
-    policy : Policy, optional
-        Families and thresholds; the shipped policy when left out.
-    unit : str
-        `customer`, or `household`: members of one `household_id` within a group count as one, in
-        the base if any of them is, and hold what any of them holds. The measures are then called
-        `products_per_household`, `household_multi_product_share`, ….
-
-    Returns
-    -------
-    measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a mean of nobody is empty.
-
-    Raises
-    ------
-    UsageError
-        An unknown column, base or unit, or tables of more than one as-of date.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> accounts = pd.DataFrame({
-    ...     "customer_id": ["1", "1", "1"],
-    ...     "product": ["demand_deposit", "time_deposit", "fund"],
-    ...     "balance": [5.0, 5.0, 5.0],
-    ... })
-    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> products_per_customer(accounts, bank, base="all")["value"].tolist()
-    [1.0]
-    """
-    return _ratios(holdings, customers, [PRODUCTS_PER_CUSTOMER], by, base, policy, unit)
-
-
-def multi_product_share(
-    holdings: Frame,
-    customers: Frame,
-    *,
-    at_least: int = 2,
-    by: Groups = None,
-    base: str = "funded",
-    policy: Policy | None = None,
-    unit: str = "customer",
-) -> Frame:
-    """Return the share of customers who hold `at_least` product families.
-
-    The measure is called `multi_product_share` for two (持有两类及以上产品的客户占比), and
-    `multi_product_share_3`, … beyond. Parameters, result and errors are those of
-    `products_per_customer`; `at_least` must lie between 1 and the number of families.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> accounts = pd.DataFrame({
-    ...     "customer_id": ["1", "1", "2"],
-    ...     "product": ["demand_deposit", "fund", "fund"],
-    ...     "balance": [5.0, 5.0, 5.0],
-    ... })
-    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> multi_product_share(accounts, bank, base="all")["value"].tolist()
-    [0.5]
-    """
-    families = (policy or load_policy()).families
-    if not 1 <= at_least <= len(families.names):
-        raise UsageError(f"at_least must be 1 to {len(families.names)}; given {at_least}.")
-    return _ratios(holdings, customers, [multi_product_ratio(at_least)], by, base, policy, unit)
-
-
-def product_count_distribution(
-    holdings: Frame,
-    customers: Frame,
-    *,
-    by: Groups = None,
-    base: str = "funded",
-    policy: Policy | None = None,
-    unit: str = "customer",
-) -> Frame:
-    """Return the share of customers with 0, 1, 2, … product families; they add up to 1.
-
-    Measure `product_count_share`, with the number in the extra column `families`. Parameters,
-    result and errors are those of `products_per_customer`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
-    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> product_count_distribution(accounts, bank, base="all")["value"].tolist()[:3]
-    [0.5, 0.5, 0.0]
-    """
-    ratios = distribution_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy, unit)
-
-
-def penetration(
-    holdings: Frame,
-    customers: Frame,
-    *,
-    by: Groups = None,
-    base: str = "funded",
-    policy: Policy | None = None,
-    unit: str = "customer",
-) -> Frame:
-    """Return the share of customers who hold each product family (覆盖率), or use each channel.
-
-    Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
-    products), with the name in the extra column `family`. Parameters, result and errors are those
-    of `products_per_customer`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
-    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> penetration(accounts, bank, base="all").query("family == 'fund'")["value"].tolist()
-    [0.5]
-    """
-    ratios = penetration_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy, unit)
-
-
-def multi_product_ratio(at_least: int) -> Ratio:
-    """Return the share of customers with at least so many families, as a measure."""
-    name = "multi_product_share" if at_least == 2 else f"multi_product_share_{at_least}"
-    return Ratio(name, f"at_least_{at_least}")
-
-
-def distribution_ratios(families: ProductFamilies) -> list[Ratio]:
-    """Return the share of customers with exactly 0, 1, 2, … families, as measures."""
-    counts = range(len(families.names) + 1)
-    return [
-        Ratio("product_count_share", f"exactly_{count}", labels=(("families", count),))
-        for count in counts
-    ]
-
-
-def penetration_ratios(families: ProductFamilies) -> list[Ratio]:
-    """Return the share of customers with each family and channel, as measures."""
-    held = [Ratio("penetration", f"holds_{name}", labels=(("family", name),))
-            for name in families.names]  # fmt: skip
-    used = [Ratio("channel_penetration", f"uses_{name}", labels=(("family", name),))
-            for name in families.channel_names]  # fmt: skip
-    return held + used
+OPENING_AGES: dict[str, Callable[[date], date]] = {
+    "90_days": lambda as_of: as_of - timedelta(days=90),
+    "6_months": lambda as_of: cutoff(as_of, 6),
+}
+_MOST_COUNTED = 4
 
 
 def families_held(families: ProductFamilies) -> nw.Expr:
@@ -201,49 +38,168 @@ def families_held(families: ProductFamilies) -> nw.Expr:
     return nw.sum_horizontal(*(nw.col(f"holds_{name}") for name in families.names))
 
 
-def _ratios(holdings: Frame, customers: Frame, ratios: list[Ratio], by: Groups, base: str,
-            policy: Policy | None, unit: str) -> Frame:  # fmt: skip
-    """Return the measure frame of some of the sums of `cross_sell_columns`."""
-    policy = policy or load_policy()
-    groups = group_names(by)
-    facts = units(holdings, customers, groups, base, policy, unit)
-    totals = sums(facts, groups, cross_sell_columns(policy.families, base=base))
-    if unit == "household":
-        ratios = [household_ratio(ratio) for ratio in ratios]
-    return measure_frame(totals, ratios, by=groups, base=base, given=customers)
-
-
-def units(holdings: Frame, customers: Frame, by: list[str], base: str, policy: Policy,
-          unit: str) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
-    require_unit(unit)
-    accounts = lazily(holdings)
-    require_snapshot(accounts, "holdings")
-    flags = family_flags(accounts, policy.families) | {"obliged": is_obliged(accounts)}
-    table = join_flags(lazily(customers), accounts, flags)
-    table = counted(table, by=by, base=base, bases=policy.bases)
-    if unit == "household":
-        return _households(table, policy.families, by=by, base=base)
-    return table.with_columns(families=families_held(policy.families))
-
-
-def _households(
-    facts: nw.LazyFrame[Any], families: ProductFamilies, *, by: list[str], base: str
-) -> nw.LazyFrame[Any]:
-    """Return the households of customers, with all that is asked of customers."""
-    flags = [f"in_{base}", *(f"holds_{name}" for name in families.names)]
-    flags += [f"uses_{name}" for name in families.channel_names]
-    table = households(facts, by=by, flags=flags)
-    return table.with_columns(families=families_held(families))
-
-
-def cross_sell_columns(families: ProductFamilies, *, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed for all cross-sell measures but co-holding."""
+def _counts(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers, families held, and customers by number of families."""
     counts, held = nw.col(f"in_{base}"), nw.col("families")
     columns = {"customers": counts, "families_held": counts * held}
-    for count in range(len(families.names) + 1):
+    for count in range(_MOST_COUNTED):
         columns[f"exactly_{count}"] = counts * flag(held == count)
+    for count in range(2, _MOST_COUNTED + 1):
         columns[f"at_least_{count}"] = counts * flag(held >= count)
+    return columns
+
+
+def _count_measures(_: Policy) -> list[Measure]:
+    """Return families per customer, and the share of customers with at least 2, 3 and 4."""
+    return [
+        Measure("products_per_customer", "families_held"),
+        *(
+            Measure(f"multi_product_share{'' if count == 2 else f'_{count}'}", f"at_least_{count}")
+            for count in range(2, _MOST_COUNTED + 1)
+        ),
+    ]
+
+
+def _held_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers, and the holders of every family and channel."""
+    counts, families = nw.col(f"in_{base}"), policy.families
     names = [f"holds_{name}" for name in families.names]
     names += [f"uses_{name}" for name in families.channel_names]
-    return columns | {name: counts * nw.col(name) for name in names}
+    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
+
+
+def _distribution(_: Policy) -> list[Measure]:
+    """Return the shares of customers with 0, 1, 2, 3 and more families; they add up to 1."""
+    last = f"{_MOST_COUNTED}+"
+    return [
+        *(
+            Measure("product_count_share", f"exactly_{count}", "customers", "families_held", f"{count}")
+            for count in range(_MOST_COUNTED)
+        ),
+        Measure("product_count_share", f"at_least_{_MOST_COUNTED}", "customers", "families_held", last),
+    ]
+
+
+def _penetration(policy: Policy) -> list[Measure]:
+    """Return the share of customers with each family, and of users of each channel."""
+    families = policy.families
+    return [
+        *(
+            Measure("penetration", f"holds_{name}", "customers", "family", name)
+            for name in families.names
+        ),
+        *(
+            Measure("channel_penetration", f"uses_{name}", "customers", "family", name)
+            for name in families.channel_names
+        ),
+    ]
+
+
+PRODUCT_COUNTS = Question(
+    "product_counts", _counts, _count_measures, bases=("funded", "established"), needs=("families",)
+)
+PRODUCT_DISTRIBUTION = Question("product_distribution", _counts, _distribution)
+PENETRATION = Question("penetration", _held_columns, _penetration)
+
+
+def opening_amounts(
+    holdings: Table, families: ProductFamilies, calendar: Calendar
+) -> dict[str, nw.Expr]:
+    """Return `opened_<age>` and `unused_<age>` of each account, to be summed: 0 or 1.
+
+    A bank that does not deliver `opened_on` has no openings.
+    """
+    if "opened_on" not in holdings.collect_schema().names():
+        return {}
+    opened = day(holdings, "opened_on")
+    products = [product for family in families.families for product in family.products]
+    counts = nw.col("product").is_in(products).fill_null(False)
+    unused = ~_is_used(holdings, families, calendar)
+    amounts: dict[str, nw.Expr] = {}
+    for age, reached_by in OPENING_AGES.items():
+        # Every opening is judged once at each age: in the quarter in which it reaches it.
+        before = calendar.after(opened, lambda as_of, of=reached_by: of(cutoff(as_of, 3)))
+        came_of_age = counts & before & ~calendar.after(opened, reached_by)
+        amounts |= {f"opened_{age}": flag(came_of_age), f"unused_{age}": flag(came_of_age & unused)}
+    return amounts
+
+
+def _is_used(holdings: Table, families: ProductFamilies, calendar: Calendar) -> nw.Expr:
+    """Return whether an account is active, or was after the day it was opened."""
+    active = reduce(or_, (is_active(holdings, one, calendar) for one in families.families))
+    if "last_active_on" not in holdings.collect_schema().names():
+        return active
+    moved = day(holdings, "last_active_on") > day(holdings, "opened_on")
+    return active | moved.fill_null(False)
+
+
+def _opening_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: accounts that came of age, and the unused among them."""
+    counts = nw.col(f"in_{base}")
+    names = [f"{what}_{age}" for what in ("opened", "unused") for age in OPENING_AGES]
+    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
+
+
+_UNUSED = [Measure(f"unused_openings_{a}", f"unused_{a}", f"opened_{a}") for a in OPENING_AGES]
+UNUSED_OPENINGS = Question(
+    "unused_openings", _opening_columns, lambda _: _UNUSED, bases=("all",), needs=("opened_90_days",)
+)
+
+
+def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: holders of each family, and of each pair `a|b`."""
+    counts, names = nw.col(f"in_{base}"), policy.families.names
+    columns = {"customers": counts}
+    columns |= {f"holds_{name}": counts * nw.col(f"holds_{name}") for name in names}
+    for a, b in combinations(names, 2):
+        columns[f"{a}|{b}"] = counts * nw.col(f"holds_{a}") * nw.col(f"holds_{b}")
+    return columns
+
+
+CO_HOLDING = Question("co_holding", _pair_columns, lambda _: ())
+"""Its sums become a table of its own: see `co_holding_table`."""
+
+
+def co_holding_table(
+    totals: pd.DataFrame, families: ProductFamilies, by: Sequence[str], base: str
+) -> pd.DataFrame:
+    """Return which families are held together (联合持有), for every ordered pair, from the sums.
+
+    `conditional_rate` = both / holders_a; `lift` = conditional_rate / (holders_b / n), each with
+    its interval of 95 %.
+    """
+    pairs = list(permutations(families.names, 2))
+    groups = range(len(totals))
+
+    def of_pairs(columns: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return totals[[*columns]].to_numpy(dtype="int64").ravel()
+
+    both = [f"{a}|{b}" if f"{a}|{b}" in totals else f"{b}|{a}" for a, b in pairs]
+    labels = totals.loc[totals.index.repeat(len(pairs)), [*by]].reset_index(drop=True)
+    table = labels.assign(
+        family_a=[a for _ in groups for a, _ in pairs],
+        family_b=[b for _ in groups for _, b in pairs],
+        base=base,
+        n=np.repeat(totals["customers"].to_numpy(dtype="int64"), len(pairs)),
+        holders_a=of_pairs([f"holds_{a}" for a, _ in pairs]),
+        holders_b=of_pairs([f"holds_{b}" for _, b in pairs]),
+        both=of_pairs(both),
+    )
+    return table.assign(**_rates_and_lifts(table))
+
+
+def _rates_and_lifts(table: pd.DataFrame) -> dict[str, object]:
+    """Return conditional rates and lifts with their intervals; empty where undefined."""
+    counts = table[["n", "holders_a", "holders_b", "both"]].to_numpy().tolist()
+    rates = [proportion_interval(both, a) for _, a, _, both in counts]
+    lifts = [lift_interval(n, holders_a=a, holders_b=b, both=both) for n, a, b, both in counts]
+    n, a, b, both = (table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "conditional_rate": np.where(a > 0, both / a, np.nan),
+            "rate_low": [low for low, _ in rates],
+            "rate_high": [high for _, high in rates],
+            "lift": np.where((a > 0) & (b > 0), both * n / (a * b), np.nan),
+            "lift_low": [low for low, _ in lifts],
+            "lift_high": [high for _, high in lifts],
+        }

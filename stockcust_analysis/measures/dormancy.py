@@ -13,191 +13,105 @@ Customers outside the rule's scope have no status and are counted nowhere.
 
 from __future__ import annotations
 
-from datetime import date
 from functools import reduce
 from operator import or_
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core.calendar import Calendar
+from stockcust_analysis.core.frames import Table, cents_of, day, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import counted
-from stockcust_analysis.measures.checks import count_rows, require_amounts, require_columns
-from stockcust_analysis.measures.dormancy_evidence import below_cap, with_evidence
-from stockcust_analysis.measures.frames import (
-    Frame,
-    Groups,
-    Ratio,
-    after,
-    cents,
-    day,
-    flag,
-    group_names,
-    lazily,
-    like,
-    measure_frame,
-    sums,
-)
-from stockcust_analysis.policy import DormancyRule, Policy, load_policy
+from stockcust_analysis.measures.holdings import BALANCE, is_active, is_unmatured
+from stockcust_analysis.measures.registry import Measure, Question
+from stockcust_analysis.measures.validation import require_columns
+from stockcust_analysis.policy import DormancyRule, Family, Policy, ProductFamilies
 
 STATUSES = ("active", "active_small", "silent", "dormant")
-DORMANCY = (
-    Ratio("active_rate", "active"),
-    Ratio("active_small_rate", "active_small"),
-    Ratio("silent_rate", "silent"),
-    Ratio("dormancy_rate", "dormant"),
-    Ratio("silent_aum_share", "silent_cents", "total_cents"),
-    Ratio("dormant_aum_share", "dormant_cents", "total_cents"),
+UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
+_MEASURES = (
+    Measure("active_rate", "active"),
+    Measure("active_small_rate", "active_small"),
+    Measure("silent_rate", "silent"),
+    Measure("dormancy_rate", "dormant"),
+    Measure("silent_aum_share", "silent_cents", "total_cents"),
+    Measure("dormant_aum_share", "dormant_cents", "total_cents"),
 )
 
 
-def dormancy_status(
-    customers: Frame,
-    rule: DormancyRule,
-    *,
-    as_of: date,
-    holdings: Frame | None = None,
-    contacts: Frame | None = None,
-    policy: Policy | None = None,
-) -> Frame:
-    """Return the customers with the status of each: active, active_small, silent or dormant.
-
-    Parameters
-    ----------
-    customers : table
-        One row per customer, with `last_active_on` (empty: never) and the rule's AUM column, CNY;
-        `customer_type` or `relationship_since` where the rule's scope or clock asks for it. A
-        column `exempt` (true/false) goes before what holdings show.
-    rule : DormancyRule
-        Idle period, clock, cap, exemptions and scope.
-    as_of : date
-        Day the idle period ends on.
-    holdings : table, optional
-        Accounts: they show who is exempt, balances per account, and a maturity inside the period,
-        which restarts the clock. Without them no maturity is seen.
-    contacts : table, optional
-        Contacts, for a rule whose clock an answered contact restarts.
-    policy : Policy, optional
-        Families and effective outcomes of contacts; the shipped policy when left out.
-
-    Returns
-    -------
-    table
-        Of the kind given, with the column `status` added; lazy stays lazy. Who last acted on
-        `rule.cutoff(as_of)` or earlier, or never, did not act. Empty outside the rule's scope.
-
-    Raises
-    ------
-    UsageError
-        Somebody was last active after `as_of`; an amount is missing or negative; or the rule asks
-        for holdings or contacts that are not given.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rule = DormancyRule("half_year", cap=500, idle_months=6)
-    >>> bank = pd.DataFrame({
-    ...     "last_active_on": pd.to_datetime(["2026-04-01", "2026-03-31", "2026-03-31"]),
-    ...     "aum_period_end": [800.0, 800.0, 20.0],
-    ... })
-    >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
-    ['active', 'silent', 'dormant']
-    """
-    table = lazily(customers)
-    names = table.collect_schema().names()
-    told = _judged(table, rule, as_of, holdings, contacts, policy or load_policy())
-    return like(customers, told.select(*names, "status"))
+def _columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: customers with a status and their cents, in all and per status."""
+    amount = nw.col(f"{policy.dormancy.value}_cents")
+    judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
+    columns = {"customers": judged, "total_cents": judged * amount}
+    for status in STATUSES:
+        among = judged * flag(nw.col("status") == status)
+        columns |= {status: among, f"{status}_cents": among * amount}
+    return columns
 
 
-def dormancy_rate(
-    customers: Frame,
-    rule: DormancyRule,
-    *,
-    as_of: date,
-    by: Groups = None,
-    base: str = "funded",
-    holdings: Frame | None = None,
-    contacts: Frame | None = None,
-    policy: Policy | None = None,
-) -> Frame:
-    """Return which part of the customers, and of their AUM, is active, silent or dormant.
-
-    Measures: `active_rate`, `active_small_rate`, `silent_rate`, `dormancy_rate` (of the base's
-    customers in the rule's scope; they add up to 1), `silent_aum_share` and `dormant_aum_share`
-    (of the same customers' AUM). A high dormancy rate is bad; a high silent share is money to
-    visit.
-
-    Parameters
-    ----------
-    customers : table
-        As for `dormancy_status`, one as-of date, with the columns of `by` and of the base.
-    rule, as_of, holdings, contacts, policy
-        As for `dormancy_status`.
-    by : str, list of str or None
-        Columns to group by; None for the whole bank.
-    base : str
-        `all`, `funded`, `established`, `effective` or `managed`.
-
-    Returns
-    -------
-    measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a rate of nobody is empty.
-
-    Raises
-    ------
-    UsageError
-        As for `dormancy_status`; an unknown column or base.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> rule = DormancyRule("half_year", cap=500, idle_months=6)
-    >>> days = pd.to_datetime(["2026-09-01", None, None, None])
-    >>> bank = pd.DataFrame({"last_active_on": days, "aum_period_end": [900.0, 600, 20, 30]})
-    >>> rates = dormancy_rate(bank, rule, as_of=date(2026, 9, 30), base="all")
-    >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
-    [0.5]
-    """
-    table, rules = lazily(customers), policy or load_policy()
-    groups = group_names(by)
-    judged = _judged(table, rule, as_of, holdings, contacts, rules)
-    judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
-    totals = sums(judged, groups, dormancy_columns(value=f"{rule.value}_cents", base=base))
-    return measure_frame(totals, DORMANCY, by=groups, base=base, given=customers)
+DORMANCY = Question("dormancy", _columns, lambda _: _MEASURES, bases=("all", "funded"))
 
 
-def require_past_activity(table: nw.LazyFrame[Any], as_of: date, what: str = "customers") -> None:
-    """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
-    late = count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
-    if late:
-        raise UsageError(
-            f"{what}: 'last_active_on' is after {as_of} in {late:,} rows. "
-            "Take the snapshot of that date, or a later as_of."
-        )
+def account_evidence(
+    holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
+) -> dict[str, nw.Expr]:
+    """Return `exempt`, `matured_lately` and `large_account` of each account."""
+    large = is_looked_at(rule, families) & ~below_cap(nw.col(BALANCE), rule)
+    return {
+        "exempt": _is_exempt(holdings, rule, families, calendar),
+        "matured_lately": _has_matured_lately(holdings, rule, families, calendar),
+        "large_account": large,
+    }
 
 
-def require_evidence(customers: nw.LazyFrame[Any], rule: DormancyRule,
-                     holdings: Frame | None, contacts: Frame | None) -> None:  # fmt: skip
+def looked_at_cents(rule: DormancyRule, families: ProductFamilies) -> nw.Expr:
+    """Return the balance of an account the rule looks at, in cents; overdrafts are zero."""
+    return flag(is_looked_at(rule, families)) * nw.col(BALANCE).clip(0)
+
+
+def is_looked_at(rule: DormancyRule, families: ProductFamilies) -> nw.Expr:
+    """Return whether the rule looks at an account: at its products, or at all that are AUM."""
+    return nw.col("product").is_in(rule.products or families.aum_products).fill_null(False)
+
+
+def below_cap(amount: nw.Expr, rule: DormancyRule) -> nw.Expr:
+    """Return whether an amount in cents is small; without a cap any amount above zero is."""
+    if rule.cap is None:
+        return amount > 0
+    return amount <= cents_of(rule.cap) if rule.cap_inclusive else amount < cents_of(rule.cap)
+
+
+def was_contacted_lately(
+    contacts: Table, rule: DormancyRule, outcomes: tuple[str, ...], calendar: Calendar
+) -> nw.Expr:
+    """Return whether a contact lies inside the rule's idle period and had one of the outcomes."""
+    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
+    answered = nw.col("outcome").is_in(outcomes).fill_null(False)
+    return answered & _is_lately(day(contacts, "contacted_on"), rule, calendar)
+
+
+def require_evidence(
+    customers: Table, rule: DormancyRule, *, holdings: bool, contacts: bool
+) -> None:
     """Raise unless the tables say all that the rule asks for."""
     scope = ["customer_type"] if rule.scope else []
     opening = ["relationship_since"] if "opening" in rule.clock else []
     require_columns(customers, ["last_active_on", *scope, *opening], "customers")
-    known = holdings is not None or "exempt" in customers.collect_schema().names()
+    known = holdings or "exempt" in customers.collect_schema().names()
     if rule.exempt and not known:
         raise UsageError(
             f"rule '{rule.name}' exempts {', '.join(rule.exempt)}: give holdings=…, "
             "or a column 'exempt' in customers."
         )
-    if rule.looks_at_accounts and holdings is None:
+    if rule.looks_at_accounts and not holdings:
         raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
-    if "contact" in rule.clock and contacts is None:
+    if "contact" in rule.clock and not contacts:
         raise UsageError(f"rule '{rule.name}' counts contacts as activity: give contacts=….")
 
 
 def status_name(
-    customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, *, amount: nw.Expr,
-    prefix: str = "",
-) -> nw.Expr:  # fmt: skip
+    customers: Table, rule: DormancyRule, calendar: Calendar, *, amount: nw.Expr, prefix: str = ""
+) -> nw.Expr:
     """Return the status of customers that have their evidence; `amount` is their AUM in cents."""
     small = below_cap(nw.col(f"{prefix}looked_at_cents") if rule.products else amount, rule)
     if rule.cap is not None and rule.cap_per == "account":
@@ -206,43 +120,61 @@ def status_name(
     when_acted = nw.when(small).then(nw.lit(name_of_small)).otherwise(nw.lit("active"))
     dormant = small & (nw.col(f"{prefix}exempt") == 0)
     idle = nw.when(dormant).then(nw.lit("dormant")).otherwise(nw.lit("silent"))
-    status = nw.when(_acted(customers, rule, as_of, prefix)).then(when_acted).otherwise(idle)
+    acted = _has_acted(customers, rule, calendar, prefix)
+    status = nw.when(acted).then(when_acted).otherwise(idle)
     if not rule.scope:
         return status
     return nw.when(nw.col("customer_type").is_in(rule.scope)).then(status)
 
 
-def _acted(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, prefix: str) -> nw.Expr:
+def _has_acted(
+    customers: Table, rule: DormancyRule, calendar: Calendar, prefix: str
+) -> nw.Expr:
     """Return whether something restarted the customer's clock inside the idle period."""
-    border = rule.cutoff(as_of)
     dated = {"transaction": "last_active_on", "opening": "relationship_since"}
     flagged = {"maturity": f"{prefix}matured_lately", "contact": f"{prefix}contacted_lately"}
     restarts = [
-        after(day(customers, dated[kind]), border) if kind in dated else nw.col(flagged[kind]) == 1
+        calendar.after(day(customers, dated[kind]), rule.cutoff)
+        if kind in dated
+        else nw.col(flagged[kind]) == 1
         for kind in rule.clock
     ]
     return reduce(or_, restarts)
 
 
-def _judged(table: nw.LazyFrame[Any], rule: DormancyRule, as_of: date, holdings: Frame | None,
-            contacts: Frame | None, policy: Policy) -> nw.LazyFrame[Any]:  # fmt: skip
-    """Return checked customers with `status`, and `obliged` when holdings show it."""
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, holdings, contacts)
-    require_past_activity(table, as_of)
-    require_amounts(table, [rule.value], "customers")
-    mark = "rule_"
-    table = with_evidence(table, {mark: rule}, as_of, holdings, contacts, policy)
-    status = status_name(table, rule, as_of, amount=cents(rule.value), prefix=mark)
-    return table.with_columns(status=status)
+def _is_exempt(
+    holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
+) -> nw.Expr:
+    """Return whether an account keeps its owner from being dormant under the rule.
+
+    A product is judged as its family is (an unused credit card exempts nobody). A time deposit
+    without a maturity date counts as unmatured as long as it has a balance.
+    """
+    known = {
+        product: Family(product, "", "", (product,), family.active_if)
+        for family in families.families + families.channels
+        for product in family.products
+    }
+    unmatured = is_unmatured(holdings, calendar) & (nw.col("product") == "time_deposit")
+    conditions = [
+        unmatured & (nw.col(BALANCE) > 0)
+        if code == UNMATURED_TIME_DEPOSIT
+        else is_active(holdings, known.get(code, Family(code, "", "", (code,))), calendar)
+        for code in rule.exempt
+    ]
+    return reduce(or_, conditions, nw.lit(False))
 
 
-def dormancy_columns(*, value: str, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed: customers and cents, in all and per status; `value` is in cents."""
-    amount = nw.col(value)
-    judged = nw.col(f"in_{base}") * flag(~nw.col("status").is_null())
-    columns = {"customers": judged, "total_cents": judged * amount}
-    for status in STATUSES:
-        among = judged * flag(nw.col("status") == status)
-        columns |= {status: among, f"{status}_cents": among * amount}
-    return columns
+def _has_matured_lately(
+    holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
+) -> nw.Expr:
+    """Return whether a holding matured inside the rule's idle period: its clock began there."""
+    if "matures_on" not in holdings.collect_schema().names():
+        return nw.lit(False)
+    matured = _is_lately(day(holdings, "matures_on"), rule, calendar)
+    return matured & is_looked_at(rule, families) if rule.products else matured
+
+
+def _is_lately(days: nw.Expr, rule: DormancyRule, calendar: Calendar) -> nw.Expr:
+    """Return whether a day lies inside the rule's idle period."""
+    return calendar.after(days, rule.cutoff) & ~calendar.after_as_of(days)

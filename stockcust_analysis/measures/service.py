@@ -1,4 +1,4 @@
-"""Who serves each customer: the assignment in force (管户关系), and what the contacts came to.
+"""Who serves each customer: the assignment in force (管户关系), contacts, classes and rounds.
 
 An effective contact (有效联络) was answered, whatever the answer; a message sent is none. A period
 of three months is counted day to day: a contact on its first border, three full months ago, is
@@ -7,26 +7,45 @@ outside; whoever was assigned by that day has been managed for the whole of it.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import timedelta
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.checks import require_columns, require_same_engine
-from stockcust_analysis.measures.frames import after, cents_of, day, flag
+from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
+from stockcust_analysis.core.frames import ONE, Table, cents_of, day, flag
+from stockcust_analysis.measures.validation import require_columns, require_same_engine
 from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy import CoverageRule
+from stockcust_analysis.policy import CoverageRule, CustomerClass
 
-Table = nw.LazyFrame[Any]
+SERVICE_FLAGS = (
+    "coverable", "covered", "contact_due", "handed_over", "called_in_time", "reclaim_due",
+    "set_aside",
+)  # fmt: skip
+ROUND_STEPS = ("contacts", "answers", "appointments", "sales")
+_APPOINTED = ("appointment", "visit", "sale")
+_KEYS = [PERIOD, "customer_id"]
+_AMOUNT = "aum_average_quarter_cents"
+_ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
+_COUNTS = (
+    "in_managed", "handed_over", "called_in_time", "called", "managed_throughout", "sales",
+    "contacts_without_sale", "refused_lately",
+)  # fmt: skip
 
 
-def served(
-    customers: Table, assignments: Table, contacts: Table, managers: Table | None = None,
-    *, rule: CoverageRule, as_of: date, current: Table | None = None,
-) -> Table:  # fmt: skip
+def with_service(
+    customers: Table,
+    assignments: Table,
+    contacts: Table,
+    managers: Table | None = None,
+    *,
+    rule: CoverageRule,
+    calendar: Calendar,
+    current: Table | None = None,
+) -> Table:
     """Return the customers with who manages them and when they were last spoken to.
 
-    `current` are the assignments in force, for whoever has computed them already.
+    `current` are the assignments in force, where they have been computed already.
 
     Added: `in_managed`, `manager_id`, `role` (empty without managers), `managed_from`,
     `managed_throughout` (managed both at the beginning and at the end of the contact period, by
@@ -34,31 +53,24 @@ def served(
     `contacts_without_sale` (effective, by this manager, since the last sale), `contacted_lately`,
     `refused_lately`, `coverable`, `covered`, `reclaim_due`, `set_aside`, `handed_over` (in the
     period, the days for the first call are over), `called_in_time`, `first_call_missing`. Flags
-    are 0 and 1. What lies after `as_of` is not looked at.
+    are 0 and 1. What lies after the as-of date is not looked at.
     """
     require_columns(customers, ["customer_id", "branch_id"], "customers")
-    require_columns(assignments, _ASSIGNMENT, "assignments")
-    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
-    for other in (assignments, contacts):
-        require_same_engine(customers, other)
+    for table in (assignments, contacts):
+        require_same_engine(customers, table)
     if current is None:
-        current = assignments_in_force(assignments, rule, as_of)
+        current = assignments_in_force(assignments, rule, calendar)
     if managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:
         current = current.join(managers.select("manager_id", "role"), on="manager_id", how="left")
-    table = customers.join(current, on="customer_id", how="left")
-    table = table.join(_throughout(assignments, rule, as_of), on="customer_id", how="left")
-    spoken = _spoken(contacts, current, rule, as_of)
-    table = table.join(spoken, on="customer_id", how="left").with_columns(
+    table = customers.join(current, on=_KEYS, how="left")
+    table = table.join(_managed_throughout(assignments, rule, calendar), on=_KEYS, how="left")
+    contacted = _contact_facts(contacts, current, rule, calendar)
+    table = table.join(contacted, on=_KEYS, how="left").with_columns(
         nw.col(name).fill_null(0).cast(nw.Int64) for name in _COUNTS
     )
-    return _judged(table.with_columns(contactable=contactable(table, rule)), rule, as_of)
-
-
-_ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
-_COUNTS = ("in_managed", "handed_over", "called_in_time", "called", "managed_throughout", "sales",
-           "contacts_without_sale", "refused_lately")  # fmt: skip
+    return _with_service_flags(table.with_columns(contactable=contactable(table, rule)), rule, calendar)
 
 
 def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
@@ -85,85 +97,210 @@ def hand_over_due(rule: CoverageRule) -> nw.Expr:
     return flag((nw.col("role") == "counter") & grown)
 
 
-def assignments_in_force(assignments: Table, rule: CoverageRule, as_of: date) -> Table:
-    """Return the assignment in force of each customer; the later one where two overlap."""
-    valid_from, called_on = day(assignments, "valid_from"), day(assignments, "first_contact_on")
-    called = called_on.is_null() | after(called_on, as_of)
-    table = assignments.filter(_in_force(assignments, as_of)).with_columns(
-        managed_from=valid_from, latest=valid_from.max().over("customer_id"),
+def assignments_in_force(assignments: Table, rule: CoverageRule, calendar: Calendar) -> Table:
+    """Return each customer's assignment on every as-of date; the later one where two overlap."""
+    require_columns(assignments, _ASSIGNMENT, "assignments")
+    table = calendar.on_every_day(assignments)
+    valid_from, called_on = day(table, "valid_from"), day(table, "first_contact_on")
+    called = called_on.is_null() | calendar.after_as_of(called_on)
+    table = table.filter(_is_in_force(table, calendar, lambda as_of: as_of)).with_columns(
+        managed_from=valid_from,
+        latest=valid_from.max().over(*_KEYS),
         deadline=valid_from.dt.offset_by(f"{rule.first_call_days}d"),
-    )  # fmt: skip
+    )
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
-    days_over = as_of - timedelta(days=rule.first_call_days)
+    began = _months_before(rule.contact_months)
     handed_over = flag(
         (nw.col("reason") == "handover")
-        & after(nw.col("managed_from"), cutoff(as_of, rule.contact_months))
-        & ~after(nw.col("managed_from"), days_over)
+        & calendar.after(nw.col("managed_from"), began)
+        & ~calendar.after(nw.col("managed_from"), _days_before(rule.first_call_days))
     )
     return table.select(
-        "customer_id",
+        *_KEYS,
         "manager_id",
         "managed_from",
-        in_managed=nw.lit(1),
+        in_managed=ONE,
         handed_over=handed_over,
         called=flag(~called),
         called_in_time=handed_over * flag(called_on <= nw.col("deadline")),
     )
 
 
-def _throughout(assignments: Table, rule: CoverageRule, as_of: date) -> Table:
+def _managed_throughout(assignments: Table, rule: CoverageRule, calendar: Calendar) -> Table:
     """Return who was managed, by whomever, when the contact period began."""
-    began = assignments.filter(_in_force(assignments, cutoff(as_of, rule.contact_months)))
-    return began.select("customer_id").unique().with_columns(managed_throughout=nw.lit(1))
+    table = calendar.on_every_day(assignments)
+    began = table.filter(_is_in_force(table, calendar, _months_before(rule.contact_months)))
+    return began.select(*_KEYS).unique().with_columns(managed_throughout=ONE)
 
 
-def _in_force(assignments: Table, on: date) -> nw.Expr:
-    """Return whether an assignment is valid on a day; its last day is one of them."""
+def _is_in_force(assignments: Table, calendar: Calendar, on: Border) -> nw.Expr:
+    """Return whether an assignment is valid on a day; its last day is included."""
     ends = day(assignments, "valid_to")
-    return ~after(day(assignments, "valid_from"), on) & (
-        ends.is_null() | after(ends, on - timedelta(days=1))
+    return ~calendar.after(day(assignments, "valid_from"), on) & (
+        ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))
     )
 
 
-def _spoken(contacts: Table, current: Table, rule: CoverageRule, as_of: date) -> Table:
+def _contact_facts(
+    contacts: Table, current: Table, rule: CoverageRule, calendar: Calendar
+) -> Table:
     """Return, per customer, the last effective contact and what the contacts came to."""
-    on = day(contacts, "contacted_on")
-    made = contacts.select("customer_id", "outcome", on=on).filter(~after(nw.col("on"), as_of))
-    made = made.join(current.select("customer_id", "managed_from"), on="customer_id", how="left")
-    made = made.with_columns(
+    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
+    table = calendar.on_every_day(contacts)
+    table = table.select(*_KEYS, "outcome", on=day(table, "contacted_on"))
+    table = table.filter(~calendar.after_as_of(nw.col("on")))
+    table = table.join(current.select(*_KEYS, "managed_from"), on=_KEYS, how="left")
+    table = table.with_columns(
         effective=flag(nw.col("outcome").is_in(rule.effective_outcomes)),
         sold_on=nw.when(nw.col("outcome") == "sale").then(nw.col("on")),
     )
-    sold = made.group_by("customer_id").agg(last_sale=nw.col("sold_on").max())
-    made = made.join(sold, on="customer_id", how="left")
+    sold = table.group_by(*_KEYS).agg(last_sale=nw.col("sold_on").max())
+    table = table.join(sold, on=_KEYS, how="left")
     since_sale = nw.col("last_sale").is_null() | (nw.col("on") > nw.col("last_sale"))
-    ours = flag(since_sale & (nw.col("on") >= nw.col("managed_from")))
-    lately = after(nw.col("on"), cutoff(as_of, rule.contact_months))
-    made = made.select(
-        "customer_id",
+    by_manager = flag(since_sale & (nw.col("on") >= nw.col("managed_from")))
+    lately = calendar.after(nw.col("on"), _months_before(rule.contact_months))
+    bought = calendar.after(nw.col("sold_on"), _months_before(rule.purchase_months))
+    table = table.select(
+        *_KEYS,
         last_contact_on=nw.when(nw.col("effective") == 1).then(nw.col("on")),
-        sales=flag(after(nw.col("sold_on"), cutoff(as_of, rule.purchase_months))),
-        contacts_without_sale=nw.col("effective") * ours,
+        sales=flag(bought),
+        contacts_without_sale=nw.col("effective") * by_manager,
         refused_lately=flag((nw.col("outcome") == "refused") & lately),
     )
-    return made.group_by("customer_id").agg(
-        nw.col("last_contact_on").max(), nw.col("sales").sum(),
-        nw.col("contacts_without_sale").sum(), nw.col("refused_lately").max(),
-    )  # fmt: skip
+    return table.group_by(*_KEYS).agg(
+        nw.col("last_contact_on").max(),
+        nw.col("sales").sum(),
+        nw.col("contacts_without_sale").sum(),
+        nw.col("refused_lately").max(),
+    )
 
 
-def _judged(table: Table, rule: CoverageRule, as_of: date) -> Table:
+def _with_service_flags(table: Table, rule: CoverageRule, calendar: Calendar) -> Table:
     """Return the flags that follow from assignment and contacts together."""
-    spoken = nw.col("last_contact_on")
-    limit = cutoff(as_of, rule.reclaim_months)
-    reclaim = ~after(nw.col("managed_from"), limit) & ~after(spoken, limit)
-    missing = nw.col("called") + flag(spoken >= nw.col("managed_from")) == 0
+    contacted = nw.col("last_contact_on")
+    reclaim = _unspoken_since(calendar, _months_before(rule.reclaim_months))
+    missing = nw.col("called") + flag(contacted >= nw.col("managed_from")) == 0
+    lately = calendar.after(contacted, _months_before(rule.contact_months))
     managed = nw.col("in_managed")
     table = table.with_columns(
-        contacted_lately=flag(after(spoken, cutoff(as_of, rule.contact_months))),
+        contacted_lately=flag(lately),
         coverable=managed * nw.col("managed_throughout") * nw.col("contactable"),
         reclaim_due=managed * flag(reclaim),
         set_aside=managed * flag(nw.col("contacts_without_sale") >= rule.set_aside_after),
         first_call_missing=managed * nw.col("handed_over") * flag(missing),
     )
     return table.with_columns(covered=nw.col("coverable") * nw.col("contacted_lately"))
+
+
+def _unspoken_since(calendar: Calendar, limit: Border) -> nw.Expr:
+    """Return whether a customer was managed by a day, and not spoken to since."""
+    managed_after = calendar.after(nw.col("managed_from"), limit)
+    return ~managed_after & ~calendar.after(nw.col("last_contact_on"), limit)
+
+
+def _months_before(months: int) -> Border:
+    return lambda as_of: cutoff(as_of, months)
+
+
+def _days_before(days: int) -> Border:
+    return lambda as_of: as_of - timedelta(days=days)
+
+
+def with_classes(customers: Table, rule: CoverageRule, calendar: Calendar) -> Table:
+    """Return served customers with `customer_class` A to D, `contact_due` and `managers`.
+
+    A customer's score is his rank by assets plus his rank by purchases (`purchases`, or where
+    there is no such column the `sales`) among the known customers of his manager; equal scores
+    share a rank. The rank of the last of a class is its share of all the manager's customers,
+    rounded up. Known is whose profile is complete, or who purchased; the others are of the last
+    class. `customer_class` is empty for who is not managed. `contact_due` marks customers managed
+    without an effective contact for as long as their class allows; `managers` marks one customer
+    per manager and branch, so that its sum counts managers.
+    """
+    columns = customers.collect_schema().names()
+    bought = nw.col("purchases" if "purchases" in columns else "sales")
+    known = flag((bought > 0) | (profile_complete(customers) == 1))
+    owner = nw.col("manager_id").fill_null("")
+    table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
+    peers = (PERIOD, "_owner", "in_managed", "_known")
+    first = nw.col("_one").rank("ordinal").over(PERIOD, "branch_id", "_owner") == 1
+    table = table.with_columns(
+        _score=_rank(_AMOUNT, peers, descending=True) + _rank("_bought", peers, descending=True),
+        _size=nw.col("_one").sum().over(PERIOD, "_owner", "in_managed"),
+        managers=flag(first) * nw.col("in_managed"),
+    )
+    table = table.with_columns(_rank=_rank("_score", peers, descending=False))
+    table = table.with_columns(customer_class=_class_name(rule))
+    drop = ("_owner", "_known", "_bought", "_one", "_score", "_size", "_rank")
+    return table.with_columns(contact_due=_contact_due(rule, calendar)).drop(*drop)
+
+
+def _rank(name: str, peers: Sequence[str], *, descending: bool) -> nw.Expr:
+    """Return the rank among the peers, the best first; equals share one."""
+    return nw.col(name).rank("min", descending=descending).over(*peers).cast(nw.Int64)
+
+
+def _class_name(rule: CoverageRule) -> nw.Expr:
+    """Return the class of a rank: the last one for the unknown, none for the unmanaged."""
+    *shared, rest, unknown = rule.classes
+    name, taken = nw.lit(rest.name), sum(map(_percent, shared))
+    for one in reversed(shared):
+        within = (nw.col("_rank") - 1) * 100 < nw.col("_size") * taken
+        name = nw.when(within).then(nw.lit(one.name)).otherwise(name)
+        taken -= _percent(one)
+    name = nw.when(nw.col("_known") == 1).then(name).otherwise(nw.lit(unknown.name))
+    return nw.when(nw.col("in_managed") == 1).then(name).otherwise(nw.lit(""))
+
+
+def _percent(customer_class: CustomerClass) -> int:
+    """Return a class's part of the managed in whole percent."""
+    return round(customer_class.share * 100)
+
+
+def _contact_due(rule: CoverageRule, calendar: Calendar) -> nw.Expr:
+    """Return 1 for customers managed, but not spoken to, for as long as their class allows."""
+    due = nw.lit(False)
+    for customer_class in rule.classes:
+        late = _unspoken_since(calendar, _months_before(customer_class.contact_months))
+        due = due | ((nw.col("customer_class") == customer_class.name) & late)
+    return flag(due)
+
+
+def with_rounds(
+    customers: Table, contacts: Table, rule: CoverageRule, calendar: Calendar
+) -> Table:
+    """Return the customers with `round_<number>_<step>`: contacts of the contact period.
+
+    Rounds beyond `rule.set_aside_after` count with it. Without a column `round` a customer's
+    contacts are numbered by date.
+    """
+    table = calendar.on_every_day(contacts)
+    table = table.with_columns(_on=day(table, "contacted_on"))
+    table = table.filter(~calendar.after_as_of(nw.col("_on")))
+    if "round" not in contacts.collect_schema().names():
+        table = table.with_columns(round=nw.col("_on").rank("min").over(*_KEYS))
+    table = table.filter(calendar.after(nw.col("_on"), _months_before(rule.contact_months)))
+    outcome = nw.col("outcome")
+    steps = (
+        ONE,
+        flag(outcome.is_in(rule.effective_outcomes)),
+        flag(outcome.is_in(_APPOINTED)),
+        flag(outcome == "sale"),
+    )
+    columns = {
+        f"round_{number}_{step}": _is_of_round(number, rule) * counts
+        for number in range(1, rule.set_aside_after + 1)
+        for step, counts in zip(ROUND_STEPS, steps, strict=True)
+    }
+    per_customer = table.select(*_KEYS, **columns).group_by(*_KEYS).agg(nw.col(*columns).sum())
+    return customers.join(per_customer, on=_KEYS, how="left").with_columns(
+        nw.col(name).fill_null(0).cast(nw.Int64) for name in columns
+    )
+
+
+def _is_of_round(number: int, rule: CoverageRule) -> nw.Expr:
+    """Return 1 for contacts of a round; the last one takes those beyond."""
+    if number == rule.set_aside_after:
+        return flag(nw.col("round") >= number)
+    return flag(nw.col("round") == number)
+

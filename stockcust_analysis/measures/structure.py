@@ -9,13 +9,14 @@ from operator import itemgetter
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.checks import require_columns
-from stockcust_analysis.measures.frames import Frame, collected, lazily, like
+from stockcust_analysis.measures.validation import require_columns
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import as_lazy, collect_rows, same_kind
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 
 
-def on_structure(
+def restate_branches(
     customers: Frame, successors: Frame, *, as_of: date, branch: str = "branch_id"
 ) -> Frame:
     """Return the table with each branch replaced by the one that has its customers on a date.
@@ -51,12 +52,12 @@ def on_structure(
     >>> mergers = pd.DataFrame({"old_branch_id": ["A"], "new_branch_id": ["B"],
     ...                         "effective_on": [date(2026, 4, 1)]})
     >>> bank = pd.DataFrame({"branch_id": ["A", "B"]})
-    >>> on_structure(bank, mergers, as_of=date(2026, 6, 30))["branch_id"].tolist()
+    >>> restate_branches(bank, mergers, as_of=date(2026, 6, 30))["branch_id"].tolist()
     ['B', 'B']
-    >>> on_structure(bank, mergers, as_of=date(2026, 3, 31))["branch_id"].tolist()
+    >>> restate_branches(bank, mergers, as_of=date(2026, 3, 31))["branch_id"].tolist()
     ['A', 'B']
     """
-    table = lazily(customers)
+    table = as_lazy(customers)
     require_columns(table, [branch], "customers")
     merged = successor_of(successors, as_of)
     if not merged:
@@ -65,14 +66,14 @@ def on_structure(
         *(nw.when(nw.col(branch) == old).then(nw.lit(new)) for old, new in merged.items()),
         nw.col(branch),
     )
-    return like(customers, table.with_columns(now.alias(branch)))
+    return same_kind(customers, table.with_columns(now.alias(branch)))
 
 
 def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
     """Return old branch → the branch that has its customers on the date, over all mergers."""
-    table = lazily(successors)
+    table = as_lazy(successors)
     require_columns(table, _COLUMNS, "branch_successors")
-    rows = collected(table.select(_COLUMNS))
+    rows = collect_rows(table.select(_COLUMNS))
     events = sorted((_day(effective), old, new)
                     for old, new, effective in zip(*rows.values(), strict=True))  # fmt: skip
     now: dict[str, str] = {}

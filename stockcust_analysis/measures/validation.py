@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.engines import collected
-from stockcust_analysis.bank.engines import count_rows as count_rows
+from stockcust_analysis.core.frames import Table, collect_rows, count_rows
 from stockcust_analysis.errors import UsageError
 
 _ADVICE = "Fill them or leave those rows out."
 
 
-def require_columns(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
+def require_columns(table: Table, names: Iterable[str], what: str) -> None:
     """Raise unless all columns are there; close matches are offered."""
     present = table.collect_schema().names()
     for name in names:
@@ -22,23 +20,23 @@ def require_columns(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -
             raise UsageError.unknown(f"column of {what}", name, present)
 
 
-def require_same_engine(customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any]) -> None:
+def require_same_engine(customers: Table, holdings: Table) -> None:
     """Raise when two tables cannot be joined because they are of different engines."""
     left, right = customers.implementation.value, holdings.implementation.value
     if left != right:
         raise UsageError(f"customers are a {left} table, holdings a {right} one: give both alike.")
 
 
-def require_snapshot(table: nw.LazyFrame[Any], what: str) -> None:
+def require_snapshot(table: Table, what: str) -> None:
     """Raise when a table shows more than one as-of date: each customer would count again."""
     if "as_of" in table.collect_schema().names():
-        days = len(collected(table.select("as_of").unique())["as_of"])
+        days = len(collect_rows(table.select("as_of").unique())["as_of"])
         if days > 1:
             raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
 
 
 def require_amounts(
-    table: nw.LazyFrame[Any], names: Iterable[str], what: str, *, signed: Iterable[str] = ()
+    table: Table, names: Iterable[str], what: str, *, signed: Iterable[str] = ()
 ) -> None:
     """Raise when an amount is missing, infinite or negative; all columns are named at once.
 
@@ -56,7 +54,7 @@ def require_amounts(
     _raise_for(count_rows(table, conditions), what, _ADVICE)
 
 
-def require_labels(table: nw.LazyFrame[Any], names: Iterable[str], what: str) -> None:
+def require_labels(table: Table, names: Iterable[str], what: str) -> None:
     """Raise when a column to group by is empty in some rows: they would belong nowhere."""
     _raise_for(count_rows(table, {f"{name}|empty": nw.col(name).is_null() for name in names}),
                what, _ADVICE)  # fmt: skip

@@ -9,20 +9,19 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.questions import Facts
-from stockcust_analysis.measures.facts import aum_origins
-from stockcust_analysis.measures.frames import cents, collected, lazily
+from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
+from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
 
 def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
     """Return the branches that have customers in scope, in order of their numbers."""
-    table = lazily(bank.table("branches"))
+    table = as_lazy(bank.table("branches"))
     columns = [
         c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
     ]
-    frame = pd.DataFrame(collected(table.select(columns)))
+    frame = pd.DataFrame(collect_rows(table.select(columns)))
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
@@ -35,30 +34,30 @@ def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
     names = ["branch_id", "quarter", "measure", "target"]
     if "targets" not in bank.columns:
         return pd.DataFrame(columns=names).astype({"target": float})
-    table = lazily(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
-    frame = pd.DataFrame(collected(table.select(names)))
+    table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
+    frame = pd.DataFrame(collect_rows(table.select(names)))
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
 
 
 def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame:
     """Return totals that must agree: assets by customer, by account and in the ledger, in CNY."""
     aum = nw.col("product").is_in(policy.families.aum_products)
-    holdings = lazily(bank.snapshot("holdings", as_of=quarter.end))
+    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
     by_account = _total(holdings.filter(aum), "balance")
     rows = []
     if "aum_period_end" in bank.columns["customers"]:
-        customers = lazily(bank.snapshot("customers", as_of=quarter.end))
+        customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
     if "ledger" in bank.columns:
-        ledger = lazily(bank.snapshot("ledger", as_of=quarter.end))
+        ledger = as_lazy(bank.snapshot("ledger", as_of=quarter.end))
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
     return table.assign(difference=(table["left"] - table["right"]).round(2))
 
 
-def _total(table: Facts, name: str) -> float:
+def _total(table: Table, name: str) -> float:
     """Return the sum of a CNY column, exact to the cent."""
-    total = collected(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
+    total = collect_rows(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
     return int(total or 0) / 100
 
 

@@ -1,0 +1,118 @@
+"""Tables of any engine through Narwhals: in, out, sums; money as whole cents and days as days.
+
+Money is whole cents (Int64) in columns that end in `_cents`, and what is counted is a column of 0
+and 1: sums of integers are the same on every engine and in every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, TypeAlias
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.core.engines import Frame, engine_failures
+from stockcust_analysis.errors import UsageError
+
+Table: TypeAlias = nw.LazyFrame[Any]
+Groups: TypeAlias = str | Sequence[str] | None
+ONE, ZERO = (nw.lit(number, dtype=nw.Int64) for number in (1, 0))
+_WHOLE = "whole_bank"
+
+
+def as_lazy(frame: Frame) -> Table:
+    """Return any engine's table as a Narwhals LazyFrame."""
+    try:
+        table = nw.from_native(frame)
+    except TypeError:
+        raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
+    return table.lazy() if isinstance(table, nw.DataFrame) else table
+
+
+def same_kind(given: Frame, result: Table) -> Frame:
+    """Return a result as the kind of table that was given: lazy stays lazy."""
+    eager = isinstance(nw.from_native(given), nw.DataFrame)
+    return result.collect().to_native() if eager else result.to_native()
+
+
+def collect_rows(frame: Table) -> dict[str, list[Any]]:
+    """Return a small result as lists; Polars and DuckDB need no pyarrow for it."""
+    kind = frame.implementation
+    if kind.is_polars() or kind.is_pandas_like():
+        return frame.collect().to_dict(as_series=False)
+    # Spark's own way to pandas warns of pandas 3, and is slower.
+    with engine_failures():
+        result = frame.collect("pyarrow" if kind.is_spark_like() else "pandas")
+    return result.to_dict(as_series=False)
+
+
+def group_names(by: Groups) -> list[str]:
+    """Return the names to group by as a list; None means the whole bank."""
+    if by is None:
+        return []
+    return [by] if isinstance(by, str) else list(by)
+
+
+def cents(name: str) -> nw.Expr:
+    """Return a CNY column as whole cents; float and DECIMAL come out alike."""
+    return (nw.col(name).cast(nw.Float64) * 100 + 0.5).floor().cast(nw.Int64)
+
+
+def cents_or_zero(name: str) -> nw.Expr:
+    """Return a CNY column as whole cents, 0 where it is empty or NaN."""
+    amount = nw.col(name).cast(nw.Float64).fill_nan(None).fill_null(0)
+    return (amount * 100 + 0.5).floor().cast(nw.Int64)
+
+
+def cents_of(amount: float) -> int:
+    """Return a policy's CNY amount as whole cents."""
+    return int((Decimal(str(amount)) * 100).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def day(frame: Table, name: str) -> nw.Expr:
+    """Return a column of dates ready to compare; pandas keeps plain dates as objects."""
+    kind = frame.collect_schema()[name]
+    if kind == nw.String:
+        raise UsageError(f"column '{name}' holds text, not dates. Read it as dates first.")
+    return nw.col(name).cast(nw.Datetime("us")) if kind == nw.Object else nw.col(name)
+
+
+def after(days: nw.Expr, border: date) -> nw.Expr:
+    """Return whether a day, whatever its hour, is later than `border`; an empty one is not."""
+    next_day = datetime(border.year, border.month, border.day) + timedelta(days=1)
+    return (days >= nw.lit(next_day)).fill_null(False)
+
+
+def flag(condition: nw.Expr) -> nw.Expr:
+    """Return a condition as 0 and 1; a comparison with what is unknown is 0.
+
+    Chosen from two numbers it takes DuckDB two thirds of the time of a truth turned into one.
+    Truths that a join left open are filled first: pandas takes no gaps in a condition.
+    """
+    return nw.when(condition).then(ONE).otherwise(ZERO)
+
+
+def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Table:
+    """Return the Int64 sums of whole-number expressions per group, with the group's labels.
+
+    The expressions become columns first: inside `agg` pandas takes a path a hundred times slower.
+    There they are copied, too: a copy lays columns side by side that were each made alone.
+    """
+    keys = list(by) or [_WHOLE]
+    table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
+    selected = table.select(*keys, **columns)
+    if selected.implementation.is_pandas_like():
+        selected = as_lazy(selected.to_native().copy())
+    totals = selected.group_by(*keys).agg(nw.col(*columns).sum())
+    return totals.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
+
+
+def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
+    """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
+    if not conditions:
+        return {}
+    flags = table.select(**{name: flag(condition) for name, condition in conditions.items()})
+    counts = collect_rows(flags.select(nw.all().sum()))
+    return {name: int(values[0] or 0) for name, values in counts.items()}

@@ -1,0 +1,170 @@
+"""The views of a bank: customers, managed customers and pairs of quarters, computed once.
+
+Only what the questions sum is held, flags as single bytes: a bank of ten million customers must
+fit beside its previous quarter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.frames import ZERO, Table, as_lazy, collect_rows, flag
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.population import population
+from stockcust_analysis.measures.service import (
+    SERVICE_FLAGS,
+    assignments_in_force,
+    profile_complete,
+    with_classes,
+    with_rounds,
+    with_service,
+)
+from stockcust_analysis.measures.structure import restate_branches
+from stockcust_analysis.measures.validation import require_amounts
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy
+
+ISSUED_BRANCH = "issued_branch_id"
+"""The branch a customer belonged to when the quarter was issued, before any later merger."""
+_KEYS = [PERIOD, "customer_id"]
+_LABELS = (*_KEYS, "branch_id", ISSUED_BRANCH, "tier", "status")
+_AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_cents")
+_FLAGS = ("obliged", "families", "tenure")
+_FLAG_PREFIXES = ("in_", "holds_", "uses_")
+_COUNT_PREFIXES = ("opened_9", "opened_6", "unused_")
+# What only managed customers are asked; what is looked at of them beside classes and contacts.
+_SERVED_BY = (
+    "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
+)  # fmt: skip
+_SERVICE = (
+    *_KEYS, "branch_id", "tier", "tenure", "aum_average_quarter_cents", "role", "in_managed",
+    "contactable", *_SERVED_BY, *SERVICE_FLAGS,
+)  # fmt: skip
+_CLASSED_BY = (
+    *_KEYS, "branch_id", "manager_id", "in_managed", "managed_from", "purchases",
+    "last_contact_on", "sales", "profile_complete", "aum_average_quarter_cents",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Views:
+    """The customers of some quarters, and those who are managed with what was done for them."""
+
+    calendar: Calendar
+    customers: Table
+    managed: Table | None
+
+    def release(self, bank: Bank) -> None:
+        """Free what the views hold."""
+        for view in (self.customers, self.managed):
+            if view is not None:
+                bank.release(view.to_native())
+
+
+def has_managers(bank: Bank) -> bool:
+    """Return whether the bank delivers who manages whom, and the contacts made."""
+    return {"assignments", "contacts"} <= set(bank.columns)
+
+
+def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
+    """Return the views of some quarters on the branch structure of one of them, materialised."""
+    customers = as_lazy(bank.table("customers"))
+    customers = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
+    if "branch_successors" in bank.columns:
+        restated = restate_branches(
+            customers.to_native(), bank.table("branch_successors"), as_of=structure.end
+        )
+        customers = as_lazy(restated)
+    contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
+    table = population(
+        customers,
+        as_lazy(bank.table("holdings")),
+        policy=policy,
+        calendar=calendar,
+        contacts=contacts,
+    )
+    if contacts is None or not has_managers(bank):
+        return Views(calendar, _materialize_customers(bank, table, calendar, managed=False), None)
+    assignments = as_lazy(bank.table("assignments"))
+    current = _held(bank, assignments_in_force(assignments, policy.coverage, calendar))
+    table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
+    table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
+    kept = _materialize_customers(bank, table, calendar, managed=True)
+    managed = _managed_view(bank, kept, assignments, contacts, current, policy, calendar)
+    bank.release(current.to_native())
+    return Views(calendar, kept, managed)
+
+
+def _held(bank: Bank, table: Table) -> Table:
+    return as_lazy(bank.materialize(table.to_native()))
+
+
+def _materialize_customers(
+    bank: Bank, table: Table, calendar: Calendar, *, managed: bool
+) -> Table:
+    """Hold the columns that are summed, flags and small numbers in as few bytes as they need.
+
+    A bank's cells are checked, but one of several files may lack a column of amounts.
+    """
+    names = table.collect_schema().names()
+    wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if managed else ()))
+    flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
+    counts = [n for n in names if n.startswith(_COUNT_PREFIXES)]
+    narrow = table.select(
+        *(name for name in wanted if name in names),
+        *(nw.col(name).cast(nw.Int8) for name in flags),
+        *(nw.col(name).cast(nw.Int32) for name in counts),
+    )
+    kept = _held(bank, narrow)
+    _require_customers(kept, calendar)
+    amounts = ("aum_period_end", "aum_average_quarter", *(["aum_average_month"] if managed else []))
+    checked = kept.select(**{name: nw.col(f"{name}_cents") for name in amounts})
+    require_amounts(checked, amounts, "customers")
+    return kept
+
+
+def _require_customers(customers: Table, calendar: Calendar) -> None:
+    """Raise when a quarter has nobody in scope."""
+    present = set(collect_rows(customers.select(PERIOD).unique())[PERIOD])
+    empty = [day for period, day in enumerate(calendar.days) if period not in present]
+    if empty:
+        days = ", ".join(map(str, empty))
+        raise UsageError(f"customers have no rows in scope as of {days}. Check the date.")
+
+
+def _managed_view(
+    bank: Bank,
+    customers: Table,
+    assignments: Table,
+    contacts: Table,
+    current: Table,
+    policy: Policy,
+    calendar: Calendar,
+) -> Table:
+    """Return who is managed and what was done for them.
+
+    Classes need many sorted steps: they carry no more columns than they look at.
+    """
+    rule = policy.coverage
+    managed = customers.filter(nw.col("in_managed") == 1).drop("in_managed")
+    managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
+    wide = with_service(
+        managed, assignments, contacts, managers, rule=rule, calendar=calendar, current=current
+    )
+    names = wide.collect_schema().names()
+    service, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
+    table = _held(bank, wide.select(dict.fromkeys([*service, *ranked])))
+    classes = with_classes(table.select(ranked), rule, calendar)
+    classes = classes.select(*_KEYS, "customer_class", "contact_due", "managers")
+    known = "profile_complete" in names
+    both = table.select(service).join(classes, on=_KEYS, how="left")
+    both = with_rounds(both, contacts, rule, calendar).with_columns(
+        profiled_flag=profile_complete(both), profile_known=ZERO + int(known)
+    )
+    result = _held(bank, both.drop("customer_id"))
+    bank.release(table.to_native())
+    return result

@@ -1,0 +1,255 @@
+"""Concentration (集中度): do a few customers hold most of the assets? Measured, not assumed.
+
+All measures come from one table of steps: equal balances are one step of the Lorenz curve, so no
+tie can change a result. Sums are whole numbers; only shares inside a step are fractions. Everybody
+is counted, so no interval is given; what a single customer can do shows in the same measures
+`without` the largest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from stockcust_analysis.core.frames import ONE, Table, collect_rows, flag, sums
+from stockcust_analysis.measures.registry import Measure, Question
+from stockcust_analysis.policy import Policy
+
+_PERCENTS = (1, 5, 10, 20)
+# Shares are added up as whole numbers of this size, which fills Int64: the order in which an
+# engine adds them cannot show in the result.
+_PARTS = 1e18
+_WHOLE = "whole_bank"
+_MEASURES = (
+    Measure("gini", "gini_cents", "total_cents"),
+    Measure("top_1_share", "top_1_cents", "total_cents"),
+    Measure("top_5_share", "top_5_cents", "total_cents"),
+    Measure("top_10_share", "top_10_cents", "total_cents"),
+    Measure("top_20_share", "top_20_cents", "total_cents"),
+    Measure("share_of_customers_holding_80", "holders_of_80"),
+    Measure("ten_largest_share", "ten_largest_cents", "total_cents"),
+    Measure("herfindahl", "herfindahl_cents", "total_cents"),
+)
+SENSITIVITY = ("gini", "top_20_share")
+"""What is also shown without the 1 and the 10 largest customers."""
+WITHOUT = (0, 1, 10)
+
+
+def measures_without(number: int) -> tuple[Measure, ...]:
+    """Return the measures of concentration without so many of the largest customers."""
+    if not number:
+        return _MEASURES
+    return tuple(
+        Measure(f"{measure.name}_without_{number}", measure.numerator, measure.denominator)
+        for measure in _MEASURES
+        if measure.name in SENSITIVITY
+    )
+
+
+def _question(number: int) -> Question:
+    measures = measures_without(number)
+    return Question(f"concentration_{number}", lambda *_: {}, lambda _: measures, ("funded",))
+
+
+CONCENTRATION = tuple(_question(number) for number in WITHOUT)
+"""Asked of the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
+
+
+def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Table:
+    """Return one row per group and amount, with running totals from the smallest amount up.
+
+    This sorts all customers, which is the dear part. Who is outside the base counts in no step;
+    that of no amount is there for every such group.
+    """
+    keys = [*by] or [_WHOLE]
+    table = view if by else view.with_columns(ONE.alias(_WHOLE))
+    inside = nw.col(f"in_{base}")
+    held = nw.when(inside > 0).then(nw.col(value)).otherwise(0)
+    steps = sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
+    steps = steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))
+    # Floats add whole numbers exactly up to 2**53, 90 trillion CNY in cents; in the windows of
+    # many groups DuckDB takes half the time for them.
+    through = {
+        name: nw.col(of).cast(nw.Float64).cum_sum().over(*keys, order_by="amount").cast(nw.Int64)
+        for name, of in (("customers_through", "held_by"), ("cents_through", "step_cents"))
+    }
+    return steps.with_columns(**through)
+
+
+def concentration_totals(
+    steps: Table, *, by: Sequence[str], without: Sequence[int] = WITHOUT
+) -> pd.DataFrame:
+    """Return the sums behind the measures per group; names end in `|k` without k customers."""
+    keys = [*by] or [_WHOLE]
+    columns = {
+        f"{name}|{k}": column for k in without for name, column in _step_columns(k).items()
+    }
+    totals = collect_rows(sums(_with_totals(steps, keys, without), keys, columns))
+    table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
+    for k in without:
+        table = table.assign(**_finish(table, k))
+    return table if by else table.drop(columns=_WHOLE)
+
+
+def totals_without(totals: pd.DataFrame, number: int, by: Sequence[str]) -> pd.DataFrame:
+    """Return the sums that leave out so many customers, under plain names."""
+    ending = f"|{number}"
+    names = {name: name.removesuffix(ending) for name in totals if name.endswith(ending)}
+    return totals[[*by, *names]].rename(columns=names)
+
+
+def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
+    """Return the Lorenz curve of each group at 0, 1, …, 100 % of customers, smallest first.
+
+    Only the steps in which a whole percent lies are collected: at most 101 per group.
+    """
+    keys = [*by] or [_WHOLE]
+    table = _with_totals(steps, keys, (0,))
+    customers, through = _left("customers", 0), _left("customers_through", 0)
+    divisor = nw.max_horizontal(customers, ONE)
+    before = (through - nw.col("held_by")) * 100 // divisor
+    # A group whose base is empty has no percent, but keeps its rows.
+    rows = table.filter(((through * 100) // divisor > before) | (customers == 0)).select(
+        *keys,
+        customers=customers,
+        total_cents=_left("total_cents", 0),
+        customers_through=through,
+        cents_through=_left("cents_through", 0),
+        amount_cents=nw.col("amount"),
+    )
+    points = pd.DataFrame(collect_rows(rows)).sort_values([*keys, "customers_through"])
+    curves = [
+        pd.DataFrame({"customer_share": np.arange(101) / 100, "value_share": _curve(group)}).assign(
+            **dict(zip(keys, label, strict=True))
+        )
+        for label, group in points.groupby(keys, sort=True)
+    ]
+    return pd.concat(curves, ignore_index=True)[[*by, "customer_share", "value_share"]]
+
+
+def _curve(steps: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the share of assets at each percent, on the straight line within its step."""
+    customers, total = int(steps["customers"].iloc[0]), int(steps["total_cents"].iloc[0])
+    if total <= 0:
+        return np.full(101, np.nan)
+    through = steps["customers_through"].to_numpy()
+    percents = np.arange(1, 101)
+    at = np.searchsorted(through * 100, customers * percents)
+    beyond = through[at] - customers * percents / 100
+    cents = steps["cents_through"].to_numpy()[at]
+    shares = (cents - beyond * steps["amount_cents"].to_numpy()[at]) / total
+    return np.concatenate([[0.0], shares])
+
+
+def _left(name: str, without: int) -> nw.Expr:
+    """Return a column of the steps without so many of the largest customers."""
+    return nw.col(f"{name}|{without}")
+
+
+def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> Table:
+    """Return the steps with the totals of their groups, less so many of the largest customers.
+
+    Running totals begin at the smallest customer: leaving out the largest only cuts them off.
+    """
+    keys = list(keys)
+    size = nw.col("held_by").sum().over(*keys)
+    larger = size - nw.col("customers_through")
+    table = steps.with_columns(larger=larger)
+    held = nw.col("held_by")
+    table = table.with_columns(
+        **{
+            f"held_by|{k}": held - nw.min_horizontal((k - nw.col("larger")).clip(0), held)
+            if k
+            else held
+            for k in without
+        }
+    )
+    table = table.with_columns(
+        (nw.col("amount") * _left("held_by", k)).alias(f"step_cents|{k}") for k in without
+    )
+    parts = (("customers", "held_by"), ("total_cents", "step_cents"))
+    totals = {f"{name}|{k}": nw.col(f"{part}|{k}") for k in without for name, part in parts}
+    table = table.join(sums(table, keys, totals), on=keys, how="left")
+    through = (("customers_through", "customers"), ("cents_through", "total_cents"))
+    table = table.with_columns(
+        nw.min_horizontal(name, f"{most}|{k}").alias(f"{name}|{k}")
+        for k in without
+        for name, most in through
+    )
+    return table.with_columns(
+        (_left("customers", k) - _left("customers_through", k)).alias(f"above|{k}")
+        for k in without
+    )
+
+
+def _step_columns(k: int) -> dict[str, nw.Expr]:
+    """Return what is summed of the steps without so many of the largest customers."""
+    share = _share_of(_left("step_cents", k), k)
+    return {
+        "customers": _left("held_by", k),
+        "total_cents": _left("step_cents", k),
+        "gini_parts": _parts(_gini_weight(k) * share),
+        "herfindahl_parts": _parts(_share_of(nw.col("amount"), k) * share),
+        "ten_largest_cents": _largest(nw.lit(10, dtype=nw.Int64), 1, k),
+        **{
+            f"top_{percent}_percents": _largest(_left("customers", k) * percent, 100, k)
+            for percent in _PERCENTS
+        },
+        **_smallest_with_20(k),
+    }
+
+
+def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
+    """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
+    own = {name.removesuffix(f"|{k}"): table[name] for name in table if name.endswith(f"|{k}")}
+    total = own["total_cents"].astype(float)
+    part = own["part_wanted"] / own["part_held"].clip(lower=1)
+    finished = {
+        "gini_cents": own["gini_parts"] / _PARTS * total,
+        "herfindahl_cents": own["herfindahl_parts"] / _PARTS * total,
+        "holders_of_80": (own["customers"] - own["smallest"] - part).where(total > 0),
+        **{f"top_{p}_cents": own[f"top_{p}_percents"] / 100 for p in _PERCENTS},
+    }
+    return {f"{name}|{k}": column for name, column in finished.items()}
+
+
+def _gini_weight(k: int) -> nw.Expr:
+    """Return (2i − n − 1)/n averaged over the ranks i of the step's customers."""
+    customers = _left("customers", k)
+    ranks = 2 * _left("customers_through", k) - _left("held_by", k) - customers
+    return ranks.cast(nw.Float64) / nw.max_horizontal(customers, ONE).cast(nw.Float64)
+
+
+def _share_of(amount: nw.Expr, k: int) -> nw.Expr:
+    """Return cents as a share of the group's total, 0 where that is 0."""
+    total = nw.max_horizontal(_left("total_cents", k), ONE).cast(nw.Float64)
+    return amount.cast(nw.Float64) / total
+
+
+def _parts(share: nw.Expr) -> nw.Expr:
+    """Return a share as a whole number of parts."""
+    return (share * _PARTS + 0.5).floor().cast(nw.Int64)
+
+
+def _largest(number: nw.Expr, per: int, k: int) -> nw.Expr:
+    """Return `per` times the cents of the `number / per` largest customers: whole numbers."""
+    inside = number - _left("above", k) * per
+    return nw.min_horizontal(inside.clip(0), _left("held_by", k) * per) * nw.col("amount")
+
+
+def _smallest_with_20(k: int) -> dict[str, nw.Expr]:
+    """Return the smallest customers that hold 20 %: those inside, and the part of the next one.
+
+    The others hold 80 %. The step that crosses the border gives `part_wanted / part_held`.
+    """
+    total, through = _left("total_cents", k), _left("cents_through", k) * 5
+    before = through - _left("step_cents", k) * 5
+    crosses = flag((before <= total) & (through > total))
+    return {
+        "smallest": flag(through <= total) * _left("held_by", k),
+        "part_wanted": crosses * (total - before),
+        "part_held": crosses * nw.col("amount") * 5,
+    }

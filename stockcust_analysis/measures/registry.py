@@ -1,0 +1,145 @@
+"""The registry: a measure is one object, and one group-by answers all questions about a view.
+
+A *view* is a table of whole numbers and labels whose rows are counted: customers, managed
+customers, pairs of two dates, steps of the Lorenz curve. A *question* says which columns of a view
+are summed for a policy and a base, and which *measures* stand over those sums. The evaluation and
+the public functions ask the same questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from stockcust_analysis.core.frames import Table, collect_rows, sums
+from stockcust_analysis.policy import Policy
+
+Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
+Measures = Callable[[Policy], Sequence["Measure"]]
+MEASURE_FRAME = (
+    "measure", "dimension", "member", "base", "n", "numerator", "denominator", "value",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure (指标): which sum of a group is divided by which.
+
+    Sums whose names end in `_cents` are shown in CNY. Without a denominator the measure is a plain
+    total. Every question also sums `customers`, which becomes `n`. `dimension` and `member` tell
+    the members of one measure apart, such as tiers.
+    """
+
+    name: str
+    numerator: str
+    denominator: str | None = "customers"
+    dimension: str = ""
+    member: str = ""
+
+    @property
+    def is_money(self) -> bool:
+        """Whether the numerator is money."""
+        return self.numerator.endswith("_cents")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is summed of a view, among which bases, and the measures that stand over the sums.
+
+    `needs` names columns without which the question cannot be asked; by `strata` rates are
+    standardised, as far as the view has them.
+    """
+
+    name: str
+    columns: Columns
+    measures: Measures
+    bases: tuple[str, ...] = ("funded",)
+    needs: tuple[str, ...] = ()
+    strata: tuple[str, ...] = ("tier", "tenure")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A question put about one base, with the column names its sums have in the group-by."""
+
+    key: str
+    question: Question
+    base: str
+
+    def columns(self, policy: Policy) -> dict[str, nw.Expr]:
+        """Return the summed expressions under the names of this spec."""
+        wanted = self.question.columns(policy, self.base)
+        return {f"{self.key}|{name}": expression for name, expression in wanted.items()}
+
+    def own(self, totals: pd.DataFrame) -> pd.DataFrame:
+        """Return the sums of this spec under plain names."""
+        names = {c: c.removeprefix(f"{self.key}|") for c in totals if c.startswith(f"{self.key}|")}
+        return totals[[*names]].rename(columns=names)
+
+
+def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
+    """Return the questions that a view's columns can answer, each once per base."""
+    present = set(view.collect_schema().names())
+    return [
+        Spec(f"{question.name}.{base}", question, base)
+        for question in questions
+        if present.issuperset(question.needs)
+        for base in question.bases
+    ]
+
+
+def sum_view(
+    view: Table, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
+) -> pd.DataFrame:
+    """Return the sums of all specs per group, in one look at the view, groups sorted."""
+    columns = {name: one for spec in specs for name, one in spec.columns(policy).items()}
+    totals = pd.DataFrame(collect_rows(sums(view, by, columns)))
+    return totals.sort_values([*by], ignore_index=True) if by else totals
+
+
+def measure_rows(
+    totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
+) -> pd.DataFrame:
+    """Return the measure frame of all specs: `[*by]` and `MEASURE_FRAME`, one row per measure."""
+    tables = [
+        _measure_table(totals[[*by]], spec.own(totals), spec.question.measures(policy), spec.base)
+        for spec in specs
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _measure_table(
+    labels: pd.DataFrame, own: pd.DataFrame, measures: Sequence[Measure], base: str
+) -> pd.DataFrame:
+    """Return the rows of some measures: for each group all measures, in their order."""
+    groups, number = len(labels), len(measures)
+    numerator = np.column_stack([_amount(own, measure.numerator) for measure in measures])
+    denominator = np.column_stack(
+        [
+            np.ones(groups) if measure.denominator is None else _amount(own, measure.denominator)
+            for measure in measures
+        ]
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = np.where(denominator != 0, numerator / denominator, np.nan)
+    table = labels.loc[labels.index.repeat(number)].reset_index(drop=True)
+    for name in ("name", "dimension", "member"):
+        labelled = [getattr(measure, name) for measure in measures] * groups
+        table["measure" if name == "name" else name] = labelled
+    return table.assign(
+        base=base,
+        n=np.repeat(own["customers"].to_numpy(dtype="int64"), number),
+        numerator=numerator.ravel(),
+        denominator=denominator.ravel(),
+        value=value.ravel(),
+    )
+
+
+def _amount(own: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return a sum as it is shown: cents as CNY."""
+    amounts = own[name].to_numpy(dtype=float)
+    return amounts / 100 if name.endswith("_cents") else amounts
