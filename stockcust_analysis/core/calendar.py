@@ -46,9 +46,9 @@ class Calendar:
         as_of = day(table, "as_of")
         days = [on if plain else datetime(on.year, on.month, on.day) for on in self.days]
         kept = table.filter(as_of.is_in(days))
-        return kept.with_columns(self.choose(list(range(len(days))), as_of, days).alias(PERIOD)).drop(
-            "as_of"
-        )
+        return kept.with_columns(
+            self.choose(list(range(len(days))), as_of, days).alias(PERIOD)
+        ).drop("as_of")
 
     def on_every_day(self, table: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         """Return the rows of a table that has no as-of date once for every date measured."""

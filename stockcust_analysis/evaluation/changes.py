@@ -81,9 +81,7 @@ class Changes:
 
     def bridge(self) -> pd.DataFrame:
         """Return the growth bridge of every branch and of the bank, on both structures."""
-        table = self._on_both_structures(
-            lambda view, by: bridge_rows(with_components(view), by=by)
-        )
+        table = self._on_both_structures(lambda view, by: bridge_rows(with_components(view), by=by))
         return table[list(BRIDGE_COLUMNS)]
 
     def _view(self, place: str | None) -> Table:
@@ -113,7 +111,9 @@ def changes_between(
     bank: Bank, opening: Table, closing: Table, policy: Policy, quarter: Quarter
 ) -> Changes:
     """Pair the customers of two quarters (`comparable_columns`), once for every question."""
-    moved = opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id").head(1)
+    moved = (
+        opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id").head(1)
+    )
     merged = bool(collect_rows(moved)["customer_id"])
     pairs = pair_dates(opening, closing, _LABELS).drop("customer_id")
     pairs = as_lazy(bank.materialize(pairs.to_native()))

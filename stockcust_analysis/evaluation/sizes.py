@@ -62,7 +62,10 @@ def bridge_sizes(components: Table) -> pd.DataFrame:
     steps = [name for name in COMPONENTS if name not in ("opening", "closing")]
     amounts = [f"{name}_cents" for name in steps]
     labels: list[tuple[str, dict[str, str]]] = [
-        (f"{step}_cents", {"measure": "bridge", "base": "all", "dimension": "bridge", "member": step})
+        (
+            f"{step}_cents",
+            {"measure": "bridge", "base": "all", "dimension": "bridge", "member": step},
+        )
         for step in steps
     ]
     view = components.with_columns(nw.lit(0, dtype=nw.Int64).alias(PERIOD))

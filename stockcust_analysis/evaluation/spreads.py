@@ -91,7 +91,9 @@ def spread_table(
     rows = view.select(*_KEYS, *labels, **{name: columns[name] for name in used})
     spread = [term for term in terms if term.needs_spread]
     spread = _with_caps(rows, spread, calendar, policy.comparison.winsorised_at)
-    totals = _with_bank(_sorted(sums(rows, _KEYS, _spread_columns(spread, calendar) | {"rows": ONE})))
+    totals = _with_bank(
+        _sorted(sums(rows, _KEYS, _spread_columns(spread, calendar) | {"rows": ONE}))
+    )
     stratified = {
         names: _stratified(rows, terms, names, strata)
         for names in {strata[term.spec.key] for term in terms}
@@ -145,9 +147,7 @@ def _stratified(
     return table.sort_values([*_KEYS, *names], ignore_index=True)
 
 
-def _with_caps(
-    rows: Table, terms: Sequence[Term], calendar: Calendar, share: float
-) -> list[Term]:
+def _with_caps(rows: Table, terms: Sequence[Term], calendar: Calendar, share: float) -> list[Term]:
     """Return the terms with their caps: the percentile `share` of the customers of either column.
 
     The percentile is an amount that exists, without interpolation: ⌈share · m⌉ of m customers in

@@ -103,9 +103,7 @@ def _held(bank: Bank, table: Table) -> Table:
     return as_lazy(bank.materialize(table.to_native()))
 
 
-def _materialize_customers(
-    bank: Bank, table: Table, calendar: Calendar, *, managed: bool
-) -> Table:
+def _materialize_customers(bank: Bank, table: Table, calendar: Calendar, *, managed: bool) -> Table:
     """Hold the columns that are summed, flags and small numbers in as few bytes as they need.
 
     A bank's cells are checked, but one of several files may lack a column of amounts.

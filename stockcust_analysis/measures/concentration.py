@@ -84,9 +84,7 @@ def concentration_totals(
 ) -> pd.DataFrame:
     """Return the sums behind the measures per group; names end in `|k` without k customers."""
     keys = [*by] or [_WHOLE]
-    columns = {
-        f"{name}|{k}": column for k in without for name, column in _step_columns(k).items()
-    }
+    columns = {f"{name}|{k}": column for k in without for name, column in _step_columns(k).items()}
     totals = collect_rows(sums(_with_totals(steps, keys, without), keys, columns))
     table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
     for k in without:
@@ -180,8 +178,7 @@ def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> T
         for name, most in through
     )
     return table.with_columns(
-        (_left("customers", k) - _left("customers_through", k)).alias(f"above|{k}")
-        for k in without
+        (_left("customers", k) - _left("customers_through", k)).alias(f"above|{k}") for k in without
     )
 
 

@@ -73,10 +73,14 @@ def _distribution(_: Policy) -> list[Measure]:
     last = f"{_MOST_COUNTED}+"
     return [
         *(
-            Measure("product_count_share", f"exactly_{count}", "customers", "families_held", f"{count}")
+            Measure(
+                "product_count_share", f"exactly_{count}", "customers", "families_held", f"{count}"
+            )
             for count in range(_MOST_COUNTED)
         ),
-        Measure("product_count_share", f"at_least_{_MOST_COUNTED}", "customers", "families_held", last),
+        Measure(
+            "product_count_share", f"at_least_{_MOST_COUNTED}", "customers", "families_held", last
+        ),
     ]
 
 
@@ -142,7 +146,11 @@ def _opening_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
 
 _UNUSED = [Measure(f"unused_openings_{a}", f"unused_{a}", f"opened_{a}") for a in OPENING_AGES]
 UNUSED_OPENINGS = Question(
-    "unused_openings", _opening_columns, lambda _: _UNUSED, bases=("all",), needs=("opened_90_days",)
+    "unused_openings",
+    _opening_columns,
+    lambda _: _UNUSED,
+    bases=("all",),
+    needs=("opened_90_days",),
 )
 
 
@@ -193,7 +201,9 @@ def _rates_and_lifts(table: pd.DataFrame) -> dict[str, object]:
     counts = table[["n", "holders_a", "holders_b", "both"]].to_numpy().tolist()
     rates = [proportion_interval(both, a) for _, a, _, both in counts]
     lifts = [lift_interval(n, holders_a=a, holders_b=b, both=both) for n, a, b, both in counts]
-    n, a, b, both = (table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both"))
+    n, a, b, both = (
+        table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both")
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "conditional_rate": np.where(a > 0, both / a, np.nan),

@@ -127,9 +127,7 @@ def status_name(
     return nw.when(nw.col("customer_type").is_in(rule.scope)).then(status)
 
 
-def _has_acted(
-    customers: Table, rule: DormancyRule, calendar: Calendar, prefix: str
-) -> nw.Expr:
+def _has_acted(customers: Table, rule: DormancyRule, calendar: Calendar, prefix: str) -> nw.Expr:
     """Return whether something restarted the customer's clock inside the idle period."""
     dated = {"transaction": "last_active_on", "opening": "relationship_since"}
     flagged = {"maturity": f"{prefix}matured_lately", "contact": f"{prefix}contacted_lately"}

@@ -154,4 +154,3 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     outcomes = policy.coverage.effective_outcomes
     answered = was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
     return join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})
-

@@ -92,9 +92,7 @@ def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     ]
 
 
-def sum_view(
-    view: Table, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
-) -> pd.DataFrame:
+def sum_view(view: Table, specs: Sequence[Spec], policy: Policy, by: Sequence[str]) -> pd.DataFrame:
     """Return the sums of all specs per group, in one look at the view, groups sorted."""
     columns = {name: one for spec in specs for name, one in spec.columns(policy).items()}
     totals = pd.DataFrame(collect_rows(sums(view, by, columns)))

@@ -70,7 +70,9 @@ def with_service(
     table = table.join(contacted, on=_KEYS, how="left").with_columns(
         nw.col(name).fill_null(0).cast(nw.Int64) for name in _COUNTS
     )
-    return _with_service_flags(table.with_columns(contactable=contactable(table, rule)), rule, calendar)
+    return _with_service_flags(
+        table.with_columns(contactable=contactable(table, rule)), rule, calendar
+    )
 
 
 def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
@@ -266,9 +268,7 @@ def _contact_due(rule: CoverageRule, calendar: Calendar) -> nw.Expr:
     return flag(due)
 
 
-def with_rounds(
-    customers: Table, contacts: Table, rule: CoverageRule, calendar: Calendar
-) -> Table:
+def with_rounds(customers: Table, contacts: Table, rule: CoverageRule, calendar: Calendar) -> Table:
     """Return the customers with `round_<number>_<step>`: contacts of the contact period.
 
     Rounds beyond `rule.set_aside_after` count with it. Without a column `round` a customer's
@@ -303,4 +303,3 @@ def _is_of_round(number: int, rule: CoverageRule) -> nw.Expr:
     if number == rule.set_aside_after:
         return flag(nw.col("round") >= number)
     return flag(nw.col("round") == number)
-

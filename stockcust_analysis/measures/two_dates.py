@@ -350,7 +350,9 @@ def with_components(view: Table, value: str = PERIOD_END) -> Table:
 def bridge_rows(components: Table, *, by: Sequence[str]) -> pd.DataFrame:
     """Return the growth bridge per group: ten components with customers and amount in CNY."""
     names = [f"{name}{unit}" for unit in ("", "_cents") for name in COMPONENTS]
-    totals = pd.DataFrame(collect_rows(sums(components, by, {name: nw.col(name) for name in names})))
+    totals = pd.DataFrame(
+        collect_rows(sums(components, by, {name: nw.col(name) for name in names}))
+    )
     totals = totals.sort_values([*by], ignore_index=True) if by else totals
     repeated = totals.loc[totals.index.repeat(len(COMPONENTS)), [*by]].reset_index(drop=True)
     return repeated.assign(
@@ -394,5 +396,3 @@ def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFr
         },
         index=closing.index,
     )
-
-
