@@ -98,15 +98,17 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
     """Return the Int64 sums of whole-number expressions per group, with the group's labels.
 
     The expressions become columns first: inside `agg` pandas takes a path a hundred times slower.
-    There they are copied, too: a copy lays columns side by side that were each made alone.
+    There they are copied, too: a copy lays columns side by side that were each made alone. DuckDB
+    adds whole numbers up to HUGEINT, which would arrive as floats.
     """
     keys = list(by) or [_WHOLE]
-    table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
-    selected = table.select(*keys, **columns)
+    selected = frame.select(*([] if by else [ONE.alias(_WHOLE)]), *by, **columns)
     if selected.implementation.is_pandas_like():
-        selected = as_lazy(selected.to_native().copy())
-    totals = selected.group_by(*keys).agg(nw.col(*columns).sum())
-    return totals.select(*by, *(nw.col(name).cast(nw.Int64) for name in columns))
+        copy = as_lazy(selected.to_native().copy())
+        totals = copy.group_by(*keys).agg(nw.col(*columns).sum())
+    else:
+        totals = selected.group_by(*keys).agg(nw.col(*columns).sum().cast(nw.Int64))
+    return totals if by else totals.drop(_WHOLE)
 
 
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:

@@ -181,7 +181,7 @@ def _order_statistic(
     within = rows.filter(_of_either(term) & (nw.col(PERIOD) == period))
     largest = within.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
     found = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
-    return int(found["low"][0] or found["high"][0] or 0)
+    return next((int(value) for name in ("low", "high") if (value := found[name][0]) == value and value), 0)
 
 
 def _of_either(term: Term) -> nw.Expr:

@@ -169,8 +169,11 @@ def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> T
         (nw.col("amount") * _left("held_by", k)).alias(f"step_cents|{k}") for k in without
     )
     parts = (("customers", "held_by"), ("total_cents", "step_cents"))
-    totals = {f"{name}|{k}": nw.col(f"{part}|{k}") for k in without for name, part in parts}
-    table = table.join(sums(table, keys, totals), on=keys, how="left")
+    table = table.with_columns(
+        nw.col(f"{part}|{k}").sum().over(*keys).cast(nw.Int64).alias(f"{name}|{k}")
+        for k in without
+        for name, part in parts
+    )
     through = (("customers_through", "customers"), ("cents_through", "total_cents"))
     table = table.with_columns(
         nw.min_horizontal(name, f"{most}|{k}").alias(f"{name}|{k}")

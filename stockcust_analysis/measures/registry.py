@@ -103,41 +103,34 @@ def measure_rows(
     totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
 ) -> pd.DataFrame:
     """Return the measure frame of all specs: `[*by]` and `MEASURE_FRAME`, one row per measure."""
-    tables = [
-        _measure_table(totals[[*by]], spec.own(totals), spec.question.measures(policy), spec.base)
-        for spec in specs
-    ]
-    return pd.concat(tables, ignore_index=True)
+    measures = [(spec, measure) for spec in specs for measure in spec.question.measures(policy)]
+    groups = len(totals)
 
+    def of(spec: Spec, name: str | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        if name is None:
+            return np.ones(groups)
+        amounts = totals[f"{spec.key}|{name}"].to_numpy(dtype=float)
+        return amounts / 100 if name.endswith("_cents") else amounts
 
-def _measure_table(
-    labels: pd.DataFrame, own: pd.DataFrame, measures: Sequence[Measure], base: str
-) -> pd.DataFrame:
-    """Return the rows of some measures: for each group all measures, in their order."""
-    groups, number = len(labels), len(measures)
-    numerator = np.column_stack([_amount(own, measure.numerator) for measure in measures])
-    denominator = np.column_stack(
-        [
-            np.ones(groups) if measure.denominator is None else _amount(own, measure.denominator)
-            for measure in measures
-        ]
-    )
+    numerator = np.concatenate([of(spec, measure.numerator) for spec, measure in measures])
+    denominator = np.concatenate([of(spec, measure.denominator) for spec, measure in measures])
+    number = np.concatenate([of(spec, "customers") for spec, _ in measures])
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(denominator != 0, numerator / denominator, np.nan)
-    table = labels.loc[labels.index.repeat(number)].reset_index(drop=True)
-    for name in ("name", "dimension", "member"):
-        labelled = [getattr(measure, name) for measure in measures] * groups
-        table["measure" if name == "name" else name] = labelled
-    return table.assign(
-        base=base,
-        n=np.repeat(own["customers"].to_numpy(dtype="int64"), number),
-        numerator=numerator.ravel(),
-        denominator=denominator.ravel(),
-        value=value.ravel(),
+    labels = {name: np.tile(totals[name].to_numpy(), len(measures)) for name in by}
+    for name, texts in (
+        ("measure", [measure.name for _, measure in measures]),
+        ("dimension", [measure.dimension for _, measure in measures]),
+        ("member", [measure.member for _, measure in measures]),
+        ("base", [spec.base for spec, _ in measures]),
+    ):
+        labels[name] = np.repeat(np.array(texts, dtype=object), groups)
+    return pd.DataFrame(
+        {
+            **labels,
+            "n": number.astype("int64"),
+            "numerator": numerator,
+            "denominator": denominator,
+            "value": value,
+        }
     )
-
-
-def _amount(own: pd.DataFrame, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Return a sum as it is shown: cents as CNY."""
-    amounts = own[name].to_numpy(dtype=float)
-    return amounts / 100 if name.endswith("_cents") else amounts
