@@ -69,10 +69,7 @@ def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
         "name": policy.name,
         "version": policy.version,
         "digest": policy.digest,
-        "tiers": [
-            {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
-            for tier in policy.tiers.tiers
-        ],
+        **policy.members,
         "funded": policy.bases.funded,
         "effective": policy.bases.effective,
         "dormancy": {

@@ -76,8 +76,10 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
 
 def migration_sheet(page: HeadquartersPage) -> Sheet:
     """Return the bank's migration, a row per pair of tiers."""
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    words = {**tiers, **{state: page.word(state, "state") for state in names("state")}}
+    words = {
+        **page.members("tier"),
+        **{state: page.word(state, "state") for state in names("state")},
+    }
     rows = [
         [words[row["from"]], words[row["to"]], gap(row["customers"], gone=row["withheld"]),
          *(scaled(gap(row[name], gone=row["withheld"]), "money")
@@ -136,15 +138,13 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
     """Return the long sheet of the quarter's figures, for pivots; money in CNY."""
     table = page.review.circulated.measures
     table = table[table["quarter"] == page.quarter].reset_index(drop=True)
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    members = {**{name: page.word(name, "family") for name in names("family")}, **tiers}
     told = pd.DataFrame({
         "quarter": table["quarter"], "branch_id": table["branch_id"],
         "name": table["branch_id"].map(page.names).fillna(page.word("bank", "word")),
         "measure": table["measure"],
         "words": table["measure"].map({each: page.measure(each) for each in
                                        table["measure"].unique()}),
-        "dimension": table["dimension"], "member": table["member"].replace(members),
+        "dimension": table["dimension"], "member": table["member"].replace(_members(page)),
         "base": table["base"].map({each: page.word(each, "base") for each in names("base")}),
     }).astype(object)  # fmt: skip
     for name in ("n", "numerator", "denominator", "value"):
@@ -165,6 +165,12 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
     ]  # fmt: skip
     return sheet(page, "measures", columns, told.to_numpy().tolist(), kinds=kinds, frozen=5,
                   note=page.word("measures_note", "sheet"))  # fmt: skip
+
+
+def _members(page: HeadquartersPage) -> dict[str, str]:
+    """Return what the policy calls whatever it names."""
+    dimensions = ("customer_class", "channel", "family", "tier")
+    return {name: word for each in dimensions for name, word in page.members(each).items()}
 
 
 def quality_sheet(page: HeadquartersPage) -> Sheet:
@@ -209,11 +215,12 @@ def pages_sheet(page: HeadquartersPage) -> Sheet:
 
 def restatements_sheet(page: HeadquartersPage) -> Sheet:
     """Return the figures of the last issued quarter that read otherwise today."""
-    rows, kinds = [], []
+    rows, kinds, members = [], [], _members(page)
     for row in rows_of(page.review.restatements):
         kind = measure_words(row.measure).kind
+        member = members.get(row.member, row.member)
         rows.append([row.quarter, *branch_cells(page, row.branch_id)[:2], page.measure(row.measure),
-                     row.member, page.word(row.base, "base"), unit_of(page, kind),
+                     member, page.word(row.base, "base"), unit_of(page, kind),
                      scaled(row.issued, kind), scaled(row.restated, kind)])  # fmt: skip
         kinds.append(KINDS[kind])
     columns = [*heads(page, "quarter"), *branch_columns(page)[:2], *heads(page, "measure"),

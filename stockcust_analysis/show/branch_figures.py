@@ -17,7 +17,6 @@ from stockcust_analysis.show.charts_canvas import (
 )
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
-from stockcust_analysis.show.labels import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FEWEST_QUARTERS = 2
+_DEPOSITS = {"demand_deposit", "time_deposit"}
+"""Products that nearly every customer has: beside them the other families would lie flat."""
 _SECTIONS: dict[str, Section] = {
     **dict.fromkeys(("dormancy_bars", "dormancy_flow"), "dormancy"),
     **dict.fromkeys(("product_count", "penetration_dots", "co_holding"), "cross_sell"),
@@ -45,7 +46,16 @@ def aum_figure(page: BranchPage) -> Drawing | None:
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
     rows = _now(page)
-    return _drawn(page, charts.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
+    return _drawn(
+        page,
+        charts.tier_pyramid,
+        rows,
+        "tier_pyramid",
+        4.8,
+        HALF_WIDTH,
+        if_small=True,
+        words="tier",
+    )
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
@@ -66,14 +76,22 @@ def product_count_figure(page: BranchPage) -> Drawing | None:
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    return _drawn(page, charts.penetration_dots, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
+    return _drawn(
+        page,
+        charts.penetration_dots,
+        _now(page),
+        "penetration_dots",
+        5.8,
+        HALF_WIDTH,
+        words="family",
+    )
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
     table = page.evaluation.co_holding
     rows = table[table["branch_id"] == page.branch_id]
-    return _drawn(page, charts.co_holding_heatmap, rows, "co_holding", 5.6)
+    return _drawn(page, charts.co_holding_heatmap, rows, "co_holding", 5.6, words="family")
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
@@ -85,22 +103,24 @@ def bridge_figure(page: BranchPage) -> Drawing | None:
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
     rows = _today(page, page.evaluation.migration)
-    if rows.empty or not rows.loc[rows["from"].isin(names("tier")), "customers"].any():
+    if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
         return None
-    return _drawn(page, charts.migration_heatmap, rows, "migration_heatmap", 5.4, HALF_WIDTH)
+    return _drawn(
+        page, charts.migration_heatmap, rows, "migration_heatmap", 5.4, HALF_WIDTH, words="tier"
+    )
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
     rows = _today(page, page.evaluation.migration)
-    return _drawn(page, charts.migration_flow, rows, "migration_flow", 8.0)
+    return _drawn(page, charts.migration_flow, rows, "migration_flow", 8.0, words="tier")
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter told."""
     own = _own(page)
     rows = own[own["measure"] == "tier_aum_share"]
-    return _drawn(page, charts.slope_chart, rows, "tier_slope", 6.5, if_small=True)
+    return _drawn(page, charts.slope_chart, rows, "tier_slope", 6.5, if_small=True, words="tier")
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
@@ -113,29 +133,34 @@ def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
     rows = _charted(page)
-    rows = rows[(rows["measure"] == "penetration") & (rows["member"] != "deposit")]
-    return _drawn(page, charts.small_multiples, rows, "penetration_panels")
+    deposits = [family["name"] for family in page.evaluation.policy_facts["families"]
+                if _DEPOSITS & set(family["products"])]  # fmt: skip
+    rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
+    return _drawn(page, charts.small_multiples, rows, "penetration_panels", words="family")
 
 
 def _drawn(
     page: BranchPage, chart: Callable[..., Axes], rows: pd.DataFrame, caption: str,
     height: float | None = None, width: float = FULL_WIDTH, *, if_small: bool = False,
+    words: str = "",
 ) -> Drawing | None:  # fmt: skip
     """Return a chart with its caption and the words in its place; None for a chart of nothing.
 
+    `words` is the dimension whose members the chart calls as the policy does.
     Shares of a branch too small for them are not drawn. Without a height the chart has its own.
     """
     if page.is_small and not if_small:
         return None
     ax = None if height is None else sized_axes(height, width)
-    drawn = chart(rows, language=page.language, ax=ax)
+    named = {"words": page.members(words)} if words else {}
+    drawn = chart(rows, language=page.language, ax=ax, **named)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
-    words = page.word(caption, "caption")
+    title = page.word(caption, "caption")
     opening = section_sentence(page, _SECTIONS.get(caption, "customers"))
     told = opening.sentences[0].text if opening else page.word("see_table")
-    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")
+    return figure(drawn, caption=title, alt=f"{title}{page.word('colon')}{told}")
 
 
 def _today(page: BranchPage, table: pd.DataFrame) -> pd.DataFrame:

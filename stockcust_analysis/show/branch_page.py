@@ -22,7 +22,7 @@ from stockcust_analysis.show.comparisons import comparisons, values_by_quarter
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.labels import label, measure_words, policy_words
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
@@ -88,6 +88,7 @@ class BranchPage:
                 quarter=self.quarter,
                 language=self.language,
                 targets=self.evaluation.targets,
+                families=self.members("family"),
             )
             self._openings[section] = Sentences([told], anchor=section)
         return self._openings[section]
@@ -111,6 +112,10 @@ class BranchPage:
     def word(self, key: str, within: str = "page") -> str:
         """Return a word of the page in its language."""
         return label(key, self.language, within=within)
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return policy_words(self.evaluation.policy_facts, dimension, self.language)
 
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
@@ -156,6 +161,7 @@ def page_conclusions(page: BranchPage) -> Sentences:
             quarter=page.quarter,
             language=page.language,
             targets=page.evaluation.targets,
+            families=page.members("family"),
         )
     )
 

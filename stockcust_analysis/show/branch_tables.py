@@ -11,7 +11,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.dormancy import STATUSES
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.comparisons import target_of
-from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
     MISSING,
@@ -105,13 +105,13 @@ def sensitivity_table(page: BranchPage) -> Table | None:
 
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
-    tiers = [*reversed(names("tier"))]
+    tiers = dict(reversed(page.members("tier").items()))
     money = [page.value("tier_aum", tier) for tier in tiers]
     total = None if None in money else sum(amount or 0 for amount in money)
     unit = money_unit([total], page.language)
     rows: list[list[Any]] = [
         [
-            page.word(tier, "tier"),
+            tiers[tier],
             format_count(page.value("tier_customers", tier)),
             format_share(page.value("tier_customer_share", tier)),
             format_money(amount, unit),
@@ -160,12 +160,12 @@ def penetration_table(page: BranchPage) -> Table | None:
         return None
     before = str(page.evaluation.quarter.previous)
     rows = []
-    for family in names("family"):
+    for family, words in page.members("family").items():
         now = page.value("penetration", family)
         earlier = page.value("penetration", family, quarter=before)
         rows.append(
             [
-                page.word(family, "family"),
+                words,
                 format_count(page.value("penetration", family, column="numerator")),
                 format_share(now),
                 format_change(now, earlier, kind="share", language=page.language),

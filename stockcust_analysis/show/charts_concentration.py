@@ -26,7 +26,7 @@ from stockcust_analysis.show.charts_canvas import (
     subject_of,
     without_frame,
 )
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import Words, label, member_words
 from stockcust_analysis.show.units import format_share
 
 _TOP = 0.2
@@ -141,8 +141,11 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     return ax
 
 
-def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw the tiers from private down: their share of customers left, of assets right.
+def tier_pyramid(
+    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None,
+    words: Words | None = None,
+) -> Axes:  # fmt: skip
+    """Draw the tiers from the highest down: their share of customers left, of assets right.
 
     Parameters
     ----------
@@ -150,6 +153,8 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
         Measure table with `tier_customer_share` and `tier_aum_share`, one row per tier.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the tiers, in its order; left out, as the shipped policy does.
 
     >>> rows = [("2026Q3", "B01", "tier", "high", measure, "all", share) for measure, share in
     ...     [("tier_customer_share", 0.01), ("tier_aum_share", 0.4)]]
@@ -158,9 +163,11 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     ['高端', '1.0%', '40.0%', '客户占比', 'AUM占比']
     """
     ax = open_axes(ax)
-    subject, tiers = subject_of(frame), names("tier")
-    customers = by_member(frame, "tier_customer_share", subject, tiers)
-    assets = by_member(frame, "tier_aum_share", subject, tiers)
+    rows = frame[frame["measure"].isin(["tier_customer_share", "tier_aum_share"])]
+    tiers = member_words("tier", language, words=words, present=rows["member"])
+    subject = subject_of(frame)
+    customers = by_member(frame, "tier_customer_share", subject, list(tiers))
+    assets = by_member(frame, "tier_aum_share", subject, list(tiers))
     known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
     if not known:
         return say_no_data(ax, language)
@@ -168,7 +175,7 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     narrow = narrowness(ax)
     gap = 0.13 * narrow * longest
     for height, tier in enumerate(known):
-        ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
+        ax.text(0, height, tiers[tier], ha="center", va="center")
         _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
         _half(ax, height, float(assets[tier]), outwards=1, gap=gap)
     for side, word in ((-1, "share_of_customers"), (1, "share_of_aum")):

@@ -18,14 +18,13 @@ from stockcust_analysis.show.charts_canvas import (
     narrowness,
     only_the_zero_line,
     open_axes,
-    require_known,
     rows_of,
     say_no_data,
     shaded_cells,
     subject_of,
     without_frame,
 )
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import Words, label, member_words, names
 from stockcust_analysis.show.units import format_share
 
 
@@ -72,7 +71,11 @@ def product_count_bars(
 
 
 def penetration_dots(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
+    words: Words | None = None,
 ) -> Axes:
     """Draw each product family's penetration: the branch as a dark dot, the bank as a ring.
 
@@ -84,6 +87,8 @@ def penetration_dots(
         Measure table with `penetration`, one row per product family.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the families, in its order; left out, as the shipped policy does.
 
     >>> table = pd.DataFrame({"quarter": "2026Q3", "branch_id": ["B01", "@bank"], "base": "funded",
     ...     "member": "fund", "measure": "penetration", "value": [0.062, 0.119]})
@@ -91,8 +96,10 @@ def penetration_dots(
     ['● 本机构', '6.2%', '○ 全行', '11.9%']
     """
     ax = open_axes(ax)
-    subject, families = subject_of(frame), names("family")
-    own = by_member(frame, "penetration", subject, families)
+    held = frame.loc[frame["measure"] == "penetration", "member"]
+    families = member_words("family", language, words=words, present=held)
+    subject = subject_of(frame)
+    own = by_member(frame, "penetration", subject, list(families))
     own = own[own.notna()]
     if own.empty:
         return say_no_data(ax, language)
@@ -110,7 +117,7 @@ def penetration_dots(
     _value_columns(ax, ends, edge, language)
     without_frame(ax)
     ax.tick_params(labelleft=True)
-    ax.set_yticks(places, [label(family, language, within="family") for family in own.index])
+    ax.set_yticks(places, [families[family] for family in own.index])
     ax.set(xlim=(-0.01 * edge, edge * (1 + 0.33 * narrow)), ylim=(len(own) - 0.4, -1.4))
     return ax
 
@@ -128,7 +135,11 @@ def _value_columns(ax: Axes, ends: pd.DataFrame, edge: float, language: Language
 
 
 def co_holding_heatmap(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
+    words: Words | None = None,
 ) -> Axes:
     """Draw which families go together: of the holders of a row, how many hold the column too.
 
@@ -139,6 +150,8 @@ def co_holding_heatmap(
         conditional_rate (0 to 1); a pair without a rate stays blank.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the families, in its order; left out, as the shipped policy does.
 
     >>> table = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01", "conditional_rate": 0.25,
     ...     "family_a": ["fund"], "family_b": ["wealth"]})
@@ -150,12 +163,12 @@ def co_holding_heatmap(
     rows = rows[rows["conditional_rate"].notna() & (rows["family_a"] != rows["family_b"])]
     if rows.empty:
         return say_no_data(ax, language)
-    present = {*rows["family_a"], *rows["family_b"]}
-    require_known(present, names("family"), "the co-holding table")
-    order = [family for family in names("family") if family in present]
+    present = dict.fromkeys([*rows["family_a"], *rows["family_b"]])
+    families = member_words("family", language, words=words, present=present)
+    order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order).astype(float)
-    words = rates.map(lambda rate: format_share(rate, decimals=0))
-    families = [label(family, language, within="family") for family in order]
-    broken = [name.replace(" ", "\n") for name in families]
-    return shaded_cells(ax, rates, words, down=families, across=broken)
+    cells = rates.map(lambda rate: format_share(rate, decimals=0))
+    shown = [families[family] for family in order]
+    broken = [name.replace(" ", "\n") for name in shown]
+    return shaded_cells(ax, rates, cells, down=shown, across=broken)

@@ -29,7 +29,7 @@ from stockcust_analysis.show.charts_canvas import (
     without_frame,
 )
 from stockcust_analysis.show.figures import use_style
-from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.labels import Words, label, measure_words, member_words, names
 from stockcust_analysis.show.units import (
     format_count,
     format_measure,
@@ -154,7 +154,11 @@ def _waterfall(
 
 
 def small_multiples(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
+    words: Words | None = None,
 ) -> Axes:
     """Draw a share by member over the quarters, one small panel each, all to the same scale.
 
@@ -169,6 +173,8 @@ def small_multiples(
         Language of the words.
     ax
         Axes whose place the panels take; a new figure if left out.
+    words
+        What the policy calls the members, in its order; left out, as the shipped policy does.
 
     >>> table = pd.DataFrame([("2026Q2", "B01", "family", "fund", "penetration", "funded", 0.1),
     ...     ("2026Q3", "B01", "family", "fund", "penetration", "funded", 0.12)],
@@ -183,7 +189,8 @@ def small_multiples(
         return say_no_data(open_axes(ax), language)
     dimension, measure = str(now["dimension"].iloc[0]), str(now["measure"].iloc[0])
     largest = now.nlargest(_PLOT_ROWS * _PANELS_ABREAST, "value")["member"]
-    members = [member for member in names(dimension) if member in set(largest)]
+    known = member_words(dimension, language, words=words, present=now["member"])
+    members = [member for member in known if member in set(largest)]
     quarters = sorted(rows["quarter"].unique())
     panels = _panels(ax, len(members))
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
@@ -193,7 +200,7 @@ def small_multiples(
             line = told.set_index("quarter")["value"].reindex(quarters).astype(float)
             panel.plot(range(len(quarters)), line, color=colour, marker="o", markersize=2)
         last = now.loc[now["member"] == member, "value"].iloc[0]
-        panel.set_title(label(member, language, within=dimension), fontsize="small")
+        panel.set_title(known[member], fontsize="small")
         panel.set_title(format_measure(last, measure), loc="right", fontsize="small")
         panel.set(xlim=(-0.3, len(quarters) - 0.7), ylim=(0, top * 1.08))
         only_the_zero_line(panel)
@@ -222,7 +229,10 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     ]
 
 
-def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+def slope_chart(
+    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None,
+    words: Words | None = None,
+) -> Axes:  # fmt: skip
     """Draw how a share moved from one quarter to another, one line for each member.
 
     Rising lines are dark, falling ones orange; names and values stand at both ends.
@@ -233,6 +243,8 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
         Measure table of one branch, measure and dimension; its first and last quarter are drawn.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the members, in its order; left out, as the shipped policy does.
 
     >>> table = pd.DataFrame({"quarter": ["2025Q3", "2026Q3"], "branch_id": "B01",
     ...     "dimension": "tier", "member": "mid", "measure": "tier_aum_share",
@@ -247,13 +259,14 @@ def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     ends = frame.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].astype(float).dropna()
     dimension = str(frame["dimension"].iloc[0])
+    known = member_words(dimension, language, words=words, present=ends.index)
     for before, after in ends.to_numpy():
         colour = ACTUAL if after >= before else HIGHLIGHT
         ax.plot([0, 1], [before, after], color=colour, marker="o")
     spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
     for side, places in enumerate(spread):
         for (member, values), place in zip(ends.iterrows(), places, strict=True):
-            name, value = label(str(member), language, within=dimension), values.iloc[side]
+            name, value = known[str(member)], values.iloc[side]
             parts = (name, format_share(value)) if side == 0 else (format_share(value), name)
             ax.text(side + (0.03 if side else -0.03), place, " ".join(parts),
                     ha="left" if side else "right", va="center_baseline")  # fmt: skip

@@ -16,12 +16,11 @@ from stockcust_analysis.show.charts_canvas import (
     name_values,
     narrowness,
     open_axes,
-    require_known,
     say_no_data,
     shaded_cells,
     without_frame,
 )
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import Words, label, member_words, names
 from stockcust_analysis.show.units import format_count
 
 _NARROW = 1.5
@@ -29,7 +28,11 @@ _NARROW = 1.5
 
 
 def migration_heatmap(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
+    words: Words | None = None,
 ) -> Axes:
     """Draw who went from which tier (rows) to which (columns), in customers.
 
@@ -41,6 +44,8 @@ def migration_heatmap(
         Migration of one branch on one structure: from, to, customers; tiers and states.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the tiers, in its order; left out, as the shipped policy does.
 
     >>> moves = pd.DataFrame({"from": ["mid", "mid"], "to": ["mid", "high"], "customers": [9, 1]})
     >>> [words.get_text() for words in migration_heatmap(moves).texts]
@@ -51,23 +56,28 @@ def migration_heatmap(
         return say_no_data(ax, language)
     # All tiers, so that the picture of a branch with one tier is not one large cell.
     moved = frame[frame["customers"] > 0]
+    places = _places(frame, language, words)
     starts, ends = (
-        [each for each in _all_places() if each in names("tier") or each in _places(moved, side)]
+        [each for each in places if each not in names("state") or each in set(moved[side])]
         for side in ("from", "to")
     )
     counts = frame.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
-    words = counts.map(lambda n: format_count(n) if n else "")
+    cells = counts.map(lambda n: format_count(n) if n else "")
     tilted = language == "en" and narrowness(ax) > _NARROW
     return shaded_cells(
-        ax, parts, words, down=_words(starts, language), across=_words(ends, language),
-        tilted=tilted,
+        ax, parts, cells, down=[places[each] for each in starts],
+        across=[places[each] for each in ends], tilted=tilted,
     )  # fmt: skip
 
 
 def migration_flow(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
+    words: Words | None = None,
 ) -> Axes:
     """Draw the moves between tiers as bands from left to right, those who stayed pale.
 
@@ -80,6 +90,8 @@ def migration_flow(
         Migration of one branch on one structure: from, to, customers; tiers and states.
     language, ax
         Language of the words; axes to draw on, a new figure if left out.
+    words
+        What the policy calls the tiers, in its order; left out, as the shipped policy does.
 
     >>> moves = pd.DataFrame({"from": ["mid", "mid"], "to": ["mid", "high"], "customers": [9, 1]})
     >>> [words.get_text() for words in migration_flow(moves).texts]
@@ -89,12 +101,14 @@ def migration_flow(
     rows = frame[frame["customers"] > 0]
     if rows.empty:
         return say_no_data(ax, language)
-    order = {name: rank for rank, name in enumerate(_all_places())}
+    places = _places(rows, language, words)
+    order = {name: rank for rank, name in enumerate(places)}
     rows = rows.assign(
         breadth=np.sqrt(rows["customers"].astype(float)),
         a=rows["from"].map(order), b=rows["to"].map(order),
     ).sort_values(["a", "b"])  # fmt: skip
-    sides = {side: rows.groupby(side)[["breadth", "customers"]].sum().loc[_places(rows, side)]
+    sides = {side: rows.groupby(side)[["breadth", "customers"]].sum().loc[
+                 [each for each in places if each in set(rows[side])]]
              for side in ("from", "to")}  # fmt: skip
     gap = 0.06 * float(rows["breadth"].sum())
     tops = {side: _tops(totals["breadth"], gap) for side, totals in sides.items()}
@@ -103,14 +117,14 @@ def migration_flow(
         left, right = used["from"][start], used["to"][end]
         used["from"][start] -= breadth
         used["to"][end] -= breadth
-        rise = order[start] - order[end] if {start, end} <= set(names("tier")) else 0
+        rise = 0 if {start, end} & set(names("state")) else order[start] - order[end]
         colour = ACTUAL if rise > 0 else HIGHLIGHT if rise < 0 else REFERENCE
         _band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
     for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
         for place, breadth, customers in sides[side].itertuples():
-            words = f"{_words([place], language)[0]} {format_count(customers)}"
+            text = f"{places[place]} {format_count(customers)}"
             middle = tops[side][place] - breadth / 2
-            ax.text(x, middle, words, ha=align, va="center_baseline")
+            ax.text(x, middle, text, ha=align, va="center_baseline")
     without_frame(ax)
     ax.set(xlim=(-0.42, 1.42), ylim=(min(map(min, (each.values() for each in used.values()))), 0.5))
     name_values(ax, label("flow", language, within="word"))
@@ -134,19 +148,9 @@ def _tops(breadths: pd.Series[float], gap: float) -> dict[str, float]:
     return dict(-(room.cumsum() - room))
 
 
-def _all_places() -> list[str]:
-    """Return the tiers from the top down, then the states outside them."""
-    return [*reversed(names("tier")), *names("state")]
-
-
-def _places(frame: pd.DataFrame, side: str) -> list[str]:
-    """Return the places found on one side, in their order."""
-    found = set(frame[side])
-    require_known(found, _all_places(), "the migration")
-    return [place for place in _all_places() if place in found]
-
-
-def _words(places: list[str], language: Language) -> list[str]:
-    """Return the words for tiers and states."""
-    tiers = names("tier")
-    return [label(each, language, within="tier" if each in tiers else "state") for each in places]
+def _places(frame: pd.DataFrame, language: Language, words: Words | None) -> dict[str, str]:
+    """Return the words for the tiers from the top down, then for the states outside them."""
+    states = {state: label(state, language, within="state") for state in names("state")}
+    present = [each for side in ("from", "to") for each in frame[side] if each not in states]
+    tiers = member_words("tier", language, words=words, present=present)
+    return {**dict(reversed(tiers.items())), **states}

@@ -21,7 +21,7 @@ from stockcust_analysis.show.blocks import Document, KeyFigures, Language, Sente
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.conclusions import conclusions
 from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.labels import label, measure_words, policy_words
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import SUPPRESSED, format_count
 
@@ -72,6 +72,10 @@ class HeadquartersPage:
     def word(self, key: str, within: str = "headquarters") -> str:
         """Return a word of the page in its language."""
         return label(key, self.language, within=within)
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return policy_words(self.review.circulated.policy_facts, dimension, self.language)
 
     def measure(self, name: str, base: str = "") -> str:
         """Return a measure's name, with its base where one is given."""
@@ -158,7 +162,7 @@ def review_conclusions(page: HeadquartersPage) -> Sentences:
     # Of a bank of a handful of customers everything is withheld.
     whole = [] if told.measures.empty else conclusions(
         told.measures, branch_id=WHOLE_BANK, quarter=page.quarter, language=page.language,
-        targets=told.targets,
+        targets=told.targets, families=page.members("family"),
     )  # fmt: skip
     # The chapters of the branch report that these would lead to are not here.
     sentences = [replace(each, section="") for each in whole[:_MOST_OF_BANK]]
@@ -210,9 +214,7 @@ def growth_words(page: HeadquartersPage) -> Sentences | None:
 def definitions_table(page: HeadquartersPage) -> Table:
     """Return the definitions of the quarter, with the rule by which figures are withheld."""
     shown = branch_definitions.definitions_table(page.bank)
-    names = {
-        each["name"]: each[page.language] for each in page.bank.evaluation.policy_facts["tiers"]
-    }
+    names = page.members("tier")
     merged = sorted({names[each] for each in page.review.circulated.merged.values()})
     separator = page.word("list_separator", "page")
     text = page.word("disclosure_text").format(

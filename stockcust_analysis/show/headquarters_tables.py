@@ -149,8 +149,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     moves = page.review.circulated.migration
     if moves.empty:
         return None
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    words = {**dict(reversed(tiers.items())),
+    words = {**dict(reversed(page.members("tier").items())),
              **{state: page.word(state, "state") for state in names("state")}}  # fmt: skip
     cells = dict(zip(zip(moves["from"], moves["to"], strict=True), _cells(moves, "customers"),
                      strict=True))  # fmt: skip
@@ -170,16 +169,16 @@ def migration_table(page: HeadquartersPage) -> Table | None:
 
 def tier_table(page: HeadquartersPage) -> Table:
     """Return the bank's customers and assets by tier, highest first."""
-    tiers = [*reversed(page.bank.evaluation.policy_facts["tiers"])]
-    money = [page.cell("tier_aum", "all", member=tier["name"]) for tier in tiers]
+    tiers = dict(reversed(page.members("tier").items()))
+    money = [page.cell("tier_aum", "all", member=tier) for tier in tiers]
     unit = money_unit(money, page.language)
     rows = []
     for tier, amount in zip(tiers, money, strict=True):
         count, share, part = (
-            page.cell(name, "all", member=tier["name"])
+            page.cell(name, "all", member=tier)
             for name in ("tier_customers", "tier_customer_share", "tier_aum_share")
         )
-        rows.append([tier[page.language], format_count(count), format_share(share),
+        rows.append([tiers[tier], format_count(count), format_share(share),
                      format_money(amount, unit), format_share(part)])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
     return finished(page, rows, columns, "tiers", unit=unit)

@@ -174,13 +174,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         assert line in told
 
 
-def test_a_policy_without_a_base_states_the_four_that_have_no_default(tmp_path: Path) -> None:
-    """Tiers and their memory, dormancy and families must be there; other rules have defaults."""
+def test_a_policy_without_a_base_states_the_three_that_have_no_default(tmp_path: Path) -> None:
+    """Tiers, dormancy and families must be there; other rules have defaults."""
     required = """
 dormancy = { preset = "crm_6m" }
 tiers = { name = "one", tiers = [{ name = "all", lower = 0, zh = "全", en = "All" }] }
 families = { families = [] }
-tier_memory = { preset = "cbhb" }
 """
     policy = load_policy(own(tmp_path, required, stated='name = "own"\nversion = "7"\n'))
     assert policy.bases.funded == 100
@@ -188,7 +187,6 @@ tier_memory = { preset = "cbhb" }
         load_policy(own(tmp_path, stated='name = "own"\nversion = "7"\n'))
     assert str(caught.value).splitlines()[1:] == [
         "  - tiers: missing.", "  - dormancy: missing.", "  - families: missing.",
-        "  - tier_memory: missing.",
     ]  # fmt: skip
 
 

@@ -56,7 +56,8 @@ def small_review(
     evaluation = Evaluation(
         quarter=Quarter.parse("2026Q3"), bank_name="示例农村商业银行",
         policy_facts={
-            "name": "hand", "version": "1", "digest": "0" * 64, "funded": 100, "effective": 10000,
+            **policy.members, "name": "hand", "version": "1", "digest": "0" * 64,
+            "funded": 100, "effective": 10000,
             "tiers": [{"name": "mid", "lower": 0, "zh": "中端", "en": "Mid"},
                       {"name": "high", "lower": 500_000, "zh": "高端", "en": "High"}],
             "dormancy": {"name": "six", "idle_months": 6, "idle_days": None, "cap": 500},

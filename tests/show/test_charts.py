@@ -24,10 +24,10 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import charts, charts_canvas, charts_growth
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.labels import names
+from stockcust_analysis.show.labels import member_words
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 
-FAMILIES = names("family")
+FAMILIES = tuple(member_words("family"))
 BRANCH_FAMILIES = [0.974, 0.301, 0.062, 0.118, 0.031, 0.082, 0.151, 0.094, 0.224]
 BANK_FAMILIES = [0.969, 0.282, 0.119, 0.124, 0.025, 0.101, 0.149, 0.031, 0.301]
 
@@ -98,7 +98,7 @@ def steps(**amounts: float) -> pd.DataFrame:
 
 def moves(**rows: list[int]) -> pd.DataFrame:
     """Return a migration: from each place so many customers to residual, potential, …, CLOSED."""
-    ends = [*names("tier"), "CLOSED"]
+    ends = [*member_words("tier"), "CLOSED"]
     cells = [
         {"from": start, "to": end, "customers": count}
         for start, counts in rows.items()
@@ -491,13 +491,25 @@ def test_two_branches_in_one_frame_are_refused() -> None:
         charts.lorenz_chart(frame)
 
 
-def test_a_tier_without_a_place_is_refused() -> None:
-    """A bank's own tier must not vanish from the picture in silence."""
+def test_an_unknown_tier_or_family_is_drawn_under_its_own_name() -> None:
+    """A bank's own tier must not vanish, and no tier it does not have may appear."""
     frame = tiers([0.9, 0.1], [0.2, 0.8]).replace({"member": {"potential": "platinum"}})
-    with pytest.raises(UsageError, match="unknown member of tier_customer_share 'platinum'"):
-        charts.tier_pyramid(frame)
-    with pytest.raises(UsageError, match="unknown member of the co-holding table 'funds'"):
-        charts.co_holding_heatmap(co_holding({("funds", "wealth"): 0.5}))
+    drawn = [text.get_text() for text in charts.tier_pyramid(frame).texts]
+    assert drawn[::3][:2] == ["零散", "platinum"]
+    assert "潜力" not in drawn
+    moved = pd.DataFrame({"from": ["platinum"], "to": ["platinum"], "customers": [3]})
+    ax = charts.migration_heatmap(moved)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["platinum"]
+    ax = charts.co_holding_heatmap(co_holding({("funds", "wealth"): 0.5}))
+    assert {tick.get_text() for tick in ax.get_yticklabels()} == {"funds", "理财"}
+
+
+def test_the_policy_decides_words_and_order() -> None:
+    """Words that are given are shown in their order, whatever the shipped policy says."""
+    frame = tiers([0.9, 0.1], [0.2, 0.8])
+    words = {"potential": "低", "residual": "高"}
+    drawn = [text.get_text() for text in charts.tier_pyramid(frame, words=words).texts]
+    assert drawn[::3][:2] == ["低", "高"]
 
 
 def test_two_bases_in_one_frame_are_refused() -> None:
