@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.errors import PolicyError, did_you_mean
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.measures.dormancy_evidence import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.measures.frames import Ratio
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints
 
 _SHOWN = 5
+_ALLOWED = {f"{one.name}.{column.name}": column.allowed for one in TABLES for column in one.columns}
 
 
 class Offer(NamedTuple):
@@ -61,6 +64,7 @@ def check_policy_against(
     treat it as missing data, and it is not compared.
     """
     problems = [
+        *_codes(policy),
         *_unknown(policy, offers),
         *_directions(policy),
         *_peers(policy, branches),
@@ -69,6 +73,25 @@ def check_policy_against(
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise PolicyError(f"{policy.name} does not fit this bank:\n{listed}")
+
+
+def _codes(policy: Policy) -> Iterator[str]:
+    """Yield codes that no table of the contract may hold: they would match no row."""
+    families, rule = policy.families, policy.dormancy
+    named = [name for one in families.families + families.channels for name in one.products]
+    places: list[tuple[str, str, Iterable[str]]] = [
+        ("customer_types", "customers.customer_type", policy.customer_types),
+        ("families", "holdings.product", dict.fromkeys([*named, *families.aum_products])),
+        ("dormancy.scope", "customers.customer_type", rule.scope),
+        ("dormancy.products", "holdings.product", rule.products),
+        ("dormancy.exempt", "holdings.product", set(rule.exempt) - {UNMATURED_TIME_DEPOSIT}),
+        ("dormancy.active_kinds", "transactions.kind", rule.active_kinds),
+        ("coverage.effective_outcomes", "contacts.outcome", policy.coverage.effective_outcomes),
+    ]
+    for where, column, codes in places:
+        known = _ALLOWED[column]
+        for code in sorted(set(codes) - set(known)):
+            yield f"{where}: {column} has no code '{code}'.{did_you_mean(code, known)}"
 
 
 def _unknown(policy: Policy, offers: Collection[Offer]) -> Iterator[str]:

@@ -70,13 +70,14 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
     facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
     if not has_managers(bank):
-        return Snapshot(quarter, _kept(bank, facts, as_of, served_by=False))
+        return Snapshot(quarter, _kept(bank, facts, policy, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))
     in_force = assignments_in_force(assignments, policy.coverage, as_of)
     in_force = lazily(bank.keep(in_force.to_native()))
     managed = in_force.select("customer_id", in_managed=nw.lit(1))
     facts = facts.join(managed, on="customer_id", how="left")
-    kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)), as_of)
+    facts = facts.with_columns(in_managed=flag(nw.col("in_managed") == 1))
+    kept = _kept(bank, facts, policy, as_of)
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
 
 
@@ -106,13 +107,16 @@ def kept_steps(bank: Bank, customers: Facts) -> list[Facts]:
     return [lazily(bank.keep(each.to_native())) for each in steps]
 
 
-def _kept(bank: Bank, facts: Facts, as_of: date, *, served_by: bool = True) -> Facts:
+def _kept(
+    bank: Bank, facts: Facts, policy: Policy, as_of: date, *, served_by: bool = True
+) -> Facts:
     """Keep the columns that are asked for, flags and small numbers in as few bytes as they need.
 
     A bank's cells are checked, but one of several files may lack a column of amounts.
     """
     names = facts.collect_schema().names()
-    wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if served_by else ()))
+    looked_at = (f"{rule.value}_cents" for rule in (policy.tiers, policy.dormancy))
+    wanted = dict.fromkeys((*_LABELS, *_AMOUNTS, *looked_at, *(_SERVED_BY if served_by else ())))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
     counts = [n for n in names if n.startswith(_COUNT_PREFIXES) and n != "opened_on"]
     narrow = facts.select(

@@ -10,6 +10,7 @@ from pathlib import Path
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.policy.file import build, require
 from stockcust_analysis.policy.inheritance import Table, inherited, with_presets
+from stockcust_analysis.policy.references import contradictions
 from stockcust_analysis.policy.rules import Policy
 
 DEFAULT = "rural_commercial_bank"
@@ -32,8 +33,8 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     UsageError
         No such policy.
     PolicyError
-        The file cannot be followed; the message lists every unknown key, wrong type and
-        impossible rule at once.
+        The file cannot be followed; the message lists every unknown key, wrong type, impossible
+        rule and name of a tier, family or column that is not there, at once.
 
     Examples
     --------
@@ -91,7 +92,9 @@ def _policy(source: str | Path) -> Policy:
     """Build the policy, or raise one error that lists all problems."""
     problems: list[str] = []
     table = inherited(_presets(), _whole(source, problems), problems)
-    policy = build(Policy, with_presets(table, problems), "", problems)
+    table = with_presets(table, problems)
+    policy = build(Policy, table, "", problems)
+    problems.extend(contradictions(table))
     return require(policy, _file(source), problems)
 
 
