@@ -58,12 +58,12 @@ from stockcust_analysis.evaluation.surroundings import (
     reconciliation,
     targets_of,
 )
+from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
 from stockcust_analysis.measures.aum_change import AUM_CHANGE
 from stockcust_analysis.measures.frames import collected, lazily
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DEFAULT, ComparisonRule, Policy, load_policy
 
-_QUARTERS_BACK = 4
 Steps = Callable[[int, int], None]
 """Somebody who wants to know how many of how many steps are done."""
 
@@ -143,7 +143,7 @@ def evaluate(
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank),
+        policy_facts=policy_facts(rules, bank, target),
         measures=together,
         lorenz=lorenz,
         co_holding=co_holding_table(now.snapshot.customers, target, rules),
@@ -204,7 +204,7 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
             "--first-quarter."
         )
-    return [each for each in delivered if target.shifted(-_QUARTERS_BACK) <= each <= target]
+    return [each for each in delivered if target.shifted(-QUARTERS_BACK) <= each <= target]
 
 
 def _questions(bank: Bank, policy: Policy) -> list[Question]:

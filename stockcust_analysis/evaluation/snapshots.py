@@ -13,6 +13,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
+from stockcust_analysis.evaluation.tier_history import with_remembered_tiers
 from stockcust_analysis.measures.checks import require_amounts
 from stockcust_analysis.measures.contact_rounds import with_rounds
 from stockcust_analysis.measures.coverage import SERVICE_FLAGS
@@ -69,6 +70,7 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     if "branch_successors" in bank.columns:
         told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
     facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
+    facts = with_remembered_tiers(bank, facts, policy, quarter, today=today)
     if not has_managers(bank):
         return Snapshot(quarter, _kept(bank, facts, policy, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))

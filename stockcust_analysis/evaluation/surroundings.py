@@ -10,6 +10,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import Facts
+from stockcust_analysis.evaluation.tier_history import memory_facts
 from stockcust_analysis.measures.facts import aum_origins
 from stockcust_analysis.measures.frames import cents, collected, lazily
 from stockcust_analysis.periods import Quarter
@@ -62,7 +63,7 @@ def _total(table: Facts, name: str) -> float:
     return int(total or 0) / 100
 
 
-def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
+def policy_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any]:
     """Return what a page prints of the rules it was made by."""
     rule = policy.dormancy
     return {
@@ -78,5 +79,6 @@ def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
             "idle_days": rule.idle_days,
             "cap": rule.cap,
         },
+        "tier_memory": memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
     }

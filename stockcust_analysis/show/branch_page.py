@@ -241,6 +241,12 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     return pd.DataFrame(told).assign(measure="silent_rate")
 
 
+def memory_note(page: BranchPage) -> str:
+    """Return that tiers carry memory, by quarter (按季近似); nothing where they do not."""
+    memory = page.evaluation.policy_facts.get("tier_memory")
+    return page.word("memory_note").format(**memory) if memory else ""
+
+
 def run_facts_of(page: BranchPage) -> dict[str, str]:
     """Return what a page prints of its origin: policy, date of the data, reconciliation."""
     evaluation = page.evaluation

@@ -9,7 +9,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.dormancy import STATUSES
-from stockcust_analysis.show.branch_page import BranchPage
+from stockcust_analysis.show.branch_page import BranchPage, memory_note
 from stockcust_analysis.show.comparisons import target_of
 from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.tables import Table, table
@@ -126,7 +126,8 @@ def tier_table(page: BranchPage) -> Table:
     rows.append([page.word("total"), format_count(customers), shares[0],
                  format_money(total, unit), *shares[1:]])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    return finished_table(page, rows, columns, "tiers", unit=unit, emphasise=[-1])
+    return finished_table(page, rows, columns, "tiers", unit=unit, emphasise=[-1],
+                          note=memory_note(page))  # fmt: skip
 
 
 def dormancy_table(page: BranchPage) -> Table:

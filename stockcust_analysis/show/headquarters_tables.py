@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show.branch_page import KEY_MEASURES
+from stockcust_analysis.show.branch_page import KEY_MEASURES, memory_note
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.tables import Alignment, Table, table
@@ -181,7 +181,7 @@ def tier_table(page: HeadquartersPage) -> Table:
         rows.append([tiers[tier], format_count(count), format_share(share),
                      format_money(amount, unit), format_share(part)])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
-    return finished(page, rows, columns, "tiers", unit=unit)
+    return finished(page, rows, columns, "tiers", unit=unit, note=memory_note(page.bank))
 
 
 def told(page: HeadquartersPage, measure: str, value: Cell) -> str:
