@@ -1,4 +1,4 @@
-"""Charts of where the money sits: the Lorenz curve and the tiers."""
+"""Charts of where the money sits: the Lorenz curve, the whale curve and the tiers."""
 
 from __future__ import annotations
 
@@ -9,30 +9,44 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.chart_frames import (
+    Words,
+    by_member,
+    last_quarter,
+    member_words,
+    one_group,
+    read_measures,
+    read_rows,
+    rows_of,
+    subject_of,
+)
 from stockcust_analysis.show.charts_canvas import (
     ACTUAL,
     HIGHLIGHT,
     MUTED,
     REFERENCE,
-    by_member,
-    last_quarter,
+    in_report_style,
     name_values,
     narrowness,
     open_axes,
-    rows_of,
     say_no_data,
-    subject_of,
+    text_width,
     without_frame,
 )
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import label
 from stockcust_analysis.show.units import format_share
 
 _TOP = 0.2
+_TIER_SHARES = ("tier_customer_share", "tier_aum_share")
 
 
-def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+@in_report_style
+def lorenz(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
     """Draw how unevenly assets are spread: the Lorenz curve, with the part of the top 20 %.
 
     The orange bar at 80 % of customers spans what the 20 % to its right hold.
@@ -40,24 +54,37 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     Parameters
     ----------
     frame
-        Columns quarter, branch_id, customer_share, value_share (0 to 1, smallest customers
-        first); the bank's curve is drawn lighter behind the branch's.
+        What `lorenz_curve` returns: customer_share, value_share (0 to 1, smallest customers
+        first). With `quarter` the last one is drawn; with `branch_id` the curve of the whole bank
+        ("@bank") stands lighter behind the branch's.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> curve = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01",
-    ...     "customer_share": [0, 0.8, 1], "value_share": [0, 0.187, 1]})
-    >>> lorenz_chart(curve).texts[-1].get_text()
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = pd.DataFrame({"customer_share": [0, 0.8, 1], "value_share": [0, 0.187, 1]})
+    >>> lorenz(curve).texts[-1].get_text()
     '前20%客户持有 81.3%'
     """
+    current, own = _curves(frame, group, "lorenz_curve(customers)")
     ax = open_axes(ax)
-    current = last_quarter(frame).dropna(subset=["customer_share", "value_share"])
-    subject = subject_of(frame)
-    own = rows_of(current, subject).sort_values("customer_share")
     if own.empty:
         return say_no_data(ax, language)
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    has_bank = _curves(ax, current, own)
+    has_bank = _draw_curves(ax, current, own)
     _frame_unit_square(ax, language)
     named = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
     lines = [(label(word, language, within="word"), colour) for word, colour in named]
@@ -65,9 +92,18 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     return ax
 
 
-def _curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
+def _curves(frame: Frame, group: object, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the known points of the last quarter, and those of the subject in their order."""
+    shares = ["customer_share", "value_share"]
+    rows = last_quarter(read_rows(frame, shares, source=source))
+    rows = one_group(rows, ["customer_share"], group, beside_bank=True)
+    known = rows.dropna(subset=shares).sort_values("customer_share")
+    return known, rows_of(known, subject_of(rows))
+
+
+def _draw_curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
     """Draw the branch's curve before the bank's; tell whether the bank's is there."""
-    bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
+    bank = rows_of(known, WHOLE_BANK)
     ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
     ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
     return bool(len(bank)) and not own.equals(bank)
@@ -100,7 +136,10 @@ def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str
     return words, HIGHLIGHT
 
 
-def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+@in_report_style
+def whale(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
     """Draw which share of the profit the best customers bring: the whale curve, with its peak.
 
     Above the dashed line at 100 % is what some customers earn and others cost again.
@@ -108,25 +147,37 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     Parameters
     ----------
     frame
-        Columns branch_id, customer_share, value_share of contribution, best customers first, as
-        `whale_curve` returns them; the bank's curve is drawn lighter.
+        What `whale_curve` returns: customer_share, value_share of contribution, best customers
+        first. With `branch_id` the curve of the whole bank ("@bank") stands lighter behind.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> curve = pd.DataFrame({"branch_id": "B01", "customer_share": [0, 0.25, 0.5, 1],
-    ...     "value_share": [0, 0.75, 1.25, 1]})
-    >>> whale_chart(curve).texts[-1].get_text()
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = pd.DataFrame({"customer_share": [0, 0.5, 1], "value_share": [0, 1.25, 1]})
+    >>> whale(curve).texts[-1].get_text()
     '最高 125.0%'
     """
+    known, own = _curves(frame, group, "whale_curve(customers)")
     ax = open_axes(ax)
-    subject = subject_of(frame)
-    known = frame.dropna(subset=["customer_share", "value_share"])
-    own = rows_of(known, subject).sort_values("customer_share")
     if own.empty:
         return say_no_data(ax, language)
     ax.axhline(1, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    _curves(ax, known, own)
-    peak = own.iloc[int(own["value_share"].astype(float).to_numpy().argmax())]
+    _draw_curves(ax, known, own)
+    peak = own.iloc[int(own["value_share"].to_numpy().argmax())]
     top = max(float(known["value_share"].max()), 1.0) * 1.22
     ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)
     for axis in (ax.xaxis, ax.yaxis):
@@ -141,34 +192,60 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     return ax
 
 
-def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw the tiers from private down: their share of customers left, of assets right.
+@in_report_style
+def tier_pyramid(
+    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
+    """Draw the tiers, the highest on top: their share of customers left, of assets right.
 
     Parameters
     ----------
     frame
-        Measure table with `tier_customer_share` and `tier_aum_share`, one row per tier.
+        What `tier_counts` returns: measure (`tier_customer_share`, `tier_aum_share`), tier, value.
+        With `quarter` the last one is drawn.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the tiers are called, from the lowest up; the shipped policy's words if left out. A
+        tier without words is called by its name.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> rows = [("2026Q3", "B01", "tier", "high", measure, "all", share) for measure, share in
-    ...     [("tier_customer_share", 0.01), ("tier_aum_share", 0.4)]]
-    >>> columns = ["quarter", "branch_id", "dimension", "member", "measure", "base", "value"]
-    >>> [words.get_text() for words in tier_pyramid(pd.DataFrame(rows, columns=columns)).texts]
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shares = pd.DataFrame({"measure": ["tier_customer_share", "tier_aum_share"],
+    ...     "tier": "high", "value": [0.01, 0.4]})
+    >>> [words.get_text() for words in tier_pyramid(shares).texts]
     ['高端', '1.0%', '40.0%', '客户占比', 'AUM占比']
     """
-    ax = open_axes(ax)
-    subject, tiers = subject_of(frame), names("tier")
-    customers = by_member(frame, "tier_customer_share", subject, tiers)
-    assets = by_member(frame, "tier_aum_share", subject, tiers)
+    rows = read_measures(frame, _TIER_SHARES, source="tier_counts(customers)", member=["tier"])
+    rows = one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject, tiers = (
+        subject_of(rows),
+        member_words("tier", language, words=words, present=rows["member"]),
+    )
+    customers, assets = (by_member(rows, name, subject, tiers) for name in _TIER_SHARES)
     known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
+    ax = open_axes(ax)
     if not known:
         return say_no_data(ax, language)
     longest = max(float(customers.max()), float(assets.max()), 0.01)
     narrow = narrowness(ax)
-    gap = 0.13 * narrow * longest
+    gap = 0.13 * narrow * longest * max(1.0, *(text_width(tiers[tier]) / 9 for tier in known))
     for height, tier in enumerate(known):
-        ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
+        ax.text(0, height, tiers[tier], ha="center", va="center")
         _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
         _half(ax, height, float(assets[tier]), outwards=1, gap=gap)
     for side, word in ((-1, "share_of_customers"), (1, "share_of_aum")):
