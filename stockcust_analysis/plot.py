@@ -11,8 +11,9 @@ how branches stand     funnel, league, places, scorecard
 
 Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
 its docstring names; it computes nothing. A frame of several groups is drawn one group at a time:
-`group=` names it. Words are Chinese unless `language="en"`. With `ax=` it is drawn into a figure of
-one's own. Fonts and colours are the report's inside the call only: `rcParams` stay as they are.
+`group=` names it. Words are Chinese unless `language="en"`. Fonts and colours are the report's
+inside the call only: `rcParams` stay as they are. With `ax=` a chart is drawn into a figure of
+one's own; `plt.subplots(…, layout="constrained")` makes room there for long names at the left.
 
 Actual is dark, what it is compared with is lighter or outlined, orange is the one thing to look at.
 A frame without anything to draw gives a figure that says so.

@@ -101,7 +101,7 @@ def read_measures(
 
 def one_group(
     rows: pd.DataFrame, key: Sequence[str], group: object = None, *, beside_bank: bool = False,
-    groups: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None, sparse: bool = False,
 ) -> pd.DataFrame:  # fmt: skip
     """Return the rows of the group that a chart is about.
 
@@ -117,8 +117,11 @@ def one_group(
         Keep the rows of the whole bank too, which the chart compares with.
     groups
         The columns to group by, where they are known.
+    sparse
+        A group need not have all combinations, so that two groups may share none.
     """
-    columns = group_columns(rows, key, beside_bank=beside_bank, groups=groups)
+    by = [] if sparse else key
+    columns = group_columns(rows, by, beside_bank=beside_bank, groups=groups)
     if group is None and not columns:
         return rows
     if group is None:
@@ -126,8 +129,11 @@ def one_group(
             f"a chart shows one group, the table holds {len(rows[columns].drop_duplicates())} "
             f"({', '.join(columns)}): name one with group=…, or keep its rows only."
         )
-    columns = columns or [str(name) for name in rows if _may_group(name, groups)][:1]
     values = group if isinstance(group, tuple) else (group,)
+    possible = [str(name) for name in rows if _may_group(name, groups)]
+    if len(values) != len(columns):
+        # A column by which the table holds one group only may be named, too.
+        columns = possible if len(values) == len(possible) else columns or possible[:1]
     if len(values) != len(columns):
         raise UsageError(
             f"group= takes one value for each of {', '.join(columns) or 'no column'}; "

@@ -10,7 +10,13 @@ from matplotlib.path import Path
 
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import Words, member_words, one_group, read_rows
+from stockcust_analysis.show.chart_frames import (
+    Words,
+    last_quarter,
+    member_words,
+    one_group,
+    read_rows,
+)
 from stockcust_analysis.show.charts_canvas import (
     ACTUAL,
     HIGHLIGHT,
@@ -70,7 +76,7 @@ def bridge(
     ['+40.0', '-10.0', '+30.0']
     """
     rows = read_rows(frame, ["component", "amount"], source="growth_bridge(opening, closing)")
-    rows = one_group(rows, ["component"], group)
+    rows = one_group(last_quarter(rows), ["component"], group)
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
     has_ends = {"opening", "closing"} <= set(amounts)
     ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
@@ -234,7 +240,7 @@ def _moves(
     """Return the moves that happened, the tiers from the top down and the states, with words."""
     rows = read_rows(frame, ["from", "to", "customers"],
                      source="migration_matrix(opening, closing, scheme=…)")  # fmt: skip
-    rows = one_group(rows, ["from", "to"], group)
+    rows = one_group(last_quarter(rows), ["from", "to"], group, sparse=True)
     states = {name: label(name, language, within="state") for name in names("state")}
     present = [name for name in _in_order(rows) if name not in states]
     tiers = member_words("tier", language, words=words, present=present)

@@ -184,9 +184,8 @@ def _one_measure(frame: Frame) -> tuple[pd.DataFrame, str, str]:
             f"the chart shows one measure, the table holds {len(measures)} "
             f"({', '.join(sorted(measures)[:5])}): keep the rows of one."
         )
-    named = "dimension" in rows and len(rows) > 0
     column = next((name for name in _MEMBERS if name in table), "")
-    dimension = str(rows["dimension"].iloc[0]) if named else column
+    dimension = str(rows["dimension"].iloc[0]) if "dimension" in rows and len(rows) else column
     return rows, dimension, str(measures[0]) if measures else ""
 
 
@@ -194,10 +193,9 @@ def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
     """Return where the names stand at both ends: at their value, moved up where they touch."""
     sides = []
     for column in ends:
-        order = ends[column].sort_values()
         places: dict[str, float] = {}
         free = -np.inf
-        for member, value in order.items():
+        for member, value in ends[column].sort_values().items():
             places[str(member)] = free = max(float(value), free)
             free += 0.075 * span
         sides.append([places[str(member)] for member in ends.index])
@@ -217,17 +215,13 @@ def small_multiples(
     Parameters
     ----------
     frame
-        quarter, family (or tier, or member), value: the rows of one measure, from the `measures` of
-        an evaluation or of several quarters put together; with `branch_id` the whole bank
-        ("@bank") is drawn behind the branch.
+        As for `slope`; with `branch_id` the whole bank ("@bank") is drawn behind the branch.
     group
         The group to draw, where the frame has several, such as the branch_id.
     words
         What the members are called, in their order; the shipped policy's words if left out.
-    language
-        "zh" or "en".
-    ax
-        Axes whose place the panels take; a new figure if left out.
+    language, ax
+        "zh" or "en"; axes whose place the panels take, a new figure if left out.
 
     Returns
     -------
