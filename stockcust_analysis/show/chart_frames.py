@@ -73,9 +73,13 @@ def read_rows(
 
 
 def read_measures(
-    frame: Frame, measures: Sequence[str], *, source: str, member: Sequence[str] = (),
+    frame: Frame,
+    measures: Sequence[str],
+    *,
+    source: str,
+    member: Sequence[str] = (),
     also: Sequence[str] = (),
-) -> pd.DataFrame:  # fmt: skip
+) -> pd.DataFrame:
     """Return the rows of some measures; a frame of one measure need not name it.
 
     Measures of households are drawn like those of customers. Where the chart shows no members,
@@ -100,9 +104,14 @@ def read_measures(
 
 
 def one_group(
-    rows: pd.DataFrame, key: Sequence[str], group: object = None, *, beside_bank: bool = False,
-    groups: Sequence[str] | None = None, sparse: bool = False,
-) -> pd.DataFrame:  # fmt: skip
+    rows: pd.DataFrame,
+    key: Sequence[str],
+    group: object = None,
+    *,
+    beside_bank: bool = False,
+    groups: Sequence[str] | None = None,
+    sparse: bool = False,
+) -> pd.DataFrame:
     """Return the rows of the group that a chart is about.
 
     Parameters
@@ -150,9 +159,12 @@ def one_group(
 
 
 def group_columns(
-    rows: pd.DataFrame, key: Sequence[str], *, beside_bank: bool = False,
+    rows: pd.DataFrame,
+    key: Sequence[str],
+    *,
+    beside_bank: bool = False,
     groups: Sequence[str] | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Return the columns by which a table holds several groups; none where it holds one."""
     branch = rows["branch_id"] != WHOLE_BANK
     own = rows[branch] if beside_bank and branch.any() else rows

@@ -11,18 +11,9 @@ from matplotlib.ticker import FuncFormatter
 
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import read_rows
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    MUTED,
-    in_report_style,
-    name_values,
-    open_axes,
-    placed_labels,
-    say_no_data,
-)
 from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.units import (
     format_count,
@@ -37,7 +28,7 @@ _MOST_NAMED = 8
 _ROW_CM = 0.42
 
 
-@in_report_style
+@canvas.in_report_style
 def funnel(
     frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -79,27 +70,27 @@ def funnel(
     'B2'
     """
     rows = _one_comparison(frame, ["n", *_LIMITS])
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     rows = rows.assign(value=rows["compared"]) if "compared" in rows else rows
     rows = rows.dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
         ax.fill_between(
             rows["n"], rows[f"lower_{band}"], rows[f"upper_{band}"],
             color=shade, linewidth=0,
         )  # fmt: skip
-    ax.plot(rows["n"], rows["centre"], color=MUTED, linewidth=0.8)
+    ax.plot(rows["n"], rows["centre"], color=canvas.MUTED, linewidth=0.8)
     beyond = _beyond(rows, "95")
     ours = rows["branch_id"].eq(highlight)
-    ax.plot(rows["n"][~beyond], rows["value"][~beyond], "o", markersize=3.4, color=MUTED,
+    ax.plot(rows["n"][~beyond], rows["value"][~beyond], "o", markersize=3.4, color=canvas.MUTED,
             markerfacecolor="white")  # fmt: skip
-    ax.plot(rows["n"][beyond], rows["value"][beyond], "o", markersize=4.4, color=ACTUAL)
-    ax.plot(rows["n"][ours], rows["value"][ours], "D", markersize=5.5, color=HIGHLIGHT)
+    ax.plot(rows["n"][beyond], rows["value"][beyond], "o", markersize=4.4, color=canvas.ACTUAL)
+    ax.plot(rows["n"][ours], rows["value"][ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
     _frame_funnel(ax, rows, language)
     named = rows[beyond | ours].assign(far=(rows["value"] - rows["centre"]).abs(), ours=ours)
     named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
-    placed_labels(ax, named["n"], named["value"], _names(named))
+    canvas.placed_labels(ax, named["n"], named["value"], _names(named))
     return ax
 
 
@@ -114,16 +105,16 @@ def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.set_xlabel(label("customers_counted", language, within="word"))
     title = label(words.name, language)
-    name_values(ax, f"{title} · {unit_note(unit, language)}" if unit else title)
+    canvas.name_values(ax, f"{title} · {unit_note(unit, language)}" if unit else title)
     widest = float(rows["n"].max())
     ax.set_xlim(0, widest * 1.14)
     last = rows.iloc[-1]
     if pd.notna(last["upper_998"]):
         ax.text(widest * 1.01, float(last["upper_998"]), "99.8%", va="center_baseline",
-                color=MUTED, fontsize="small")  # fmt: skip
+                color=canvas.MUTED, fontsize="small")  # fmt: skip
 
 
-@in_report_style
+@canvas.in_report_style
 def league(
     frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -162,16 +153,18 @@ def league(
     """
     rows = _one_comparison(frame, ["rank_low", "rank_high"])
     rows = rows.dropna(subset=["value", "rank_low", "rank_high"])
-    ax = open_axes(ax, 1.4 + _ROW_CM * max(len(rows), 4))
+    ax = canvas.open_axes(ax, 1.4 + _ROW_CM * max(len(rows), 4))
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     words = measure_words(str(rows["measure"].iloc[0]))
     best_first = words.higher_is_better == "no"
     by = "compared" if "compared" in rows else "value"
     rows = rows.sort_values([by, "branch_id"], ascending=[best_first, True])
     places = np.arange(len(rows))
     high = rows["rank_high"]
-    colours = [HIGHLIGHT if branch == highlight else ACTUAL for branch in rows["branch_id"]]
+    colours = [
+        canvas.HIGHLIGHT if branch == highlight else canvas.ACTUAL for branch in rows["branch_id"]
+    ]
     ax.hlines(places, rows["rank_low"], high, color=colours, linewidth=3.2, alpha=0.45)
     ax.scatter(places + 1, places, color=colours, s=14, zorder=3)
     last = max(float(high.max()), len(rows))
@@ -181,7 +174,7 @@ def league(
         ax.text(last * 1.13, place, text, ha="right", va="center_baseline")
     _frame_places(ax, last, len(rows), language)
     header = label(words.name, language) + (f" · {unit_note(unit, language)}" if unit else "")
-    name_values(ax, header, side="right")
+    canvas.name_values(ax, header, side="right")
     ax.set_yticks(places, list(_names(rows)))
     return ax
 
@@ -199,7 +192,7 @@ def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
 
 def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
     """Return the rows of a comparison; an error if it mixes measures, bases or peer groups."""
-    rows = read_rows(frame, ["branch_id", "measure", "value", *columns], source=_SOURCE)
+    rows = frames.read_rows(frame, ["branch_id", "measure", "value", *columns], source=_SOURCE)
     for column in ("measure", "base", "peer_group"):
         if column in rows and rows[column].nunique() > 1:
             kinds = ", ".join(sorted(map(str, rows[column].unique()))[:5])

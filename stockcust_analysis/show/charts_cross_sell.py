@@ -8,38 +8,16 @@ from matplotlib.axes import Axes
 
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import (
-    Words,
-    by_member,
-    last_quarter,
-    member_words,
-    one_group,
-    read_measures,
-    read_rows,
-    require_one_base,
-    subject_of,
-)
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    MUTED,
-    REFERENCE,
-    in_report_style,
-    name_values,
-    narrowness,
-    only_the_zero_line,
-    open_axes,
-    say_no_data,
-    shaded_cells,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label
 from stockcust_analysis.show.units import format_share
 
 _MANY = 4
 
 
-@in_report_style
+@canvas.in_report_style
 def product_count(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -74,23 +52,34 @@ def product_count(
     >>> [words.get_text() for words in product_count(shares).texts]
     ['—', '60.0%', '30.0%', '—', '10.0%']
     """
-    rows = read_measures(frame, ["product_count_share"], member=["families"],
-                         source="product_count_distribution(holdings, customers)")  # fmt: skip
-    rows = one_group(rows, ["measure", "member"], group, beside_bank=True)
-    subject, counts = subject_of(rows), member_words("families_held", language)
+    rows = frames.read_measures(
+        frame,
+        ["product_count_share"],
+        member=["families"],
+        source="product_count_distribution(holdings, customers)",
+    )
+    rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject, counts = frames.subject_of(rows), frames.member_words("families_held", language)
     rows = _with_many_together(rows)
     own, bank = (
-        by_member(rows, "product_count_share", who, counts) for who in (subject, WHOLE_BANK)
+        frames.by_member(rows, "product_count_share", who, counts) for who in (subject, WHOLE_BANK)
     )
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if own.isna().all():
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     compare = subject != WHOLE_BANK and bank.notna().any()
     places = np.arange(len(counts))
-    ax.bar(places, own.fillna(0), width=0.56, color=ACTUAL)
+    ax.bar(places, own.fillna(0), width=0.56, color=canvas.ACTUAL)
     if compare:
-        ax.bar(places, bank.fillna(0), width=0.74, facecolor="none", edgecolor=MUTED, linewidth=0.9)
-        name_values(ax, label("outlined_bank", language, within="word"), side="right")
+        ax.bar(
+            places,
+            bank.fillna(0),
+            width=0.74,
+            facecolor="none",
+            edgecolor=canvas.MUTED,
+            linewidth=0.9,
+        )
+        canvas.name_values(ax, label("outlined_bank", language, within="word"), side="right")
     ticks = []
     for place, (count, words) in enumerate(counts.items()):
         top = np.nanmax([own[count], bank[count] if compare else 0, 0])
@@ -98,7 +87,7 @@ def product_count(
         ticks.append(f"{words}\n{format_share(bank[count])}" if compare else words)
     ax.set_xticks(places, ticks, linespacing=1.4)
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
-    only_the_zero_line(ax)
+    canvas.only_the_zero_line(ax)
     return ax
 
 
@@ -112,11 +101,15 @@ def _with_many_together(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(by)["value"].sum(min_count=1).reset_index()
 
 
-@in_report_style
+@canvas.in_report_style
 def penetration(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw each product family's penetration: the branch as a dark dot, the bank as a ring.
 
     The values stand in columns at the right, where neighbouring dots cannot hide them.
@@ -151,54 +144,61 @@ def penetration(
     >>> [words.get_text() for words in penetration(shares).texts]
     ['● 本机构', '6.2%', '○ 全行', '11.9%']
     """
-    rows = read_measures(frame, ["penetration"], member=["family"],
-                         source="penetration(holdings, customers)")  # fmt: skip
-    rows = one_group(rows, ["measure", "member"], group, beside_bank=True)
-    subject = subject_of(rows)
-    families = member_words("family", language, words=words, present=rows["member"])
-    own = by_member(rows, "penetration", subject, families).dropna()
-    ax = open_axes(ax)
+    rows = frames.read_measures(
+        frame, ["penetration"], member=["family"], source="penetration(holdings, customers)"
+    )
+    rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject = frames.subject_of(rows)
+    families = frames.member_words("family", language, words=words, present=rows["member"])
+    own = frames.by_member(rows, "penetration", subject, families).dropna()
+    ax = canvas.open_axes(ax)
     if own.empty:
-        return say_no_data(ax, language)
-    bank = by_member(rows, "penetration", WHOLE_BANK, list(own.index))
+        return canvas.say_no_data(ax, language)
+    bank = frames.by_member(rows, "penetration", WHOLE_BANK, list(own.index))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends.dropna(axis="columns", how="all")
     edge = max(float(ends.max().max()), 0.01)
     places = np.arange(len(own))
     ax.hlines(places, 0, ends.max(axis=1), color="#E4E7EB", linewidth=0.8)
-    ax.hlines(places, ends.min(axis=1), ends.max(axis=1), color=REFERENCE, linewidth=2.4)
+    ax.hlines(places, ends.min(axis=1), ends.max(axis=1), color=canvas.REFERENCE, linewidth=2.4)
     if len(ends.columns) > 1:
-        ax.plot(ends["bank"], places, "o", color=MUTED, markerfacecolor="white")
-    ax.plot(own, places, "o", color=ACTUAL)
+        ax.plot(ends["bank"], places, "o", color=canvas.MUTED, markerfacecolor="white")
+    ax.plot(own, places, "o", color=canvas.ACTUAL)
     headers = (
         {str(who): label(str(who), language, within="word") for who in ends} if subject else {}
     )
     _value_columns(ax, ends, edge, headers)
-    without_frame(ax)
+    canvas.without_frame(ax)
     ax.tick_params(labelleft=True)
     ax.set_yticks(places, [families[family] for family in own.index])
-    ax.set(xlim=(-0.01 * edge, edge * (1 + 0.33 * narrowness(ax))), ylim=(len(own) - 0.4, -1.4))
+    ax.set(
+        xlim=(-0.01 * edge, edge * (1 + 0.33 * canvas.narrowness(ax))), ylim=(len(own) - 0.4, -1.4)
+    )
     return ax
 
 
 def _value_columns(ax: Axes, ends: pd.DataFrame, edge: float, headers: dict[str, str]) -> None:
     """Write the values in columns right of the dots, each under its name and mark."""
     for column, (who, mark) in enumerate(zip(ends, "●○", strict=False)):
-        right = edge * (1 + narrowness(ax) * (0.16 + 0.15 * column))
-        colour = (ACTUAL, MUTED)[column]
+        right = edge * (1 + canvas.narrowness(ax) * (0.16 + 0.15 * column))
+        colour = (canvas.ACTUAL, canvas.MUTED)[column]
         if who in headers:
             ax.text(right, -0.95, f"{mark} {headers[who]}", ha="right", va="center_baseline",
-                    color=MUTED)  # fmt: skip
+                    color=canvas.MUTED)  # fmt: skip
         for place, value in enumerate(ends[who]):
             text = format_share(value)
             ax.text(right, place, text, ha="right", va="center_baseline", color=colour)
 
 
-@in_report_style
+@canvas.in_report_style
 def co_holding(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw which families go together: of the holders of a row, how many hold the column too.
 
     Parameters
@@ -232,19 +232,21 @@ def co_holding(
     ['25%']
     """
     pair = ["family_a", "family_b"]
-    rows = read_rows(frame, [*pair, "conditional_rate"], source="co_holding(holdings, customers)")
-    rows = one_group(last_quarter(rows), pair, group)
+    rows = frames.read_rows(
+        frame, [*pair, "conditional_rate"], source="co_holding(holdings, customers)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), pair, group)
     rows = rows[rows["conditional_rate"].notna() & (rows["family_a"] != rows["family_b"])]
-    require_one_base(rows, pair)
-    ax = open_axes(ax)
+    frames.require_one_base(rows, pair)
+    ax = canvas.open_axes(ax)
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     present = [*rows["family_a"], *rows["family_b"]]
-    families = member_words("family", language, words=words, present=present)
+    families = frames.member_words("family", language, words=words, present=present)
     order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order)
     texts = rates.map(lambda rate: format_share(rate, decimals=0))
     down = [families[family] for family in order]
     broken = [name.replace(" ", "\n") for name in down]
-    return shaded_cells(ax, rates, texts, down=down, across=broken)
+    return canvas.shaded_cells(ax, rates, texts, down=down, across=broken)

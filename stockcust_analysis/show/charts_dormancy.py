@@ -9,36 +9,17 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import (
-    Words,
-    group_columns,
-    last_quarter,
-    member_words,
-    one_group,
-    read_measures,
-    require_one_base,
-)
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    PALE_HIGHLIGHT,
-    REFERENCE,
-    in_report_style,
-    narrowness,
-    open_axes,
-    say_no_data,
-    waterfall,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count, format_share
 
 _STATUS_COLOURS = {
-    "active": ACTUAL,
-    "active_small": REFERENCE,
-    "silent": PALE_HIGHLIGHT,
-    "dormant": HIGHLIGHT,
+    "active": canvas.ACTUAL,
+    "active_small": canvas.REFERENCE,
+    "silent": canvas.PALE_HIGHLIGHT,
+    "dormant": canvas.HIGHLIGHT,
 }
 _CUSTOMER_MEASURES = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 _AUM_MEASURES = ("silent_aum_share", "dormant_aum_share")
@@ -64,11 +45,15 @@ class _Bar:
     room: float = 0.34
 
 
-@in_report_style
+@canvas.in_report_style
 def dormancy(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw who is active, silent and dormant, by customers and by assets, as bars of 100 %.
 
     With several quarters the last has the broad bar, the one before a narrow one below it. Assets
@@ -106,24 +91,27 @@ def dormancy(
     >>> [words.get_text() for words in dormancy(rates).texts][:2]
     ['50.0%', '20.0%']
     """
-    rows = read_measures(frame, [*_CUSTOMER_MEASURES, *_AUM_MEASURES],
-                         source="dormancy_rate(customers, rule, as_of=…)")  # fmt: skip
-    groups = group_columns(rows, ["measure"]) if group is None else []
+    rows = frames.read_measures(
+        frame,
+        [*_CUSTOMER_MEASURES, *_AUM_MEASURES],
+        source="dormancy_rate(customers, rule, as_of=…)",
+    )
+    groups = frames.group_columns(rows, ["measure"]) if group is None else []
     if groups:
-        bars = _bars_of_groups(last_quarter(rows), groups, language, words)
+        bars = _bars_of_groups(frames.last_quarter(rows), groups, language, words)
     else:
-        bars = _bars_of_quarters(one_group(rows, ["measure"], group), language)
+        bars = _bars_of_quarters(frames.one_group(rows, ["measure"], group), language)
     height = 0.9 + 0.72 * len(bars)
-    ax = open_axes(ax, height if groups and bars else None)
+    ax = canvas.open_axes(ax, height if groups and bars else None)
     if not bars:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     top, ticks = 0.0, []
     for bar in bars:
         top -= bar.thick / 2
         _stack(ax, top, bar, language)
         ticks.append(top)
         top -= bar.thick / 2 + bar.room
-    without_frame(ax)
+    canvas.without_frame(ax)
     ax.tick_params(labelleft=True)
     ax.set_yticks(ticks, [bar.name for bar in bars])
     ax.set(xlim=(0, 1.36), ylim=(top + 0.24, 0.1))
@@ -149,7 +137,7 @@ def _bars_of_quarters(rows: pd.DataFrame, language: Language) -> list[_Bar]:
 
 
 def _bars_of_groups(
-    rows: pd.DataFrame, groups: list[str], language: Language, words: Words | None
+    rows: pd.DataFrame, groups: list[str], language: Language, words: frames.Words | None
 ) -> list[_Bar]:
     """Return one bar of customers for each group, in the order of its words or of the table."""
     found = rows.groupby(groups, sort=False, dropna=False)
@@ -157,7 +145,7 @@ def _bars_of_groups(
     if len(groups) > 1:
         return [_Bar(" · ".join(map(str, k)), known) for k, known in shares.items() if known]
     by_name = {str(key[0]): known for key, known in shares.items()}
-    called = member_words(groups[0], language, words=words, present=by_name)
+    called = frames.member_words(groups[0], language, words=words, present=by_name)
     return [_Bar(called[name], by_name[name]) for name in called if by_name.get(name)]
 
 
@@ -178,7 +166,7 @@ def _aum_shares(rows: pd.DataFrame) -> dict[str, float]:
 def _values(rows: pd.DataFrame, measures: tuple[str, ...]) -> pd.Series[float]:
     """Return the value of each measure, NaN where there is none."""
     chosen = rows[rows["measure"].isin(measures)]
-    require_one_base(chosen, ["measure"])
+    frames.require_one_base(chosen, ["measure"])
     return chosen.set_index("measure")["value"].reindex(list(measures))
 
 
@@ -215,7 +203,7 @@ def _status_key(ax: Axes, language: Language) -> None:
     )  # fmt: skip
 
 
-@in_report_style
+@canvas.in_report_style
 def dormancy_flow(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -250,19 +238,19 @@ def dormancy_flow(
     >>> [words.get_text() for words in dormancy_flow(flow).texts]
     ['10', '+3', '-1', '12']
     """
-    rows = read_measures(frame, DORMANT_FLOW, source="dormancy_flow(opening, closing, rule)")
-    rows = one_group(last_quarter(rows), ["measure"], group)
+    rows = frames.read_measures(frame, DORMANT_FLOW, source="dormancy_flow(opening, closing, rule)")
+    rows = frames.one_group(frames.last_quarter(rows), ["measure"], group)
     values = _values(rows, DORMANT_FLOW).dropna()
     values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
     ends = [name in _DORMANT_ENDS for name in values.index]
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if not any(ends):
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     signed = [-value if name in _FALLS else value for name, value in values.items()]
     texts = [format_count(value) if end else f"{value:+,.0f}"
              for value, end in zip(signed, ends, strict=True)]  # fmt: skip
-    waterfall(ax, signed, ends, texts)
+    canvas.waterfall(ax, signed, ends, texts)
     words = [label(str(name), language, within="dormant_step") for name in values.index]
-    size = "x-small" if narrowness(ax) > _NARROW else "medium"
+    size = "x-small" if canvas.narrowness(ax) > _NARROW else "medium"
     ax.set_xticks(range(len(words)), words, fontsize=size)
     return ax

@@ -9,27 +9,9 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import (
-    Words,
-    last_quarter,
-    member_words,
-    one_group,
-    read_rows,
-)
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    REFERENCE,
-    in_report_style,
-    name_values,
-    narrowness,
-    open_axes,
-    say_no_data,
-    shaded_cells,
-    waterfall,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count, format_money, money_unit, unit_note
 
@@ -37,7 +19,7 @@ _NARROW = 1.5
 """From so narrow a figure on, English names are set aslant."""
 
 
-@in_report_style
+@canvas.in_report_style
 def bridge(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -75,14 +57,16 @@ def bridge(
     >>> [words.get_text() for words in bridge(steps).texts]
     ['+40.0', '-10.0', '+30.0']
     """
-    rows = read_rows(frame, ["component", "amount"], source="growth_bridge(opening, closing)")
-    rows = one_group(last_quarter(rows), ["component"], group)
+    rows = frames.read_rows(
+        frame, ["component", "amount"], source="growth_bridge(opening, closing)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), ["component"], group)
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
     has_ends = {"opening", "closing"} <= set(amounts)
     ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if not has_ends:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     unit = money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
     printed = {name: format_money(amount, unit) for name, amount in amounts.items()}
@@ -92,22 +76,26 @@ def bridge(
     signed = [
         text if amount <= 0 else f"+{text}" for amount, text in zip(moved, texts, strict=True)
     ]
-    waterfall(ax, moved, [*(False for _ in steps), True], signed)
+    canvas.waterfall(ax, moved, [*(False for _ in steps), True], signed)
     known = names("component_short")
     words = [label(name, language, within="component_short") if name in known else name
              for name in (*steps, "net")]  # fmt: skip
     ax.set_xticks(range(len(words)), words)
     amounts_at = {name: format_money(amount, unit) for name, amount in ends.items()}
-    name_values(ax, label("bridge_ends", language, within="word").format(**amounts_at))
-    name_values(ax, unit_note(unit, language), side="right")
+    canvas.name_values(ax, label("bridge_ends", language, within="word").format(**amounts_at))
+    canvas.name_values(ax, unit_note(unit, language), side="right")
     return ax
 
 
-@in_report_style
+@canvas.in_report_style
 def migration(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw who went from which tier (rows) to which (columns), in customers.
 
     A cell's shade is its part of the row: it tells how many of a tier's customers went there.
@@ -141,9 +129,9 @@ def migration(
     ['1', '9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     # All tiers, so that the picture of a branch with one tier is not one large cell.
     starts, ends = (
         [*tiers, *(state for state in states if state in set(rows[side]))]
@@ -154,18 +142,22 @@ def migration(
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
     texts = counts.map(lambda n: format_count(n) if n else "")
     called = tiers | states
-    tilted = language == "en" and narrowness(ax) > _NARROW
-    return shaded_cells(
+    tilted = language == "en" and canvas.narrowness(ax) > _NARROW
+    return canvas.shaded_cells(
         ax, parts, texts, down=[called[name] for name in starts],
         across=[called[name] for name in ends], tilted=tilted,
     )  # fmt: skip
 
 
-@in_report_style
+@canvas.in_report_style
 def migration_flow(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw the moves between tiers as bands from left to right, those who stayed pale.
 
     A band is as broad as the square root of its customers, so that a single customer is seen
@@ -200,9 +192,9 @@ def migration_flow(
     ['中端 10', '高端 1', '中端 9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     called = tiers | states
     order = {name: rank for rank, name in enumerate(called)}
     rows = rows.assign(
@@ -220,30 +212,31 @@ def migration_flow(
         used["from"][start] -= breadth
         used["to"][end] -= breadth
         rise = order[start] - order[end] if {start, end} <= set(tiers) else 0
-        colour = ACTUAL if rise > 0 else HIGHLIGHT if rise < 0 else REFERENCE
+        colour = canvas.ACTUAL if rise > 0 else canvas.HIGHLIGHT if rise < 0 else canvas.REFERENCE
         _band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
     for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
         for place, breadth, customers in sides[side].itertuples():
             middle = tops[side][place] - breadth / 2
             text = f"{called[place]} {format_count(customers)}"
             ax.text(x, middle, text, ha=align, va="center_baseline")
-    without_frame(ax)
+    canvas.without_frame(ax)
     lowest = min(level for places in used.values() for level in places.values())
     ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
-    name_values(ax, label("flow", language, within="word"))
+    canvas.name_values(ax, label("flow", language, within="word"))
     return ax
 
 
 def _moves(
-    frame: Frame, group: object, words: Words | None, language: Language
+    frame: Frame, group: object, words: frames.Words | None, language: Language
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the moves that happened, the tiers from the top down and the states, with words."""
-    rows = read_rows(frame, ["from", "to", "customers"],
-                     source="migration_matrix(opening, closing, scheme=…)")  # fmt: skip
-    rows = one_group(last_quarter(rows), ["from", "to"], group, sparse=True)
+    rows = frames.read_rows(
+        frame, ["from", "to", "customers"], source="migration_matrix(opening, closing, scheme=…)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), ["from", "to"], group, sparse=True)
     states = {name: label(name, language, within="state") for name in names("state")}
     present = [name for name in _in_order(rows) if name not in states]
-    tiers = member_words("tier", language, words=words, present=present)
+    tiers = frames.member_words("tier", language, words=words, present=present)
     return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states
 
 

@@ -10,32 +10,9 @@ from matplotlib.axes import Axes
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import (
-    Words,
-    last_quarter,
-    member_words,
-    one_group,
-    read_measures,
-    read_rows,
-    require_one_base,
-    rows_of,
-    subject_of,
-    to_pandas,
-)
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    FULL_WIDTH,
-    HIGHLIGHT,
-    REFERENCE,
-    dressed,
-    in_report_style,
-    name_values,
-    only_the_zero_line,
-    open_axes,
-    say_no_data,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.units import (
     Unit,
@@ -51,7 +28,7 @@ _MEMBERS = ("tier", "family", "families")
 _PANEL_ROWS, _PANELS_ABREAST = 2, 4
 
 
-@in_report_style
+@canvas.in_report_style
 def aum_trend(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -84,15 +61,15 @@ def aum_trend(
     >>> [words.get_text() for words in aum_trend(assets).texts]
     ['12.00', '12.63']
     """
-    rows = read_measures(frame, ["aum_average_quarter"], source=_SOURCE, also=["quarter"])
-    rows = one_group(rows, ["measure"], group)
-    require_one_base(rows, ["quarter"])
+    rows = frames.read_measures(frame, ["aum_average_quarter"], source=_SOURCE, also=["quarter"])
+    rows = frames.one_group(rows, ["measure"], group)
+    frames.require_one_base(rows, ["quarter"])
     values = rows.set_index("quarter")["value"].sort_index()
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if values.isna().all():
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     unit = money_unit(values, language)
-    colours = [REFERENCE] * (len(values) - 1) + [ACTUAL]
+    colours = [canvas.REFERENCE] * (len(values) - 1) + [canvas.ACTUAL]
     # Few quarters keep the width that many have: a lone column is not a wall.
     margin = max(0.0, (6 - len(values)) / 2)
     columns = ax.bar(range(len(values)), values.fillna(0), width=0.62, color=colours)
@@ -100,16 +77,20 @@ def aum_trend(
     ax.set_xticks(range(len(values)), list(values.index))
     ax.set_xlim(-0.6 - margin, len(values) - 0.4 + margin)
     ax.set_ylim(0, max(float(values.max()), unit.divisor) * 1.12)
-    name_values(ax, unit_note(unit, language), side="right")
-    only_the_zero_line(ax)
+    canvas.name_values(ax, unit_note(unit, language), side="right")
+    canvas.only_the_zero_line(ax)
     return ax
 
 
-@in_report_style
+@canvas.in_report_style
 def slope(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw how a share moved from one quarter to another, one line for each member.
 
     Rising lines are dark, falling ones orange; names and values stand at both ends.
@@ -146,18 +127,18 @@ def slope(
     ['中端 30.0%', '35.0% 中端']
     """
     rows, dimension, measure = _one_measure(frame)
-    rows = one_group(rows, ["member"], group).dropna(subset=["value"])
-    require_one_base(rows, ["quarter", "member"])
+    rows = frames.one_group(rows, ["member"], group).dropna(subset=["value"])
+    frames.require_one_base(rows, ["quarter", "member"])
     quarters = sorted(rows["quarter"].unique())
-    ax = open_axes(ax)
+    ax = canvas.open_axes(ax)
     if len(quarters) < 2:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     ends = rows.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].dropna()
-    called = member_words(dimension, language, words=words, present=rows["member"])
+    called = frames.member_words(dimension, language, words=words, present=rows["member"])
     unit = money_unit(ends.to_numpy().ravel(), language)
     for before, after in ends.to_numpy():
-        colour = ACTUAL if after >= before else HIGHLIGHT
+        colour = canvas.ACTUAL if after >= before else canvas.HIGHLIGHT
         ax.plot([0, 1], [before, after], color=colour, marker="o")
     spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
     for side, places in enumerate(spread):
@@ -166,18 +147,18 @@ def slope(
             parts = (name, value) if side == 0 else (value, name)
             ax.text(side + (0.03 if side else -0.03), place, " ".join(parts),
                     ha="left" if side else "right", va="center_baseline")  # fmt: skip
-    without_frame(ax)
+    canvas.without_frame(ax)
     ax.tick_params(labelbottom=True)
     ax.set_xticks([0, 1], [quarters[0], quarters[-1]])
     ax.set_xlim(-0.45, 1.45)
-    name_values(ax, label(measure, language) if measure else "")
+    canvas.name_values(ax, label(measure, language) if measure else "")
     return ax
 
 
 def _one_measure(frame: Frame) -> tuple[pd.DataFrame, str, str]:
     """Return the rows of the frame's one measure, its dimension and its name ("" if unnamed)."""
-    table = to_pandas(frame)
-    rows = read_rows(table, ["quarter", "member", "value"], source=_SOURCE, member=_MEMBERS)
+    table = frames.to_pandas(frame)
+    rows = frames.read_rows(table, ["quarter", "member", "value"], source=_SOURCE, member=_MEMBERS)
     measures = list(rows["measure"].unique()) if "measure" in rows else []
     if len(measures) > 1:
         raise UsageError(
@@ -202,11 +183,15 @@ def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
     return sides
 
 
-@in_report_style
+@canvas.in_report_style
 def small_multiples(
-    frame: Frame, *, group: object = None, words: Words | None = None, language: Language = "zh",
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
     ax: Axes | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw a value by member over the quarters, one small panel each, all to the same scale.
 
     The branch is dark, the whole bank lighter; the last value stands at the line's end. At most
@@ -242,29 +227,29 @@ def small_multiples(
     '基金'
     """
     rows, dimension, measure = _one_measure(frame)
-    rows = one_group(rows, ["member"], group, beside_bank=True)
-    require_one_base(rows, ["quarter", "branch_id", "member"])
-    subject = subject_of(rows)
-    now = rows_of(last_quarter(rows), subject).dropna(subset=["value"])
+    rows = frames.one_group(rows, ["member"], group, beside_bank=True)
+    frames.require_one_base(rows, ["quarter", "branch_id", "member"])
+    subject = frames.subject_of(rows)
+    now = frames.rows_of(frames.last_quarter(rows), subject).dropna(subset=["value"])
     if now.empty:
-        return say_no_data(open_axes(ax), language)
+        return canvas.say_no_data(canvas.open_axes(ax), language)
     largest = set(now.nlargest(_PANEL_ROWS * _PANELS_ABREAST, "value")["member"])
-    called = member_words(dimension, language, words=words, present=now["member"])
+    called = frames.member_words(dimension, language, words=words, present=now["member"])
     members = [member for member in called if member in largest]
     quarters = sorted(rows.dropna(subset=["value"])["quarter"].unique())
     panels = _panels(ax, len(members))
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
     unit = money_unit(now["value"], language)
     for panel, member in zip(panels, members, strict=True):
-        for who, colour in ((WHOLE_BANK, REFERENCE), (subject, ACTUAL)):
-            values = rows_of(rows[rows["member"] == member], who)
+        for who, colour in ((WHOLE_BANK, canvas.REFERENCE), (subject, canvas.ACTUAL)):
+            values = frames.rows_of(rows[rows["member"] == member], who)
             line = values.set_index("quarter")["value"].reindex(quarters)
             panel.plot(range(len(quarters)), line, color=colour, marker="o", markersize=2)
         last = now.loc[now["member"] == member, "value"].iloc[0]
         panel.set_title(called[member], fontsize="small")
         panel.set_title(_formatted(last, measure, unit), loc="right", fontsize="small")
         panel.set(xlim=(-0.3, len(quarters) - 0.7), ylim=(0, top * 1.08))
-        only_the_zero_line(panel)
+        canvas.only_the_zero_line(panel)
         panel.set_xticks([])
     ends = sorted({0, len(quarters) - 1})
     panels[0].set_xticks(ends, [quarters[end] for end in ends], fontsize="x-small")
@@ -284,17 +269,17 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
     """Return so many panels to the same scale, in the place of axes or in a new figure."""
     down = -(-count // _PANELS_ABREAST)
     if ax is None:
-        size = (FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
+        size = (canvas.FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
         ax = plt.subplots(figsize=size, layout="none")[1]
         room = 0.4 / (0.4 + 2.3 * down)
         ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
-    place = open_axes(ax).get_subplotspec()
+    place = canvas.open_axes(ax).get_subplotspec()
     if place is None:
         raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
     drawn = ax.figure
     ax.remove()
     grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
     return [
-        dressed(drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]))
+        canvas.dressed(drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]))
         for at in range(count)
     ]

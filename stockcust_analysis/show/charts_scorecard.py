@@ -6,19 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.chart_frames import one_group, read_rows
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    INK,
-    MUTED,
-    REFERENCE,
-    in_report_style,
-    open_axes,
-    say_no_data,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label, names
 from stockcust_analysis.show.units import format_count, format_number, format_share
 
@@ -26,7 +16,7 @@ _WIDEST = 1.6
 _SHADES = ((0.8, "#D5DDE5"), (1.0, "#E4EAF0"))
 
 
-@in_report_style
+@canvas.in_report_style
 def places(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -61,23 +51,23 @@ def places(
     ['第5名（3–8）']
     """
     ranks = ["rank", "rank_low", "rank_high", "rank_of"]
-    rows = read_rows(frame, ["measure", *ranks], source="evaluate(bank, …).comparison")
-    rows = one_group(rows, ["measure"], group, groups=["branch_id"])
+    rows = frames.read_rows(frame, ["measure", *ranks], source="evaluate(bank, …).comparison")
+    rows = frames.one_group(rows, ["measure"], group, groups=["branch_id"])
     rows = rows.dropna(subset=["rank_low", "rank_high"])
-    ax = open_axes(ax, 0.8 + 0.46 * max(len(rows), 3))
+    ax = canvas.open_axes(ax, 0.8 + 0.46 * max(len(rows), 3))
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     last = float(rows["rank_of"].max())
     places = np.arange(len(rows))
     ax.hlines(places, 1, last, color="#E4E7EB", linewidth=4.5)
-    ax.hlines(places, rows["rank_low"], rows["rank_high"], color=REFERENCE, linewidth=4.5)
-    ax.plot(rows["rank"], places, "o", color=ACTUAL, markersize=5)
+    ax.hlines(places, rows["rank_low"], rows["rank_high"], color=canvas.REFERENCE, linewidth=4.5)
+    ax.plot(rows["rank"], places, "o", color=canvas.ACTUAL, markersize=5)
     for place, (_, row) in enumerate(rows.iterrows()):
         text = label("place_between", language, within="word").format(
             *(format_count(row[name]) for name in ("rank", "rank_low", "rank_high"))
         )
         ax.text(last + 0.04 * last, place, text, va="center_baseline")
-    without_frame(ax)
+    canvas.without_frame(ax)
     ax.tick_params(labelleft=True, labelbottom=True)
     ax.set_yticks(places, [_measure_name(name, language) for name in rows["measure"]])
     ends = [label(f"{end}_of", language, within="word").format(format_count(last))
@@ -87,7 +77,7 @@ def places(
     return ax
 
 
-@in_report_style
+@canvas.in_report_style
 def scorecard(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -125,12 +115,13 @@ def scorecard(
     >>> [words.get_text() for words in scorecard(card).texts][:2]
     ['93.0%', '18.6 / 20']
     """
-    rows = read_rows(frame, ["indicator", "weight", "attainment", "points"],
-                     source="evaluate(bank, …).scorecard")  # fmt: skip
-    rows = one_group(rows, ["indicator"], group, groups=["branch_id"]).reset_index(drop=True)
-    ax = open_axes(ax, 0.9 + 0.5 * max(len(rows), 3))
+    rows = frames.read_rows(
+        frame, ["indicator", "weight", "attainment", "points"], source="evaluate(bank, …).scorecard"
+    )
+    rows = frames.one_group(rows, ["indicator"], group, groups=["branch_id"]).reset_index(drop=True)
+    ax = canvas.open_axes(ax, 0.9 + 0.5 * max(len(rows), 3))
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     edge = float(rows["attainment"].fillna(1.2).clip(1.2, _WIDEST).max())
     for place, row in rows.iterrows():
         height = float(str(place))
@@ -138,20 +129,20 @@ def scorecard(
             ax.barh(height, upper, height=0.6, color=shade)
         value = float(row["attainment"])
         if not np.isnan(value):
-            colour = HIGHLIGHT if value < _SHADES[0][0] else ACTUAL
+            colour = canvas.HIGHLIGHT if value < _SHADES[0][0] else canvas.ACTUAL
             ax.barh(height, min(max(value, 0), edge), height=0.24, color=colour)
         points = [format_number(row[name], decimals=decimals)
                   for name, decimals in (("points", 1), ("weight", 0))]  # fmt: skip
         ax.text(edge * 1.16, height, format_share(value), ha="right", va="center_baseline")
         ax.text(edge * 1.35, height, " / ".join(points), ha="right", va="center_baseline",
                 fontweight="bold")  # fmt: skip
-    ax.vlines(1.0, -0.42, len(rows) - 0.58, color=INK, linewidth=1.6)
+    ax.vlines(1.0, -0.42, len(rows) - 0.58, color=canvas.INK, linewidth=1.6)
     for right, word in ((1.16, "attainment"), (1.35, "points_of_weight")):
         ax.text(edge * right, -0.85, label(word, language, within="word"), ha="right",
-                va="center_baseline", color=MUTED)  # fmt: skip
+                va="center_baseline", color=canvas.MUTED)  # fmt: skip
     for place, name in ((1.0, label("target", language, within="word")), (0.8, "80%")):
-        ax.text(place, -0.85, name, ha="center", va="center_baseline", color=MUTED)
-    without_frame(ax)
+        ax.text(place, -0.85, name, ha="center", va="center_baseline", color=canvas.MUTED)
+    canvas.without_frame(ax)
     ax.tick_params(labelleft=True)
     called = (
         rows["name"]
