@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from stockcust_analysis.show import charts
+from stockcust_analysis import plot
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
 from stockcust_analysis.show.charts_canvas import (
     FULL_WIDTH,
@@ -40,7 +40,7 @@ def aum_figure(page: BranchPage) -> Drawing | None:
     rows = _own(page)
     if rows["quarter"].nunique() < _FEWEST_QUARTERS:
         return None
-    return _drawn(page, charts.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
+    return _drawn(page, plot.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
@@ -48,7 +48,7 @@ def tier_figure(page: BranchPage) -> Drawing | None:
     rows = _now(page)
     return _drawn(
         page,
-        charts.tier_pyramid,
+        plot.tier_pyramid,
         rows,
         "tier_pyramid",
         4.8,
@@ -61,24 +61,24 @@ def tier_figure(page: BranchPage) -> Drawing | None:
 def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
     rows = page.evaluation.lorenz
-    return _drawn(page, charts.lorenz_chart, rows, "lorenz", 6.2, HALF_WIDTH)
+    return _drawn(page, plot.lorenz, rows, "lorenz", 6.2, HALF_WIDTH)
 
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    return _drawn(page, charts.dormancy_bars, _own(page), "dormancy_bars", 4.4)
+    return _drawn(page, plot.dormancy, _own(page), "dormancy_bars", 4.4)
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    return _drawn(page, charts.product_count_bars, _now(page), "product_count", 5.4, HALF_WIDTH)
+    return _drawn(page, plot.product_count, _now(page), "product_count", 5.4, HALF_WIDTH)
 
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
     return _drawn(
         page,
-        charts.penetration_dots,
+        plot.penetration,
         _now(page),
         "penetration_dots",
         5.8,
@@ -91,13 +91,13 @@ def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
     table = page.evaluation.co_holding
     rows = table[table["branch_id"] == page.branch_id]
-    return _drawn(page, charts.co_holding_heatmap, rows, "co_holding", 5.6, words="family")
+    return _drawn(page, plot.co_holding, rows, "co_holding", 5.6, words="family")
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw what moved last quarter's assets to this one's."""
     rows = _today(page, page.evaluation.bridge)
-    return _drawn(page, charts.bridge_chart, rows, "bridge_chart", 4.6, if_small=True)
+    return _drawn(page, plot.bridge, rows, "bridge_chart", 4.6, if_small=True)
 
 
 def migration_figure(page: BranchPage) -> Drawing | None:
@@ -105,29 +105,27 @@ def migration_figure(page: BranchPage) -> Drawing | None:
     rows = _today(page, page.evaluation.migration)
     if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
         return None
-    return _drawn(
-        page, charts.migration_heatmap, rows, "migration_heatmap", 5.4, HALF_WIDTH, words="tier"
-    )
+    return _drawn(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH, words="tier")
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
     rows = _today(page, page.evaluation.migration)
-    return _drawn(page, charts.migration_flow, rows, "migration_flow", 8.0, words="tier")
+    return _drawn(page, plot.migration_flow, rows, "migration_flow", 8.0, words="tier")
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter told."""
     own = _own(page)
     rows = own[own["measure"] == "tier_aum_share"]
-    return _drawn(page, charts.slope_chart, rows, "tier_slope", 6.5, if_small=True, words="tier")
+    return _drawn(page, plot.slope, rows, "tier_slope", 6.5, if_small=True, words="tier")
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw how last quarter's dormant customers became this quarter's."""
     own = _own(page)
     rows = own[own["quarter"] == page.quarter]
-    return _drawn(page, charts.dormancy_flow, rows, "dormancy_flow", 5.2)
+    return _drawn(page, plot.dormancy_flow, rows, "dormancy_flow", 5.2)
 
 
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
@@ -136,7 +134,7 @@ def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     deposits = [family["name"] for family in page.evaluation.policy_facts["families"]
                 if _DEPOSITS & set(family["products"])]  # fmt: skip
     rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
-    return _drawn(page, charts.small_multiples, rows, "penetration_panels", words="family")
+    return _drawn(page, plot.small_multiples, rows, "penetration_panels", words="family")
 
 
 def _drawn(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.branch_tables import finished_table, measure_table
-from stockcust_analysis.show.charts_growth import DORMANT_FLOW
+from stockcust_analysis.show.charts_dormancy import DORMANT_FLOW
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_count, format_money, format_share, money_unit
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from stockcust_analysis import plot
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show import charts
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
@@ -51,7 +51,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if rows["peer_group"].nunique() > 1:
         # A funnel compares like with like: the largest peer group.
         rows = rows[rows["peer_group"] == rows["peer_group"].value_counts().index[0]]
-    drawn = charts.funnel_chart(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
+    drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     held = rows["compared"]
     beyond = rows[(held < rows["lower_95"]) | (held > rows["upper_95"])]
     caption = page.word("funnel_caption").format(
@@ -76,7 +76,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
     best_first = measure_words(measure).higher_is_better == "no"
     order = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
     rows = order.head(_MOST_ROWS)
-    drawn = charts.league_chart(rows, language=page.language)
+    drawn = plot.league(rows, language=page.language)
     width = int((rows["rank_high"] - rows["rank_low"]).median()) + 1
     alt = page.word("league_alt").format(
         measure=page.measure(measure), first=rows["name"].iloc[0], last=rows["name"].iloc[-1],
@@ -94,7 +94,7 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     own = bridge[bridge["branch_id"] == WHOLE_BANK]
     if own.empty or own["withheld"].any():
         return None
-    drawn = charts.bridge_chart(own, language=page.language, ax=sized_axes(5.2))
+    drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.word("bridge", "hq_caption")
     alt = page.word("bridge_alt").format(caption=caption, text=page.word("see_table", "page"))
     return figure(drawn, caption=caption, alt=alt)
