@@ -187,6 +187,8 @@ def _cell_tests(
     if column.kind is Kind.TEXT:
         remedy = "Excel shortened a long number; export the column as text."
         wrong_if(casting.mangled_number(header), "number in scientific notation", remedy)
+        wrong_if(casting.has_control(header), *rules.CONTROL)
+        wrong_if(casting.is_reserved(column, header), *rules.RESERVED)
     elif column.kind is not Kind.CODE and not typed_already:
         remedy = f"Write it as {column.unit or column.kind.value}."
         wrong_if(unreadable, f"not a {column.kind.value}", remedy)

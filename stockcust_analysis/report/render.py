@@ -49,6 +49,7 @@ class PageJob:
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
     access: Access | None = None
+    substitutes: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,9 @@ def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
     else:
         shutil.copyfile(notebook, executed)
     pdf = export_pdf(
-        executed, language=job.parameters["language"], status=job.status, brand=job.brand
-    )
+        executed, language=job.parameters["language"], status=job.status, brand=job.brand,
+        substitutes=job.substitutes,
+    )  # fmt: skip
     if job.action == "run":
         with whole(notebook) as beside:
             shutil.copyfile(executed, beside)
