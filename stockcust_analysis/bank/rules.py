@@ -17,6 +17,10 @@ DATE_ORDER = (
 CONTROLS = "".join(
     map(chr, (*range(1, 9), 11, 12, *range(14, 32), *range(127, 160), 0xFFFE, 0xFFFF))
 )
+EMPTY = ("the cell is empty", "Fill it in.")
+MANGLED = (
+    "number in scientific notation", "Excel shortened a long number; export the column as text.",
+)  # fmt: skip
 CONTROL = (
     "control characters (NUL and the like), which no page can print",
     "Remove them in the source, or export the column anew: the file is damaged.",

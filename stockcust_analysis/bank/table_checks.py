@@ -75,7 +75,7 @@ def _tests(column: Column, cell: nw.Expr, *, is_text: bool, controls: str) -> li
         tests.append(_Test(column.name, condition, what, remedy))
 
     if not column.nullable:
-        wrong_if(cell.is_null(), "the cell is empty", "Fill it in.")
+        wrong_if(cell.is_null(), *rules.EMPTY)
     if column.kind is Kind.TEXT:
         wrong_if(cell.str.contains(f"[{controls}]") & ~cell.is_null(), *rules.CONTROL)
         if rules.is_own_number(column):

@@ -27,7 +27,7 @@ from stockcust_analysis.evaluation.funnel import (
     rank_sets,
     sidak,
 )
-from stockcust_analysis.evaluation.peers import Peers, peer_groups, values_of
+from stockcust_analysis.evaluation.peers import Peers, peer_groups, possible_values, values_of
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
@@ -142,19 +142,6 @@ def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
         movement=table["compared"] - then["compared"],
         movement_standard_error=np.sqrt(error[0] + error[1]),
     ).reset_index()  # fmt: skip
-
-
-def possible_values(measure: str, policy: Policy) -> tuple[float, float]:
-    """Return the lowest and the highest value a measure can have under a policy.
-
-    >>> from stockcust_analysis.policy import load_policy
-    >>> possible_values("products_per_customer", load_policy())
-    (0.0, 9.0)
-    """
-    defined = measure_definition(measure)
-    if measure == "products_per_customer":
-        return defined.lowest, float(len(policy.families.families))
-    return defined.lowest, defined.highest
 
 
 def _by_peers(now: pd.DataFrame, kind: str, upwards: bool, peers: Mapping[str, Peers],
