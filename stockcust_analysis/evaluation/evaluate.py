@@ -41,7 +41,6 @@ from stockcust_analysis.evaluation.questions import (
     Facts,
     Question,
     concentration_asked,
-    questions,
     service_questions,
 )
 from stockcust_analysis.evaluation.results import Evaluation
@@ -50,13 +49,16 @@ from stockcust_analysis.evaluation.snapshots import (
     Snapshot,
     has_managers,
     kept_steps,
+    questions_of,
     snapshot_of,
 )
 from stockcust_analysis.evaluation.surroundings import (
     branches_of,
+    families_missing,
     policy_facts,
     reconciliation,
     targets_of,
+    without_families,
 )
 from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
 from stockcust_analysis.measures.aum_change import AUM_CHANGE
@@ -134,19 +136,20 @@ def evaluate(
         changes = _compared(bank, rules, before, now)
         migration, bridge = migration_table(changes, rules), bridge_table(changes)
         cells.append(bridge_cells(changes.by(PERIOD_END), quarter=str(target)))
-    measures.append(measure_table(now.answered, target))
+    measures.append(without_families(measure_table(now.answered, target), now.missing))
     progress(len(told) + 1, steps)
     cells.append(_cells(now, measures[-1], rules.comparison))
     together = pd.concat(measures, ignore_index=True)
     judged = _judged(bank, rules, now, together, pd.concat(cells, ignore_index=True))
+    held = co_holding_table(now.snapshot.customers, target, rules)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target),
+        policy_facts=policy_facts(rules, bank, target, now.missing),
         measures=together,
         lorenz=lorenz,
-        co_holding=co_holding_table(now.snapshot.customers, target, rules),
+        co_holding=without_families(held, now.missing),
         migration=migration,
         bridge=bridge,
         reconciliation=reconciliation(bank, rules, target),
@@ -156,12 +159,13 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Told:
-    """One quarter's customers, what was asked of them, and the answers."""
+    """One quarter's customers, what was asked of them, the answers, families not delivered."""
 
     snapshot: Snapshot
     steps: list[Facts]
     asked: list[tuple[Facts, list[Question]]]
     answered: list[Answer]
+    missing: list[str]
 
     def let_go(self, bank: Bank) -> None:
         """Make room of the customers; the answers stay."""
@@ -178,7 +182,7 @@ class _Opening:
 
 def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
     """Raise one error for all in which the policy does not fit the bank."""
-    asked = _questions(bank, policy)
+    asked = questions_of(bank, policy)
     asked += service_questions(policy) if has_managers(bank) else []
     asked += pair_questions(policy) if paired else []
     told = [(one.ratios, one.bases) for one in asked]
@@ -207,24 +211,18 @@ def _quarters_told(bank: Bank, target: Quarter, first_quarter: bool) -> list[Qua
     return [each for each in delivered if target.shifted(-QUARTERS_BACK) <= each <= target]
 
 
-def _questions(bank: Bank, policy: Policy) -> list[Question]:
-    """Return the questions about all customers that this bank can be asked."""
-    openings = "opened_on" in bank.columns["holdings"]
-    return questions(policy, openings=openings, managed=has_managers(bank))
-
-
 def _told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> _Told:
     """Answer all questions about the customers of one quarter."""
     snapshot = snapshot_of(bank, policy, quarter, today=today)
     steps = kept_steps(bank, snapshot.customers)
-    asked = [(snapshot.customers, _questions(bank, policy))]
+    asked = [(snapshot.customers, questions_of(bank, policy))]
     answered = answers(*asked[0])
     answered += concentration_answers(steps)
     if snapshot.managed is not None:
         asked.append((snapshot.managed, service_questions(policy)))
         answered += answers(*asked[1], _branches(answered))
         _let_go(bank, snapshot.steps)
-    return _Told(snapshot, steps, asked, answered)
+    return _Told(snapshot, steps, asked, answered, families_missing(bank, policy, quarter))
 
 
 def _earlier(
@@ -237,7 +235,7 @@ def _earlier(
     for done, each in enumerate(quarters[:-1]):
         begun(done)
         told = _told_of(bank, policy, each, today=quarters[-1])
-        measures.append(measure_table(told.answered, each))
+        measures.append(without_families(measure_table(told.answered, each), told.missing))
         compared = each == quarters[-1].previous
         cells.append(_cells(told, measures[-1], policy.comparison if compared else None))
         before = _opening(bank, policy, told) if compared else None

@@ -157,8 +157,8 @@ def _directions(policy: Policy) -> Iterator[str]:
 def _peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
     """Yield peer groups that cannot be made, or have nobody in them."""
     rule, present = policy.comparison, set(branches["branch_id"])
-    if rule.peers in ("type", "type_and_size") and "type" not in branches:
-        yield f"comparison: peers by {rule.peers}, but the branches have no column 'type'."
+    if rule.peers in ("type", "type_and_size") and not branches.get("type", pd.Series([""])).any():
+        yield f"comparison: peers by {rule.peers}, but no branch has a 'type'."
     if rule.peers == "nearest" and rule.nearest >= len(present):
         yield f"comparison: nearest = {rule.nearest}, but only {len(present)} branches report."
     if rule.peers != "given":

@@ -66,15 +66,17 @@ _DISTRIBUTION = (
 )
 
 
-def questions(policy: Policy, *, openings: bool = True, managed: bool = True) -> list[Question]:
-    """Return the questions about all customers; some need openings or managers delivered."""
+def questions(
+    policy: Policy, *, openings: bool = True, managed: bool = True, tenure: bool = True
+) -> list[Question]:
+    """Return the questions about all customers; some need openings, managers or tenure."""
     value = f"{policy.dormancy.value}_cents"
     asked = [
         Question(_volume, VOLUME, ("all", FUNDED, "effective")),
         Question(
             lambda _, base: dormancy_columns(value=value, base=base), DORMANCY, ("all", FUNDED)
         ),
-        *_cross_sell_questions(policy),
+        *_cross_sell_questions(policy, tenure=tenure),
         Question(
             lambda _, base: tier_columns(policy.tiers, base=base),
             tier_ratios(policy.tiers),
@@ -125,8 +127,8 @@ def _volume(_: Facts, base: str) -> dict[str, nw.Expr]:
     }
 
 
-def _cross_sell_questions(policy: Policy) -> list[Question]:
-    """Return the cross-sell questions, and again for customers of a year or more."""
+def _cross_sell_questions(policy: Policy, *, tenure: bool) -> list[Question]:
+    """Return the cross-sell questions, and again for customers of a year or more if known."""
 
     def columns(_: Facts, base: str) -> dict[str, nw.Expr]:
         return cross_sell_columns(policy.families, base=base)
@@ -134,5 +136,5 @@ def _cross_sell_questions(policy: Policy) -> list[Question]:
     whole = (PRODUCTS_PER_CUSTOMER, *(multi_product_ratio(k) for k in (2, 3, 4)))
     return [
         Question(columns, (*whole, *_DISTRIBUTION, *penetration_ratios(policy.families))),
-        Question(columns, whole, (ESTABLISHED,)),
+        *([Question(columns, whole, (ESTABLISHED,))] if tenure else []),
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import Quarter
 
@@ -83,9 +83,8 @@ class Evaluation:
         return Evaluation(**{**self.__dict__, **tables, "cells": self.cells.head(0)})
 
     def save(self, folder: Path) -> None:
-        """Write the tables as CSV into a folder that only its owner can read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""
+        make_folder(folder)
         facts = {
             "quarter": str(self.quarter),
             "bank_name": self.bank_name,

@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.disclosure import Circulated, circulated
 from stockcust_analysis.evaluation.lint import lint_scorecard
@@ -76,7 +76,7 @@ class Review:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         told = self.circulated
         tables = {**_frames(told), **_frames(self)}
         for name, frame in tables.items():

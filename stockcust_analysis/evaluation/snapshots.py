@@ -12,7 +12,14 @@ from datetime import date
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.questions import FUNDED, LEVELS, PERIOD_END, Facts
+from stockcust_analysis.evaluation.questions import (
+    FUNDED,
+    LEVELS,
+    PERIOD_END,
+    Facts,
+    Question,
+    questions,
+)
 from stockcust_analysis.evaluation.tier_history import with_remembered_tiers
 from stockcust_analysis.measures.checks import require_amounts
 from stockcust_analysis.measures.contact_rounds import with_rounds
@@ -57,6 +64,14 @@ class Snapshot:
 def has_managers(bank: Bank) -> bool:
     """Tell whether the bank delivers who manages whom, and the contacts made."""
     return {"assignments", "contacts"} <= set(bank.columns)
+
+
+def questions_of(bank: Bank, policy: Policy) -> list[Question]:
+    """Return the questions about all customers that this bank can be asked."""
+    return questions(
+        policy, openings="opened_on" in bank.columns["holdings"], managed=has_managers(bank),
+        tenure="relationship_since" in bank.columns["customers"],
+    )  # fmt: skip
 
 
 def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:

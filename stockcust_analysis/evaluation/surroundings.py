@@ -18,12 +18,17 @@ from stockcust_analysis.policy import Policy
 
 
 def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
-    """Return the branches that have customers in scope, in order of their numbers."""
+    """Return the branches that have customers in scope, in order of their numbers.
+
+    A region or type that is not delivered is empty.
+    """
     table = lazily(bank.table("branches"))
     columns = [
         c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
     ]
     frame = pd.DataFrame(collected(table.select(columns)))
+    for name in ("region", "type"):
+        frame[name] = frame[name].astype(object).fillna("") if name in frame else ""
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
@@ -63,8 +68,32 @@ def _total(table: Facts, name: str) -> float:
     return int(total or 0) / 100
 
 
-def policy_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by."""
+def families_missing(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the families and channels of which the bank delivers no product in a quarter."""
+    holdings = lazily(bank.snapshot("holdings", as_of=quarter.end))
+    delivered = set(collected(holdings.select("product").unique())["product"])
+    rule = policy.families
+    return [
+        family.name
+        for family in (*rule.families, *rule.channels)
+        if not delivered & set(family.products)
+    ]
+
+
+def without_families(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
+    """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
+    if "member" in table:
+        return table[~(table["dimension"].eq("family") & table["member"].isin(missing))]
+    return table[~(table["family_a"].isin(missing) | table["family_b"].isin(missing))]
+
+
+def policy_facts(
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what a page prints of the rules it was made by, and of what was not delivered.
+
+    `missing` are the families of which no product was.
+    """
     rule = policy.dormancy
     return {
         "name": policy.name,
@@ -81,4 +110,11 @@ def policy_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any]
         },
         "tier_memory": memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
+        "families_missing": [
+            {"name": family.name, "zh": family.zh, "en": family.en}
+            for family in (*policy.families.families, *policy.families.channels)
+            if family.name in missing
+        ],
+        "knows_tenure": "relationship_since" in bank.columns["customers"],
+        "smallest_cell": policy.disclosure.smallest_cell,
     }

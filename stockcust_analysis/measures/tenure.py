@@ -10,7 +10,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.checks import require_columns, require_labels
+from stockcust_analysis.measures.checks import require_columns
 from stockcust_analysis.measures.frames import Frame, after, day, flag, lazily, like
 from stockcust_analysis.periods import cutoff
 
@@ -28,7 +28,7 @@ def assign_tenure(customers: Frame, *, as_of: date, years: Sequence[int] = YEARS
         Day the years end on, counted day to day.
     years : list of int
         Borders of the bands in whole years, rising; a customer of exactly three years is in the
-        band that begins with three.
+        band that begins with three. One whose day is not known counts as new.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def assign_tenure(customers: Frame, *, as_of: date, years: Sequence[int] = YEARS
     Raises
     ------
     UsageError
-        No column `relationship_since`, or an empty cell in it; years that do not rise.
+        No column `relationship_since`; years that do not rise.
 
     Examples
     --------
@@ -54,20 +54,20 @@ def assign_tenure(customers: Frame, *, as_of: date, years: Sequence[int] = YEARS
         raise UsageError(f"years must rise from 1; given {list(years)}.")
     table = lazily(customers)
     require_columns(table, ["relationship_since"], "customers")
-    require_labels(table, ["relationship_since"], "customers")
     return like(customers, table.with_columns(**tenure_columns(table, as_of, years)))
 
 
 def tenure_columns(
     customers: nw.LazyFrame[Any], as_of: date, years: Sequence[int] = YEARS
 ) -> dict[str, nw.Expr]:
-    """Return `tenure` and `established` of customers with `relationship_since`."""
+    """Return `tenure` and `established` of customers; those of an unknown day count as new."""
     since = day(customers, "relationship_since")
+    known = ~since.is_null()
     steps = [
-        flag(~after(since, cutoff(as_of, 12 * upper))) * (upper - lower)
+        flag(known & ~after(since, cutoff(as_of, 12 * upper))) * (upper - lower)
         for lower, upper in pairwise([0, *years])
     ]
     return {
         "tenure": nw.sum_horizontal(*steps),
-        "established": flag(~after(since, cutoff(as_of, 12))),
+        "established": flag(known & ~after(since, cutoff(as_of, 12))),
     }

@@ -167,6 +167,7 @@ def _print_review(tables: Path, folder: Path, options: ReportOptions, status: st
                              "language": options.language, "code": package_digest()}),
         status=status, brand=options.brand, look=options.look, name=REVIEW,
         cell_seconds=options.cell_seconds, page_seconds=options.page_seconds,
+        substitutes=True,  # one branch's name stops no review
     )  # fmt: skip
     done = {} if options.force else finished([job])
     job = replace(job, action=action_for(job, done.get(HEADQUARTERS)))

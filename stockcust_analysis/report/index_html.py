@@ -23,6 +23,7 @@ from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_quality as quality
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.headquarters_league import (
     SCORES,
     leading,
@@ -98,7 +99,8 @@ def write_index(
         sentences=hq.review_conclusions(page).sentences,
         exceptions=exceptions and exceptions.payload(), failures=failures and failures.payload(),
         filters=_filters(columns, rows), columns=columns, rows=rows,
-        notes=[page.word("interval_note", "index"), page.word("withheld_note")],
+        notes=[*assumptions(policy, page.language), page.word("interval_note", "index"),
+               page.word("withheld_note")],
         policy=f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
         css=_own("index.css"), script=_own("index.js"),
         table_css=_library("css").decode(), library=b64encode(_library("js")).decode(),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import sha256
+from stockcust_analysis.atomic import OWNER_ONLY, Access, sha256
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.report import fonts
 from stockcust_analysis.report.brand import brand_files
@@ -40,6 +40,7 @@ class ReportOptions:
     force: bool = False
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
+    access: Access = OWNER_ONLY
 
     def __post_init__(self) -> None:
         """Refuse a bank's look that cannot be printed, before anything else is done."""
@@ -153,6 +154,7 @@ def _job(
         look=options.look,
         cell_seconds=options.cell_seconds,
         page_seconds=options.page_seconds,
+        access=options.access,
     )
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from stockcust_analysis.atomic import remove_unfinished
+from stockcust_analysis.atomic import access, give_tree, remove_unfinished
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.batch import run_batch
-from stockcust_analysis.report.headquarters import write_headquarters
+from stockcust_analysis.report.headquarters import HEADQUARTERS, write_headquarters
 from stockcust_analysis.report.kernels.warm import warm_start
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import (
@@ -37,7 +37,7 @@ from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
 from stockcust_analysis.report.scratch import held, output_errors, working_folder
 from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, staged
-from stockcust_analysis.report.worklist_batch import WORKLISTS, make_worklists
+from stockcust_analysis.report.worklist_batch import WORKLISTS, lists_beside_pages
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,13 @@ def make_reports(
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     OutputError
-        Files cannot be written: disk full, or folder read-only.
+        Files cannot be written: disk full, or folder read-only. One file that is open elsewhere is
+        its branch's failure alone.
     """
     progress = progress or Silent()
     folder = _folder(options, out)
-    with output_errors(folder), _alone(folder, options):
+    with output_errors(folder), access(options.access), _alone(folder, options):
+        give_tree(folder)
         started = time.perf_counter()
         ready, jobs = _ready(bank, options, folder, progress)
         with logged(folder / _of_shard("run.log", options)):
@@ -142,9 +144,10 @@ def make_reports(
                 to_make, executor=executor, workers=options.workers, progress=_noted(progress)
             )
             progress.finish()
-            if not options.collect:
-                _write_worklists(bank, ready, jobs, options)
             results = [*made, *_kept(jobs)]
+            if not options.collect:
+                in_use = lists_beside_pages(bank, ready, jobs, options)
+                results = [_with_lists(result, in_use) for result in results]
             missing: list[str] = []
             headquarters: PageResult | None = None
             if not options.is_part:
@@ -158,23 +161,10 @@ def make_reports(
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
 
-def _write_worklists(
-    bank: Bank, ready: Staged, jobs: Sequence[PageJob], options: ReportOptions
-) -> None:
-    """Write the work lists that are missing or old, beside the pages that are there."""
-    listed = set(ready.evaluation.worklists.get("branch_id", ()))
-    wanted = [
-        job for job in jobs
-        if job.branch_id in listed
-        and job.record.exists()
-        and (ready.is_new or not (job.folder / WORKLISTS).exists())
-    ]  # fmt: skip
-    if wanted:
-        make_worklists(
-            bank, as_of=Quarter.parse(options.quarter).end, policy=load_policy(options.policy),
-            out=wanted[0].folder.parent, branches=[job.branch_id for job in wanted],
-            language=options.language,  # type: ignore[arg-type]
-        )  # fmt: skip
+def _with_lists(result: PageResult, in_use: Mapping[str, str]) -> PageResult:
+    """Return a branch's result, failed where its work lists could not be replaced."""
+    error = in_use.get(result.branch_id, "")
+    return result if result.failed or not error else replace(result, error=error)
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
@@ -196,7 +186,8 @@ def write_evaluation(
     Takes over what is there if it is of the same extracts, rules and packages.
     """
     folder = _folder(options, out)
-    with output_errors(folder), _alone(folder, _whole_quarter(options)):
+    with output_errors(folder), access(options.access), _alone(folder, _whole_quarter(options)):
+        give_tree(folder)
         return _ready(bank, replace(options, branches=()), folder, progress or Silent())[0]
 
 
@@ -270,10 +261,13 @@ def _finish(
     for left in folder.glob(".evaluation*"):
         shutil.rmtree(left, ignore_errors=True)
     evaluation = ready.evaluation
-    headquarters = write_headquarters(
-        evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
-        options=options,
-    )  # fmt: skip
+    try:
+        headquarters = write_headquarters(
+            evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
+            options=options,
+        )  # fmt: skip
+    except FileInUseError as error:
+        headquarters = PageResult(HEADQUARTERS, 0.0, error=str(error))
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)

@@ -25,6 +25,7 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.headquarters_tables import growth_steps
 from stockcust_analysis.show.labels import measure_words, names
@@ -70,8 +71,9 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
         *(Column(each, "mixed") for each in (*past, page.quarter)),
         Column(head("trend", "sheet"), width=16),
     ]  # fmt: skip
+    note = "".join([*_assumed(page), page.word("plan_note")])
     return sheet(page, "overview", columns, rows, kinds=kinds, changes=kinds_of_change,
-                  trend=(9, 13), note=page.word("plan_note"))  # fmt: skip
+                 trend=(9, 13), note=note)  # fmt: skip
 
 
 def migration_sheet(page: HeadquartersPage) -> Sheet:
@@ -245,4 +247,10 @@ def definitions_sheet(page: HeadquartersPage) -> Sheet:
                Column(page.word("definition", "sheet"), "long", 60),
                *(Column(page.word(name, "sheet"), "long", 40)
                  for name in ("formula", "edge_cases", "source"))]  # fmt: skip
-    return sheet(page, "definitions", columns, rows, frozen=2, note=page.word("withheld_note"))
+    note = "".join([*_assumed(page), page.word("withheld_note")])
+    return sheet(page, "definitions", columns, rows, frozen=2, note=note)
+
+
+def _assumed(page: HeadquartersPage) -> list[str]:
+    """Return what the figures assume where the bank did not deliver something."""
+    return assumptions(page.bank.evaluation.policy_facts, page.language)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.branch_page import BranchPage, memory_note
 from stockcust_analysis.show.labels import names
 from stockcust_analysis.show.tables import Table, table
@@ -31,7 +32,8 @@ def definitions_table(page: BranchPage) -> Table:
     rows = [(page.word(key, "definition_term"), text.rstrip()) for key, text in words.items()]
     term, meaning = page.word("term"), page.word("meaning")
     frame = pd.DataFrame(rows, columns=[term, meaning])
-    return table(frame, caption=page.word("definitions"), note=page.word("definitions_note"))
+    note = "".join([*assumptions(policy, page.language), page.word("definitions_note")])
+    return table(frame, caption=page.word("definitions"), note=note)
 
 
 def _wording(page: BranchPage, key: str) -> str:

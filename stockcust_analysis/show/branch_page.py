@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.show.assumptions import AVERAGE, average_is_balance
 from stockcust_analysis.show.blocks import (
     Document,
     Heading,
@@ -211,8 +212,11 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
              "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
     beside = _bank_beside(page, rows, told, base)
+    name = names.get(measure) or page.word(measure, "measure")
+    if measure == AVERAGE and average_is_balance(page.evaluation.policy_facts):
+        name = page.word("from_balance").format(name)
     return KeyFigure(
-        label=names.get(measure) or page.word(measure, "measure"),
+        label=name,
         value=format_measure(value, told, unit=unit),
         unit=unit.name if unit else points,
         comparisons=(*(each.pair(page.language) for each in compared), *beside),

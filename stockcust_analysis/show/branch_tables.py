@@ -9,6 +9,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.dormancy import STATUSES
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.branch_page import BranchPage, memory_note
 from stockcust_analysis.show.comparisons import target_of
 from stockcust_analysis.show.labels import label, measure_words
@@ -50,7 +51,8 @@ def overview_table(page: BranchPage) -> Table | None:
     rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
     columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
                "bank"]  # fmt: skip
-    note = page.word("funded_note")
+    origins = {"aum_from": page.evaluation.policy_facts["aum_from"]}
+    note = "".join([page.word("funded_note"), *assumptions(origins, page.language)])
     return finished_table(page, rows, columns, "overview", left=2, note=note)
 
 
@@ -160,15 +162,18 @@ def penetration_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     before = str(page.evaluation.quarter.previous)
+    facts = page.evaluation.policy_facts
+    missing = {family["name"] for family in facts.get("families_missing", [])}
     rows = []
     for family, words in page.members("family").items():
         now = page.value("penetration", family)
+        unknown = page.word("not_provided") if family in missing else ""
         earlier = page.value("penetration", family, quarter=before)
         rows.append(
             [
                 words,
-                format_count(page.value("penetration", family, column="numerator")),
-                format_share(now),
+                unknown or format_count(page.value("penetration", family, column="numerator")),
+                unknown or format_share(now),
                 format_change(now, earlier, kind="share", language=page.language),
                 format_share(page.value("penetration", family, branch_id=WHOLE_BANK)),
             ]

@@ -115,7 +115,7 @@ def test_a_direction_against_the_codebook_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (ComparisonRule(peers="type"), "no column 'type'"),
+        (ComparisonRule(peers="type"), "no branch has a 'type'"),
         (ComparisonRule(peers="nearest", nearest=3), "nearest = 3, but only 3 branches report"),
     ],
 )
