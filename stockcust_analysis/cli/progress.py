@@ -83,6 +83,12 @@ def planned(jobs: Sequence[PageJob]) -> str:
     return "\n".join([*lines, f"{len(doing)} pages to make, {kept} up to date. Nothing written."])
 
 
+def _whose(branch_id: str) -> str:
+    """Return whose page it is, in words."""
+    editions = {"@internal": "Headquarters' set", "@circulated": "The circulated edition"}
+    return editions.get(branch_id, f"Branch {branch_id}")
+
+
 def ended(run: ReportRun) -> str:
     """Return the table a run ends with: how many of each, and every failure."""
     well = [result for result in run.results if not result.failed]
@@ -92,10 +98,10 @@ def ended(run: ReportRun) -> str:
         if (count := sum(result.action == action for result in well))
     ]
     lines += [f"  {'failed':<14} {len(run.failed):>6,}"] if run.failed else []
-    lines += [f"Branch {result.branch_id} failed: {result.error}" for result in run.failed]
+    lines += [f"{_whose(result.branch_id)} failed: {result.error}" for result in run.failed]
     unmade = [b for b in run.missing if b not in {result.branch_id for result in run.failed}]
     if unmade:
         more = ", …" if len(unmade) > _MOST_LINES else ""
         lines.append(f"Not made yet: {', '.join(unmade[:_MOST_LINES])}{more}")
-    asked = len(well) + len(run.failed) + len(unmade)
+    asked = len(run.results) + len(unmade)
     return "\n".join([*lines, f"{len(well)} of {asked} reports in {run.folder}."])
