@@ -200,11 +200,8 @@ def _frames(holder: Any) -> dict[str, pd.DataFrame]:
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns of texts; a table without rows has none, as its columns have no type."""
-    return (
-        []
-        if frame.empty
-        else [str(name) for name, kind in frame.dtypes.items() if kind.kind not in "ifub"]
-    )
+    kinds = [] if frame.empty else frame.dtypes.items()
+    return [str(name) for name, kind in kinds if kind.kind not in "ifub"]
 
 
 def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -40,7 +39,7 @@ class EditionFolders:
     @property
     def files(self) -> Path:
         """The folder of its four files."""
-        return self.quarter_folder / ("" if self.edition == "internal" else CIRCULATED)
+        return self._within(self.quarter_folder)
 
     @property
     def tables(self) -> Path:
@@ -50,12 +49,10 @@ class EditionFolders:
     @property
     def issued(self) -> Path:
         """The folder of the review that was issued."""
-        return self.quarter_folder / ISSUED / ("" if self.edition == "internal" else CIRCULATED)
+        return self._within(self.quarter_folder / ISSUED)
 
-    @property
-    def stamp(self) -> str:
-        """What its tables were made from; empty where there are none."""
-        return stamp_of(self.tables)
+    def _within(self, folder: Path) -> Path:
+        return folder if self.edition == "internal" else folder / CIRCULATED
 
     def made_from(self, options: ReportOptions) -> tuple[str, list[Path]]:
         """Return a digest of all that a review of today depends on, and the issued reviews in it.
@@ -76,14 +73,6 @@ class EditionFolders:
             issued = [self.issued, *issued]
             digest = digest_of({**facts, "issued": [folder_digest(each) for each in issued]})
         return digest, issued
-
-    def remove(self) -> None:
-        """Remove its files: they would pass for those that could not be made."""
-        for name in (MEASURES, WORKBOOK, INDEX, f"{REVIEW}.pdf", f"{REVIEW}.ipynb"):
-            (self.files / name).unlink(missing_ok=True)
-        shutil.rmtree(self.tables, ignore_errors=True)
-        if self.edition == "circulated":
-            shutil.rmtree(self.files, ignore_errors=True)
 
 
 def stamp_of(folder: Path) -> str:

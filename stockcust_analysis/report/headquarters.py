@@ -33,6 +33,7 @@ from stockcust_analysis.report.editions import (
     WORKBOOK,
     EditionFolders,
     editions_of,
+    stamp_of,
 )
 from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.report.manifest import digest_of, package_digest
@@ -54,7 +55,7 @@ def plan_headquarters(
     planned = []
     for edition in editions_of(folder, options):
         job = _page_job(edition, options, least_status(statuses.values()))
-        if not staged.is_new and edition.stamp == edition.made_from(options)[0]:
+        if not staged.is_new and stamp_of(edition.tables) == edition.made_from(options)[0]:
             states = open_review(edition.tables).pages[["branch_id", "state"]].to_numpy()
             if all(state == ("made" if b in statuses else "missing") for b, state in states):
                 job = _with_action(job, options)
@@ -99,7 +100,10 @@ def write_headquarters(
         try:
             result = _write_edition(edition, evaluation, records, failed, options)
         except (ReportError, PolicyError) as error:
-            edition.remove()
+            if edition.edition == "internal":
+                raise
+            for left in (edition.files, edition.tables):  # would pass for what was not made
+                shutil.rmtree(left, ignore_errors=True)
             result = PageResult(f"@{edition.edition}", 0.0, error=str(error))
         results.append(replace(result, seconds=time.perf_counter() - started))
     return tuple(results)
@@ -156,7 +160,7 @@ def _review(
     issued: Sequence[Path],
 ) -> Review:  # fmt: skip
     """Return the review: the one in the folder if it is of these facts, else a new one."""
-    if edition.stamp == made_from:
+    if stamp_of(edition.tables) == made_from:
         return open_review(edition.tables)
     shutil.rmtree(edition.tables, ignore_errors=True)
     return make_review(

@@ -164,9 +164,9 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
         Column(head("numerator", "sheet"), "plain"), Column(head("denominator", "sheet"), "plain"),
         Column(head("value", "sheet"), "mixed"),
     ]  # fmt: skip
-    return sheet(page, "measures", columns, told.to_numpy().tolist(), kinds=kinds, frozen=5,
-                  note=f"{page.word('measures_note', 'sheet')} "
-                       f"{page.gap_note('withheld_note')}".rstrip())  # fmt: skip
+    note = page.gap_note("withheld_note", after=page.word("measures_note", "sheet"))
+    rows = told.to_numpy().tolist()
+    return sheet(page, "measures", columns, rows, kinds=kinds, frozen=5, note=note)
 
 
 def quality_sheet(page: HeadquartersPage) -> Sheet:

@@ -56,18 +56,11 @@ def scores_sheet(page: HeadquartersPage) -> Sheet:
     ] if len(page.review.evaluation.scores) else []  # fmt: skip
     columns = [
         *branch_columns(page), *heads(page, "peer_group"),
-        *(Column(page.word(name, "hq_header"), _SCORES[name], bars=name == "points")
-          for name in told),
+        *(Column(page.word(n, "hq_header"), _SCORES[n], bars=n == "points") for n in told),
         *heads(page, "scored", kind="count"), Column(page.word("note", "sheet")),
     ]  # fmt: skip
-    return sheet(
-        page,
-        "scores",
-        columns,
-        rows,
-        frozen=2,
-        note=f"{page.word('score_note')} {page.gap_note('score_gaps')}".rstrip(),
-    )
+    note = page.gap_note("score_gaps", after=page.word("score_note"))
+    return sheet(page, "scores", columns, rows, frozen=2, note=note)
 
 
 def decomposition_sheet(page: HeadquartersPage) -> Sheet:
@@ -133,6 +126,5 @@ def comparison_sheet(page: HeadquartersPage) -> Sheet:
         *(Column(page.word(name, "sheet"), "count") for name in ("rank_low", "rank_high")),
         Column(page.word("expected_ratio", "sheet"), "plain"),
     ]  # fmt: skip
-    return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4,
-                  note=f"{page.word('comparison_note', 'sheet')} "
-                       f"{page.gap_note('comparison_gaps')}".rstrip())  # fmt: skip
+    note = page.gap_note("comparison_gaps", after=page.word("comparison_note", "sheet"))
+    return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4, note=note)

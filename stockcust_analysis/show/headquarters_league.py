@@ -124,7 +124,7 @@ def score_table(page: HeadquartersPage) -> Table | None:
         labels={**{name: page.word(name, "hq_header") for name in columns},
                 **{one: indicator_name(page, one) for one in indicators}},
         align={"branch": "left", **dict.fromkeys([*told, *indicators], "right")},
-        note=f"{page.word('score_note')} {page.gap_note('score_gaps', 'withheld_note')}".rstrip(),
+        note=page.gap_note("score_gaps", "withheld_note", after=page.word("score_note")),
     )  # fmt: skip
 
 
@@ -164,13 +164,14 @@ def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
 
 def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
     """Return a branch's `score_columns` as texts; who is ranked among others has them all."""
-    cells = []
-    for name in columns:
+
+    def cell(name: str) -> str:
         value = getattr(row, name)
-        is_withheld = pd.isna(value) and not pd.isna(row.rank_of)
-        decimals = 1 if name == "points" else 0
-        cells.append(SUPPRESSED if is_withheld else format_number(value, decimals=decimals))
-    return cells
+        if pd.isna(value) and not pd.isna(row.rank_of):
+            return SUPPRESSED
+        return format_number(value, decimals=1 if name == "points" else 0)
+
+    return [cell(name) for name in columns]
 
 
 def points_told(row: Any) -> str:

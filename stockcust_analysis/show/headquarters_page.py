@@ -23,7 +23,7 @@ from stockcust_analysis.show.conclusions import conclusions
 from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.tables import Table
-from stockcust_analysis.show.units import MISSING, SUPPRESSED, format_count
+from stockcust_analysis.show.units import SUPPRESSED, format_count
 
 _MOST_OF_BANK = 3
 
@@ -78,14 +78,9 @@ class HeadquartersPage:
         """Return a word of the page in its language."""
         return label(key, self.language, within=within)
 
-    @property
-    def gap(self) -> str:
-        """What stands for a number that is not there: "*" where some are withheld."""
-        return SUPPRESSED if len(self.review.report) else MISSING
-
-    def gap_note(self, *keys: str) -> str:
-        """Return what is to be said of withheld figures; nothing where none can be."""
-        return " ".join(map(self.word, keys)) if len(self.review.report) else ""
+    def gap_note(self, *keys: str, after: str = "") -> str:
+        """Return a note with what is to be said of withheld figures, where there can be any."""
+        return " ".join([after, *map(self.word, keys if len(self.review.report) else ())]).strip()
 
     def measure(self, name: str, base: str = "") -> str:
         """Return a measure's name, with its base where one is given."""

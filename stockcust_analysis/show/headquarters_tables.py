@@ -117,7 +117,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     unit = money_unit(shown["change"], page.language)
     rows = [
         [page.names[row.branch_id], format_money(row.change, unit),
-         *(page.gap if np.isnan(each) else format_money(each, unit)
+         *(SUPPRESSED if np.isnan(each) else format_money(each, unit)
            for each in (row.new, row.existing)),
          format_number(100 * row.change / whole, decimals=2)]
         for row in rows_of(shown)

@@ -187,7 +187,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
             assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", text), (branch, measure)
             assert float(csv[branch, measure, base, ""]) == value
             own = (long["网点号"] == branch) & (long["代码"] == measure)
-            own &= (long["口径"] == label(base, within="base")) & long["成员"].isna()
+            own &= (long["口径"] == label(base, within="base")) & long["成员"].fillna("").eq("")
             assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
             if (measure, base) in _SHOWN:
                 assert index[label(measure)] == shown
