@@ -165,6 +165,12 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
     help="A bank's look on every page: TOML (colours, logo, fonts) or a .typ layout; changing it "
     "prints without running.",
 )
+@click.option(
+    "--circulated",
+    is_flag=True,
+    help="Also write circulated/: headquarters' set with figures withheld, so that it may leave "
+    "the building. It stays up to date from then on.",
+)
 @click.option("--shard", type=Shard(), default="1/1", help="Make this part of the pages only.")
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
@@ -193,7 +199,9 @@ def report(
     data: str, quarter: str, mapping: Path | None, memory_limit: str, out: Path, plan: bool,
     file_mode: int, group: str, **asked: Any,
 ) -> None:  # fmt: skip
-    """Make every branch's PDF and work lists, and headquarters' tables, from the extracts in DATA.
+    """Make every branch's PDF and work lists, and headquarters' set, from the extracts in DATA.
+
+    Headquarters' set is internal: it has every figure of every branch.
 
     Only what is missing or changed is made: run the same command again to go on.
     """

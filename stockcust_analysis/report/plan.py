@@ -34,6 +34,7 @@ class ReportOptions:
     status: str = "draft"
     brand: str = ""
     first_quarter: bool = False
+    circulated: bool = False
     notebook: str = "branch_report"
     shard: tuple[int, int] = (1, 1)
     collect: bool = False

@@ -14,14 +14,13 @@ from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from stockcust_analysis.atomic import access, give_tree, remove_unfinished
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.errors import FileInUseError
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.report.batch import run_batch
-from stockcust_analysis.report.headquarters import HEADQUARTERS, write_headquarters
+from stockcust_analysis.report.batch import Progress, Silent, run_batch
+from stockcust_analysis.report.editions import CIRCULATED
+from stockcust_analysis.report.headquarters import plan_headquarters, write_headquarters
 from stockcust_analysis.report.kernels.warm import warm_start
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import (
@@ -44,51 +43,18 @@ from stockcust_analysis.report.worklist_batch import WORKLISTS, lists_beside_pag
 class ReportRun:
     """Where the output stands, how each page ended, and which no run has made yet.
 
-    `headquarters` is how headquarters' set ended; a shard makes none.
+    `headquarters` says how each edition of headquarters' set ended; a shard makes none.
     """
 
     folder: Path
     results: tuple[PageResult, ...]
     missing: tuple[str, ...] = ()
-    headquarters: PageResult | None = None
+    headquarters: tuple[PageResult, ...] = ()
 
     @property
     def failed(self) -> tuple[PageResult, ...]:
         """The pages that could not be made, headquarters' among them."""
-        whole = (*self.results, *filter(None, [self.headquarters]))
-        return tuple(result for result in whole if result.failed)
-
-
-class Progress(Protocol):
-    """Somebody who wants to know how far the run is: the evaluation first, then the pages."""
-
-    def evaluated(self, done: int, total: int) -> None:
-        """Take note of the steps of the evaluation."""
-
-    def start(self, total: int) -> None:
-        """Take note of the number of pages."""
-
-    def __call__(self, result: PageResult) -> None:
-        """Take note of a finished page."""
-
-    def finish(self) -> None:
-        """Take note of the end."""
-
-
-class Silent:
-    """Nobody watches."""
-
-    def evaluated(self, done: int, total: int) -> None:
-        """Ignore the steps of the evaluation."""
-
-    def start(self, total: int) -> None:
-        """Ignore the number of pages."""
-
-    def __call__(self, result: PageResult) -> None:
-        """Ignore a finished page."""
-
-    def finish(self) -> None:
-        """Ignore the end."""
+        return tuple(page for page in (*self.results, *self.headquarters) if page.failed)
 
 
 def make_reports(
@@ -132,6 +98,7 @@ def make_reports(
     """
     progress = progress or Silent()
     folder = _folder(options, out)
+    options = _with_what_is_there(options, folder)
     with output_errors(folder), access(options.access), _alone(folder, options):
         give_tree(folder)
         started = time.perf_counter()
@@ -149,14 +116,16 @@ def make_reports(
                 in_use = lists_beside_pages(bank, ready, jobs, options)
                 results = [_with_lists(result, in_use) for result in results]
             missing: list[str] = []
-            headquarters: PageResult | None = None
+            headquarters: tuple[PageResult, ...] = ()
             if not options.is_part:
                 records = finished(page_jobs(ready, _whole_quarter(options), folder))
                 missing = [job.branch_id for job in jobs if job.branch_id not in records]
                 failed = {each.branch_id: each.error for each in results if each.failed}
                 headquarters = _finish(bank, ready, options, folder, records, failed)
-                write_run(folder, records, results, seconds=time.perf_counter() - started)
-            failures = sum(result.failed for result in results)
+                write_run(
+                    folder, records, results, headquarters, seconds=time.perf_counter() - started
+                )
+            failures = sum(result.failed for result in (*results, *headquarters))
             note("ended", missing=len(missing), failed=failures, kernels=warm_start.describe())
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
@@ -170,12 +139,19 @@ def _with_lists(result: PageResult, in_use: Mapping[str, str]) -> PageResult:
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    The errors are those of `make_reports`.
+    Headquarters' editions come last. The errors are those of `make_reports`.
     """
     folder = _folder(options, out)
+    options = _with_what_is_there(options, folder)
     with working_folder() as beside:
         new = _staged(bank, options, folder, beside / EVALUATION, Silent())
-        return plan_pages(new, options, folder)
+        jobs = plan_pages(new, options, folder)
+        if options.is_part:
+            return jobs
+        records = finished(page_jobs(new, _whole_quarter(options), folder))
+    after = {branch: record.status for branch, record in records.items()}
+    after |= {job.branch_id: job.status for job in jobs}
+    return [*jobs, *plan_headquarters(new, after, options, folder)]
 
 
 def write_evaluation(
@@ -235,6 +211,11 @@ def _whole_quarter(options: ReportOptions) -> ReportOptions:
     return replace(options, branches=(), shard=(1, 1))
 
 
+def _with_what_is_there(options: ReportOptions, folder: Path) -> ReportOptions:
+    """Return the options with the circulated edition, if an earlier run made one: it stays true."""
+    return replace(options, circulated=options.circulated or (folder / CIRCULATED).is_dir())
+
+
 def _noted(progress: Progress) -> Callable[[PageResult], None]:
     """Return a watcher that tells `progress` and the log of each page."""
 
@@ -254,20 +235,19 @@ def _kept(jobs: Sequence[PageJob]) -> list[PageResult]:
 def _finish(
     bank: Bank, ready: Staged, options: ReportOptions, folder: Path,
     records: dict[str, PageRecord], failed: dict[str, str],
-) -> PageResult:  # fmt: skip
+) -> tuple[PageResult, ...]:  # fmt: skip
     """Write headquarters' files and the manifest of everything that is finished."""
     for place in (folder, folder / RECORDS):
         remove_unfinished(place)
     for left in folder.glob(".evaluation*"):
         shutil.rmtree(left, ignore_errors=True)
     evaluation = ready.evaluation
-    try:
-        headquarters = write_headquarters(
-            evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
-            options=options,
-        )  # fmt: skip
-    except FileInUseError as error:
-        headquarters = PageResult(HEADQUARTERS, 0.0, error=str(error))
+    headquarters = write_headquarters(
+        evaluation, records=records, failed=failed, folder=folder, options=options
+    )
+    for edition in headquarters:
+        note("headquarters", edition=edition.branch_id.removeprefix("@"), action=edition.action,
+             error=edition.error, seconds=round(edition.seconds, 2))  # fmt: skip
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)
@@ -276,7 +256,7 @@ def _finish(
     write_manifest(
         folder, bank=bank, evaluation=evaluation, options=options, records=records,
         outputs=[
-            *headquarters.files,
+            *(path for edition in headquarters for path in edition.files),
             *(pages[b] / name for b in pages for name in records[b].files),
             *filter(Path.exists, (pages[b] / WORKLISTS for b in pages)),
         ],

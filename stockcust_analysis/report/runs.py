@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from stockcust_analysis.atomic import make_file, write_json
-from stockcust_analysis.report.records import PageRecord, least_status
+from stockcust_analysis.report.records import PageRecord, status_of
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.report.scratch import user_name
 
@@ -75,11 +75,15 @@ def write_run(
     folder: Path,
     records: Mapping[str, PageRecord],
     results: Sequence[PageResult],
+    headquarters: Sequence[PageResult] = (),
     *,
     seconds: float,
 ) -> None:
-    """Write the run's summary: who and when, what each page took, what failed, what was slow."""
-    status = least_status(records.values())
+    """Write the run's summary: who and when, what each page took, what failed, what was slow.
+
+    `headquarters` are its editions, which the summary counts as pages.
+    """
+    status = status_of(records)
     write_json(
         folder / RUN,
         {
@@ -90,8 +94,16 @@ def write_run(
             "seconds": round(seconds, 1),
             "status": status,
             "status_history": _status_history(folder / RUN, status),
-            "summary": summary(results),
+            "summary": summary([*results, *headquarters]),
             "branches": {**_made(records), **_failed(results)},
+            "headquarters": {
+                result.branch_id.removeprefix("@"): {
+                    "seconds": round(result.seconds, 2),
+                    "action": result.action,
+                    "error": result.error,
+                }
+                for result in headquarters
+            },
             "slowest_cells": slowest(records.values()),
         },
     )

@@ -41,7 +41,7 @@ _OVERVIEW: Final = (
 
 def overview_sheet(page: HeadquartersPage) -> Sheet:
     """Return the bank's numbers with their changes, plan, and five quarters as a line."""
-    quarter = page.review.circulated.quarter
+    quarter = page.review.evaluation.quarter
     past = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1)]
     targets = page.bank.evaluation.targets
     own = targets[(targets["branch_id"] == WHOLE_BANK) & (targets["quarter"] == page.quarter)]
@@ -77,26 +77,27 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
 
 
 def migration_sheet(page: HeadquartersPage) -> Sheet:
-    """Return the bank's migration, a row per pair of tiers."""
+    """Return the migration of the bank and of the branches told, a row per pair of tiers."""
     words = {
         **page.members("tier"),
         **{state: page.word(state, "state") for state in names("state")},
     }
     rows = [
-        [words[row["from"]], words[row["to"]], gap(row["customers"], gone=row["withheld"]),
+        [*branch_cells(page, row["branch_id"])[:2], words[row["from"]], words[row["to"]],
+         gap(row["customers"], gone=row["withheld"]),
          *(scaled(gap(row[name], gone=row["withheld"]), "money")
            for name in ("opening_aum", "closing_aum"))]
-        for row in page.review.circulated.migration.to_dict("records")
+        for row in page.review.evaluation.migration.to_dict("records")
     ]  # fmt: skip
     amounts = [Column(page.word(name, "sheet"), "wan") for name in ("opening_aum", "closing_aum")]
-    columns = [*heads(page, "from"), Column(page.word("to", "sheet")),
+    columns = [*branch_columns(page)[:2], *heads(page, "from"), Column(page.word("to", "sheet")),
                *heads(page, "customers", kind="count"), *amounts]  # fmt: skip
-    return sheet(page, "migration", columns, rows, frozen=2)
+    return sheet(page, "migration", columns, rows, frozen=4)
 
 
 def bridge_sheet(page: HeadquartersPage) -> Sheet:
     """Return every branch's bridge, a row each, the bank first, with new against existing."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     told = {
         (row.branch_id, row.component): scaled(gap(row.amount, gone=row.withheld), "money")
         for row in rows_of(bridge)
@@ -122,7 +123,7 @@ def bridge_sheet(page: HeadquartersPage) -> Sheet:
 def concentration_sheet(page: HeadquartersPage) -> Sheet:
     """Return how concentrated the assets of the bank and of each branch are."""
     measures = [one.measure for one in CONCENTRATION]
-    branches = [WHOLE_BANK, *page.review.circulated.branches["branch_id"]]
+    branches = [WHOLE_BANK, *page.review.evaluation.branches["branch_id"]]
     rows = [
         [*branch_cells(page, branch)[:2],
          *(page.cell(one, "funded", branch_id=branch) for one in measures)]
@@ -138,7 +139,7 @@ def concentration_sheet(page: HeadquartersPage) -> Sheet:
 
 def measures_sheet(page: HeadquartersPage) -> Sheet:
     """Return the long sheet of the quarter's figures, for pivots; money in CNY."""
-    table = page.review.circulated.measures
+    table = page.review.evaluation.measures
     table = table[table["quarter"] == page.quarter].reset_index(drop=True)
     told = pd.DataFrame({
         "quarter": table["quarter"], "branch_id": table["branch_id"],
@@ -165,8 +166,9 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
         Column(head("numerator", "sheet"), "plain"), Column(head("denominator", "sheet"), "plain"),
         Column(head("value", "sheet"), "mixed"),
     ]  # fmt: skip
-    return sheet(page, "measures", columns, told.to_numpy().tolist(), kinds=kinds, frozen=5,
-                  note=page.word("measures_note", "sheet"))  # fmt: skip
+    note = page.gap_note("withheld_note", after=page.word("measures_note", "sheet"))
+    rows = told.to_numpy().tolist()
+    return sheet(page, "measures", columns, rows, kinds=kinds, frozen=5, note=note)
 
 
 def _members(page: HeadquartersPage) -> dict[str, str]:
@@ -178,13 +180,13 @@ def _members(page: HeadquartersPage) -> dict[str, str]:
 def quality_sheet(page: HeadquartersPage) -> Sheet:
     """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
     review = page.review
-    checks = review.circulated.reconciliation[["check", "difference"]].to_numpy()
+    checks = review.evaluation.reconciliation[["check", "difference"]].to_numpy()
     rows: list[list[Any]] = [
         [page.word(check, "reconciliation"), "", float(difference)]
         for check, difference in checks
     ]  # fmt: skip
     kinds: list[Kind] = ["cny"] * len(rows)
-    gone = review.circulated.report
+    gone = review.report
     gone = gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]
     rows += [
         [page.word("withheld_cells"), f"{page.word(row.kind, 'withheld_kind')} · "
@@ -234,7 +236,7 @@ def restatements_sheet(page: HeadquartersPage) -> Sheet:
 
 def definitions_sheet(page: HeadquartersPage) -> Sheet:
     """Return the codebook's entries for every measure in the workbook."""
-    found = dict.fromkeys(page.review.circulated.measures["measure"])
+    found = dict.fromkeys(page.review.evaluation.measures["measure"])
     zh = page.language == "zh"
     rows = []
     for one in (measure_definition(name) for name in found):
@@ -247,7 +249,7 @@ def definitions_sheet(page: HeadquartersPage) -> Sheet:
                Column(page.word("definition", "sheet"), "long", 60),
                *(Column(page.word(name, "sheet"), "long", 40)
                  for name in ("formula", "edge_cases", "source"))]  # fmt: skip
-    note = "".join([*_assumed(page), page.word("withheld_note")])
+    note = " ".join([*_assumed(page), page.gap_note("withheld_note")]).strip()
     return sheet(page, "definitions", columns, rows, frozen=2, note=note)
 
 

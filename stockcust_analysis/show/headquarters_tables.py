@@ -56,7 +56,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     """Return how far the bank and its branches have come with the plan; None without a plan."""
     targets = page.bank.evaluation.targets
     targets = targets[targets["quarter"] == page.quarter]
-    year_ago = str(page.review.circulated.quarter.year_ago)
+    year_ago = str(page.review.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
         base = dict(KEY_MEASURES).get(measure, "funded")
@@ -79,7 +79,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's bridge; None in a first quarter."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     own = bridge[bridge["branch_id"] == WHOLE_BANK]
     if own.empty:
         return None
@@ -101,7 +101,7 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
 def growth_table(page: HeadquartersPage) -> Table | None:
     """Return which branches the bank's growth came from, by contribution; None without a bridge."""
     steps = growth_steps(page)
-    opening = page.review.circulated.bridge
+    opening = page.review.evaluation.bridge
     opening = opening[(opening["branch_id"] == WHOLE_BANK) & (opening["component"] == "opening")]
     if steps.empty or opening["amount"].isna().any():
         return None
@@ -132,7 +132,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
     """Return each branch's change of assets, of new customers and of existing ones."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
         index="branch_id", columns="component", values="amount", dropna=False, sort=True
     )
@@ -146,7 +146,8 @@ def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
 
 def migration_table(page: HeadquartersPage) -> Table | None:
     """Return who went from which tier to which over the bank; None in a first quarter."""
-    moves = page.review.circulated.migration
+    moves = page.review.evaluation.migration
+    moves = moves[moves["branch_id"] == WHOLE_BANK]
     if moves.empty:
         return None
     words = {**dict(reversed(page.members("tier").items())),
@@ -163,7 +164,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     labels = {"from": page.word("from", "hq_header"), **{end: words[end] for end in ends}}
     return table(
         frame, caption=page.word("migration", "hq_caption"), labels=labels,
-        align={"from": "left", **dict.fromkeys(ends, "right")}, note=page.word("withheld_note"),
+        align={"from": "left", **dict.fromkeys(ends, "right")}, note=page.gap_note("withheld_note"),
     )  # fmt: skip
 
 
