@@ -61,14 +61,7 @@ def has_managers(bank: Bank) -> bool:
 def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:
     """Return the customers of a quarter on the structure of `today`, computed and kept."""
     as_of = quarter.end
-    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
-    customers, holdings = (
-        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
-    )
-    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
-    if "branch_successors" in bank.columns:
-        told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
-    facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
+    facts = facts_on(bank, policy, as_of, structure=today.end)
     if not has_managers(bank):
         return Snapshot(quarter, _kept(bank, facts, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))
@@ -78,6 +71,18 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     facts = facts.join(managed, on="customer_id", how="left")
     kept = _kept(bank, facts.with_columns(in_managed=flag(nw.col("in_managed") == 1)), as_of)
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
+
+
+def facts_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) -> Facts:
+    """Return the facts of the customers of a day, under the branches of the structure's day."""
+    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
+    customers, holdings = (
+        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
+    )
+    restated = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
+    if "branch_successors" in bank.columns:
+        restated = on_structure(restated, bank.table("branch_successors"), as_of=structure)
+    return _customer_facts(lazily(restated), holdings, policy=policy, as_of=as_of)
 
 
 def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Policy) -> Snapshot:
@@ -122,6 +127,6 @@ def _kept(bank: Bank, facts: Facts, as_of: date, *, served_by: bool = True) -> F
     )
     kept = lazily(bank.keep(narrow.to_native()))
     require_somebody(kept, as_of)
-    amounts = {name: nw.col(f"{name}_cents") for name in AUM if f"{name}_cents" in wanted}
+    amounts = {name: nw.col(f"{name}_cents") / 100 for name in AUM if f"{name}_cents" in wanted}
     require_amounts(kept.select(**amounts), amounts, "customers")
     return kept
