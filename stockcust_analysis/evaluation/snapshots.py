@@ -17,8 +17,8 @@ from stockcust_analysis.measures.checks import require_amounts
 from stockcust_analysis.measures.contact_rounds import with_rounds
 from stockcust_analysis.measures.coverage import SERVICE_FLAGS
 from stockcust_analysis.measures.customer_classes import classified
-from stockcust_analysis.measures.facts import AUM, _customer_facts, require_somebody
-from stockcust_analysis.measures.frames import flag, lazily
+from stockcust_analysis.measures.facts import AUM, _customer_facts, in_scope, require_somebody
+from stockcust_analysis.measures.frames import collected, flag, lazily
 from stockcust_analysis.measures.lorenz_steps import running_steps
 from stockcust_analysis.measures.service import assignments_in_force, served
 from stockcust_analysis.measures.structure import on_structure
@@ -79,10 +79,26 @@ def facts_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) -> Fac
     customers, holdings = (
         lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
     )
-    restated = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
-    if "branch_successors" in bank.columns:
-        restated = on_structure(restated, bank.table("branch_successors"), as_of=structure)
-    return _customer_facts(lazily(restated), holdings, policy=policy, as_of=as_of)
+    restated = _restated(bank, customers, structure)
+    return _customer_facts(restated, holdings, policy=policy, as_of=as_of)
+
+
+def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the branches that have customers in scope at the end of a quarter, in order."""
+    customers = in_scope(lazily(bank.snapshot("customers", as_of=quarter.end)), policy, quarter.end)
+    there = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    known = set(collected(lazily(bank.table("branches")).select("branch_id"))["branch_id"])
+    return sorted(known & set(collected(there)["branch_id"]))
+
+
+def _restated(bank: Bank, customers: Facts, structure: date) -> Facts:
+    """Return customers under the branches of a day, and the one they were issued under."""
+    issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
+    if "branch_successors" not in bank.columns:
+        return issued
+    return lazily(
+        on_structure(issued.to_native(), bank.table("branch_successors"), as_of=structure)
+    )
 
 
 def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Policy) -> Snapshot:

@@ -110,7 +110,7 @@ def customer_facts(
     """
     table, policy, as_of = lazily(customers), as_policy(policy), as_day(as_of)
     require_columns(table, _NEEDED, "customers")
-    present = _in_scope(snapshot(table, as_of), policy, as_of)
+    present = in_scope(snapshot(table, as_of), policy, as_of)
     require_somebody(present, as_of)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
@@ -134,7 +134,7 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     return {name: f"customers.{name}" if name in delivered else made[name] for name in AUM}
 
 
-def _in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.LazyFrame[Any]:
+def in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.LazyFrame[Any]:
     """Return customers of the policy's types who had not left by the as-of date."""
     kept = customers.filter(nw.col("customer_type").is_in(policy.customer_types))
     columns = kept.collect_schema().names()
@@ -156,7 +156,7 @@ def _customer_facts(
 ) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the facts of customers whose cells have been checked, as those of a bank are."""
     families, rule = policy.families, policy.dormancy
-    customers = _in_scope(snapshot(customers, as_of), policy, as_of)
+    customers = in_scope(snapshot(customers, as_of), policy, as_of)
     require_evidence(customers, rule, holdings, contacts)
     holdings = with_balance(snapshot(holdings, as_of, "holdings"))
     flags = family_flags(holdings, families, as_of) | holding_flags(holdings, rule, families, as_of)
