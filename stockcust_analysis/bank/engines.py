@@ -19,6 +19,7 @@ from stockcust_analysis.errors import EngineError
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
     from stockcust_analysis.bank.spill import Scratch
 
@@ -183,6 +184,20 @@ def collected(frame: nw.LazyFrame[Any]) -> dict[str, list[Any]]:
     with failures_told():
         home = frame.collect("pyarrow" if kind.is_spark_like() else "pandas")
     return home.to_dict(as_series=False)
+
+
+def to_pandas(frame: Frame) -> pd.DataFrame:
+    """Return a table of any engine as a pandas frame of its own: moments for dates, text, numbers.
+
+    The types do not depend on the engine; DuckDB and Polars need no pyarrow for it.
+    """
+    import pandas as pd
+
+    table = nw.from_native(frame).lazy()
+    kinds = table.collect_schema()
+    columns = pd.DataFrame(collected(table), columns=kinds.names())
+    dates = [name for name, kind in kinds.items() if kind in (nw.Date, nw.Datetime)]
+    return columns.astype(dict.fromkeys(dates, "datetime64[us]"))
 
 
 def flag(condition: nw.Expr) -> nw.Expr:

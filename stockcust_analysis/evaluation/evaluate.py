@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.answers import (
     Answer,
@@ -63,18 +64,18 @@ from stockcust_analysis.evaluation.surroundings import (
 from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
 from stockcust_analysis.measures.aum_change import AUM_CHANGE
 from stockcust_analysis.measures.frames import collected, lazily
-from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import DEFAULT, ComparisonRule, Policy, load_policy
+from stockcust_analysis.periods import Day, Quarter, as_quarter
+from stockcust_analysis.policy import DEFAULT, ComparisonRule, Policy, as_policy
 
 Steps = Callable[[int, int], None]
 """Somebody who wants to know how many of how many steps are done."""
 
 
 def evaluate(
-    bank: Bank,
+    bank: Bank | str | Path | Any,
     *,
-    quarter: str,
-    policy: str | Path = DEFAULT,
+    quarter: Day,
+    policy: Policy | str | Path = DEFAULT,
     first_quarter: bool = False,
     progress: Steps = lambda done, total: None,
 ) -> Evaluation:
@@ -87,11 +88,11 @@ def evaluate(
     Parameters
     ----------
     bank
-        As opened by `open_bank`.
+        As opened by `open_bank`; or what that takes (a folder, a URL, …), opened and closed.
     quarter
         Such as "2026Q3"; its last day is the as-of date.
     policy
-        Name of a shipped policy, or a TOML file.
+        Name of a shipped policy, a TOML file, or a policy.
     first_quarter
         State that the bank has no earlier quarter. Without it a missing previous quarter is an
         error, because every comparison would silently be empty.
@@ -113,15 +114,16 @@ def evaluate(
 
     Examples
     --------
-    >>> from stockcust_analysis import open_bank
-    >>> with open_bank("data/sample") as bank:
-    ...     evaluation = evaluate(bank, quarter="2025Q3", first_quarter=True)
+    >>> evaluation = evaluate("data/sample", quarter="2025Q3", first_quarter=True)
     >>> len(evaluation.branches)
     24
     """
-    target = Quarter.parse(quarter)
+    if not isinstance(bank, Bank):
+        with open_bank(bank) as opened:
+            options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
+            return evaluate(opened, quarter=quarter, progress=progress, **options)
+    target, rules = as_quarter(quarter), as_policy(policy)
     told = _quarters_told(bank, target, first_quarter)
-    rules = load_policy(policy)
     _check(bank, rules, target, paired=target.previous in told)
     steps = len(told) + 2
     measures, cells, before = _earlier(bank, rules, told, lambda done: progress(done, steps))

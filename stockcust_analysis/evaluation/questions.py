@@ -17,6 +17,7 @@ from stockcust_analysis.measures.coverage import (
     profile_ratios,
 )
 from stockcust_analysis.measures.cross_sell import (
+    PRODUCT_COUNTS,
     PRODUCTS_PER_CUSTOMER,
     cross_sell_columns,
     multi_product_ratio,
@@ -56,13 +57,6 @@ VOLUME = (
     Ratio("aum_period_end", "end_cents", None),
     Ratio("aum_average_quarter", "average_cents", None),
     Ratio("aum_per_customer", "average_cents"),
-)
-_DISTRIBUTION = (
-    *(
-        Ratio("product_count_share", f"exactly_{count}", labels=(("families_held", str(count)),))
-        for count in range(4)
-    ),
-    Ratio("product_count_share", "at_least_4", labels=(("families_held", "4+"),)),
 )
 
 
@@ -135,6 +129,6 @@ def _cross_sell_questions(policy: Policy, *, tenure: bool) -> list[Question]:
 
     whole = (PRODUCTS_PER_CUSTOMER, *(multi_product_ratio(k) for k in (2, 3, 4)))
     return [
-        Question(columns, (*whole, *_DISTRIBUTION, *penetration_ratios(policy.families))),
+        Question(columns, (*whole, *PRODUCT_COUNTS, *penetration_ratios(policy.families))),
         *([Question(columns, whole, (ESTABLISHED,))] if tenure else []),
     ]

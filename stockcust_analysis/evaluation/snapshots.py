@@ -25,8 +25,8 @@ from stockcust_analysis.measures.checks import require_amounts
 from stockcust_analysis.measures.contact_rounds import with_rounds
 from stockcust_analysis.measures.coverage import SERVICE_FLAGS
 from stockcust_analysis.measures.customer_classes import classified
-from stockcust_analysis.measures.facts import AUM, _customer_facts, require_somebody
-from stockcust_analysis.measures.frames import flag, lazily
+from stockcust_analysis.measures.facts import AUM, _customer_facts, in_scope, require_somebody
+from stockcust_analysis.measures.frames import collected, flag, lazily
 from stockcust_analysis.measures.lorenz_steps import running_steps
 from stockcust_analysis.measures.service import assignments_in_force, served
 from stockcust_analysis.measures.structure import on_structure
@@ -77,15 +77,7 @@ def questions_of(bank: Bank, policy: Policy) -> list[Question]:
 def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> Snapshot:
     """Return the customers of a quarter on the structure of `today`, computed and kept."""
     as_of = quarter.end
-    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
-    customers, holdings = (
-        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
-    )
-    told = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH)).to_native()
-    if "branch_successors" in bank.columns:
-        told = on_structure(told, bank.table("branch_successors"), as_of=today.end)
-    facts = _customer_facts(lazily(told), holdings, policy=policy, as_of=as_of)
-    facts = with_remembered_tiers(bank, facts, policy, quarter, today=today)
+    facts = facts_on(bank, policy, as_of, structure=today.end)
     if not has_managers(bank):
         return Snapshot(quarter, _kept(bank, facts, policy, as_of, served_by=False))
     assignments = lazily(bank.table("assignments"))
@@ -96,6 +88,38 @@ def snapshot_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter)
     facts = facts.with_columns(in_managed=flag(nw.col("in_managed") == 1))
     kept = _kept(bank, facts, policy, as_of)
     return _with_managed(bank, Snapshot(quarter, kept), in_force, policy)
+
+
+def facts_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) -> Facts:
+    """Return the facts of the customers of a day, under the branches of the structure's day."""
+    # One snapshot: the measures need not look for its day again, nor planners guess twice at it.
+    customers, holdings = (
+        lazily(bank.snapshot(name, as_of=as_of)).drop("as_of") for name in ("customers", "holdings")
+    )
+    restated = _restated(bank, customers, structure)
+    facts = _customer_facts(restated, holdings, policy=policy, as_of=as_of)
+    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    if quarter is None or today is None:
+        return facts
+    return with_remembered_tiers(bank, facts, policy, quarter, today=today)
+
+
+def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the branches that have customers in scope at the end of a quarter, in order."""
+    customers = in_scope(lazily(bank.snapshot("customers", as_of=quarter.end)), policy, quarter.end)
+    there = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    known = set(collected(lazily(bank.table("branches")).select("branch_id"))["branch_id"])
+    return sorted(known & set(collected(there)["branch_id"]))
+
+
+def _restated(bank: Bank, customers: Facts, structure: date) -> Facts:
+    """Return customers under the branches of a day, and the one they were issued under."""
+    issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
+    if "branch_successors" not in bank.columns:
+        return issued
+    return lazily(
+        on_structure(issued.to_native(), bank.table("branch_successors"), as_of=structure)
+    )
 
 
 def _with_managed(bank: Bank, snapshot: Snapshot, in_force: Facts, policy: Policy) -> Snapshot:
@@ -143,6 +167,6 @@ def _kept(
     )
     kept = lazily(bank.keep(narrow.to_native()))
     require_somebody(kept, as_of)
-    amounts = {name: nw.col(f"{name}_cents") for name in AUM if f"{name}_cents" in wanted}
+    amounts = {name: nw.col(f"{name}_cents") / 100 for name in AUM if f"{name}_cents" in wanted}
     require_amounts(kept.select(**amounts), amounts, "customers")
     return kept

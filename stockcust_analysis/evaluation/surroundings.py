@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -12,7 +13,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.questions import Facts
 from stockcust_analysis.evaluation.tier_history import memory_facts
 from stockcust_analysis.measures.facts import aum_origins
-from stockcust_analysis.measures.frames import cents, collected, lazily
+from stockcust_analysis.measures.frames import after, cents, collected, day, lazily
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
@@ -56,10 +57,16 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
         customers = lazily(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
     if "ledger" in bank.columns:
-        ledger = lazily(bank.snapshot("ledger", as_of=quarter.end))
+        ledger = _of_day(lazily(bank.table("ledger")), quarter.end)
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
     return table.assign(difference=(table["left"] - table["right"]).round(2))
+
+
+def _of_day(ledger: Facts, day_of: date) -> Facts:
+    """Return the ledger's rows of a day; none where it has not that day."""
+    days = day(ledger, "as_of")
+    return ledger.filter(after(days, day_of - timedelta(days=1)) & ~after(days, day_of))
 
 
 def _total(table: Facts, name: str) -> float:

@@ -20,7 +20,7 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.pairs import customers_of
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.policy import AttritionRule, TierScheme
+from stockcust_analysis.policy import AttritionRule, PolicyLike, TierScheme, as_policy
 
 ATTRITION = (
     Ratio("attrition_warning_rate", "warned", "at_risk"),
@@ -30,9 +30,14 @@ _AVERAGE = "aum_average_quarter"
 
 
 def attrition_warning(
-    opening: Frame, closing: Frame, rule: AttritionRule, *, scheme: TierScheme,
+    opening: Frame,
+    closing: Frame,
+    rule: AttritionRule | None = None,
+    *,
+    scheme: TierScheme | None = None,
     peers: str = "branch_id",
-) -> Frame:  # fmt: skip
+    policy: PolicyLike = None,
+) -> Frame:
     """Return the customers with the warning whether money is leaving (流失预警).
 
     Warned: previous average ≥ `lowest_average`, change < 0 and change < median − `margin`, where
@@ -45,12 +50,14 @@ def attrition_warning(
     opening, closing : table
         Customers of the previous and of this quarter's end: `customer_id`,
         `aum_average_quarter` (CNY), and at the closing the column `peers`.
-    rule : AttritionRule
-        Lowest average, margin, and how few peers are too few.
-    scheme : TierScheme
-        Tiers of the quarter's average.
+    rule : AttritionRule, optional
+        Lowest average, margin, and how few peers are too few; default: the policy's.
+    scheme : TierScheme, optional
+        Tiers of the quarter's average; default: the policy's.
     peers : str
         Column whose members are compared with each other, within their tier.
+    policy : Policy, name or path, optional
+        Rule, tiers and bases; the shipped policy when left out.
 
     Returns
     -------
@@ -76,17 +83,27 @@ def attrition_warning(
     >>> told[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
+    rules = as_policy(policy)
     before = customers_of(opening, "opening", by=[], value=_AVERAGE)
     now = customers_of(closing, "closing", by=[peers], value=_AVERAGE)
-    told = with_attrition(before, now, rule, scheme=scheme, peers=peers)
+    told = with_attrition(
+        before, now, rule or rules.attrition, scheme=scheme or rules.tiers, peers=peers
+    )
     names = [*lazily(closing).collect_schema().names(), "attrition"]
     return like(closing, told.select(*names, "previous_average", "change", "median_change"))
 
 
 def attrition_rate(
-    opening: Frame, closing: Frame, rule: AttritionRule, *, scheme: TierScheme,
-    peers: str = "branch_id", by: Groups = None, base: str = "all",
-) -> Frame:  # fmt: skip
+    opening: Frame,
+    closing: Frame,
+    rule: AttritionRule | None = None,
+    *,
+    scheme: TierScheme | None = None,
+    peers: str = "branch_id",
+    by: Groups = None,
+    base: str = "all",
+    policy: PolicyLike = None,
+) -> Frame:
     """Return how many of the customers who may leave are warned of, and how much they took.
 
     Measures: `attrition_warning_rate`, of the customers at risk (previous average ≥
@@ -97,7 +114,7 @@ def attrition_rate(
 
     Parameters
     ----------
-    opening, closing, rule, scheme, peers
+    opening, closing, rule, scheme, peers, policy
         As for `attrition_warning`, with the columns of `by` and of the base at the closing.
     by, base
         As for `dormancy_rate`; but the base is everybody, since who has drawn all money is not
@@ -124,10 +141,14 @@ def attrition_rate(
     >>> attrition_rate(before, after, rule, scheme=tiers)["value"].tolist()
     [0.25, 0.5]
     """
-    groups = group_names(by)
+    groups, rules = group_names(by), as_policy(policy)
     before = customers_of(opening, "opening", by=[], value=_AVERAGE)
-    now = customers_of(closing, "closing", by=[*groups, peers], value=_AVERAGE, base=base)
-    told = with_attrition(before, now, rule, scheme=scheme, peers=peers)
+    now = customers_of(
+        closing, "closing", by=[*groups, peers], value=_AVERAGE, base=base, bases=rules.bases
+    )
+    told = with_attrition(
+        before, now, rule or rules.attrition, scheme=scheme or rules.tiers, peers=peers
+    )
     totals = sums(told, groups, attrition_columns(base=base))
     return measure_frame(totals, ATTRITION, by=groups, base=base, given=closing)
 

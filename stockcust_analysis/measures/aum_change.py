@@ -20,6 +20,7 @@ from stockcust_analysis.measures.frames import (
     measures_of,
     sums,
 )
+from stockcust_analysis.policy import PolicyLike, as_policy
 
 AUM_CHANGE = (
     Ratio("aum_change", "change_cents", "opening_cents"),
@@ -35,6 +36,7 @@ def aum_change(
     value: str = "aum_period_end",
     by: Groups = None,
     base: str = "funded",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how much of the change of assets is of number of customers, how much of their size.
 
@@ -49,6 +51,8 @@ def aum_change(
         One row per customer of each date, of the same engine, with the columns `value` and `by`.
     value, by, base
         As for `concentration`; a customer counts at each date in the group he then belongs to.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
 
     Returns
     -------
@@ -75,8 +79,8 @@ def aum_change(
     >>> aum_change(before, after, base="all")["numerator"].tolist()
     [160.0, 110.0, 50.0]
     """
-    groups = group_names(by)
-    tables = [counted(lazily(frame), by=groups, base=base, amounts=[value])
+    groups, bases = group_names(by), as_policy(policy).bases
+    tables = [counted(lazily(frame), by=groups, base=base, amounts=[value], bases=bases)
               for frame in (opening, closing)]  # fmt: skip
     both = collected(_sums_of_both(*tables, value=f"{value}_cents", by=groups, base=base))
     return measures_of(change_parts(both), AUM_CHANGE, by=groups, base=base, given=closing)

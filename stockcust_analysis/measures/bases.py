@@ -3,7 +3,8 @@
 `all` · `funded` (有资产: quarter-average AUM from 100 CNY, or a loan or policy in force) ·
 `established` (funded, and with the bank for twelve months: the column `established` of
 `assign_tenure` says so) · `effective` (有效: from 10,000 CNY) · `managed` (管户: the column
-`in_managed` says so).
+`managed`, or `in_managed`, says so). A column `funded` or `effective`, as `bank.customers` has it,
+goes before the amount.
 Customers outside the base stay in the table, so that a branch with an empty base keeps its row.
 """
 
@@ -25,8 +26,15 @@ from stockcust_analysis.measures.frames import ONE, cents, cents_of, cents_or_ze
 from stockcust_analysis.policy import Bases
 
 BASES = ("all", "funded", "established", "effective", "managed")
-_BY_AMOUNT = ("funded", "established", "effective")
-_SAID_BY = {"established": "established", "managed": "in_managed"}
+_JUDGED_BY = "aum_average_quarter"
+# The columns each base can be told from, any of one group sufficing.
+_NEEDS = {
+    "all": (),
+    "funded": (("funded", _JUDGED_BY),),
+    "established": (("established",), ("funded", _JUDGED_BY)),
+    "effective": (("effective", _JUDGED_BY),),
+    "managed": (("managed", "in_managed"),),
+}
 
 
 def counted(
@@ -44,12 +52,12 @@ def counted(
     in force, from holdings) counts towards `funded` when it is there. Amounts named in `signed` may
     be negative.
     """
-    if base not in BASES:
-        raise UsageError.unknown("base", base, BASES)
-    judged_by = ["aum_average_quarter"] if base in _BY_AMOUNT else []
+    require_base(customers, base)
+    present = customers.collect_schema().names()
+    alternatives = [names for names in _NEEDS[base] if _JUDGED_BY in names]
+    judged_by = [_JUDGED_BY for names in alternatives if names[0] not in present]
     money = list(dict.fromkeys([*amounts, *judged_by]))
-    said_by = [_SAID_BY[base]] if base in _SAID_BY else []
-    require_columns(customers, [*by, *money, *said_by], "customers")
+    require_columns(customers, [*by, *money], "customers")
     require_snapshot(customers, "customers")
     require_labels(customers, by, "customers")
     require_amounts(customers, money, "customers", signed=signed)
@@ -57,22 +65,44 @@ def counted(
     return table.with_columns(base_flag(table, base, bases or Bases()).alias(f"in_{base}"))
 
 
+def require_base(customers: nw.LazyFrame[Any], base: str) -> None:
+    """Raise unless there is such a base, and the customers' columns can tell who is in it."""
+    if base not in BASES:
+        raise UsageError.unknown("base", base, BASES)
+    missing = missing_for(customers, base)
+    if missing:
+        raise UsageError(
+            f"customers do not say who is in the base '{base}': {' and '.join(missing)} missing. "
+            "Take the customers from bank.customers(quarter), which has them, add the column, or "
+            "count everybody with base='all'."
+        )
+
+
+def missing_for(customers: nw.LazyFrame[Any], base: str) -> list[str]:
+    """Return what the columns lack to tell who is in a base, each as "'x' or 'y'"."""
+    present = set(customers.collect_schema().names())
+    lacking = (names for names in _NEEDS[base] if not present & set(names))
+    return [" or ".join(f"'{name}'" for name in names) for names in lacking]
+
+
 def base_flag(
     table: nw.LazyFrame[Any], base: str, bases: Bases, *, amount: nw.Expr | None = None
 ) -> nw.Expr:
     """Return 1 for customers in the base, else 0; a column says who is managed or established.
 
-    `amount` is in cents; by default the quarter's average judges who is funded or effective.
+    `amount` is in cents; by default a column of the base's name judges who is funded or effective,
+    or else the quarter's average.
     """
     if base == "all":
         return ONE
-    if base in _SAID_BY:
-        said = flag(nw.col(_SAID_BY[base]).cast(nw.Float64) > 0)
-        return said if base == "managed" else said * base_flag(table, "funded", bases)
+    present = table.collect_schema().names()
+    named = "in_managed" if base == "managed" and "managed" not in present else base
+    if base in ("established", "managed") or (named in present and amount is None):
+        said = flag(nw.col(named).cast(nw.Float64) > 0)
+        return said * base_flag(table, "funded", bases) if base == "established" else said
     average = nw.col("aum_average_quarter_cents") if amount is None else amount
     if base == "effective":
         return flag(average >= cents_of(bases.effective))
-    present = table.collect_schema().names()
     funded = average >= cents_of(bases.funded)
     if "loan_balance" in present:
         funded = funded | (cents_or_zero("loan_balance") > 0)

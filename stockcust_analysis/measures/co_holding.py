@@ -18,16 +18,16 @@ from stockcust_analysis.measures.frames import (
     table_of,
 )
 from stockcust_analysis.measures.intervals import Interval, lift_interval, proportion_interval
-from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
 
 
 def co_holding(
-    holdings: Frame,
     customers: Frame,
     *,
+    holdings: Frame | None = None,
     by: Groups = None,
     base: str = "funded",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
     unit: str = "customer",
 ) -> Frame:
     """Return which product families are held together (联合持有), for every ordered pair.
@@ -54,13 +54,13 @@ def co_holding(
     ...     "balance": [5.0, 5.0, 5.0],
     ... })
     >>> bank = pd.DataFrame({"customer_id": ["1", "2", "3", "4"]})
-    >>> pairs = co_holding(accounts, bank, base="all").set_index(["family_a", "family_b"])
+    >>> pairs = co_holding(bank, holdings=accounts, base="all").set_index(["family_a", "family_b"])
     >>> pairs.loc[("deposit", "fund"), ["conditional_rate", "lift"]].tolist()
     [0.5, 2.0]
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     groups = group_names(by)
-    facts = units(holdings, customers, groups, base, policy, unit)
+    facts = units(customers, holdings, groups, base, policy, unit)
     totals = collected(sums(facts, groups, co_holding_columns(policy.families, base=base)))
     return table_of(co_holding_rows(totals, policy.families, groups, base), customers)
 

@@ -1,7 +1,8 @@
 """Coverage (管户与联络): who is managed, who was spoken to, what is to be handed over.
 
-All measures look at one table, `customer_service`. Service is told of the managed (管户), the
-share of managed and of VIP customers of the funded. Group by `manager_id` for a manager's own.
+All measures look at one table, `bank.customers` or `customer_service`. Service is told of the
+managed (管户), the share of managed and of VIP customers of the funded. Group by `manager_id` for
+a manager's own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.bases import base_flag, counted, require_base
 from stockcust_analysis.measures.contact_rounds import round_columns, round_ratios
 from stockcust_analysis.measures.customer_classes import class_columns, class_ratios
 from stockcust_analysis.measures.frames import (
@@ -27,7 +28,7 @@ from stockcust_analysis.measures.frames import (
     sums,
 )
 from stockcust_analysis.measures.service import hand_over_due, profile_complete
-from stockcust_analysis.policy import CoverageRule, Policy, load_policy
+from stockcust_analysis.policy import CoverageRule, Policy, PolicyLike, as_policy
 
 _AVERAGE = "aum_average_quarter_cents"
 COVERAGE = (
@@ -53,7 +54,11 @@ _Columns = Callable[[nw.LazyFrame[Any]], dict[str, nw.Expr]]
 
 
 def coverage(
-    service: Frame, *, by: Groups = None, base: str = "managed", policy: Policy | None = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
 
@@ -71,14 +76,14 @@ def coverage(
     Parameters
     ----------
     service : table
-        As `customer_service` returns it.
+        As `bank.customers` or `customer_service` return it.
     by : str, list of str or None
         Columns to group by, `manager_id` among them; None for the whole bank. A manager counts in
         every branch where he has customers.
     base : str
         `all`, `funded`, `effective` or `managed`.
-    policy : Policy, optional
-        The one `customer_service` was given; the shipped policy when left out.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
 
     Returns
     -------
@@ -111,13 +116,17 @@ def coverage(
     >>> coverage(served).query("measure == 'contact_coverage'")["value"].tolist()
     [0.5]
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     columns = partial(coverage_columns, rule=policy.coverage, base=base)
     return _measured(service, columns, COVERAGE, by, base, policy)
 
 
 def managed_share(
-    service: Frame, *, by: Groups = None, base: str = "funded", policy: Policy | None = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how many customers, and how much AUM, are managed (管户率, 贵宾客户占比).
 
@@ -134,13 +143,17 @@ def managed_share(
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
     [0.4, 0.5]
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     columns = management_columns(policy.coverage, base=base)
     return _measured(service, lambda _: columns, MANAGEMENT, by, base, policy)
 
 
 def profile_completion(
-    service: Frame, *, by: Groups = None, base: str = "managed", policy: Policy | None = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the share of complete profiles (建档率) of every tier that has a target.
 
@@ -156,13 +169,17 @@ def profile_completion(
     >>> profile_completion(served).query("tier == 'mid'")["value"].tolist()
     [0.5]
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     columns = partial(coverage_columns, rule=policy.coverage, base=base)
     return _measured(service, columns, profile_ratios(policy.coverage), by, base, policy)
 
 
 def service_by_class(
-    service: Frame, *, by: Groups = None, base: str = "managed", policy: Policy | None = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the classes A to D of the managed: customers, AUM, and who was called in time.
 
@@ -181,13 +198,17 @@ def service_by_class(
     >>> found["value"].tolist()
     [0.5, nan, 1.0, nan]
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     columns = class_columns(policy.coverage, base=base)
     return _measured(service, lambda _: columns, class_ratios(policy.coverage), by, base, policy)
 
 
 def contact_rounds(
-    service: Frame, *, by: Groups = None, base: str = "managed", policy: Policy | None = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return what each round of contacts (联络轮次) of the contact period came to.
 
@@ -196,7 +217,7 @@ def contact_rounds(
     The unit is the contact; n is the base's customers. Parameters, result and errors are those of
     `coverage`; `customer_service` has an example of the table it looks at.
     """
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     columns = round_columns(policy.coverage, base=base)
     return _measured(service, lambda _: columns, round_ratios(policy.coverage), by, base, policy)
 
@@ -214,6 +235,8 @@ def _measured(service: Frame, columns: _Columns, ratios: Sequence[Ratio], by: Gr
               policy: Policy) -> Frame:  # fmt: skip
     """Return the measure frame of some of the sums over customers who are served."""
     table, groups = lazily(service), group_names(by)
+    require_base(table, "managed")
+    table = table.with_columns(in_managed=base_flag(table, "managed", policy.bases))
     if "manager_id" in groups:
         table = table.filter(nw.col("in_managed") == 1)
     amounts = ("aum_average_quarter", "aum_average_month")

@@ -7,6 +7,7 @@ nothing stay in the denominator. The base `established` leaves out newcomers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -26,35 +27,43 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.holdings import family_flags, is_obliged, join_flags
 from stockcust_analysis.measures.households import household_ratio, households, require_unit
-from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
 PRODUCTS_PER_CUSTOMER = Ratio("products_per_customer", "families_held")
+PRODUCT_COUNTS = (
+    *(
+        Ratio("product_count_share", f"exactly_{count}", labels=(("families_held", str(count)),))
+        for count in range(4)
+    ),
+    Ratio("product_count_share", "at_least_4", labels=(("families_held", "4+"),)),
+)
 
 
 def products_per_customer(
-    holdings: Frame,
     customers: Frame,
     *,
+    holdings: Frame | None = None,
     by: Groups = None,
     base: str = "funded",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
     unit: str = "customer",
 ) -> Frame:
     """Return how many product families a customer holds on average (户均产品数).
 
     Parameters
     ----------
-    holdings : table
-        Accounts of one as-of date: `customer_id, product, balance`, and, where the bank has them,
-        `as_of`, `matures_on`, `used_recently`.
     customers : table
-        One row per customer of that date, with the columns of `by` and of the base.
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
-    policy : Policy, optional
-        Families and thresholds; the shipped policy when left out.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
     unit : str
         `customer`, or `household`: members of one `household_id` within a group count as one, in
         the base if any of them is, and hold what any of them holds. The measures are then called
@@ -79,20 +88,20 @@ def products_per_customer(
     ...     "balance": [5.0, 5.0, 5.0],
     ... })
     >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> products_per_customer(accounts, bank, base="all")["value"].tolist()
+    >>> products_per_customer(bank, holdings=accounts, base="all")["value"].tolist()
     [1.0]
     """
-    return _ratios(holdings, customers, [PRODUCTS_PER_CUSTOMER], by, base, policy, unit)
+    return _ratios(customers, holdings, [PRODUCTS_PER_CUSTOMER], by, base, policy, unit)
 
 
 def multi_product_share(
-    holdings: Frame,
     customers: Frame,
     *,
+    holdings: Frame | None = None,
     at_least: int = 2,
     by: Groups = None,
     base: str = "funded",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
     unit: str = "customer",
 ) -> Frame:
     """Return the share of customers who hold `at_least` product families.
@@ -110,48 +119,48 @@ def multi_product_share(
     ...     "balance": [5.0, 5.0, 5.0],
     ... })
     >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> multi_product_share(accounts, bank, base="all")["value"].tolist()
+    >>> multi_product_share(bank, holdings=accounts, base="all")["value"].tolist()
     [0.5]
     """
-    families = (policy or load_policy()).families
+    families = as_policy(policy).families
     if not 1 <= at_least <= len(families.names):
         raise UsageError(f"at_least must be 1 to {len(families.names)}; given {at_least}.")
-    return _ratios(holdings, customers, [multi_product_ratio(at_least)], by, base, policy, unit)
+    return _ratios(customers, holdings, [multi_product_ratio(at_least)], by, base, policy, unit)
 
 
 def product_count_distribution(
-    holdings: Frame,
     customers: Frame,
     *,
+    holdings: Frame | None = None,
     by: Groups = None,
     base: str = "funded",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
     unit: str = "customer",
 ) -> Frame:
-    """Return the share of customers with 0, 1, 2, … product families; they add up to 1.
+    """Return the share of customers with 0, 1, 2, 3 and 4 or more product families.
 
-    Measure `product_count_share`, with the number in the extra column `families`. Parameters,
-    result and errors are those of `products_per_customer`.
+    Measure `product_count_share`, with the number in the extra column `families_held`: "0" to
+    "3", and "4+"; they add up to 1. Parameters, result and errors are those of
+    `products_per_customer`.
 
     Examples
     --------
     >>> import pandas as pd
     >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
     >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> product_count_distribution(accounts, bank, base="all")["value"].tolist()[:3]
-    [0.5, 0.5, 0.0]
+    >>> product_count_distribution(bank, holdings=accounts, base="all")["value"].tolist()
+    [0.5, 0.5, 0.0, 0.0, 0.0]
     """
-    ratios = distribution_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy, unit)
+    return _ratios(customers, holdings, PRODUCT_COUNTS, by, base, policy, unit)
 
 
 def penetration(
-    holdings: Frame,
     customers: Frame,
     *,
+    holdings: Frame | None = None,
     by: Groups = None,
     base: str = "funded",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
     unit: str = "customer",
 ) -> Frame:
     """Return the share of customers who hold each product family (覆盖率), or use each channel.
@@ -165,26 +174,17 @@ def penetration(
     >>> import pandas as pd
     >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
     >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
-    >>> penetration(accounts, bank, base="all").query("family == 'fund'")["value"].tolist()
+    >>> penetration(bank, holdings=accounts, base="all").query("family == 'fund'")["value"].tolist()
     [0.5]
     """
-    ratios = penetration_ratios((policy or load_policy()).families)
-    return _ratios(holdings, customers, ratios, by, base, policy, unit)
+    ratios = penetration_ratios(as_policy(policy).families)
+    return _ratios(customers, holdings, ratios, by, base, policy, unit)
 
 
 def multi_product_ratio(at_least: int) -> Ratio:
     """Return the share of customers with at least so many families, as a measure."""
     name = "multi_product_share" if at_least == 2 else f"multi_product_share_{at_least}"
     return Ratio(name, f"at_least_{at_least}")
-
-
-def distribution_ratios(families: ProductFamilies) -> list[Ratio]:
-    """Return the share of customers with exactly 0, 1, 2, … families, as measures."""
-    counts = range(len(families.names) + 1)
-    return [
-        Ratio("product_count_share", f"exactly_{count}", labels=(("families", count),))
-        for count in counts
-    ]
 
 
 def penetration_ratios(families: ProductFamilies) -> list[Ratio]:
@@ -201,30 +201,54 @@ def families_held(families: ProductFamilies) -> nw.Expr:
     return nw.sum_horizontal(*(nw.col(f"holds_{name}") for name in families.names))
 
 
-def _ratios(holdings: Frame, customers: Frame, ratios: list[Ratio], by: Groups, base: str,
-            policy: Policy | None, unit: str) -> Frame:  # fmt: skip
+def _ratios(
+    customers: Frame,
+    holdings: Frame | None,
+    ratios: Sequence[Ratio],
+    by: Groups,
+    base: str,
+    policy: PolicyLike,
+    unit: str,
+) -> Frame:
     """Return the measure frame of some of the sums of `cross_sell_columns`."""
-    policy = policy or load_policy()
+    policy = as_policy(policy)
     groups = group_names(by)
-    facts = units(holdings, customers, groups, base, policy, unit)
+    facts = units(customers, holdings, groups, base, policy, unit)
     totals = sums(facts, groups, cross_sell_columns(policy.families, base=base))
     if unit == "household":
         ratios = [household_ratio(ratio) for ratio in ratios]
     return measure_frame(totals, ratios, by=groups, base=base, given=customers)
 
 
-def units(holdings: Frame, customers: Frame, by: list[str], base: str, policy: Policy,
+def units(customers: Frame, holdings: Frame | None, by: list[str], base: str, policy: Policy,
           unit: str) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
     require_unit(unit)
-    accounts = lazily(holdings)
-    require_snapshot(accounts, "holdings")
-    flags = family_flags(accounts, policy.families) | {"obliged": is_obliged(accounts)}
-    table = join_flags(lazily(customers), accounts, flags)
+    table = lazily(customers)
+    if holdings is None:
+        _require_families(table, policy.families)
+    else:
+        accounts = lazily(holdings)
+        require_snapshot(accounts, "holdings")
+        flags = family_flags(accounts, policy.families) | {"obliged": is_obliged(accounts)}
+        table = join_flags(table.drop(*flags, strict=False), accounts, flags)
     table = counted(table, by=by, base=base, bases=policy.bases)
     if unit == "household":
         return _households(table, policy.families, by=by, base=base)
     return table.with_columns(families=families_held(policy.families))
+
+
+def _require_families(customers: nw.LazyFrame[Any], families: ProductFamilies) -> None:
+    """Raise unless the customers know what they hold."""
+    names = [f"holds_{name}" for name in families.names]
+    names += [f"uses_{name}" for name in families.channel_names]
+    missing = [name for name in names if name not in customers.collect_schema().names()]
+    if missing:
+        raise UsageError(
+            f"customers do not say what they hold: {len(missing)} of {len(names)} columns are "
+            f"missing, such as '{missing[0]}'. Give holdings=…, or the customers of "
+            "bank.customers(quarter), under the same policy."
+        )
 
 
 def _households(

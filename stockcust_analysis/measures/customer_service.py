@@ -20,15 +20,21 @@ from stockcust_analysis.measures.customer_classes import classified
 from stockcust_analysis.measures.frames import Frame, cents, lazily, like
 from stockcust_analysis.measures.service import served
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.policy import Policy, load_policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _AMOUNTS = ("aum_average_quarter", "aum_average_month")
 
 
 def customer_service(
-    customers: Frame, assignments: Frame, *, contacts: Frame, as_of: date,
-    managers: Frame | None = None, policy: Policy | None = None,
-) -> Frame:  # fmt: skip
+    customers: Frame,
+    assignments: Frame,
+    *,
+    contacts: Frame,
+    as_of: Day,
+    managers: Frame | None = None,
+    policy: PolicyLike = None,
+) -> Frame:
     """Return the customers with who manages them, their class A to D and what is due.
 
     Parameters
@@ -39,11 +45,11 @@ def customer_service(
         `do_not_contact`, and `purchases` (number in the purchase period; else sales in contacts).
     assignments, contacts : table
         As in the contract. The assignment in force on `as_of` counts; later contacts do not.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         Last day of the contact period.
     managers : table, optional
         Without it nobody's role is known, and no hand-over is due.
-    policy : Policy, optional
+    policy : Policy, name or path, optional
         Its coverage rule and tiers; the shipped policy when left out.
 
     Returns
@@ -73,7 +79,7 @@ def customer_service(
     >>> served[["in_managed", "customer_class", "covered"]].values.tolist()
     [[1, 'A', 1], [0, '', 0]]
     """
-    policy, table = policy or load_policy(), lazily(customers)
+    policy, table, as_of = as_policy(policy), lazily(customers), as_day(as_of)
     require_columns(table, _AMOUNTS, "customers")
     require_snapshot(table, "customers")
     require_amounts(table, _AMOUNTS, "customers")

@@ -30,6 +30,7 @@ from stockcust_analysis.measures.frames import (
     Ratio,
     after,
     cents,
+    collected,
     day,
     flag,
     group_names,
@@ -38,8 +39,11 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.policy import DormancyRule, Policy, load_policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
+JUDGED_BY = "dormancy_rule"
+"""The column that names the rule by which customers have their `status`."""
 STATUSES = ("active", "active_small", "silent", "dormant")
 DORMANCY = (
     Ratio("active_rate", "active"),
@@ -53,12 +57,12 @@ DORMANCY = (
 
 def dormancy_status(
     customers: Frame,
-    rule: DormancyRule,
+    rule: DormancyRule | str | None = None,
     *,
-    as_of: date,
+    as_of: Day,
     holdings: Frame | None = None,
     contacts: Frame | None = None,
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the customers with the status of each: active, active_small, silent or dormant.
 
@@ -68,17 +72,17 @@ def dormancy_status(
         One row per customer, with `last_active_on` (empty: never) and the rule's AUM column, CNY;
         `customer_type` or `relationship_since` where the rule's scope or clock asks for it. A
         column `exempt` (true/false) goes before what holdings show.
-    rule : DormancyRule
-        Idle period, clock, cap, exemptions and scope.
-    as_of : date
+    rule : DormancyRule or name of a preset, optional
+        Idle period, clock, cap, exemptions and scope, such as "crm_6m"; default: the policy's.
+    as_of : date, "2026-09-30" or "2026Q3"
         Day the idle period ends on.
     holdings : table, optional
         Accounts: they show who is exempt, balances per account, and a maturity inside the period,
-        which restarts the clock. Without them no maturity is seen.
+        which restarts the clock. Without them no maturity is seen but `last_matured_on`.
     contacts : table, optional
         Contacts, for a rule whose clock an answered contact restarts.
-    policy : Policy, optional
-        Families and effective outcomes of contacts; the shipped policy when left out.
+    policy : Policy, name or path, optional
+        Rules, families and effective outcomes of contacts; the shipped policy when left out.
 
     Returns
     -------
@@ -103,22 +107,22 @@ def dormancy_status(
     >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
     ['active', 'silent', 'dormant']
     """
-    table = lazily(customers)
-    names = table.collect_schema().names()
-    told = _judged(table, rule, as_of, holdings, contacts, policy or load_policy())
-    return like(customers, told.select(*names, "status"))
+    table, rules = lazily(customers), as_policy(policy)
+    names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
+    judged = _judged(table, rules.dormancy_rule(rule), as_day(as_of), holdings, contacts, rules)
+    return like(customers, judged.select(*names, "status"))
 
 
 def dormancy_rate(
     customers: Frame,
-    rule: DormancyRule,
+    rule: DormancyRule | str | None = None,
     *,
-    as_of: date,
+    as_of: Day | None = None,
     by: Groups = None,
     base: str = "funded",
     holdings: Frame | None = None,
     contacts: Frame | None = None,
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return which part of the customers, and of their AUM, is active, silent or dormant.
 
@@ -130,9 +134,10 @@ def dormancy_rate(
     Parameters
     ----------
     customers : table
-        As for `dormancy_status`, one as-of date, with the columns of `by` and of the base.
+        As for `dormancy_status`, one as-of date, with the columns of `by` and of the base. The
+        `status` that `bank.customers` tells stands for the rule and the day it was told by.
     rule, as_of, holdings, contacts, policy
-        As for `dormancy_status`.
+        As for `dormancy_status`; the day is needed for another rule, or where there is no status.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
@@ -158,12 +163,29 @@ def dormancy_rate(
     >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
     [0.5]
     """
-    table, rules = lazily(customers), policy or load_policy()
-    groups = group_names(by)
-    judged = _judged(table, rule, as_of, holdings, contacts, rules)
-    judged = counted(judged, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
+    table, rules = lazily(customers), as_policy(policy)
+    groups, rule = group_names(by), rules.dormancy_rule(rule)
+    day_of = None if as_of is None else as_day(as_of)
+    if holdings is not None or contacts is not None or not _is_judged_by(table, rule, day_of):
+        if day_of is None:
+            raise UsageError(
+                f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
+                "date, to judge them, or take them from bank.customers(quarter)."
+            )
+        table = _judged(table, rule, day_of, holdings, contacts, rules)
+    judged = counted(table, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
     totals = sums(judged, groups, dormancy_columns(value=f"{rule.value}_cents", base=base))
     return measure_frame(totals, DORMANCY, by=groups, base=base, given=customers)
+
+
+def _is_judged_by(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date | None) -> bool:
+    """Return whether the customers' `status` is that of a rule, and of a day if one is given."""
+    names = [JUDGED_BY] if as_of is None else [JUDGED_BY, "as_of"]
+    if not {"status", *names} <= set(customers.collect_schema().names()):
+        return False
+    told = collected(customers.select(names).unique())
+    days = {as_day(one) for one in told.get("as_of", []) if one is not None}
+    return set(told[JUDGED_BY]) == {rule.name} and days <= {as_of}
 
 
 def require_past_activity(table: nw.LazyFrame[Any], as_of: date, what: str = "customers") -> None:

@@ -31,12 +31,26 @@ from stockcust_analysis.measures.holdings import (
     snapshot,
     unmatured,
 )
-from stockcust_analysis.policy import DormancyRule, Family, Policy, ProductFamilies
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import (
+    DormancyRule,
+    Family,
+    Policy,
+    PolicyLike,
+    ProductFamilies,
+    as_policy,
+)
 
 UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
 
 
-def last_activity(transactions: Frame, rule: DormancyRule, *, as_of: date) -> Frame:
+def last_activity(
+    transactions: Frame,
+    rule: DormancyRule | str | None = None,
+    *,
+    as_of: Day,
+    policy: PolicyLike = None,
+) -> Frame:
     """Return when each customer last acted, by the kinds of transaction that the rule counts.
 
     For banks whose own "last active" counts interest, fees or salaries: join the result to the
@@ -46,10 +60,12 @@ def last_activity(transactions: Frame, rule: DormancyRule, *, as_of: date) -> Fr
     ----------
     transactions : table
         `customer_id, transacted_on, kind`, from before the rule's idle period on.
-    rule : DormancyRule
-        Its `active_kinds` count; any kind, if it names none.
-    as_of : date
+    rule : DormancyRule or name of a preset, optional
+        Its `active_kinds` count; any kind, if it names none. Default: the policy's rule.
+    as_of : date, "2026-09-30" or "2026Q3"
         Transactions after this day are left out.
+    policy : Policy, name or path, optional
+        Where the rule's name is looked up; the shipped policy when left out.
 
     Returns
     -------
@@ -74,7 +90,8 @@ def last_activity(transactions: Frame, rule: DormancyRule, *, as_of: date) -> Fr
     >>> last["last_active_on"].dt.strftime("%Y-%m-%d").tolist()
     ['2026-03-01']
     """
-    table = lazily(transactions)
+    table, as_of = lazily(transactions), as_day(as_of)
+    rule = as_policy(policy).dormancy_rule(rule)
     require_columns(table, ["customer_id", "transacted_on", "kind"], "transactions")
     days = day(table, "transacted_on")
     early = ~days.is_null() & ~after(days, rule.cutoff(as_of))
@@ -105,15 +122,18 @@ def with_evidence(
 ) -> nw.LazyFrame[Any]:
     """Return the customers with what the tables show, under each rule's prefix; and `obliged`.
 
-    Without holdings nothing is known to have matured, and a column `exempt` says who is exempt.
+    Without holdings a column `last_matured_on` says what has matured, and `exempt` who is exempt.
     """
     if holdings is None:
         delivered = "exempt" in customers.collect_schema().names()
         exempt = nw.col("exempt").cast(nw.Int64).fill_null(0) if delivered else nw.lit(0)
-        unseen = {"exempt": exempt, "matured_lately": nw.lit(0)}
-        table = customers.with_columns(**_prefixed(dict.fromkeys(rules, unseen)))
+        unseen = {
+            prefix: {"exempt": exempt, "matured_lately": _told_matured(customers, rule, as_of)}
+            for prefix, rule in rules.items()
+        }
+        table = customers.with_columns(**_prefixed(unseen))
     else:
-        accounts, families = snapshot(lazily(holdings), as_of), policy.families
+        accounts, families = snapshot(lazily(holdings), as_of, "holdings"), policy.families
         flags = {prefix: holding_flags(accounts, rule, families, as_of)
                  for prefix, rule in rules.items()}  # fmt: skip
         amounts = {f"{prefix}looked_at_cents": looked_at_cents(rule, families)
@@ -122,6 +142,13 @@ def with_evidence(
         own = {} if told else {"obliged": is_obliged(accounts, as_of)}
         table = join_flags(customers, accounts, _prefixed(flags) | own, amounts)
     return with_contacts(table, rules, as_of, contacts, policy)
+
+
+def _told_matured(customers: nw.LazyFrame[Any], rule: DormancyRule, as_of: date) -> nw.Expr:
+    """Return 1 where the customers themselves say that something matured in the idle period."""
+    if "last_matured_on" not in customers.collect_schema().names():
+        return nw.lit(0)
+    return flag(lately(day(customers, "last_matured_on"), rule, as_of))
 
 
 def with_contacts(

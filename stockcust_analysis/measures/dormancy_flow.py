@@ -12,11 +12,14 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.checks import require_columns
+from stockcust_analysis.measures.dormancy import JUDGED_BY
 from stockcust_analysis.measures.frames import (
     Frame,
     Groups,
     Ratio,
+    collected,
     flag,
     group_names,
     lazily,
@@ -24,7 +27,7 @@ from stockcust_analysis.measures.frames import (
     sums,
 )
 from stockcust_analysis.measures.pairs import customers_of, paired
-from stockcust_analysis.policy import DormancyRule
+from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
 
 _COUNTS = (
     "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
@@ -46,10 +49,11 @@ DORMANCY_FLOW = (
 def dormancy_flow(
     opening: Frame,
     closing: Frame,
-    rule: DormancyRule,
+    rule: DormancyRule | str | None = None,
     *,
     by: Groups = None,
     base: str = "funded",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return who became dormant between two dates and who was reactivated (唤醒), and their AUM.
 
@@ -64,15 +68,17 @@ def dormancy_flow(
     Parameters
     ----------
     opening, closing : table
-        What `dormancy_status` returns for the two dates, one row per `customer_id`, with the
-        columns of `by` and of the base; both under the same rule.
-    rule : DormancyRule
-        The rule: its `value` is the AUM told.
+        What `bank.customers` or `dormancy_status` return for the two dates, one row per
+        `customer_id`, with the columns of `by` and of the base; both under the same rule.
+    rule : DormancyRule or name of a preset, optional
+        The rule: its `value` is the AUM told. Default: the policy's.
     by : str, list of str or None
         Columns to group by, such as the branch, `tier` or `tenure`: where the customer is at the
         closing, or was at the opening if he left. None for the whole bank.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`, judged at each date.
+    policy : Policy, name or path, optional
+        Rule and bases; the shipped policy when left out.
 
     Returns
     -------
@@ -96,13 +102,28 @@ def dormancy_flow(
     >>> flow[["reactivation_rate", "returned_aum"]].tolist()
     [0.5, 880.0]
     """
-    groups = group_names(by)
+    groups, rules = group_names(by), as_policy(policy)
+    rule = rules.dormancy_rule(rule)
     tables = []
     for date, frame in (("opening", opening), ("closing", closing)):
         require_columns(lazily(frame), ["customer_id", "status"], date)
-        tables.append(customers_of(frame, date, by=groups, value=rule.value, base=base))
+        tables.append(
+            customers_of(frame, date, by=groups, value=rule.value, base=base, bases=rules.bases)
+        )
+        _require_rule(tables[-1], rule, date)
     totals = _dormancy_flow(*tables, value=f"{rule.value}_cents", by=groups, base=base)
     return measure_frame(totals, DORMANCY_FLOW, by=groups, base=base, given=closing)
+
+
+def _require_rule(customers: nw.LazyFrame[Any], rule: DormancyRule, date: str) -> None:
+    """Raise when customers say that another rule gave them their status."""
+    if JUDGED_BY in customers.collect_schema().names():
+        others = {*collected(customers.select(JUDGED_BY).unique())[JUDGED_BY]} - {rule.name}
+        if others:
+            raise UsageError(
+                f"{date}: the 'status' is by the rule '{', '.join(sorted(others))}', not by "
+                f"'{rule.name}'. Judge both dates by it with dormancy_status."
+            )
 
 
 def _dormancy_flow(

@@ -46,7 +46,8 @@ from stockcust_analysis.measures.holdings import (
 from stockcust_analysis.measures.openings import opening_amounts
 from stockcust_analysis.measures.tenure import tenure_columns
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")
 _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
@@ -57,8 +58,8 @@ def customer_facts(
     customers: Frame,
     holdings: Frame,
     *,
-    policy: Policy,
-    as_of: date,
+    policy: PolicyLike = None,
+    as_of: Day,
     contacts: Frame | None = None,
 ) -> Frame:
     """Return one row per customer of the as-of date, with all that the measures look at.
@@ -67,9 +68,9 @@ def customer_facts(
     ----------
     customers, holdings : table
         As in the contract, of any number of as-of dates, and of the same engine.
-    policy : Policy
+    policy : Policy, name or path, optional
         Customer types in scope, tiers, dormancy rule, families and bases.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         The snapshot; also the day idle periods end on.
     contacts : table, optional
         For a policy whose dormancy rule counts contacts as activity.
@@ -107,9 +108,9 @@ def customer_facts(
     >>> facts[["holds_fund", "families", "tier", "status"]].values.tolist()
     [[1, 1, 'mid', 'active']]
     """
-    table = lazily(customers)
+    table, policy, as_of = lazily(customers), as_policy(policy), as_day(as_of)
     require_columns(table, _NEEDED, "customers")
-    present = _in_scope(snapshot(table, as_of), policy, as_of)
+    present = in_scope(snapshot(table, as_of), policy, as_of)
     require_somebody(present, as_of)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
@@ -133,7 +134,7 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     return {name: f"customers.{name}" if name in delivered else made[name] for name in AUM}
 
 
-def _in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.LazyFrame[Any]:
+def in_scope(customers: nw.LazyFrame[Any], policy: Policy, as_of: date) -> nw.LazyFrame[Any]:
     """Return customers of the policy's types who had not left by the as-of date."""
     kept = customers.filter(nw.col("customer_type").is_in(policy.customer_types))
     columns = kept.collect_schema().names()
@@ -155,9 +156,9 @@ def _customer_facts(
 ) -> nw.LazyFrame[Any]:  # fmt: skip
     """Return the facts of customers whose cells have been checked, as those of a bank are."""
     families, rule = policy.families, policy.dormancy
-    customers = _in_scope(snapshot(customers, as_of), policy, as_of)
+    customers = in_scope(snapshot(customers, as_of), policy, as_of)
     require_evidence(customers, rule, holdings, contacts)
-    holdings = with_balance(snapshot(holdings, as_of))
+    holdings = with_balance(snapshot(holdings, as_of, "holdings"))
     flags = family_flags(holdings, families, as_of) | holding_flags(holdings, rule, families, as_of)
     flags["obliged"] = is_obliged(holdings, as_of)
     amounts = aum_amounts(holdings, families) | opening_amounts(holdings, families, as_of)

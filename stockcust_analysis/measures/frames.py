@@ -48,7 +48,40 @@ def lazily(frame: Frame) -> nw.LazyFrame[Any]:
         table = nw.from_native(frame)
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
-    return table.lazy() if isinstance(table, nw.DataFrame) else table
+    lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
+    if lazy.implementation.is_spark_like():
+        return lazy
+    # Two tables may know different categories of one column; only text compares everywhere.
+    kinds = lazy.collect_schema().items()
+    labels = [name for name, kind in kinds if isinstance(kind, (nw.Categorical, nw.Enum))]
+    return lazy.with_columns(nw.col(*labels).cast(nw.String)) if labels else lazy
+
+
+def _with_numpy_types(table: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Return a pandas table without columns of Arrow types, whose casts refuse large numbers.
+
+    Categories become what they stand for: text or numbers.
+    """
+    if not table.implementation.is_pandas_like():
+        return table
+    native, kinds = table.to_native(), table.schema
+    plain: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        type_name = str(native[name].dtype)
+        if type_name == "category":
+            plain[name] = native[name].astype(native[name].dtype.categories.dtype)
+        elif type_name.endswith("[pyarrow]"):
+            plain[name] = native[name].astype(_numpy_type(kind, has_gaps=native[name].isna().any()))
+    return nw.from_native(native.assign(**plain), eager_only=True) if plain else table
+
+
+def _numpy_type(kind: nw.dtypes.DType, *, has_gaps: bool) -> str:
+    """Return the pandas type, without Arrow, of a column of an Arrow type."""
+    if kind.is_numeric():
+        return "int64" if kind.is_integer() and not has_gaps else "float64"
+    if kind.is_temporal():
+        return "datetime64[us]"
+    return "boolean" if kind == nw.Boolean else "str"
 
 
 def like(given: Frame, made: nw.LazyFrame[Any]) -> Frame:

@@ -25,7 +25,7 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.holdings import join_flags
 from stockcust_analysis.measures.pairs import by_group, customers_of, paired
-from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
 
 COMPONENTS = ("opening", "new", "returned", "grown", "transferred_in", "transferred_out", "shrunk",
               "drained", "closed", "closing")  # fmt: skip
@@ -33,7 +33,12 @@ OTHER_FAMILY = "other"
 
 
 def growth_bridge(
-    opening: Frame, closing: Frame, *, by: Groups = None, value: str = "aum_period_end"
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    value: str = "aum_period_end",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how the opening AUM became the closing AUM, component by component.
 
@@ -45,12 +50,15 @@ def growth_bridge(
     Parameters
     ----------
     opening, closing : table
-        One row per customer of each date: `customer_id`, `value` in CNY, the columns of `by`
+        One row per customer of each date, as `bank.customers` returns them, both on the structure
+        of the closing date: `customer_id`, `value` in CNY, the columns of `by`
         (`tier` from `assign_tiers` makes upgrades the transfers); `loan_balance` where known.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     value : str
         The amount to bridge. Whether a customer is funded is judged by it, too.
+    policy : Policy, name or path, optional
+        From which amount on a customer is funded; the shipped policy when left out.
 
     Returns
     -------
@@ -79,10 +87,11 @@ def growth_bridge(
     [['opening', 800.0], ['new', 1000.0], ['shrunk', -50.0], ['closed', -300.0],
      ['closing', 1450.0]]
     """
-    groups = group_names(by)
+    groups, bases = group_names(by), as_policy(policy).bases
     before = customers_of(opening, "opening", by=groups, value=value)
     after = customers_of(closing, "closing", by=groups, value=value)
-    totals = _growth_bridge(paired(before, after, value=f"{value}_cents", labels=groups), by=groups)
+    pairs = paired(before, after, value=f"{value}_cents", labels=groups, bases=bases)
+    totals = _growth_bridge(pairs, by=groups)
     return table_of(bridge_columns(collected(totals), groups), opening)
 
 
@@ -93,7 +102,7 @@ def family_growth_bridge(
     opening_holdings: Frame,
     closing_holdings: Frame,
     by: Groups = None,
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the growth bridge of each product family's balances (存款, 理财, 基金, …).
 
@@ -112,8 +121,8 @@ def family_growth_bridge(
         customer tables are left out.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
-    policy : Policy, optional
-        Families and AUM products; default: the shipped policy.
+    policy : Policy, name or path, optional
+        Families, AUM products and bases; default: the shipped policy.
 
     Returns
     -------
@@ -132,7 +141,8 @@ def family_growth_bridge(
     >>> bridge.query("family == 'wealth' and amount != 0")["component"].tolist()
     ['grown', 'closing']
     """
-    groups, families = group_names(by), (policy or load_policy()).families
+    groups, rules = group_names(by), as_policy(policy)
+    families = rules.families
     tables = [
         with_family_amounts(
             customers_of(frame, date, by=groups, value="aum_period_end"), lazily(held), families
@@ -143,7 +153,7 @@ def family_growth_bridge(
     ]  # fmt: skip
     numbers = [f"{name}_cents" for name in aum_families(families)]
     value = "aum_period_end_cents"
-    pairs = paired(tables[0], tables[1], value=value, labels=groups, numbers=numbers)
+    pairs = paired(*tables, value=value, labels=groups, numbers=numbers, bases=rules.bases)
     totals = _family_growth_bridge(pairs, families, by=groups)
     return table_of(bridge_columns(collected(totals), [*groups, "family"]), opening)
 

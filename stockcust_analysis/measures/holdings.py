@@ -11,7 +11,8 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.checks import require_columns, require_same_engine
-from stockcust_analysis.measures.frames import after, cents_or_zero, day, flag
+from stockcust_analysis.measures.frames import after, cents_or_zero, collected, day, flag
+from stockcust_analysis.periods import as_day, require_day
 from stockcust_analysis.policy import Family, ProductFamilies
 
 _BALANCE = "balance_cents"
@@ -19,11 +20,16 @@ _LOAN = Family("loan", "", "", ("loan",))
 _POLICY = Family("insurance", "", "", ("insurance",), ("balance", "in_force"))
 
 
-def snapshot(table: nw.LazyFrame[Any], as_of: date) -> nw.LazyFrame[Any]:
-    """Return the rows of the as-of date; a table without that column is one snapshot already."""
+def snapshot(table: nw.LazyFrame[Any], as_of: date, what: str = "customers") -> nw.LazyFrame[Any]:
+    """Return the rows of the as-of date; a table without that column is one snapshot already.
+
+    A day without rows is an error that names the days there are.
+    """
     if "as_of" not in table.collect_schema().names():
         return table
     days = day(table, "as_of")
+    there = collected(table.select(as_of=days).unique())["as_of"]
+    require_day(as_of, (as_day(one) for one in there if one is not None), what)
     return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
 
 

@@ -27,7 +27,7 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.pairs import by_group, customers_of, paired
 from stockcust_analysis.measures.tiers import place_of, tier_name
-from stockcust_analysis.policy import TierScheme
+from stockcust_analysis.policy import Bases, PolicyLike, TierScheme, as_policy
 
 COMES_FROM = {"new": "NEW", "returned": "RETURNED", "arrived": "TRANSFERRED"}
 GOES_TO = {"drained": "DRAINED", "closed": "CLOSED", "departed": "TRANSFERRED"}
@@ -39,7 +39,12 @@ TIER_MOVES = (
 
 
 def migration_matrix(
-    opening: Frame, closing: Frame, *, scheme: TierScheme, by: Groups = None
+    opening: Frame,
+    closing: Frame,
+    *,
+    scheme: TierScheme | None = None,
+    by: Groups = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how many customers, and how much AUM, went from which tier to which.
 
@@ -54,10 +59,12 @@ def migration_matrix(
         One row per customer of each date: `customer_id`, the scheme's column in CNY, the columns of
         `by`; `loan_balance` where known. A column `tier` in both (as from `tiers_with_memory`)
         stands; without it the scheme's borders decide.
-    scheme : TierScheme
-        Tiers, their order, and the AUM column to judge and to add up.
+    scheme : TierScheme, optional
+        Tiers, their order, and the AUM column to judge and to add up; default: the policy's.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    policy : Policy, name or path, optional
+        Tiers, and from which amount on a customer is funded; the shipped policy when left out.
 
     Returns
     -------
@@ -83,21 +90,26 @@ def migration_matrix(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
     >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [60_000.0, 200.0]})
     >>> september = june.assign(aum_average_quarter=[70_000.0, 0.0])
-    >>> matrix = migration_matrix(june, september, scheme=load_policy().tiers)
+    >>> matrix = migration_matrix(june, september)
     >>> matrix[["from", "to", "customers"]].values.tolist()
     [['potential', 'DRAINED', 1], ['mid', 'mid', 1]]
     """
-    groups = group_names(by)
-    pairs = tier_pairs(opening, closing, scheme, groups)
+    groups, rules = group_names(by), as_policy(policy)
+    scheme = scheme or rules.tiers
+    pairs = tier_pairs(opening, closing, scheme, groups, rules.bases)
     cells = collected(_migration(pairs, by=groups))
     return table_of(migration_columns(cells, scheme, groups), opening)
 
 
 def tier_move_rates(
-    opening: Frame, closing: Frame, *, scheme: TierScheme, by: Groups = None
+    opening: Frame,
+    closing: Frame,
+    *,
+    scheme: TierScheme | None = None,
+    by: Groups = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return which share of the customers of both dates went up, down, and up net of down.
 
@@ -114,20 +126,20 @@ def tier_move_rates(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
     >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [600.0, 200.0]})
     >>> september = june.assign(aum_average_quarter=[70_000.0, 300.0])
-    >>> tier_move_rates(june, september, scheme=load_policy().tiers)["value"].tolist()
+    >>> tier_move_rates(june, september)["value"].tolist()
     [0.0, 0.5, 0.5]
     """
-    groups = group_names(by)
-    pairs = by_group(tier_pairs(opening, closing, scheme, groups), groups)
+    groups, rules = group_names(by), as_policy(policy)
+    scheme = scheme or rules.tiers
+    pairs = by_group(tier_pairs(opening, closing, scheme, groups, rules.bases), groups)
     totals = sums(pairs, groups, move_columns(scheme))
     return measure_frame(totals, TIER_MOVES, by=groups, base="funded", given=opening)
 
 
 def tier_pairs(
-    opening: Frame, closing: Frame, scheme: TierScheme, by: list[str]
+    opening: Frame, closing: Frame, scheme: TierScheme, by: list[str], bases: Bases
 ) -> nw.LazyFrame[Any]:
     """Return analysts' customers of two dates as pairs with `tier`, which stands when delivered."""
     dates = {"opening": opening, "closing": closing}
@@ -149,7 +161,7 @@ def tier_pairs(
                 f"{date}: 'tier' is none of {', '.join(scheme.names)} in {strange:,} rows."
             )
     labels = list(dict.fromkeys([*by, "tier"]))
-    return paired(tables["opening"], tables["closing"], value=amount, labels=labels)
+    return paired(*tables.values(), value=amount, labels=labels, bases=bases)
 
 
 def _migration(pairs: nw.LazyFrame[Any], *, by: list[str]) -> nw.LazyFrame[Any]:

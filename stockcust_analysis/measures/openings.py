@@ -10,6 +10,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import counted
 from stockcust_analysis.measures.checks import require_columns
 from stockcust_analysis.measures.frames import (
@@ -25,26 +26,27 @@ from stockcust_analysis.measures.frames import (
     sums,
 )
 from stockcust_analysis.measures.holdings import active_account, is_obliged, join_flags, snapshot
-from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy import Policy, ProductFamilies, load_policy
+from stockcust_analysis.periods import Day, as_day, cutoff
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
 _AGES: dict[str, Callable[[date], date]] = {
     "90_days": lambda as_of: as_of - timedelta(days=90),
     "6_months": lambda as_of: cutoff(as_of, 6),
 }
+_AMOUNTS = [f"{what}_{age}" for what in ("opened", "unused") for age in _AGES]
 UNUSED_OPENINGS = tuple(
     Ratio(f"unused_openings_{age}", f"unused_{age}", f"opened_{age}") for age in _AGES
 )
 
 
 def unused_openings(
-    holdings: Frame,
     customers: Frame,
     *,
-    as_of: date,
+    holdings: Frame | None = None,
+    as_of: Day | None = None,
     by: Groups = None,
     base: str = "all",
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return which part of newly opened accounts is still unused after 90 days and 6 months.
 
@@ -56,13 +58,15 @@ def unused_openings(
 
     Parameters
     ----------
-    holdings : table
-        Accounts: `customer_id, product, balance, opened_on`; only products of families count,
-        not channels. Accounts closed again are not among them and cannot be counted.
     customers : table
-        One row per customer, with the columns of `by` and of the base.
-    as_of : date
-        The snapshot, and the day on which ages are told.
+        One row per customer, with the columns of `by` and of the base; those of `bank.customers`
+        know their openings (`opened_<age>`, `unused_<age>`).
+    holdings : table, optional
+        For customers who do not: accounts, `customer_id, product, balance, opened_on`; only
+        products of families count, not channels. Accounts closed again are not among them and
+        cannot be counted.
+    as_of : date, "2026-09-30" or "2026Q3"
+        With holdings: the snapshot, and the day on which ages are told.
     by, base, policy
         As for `products_per_customer`; but the base is everybody, since who holds nothing but an
         unused account is not funded.
@@ -91,20 +95,38 @@ def unused_openings(
     ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
     ... })
     >>> bank = pd.DataFrame({"customer_id": ["1"]})
-    >>> found = unused_openings(accounts, bank, as_of=date(2026, 9, 30))
+    >>> found = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
     >>> found.loc[found["measure"] == "unused_openings_90_days", "value"].tolist()
     [0.5]
     """
-    rules, groups = policy or load_policy(), group_names(by)
-    accounts = snapshot(lazily(holdings), as_of)
-    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
-    amounts = opening_amounts(accounts, rules.families, as_of)
-    table = join_flags(
-        snapshot(lazily(customers), as_of), accounts, {"obliged": is_obliged(accounts)}, amounts
-    )
+    rules, groups, table = as_policy(policy), group_names(by), lazily(customers)
+    if holdings is not None:
+        if as_of is None:
+            raise UsageError("holdings have no age without a day: give as_of='2026Q3', or a date.")
+        table = _with_openings(table, lazily(holdings), rules, as_day(as_of))
+    elif missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
+        raise UsageError(
+            f"customers do not say what they opened ('{missing[0]}' missing). Give holdings=… and "
+            "as_of=…, or the customers of bank.customers(quarter)."
+        )
     table = counted(table, by=groups, base=base, bases=rules.bases)
     totals = sums(table, groups, opening_columns(base=base))
     return measure_frame(totals, UNUSED_OPENINGS, by=groups, base=base, given=customers)
+
+
+def _with_openings(
+    customers: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], policy: Policy, as_of: date
+) -> nw.LazyFrame[Any]:
+    """Return the customers of the day with the openings among their accounts."""
+    present = snapshot(customers, as_of)
+    accounts = snapshot(holdings, as_of, "holdings")
+    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
+    flags, amounts = (
+        {"obliged": is_obliged(accounts)},
+        opening_amounts(accounts, policy.families, as_of),
+    )
+    present = present.drop(*flags, *amounts, strict=False)
+    return join_flags(present, accounts, flags, amounts)
 
 
 def opening_amounts(
@@ -116,7 +138,7 @@ def opening_amounts(
     """
     if "opened_on" not in holdings.collect_schema().names():
         none = flag(nw.lit(False))
-        return {f"{what}_{age}": none for what in ("opened", "unused") for age in _AGES}
+        return dict.fromkeys(_AMOUNTS, none)
     opened = day(holdings, "opened_on")
     products = [product for family in families.families for product in family.products]
     counts = nw.col("product").is_in(products).fill_null(False)
@@ -141,5 +163,4 @@ def _used(holdings: nw.LazyFrame[Any], families: ProductFamilies, as_of: date) -
 def opening_columns(*, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: accounts that came of age, and the unused among them."""
     counts = nw.col(f"in_{base}")
-    names = [f"{what}_{age}" for what in ("opened", "unused") for age in _AGES]
-    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
+    return {"customers": counts} | {name: counts * nw.col(name) for name in _AMOUNTS}

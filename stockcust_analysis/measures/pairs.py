@@ -21,8 +21,15 @@ from stockcust_analysis.policy import Bases
 DATES = ("opening", "closing")
 
 
-def customers_of(frame: Frame, date: str, *, by: Sequence[str], value: str | None,
-                 base: str = "all") -> nw.LazyFrame[Any]:  # fmt: skip
+def customers_of(
+    frame: Frame,
+    date: str,
+    *,
+    by: Sequence[str],
+    value: str | None,
+    base: str = "all",
+    bases: Bases | None = None,
+) -> nw.LazyFrame[Any]:
     """Return an analyst's checked customers of one date, `value` in cents, the base as 0 and 1.
 
     Who had left by then (`closed_on`) is not among them.
@@ -31,7 +38,8 @@ def customers_of(frame: Frame, date: str, *, by: Sequence[str], value: str | Non
     try:
         require_columns(table, ["customer_id"], "customers")
         present = _still_customers(table)
-        judged = counted(present, by=by, base=base, amounts=[value] if value else [])
+        amounts = [value] if value else []
+        judged = counted(present, by=by, base=base, amounts=amounts, bases=bases)
         require_labels(present, ["customer_id"], "customers")
         _require_once(present)
     except UsageError as error:

@@ -8,13 +8,14 @@ the largest.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import counted
+from stockcust_analysis.measures.bases import counted, missing_for
 from stockcust_analysis.measures.concentration_sums import concentration_sums, sums_without
 from stockcust_analysis.measures.frames import (
     ONE,
@@ -46,7 +47,7 @@ def concentration(
     *,
     value: str = "aum_period_end",
     by: Groups = None,
-    base: str = "all",
+    base: str | None = None,
     weight: str | None = None,
     without: int = 0,
 ) -> Frame:
@@ -60,13 +61,16 @@ def concentration(
     Parameters
     ----------
     customers : table
-        One row per customer of one as-of date, with the columns `value` and `by`.
+        One row per customer of one as-of date, with the columns `value` and `by`; those of
+        `bank.customers` give the figures of the page.
     value : str
         Column of CNY, zero or more.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
-    base : str
-        `all`, `funded`, `established`, `effective` or `managed`.
+    base : str, optional
+        `all`, `funded`, `established`, `effective` or `managed`. Left out, it is `funded`, as on
+        the page; in a table of bare amounts, which cannot tell who is funded, it is `all`, and a
+        warning says so.
     weight : str, optional
         Column of whole numbers: how many equal customers a row stands for.
     without : int
@@ -90,13 +94,14 @@ def concentration(
     --------
     >>> import pandas as pd
     >>> bank = pd.DataFrame({"branch_id": ["A"] * 5, "aum_period_end": [6.0, 1, 1, 1, 1]})
-    >>> found = concentration(bank, by="branch_id").set_index("measure")["value"]
-    >>> found.loc[["gini", "top_20_share"]].round(6).to_dict()
+    >>> result = concentration(bank, by="branch_id", base="all").set_index("measure")["value"]
+    >>> result.loc[["gini", "top_20_share"]].round(6).to_dict()
     {'gini': 0.4, 'top_20_share': 0.6}
     """
     if without < 0:
         raise UsageError(f"without must be 0 or more customers; given {without}.")
     groups = group_names(by)
+    base = base or _default_base(customers)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
     table = weighted(table, weight, f"in_{base}")
     running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
@@ -110,7 +115,7 @@ def lorenz_curve(
     *,
     value: str = "aum_period_end",
     by: Groups = None,
-    base: str = "all",
+    base: str | None = None,
     weight: str | None = None,
 ) -> Frame:
     """Return the Lorenz curve at 0, 1, …, 100 % of customers, smallest first.
@@ -134,16 +139,30 @@ def lorenz_curve(
     Examples
     --------
     >>> import pandas as pd
-    >>> curve = lorenz_curve(pd.DataFrame({"aum_period_end": [1.0, 3.0]}))
+    >>> curve = lorenz_curve(pd.DataFrame({"aum_period_end": [1.0, 3.0]}), base="all")
     >>> curve.iloc[[0, 50, 100]].values.tolist()
     [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
     """
     groups = group_names(by)
+    base = base or _default_base(customers)
     table = counted(lazily(customers), by=groups, base=base, amounts=[value])
     table = weighted(table, weight, f"in_{base}")
     running = running_steps(table, value=f"{value}_cents", by=groups, base=base)
     steps = percent_steps(running, by=groups)
     return table_of(curve_points(collected(steps), groups), customers)
+
+
+def _default_base(customers: Frame) -> str:
+    """Return the page's base; everybody where bare amounts cannot tell who is funded."""
+    missing = missing_for(lazily(customers), "funded")
+    if not missing:
+        return "funded"
+    warnings.warn(
+        f"customers do not say who is funded ({missing[0]} missing): everybody is counted. Take "
+        "them from bank.customers(quarter) for the figures of the page, or say base='all'.",
+        stacklevel=3,
+    )
+    return "all"
 
 
 def concentration_ratios(without: int) -> tuple[Ratio, ...]:

@@ -18,6 +18,7 @@ from stockcust_analysis.measures.frames import (
     sums,
 )
 from stockcust_analysis.measures.pairs import by_group, customers_of, paired
+from stockcust_analysis.policy import PolicyLike, as_policy
 
 CUSTOMER_RETENTION = (Ratio("customer_retention", "retained"),)
 ASSET_RETENTION = (
@@ -31,7 +32,12 @@ SAME_CUSTOMER_GROWTH = (
 
 
 def customer_retention(
-    opening: Frame, closing: Frame, *, by: Groups = None, base: str = "funded"
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return which share of the base's customers are still in the base (客户留存率).
 
@@ -47,6 +53,8 @@ def customer_retention(
         Columns to group by, as they were on the opening date; None for the whole bank.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
 
     Returns
     -------
@@ -75,7 +83,7 @@ def customer_retention(
     [1.0]
     """
     groups = group_names(by)
-    pairs = _at_opening(_followed(opening, closing, groups, base), groups)
+    pairs = _at_opening(_followed(opening, closing, groups, base, policy), groups)
     totals = sums(pairs, groups, retention_columns(base=base))
     return measure_frame(totals, CUSTOMER_RETENTION, by=groups, base=base, given=opening)
 
@@ -87,6 +95,7 @@ def asset_retention(
     by: Groups = None,
     base: str = "funded",
     value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return which share of the opening customers' AUM is still here (资产留存率).
 
@@ -106,7 +115,7 @@ def asset_retention(
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
     groups = group_names(by)
-    pairs = _at_opening(_followed(opening, closing, groups, base, value), groups)
+    pairs = _at_opening(_followed(opening, closing, groups, base, policy, value), groups)
     totals = sums(pairs, groups, retention_columns(base=base))
     return measure_frame(totals, ASSET_RETENTION, by=groups, base=base, given=opening)
 
@@ -118,6 +127,7 @@ def same_customer_growth(
     by: Groups = None,
     base: str = "funded",
     value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the growth of AUM among the same customers (同客户口径) beside that of all customers.
 
@@ -137,16 +147,26 @@ def same_customer_growth(
     [['all_customer_growth', 0.5], ['same_customer_growth', -0.1]]
     """
     groups = group_names(by)
-    pairs = _followed(opening, closing, groups, base, value, closing_by=groups)
+    pairs = _followed(opening, closing, groups, base, policy, value, closing_by=groups)
     totals = sums(by_group(pairs, groups), groups, same_customer_columns(base=base))
     return measure_frame(totals, SAME_CUSTOMER_GROWTH, by=groups, base=base, given=opening)
 
 
-def _followed(opening: Frame, closing: Frame, by: list[str], base: str, value: str | None = None,
-              closing_by: list[str] | None = None) -> nw.LazyFrame[Any]:  # fmt: skip
+def _followed(
+    opening: Frame,
+    closing: Frame,
+    by: list[str],
+    base: str,
+    policy: PolicyLike,
+    value: str | None = None,
+    closing_by: list[str] | None = None,
+) -> nw.LazyFrame[Any]:
     """Return analysts' customers of two dates as pairs with the base's 0/1 column."""
-    before = customers_of(opening, "opening", by=by, value=value, base=base)
-    after = customers_of(closing, "closing", by=closing_by or [], value=value, base=base)
+    bases = as_policy(policy).bases
+    before = customers_of(opening, "opening", by=by, value=value, base=base, bases=bases)
+    after = customers_of(
+        closing, "closing", by=closing_by or [], value=value, base=base, bases=bases
+    )
     amount = f"{value}_cents" if value else None
     return paired(before, after, value=amount, labels=by, numbers=[f"in_{base}"])
 

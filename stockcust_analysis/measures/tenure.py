@@ -12,19 +12,19 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.checks import require_columns
 from stockcust_analysis.measures.frames import Frame, after, day, flag, lazily, like
-from stockcust_analysis.periods import cutoff
+from stockcust_analysis.periods import Day, as_day, cutoff
 
 YEARS = (1, 3, 5, 10)
 
 
-def assign_tenure(customers: Frame, *, as_of: date, years: Sequence[int] = YEARS) -> Frame:
+def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = YEARS) -> Frame:
     """Return the customers with the band of years each has been with the bank.
 
     Parameters
     ----------
     customers : table
         With `relationship_since`.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         Day the years end on, counted day to day.
     years : list of int
         Borders of the bands in whole years, rising; a customer of exactly three years is in the
@@ -54,7 +54,7 @@ def assign_tenure(customers: Frame, *, as_of: date, years: Sequence[int] = YEARS
         raise UsageError(f"years must rise from 1; given {list(years)}.")
     table = lazily(customers)
     require_columns(table, ["relationship_since"], "customers")
-    return like(customers, table.with_columns(**tenure_columns(table, as_of, years)))
+    return like(customers, table.with_columns(**tenure_columns(table, as_day(as_of), years)))
 
 
 def tenure_columns(

@@ -25,18 +25,25 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.policy import TierScheme
+from stockcust_analysis.policy import PolicyLike, TierScheme, as_policy
 
 
-def assign_tiers(customers: Frame, scheme: TierScheme) -> Frame:
+def assign_tiers(
+    customers: Frame,
+    scheme: TierScheme | None = None,
+    *,
+    policy: PolicyLike = None,
+) -> Frame:
     """Return the customers with the name of each one's tier.
 
     Parameters
     ----------
     customers : table
         With the scheme's column, CNY.
-    scheme : TierScheme
-        Tiers; an amount equal to a border belongs to the upper tier.
+    scheme : TierScheme, optional
+        Tiers; an amount equal to a border belongs to the upper tier. Default: the policy's.
+    policy : Policy, name or path, optional
+        The shipped policy when left out.
 
     Returns
     -------
@@ -51,19 +58,23 @@ def assign_tiers(customers: Frame, scheme: TierScheme) -> Frame:
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
     >>> bank = pd.DataFrame({"aum_average_quarter": [99.99, 100, 50_000]})
-    >>> assign_tiers(bank, load_policy().tiers)["tier"].tolist()
+    >>> assign_tiers(bank)["tier"].tolist()
     ['residual', 'potential', 'mid']
     """
-    table = lazily(customers)
+    table, scheme = lazily(customers), scheme or as_policy(policy).tiers
     require_columns(table, [scheme.value], "customers")
     require_amounts(table, [scheme.value], "customers")
     return like(customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme)))
 
 
 def tier_counts(
-    customers: Frame, scheme: TierScheme, *, by: Groups = None, base: str = "all"
+    customers: Frame,
+    scheme: TierScheme | None = None,
+    *,
+    by: Groups = None,
+    base: str = "all",
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return how many customers and how much AUM each tier has, by branch or any other column.
 
@@ -74,12 +85,15 @@ def tier_counts(
     ----------
     customers : table
         One row per customer of one as-of date, with the columns of `by` and of the scheme.
-    scheme : TierScheme
-        Tiers and the AUM column they look at.
+    scheme : TierScheme, optional
+        Tiers and the AUM column they look at. Default: the policy's, and where the customers have
+        a column `tier` (as from `bank.customers` or `tiers_with_memory`) it stands.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
         `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Tiers and bases; the shipped policy when left out.
 
     Returns
     -------
@@ -95,21 +109,28 @@ def tier_counts(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
     >>> bank = pd.DataFrame({"aum_average_quarter": [50.0, 150, 250, 60_000]})
-    >>> counts = tier_counts(bank, load_policy().tiers).query("measure == 'tier_customers'")
+    >>> counts = tier_counts(bank).query("measure == 'tier_customers'")
     >>> dict(zip(counts["tier"], counts["value"].astype(int)))
     {'residual': 1, 'potential': 2, 'effective': 0, 'mid': 1, 'high': 0, 'private': 0}
     """
-    groups = group_names(by)
-    table = counted(lazily(customers), by=groups, base=base, amounts=[scheme.value])
-    amount = f"{scheme.value}_cents"
-    table = table.with_columns(tier=tier_name(nw.col(amount), scheme))
+    groups, rules, table = group_names(by), as_policy(policy), lazily(customers)
+    stands = scheme is None and "tier" in table.collect_schema().names()
+    scheme = scheme or rules.tiers
+    table = counted(table, by=groups, base=base, amounts=[scheme.value], bases=rules.bases)
+    if not stands:
+        table = table.with_columns(tier=tier_name(nw.col(f"{scheme.value}_cents"), scheme))
     totals = sums(table, groups, tier_columns(scheme, base=base))
     return measure_frame(totals, tier_ratios(scheme), by=groups, base=base, given=customers)
 
 
-def near_border(customers: Frame, scheme: TierScheme, *, share: float = 0.8) -> Frame:
+def near_border(
+    customers: Frame,
+    scheme: TierScheme | None = None,
+    *,
+    share: float = 0.8,
+    policy: PolicyLike = None,
+) -> Frame:
     """Return the customers who are close below the border of the next tier.
 
     Near is share · border ≤ AUM < border: at 0.8 the last fifth below the border.
@@ -118,10 +139,12 @@ def near_border(customers: Frame, scheme: TierScheme, *, share: float = 0.8) -> 
     ----------
     customers : table
         With the scheme's column, CNY.
-    scheme : TierScheme
-        Tiers; who is in the highest one has no border ahead.
+    scheme : TierScheme, optional
+        Tiers; who is in the highest one has no border ahead. Default: the policy's.
     share : float
         From which part of the border on a customer is near; above 0, below 1.
+    policy : Policy, name or path, optional
+        The shipped policy when left out.
 
     Returns
     -------
@@ -142,15 +165,14 @@ def near_border(customers: Frame, scheme: TierScheme, *, share: float = 0.8) -> 
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.policy import load_policy
     >>> bank = pd.DataFrame({"aum_average_quarter": [39_999.99, 40_000, 50_000]})
-    >>> near = near_border(bank, load_policy().tiers)
+    >>> near = near_border(bank)
     >>> near[["next_tier", "missing"]].values.tolist()
     [['mid', 10000.0]]
     """
     if not 0 < share < 1:
         raise UsageError(f"share must lie between 0 and 1; given {share}.")
-    table = lazily(customers)
+    table, scheme = lazily(customers), scheme or as_policy(policy).tiers
     require_columns(table, [scheme.value], "customers")
     require_amounts(table, [scheme.value], "customers")
     amount, ahead = cents(scheme.value), scheme.tiers[1:]

@@ -6,6 +6,7 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.policy.file import build, require
@@ -47,6 +48,19 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     name = str(name_or_path)
     own = isinstance(name_or_path, Path) or name.endswith(".toml")
     return _policy(Path(name_or_path).resolve()) if own else _shipped(name)
+
+
+PolicyLike: TypeAlias = Policy | str | Path | None
+"""A policy by its name, by path, or as it is; None is the shipped default."""
+
+
+def as_policy(policy: PolicyLike) -> Policy:
+    """Return the policy given by name, by path or as it is; the shipped one where none is.
+
+    >>> as_policy(None) == as_policy("rural_commercial_bank") == as_policy(load_policy())
+    True
+    """
+    return policy if isinstance(policy, Policy) else load_policy(policy or DEFAULT)
 
 
 def shipped_policies() -> tuple[str, ...]:

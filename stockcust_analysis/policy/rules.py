@@ -77,8 +77,12 @@ class Policy:
             "classes": [_words(group) for group in self.coverage.classes],
         }
 
-    def dormancy_rule(self, name: str) -> DormancyRule:
-        """Return the rule in force or the preset called `name`."""
+    def dormancy_rule(self, name: str | DormancyRule | None) -> DormancyRule:
+        """Return a rule given as it is, the preset called `name`, or for None the one in force."""
+        if name is None:
+            return self.dormancy
+        if isinstance(name, DormancyRule):
+            return name
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
         if name not in rules:
             raise UsageError.unknown("dormancy rule", name, rules)

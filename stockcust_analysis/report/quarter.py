@@ -17,7 +17,9 @@ from pathlib import Path
 
 from stockcust_analysis.atomic import access, give_tree, remove_unfinished
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation.snapshots import reporting_branches
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.batch import Progress, Silent, run_batch
 from stockcust_analysis.report.editions import CIRCULATED
 from stockcust_analysis.report.headquarters import plan_headquarters, write_headquarters
@@ -30,6 +32,7 @@ from stockcust_analysis.report.plan import (
     finished,
     page_jobs,
     plan_pages,
+    require_branches,
 )
 from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult
@@ -184,6 +187,11 @@ def _ready(
 def _staged(
     bank: Bank, options: ReportOptions, folder: Path, beside: Path, progress: Progress
 ) -> Staged:
+    """Return the evaluation; a slip of the pen in a branch's number is told before its minutes."""
+    quarter = Quarter.parse(options.quarter)
+    if options.branches and quarter in bank.quarters:
+        policy = load_policy(options.policy)
+        require_branches(options, reporting_branches(bank, policy, quarter))
     return staged(
         bank, quarter=options.quarter, policy=options.policy, first_quarter=options.first_quarter,
         known=folder / EVALUATION, beside=beside, force=options.force, progress=progress.evaluated,

@@ -24,20 +24,20 @@ BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
 
 def test_kinds_of_result() -> None:
     """Eager tables come back in their kind; of lazy ones the small result is pandas."""
-    assert isinstance(concentration(as_pandas(BANK)), pd.DataFrame)
-    assert isinstance(concentration(as_polars(BANK)), pl.DataFrame)
-    assert isinstance(concentration(as_polars_lazy(BANK)), pd.DataFrame)
-    assert isinstance(concentration(as_duckdb(BANK)), pd.DataFrame)
+    assert isinstance(concentration(as_pandas(BANK), base="all"), pd.DataFrame)
+    assert isinstance(concentration(as_polars(BANK), base="all"), pl.DataFrame)
+    assert isinstance(concentration(as_polars_lazy(BANK), base="all"), pd.DataFrame)
+    assert isinstance(concentration(as_duckdb(BANK), base="all"), pd.DataFrame)
 
 
 @pytest.mark.parametrize("amounts", [[1.0, 2.0], [0.0, 0.0], []])
 def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
     """N is a whole number, the rest are floats: also when all are empty, or there are no rows."""
     table = pl.DataFrame({"aum_period_end": amounts}, schema={"aum_period_end": pl.Float64})
-    found = concentration(table)
+    found = concentration(table, base="all")
     assert found.schema["n"] == pl.Int64
     assert {found.schema[name] for name in ("numerator", "denominator", "value")} == {pl.Float64}
-    in_pandas = concentration(table.lazy())
+    in_pandas = concentration(table.lazy(), base="all")
     assert str(in_pandas["n"].dtype) == "int64"
     assert str(in_pandas["value"].dtype) == "float64"
 
@@ -45,7 +45,7 @@ def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
 def test_decimals_in_pandas() -> None:
     """Decimal amounts, as database drivers deliver them, are read like numbers."""
     table = pd.DataFrame({"aum_period_end": [Decimal("1.10"), Decimal("2.20")]})
-    row = next(row for row in rows_of(concentration(table)) if row["measure"] == "gini")
+    row = next(row for row in rows_of(concentration(table, base="all")) if row["measure"] == "gini")
     assert row["denominator"] == pytest.approx(3.3)
 
 
@@ -59,7 +59,7 @@ def test_policy_amounts_in_cents() -> None:
 def test_what_is_no_table_is_refused() -> None:
     """A list is not a table."""
     with pytest.raises(UsageError, match="expected a table, given list"):
-        concentration([1, 2])
+        concentration([1, 2], base="all")
 
 
 def test_measures_load_no_heavy_library() -> None:

@@ -68,7 +68,9 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
     customers, holdings = two_branches()
     customers["relationship_since"] = [date(2020, 1, 1)] * 3 + [AS_OF] * 5
     bank = assign_tenure(make(customers), as_of=AS_OF)
-    rows = rows_of(products_per_customer(make(holdings), bank, by="branch_id", base="established"))
+    rows = rows_of(
+        products_per_customer(bank, holdings=make(holdings), by="branch_id", base="established")
+    )
     assert [(row["base"], row["n"], row["numerator"]) for row in rows] == [
         ("established", 2, 3), ("established", 0, 0)]  # fmt: skip
 
@@ -77,4 +79,4 @@ def test_the_base_needs_its_column(make: Make) -> None:
     """Without `assign_tenure` nobody knows who is established."""
     customers, holdings = two_branches()
     with pytest.raises(UsageError, match="unknown column of customers 'established'"):
-        products_per_customer(make(holdings), make(customers), base="established")
+        products_per_customer(make(customers), holdings=make(holdings), base="established")
