@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from stockcust_analysis import errors
 from stockcust_analysis.atomic import Access, access, remove_unfinished, whole, write_bytes
+from stockcust_analysis.report.notebooks import plain_parameters
 from stockcust_analysis.report.records import PageRecord, slowest_cells, write_record
 from stockcust_analysis.report.scratch import NO_PLACE, output_errors, working_folder
 
@@ -149,7 +150,7 @@ def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
     notebook = papermill.execute_notebook(
         job.notebook,
         executed,
-        parameters=job.parameters,
+        parameters=plain_parameters(job.parameters),
         engine_name=engine.ENGINE,
         kernel_name=KERNEL,
         progress_bar=False,

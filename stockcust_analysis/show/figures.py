@@ -6,10 +6,12 @@ describe it travel along as metadata of the notebook's output, where the page ma
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +47,15 @@ class Drawing:
     half: bool = False
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
-        data = {SVG_MIME: self.svg, "text/plain": f"{self.caption}\n{self.alt}"}
+        data = {
+            SVG_MIME: self.svg,
+            # JupyterLab shows this one: the SVG alone has no caption. A picture of its own, because
+            # the ids of several drawings would meet on one page.
+            "text/html": f"<figure style='margin:0'><figcaption><b>{escape(self.caption)}</b>"
+            f'</figcaption><img alt="{escape(self.alt)}" src="data:{SVG_MIME};base64,'
+            f'{b64encode(self.svg.encode()).decode()}"></figure>',
+            "text/plain": f"{self.caption}\n{self.alt}",
+        }
         return data, {"alt": self.alt, "caption": self.caption, "half": self.half}
 
 
