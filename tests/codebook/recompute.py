@@ -65,7 +65,7 @@ def of_quarter(bank: Bank, customers: pd.DataFrame, as_of: pd.Timestamp) -> dict
 def of_pair(bank: Bank, opening: pd.DataFrame, closing: pd.DataFrame) -> dict[str, list[Row]]:
     """Recompute what the quarter and the one before say together."""
     pairs = with_warning(pair(opening, closing), bank)
-    branches = sorted({*opening["branch_id"], *closing["branch_id"]})
+    branches = sorted(closing["branch_id"].unique())
     result = {}
     for branch in [None, *branches]:
         group_0 = opening if branch is None else opening[opening["branch_id"].eq(branch)]

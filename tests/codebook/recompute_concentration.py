@@ -16,8 +16,8 @@ def concentration(customers: pd.DataFrame) -> list[Row]:
     rows = [
         _row("gini", n, _gini(largest_first), total),
         _row("ten_largest_share", n, largest_first[:10].sum(), total),
-        _row("herfindahl", n, (amounts**2).sum() / total if total else NAN, total),
-        _row("share_of_customers_holding_80", n, _holders(largest_first, 0.8), n, total),
+        _row("herfindahl", n, (amounts**2).sum() / total if total else 0, total),
+        _row("share_of_customers_holding_80", n, _holders(largest_first, 0.8), n),
     ]
     for percent in (1, 5, 10, 20):
         rows.append(_row(f"top_{percent}_share", n, _top(largest_first, percent / 100), total))
@@ -30,10 +30,8 @@ def concentration(customers: pd.DataFrame) -> list[Row]:
     return rows
 
 
-def _row(
-    measure: str, n: int, numerator: float, denominator: float, total: float | None = None
-) -> Row:
-    """Return a row of the funded; where all hold nothing there is no figure."""
+def _row(measure: str, n: int, numerator: float, denominator: float) -> Row:
+    """Return a row of the funded."""
     return Row(measure, "funded", n, numerator, denominator)
 
 
@@ -55,7 +53,7 @@ def _holders(largest_first: np.ndarray, share: float) -> float:
     """Return how many of the largest customers hold the share, cutting through one of them."""
     wanted = share * largest_first.sum()
     if not wanted:
-        return 0.0
+        return NAN
     held = np.cumsum(largest_first)
     whole = int(np.searchsorted(held, wanted))
     before = held[whole - 1] if whole else 0.0

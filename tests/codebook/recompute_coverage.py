@@ -42,12 +42,13 @@ def with_contacts(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> p
     sales = contacts[contacts["sale"]]
     recent = sales[sales["contacted_on"].gt(cutoff(as_of, rule["purchase_months"]))]
     last_sale = answered["customer_id"].map(sales.groupby("customer_id")["contacted_on"].max())
-    since_sale = answered[~answered["contacted_on"].le(last_sale)]
+    begun = answered["customer_id"].map(customers["assigned_on"])
+    tried = answered["contacted_on"].ge(begun) & ~answered["contacted_on"].le(last_sale)
     last = answered.groupby("customer_id")["contacted_on"].max()
     customers["spoken_on"] = last.reindex(customers.index)
     customers["sales"] = recent.groupby("customer_id").size().reindex(customers.index).fillna(0)
     customers["unsold"] = (
-        since_sale.groupby("customer_id").size().reindex(customers.index).fillna(0)
+        answered[tried].groupby("customer_id").size().reindex(customers.index).fillna(0)
     )
     barred = customers["exclusion"].isin(rule["never_contact"])
     customers["contactable"] = ~barred & ~customers["do_not_contact"].eq(True)
@@ -165,12 +166,13 @@ def first_calls(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> lis
     """Count hand-overs of the period whose days for the first call are over."""
     rule = bank.policy["coverage"]
     assignments = bank.table("assignments")
+    owed = customers.index[customers["managed"] & customers["contactable"]]
     due = assignments["valid_from"] + pd.Timedelta(days=rule["first_call_days"])
     handed = assignments[
         assignments["reason"].eq("handover")
         & assignments["valid_from"].gt(cutoff(as_of, rule["contact_months"]))
         & due.le(as_of)
-        & assignments["customer_id"].isin(customers.index[customers["managed"]])
+        & assignments["customer_id"].isin(owed)
     ]
     in_time = handed["first_contact_on"].le(due[handed.index]).sum()
     n = customers["managed"].sum()

@@ -17,10 +17,14 @@ RATES = {
 def with_status(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
     """Add the status by the policy's dormancy rule; needs families."""
     rule = bank.policy["dormancy"]
-    acted = customers["last_active_on"].gt(cutoff(as_of, rule["idle_months"]))
-    large = customers["aum_period_end"].ge(rule["cap"] * 100)
     holdings = holdings_at(bank, as_of)
-    unmatured = holdings["product"].eq("time_deposit") & holdings["matures_on"].gt(as_of)
+    start = cutoff(as_of, rule["idle_months"])
+    matured = holdings["matures_on"].gt(start) & holdings["matures_on"].le(as_of)
+    acted = customers["last_active_on"].gt(start)
+    acted |= customers.index.isin(holdings.loc[matured, "customer_id"])
+    large = customers["aum_period_end"].ge(rule["cap"] * 100)
+    unmatured = holdings["product"].eq("time_deposit") & holdings["balance"].gt(0)
+    unmatured &= ~holdings["matures_on"].le(as_of)
     exempt = customers.index.isin(holdings.loc[unmatured, "customer_id"])
     for family in rule["exempt"]:
         if family != "unmatured_time_deposit":

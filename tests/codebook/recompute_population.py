@@ -35,7 +35,7 @@ def successors(bank: Bank) -> dict[str, str]:
 def with_bases(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
     """Add a column of truths for each base; needs families and management."""
     average = customers["aum_average_quarter"]
-    owed = customers["loan"] | customers["insurance"]
+    owed = customers["loan_balance"].gt(0) | customers["loan"] | customers["insurance"]
     since = customers["relationship_since"]
     customers["all"] = True
     customers["funded"] = average.ge(bank.policy["bases"]["funded"] * 100) | owed
