@@ -44,6 +44,13 @@ def make_edge_bank(seed: int, customers: int = 600) -> dict[str, pd.DataFrame]:
     }
 
 
+def _truths(rng: np.random.Generator, n: int, chance: float) -> pd.array:
+    """Return truths, a fifth of them not known."""
+    truths = pd.array(rng.random(n) < chance, dtype="boolean")
+    truths[rng.random(n) < 0.2] = pd.NA
+    return truths
+
+
 def _branches() -> pd.DataFrame:
     """Return branches: one without customers, one with one, one all hold nothing in."""
     ids = ["B1", "B2", "B3", "B4", "EMPTY", "ONE", "POOR", "OLD1", "OLD2", "OLD3"]
@@ -88,9 +95,9 @@ def _customers(rng: np.random.Generator, ids: list[str]) -> pd.DataFrame:
                 "aum_average_month": np.where(poor, 0, rng.choice(BORDERS, n)),
                 "aum_average_quarter": np.where(poor, 0, average),
                 "loan_balance": rng.choice([0, 0, 0, 0, 0.01, 1000], n),
-                "profile_complete": rng.choice([True, False], n),
+                "profile_complete": _truths(rng, n, 0.5),
                 "exclusion": rng.choice([None] * 12 + ["deceased", "staff"], n),
-                "do_not_contact": rng.choice([True] + [False] * 9, n),
+                "do_not_contact": _truths(rng, n, 0.1),
             }
         )
         tables.append(table[rng.random(n) < 0.95])
@@ -117,8 +124,11 @@ def _holdings(rng: np.random.Generator, ids: list[str]) -> pd.DataFrame:
         at["balance"] = rng.choice([0, 0, 0.01, 500, 70_000], size)
         matures = [pd.NaT, *days_around(day, "2026-03-31", "2030-01-01")]
         at["matures_on"] = pd.to_datetime(rng.choice(matures, size))
-        at["rolls_over"] = pd.array(rng.choice([True, False, None], size), dtype="boolean")
-        at["used_recently"] = pd.array(rng.choice([True, False, None], size), dtype="boolean")
+        at["rolls_over"] = _truths(rng, size, 0.5)
+        at["used_recently"] = _truths(rng, size, 0.5)
+        since_opened = pd.to_timedelta(rng.choice([0, 0, 1, -1, 400], size), unit="D")
+        acted = (at["opened_on"] + since_opened).where(rng.random(size) < 0.3)
+        at["last_active_on"] = acted.where(acted.le(day))
         tables.append(at)
     return pd.concat(tables, ignore_index=True)
 
@@ -167,6 +177,6 @@ def _contacts(rng: np.random.Generator, ids: list[str]) -> pd.DataFrame:
             "contacted_on": pd.to_datetime(contacted),
             "channel": rng.choice(["phone", "message"], n),
             "outcome": rng.choice(outcomes, n, p=[0.2, 0.3, 0.2, 0.1, 0.05, 0.05, 0.1]),
-            "round": pd.array(rng.choice([1, 2, 3, 4, 5, 6, 7], n), dtype="Int64"),
+            "round": pd.array(rng.choice([None, 1, 2, 3, 4, 5, 6, 7], n), dtype="Int64"),
         }
     )

@@ -65,17 +65,16 @@ def of_quarter(bank: Bank, customers: pd.DataFrame, as_of: pd.Timestamp) -> dict
 def of_pair(bank: Bank, opening: pd.DataFrame, closing: pd.DataFrame) -> dict[str, list[Row]]:
     """Recompute what the quarter and the one before say together."""
     pairs = with_warning(pair(opening, closing), bank)
-    branches = sorted(closing["branch_id"].unique())
     result = {}
-    for branch in [None, *branches]:
-        group_0 = opening if branch is None else opening[opening["branch_id"].eq(branch)]
-        group_1 = closing if branch is None else closing[closing["branch_id"].eq(branch)]
-        result[branch or BANK] = [
-            *volume_change(group_0, group_1),
-            *dormancy_flow(pairs, branch),
-            *attrition(pairs, branch),
-            *two_dates(pairs, branch),
-        ]
+    for branch in [None, *sorted({*opening["branch_id"], *closing["branch_id"]})]:
+        rows = two_dates(pairs, branch)
+        if branch is None or closing["branch_id"].eq(branch).any():
+            group_0 = opening if branch is None else opening[opening["branch_id"].eq(branch)]
+            group_1 = closing if branch is None else closing[closing["branch_id"].eq(branch)]
+            rows += volume_change(group_0, group_1)
+            rows += attrition(pairs, branch)
+        rows += dormancy_flow(pairs, branch)
+        result[branch or BANK] = rows
     return result
 
 

@@ -12,6 +12,14 @@ POLICIES = Path("stockcust_analysis/policies")
 MONEY = ["aum_period_end", "aum_average_month", "aum_average_quarter", "loan_balance", "balance"]
 
 
+TRUTHS = ["profile_complete", "do_not_contact", "rolls_over", "used_recently"]
+OPTIONAL = {
+    "customers": ["closed_on", "loan_balance", "profile_complete", "exclusion", "do_not_contact"],
+    "holdings": ["matures_on", "opened_on", "used_recently", "last_active_on"],
+    "contacts": ["round"],
+}
+
+
 class Row(NamedTuple):
     """One figure of one group of customers."""
 
@@ -46,20 +54,29 @@ def read_folder(folder: Path) -> dict[str, pd.DataFrame]:
 
 
 def make_bank(tables: dict[str, pd.DataFrame], today: str) -> Bank:
-    """Put tables beside the shipped policy: days as timestamps, money as cents."""
-    tables = {name: table.copy() for name, table in tables.items()}
-    for table in tables.values():
-        for column in table.columns.intersection(MONEY):
-            table[column] = (table[column].fillna(0) * 100).round().astype("int64")
-        for column in table.columns:
-            if column in ("as_of", "valid_from", "valid_to") or column.endswith(("_on", "_since")):
-                table[column] = pd.to_datetime(table[column])
+    """Put tables beside the shipped policy."""
+    tables = {name: tidy(name, table) for name, table in tables.items()}
     policy = tomllib.loads((POLICIES / "rural_commercial_bank.toml").read_text("utf-8"))
     presets = tomllib.loads((POLICIES / "dormancy_presets.toml").read_text("utf-8"))
     rules = {rule["name"]: rule for rule in presets["dormancy_presets"]}
     policy["dormancy"] = rules[policy["dormancy"]["preset"]]
-    families = {f["name"]: f for f in policy["families"]["families"] + policy["families"]["channels"]}
+    families = {
+        f["name"]: f for f in policy["families"]["families"] + policy["families"]["channels"]
+    }
     return Bank(tables, policy, families, pd.Timestamp(today))
+
+
+def tidy(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with days as timestamps, money as cents, and a truth unless not known."""
+    table = table.reindex(columns=[*table, *(set(OPTIONAL.get(name, ())) - set(table))])
+    for column in table.columns:
+        if column in ("as_of", "valid_from", "valid_to") or column.endswith(("_on", "_since")):
+            table[column] = pd.to_datetime(table[column])
+        elif column in MONEY:
+            table[column] = (table[column].fillna(0) * 100).round().astype("int64")
+        elif column in TRUTHS:
+            table[column] = [value is not pd.NA and value == True for value in table[column]]  # noqa: E712
+    return table
 
 
 def add_months(days: pd.Series, months: int) -> pd.Series:

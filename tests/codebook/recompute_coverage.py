@@ -11,10 +11,12 @@ def with_management(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) ->
     assignments = bank.table("assignments")
     begun = assignments["valid_from"].le(as_of)
     ended = assignments["valid_to"].lt(as_of)
-    in_force = assignments[begun & ~ended].set_index("customer_id")
+    in_force = assignments[begun & ~ended].sort_values("valid_from")
+    in_force = in_force.drop_duplicates("customer_id", keep="last").set_index("customer_id")
     managers = bank.table("managers").set_index("manager_id")
-    customers["manager_id"] = in_force["manager_id"].reindex(customers.index)
-    customers["assigned_on"] = in_force["valid_from"].reindex(customers.index)
+    in_force = in_force.rename(columns={"valid_from": "assigned_on"})
+    facts = ["manager_id", "assigned_on", "reason", "first_contact_on"]
+    customers = customers.join(in_force[facts])
     customers["role"] = customers["manager_id"].map(managers["role"])
     customers["managed"] = customers["manager_id"].notna()
     start = cutoff(as_of, bank.policy["coverage"]["contact_months"])
@@ -51,7 +53,7 @@ def with_contacts(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> p
         answered[tried].groupby("customer_id").size().reindex(customers.index).fillna(0)
     )
     barred = customers["exclusion"].isin(rule["never_contact"])
-    customers["contactable"] = ~barred & ~customers["do_not_contact"].eq(True)
+    customers["contactable"] = ~barred & ~customers["do_not_contact"]
     return customers
 
 
@@ -59,7 +61,7 @@ def with_class(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> pd.D
     """Add the class A to D of the managed, ranked within each manager's customers."""
     classes = bank.policy["coverage"]["classes"]
     managed = customers[customers["managed"]]
-    known = managed[managed["profile_complete"].eq(True) | managed["sales"].gt(0)]
+    known = managed[managed["profile_complete"] | managed["sales"].gt(0)]
     of_manager = known.groupby("manager_id")
     places = of_manager[["aum_average_quarter", "sales"]].rank(method="min", ascending=False)
     place = places.sum(axis=1).groupby(known["manager_id"]).rank(method="min")
@@ -133,11 +135,12 @@ def _profiles(managed: pd.DataFrame, bank: Bank) -> list[Row]:
     numbers = {tier["name"]: i for i, tier in enumerate(bank.policy["tiers"]["tiers"])}
     targets = [target["tier"] for target in bank.policy["coverage"]["profile_targets"]]
     n = len(managed)
-    complete = managed["profile_complete"].eq(True)
-    aimed = managed["tier"].isin([numbers[tier] for tier in targets])
+    complete = managed["profile_complete"]
+    delivered = bank.tables["customers"]["profile_complete"].any()
+    aimed = managed["tier"].isin([numbers[tier] for tier in targets]) & delivered
     rows = [Row("profile_completion", "managed", n, (aimed & complete).sum(), aimed.sum())]
     for tier in targets:
-        in_tier = managed["tier"].eq(numbers[tier])
+        in_tier = managed["tier"].eq(numbers[tier]) & delivered
         done = (in_tier & complete).sum()
         row = Row("tier_profile_completion", "managed", n, done, in_tier.sum(), "tier", tier)
         rows.append(row)
@@ -163,26 +166,24 @@ def _classes(managed: pd.DataFrame, bank: Bank) -> list[Row]:
 
 
 def first_calls(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> list[Row]:
-    """Count hand-overs of the period whose days for the first call are over."""
+    """Count hand-overs in force, begun in the period, whose days for the first call are over."""
     rule = bank.policy["coverage"]
-    assignments = bank.table("assignments")
-    owed = customers.index[customers["managed"] & customers["contactable"]]
-    due = assignments["valid_from"] + pd.Timedelta(days=rule["first_call_days"])
-    handed = assignments[
-        assignments["reason"].eq("handover")
-        & assignments["valid_from"].gt(cutoff(as_of, rule["contact_months"]))
-        & due.le(as_of)
-        & assignments["customer_id"].isin(owed)
-    ]
-    in_time = handed["first_contact_on"].le(due[handed.index]).sum()
-    n = customers["managed"].sum()
-    return [Row("first_call_in_time", "managed", n, in_time, len(handed))]
+    managed = customers[customers["managed"]]
+    begun = managed["assigned_on"]
+    last_day = begun + pd.Timedelta(days=rule["first_call_days"])
+    handed = managed["reason"].eq("handover") & managed["contactable"]
+    handed &= begun.gt(cutoff(as_of, rule["contact_months"])) & last_day.le(as_of)
+    called = managed["first_contact_on"].le(last_day)
+    figure = (handed & called).sum(), handed.sum()
+    return [Row("first_call_in_time", "managed", len(managed), *figure)]
 
 
 def rounds(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> list[Row]:
     """Count what came of the managed customers' contacts in the period, by round."""
     managed = customers[customers["managed"]]
     contacts = contacts_until(bank, as_of)
+    if contacts["round"].isna().all():  # not delivered: the place among the customer's contacts
+        contacts["round"] = contacts.groupby("customer_id")["contacted_on"].rank(method="min")
     start = cutoff(as_of, bank.policy["coverage"]["contact_months"])
     contacts = contacts[contacts["contacted_on"].gt(start)]
     contacts = contacts[contacts["customer_id"].isin(managed.index)]

@@ -26,11 +26,14 @@ def holdings_at(bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
         "held": pd.Series(True, index=holdings.index),
         "balance": holdings["balance"].gt(0),
         "in_force": holdings["matures_on"].gt(as_of),
-        "used": holdings["used_recently"].eq(True).fillna(False),
+        "used": holdings["used_recently"],
     }
     holdings["active"] = False
     for name, family in bank.families.items():
-        for sign in family.get("active_if", ["balance"]):
+        asked = family.get("active_if", ["balance"])
+        if asked == ["used"] and not bank.tables["holdings"]["used_recently"].any():
+            asked = ["held"]  # use is not delivered
+        for sign in asked:
             holdings["active"] |= holdings["family"].eq(name) & signs[sign]
     return holdings
 
@@ -80,6 +83,6 @@ def unused_openings(
     rows = []
     for age in ("90_days", "6_months"):
         of_age = accounts[accounts[age].gt(cutoff(as_of, 3)) & accounts[age].le(as_of)]
-        unused = (~of_age["active"]).sum()
+        unused = (~of_age["active"] & ~of_age["last_active_on"].gt(of_age["opened_on"])).sum()
         rows.append(Row(f"unused_openings_{age}", "all", len(customers), unused, len(of_age)))
     return rows

@@ -56,6 +56,8 @@ def dormancy_flow(pairs: pd.DataFrame, branch: str | None) -> list[Row]:
     """Follow the dormant of the funded from the opening to the closing date."""
     group = pairs["branch_id_1"].fillna(pairs["branch_id_0"])
     pairs = pairs if branch is None else pairs[group.eq(branch)]
+    if pairs.empty:
+        return []
     was, is_ = pairs["funded_0"], pairs["funded_1"]
     slept = was & pairs["status_0"].eq("dormant")
     sleeps = is_ & pairs["status_1"].eq("dormant")
@@ -88,7 +90,7 @@ def with_warning(pairs: pd.DataFrame, bank: Bank) -> pd.DataFrame:
     x, y = pairs["aum_average_quarter_0"], pairs["aum_average_quarter_1"]
     pairs["at_risk"] = x.ge(rule["lowest_average"] * 100) & pairs["all_0"] & pairs["all_1"]
     risky = pairs[pairs["at_risk"]]
-    change = (y / x - 1)[pairs["at_risk"]]
+    change = ((y - x) / x)[pairs["at_risk"]]
     peers = change.groupby([risky["branch_id_1"], risky["tier_0"]])
     of_bank = change.groupby(risky["tier_0"]).transform("median")
     enough = peers.transform("size").ge(rule["smallest_group"])
