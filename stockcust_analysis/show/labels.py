@@ -131,13 +131,19 @@ def member_words(
     {'small': 'small', 'mid': 'Mid'}
     """
     present = list(dict.fromkeys(present))
-    if dimension not in _OF_POLICY:
-        return {name: label(name, language, within=dimension) for name in names(dimension)}
     if words is None:
-        words = policy_words(load_policy().members, dimension, language)
+        words = _shipped_words(dimension, language)
         if not set(present) <= set(words):
             return {name: words.get(name, name) for name in present}
     return {**words, **{name: name for name in present if name not in words}}
+
+
+def _shipped_words(dimension: str, language: Language) -> Words:
+    """Return the words for a dimension's members by the shipped policy or the word file."""
+    if dimension in _OF_POLICY:
+        return policy_words(load_policy().members, dimension, language)
+    known = names(dimension) if dimension in _words() else ()
+    return {name: label(name, language, within=dimension) for name in known}
 
 
 def measure_words(name: str) -> MeasureDefinition:

@@ -108,7 +108,7 @@ def _review(folder: str, data: str, language: Language) -> Review:
             f"'{folder}' holds no review, and the evaluation beside it is by another policy than "
             f"'{policy.name}'. Write one with: stockcust report …"
         )
-    made = make_review(evaluation, cells=evaluation.cells, policy=policy)
+    made = make_review(evaluation, policy=policy)
     return made.with_pages((branch, "missing", "") for branch in evaluation.branches["branch_id"])
 
 
