@@ -53,11 +53,11 @@ def read_rows(
         rows = rows.rename(columns=dict.fromkeys([n for n in member if n in rows][:1], "member"))
     missing = [name for name in columns if name not in rows]
     if missing:
-        asked = ["/".join(member) if name == "member" else name for name in missing]
+        called = {name: name for name in columns} | {"member": " or ".join(member) or "member"}
         close = "".join(did_you_mean(name, map(str, rows.columns)) for name in missing)
         raise UsageError(
-            f"the chart needs the columns {', '.join(columns)}; the table lacks "
-            f"{', '.join(asked)}.{close} {source} returns them."
+            f"the chart needs the columns {', '.join(called[n] for n in columns)}; the "
+            f"table lacks {', '.join(called[n] for n in missing)}.{close} {source} returns them."
         )
     numbers = [name for name in rows if name in _NUMBERS]
     try:
