@@ -119,8 +119,11 @@ def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
     rows = _charted(page)
-    deposits = [family["name"] for family in page.evaluation.policy_facts["families"]
-                if _DEPOSITS & set(family["products"])]  # fmt: skip
+    deposits = [
+        family["name"]
+        for family in page.evaluation.policy_facts["families"]
+        if _DEPOSITS & set(family["products"])
+    ]
     rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
     return _drawn(page, charts.small_multiples, rows, "penetration_panels")
 

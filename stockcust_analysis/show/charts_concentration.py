@@ -142,9 +142,12 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
 
 
 def tier_pyramid(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None,
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
     words: Words | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw the tiers from the highest down: their share of customers left, of assets right.
 
     Parameters

@@ -230,9 +230,12 @@ def _panels(ax: Axes | None, count: int) -> list[Axes]:
 
 
 def slope_chart(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None,
+    frame: pd.DataFrame,
+    *,
+    language: Language = "zh",
+    ax: Axes | None = None,
     words: Words | None = None,
-) -> Axes:  # fmt: skip
+) -> Axes:
     """Draw how a share moved from one quarter to another, one line for each member.
 
     Rising lines are dark, falling ones orange; names and values stand at both ends.
