@@ -19,9 +19,13 @@ AMOUNTS = ("aum_period_end", "aum_average_month", "aum_average_quarter")
 _NAMED = {
     "tier": ("tiers.tiers.name",),
     "family": ("families.families.name",),
-    "member": ("tiers.tiers.name", "families.families.name", "families.channels.name",
-               "coverage.classes.name"),
-}  # fmt: skip
+    "member": (
+        "tiers.tiers.name",
+        "families.families.name",
+        "families.channels.name",
+        "coverage.classes.name",
+    ),
+}
 _POINTERS = {
     "coverage.profile_targets.tier": "tier",
     "tier_memory.exceptions.tier": "tier",

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _FEWEST_QUARTERS = 2
 _DEPOSITS = {"demand_deposit", "time_deposit"}
 """Products that nearly every customer has: beside them the other families would lie flat."""
+_MEMBERS = {
+    **dict.fromkeys(("tier_pyramid", "migration_heatmap", "migration_flow", "tier_slope"), "tier"),
+    **dict.fromkeys(("penetration_dots", "penetration_panels", "co_holding"), "family"),
+}
+"""The dimension whose members a figure calls as the policy does."""
 _SECTIONS: dict[str, Section] = {
     **dict.fromkeys(("dormancy_bars", "dormancy_flow"), "dormancy"),
     **dict.fromkeys(("product_count", "penetration_dots", "co_holding"), "cross_sell"),
@@ -46,16 +51,7 @@ def aum_figure(page: BranchPage) -> Drawing | None:
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
     rows = _now(page)
-    return _drawn(
-        page,
-        plot.tier_pyramid,
-        rows,
-        "tier_pyramid",
-        4.8,
-        HALF_WIDTH,
-        if_small=True,
-        words="tier",
-    )
+    return _drawn(page, plot.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
@@ -76,22 +72,14 @@ def product_count_figure(page: BranchPage) -> Drawing | None:
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    return _drawn(
-        page,
-        plot.penetration,
-        _now(page),
-        "penetration_dots",
-        5.8,
-        HALF_WIDTH,
-        words="family",
-    )
+    return _drawn(page, plot.penetration, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
     table = page.evaluation.co_holding
     rows = table[table["branch_id"] == page.branch_id]
-    return _drawn(page, plot.co_holding, rows, "co_holding", 5.6, words="family")
+    return _drawn(page, plot.co_holding, rows, "co_holding", 5.6)
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
@@ -105,20 +93,20 @@ def migration_figure(page: BranchPage) -> Drawing | None:
     rows = _today(page, page.evaluation.migration)
     if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
         return None
-    return _drawn(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH, words="tier")
+    return _drawn(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH)
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
     rows = _today(page, page.evaluation.migration)
-    return _drawn(page, plot.migration_flow, rows, "migration_flow", 8.0, words="tier")
+    return _drawn(page, plot.migration_flow, rows, "migration_flow", 8.0)
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter told."""
     own = _own(page)
     rows = own[own["measure"] == "tier_aum_share"]
-    return _drawn(page, plot.slope, rows, "tier_slope", 6.5, if_small=True, words="tier")
+    return _drawn(page, plot.slope, rows, "tier_slope", 6.5, if_small=True)
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
@@ -131,34 +119,35 @@ def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
     rows = _charted(page)
-    deposits = [family["name"] for family in page.evaluation.policy_facts["families"]
-                if _DEPOSITS & set(family["products"])]  # fmt: skip
+    deposits = [
+        family["name"]
+        for family in page.evaluation.policy_facts["families"]
+        if _DEPOSITS & set(family["products"])
+    ]
     rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
-    return _drawn(page, plot.small_multiples, rows, "penetration_panels", words="family")
+    return _drawn(page, plot.small_multiples, rows, "penetration_panels")
 
 
 def _drawn(
     page: BranchPage, chart: Callable[..., Axes], rows: pd.DataFrame, caption: str,
     height: float | None = None, width: float = FULL_WIDTH, *, if_small: bool = False,
-    words: str = "",
 ) -> Drawing | None:  # fmt: skip
     """Return a chart with its caption and the words in its place; None for a chart of nothing.
 
-    `words` is the dimension whose members the chart calls as the policy does.
     Shares of a branch too small for them are not drawn. Without a height the chart has its own.
     """
     if page.is_small and not if_small:
         return None
     ax = None if height is None else sized_axes(height, width)
-    named = {"words": page.members(words)} if words else {}
+    named = {"words": page.members(_MEMBERS[caption])} if caption in _MEMBERS else {}
     drawn = chart(rows, language=page.language, ax=ax, **named)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
-    title = page.word(caption, "caption")
+    words = page.word(caption, "caption")
     opening = section_sentence(page, _SECTIONS.get(caption, "customers"))
     told = opening.sentences[0].text if opening else page.word("see_table")
-    return figure(drawn, caption=title, alt=f"{title}{page.word('colon')}{told}")
+    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")
 
 
 def _today(page: BranchPage, table: pd.DataFrame) -> pd.DataFrame:

@@ -128,8 +128,9 @@ def tier_table(page: BranchPage) -> Table:
     rows.append([page.word("total"), format_count(customers), shares[0],
                  format_money(total, unit), *shares[1:]])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    return finished_table(page, rows, columns, "tiers", unit=unit, emphasise=[-1],
-                          note=memory_note(page))  # fmt: skip
+    return finished_table(
+        page, rows, columns, "tiers", unit=unit, emphasise=[-1], note=memory_note(page)
+    )
 
 
 def dormancy_table(page: BranchPage) -> Table:

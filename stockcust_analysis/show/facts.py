@@ -99,9 +99,13 @@ class Page:
 
 
 def read_page(
-    measures: pd.DataFrame, *, branch_id: str, quarter: str, language: Language,
+    measures: pd.DataFrame,
+    *,
+    branch_id: str,
+    quarter: str,
+    language: Language,
     families: Words | None = None,
-) -> Page:  # fmt: skip
+) -> Page:
     """Take from the measure table what one page's sentences need.
 
     Undefined values are left out. Where a measure stands on several bases, funded customers are

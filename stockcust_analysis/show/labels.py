@@ -25,16 +25,25 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import Language
 
 __all__ = [
-    "Kind", "Words", "label", "measure_words", "member_words", "money_scales", "names",
+    "Kind",
+    "Words",
+    "label",
+    "measure_words",
+    "member_words",
+    "money_scales",
+    "names",
     "policy_words",
-]  # fmt: skip
+]
 
 Words = Mapping[str, str]
 """Member → what a page calls it, in the order in which members are shown."""
 
 _OF_POLICY: Final = {
-    "tier": "tiers", "family": "families", "channel": "channels", "customer_class": "classes",
-}  # fmt: skip
+    "tier": "tiers",
+    "family": "families",
+    "channel": "channels",
+    "customer_class": "classes",
+}
 _WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
 

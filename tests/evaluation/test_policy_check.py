@@ -87,11 +87,20 @@ def test_codes_that_no_extract_may_hold_are_told() -> None:
     """A misspelt product, customer type, kind or outcome would count nobody, in silence."""
     policy = policy_of(fixed("vip_share"))
     families = replace(policy.families, aum_products=("demand_deposit", "welth"))
-    rule = replace(policy.dormancy, scope=("person",), active_kinds=("cash", "wire"),
-                   exempt=("unmatured_time_deposit", "lone"))  # fmt: skip
+    rule = replace(
+        policy.dormancy,
+        scope=("person",),
+        active_kinds=("cash", "wire"),
+        exempt=("unmatured_time_deposit", "lone"),
+    )
     served = replace(policy.coverage, effective_outcomes=("reach",))
-    policy = replace(policy, families=families, dormancy=rule, coverage=served,
-                     customer_types=("personal", "corporat"))  # fmt: skip
+    policy = replace(
+        policy,
+        families=families,
+        dormancy=rule,
+        coverage=served,
+        customer_types=("personal", "corporat"),
+    )
     assert problems(policy) == [
         "customer_types: customers.customer_type has no code 'corporat'. Did you mean 'corporate'?",
         "families: holdings.product has no code 'welth'. Did you mean 'wealth'?",

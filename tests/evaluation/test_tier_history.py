@@ -31,8 +31,10 @@ exceptions = [{ tier = "private", months = 9 }]
 
 def evaluated(folder: Path, write: TinyBank, rule: str, *, without: str = "") -> Evaluation:
     """Evaluate the last of the three quarters under the shipped policy with a rule added."""
-    header = ("as_of,customer_id,branch_id,customer_type,relationship_since,last_active_on,"
-              "aum_period_end,aum_average_quarter\n")  # fmt: skip
+    header = (
+        "as_of,customer_id,branch_id,customer_type,relationship_since,last_active_on,"
+        "aum_period_end,aum_average_quarter\n"
+    )
     rows = [
         f"{end},{name},001,personal,2020-01-05,,{amount * 1000},{amount * 1000}\n"
         for name, amounts in AMOUNTS.items()
@@ -72,9 +74,11 @@ def test_tiers_of_later_quarters_remember_the_earlier(tmp_path: Path, tiny_bank:
     moves = moves[(moves["branch_id"] == WHOLE_BANK) & (moves["structure"] == "today")]
     counts = moves.set_index(["from", "to"])["customers"].astype(int)
     assert dict(counts[counts > 0]) == {
-        ("mid", "mid"): 2, ("mid", "effective"): 1, ("effective", "mid"): 1,
+        ("mid", "mid"): 2,
+        ("mid", "effective"): 1,
+        ("effective", "mid"): 1,
         ("private", "private"): 1,
-    }  # fmt: skip
+    }
     assert evaluation.policy_facts["tier_memory"] == {"name": "half_a_year", "since": "2026Q1"}
 
 

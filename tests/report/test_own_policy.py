@@ -65,9 +65,19 @@ CLASS = {"zh": "金牌类", "en": "Star"}
 # "effective" and "high" are said of other things as well.
 SHIPPED = {
     "zh": ("零散", "潜力", "中端", "高端", "私行", "债券贵金属", "代发工资"),
-    "en": ("Residual", "Potential", "Mid", "Private", "residual", "potential", "mid", "private",
-           "Payroll", "Bonds"),
-}  # fmt: skip
+    "en": (
+        "Residual",
+        "Potential",
+        "Mid",
+        "Private",
+        "residual",
+        "potential",
+        "mid",
+        "private",
+        "Payroll",
+        "Bonds",
+    ),
+}
 APPROXIMATE = {"zh": "按季近似", "en": "approximated by quarter"}
 
 
@@ -106,9 +116,12 @@ def sheet_text(path: Path) -> str:
     """Return all cells of a workbook."""
     book = openpyxl.load_workbook(path, read_only=True)
     return "\n".join(
-        str(cell) for sheet in book for row in sheet.iter_rows(values_only=True)
-        for cell in row if cell is not None
-    )  # fmt: skip
+        str(cell)
+        for sheet in book
+        for row in sheet.iter_rows(values_only=True)
+        for cell in row
+        if cell is not None
+    )
 
 
 def says(text: str, word: str) -> bool:
@@ -152,9 +165,11 @@ def test_no_page_says_a_shipped_tiers_word(reported: tuple[str, Path]) -> None:
     body = re.sub(r"<(script|style).*?</\1>", " ", index, flags=re.DOTALL)
     texts["index.html"] = re.sub(r"<[^>]*>", " ", body)
     found = {
-        (name, word) for name, text in texts.items() for word in SHIPPED[language]
+        (name, word)
+        for name, text in texts.items()
+        for word in SHIPPED[language]
         if says(text, word)
-    }  # fmt: skip
+    }
     assert found == set()
 
 

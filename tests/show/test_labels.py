@@ -19,7 +19,7 @@ from stockcust_analysis.show.labels import (
     money_scales,
     names,
     policy_words,
-)  # fmt: skip
+)
 
 MEMBERS = {
     "families_held": "0 1 2 3 4+",
@@ -114,8 +114,12 @@ def test_members_are_the_policys(tmp_path: Path) -> None:
     )
     facts = load_policy(path).members
     assert policy_words(facts, "customer_class", "en") == {
-        "A": "First", "E": "E", "B": "B", "C": "C", "D": "D",
-    }  # fmt: skip
+        "A": "First",
+        "E": "E",
+        "B": "B",
+        "C": "C",
+        "D": "D",
+    }
     assert list(policy_words(facts, "tier").values())[-2:] == ["高端", "私行"]
     assert not {"tier", "family", "channel", "customer_class"} & set(WORDS)
     with pytest.raises(UsageError, match="unknown dimension of a policy 'teir'"):
