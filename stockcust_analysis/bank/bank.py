@@ -135,7 +135,7 @@ class Bank:
         >>> with open_bank("data/sample") as bank:
         ...     customers = bank.customers("2026Q3")
         >>> int(customers["funded"].sum()), int(customers["managed"].sum())
-        (9072, 1646)
+        (9072, 2016)
         """
         kept = self.customers_frame(as_of, policy=policy, structure=structure)
         try:

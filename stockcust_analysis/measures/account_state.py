@@ -67,7 +67,7 @@ def account_state(
     ...     "last_active_on": pd.to_datetime(["2026-09-01", None, "2020-01-01"]),
     ... })
     >>> rule = DormancyRule("year", cap=10, idle_months=12)
-    >>> account_state(accounts, rule, as_of=date(2026, 9, 30))["account_state"].tolist()
+    >>> account_state(accounts, rule, as_of="2026-09-30")["account_state"].tolist()
     ['in_use', 'suspended', 'idle']
     """
     rules, as_of = as_policy(policy), as_day(as_of)

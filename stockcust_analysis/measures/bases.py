@@ -71,10 +71,12 @@ def require_base(customers: nw.LazyFrame[Any], base: str) -> None:
         raise UsageError.unknown("base", base, BASES)
     missing = missing_for(customers, base)
     if missing:
+        other = "add the column, or count everybody with base='all'"
+        if base == "managed":
+            other = "if the bank delivers assignments and contacts, or from customer_service"
         raise UsageError(
             f"customers do not say who is in the base '{base}': {' and '.join(missing)} missing. "
-            "Take the customers from bank.customers(quarter), which has them, add the column, or "
-            "count everybody with base='all'."
+            f"Take the customers from bank.customers(quarter), {other}."
         )
 
 

@@ -39,7 +39,10 @@ def classified(customers: nw.LazyFrame[Any], rule: CoverageRule, as_of: date) ->
     table = table.with_columns(
         _score=_place(_AMOUNT, peers, descending=True) + _place("_bought", peers, descending=True),
         _size=nw.col("_one").sum().over("_owner", "in_managed"),
-        managers=flag(nw.col("_one").rank("ordinal").over("branch_id", "_owner") == 1)
+        # Which customer of a manager is marked must not change from run to run.
+        managers=flag(
+            nw.col("customer_id") == nw.col("customer_id").min().over("branch_id", "_owner")
+        )
         * nw.col("in_managed"),
     )
     table = table.with_columns(_place=_place("_score", peers, descending=False))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,8 +14,10 @@ import pytest
 
 import stockcust_analysis as sca
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from tests.conftest import SAMPLE
+from tests.tiny_bank import TinyBank
 
 QUARTER, BEFORE = "2026Q3", "2026Q2"
 FIGURES = ["n", "numerator", "denominator", "value"]
@@ -170,3 +174,88 @@ def test_pandas_and_the_engines_own_frame_agree(case: Case) -> None:
     for function, options in OF_ONE_DAY:
         lazy, eager = (function(frame, **options) for frame in (case.closing, customers))
         pd.testing.assert_frame_equal(lazy, eager, check_exact=True)
+
+
+def test_a_tiny_banks_customers_by_hand(tiny_bank: TinyBank) -> None:
+    """C1 has 1,100, C2 has slept with 250.60 for ever, C3's deposit is silent, C4 owes a loan."""
+    with open_bank(tiny_bank()) as bank:
+        customers = bank.customers("2026Q3").set_index("customer_id")
+        assert customers["branch_name"].tolist() == ["城关支行"] * 2 + ["柳树支行"] * 2
+        assert customers["status"].tolist() == ["active", "dormant", "active", "active_small"]
+        assert customers["tier"].tolist() == ["potential", "potential", "mid", "residual"]
+        assert customers["funded"].tolist() == [1, 1, 1, 1]
+        assert customers["established"].tolist() == [1, 1, 1, 0]
+        assert customers["effective"].tolist() == [0, 0, 1, 0]
+        assert customers["families"].tolist() == [1, 1, 1, 1]
+        assert "managed" not in customers
+        with pytest.raises(UsageError, match="base 'managed': 'managed' or 'in_managed' missing"):
+            sca.managed_share(customers)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "folder"])
+def test_days_as_people_write_them(tiny_bank: TinyBank, kind: str) -> None:
+    """On every engine the day may be written in any way; one without rows names those there are."""
+    folder = tiny_bank()
+    with open_bank(folder) as bank:
+        tables = {name: bank.table(name) for name in bank.columns}
+        made = {
+            "pandas": lambda: {name: table.df() for name, table in tables.items()},
+            "polars": lambda: {name: table.pl() for name, table in tables.items()},
+            "folder": lambda: folder,
+        }[kind]()
+        with open_bank(made) as other:
+            expected = other.customers("2026Q3")
+            for written in ("2026-09-30", date(2026, 9, 30), pd.Timestamp(2026, 9, 30)):
+                pd.testing.assert_frame_equal(other.customers(written), expected)
+            for name in ("customers", "holdings"):
+                with pytest.raises(UsageError, match=f"{name} have no rows as of 2026-03-31") as no:
+                    other.snapshot(name, as_of="2026Q1")
+                assert "Days there are: 2026-06-30, 2026-09-30." in str(no.value)
+            with pytest.raises(UsageError, match="no rows as of 2026-08-31"):
+                other.customers("2026-08-31")
+
+
+def test_a_rule_by_its_name(case: Case) -> None:
+    """The population knows what matured: another rule needs no holdings, and a slip is caught."""
+    by_name = sca.dormancy_rate(case.closing, "crm_6m", as_of="2026-09-30", by="tier")
+    rule = sca.load_policy().dormancy_rule("crm_6m")
+    holdings = case.bank.table("holdings")
+    by_rule = sca.dormancy_rate(
+        case.closing, rule, as_of=date(2026, 9, 30), by="tier", holdings=holdings
+    )
+    pd.testing.assert_frame_equal(by_name, by_rule)
+    with pytest.raises(UsageError, match=r"unknown dormancy rule 'crm_6'\. Did you mean 'crm_6m'"):
+        sca.dormancy_rate(case.closing, "crm_6", as_of="2026Q3")
+    with pytest.raises(UsageError, match=r"no 'status' by the rule 'crm_6m'\. Give as_of="):
+        sca.dormancy_rate(case.closing, "crm_6m")
+    with pytest.raises(UsageError, match="'status' is by the rule 'rural_6m_500', not by 'crm_6m'"):
+        sca.dormancy_flow(case.opening, case.closing, "crm_6m")
+
+
+def test_a_policy_of_ones_own(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """By name, by path or as it is: the policy decides who is funded, of one date and of two."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n[bases]\nfunded = 1000\n',
+        encoding="utf-8",
+    )
+    evaluation = sca.evaluate(tiny_bank(), quarter="2026-09-30", policy=sca.load_policy(own))
+    bridge = evaluation.bridge.query("branch_id == '@bank'").set_index("component")["amount"]
+    with open_bank(tiny_bank()) as bank:
+        closing = bank.customers("2026Q3", policy=str(own))
+        opening = bank.customers("2026Q2", policy=own)
+        assert closing["funded"].tolist() == [1, 0, 1, 1]
+        told = sca.growth_bridge(opening, closing, policy=own).set_index("component")["amount"]
+    pd.testing.assert_series_equal(told, bridge)
+
+
+def test_evaluating_what_has_yet_to_be_opened(tiny_bank: TinyBank) -> None:
+    """`evaluate` opens a folder itself; a quarter that ends no quarter is refused."""
+    folder = tiny_bank()
+    with open_bank(folder) as bank:
+        expected = sca.evaluate(bank, quarter="2026Q3").measures
+    pd.testing.assert_frame_equal(sca.evaluate(str(folder), quarter="2026Q3").measures, expected)
+    with pytest.raises(UsageError, match="2026-08-31 is no quarter's last day"):
+        sca.evaluate(folder, quarter="2026-08-31")
+    with pytest.raises(UsageError, match="nowhere"):
+        sca.evaluate(folder / "nowhere", quarter="2026Q3")

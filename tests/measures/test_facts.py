@@ -172,7 +172,9 @@ def test_origins_of_aum_are_told() -> None:
 def test_facts_refuse_what_measures_refuse(make: Make) -> None:
     """A missing snapshot, missing AUM, activity after the date and missing columns are told."""
     customers, holdings = two_branches()
-    with pytest.raises(UsageError, match="no rows in scope as of 2026-06-30"):
+    with pytest.raises(
+        UsageError, match=r"customers have no rows as of 2026-06-30\. Days there are: 2026-09-30"
+    ):
         customer_facts(make(customers), make(holdings), policy=POLICY, as_of=date(2026, 6, 30))
     with pytest.raises(UsageError, match="'aum_period_end' is missing or infinite in 1 rows"):
         facts_of(make, customers | {"aum_period_end": [None, *[1.0] * 7]}, holdings)

@@ -143,9 +143,11 @@ def test_unknown_names_are_refused(make: Make) -> None:
         concentration(bank, by="branch", base="all")
     with pytest.raises(UsageError, match=r"unknown base 'fundet'\. Did you mean 'funded'"):
         concentration(bank, base="fundet")
-    with pytest.raises(UsageError, match="unknown column of customers 'aum_average_quarter'"):
+    with pytest.raises(
+        UsageError, match=r"base 'funded': 'funded' or 'aum_average_quarter' missing.*base='all'"
+    ):
         concentration(bank, base="funded")
-    with pytest.raises(UsageError, match="unknown column of customers 'in_managed'"):
+    with pytest.raises(UsageError, match="base 'managed': 'managed' or 'in_managed' missing"):
         concentration(bank, base="managed")
 
 

@@ -78,5 +78,5 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
 def test_the_base_needs_its_column(make: Make) -> None:
     """Without `assign_tenure` nobody knows who is established."""
     customers, holdings = two_branches()
-    with pytest.raises(UsageError, match="unknown column of customers 'established'"):
+    with pytest.raises(UsageError, match="base 'established': 'established' missing"):
         products_per_customer(make(customers), holdings=make(holdings), base="established")
