@@ -12,6 +12,7 @@ import pandas as pd
 from benchmarks.answers import Sums
 from benchmarks.asked import Asked
 from benchmarks.sql_words import co_holding, words
+from stockcust_analysis.bank.spill import quiet_connection
 from stockcust_analysis.periods import Quarter
 
 _FOLDER = Path(__file__).with_name("sql")
@@ -19,8 +20,7 @@ _FOLDER = Path(__file__).with_name("sql")
 
 def sums(asked: Asked, *, memory_limit: str | None = None) -> Sums:
     """Return the sums of a bank's quarter and the one before."""
-    with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
+    with tempfile.TemporaryDirectory() as spill, quiet_connection() as connection:
         connection.execute("SET temp_directory = ?", [spill])
         if memory_limit:
             connection.execute(f"SET memory_limit = '{memory_limit}'")

@@ -5,6 +5,7 @@ python docs/make_reference.py
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 from stockcust_analysis.atomic import write_text
@@ -12,6 +13,7 @@ from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.measures.codebook import MeasureDefinition, codebook_sections
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+PACKAGE = Path(__file__).resolve().parents[1] / "stockcust_analysis"
 
 _DICTIONARY_HEAD = """# Data dictionary
 
@@ -70,8 +72,12 @@ def _row(column: Column) -> str:
 def codebook() -> str:
     """Return the whole codebook as a Markdown page."""
     lines = [_CODEBOOK_HEAD]
+    sections = tomllib.loads((PACKAGE / "codebook.toml").read_text("utf-8")).values()
+    rules = {f"{one['en']} {one['zh']}": one.get("rules", ()) for one in sections}
     for title, definitions in codebook_sections().items():
         lines += [f"## {title}", ""]
+        for rule in rules[title]:
+            lines += [rule["en"], "", rule["zh"], ""]
         for one in definitions:
             lines += _entry(one)
     return "\n".join(lines)

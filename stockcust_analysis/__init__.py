@@ -32,7 +32,10 @@ def __getattr__(name: str) -> object:
     """Load a public name from its home, which `__init__.pyi` tells, when it is first used."""
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME_OF[name]), name)
+    home = _HOME_OF[name]
+    return (
+        import_module(f"{home}.{name}") if home == __name__ else getattr(import_module(home), name)
+    )
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """The public names and where they live: the package loads from here what is asked for."""
 
+from stockcust_analysis import plot as plot
 from stockcust_analysis.bank.contacts_import import import_contacts as import_contacts
 from stockcust_analysis.bank.sample import make_bank as make_bank
 from stockcust_analysis.bank.source import Bank as Bank

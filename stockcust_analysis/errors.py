@@ -8,6 +8,7 @@ StockcustError (ValueError)          catch this to catch all
 ├── EngineError                      the database or cluster failed while it was computing
 └── ReportError                      a page could not be made
     ├── OutputError                  files cannot be written: disk full, folder read-only
+    ├── FileInUseError               one file cannot be replaced: it is open in another program
     ├── NotebookError                a notebook lacks its parameters cell, or a cell failed
     ├── MissingAltTextError          a figure without words for those who cannot see it
     ├── MissingGlyphError            a character that no shipped font can draw
@@ -74,6 +75,23 @@ class OutputError(ReportError):
             f"cannot write to '{error.filename or folder}': {error.strerror}. What was finished is "
             "kept: make room or choose another folder, and run the same command again."
         )
+
+
+class FileInUseError(ReportError):
+    """`files` cannot be replaced, as when another program has them open; others can."""
+
+    def __init__(self, files: Iterable[object], reason: str) -> None:
+        self.files, self.reason = tuple(files), reason
+        shown = ", ".join(f"'{file}'" for file in self.files[:3])
+        more = f", … ({len(self.files)} files)" if len(self.files) > 3 else ""
+        super().__init__(
+            f"cannot replace {shown}{more}: {reason}. Close what is open elsewhere, or make it "
+            "writable, and run the same command again."
+        )
+
+    def __reduce__(self) -> tuple[type[FileInUseError], tuple[tuple[object, ...], str]]:
+        """Survive pickling, so that a worker process can hand the error to its parent."""
+        return (type(self), (self.files, self.reason))
 
 
 class NotebookError(ReportError):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any, TypeAlias
 
 from stockcust_analysis.errors import UsageError
 
 _QUARTER = re.compile(r"(\d{4})Q([1-4])")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, order=True)
@@ -73,6 +76,67 @@ class Quarter:
 
     def __str__(self) -> str:
         return f"{self.year}Q{self.number}"
+
+
+Day: TypeAlias = date | str | Quarter
+"""A day as people write it: a date, "2026-09-30", or "2026Q3" for the quarter's last day."""
+
+
+def as_day(value: Day) -> date:
+    """Return the day that a date, a timestamp, "2026-09-30" or "2026Q3" (its last day) means.
+
+    >>> as_day("2026-09-30") == as_day("2026Q3") == date(2026, 9, 30)
+    True
+    """
+    moment: Any = value
+    if isinstance(moment, Quarter):
+        return moment.end
+    if isinstance(moment, str):
+        text = moment.strip().upper()
+        if _QUARTER.fullmatch(text):
+            return Quarter.parse(text).end
+        if _DAY.fullmatch(text):
+            return _calendar_day(text)
+    elif not isinstance(moment, date) and hasattr(moment, "item"):  # a NumPy datetime64
+        moment = moment.item()
+    if isinstance(moment, datetime) and moment == moment:  # NaT, no day at all, is not
+        return moment.date()
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        return moment
+    raise UsageError(
+        f"'{value}' is not a day. Give a date, or write 2026-09-30, or 2026Q3 for its last day."
+    )
+
+
+def as_quarter(value: Day) -> Quarter:
+    """Return the quarter that "2026Q3", or a quarter's last day, means.
+
+    >>> str(as_quarter("2026Q3")), str(as_quarter(date(2026, 9, 30)))
+    ('2026Q3', '2026Q3')
+    """
+    if isinstance(value, str) and not _DAY.fullmatch(value.strip()):
+        return Quarter.parse(value)
+    quarter = Quarter.ending_on(as_day(value))
+    if quarter is None:
+        raise UsageError(f"{as_day(value)} is no quarter's last day. Write a quarter like 2026Q3.")
+    return quarter
+
+
+def require_day(day: date, days: Iterable[date], what: str) -> None:
+    """Raise unless a table has rows of the day; the error names the days it has."""
+    there = sorted(set(days))
+    if day not in there:
+        newest = ", ".join(map(str, there[-8:])) or "none"
+        shown = f"{newest} ({len(there)} in all)" if len(there) > 8 else newest
+        raise UsageError(f"{what} have no rows as of {day}. Days there are: {shown}.")
+
+
+def _calendar_day(text: str) -> date:
+    """Read a day that is written well; UsageError for one that no calendar has."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is no day of the calendar.") from None
 
 
 def add_months(day: date, months: int) -> date:

@@ -69,6 +69,26 @@ def test_an_interrupt_is_exit_code_130(
     assert "Run the same command again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("more", [(), ("--shard", "1/2"), ("--collect",), ("--plan",)], ids=str)
+def test_an_unknown_branch_is_told_before_the_evaluation(
+    more: tuple[str, ...],
+    tiny_bank: TinyBank,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A slip of the pen in a branch's number costs no minutes: nothing is evaluated."""
+
+    def evaluated(*_: object, **__: object) -> None:
+        pytest.fail("the evaluation has begun")
+
+    monkeypatch.setattr("stockcust_analysis.report.staging.evaluate", evaluated)
+    asked = ("report", tiny_bank(), "--quarter", "2026Q3", "--branch", "0O1", *more)
+    assert run(*asked, "--out", tmp_path / "out") == 2
+    assert "unknown branch in 2026Q3 '0O1'. Did you mean '001'" in capsys.readouterr().err
+    assert not [*tmp_path.glob("out/*/evaluation")]
+
+
 def test_evaluate_writes_the_facts_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """`stockcust evaluate` leaves an evaluation and no pages."""
     out = tmp_path / "out"

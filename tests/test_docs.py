@@ -19,10 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 
 
-def test_the_readme_shows_real_output(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's Python session gives exactly the output printed there."""
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_readme_shows_real_output(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's Python session gives exactly the output printed there, in both languages."""
     monkeypatch.chdir(ROOT)
-    text = re.sub(r"^```.*$", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M)
+    text = re.sub(r"^```.*$", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.M)
     session = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
     result = doctest.DocTestRunner().run(session)
     assert result.attempted == 8

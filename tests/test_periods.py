@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Quarter, add_months, cutoff
+from stockcust_analysis.periods import Quarter, add_months, as_day, as_quarter, cutoff, require_day
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
 
@@ -105,3 +107,51 @@ def test_cutoff_is_the_latest_day_that_fits(as_of: date, months: int) -> None:
     """The cutoff is idle for the whole period by the as-of date, and the day after is not."""
     day = cutoff(as_of, months)
     assert add_months(day, months) <= as_of < add_months(day + timedelta(days=1), months)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        date(2026, 9, 30),
+        datetime(2026, 9, 30, 23, 59),
+        pd.Timestamp("2026-09-30", tz="Asia/Shanghai"),
+        np.datetime64("2026-09-30"),
+        "2026-09-30",
+        " 2026-09-30 ",
+        "2026Q3",
+        "2026q3",
+        Quarter(2026, 3),
+    ],
+    ids=str,
+)
+def test_a_day_is_read_however_it_is_written(written: object) -> None:
+    """A date, a timestamp, "2026-09-30" and "2026Q3" all mean the quarter's last day."""
+    assert as_day(written) == date(2026, 9, 30)  # type: ignore[arg-type]
+    assert as_day(written).__class__ is date  # type: ignore[arg-type]
+    assert as_quarter(written) == Quarter(2026, 3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "written", ["30.9.2026", "2026/09/30", "2026-9", "20260930", "", 20260930, None, pd.NaT, True]
+)
+def test_what_is_no_day_is_refused(written: object) -> None:
+    """Whatever else is given is refused with the ways to write a day."""
+    with pytest.raises(UsageError, match=r"is not a day\. Give a date, or write 2026-09-30"):
+        as_day(written)  # type: ignore[arg-type]
+
+
+def test_days_that_no_calendar_or_quarter_has() -> None:
+    """31 September is no day; 31 August ends no quarter."""
+    with pytest.raises(UsageError, match="'2026-09-31' is no day of the calendar"):
+        as_day("2026-09-31")
+    with pytest.raises(UsageError, match="2026-08-31 is no quarter's last day"):
+        as_quarter("2026-08-31")
+
+
+def test_a_day_without_rows_names_the_days_there_are() -> None:
+    """At most eight days are named, the newest, and their number."""
+    days = [date(2025, month, 1) for month in range(1, 13)]
+    with pytest.raises(UsageError, match=r"holdings have no rows as of 2026-09-30\. .*2025-05-01"):
+        require_day(date(2026, 9, 30), days, "holdings")
+    with pytest.raises(UsageError, match=r"2025-12-01 \(12 in all\)\.$"):
+        require_day(date(2026, 9, 30), days, "holdings")

@@ -25,7 +25,7 @@ CONDA_PACKAGES = {
 # Imports point from left to right in: extracts → bank → measures → evaluation → show → report.
 LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy": 2, "bank": 3}
 LAYERS |= {"measures": 4, "evaluation": 5}
-LAYERS |= {"show": 6, "report": 7, "cli": 8}
+LAYERS |= {"show": 6, "plot": 6, "report": 7, "cli": 8}
 PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")
 HEAVY = ("matplotlib", "sklearn", "papermill", "nbconvert")
 

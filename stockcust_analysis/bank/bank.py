@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.atomic import sha256
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
-from stockcust_analysis.core.frames import collect_rows
+from stockcust_analysis.core.frames import collect_rows, to_pandas
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.periods import Day, Quarter, as_day, require_day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stockcust_analysis.policy import PolicyLike
 
 
 class Input(Protocol):
@@ -75,6 +81,7 @@ class Bank:
         }
         self._tables = dict(tables)
         self._engine = engine
+        self._days: dict[str, set[date]] = {}
 
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
@@ -82,8 +89,85 @@ class Bank:
             raise UsageError.unknown("table", name, self._tables)
         return self._tables[name]
 
-    def snapshot(self, name: str, *, as_of: date) -> Frame:
-        """Return a table's rows of one as-of date, lazily."""
+    def customers(
+        self,
+        as_of: Day,
+        *,
+        policy: PolicyLike = None,
+        structure: Day | None = None,
+    ) -> pd.DataFrame:
+        """Return the customers the report speaks of (报告客户), one row each, in pandas.
+
+        Customers of the policy's types who had not left by the as-of date. Every public measure
+        takes them and gives, with its defaults, the figure of the page.
+
+        Parameters
+        ----------
+        as_of : date, "2026-09-30" or "2026Q3"
+            A day of which customers and holdings have rows.
+        policy : Policy, name or path, optional
+            Scope, tiers, dormancy rule, families and bases; the shipped policy when left out. Give
+            measures the same one.
+        structure : date, "2026-09-30" or "2026Q3", optional
+            Day whose branches the customers are told under (可比口径); default: `as_of`. For the
+            opening side of two dates give the closing one, so that a merger is no migration.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by `customer_id`; what the bank delivers of its customers, on the branch of
+            today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not delivered,
+            from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`; `families`
+            (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in force);
+            0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
+            begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
+            `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
+            `role` and what `customer_service` tells. Columns that need a table or column the bank
+            does not deliver are absent.
+
+        Raises
+        ------
+        UsageError
+            No such day or policy; nobody in scope.
+
+        Examples
+        --------
+        >>> from stockcust_analysis import open_bank
+        >>> with open_bank("data/sample") as bank:
+        ...     customers = bank.customers("2026Q3")
+        >>> int(customers["funded"].sum()), int(customers["managed"].sum())
+        (9072, 2016)
+        """
+        kept = self.customers_frame(as_of, policy=policy, structure=structure)
+        try:
+            return to_pandas(kept).sort_values("customer_id", ignore_index=True)
+        finally:
+            self.release(kept)
+
+    def customers_frame(
+        self,
+        as_of: Day,
+        *,
+        policy: PolicyLike = None,
+        structure: Day | None = None,
+    ) -> Frame:
+        """Return the customers the report speaks of as a lazy frame of the bank's own engine.
+
+        Parameters, columns and errors are those of `customers`. The rows are computed once and
+        kept in the engine (a table of DuckDB or of the database's session, a persisted Spark
+        frame) until `let_go`, or the bank is closed.
+        """
+        # The layers above are loaded by name when first asked for, as the package's own names are.
+        evaluation = import_module("stockcust_analysis.evaluation.population")
+        return evaluation.population(self, as_of, policy=policy, structure=structure)
+
+    def snapshot(self, name: str, *, as_of: Day) -> Frame:
+        """Return a table's rows of one as-of date, lazily; UsageError where there are none.
+
+        The day is a date, "2026-09-30", or "2026Q3" for the quarter's last day.
+        """
+        as_of = as_day(as_of)
+        require_day(as_of, self.days(name), name)
         table = nw.from_native(self.table(name))
         # pandas has no dates, only the first moment of a day.
         hours = table.collect_schema()["as_of"] != nw.Date
@@ -114,10 +198,10 @@ class Bank:
 
     def days(self, name: str) -> set[date]:
         """Return the as-of dates of a table."""
-        days = nw.from_native(self.table(name)).lazy().select("as_of").unique()
-        return {
-            day.date() if isinstance(day, datetime) else day for day in collect_rows(days)["as_of"]
-        }
+        if name not in self._days:
+            days = nw.from_native(self.table(name)).lazy().select("as_of").unique()
+            self._days[name] = {as_day(day) for day in collect_rows(days)["as_of"]}
+        return set(self._days[name])
 
     def close(self) -> None:
         """Let go of the connection and of everything written beside it."""

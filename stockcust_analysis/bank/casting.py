@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from stockcust_analysis.bank.contract import Column, Kind
 from stockcust_analysis.bank.files import literal, quoted
+from stockcust_analysis.bank.rules import CONTROLS, RESERVED_START, is_own_number
 
 _SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
@@ -79,6 +80,18 @@ def mangled_number(header: str) -> str:
     matches = f"regexp_full_match({cell_text(header)}, '\\d(\\.\\d+)?[eE]\\+\\d+')"
     # Hardly a name has a plus: looking for one first is several times cheaper.
     return f"(CASE WHEN contains({quoted(header)}::VARCHAR, '+') THEN {matches} ELSE false END)"
+
+
+def has_control(header: str) -> str:
+    """SQL condition: the cell holds a control character."""
+    return f"regexp_matches({quoted(header)}::VARCHAR, '[\\x00{CONTROLS}]')"
+
+
+def is_reserved(column: Column, header: str) -> str:
+    """SQL condition: the cell is a branch's number that this package keeps for itself."""
+    if not is_own_number(column):
+        return "false"
+    return f"starts_with({cell_text(header)}, {literal(RESERVED_START)})"
 
 
 def _date(text: str, header: str, source_type: str) -> str:

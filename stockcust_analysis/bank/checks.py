@@ -170,8 +170,7 @@ def _cell_tests(
     source_type = file.columns[header]
     typed_already = value == quoted(header)  # as Parquet is: there is nothing to read wrongly
     if not column.nullable:
-        blank = f"{value if typed_already else text} IS NULL"
-        wrong_if(blank, "the cell is empty", "Fill it in.")
+        wrong_if(f"{value if typed_already else text} IS NULL", *rules.EMPTY)
     unreadable = f"{text} IS NOT NULL AND {value} IS NULL"
     if column.kind in (Kind.MONEY, Kind.NUMBER, Kind.INTEGER):
         odd = casting.not_finite(header, source_type)
@@ -185,8 +184,9 @@ def _cell_tests(
     if column.kind in casting.TEXTS:
         wrong_if(f"{quoted(header)}::VARCHAR IS DISTINCT FROM {text}", "", "")
     if column.kind is Kind.TEXT:
-        remedy = "Excel shortened a long number; export the column as text."
-        wrong_if(casting.mangled_number(header), "number in scientific notation", remedy)
+        wrong_if(casting.mangled_number(header), *rules.MANGLED)
+        wrong_if(casting.has_control(header), *rules.CONTROL)
+        wrong_if(casting.is_reserved(column, header), *rules.RESERVED)
     elif column.kind is not Kind.CODE and not typed_already:
         remedy = f"Write it as {column.unit or column.kind.value}."
         wrong_if(unreadable, f"not a {column.kind.value}", remedy)

@@ -13,7 +13,30 @@ DATE_ORDER = (
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
 )
+# Lines may break and be indented within a cell; what no page, sheet or file can hold is refused.
+CONTROLS = "".join(
+    map(chr, (*range(1, 9), 11, 12, *range(14, 32), *range(127, 160), 0xFFFE, 0xFFFF))
+)
+EMPTY = ("the cell is empty", "Fill it in.")
+MANGLED = (
+    "number in scientific notation", "Excel shortened a long number; export the column as text.",
+)  # fmt: skip
+CONTROL = (
+    "control characters (NUL and the like), which no page can print",
+    "Remove them in the source, or export the column anew: the file is damaged.",
+)
+RESERVED_START = "@"
+"""With which this package begins the names it makes itself, such as the whole bank's."""
+RESERVED = (
+    f"begins with '{RESERVED_START}', which stands for the whole bank",
+    "Give the branch a number without it.",
+)
 MONTH_END = ("not the last day of a month", "Use month ends.")
+
+
+def is_own_number(column: Column) -> bool:
+    """Tell whether a column holds the numbers of branches themselves, not references to them."""
+    return column.name == "branch_id" and column.references is None
 
 
 def mend_sign(column: Column) -> str:

@@ -58,8 +58,19 @@ def connected(scratch: Scratch, memory_limit: str) -> duckdb.DuckDBPyConnection:
         "memory_limit": memory_limit,
         "temp_directory": str(scratch.path / "spill"),
     }
-    connection = duckdb.connect(":memory:", config=config)  # type: ignore[arg-type]
-    connection.execute("SET enable_progress_bar = false")  # the evaluation tells its own
+    return quiet_connection(config)
+
+
+def quiet_connection(config: dict[str, str] | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a connection to a DuckDB in memory that shows no progress bar of its own.
+
+    It has one on a terminal. In a Jupyter kernel without ipywidgets it has none, and there DuckDB
+    refuses every setting of it, even the one that would turn it off.
+    """
+    connection = duckdb.connect(":memory:", config=config or {})  # type: ignore[arg-type]
+    shows = connection.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    if shows != [(False,)]:
+        connection.execute("SET enable_progress_bar = false")
     return connection
 
 

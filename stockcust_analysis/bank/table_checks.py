@@ -41,10 +41,14 @@ def cells(
     `fitted` holds its columns in the contract's types.
     """
     kinds = frame.collect_schema()
+    # Databases hold no NUL, and take none in a question.
+    controls = rules.CONTROLS if frame.implementation.is_ibis() else "\0" + rules.CONTROLS
     tests = [
         test
         for name, cell in fitted.items()
-        for test in _tests(contract.column(name), cell, is_text=kinds[name] == nw.String)
+        for test in _tests(
+            contract.column(name), cell, is_text=kinds[name] == nw.String, controls=controls
+        )
     ] + [
         _Test(name, _ORDERS[order](fitted[name], fitted[other]), what, remedy)
         for name, order, other, what, remedy in rules.DATE_ORDER
@@ -63,7 +67,7 @@ def cells(
     return rows, problems
 
 
-def _tests(column: Column, cell: nw.Expr, *, is_text: bool) -> list[_Test]:
+def _tests(column: Column, cell: nw.Expr, *, is_text: bool, controls: str) -> list[_Test]:
     """Return what may be wrong in the cells of a column; empty cells are wrong only once."""
     tests: list[_Test] = []
 
@@ -71,7 +75,12 @@ def _tests(column: Column, cell: nw.Expr, *, is_text: bool) -> list[_Test]:
         tests.append(_Test(column.name, condition, what, remedy))
 
     if not column.nullable:
-        wrong_if(cell.is_null(), "the cell is empty", "Fill it in.")
+        wrong_if(cell.is_null(), *rules.EMPTY)
+    if column.kind is Kind.TEXT:
+        wrong_if(cell.str.contains(f"[{controls}]") & ~cell.is_null(), *rules.CONTROL)
+        if rules.is_own_number(column):
+            begins = cell.str.starts_with(rules.RESERVED_START)
+            wrong_if(begins & ~cell.is_null(), *rules.RESERVED)
     if column.kind in (Kind.MONEY, Kind.NUMBER, Kind.INTEGER):
         number = cell.cast(nw.Float64)
         odd = ~number.is_finite() & ~cell.is_null()

@@ -8,6 +8,7 @@ from typing import Literal
 
 import click
 
+from stockcust_analysis.atomic import Access, access, write_text
 from stockcust_analysis.cli import options
 
 
@@ -22,6 +23,7 @@ from stockcust_analysis.cli import options
 @options.MAPPING
 @options.MEMORY
 @options.OUT
+@options.access
 def worklists(
     data: str,
     as_of: datetime,
@@ -31,6 +33,8 @@ def worklists(
     mapping: Path | None,
     memory_limit: str,
     out: Path,
+    file_mode: int,
+    group: str,
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
@@ -39,7 +43,10 @@ def worklists(
 
     day = as_of.date()
     folder = out / "worklists" / day.isoformat()
-    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
+    with (
+        access(Access(file_mode, group)),
+        open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
+    ):
         files = make_worklists(
             bank,
             as_of=day,
@@ -67,7 +74,6 @@ def contacts() -> None:
 )
 def import_files(files: tuple[Path, ...], out: Path) -> None:
     """Read filled-in work lists FILES as rows of the contacts table."""
-    from stockcust_analysis.atomic import write_text
     from stockcust_analysis.bank.contacts_import import import_contacts
 
     rows = import_contacts(files)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -34,6 +36,37 @@ OUT = click.option(
     show_default=True,
     help="Folder for the output; the quarter becomes a folder inside it.",
 )
+
+
+class _FileMode(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
+    """Who may read a file, in octal as chmod writes it: 600, 640."""
+
+    name = "mode"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Read '640'; the owner must be able to read and write."""
+        if isinstance(value, int):
+            return value
+        octal = str(value)
+        if not re.fullmatch("0?[0-7]{3}", octal) or (int(octal, 8) & 0o700) != 0o600:
+            self.fail(f"'{value}' is no mode of a file. Write 600, or 640 for a group.", param, ctx)
+        return int(octal, 8)
+
+
+def access(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say who may read what a command writes."""
+    mode = click.option(
+        "--file-mode", type=_FileMode(), default="600", show_default=True,
+        help="Mode of every file written; folders may be entered by those who may read.",
+    )  # fmt: skip
+    group = click.option(
+        "--group", default="", metavar="NAME", help="Group that every file is given to."
+    )
+    return mode(group(command))
+
+
 LANGUAGE = click.option(
     "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from stockcust_analysis.report.render import PageJob, PageResult
 
 _TOLD = {"run": "made", "print": "printed anew", "keep": "up to date"}
+_EDITIONS = {"@internal": "Headquarters' set", "@circulated": "The circulated edition"}
 _MOST_LINES = 20
 
 
@@ -76,7 +77,10 @@ def planned(jobs: Sequence[PageJob]) -> str:
     """Say what a run would do, branch by branch where there is something to do."""
     words = {"run": "run the notebook and print", "print": "print with another status or look"}
     doing = [job for job in jobs if job.action != "keep"]
-    lines = [f"{job.branch_id:<12} {words[job.action]}" for job in doing[:_MOST_LINES]]
+    lines = [
+        f"{_EDITIONS.get(job.branch_id, job.branch_id):<12} {words[job.action]}"
+        for job in doing[:_MOST_LINES]
+    ]
     if len(doing) > _MOST_LINES:
         lines.append(f"… and {len(doing) - _MOST_LINES} more")
     kept = len(jobs) - len(doing)
@@ -92,10 +96,13 @@ def ended(run: ReportRun) -> str:
         if (count := sum(result.action == action for result in well))
     ]
     lines += [f"  {'failed':<14} {len(run.failed):>6,}"] if run.failed else []
-    lines += [f"Branch {result.branch_id} failed: {result.error}" for result in run.failed]
+    lines += [
+        f"{_EDITIONS.get(result.branch_id, f'Branch {result.branch_id}')} failed: {result.error}"
+        for result in run.failed
+    ]
     unmade = [b for b in run.missing if b not in {result.branch_id for result in run.failed}]
     if unmade:
         more = ", …" if len(unmade) > _MOST_LINES else ""
         lines.append(f"Not made yet: {', '.join(unmade[:_MOST_LINES])}{more}")
-    asked = len(well) + len(run.failed) + len(unmade)
+    asked = len(run.results) + len(unmade)
     return "\n".join([*lines, f"{len(well)} of {asked} reports in {run.folder}."])

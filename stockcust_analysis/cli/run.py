@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stockcust_analysis.atomic import Access
 from stockcust_analysis.cli import options
 from stockcust_analysis.cli.progress import Progress, ended, planned, steps_done
 from stockcust_analysis.errors import UsageError
@@ -98,6 +99,7 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
 @options.MEMORY
 @options.FIRST
 @options.OUT
+@options.access
 def evaluate(
     data: str,
     quarter: str,
@@ -106,6 +108,8 @@ def evaluate(
     memory_limit: str,
     first_quarter: bool,
     out: Path,
+    file_mode: int,
+    group: str,
 ) -> None:
     """Compute the measures of every branch in DATA; no pages."""
     from stockcust_analysis.bank.source import open_bank
@@ -114,8 +118,9 @@ def evaluate(
 
     with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         asked = ReportOptions(
-            quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter
-        )
+            quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter,
+            access=Access(file_mode, group),
+        )  # fmt: skip
         ready = write_evaluation(bank, asked, out=out, progress=Progress())
     done = "evaluated into" if ready.is_new else "already evaluated in"
     click.echo(f"{len(ready.evaluation.branches)} branches {done} {_shown(ready.folder)}.")
@@ -160,6 +165,12 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
     help="A bank's look on every page: TOML (colours, logo, fonts) or a .typ layout; changing it "
     "prints without running.",
 )
+@click.option(
+    "--circulated",
+    is_flag=True,
+    help="Also write circulated/: headquarters' set with figures withheld, so that it may leave "
+    "the building. It stays up to date from then on.",
+)
 @click.option("--shard", type=Shard(), default="1/1", help="Make this part of the pages only.")
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
@@ -183,11 +194,14 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
 @options.MEMORY
 @options.FIRST
 @options.OUT
+@options.access
 def report(
     data: str, quarter: str, mapping: Path | None, memory_limit: str, out: Path, plan: bool,
-    **asked: Any,
+    file_mode: int, group: str, **asked: Any,
 ) -> None:  # fmt: skip
-    """Make every branch's PDF and work lists, and headquarters' tables, from the extracts in DATA.
+    """Make every branch's PDF and work lists, and headquarters' set, from the extracts in DATA.
+
+    Headquarters' set is internal: it has every figure of every branch.
 
     Only what is missing or changed is made: run the same command again to go on.
     """
@@ -198,7 +212,7 @@ def report(
 
     # A scheduler's request to end is the same wish as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options = ReportOptions(quarter=quarter, **asked)
+    options = ReportOptions(quarter=quarter, access=Access(file_mode, group), **asked)
     with (
         working_folder() as scratch,
         all_temporary_files_in(scratch),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
@@ -26,7 +27,7 @@ from stockcust_analysis.evaluation.funnel import (
     rank_sets,
     sidak,
 )
-from stockcust_analysis.evaluation.peers import Peers, peer_groups, values_of
+from stockcust_analysis.evaluation.peers import Peers, peer_groups, possible_values, values_of
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
@@ -45,8 +46,10 @@ _NEEDED = ["quarter", "branch_id", "dimension", "measure", "base", "standard_err
            *_SUMS]  # fmt: skip
 
 
+_LIMITS = ["lower_95", "upper_95", "lower_998", "upper_998"]
 _ARRAYS = ("n", "numerator", "denominator", "compared", *_SUMS.values())
 _WORD = "<U9"
+Judged = npt.NDArray[np.bool_]
 
 
 class _Spread(NamedTuple):
@@ -89,7 +92,10 @@ def comparison(
         is the measure as printed everywhere; `compared` is what is held against the limits: the
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
-        95 %), empty among fewer than `least_branches` peers, where limits show chance alone.
+        95 %), empty among fewer than `least_branches` peers, where limits show chance alone. A
+        branch of fewer than `least_customers` has neither limits nor z nor verdict, and widens
+        nobody else's: of so few, chance explains everything. No limit lies outside what the
+        measure can be: a share stays within 0 and 1, an average within what a customer can have.
         `rank` among `rank_of` peers, equals sharing one; `rank_low` to `rank_high`: best and worst
         rank, jointly certain at the policy's level; rank 1 is the best, for a neutral measure the
         highest. `expected_ratio`: numerator / what the
@@ -107,14 +113,15 @@ def comparison(
     before = since or str(Quarter.parse(quarter).previous)
     told = cells.reindex(columns=_NEEDED)
     told = told[told["dimension"].fillna("") == ""]
-    tables = [_compared(one, measures, told, peers, rule, quarter, before) for one in rule.measures]
+    tables = [_compared(one, measures, told, peers, policy, quarter, before)
+              for one in rule.measures]  # fmt: skip
     tables = [table for table in tables if len(table)]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     return table.reindex(columns=COMPARISON_COLUMNS)
 
 
 def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
-              peers: Mapping[str, Peers], rule: ComparisonRule, quarter: str,
+              peers: Mapping[str, Peers], policy: Policy, quarter: str,
               before: str) -> pd.DataFrame:  # fmt: skip
     """Return the comparison of one measure."""
     now = _figures(one, measures, cells, quarter).reindex(list(peers))
@@ -123,7 +130,9 @@ def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
         return now
     kind = _kind(one, now)
     upwards = measure_definition(one.name).higher_is_better != "no"
-    table = now.assign(**_by_peers(now, kind, upwards, peers, rule))
+    table = now.assign(**_by_peers(now, kind, upwards, peers, policy.comparison))
+    lowest, highest = possible_values(one.name, policy)
+    table[_LIMITS] = table[_LIMITS].clip(lowest, highest)
     then = _figures(one, measures, cells, before).reindex(table.index)
     error = [_own_variance(each, kind) for each in (table, then)]
     return table.assign(
@@ -190,8 +199,9 @@ def _among(
     proportion = kind == "proportion"
     n, value = group["denominator" if proportion else "n"], group["compared"]
     variance = _variance_by_chance(group, kind, n)
-    enough = value.size >= rule.least_branches
-    spread = _spread(value, variance, enough)
+    judged = n >= rule.least_customers
+    enough = int(judged.sum()) >= rule.least_branches
+    spread = _spread(value, variance, enough, judged)
     level = sidak(rule.rank_level, value.size)
     if proportion:
         limits, z = _proportion_limits(value, n, spread)
@@ -201,6 +211,8 @@ def _among(
         reach = normal_quantile(level) * np.sqrt(variance)
         low, high = value - reach, value + reach
     best, worst = rank_sets(low, high) if upwards else rank_sets(-high, -low)
+    limits = {name: np.where(judged, limit, np.nan) for name, limit in limits.items()}
+    z = np.where(judged, z, np.nan)
     kept = spread.tau2 / (spread.tau2 + variance) if spread.tau2 else np.zeros_like(value)
     shrunk = spread.centre + kept * (value - spread.centre)
     return {
@@ -230,16 +242,21 @@ def _own_variance(table: pd.DataFrame, kind: str) -> pd.Series:
     return table["standard_error"] ** 2
 
 
-def _spread(value: Values, variance: Values, enough: bool) -> _Spread:
-    """Return centre, τ² and widths; a branch's own weight in the centre narrows its limits."""
-    alike = bool((variance <= 0).all()) or value.size < 2
+def _spread(value: Values, variance: Values, enough: bool, judged: Judged) -> _Spread:
+    """Return centre, τ² and widths; a branch's own weight in the centre narrows its limits.
+
+    Both are of the branches that are judged; where none is, the centre is that of all.
+    """
+    if not judged.any():
+        judged = np.ones_like(judged)
+    alike = bool((variance <= 0).all()) or judged.sum() < 2
     if alike:
-        return _Spread(float(value.mean()), 0.0, np.ones_like(value))
-    weight = 1 / variance
+        return _Spread(float(value[judged].mean()), 0.0, np.ones_like(value))
+    weight = judged / variance
     centre, tau2 = float(weight @ value / weight.sum()), 0.0
     if enough:
-        centre, tau2 = overdispersion(value, variance)
-    weight = 1 / (variance + tau2)
+        centre, tau2 = overdispersion(value[judged], variance[judged])
+    weight = judged / (variance + tau2)
     own = 1 - weight / weight.sum()
     return _Spread(centre, tau2, np.sqrt((1 + tau2 / variance) * own))
 
@@ -275,5 +292,6 @@ def _verdict(z: Values) -> Any:
     """Return a word for how far beyond chance each branch lies."""
     near, far = (normal_quantile(level) for level in LEVELS)
     words = ["far_below", "below", "far_above", "above"]
-    told = np.select([z < -far, z < -near, z > far, z > near], words, default="within")
+    told = np.select([np.isnan(z), z < -far, z < -near, z > far, z > near], ["", *words],
+                     default="within")  # fmt: skip
     return np.asarray(told.astype(_WORD))

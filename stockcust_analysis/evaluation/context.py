@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
+from stockcust_analysis.core.frames import Table, after, as_lazy, cents, collect_rows, day
+from stockcust_analysis.evaluation.tier_history import memory_facts
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
 
 def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
-    """Return the branches that have customers in scope, in order of their numbers."""
+    """Return the branches that have customers in scope, in order of their numbers.
+
+    A region or type that is not delivered is empty.
+    """
     table = as_lazy(bank.table("branches"))
     columns = [
         c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
     ]
     frame = pd.DataFrame(collect_rows(table.select(columns)))
+    for name in ("region", "type"):
+        frame[name] = frame[name].astype(object).fillna("") if name in frame else ""
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
@@ -49,10 +56,16 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
         customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
     if "ledger" in bank.columns:
-        ledger = as_lazy(bank.snapshot("ledger", as_of=quarter.end))
+        ledger = _of_day(as_lazy(bank.table("ledger")), quarter.end)
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
     return table.assign(difference=(table["left"] - table["right"]).round(2))
+
+
+def _of_day(ledger: Table, day_of: date) -> Table:
+    """Return the ledger's rows of a day; none where it has not that day."""
+    days = day(ledger, "as_of")
+    return ledger.filter(after(days, day_of - timedelta(days=1)) & ~after(days, day_of))
 
 
 def _total(table: Table, name: str) -> float:
@@ -61,17 +74,38 @@ def _total(table: Table, name: str) -> float:
     return int(total or 0) / 100
 
 
-def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by."""
+def families_missing(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the families and channels of which the bank delivers no product in a quarter."""
+    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
+    delivered = set(collect_rows(holdings.select("product").unique())["product"])
+    rule = policy.families
+    return [
+        family.name
+        for family in (*rule.families, *rule.channels)
+        if not delivered & set(family.products)
+    ]
+
+
+def without_families(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
+    """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
+    if "member" in table:
+        return table[~(table["dimension"].eq("family") & table["member"].isin(missing))]
+    return table[~(table["family_a"].isin(missing) | table["family_b"].isin(missing))]
+
+
+def policy_facts(
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what a page prints of the rules it was made by, and of what was not delivered.
+
+    `missing` are the families of which no product was.
+    """
     rule = policy.dormancy
     return {
         "name": policy.name,
         "version": policy.version,
         "digest": policy.digest,
-        "tiers": [
-            {"name": tier.name, "lower": tier.lower, "zh": tier.zh, "en": tier.en}
-            for tier in policy.tiers.tiers
-        ],
+        **policy.members,
         "funded": policy.bases.funded,
         "effective": policy.bases.effective,
         "dormancy": {
@@ -80,5 +114,13 @@ def policy_facts(policy: Policy, bank: Bank) -> dict[str, Any]:
             "idle_days": rule.idle_days,
             "cap": rule.cap,
         },
+        "tier_memory": memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
+        "families_missing": [
+            {"name": family.name, "zh": family.zh, "en": family.en}
+            for family in (*policy.families.families, *policy.families.channels)
+            if family.name in missing
+        ],
+        "knows_tenure": "relationship_since" in bank.columns["customers"],
+        "smallest_cell": policy.disclosure.smallest_cell,
     }

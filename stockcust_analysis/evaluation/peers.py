@@ -11,9 +11,12 @@ import pandas as pd
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.policy import ComparisonRule
+from stockcust_analysis.measures.codebook import measure_definition
+from stockcust_analysis.policy import ComparisonRule, Policy
 
 Values = npt.NDArray[np.float64]
+NO_TYPE = "untyped"
+"""The peer group of branches whose type the bank does not state."""
 _SIZE = ("aum_average_quarter", "all")
 
 
@@ -38,6 +41,19 @@ def values_of(
     return rows.set_index("branch_id")[["n", "numerator", "denominator", "value"]]
 
 
+def possible_values(measure: str, policy: Policy) -> tuple[float, float]:
+    """Return the lowest and the highest value a measure can have under a policy.
+
+    >>> from stockcust_analysis.policy import load_policy
+    >>> possible_values("products_per_customer", load_policy())
+    (0.0, 9.0)
+    """
+    defined = measure_definition(measure)
+    if measure == "products_per_customer":
+        return defined.lowest, float(len(policy.families.families))
+    return defined.lowest, defined.highest
+
+
 def peer_groups(
     branches: pd.DataFrame, measures: pd.DataFrame, *, rule: ComparisonRule, quarter: str
 ) -> dict[str, Peers]:
@@ -51,8 +67,8 @@ def peer_groups(
         Of an evaluation: size is the quarter-average AUM of all customers.
     rule : ComparisonRule
         By `type_and_size` the classes of a type hold equally many branches, the largest first
-        (`urban_1`); `nearest` has for each branch its own group, the branch and so many whose AUM
-        is nearest by ratio, ties by branch number.
+        (`urban_1`), branches without a type being a group of their own; `nearest` has for each
+        branch its own group, the branch and so many whose AUM is nearest by ratio, ties by number.
     quarter : str
         Such as "2026Q3".
 
@@ -78,7 +94,7 @@ def peer_groups(
         return _nearest(_sizes(measures, quarter, names), rule.nearest)
     group_of = pd.Series("all", index=names)
     if rule.peers in ("type", "type_and_size"):
-        group_of = branches.set_index("branch_id")["type"].loc[names].astype(str)
+        group_of = branches.set_index("branch_id")["type"].loc[names].replace("", NO_TYPE)
     if rule.peers == "type_and_size":
         sizes = _sizes(measures, quarter, names)
         group_of = group_of + "_" + _size_classes(group_of, sizes, rule.size_classes).astype(str)

@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.errors import PolicyError, did_you_mean
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.measures.dormancy import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints
 
 _SHOWN = 5
+_ALLOWED = {f"{one.name}.{column.name}": column.allowed for one in TABLES for column in one.columns}
 
 
 class Offer(NamedTuple):
@@ -58,6 +61,7 @@ def check_policy_against(
     treat it as missing data, and it is not compared.
     """
     problems = [
+        *_codes(policy),
         *_unknown(policy, offers),
         *_directions(policy),
         *_peers(policy, branches),
@@ -66,6 +70,25 @@ def check_policy_against(
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise PolicyError(f"{policy.name} does not fit this bank:\n{listed}")
+
+
+def _codes(policy: Policy) -> Iterator[str]:
+    """Yield codes that no table of the contract may hold: they would match no row."""
+    families, rule = policy.families, policy.dormancy
+    named = [name for one in families.families + families.channels for name in one.products]
+    places: list[tuple[str, str, Iterable[str]]] = [
+        ("customer_types", "customers.customer_type", policy.customer_types),
+        ("families", "holdings.product", dict.fromkeys([*named, *families.aum_products])),
+        ("dormancy.scope", "customers.customer_type", rule.scope),
+        ("dormancy.products", "holdings.product", rule.products),
+        ("dormancy.exempt", "holdings.product", set(rule.exempt) - {UNMATURED_TIME_DEPOSIT}),
+        ("dormancy.active_kinds", "transactions.kind", rule.active_kinds),
+        ("coverage.effective_outcomes", "contacts.outcome", policy.coverage.effective_outcomes),
+    ]
+    for where, column, codes in places:
+        known = _ALLOWED[column]
+        for code in sorted(set(codes) - set(known)):
+            yield f"{where}: {column} has no code '{code}'.{did_you_mean(code, known)}"
 
 
 def _unknown(policy: Policy, offers: Collection[Offer]) -> Iterator[str]:
@@ -131,8 +154,8 @@ def _directions(policy: Policy) -> Iterator[str]:
 def _peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
     """Yield peer groups that cannot be made, or have nobody in them."""
     rule, present = policy.comparison, set(branches["branch_id"])
-    if rule.peers in ("type", "type_and_size") and "type" not in branches:
-        yield f"comparison: peers by {rule.peers}, but the branches have no column 'type'."
+    if rule.peers in ("type", "type_and_size") and not branches.get("type", pd.Series([""])).any():
+        yield f"comparison: peers by {rule.peers}, but no branch has a 'type'."
     if rule.peers == "nearest" and rule.nearest >= len(present):
         yield f"comparison: nearest = {rule.nearest}, but only {len(present)} branches report."
     if rule.peers != "given":

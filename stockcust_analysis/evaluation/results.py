@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import Quarter
 
@@ -21,7 +21,9 @@ MEASURE_COLUMNS = (
     "quarter", "as_of", "branch_id", "dimension", "member",
     "measure", "base", "n", "numerator", "denominator", "value",
 )  # fmt: skip
-_FACTS = "facts.json"
+WORKING_FOLDERS = (Path(), Path(".."))
+"""Where a notebook's relative paths are looked for."""
+_FACTS = "facts.json"  # written last: a folder without it holds no evaluation
 _TEXT = {
     "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
     "family_a", "family_b", "name", "region", "type", "opened_on", "check",
@@ -83,9 +85,8 @@ class Evaluation:
         return Evaluation(**{**self.__dict__, **tables, "cells": self.cells.head(0)})
 
     def save(self, folder: Path) -> None:
-        """Write the tables as CSV into a folder that only its owner can read."""
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""
+        make_folder(folder)
         facts = {
             "quarter": str(self.quarter),
             "bank_name": self.bank_name,
@@ -99,6 +100,15 @@ class Evaluation:
     def _tables(self) -> dict[str, pd.DataFrame]:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
+
+
+def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
+    """Return a folder that holds a file, looked for here and in the folder above; None without.
+
+    Notebooks run in their own folder from JupyterLab, in the project's from papermill.
+    """
+    places = (place / folder for place in WORKING_FOLDERS)
+    return next((place for place in places if (place / holding).exists()), None)
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:

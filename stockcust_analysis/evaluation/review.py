@@ -1,11 +1,11 @@
-"""What headquarters reviews of a quarter: the circulated set, with scores and comparison to match.
+"""What headquarters reviews of a quarter: the evaluation's tables in one of two editions.
 
 ```
-evaluation ── circulated(…) ──> Circulated ── reviewed(…) ──> Review ──> notebook, workbook, index
+evaluation ── make_review ──> Review ──> notebook, workbook, index, long table
 ```
 
-Scores and comparison are made of figures, and would give away one that is withheld: here they lose
-every number from which it could be worked out.
+The internal edition is the evaluation as it is. The circulated one has gaps where a figure might
+give somebody away; `disclosure` makes it, and is loaded for it alone.
 """
 
 from __future__ import annotations
@@ -14,61 +14,60 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import ReportError, UsageError
-from stockcust_analysis.evaluation.disclosure import Circulated, circulated
+from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
 from stockcust_analysis.evaluation.lint import lint_scorecard
-from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.evaluation.withheld import (
-    masked_comparison,
-    masked_scorecard,
-    masked_scores,
-)
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.lint import LintWarning
 
+Edition = Literal["internal", "circulated"]
 PAGE_COLUMNS = ("branch_id", "state", "error")
+_COLUMNS = {
+    "restatements": RESTATEMENT_COLUMNS, "warnings": LintWarning._fields, "pages": PAGE_COLUMNS,
+    "report": ("quarter", "kind", "reason", "cells"),
+}  # fmt: skip
 _FACTS = "review.json"
+_PLAIN = ("edition", "merged", "exposed", "theme", "issued")
+_FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
+_NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
 
 
 @dataclass(frozen=True)
 class Review:
-    """All that headquarters' files are made from; nothing in it is withheld elsewhere.
+    """All that headquarters' files are made from, whichever edition they are of.
 
-    `scorecard`, `scores` and `comparison` have the columns of the evaluation's tables and
-    `withheld`. `scores` tells also what a branch earned on the indicators that are printed
-    (`told_points` of `told_weight`, `told_rate`, `told_rank`). `restatements` lists figures of the
-    last issued quarter that read otherwise today, `warnings` the scorecard's traps, `pages` how
-    each branch's page ended: branch_id, state (made, failed, missing) and error. `issued` is the
-    last quarter that was issued, or empty.
+    `evaluation` has a column `withheld` in the tables that can have gaps: measures, migration,
+    bridge, scorecard, scores and comparison; in the internal edition it is nowhere true.
+    `restatements` lists figures of the last issued quarter that read otherwise today, `warnings`
+    the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made, failed,
+    missing) and error. `issued` is the last quarter that was issued, or empty. `merged`, `report`
+    and `exposed` are what `disclosure.circulate` says of a circulated edition, else empty.
     """
 
-    circulated: Circulated
-    scorecard: pd.DataFrame
-    scores: pd.DataFrame
-    comparison: pd.DataFrame
-    restatements: pd.DataFrame
-    warnings: pd.DataFrame
-    theme: Mapping[str, Any]
+    evaluation: Evaluation
+    edition: Edition = "internal"
+    restatements: pd.DataFrame = field(default_factory=pd.DataFrame)
+    warnings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    pages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    theme: Mapping[str, Any] = field(default_factory=dict)
     issued: str = ""
-    pages: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(PAGE_COLUMNS)))
+    merged: Mapping[str, str] = field(default_factory=dict)
+    report: pd.DataFrame = field(default_factory=pd.DataFrame)
+    exposed: int = 0
 
-    @property
-    def evaluation(self) -> Evaluation:
-        """The tables as an evaluation, for pages that are made from one; gaps are empty."""
-        told = self.circulated
-        shared = {each.name for each in fields(Evaluation)} & {each.name for each in fields(told)}
-        return Evaluation(
-            **{name: getattr(told, name) for name in shared},
-            scorecard=self.scorecard, scores=self.scores, comparison=self.comparison,
-        )  # fmt: skip
+    def __post_init__(self) -> None:
+        """Give tables of which nothing is known their columns."""
+        for name, columns in _COLUMNS.items():
+            table = getattr(self, name)
+            object.__setattr__(self, name, table.reindex(columns=list(columns)))
 
     def with_pages(self, pages: Iterable[tuple[str, str, str]]) -> Review:
         """Return the review with how each branch's page ended: branch_id, state, error."""
@@ -76,19 +75,15 @@ class Review:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
-        folder.mkdir(parents=True, exist_ok=True)
-        told = self.circulated
-        tables = {**_frames(told), **_frames(self)}
+        make_folder(folder)
+        tables = {**_frames(self.evaluation), **_frames(self)}
         for name, frame in tables.items():
             write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
         facts = {
-            "quarter": str(told.quarter),
-            "bank_name": told.bank_name,
-            "policy": dict(told.policy_facts),
-            "merged": dict(told.merged),
-            "exposed": told.exposed,
-            "theme": dict(self.theme),
-            "issued": self.issued,
+            "quarter": str(self.evaluation.quarter),
+            "bank_name": self.evaluation.bank_name,
+            "policy": dict(self.evaluation.policy_facts),
+            **{name: getattr(self, name) for name in _PLAIN},
             "texts": {name: _text_columns(frame) for name, frame in tables.items()},
         }
         text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
@@ -96,100 +91,87 @@ class Review:
 
 
 def make_review(
-    evaluation: Evaluation, *, cells: pd.DataFrame, policy: Policy, issued: Sequence[Review] = ()
+    evaluation: Evaluation,
+    *,
+    policy: Policy,
+    edition: Edition = "internal",
+    issued: Sequence[Review] = (),
 ) -> Review:
-    """Return the review of a quarter: withhold what may not be circulated, then the rest.
+    """Return the review of a quarter in one edition.
 
     Parameters
     ----------
     evaluation
-        The quarter with its scorecard, scores and comparison, every number in it.
-    cells
-        Cell facts of its amounts and of the measures compared.
+        The quarter with its scorecard, scores, comparison and cell facts.
     policy
-        Its limits of disclosure, its comparison, its scorecard and its themes.
+        Its scorecard, its themes and, for the circulated edition, its limits of disclosure.
+    edition
+        "internal": every figure as the branches' own reports print it. "circulated": recoded and
+        withheld, so that nobody's figure can be worked out.
     issued
-        Reviews that were issued, the latest first: what they print is known, and restatements are
-        told against the first.
+        Reviews of the same edition that were issued, the latest first: restatements are listed
+        against the first, and what circulated ones print is known to everybody.
 
     Raises
     ------
     ReportError
         A figure to withhold could be worked out, and no issued set is to blame.
     """
-    told = circulated(
-        evaluation, cells, policy.disclosure, earlier=[one.circulated for one in issued]
-    )
-    if told.exposed and not issued:
-        raise ReportError(
-            f"{told.exposed} figures of {evaluation.quarter} that must be withheld could be worked "
-            "out from the others, so headquarters' set was not written. Merge more tiers "
-            "(`merged_tiers` of [disclosure]), or report the smallest branches together."
-        )
+    compared = evaluation.comparison.reindex(columns=list(COMPARISON_COLUMNS))
+    evaluation = replace(evaluation, comparison=compared)
+    review = _internal(evaluation) if edition == "internal" else _circulated(
+        evaluation, policy, issued)  # fmt: skip
+    quarter = str(evaluation.quarter)
     warnings = [] if evaluation.scorecard.empty else lint_scorecard(
         evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
-        quarter=str(evaluation.quarter),
+        quarter=quarter,
     )  # fmt: skip
-    return reviewed(
-        evaluation, told, cells=cells, policy=policy, warnings=warnings,
-        issued=issued[0].circulated if issued else None,
-    )  # fmt: skip
-
-
-def reviewed(
-    evaluation: Evaluation,
-    told: Circulated,
-    *,
-    cells: pd.DataFrame,
-    policy: Policy,
-    warnings: Sequence[LintWarning] = (),
-    issued: Circulated | None = None,
-) -> Review:
-    """Return what headquarters may see of a quarter's scores and comparison beside its figures.
-
-    Parameters
-    ----------
-    evaluation
-        The quarter with its scorecard, scores and comparison, every number in it.
-    told
-        The same quarter's circulated set.
-    cells
-        Cell facts, as for `comparison`.
-    policy
-        Its comparison and its themes.
-    warnings
-        Traps of the scorecard, as `lint_scorecard` returns them.
-    issued
-        The circulated set of the last quarter that was issued: restatements are told against it.
-
-    Returns
-    -------
-    Review
-        A figure that is withheld takes with it its attainment and points, the score and the rank of
-        its branch, and targets that are made of all branches' figures. Limits, z and verdicts are
-        told anew of the branches whose figure is printed; ranks are those of all.
-    """
-    quarter = str(evaluation.quarter)
-    card = masked_scorecard(evaluation.scorecard, told.measures, quarter)
-    peers = peer_groups(
-        evaluation.branches, evaluation.measures, rule=policy.comparison, quarter=quarter
-    )
-    restated = pd.DataFrame(columns=list(RESTATEMENT_COLUMNS))
-    if issued is not None:
-        found = restatements(issued.measures, told.measures, quarter=str(issued.quarter))
-        restated = found.dropna(subset=["issued", "restated"]).reset_index(drop=True)
     theme = next((one for one in policy.themes if one.quarter == evaluation.quarter.number), None)
-    return Review(
-        circulated=told,
-        scorecard=card,
-        scores=masked_scores(evaluation.scores, card, policy.scorecard, peers),
-        comparison=masked_comparison(evaluation, told, cells, policy),
-        restatements=restated,
+    return replace(
+        with_restatements(review, issued),
         warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
-        issued="" if issued is None else str(issued.quarter),
         theme={} if theme is None else {"zh": theme.zh, "en": theme.en,
                                         "measures": list(theme.measures)},
     )  # fmt: skip
+
+
+def with_restatements(review: Review, issued: Sequence[Review]) -> Review:
+    """Return the review with the figures that read otherwise than when they were last issued."""
+    if not issued:
+        return review
+    quarter = str(issued[0].evaluation.quarter)
+    changed = restatements(
+        issued[0].evaluation.measures, review.evaluation.measures, quarter=quarter
+    )
+    both = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
+    return replace(review, restatements=both, issued=quarter)
+
+
+def _internal(evaluation: Evaluation) -> Review:
+    """Return the evaluation as it is, on today's structure, without what no page prints."""
+    tables = {name: getattr(evaluation, name).assign(withheld=False) for name in _FLAGGED}
+    for name in ("migration", "bridge"):
+        today = tables[name]["structure"] == "today"
+        tables[name] = tables[name][today].reset_index(drop=True)
+    rest = {name: getattr(evaluation, name).head(0) for name in _NOT_PRINTED}
+    return Review(replace(evaluation, **tables, **rest))
+
+
+def _circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
+    """Return what may leave the building; ReportError when it would give somebody away."""
+    from stockcust_analysis.evaluation.disclosure import circulate
+
+    result = circulate(
+        evaluation, policy.disclosure, earlier=[review.evaluation for review in issued]
+    )
+    if result.exposed and not issued:
+        raise ReportError(
+            f"{result.exposed} figures of {evaluation.quarter} that must be withheld could be "
+            "worked out from the others, so the circulated edition was not written. Merge more "
+            "tiers (`merged_tiers` of [disclosure]), or report the smallest branches together."
+        )
+    return Review(edition="circulated", **{each.name: getattr(result, each.name)
+                                           for each in fields(result)})  # fmt: skip
 
 
 def open_review(folder: str | Path) -> Review:
@@ -199,31 +181,26 @@ def open_review(folder: str | Path) -> Review:
         raise UsageError(f"'{place}' holds no review. Write one with: stockcust report …")
     facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
     tables = {name: _read(place / f"{name}.csv", texts) for name, texts in facts["texts"].items()}
-    told = {each.name for each in fields(Circulated)}
-    return Review(
-        circulated=Circulated(
-            quarter=Quarter.parse(facts["quarter"]), bank_name=facts["bank_name"],
-            policy_facts=facts["policy"], merged=facts["merged"], exposed=facts["exposed"],
-            **{name: table for name, table in tables.items() if name in told},
-        ),
-        theme=facts["theme"],
-        issued=facts["issued"],
-        **{name: table for name, table in tables.items() if name not in told},
-    )  # fmt: skip
+    rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
+    rest |= {name: tables.pop(name) for name in _COLUMNS}
+    evaluation = Evaluation(
+        quarter=Quarter.parse(facts["quarter"]),
+        bank_name=facts["bank_name"],
+        policy_facts=facts["policy"],
+        **tables,
+    )
+    return Review(evaluation, **rest)
 
 
 def _frames(holder: Any) -> dict[str, pd.DataFrame]:
     values = ((each.name, getattr(holder, each.name)) for each in fields(holder))
-    return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
+    return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
 
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns of texts; a table without rows has none, as its columns have no type."""
-    return (
-        []
-        if frame.empty
-        else [str(name) for name, kind in frame.dtypes.items() if kind.kind not in "ifub"]
-    )
+    kinds = [] if frame.empty else frame.dtypes.items()
+    return [str(name) for name, kind in kinds if kind.kind not in "ifub"]
 
 
 def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:

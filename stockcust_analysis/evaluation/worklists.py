@@ -14,6 +14,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.tier_history import with_remembered_tiers
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import Frame, collected, lazily
 from stockcust_analysis.measures.hold_out import hold_out
@@ -148,6 +149,9 @@ def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
         customers = on_structure(customers, bank.table("branch_successors"), as_of=as_of)
     contacts = bank.table("contacts") if "contacts" in bank.columns else None
     facts = customer_facts(customers, holdings, policy=policy, as_of=day, contacts=contacts)
+    quarter, today = Quarter.ending_on(day), Quarter.ending_on(as_of)
+    if quarter and today:
+        facts = with_remembered_tiers(bank, lazily(facts), policy, quarter, today=today).to_native()
     return bank.keep(facts)
 
 

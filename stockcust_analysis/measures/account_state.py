@@ -6,8 +6,6 @@ asked of all the owner has (see `dormancy`).
 
 from __future__ import annotations
 
-from datetime import date
-
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.measures.checks import require_columns
@@ -15,11 +13,16 @@ from stockcust_analysis.measures.dormancy import require_past_activity
 from stockcust_analysis.measures.dormancy_evidence import below_cap, is_exempt, looked_at
 from stockcust_analysis.measures.frames import Frame, after, cents_or_zero, day, flag, lazily, like
 from stockcust_analysis.measures.holdings import snapshot
-from stockcust_analysis.policy import DormancyRule, Policy, load_policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
 
 
 def account_state(
-    holdings: Frame, rule: DormancyRule, *, as_of: date, policy: Policy | None = None
+    holdings: Frame,
+    rule: DormancyRule | str | None = None,
+    *,
+    as_of: Day,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the accounts with the state of each: in_use, idle or suspended (久悬).
 
@@ -28,12 +31,13 @@ def account_state(
     holdings : table
         Accounts: `customer_id, product, balance, last_active_on` (empty: never), and, where the
         bank has them, `opened_on` and `matures_on`.
-    rule : DormancyRule
-        Idle period, products, cap (asked of each account) and exemptions (of the owner).
-    as_of : date
+    rule : DormancyRule or name of a preset, optional
+        Idle period, products, cap (asked of each account) and exemptions (of the owner);
+        default: the policy's.
+    as_of : date, "2026-09-30" or "2026Q3"
         The snapshot, and the day the idle period ends on.
-    policy : Policy, optional
-        Families and AUM products; the shipped policy when left out.
+    policy : Policy, name or path, optional
+        Rules, families and AUM products; the shipped policy when left out.
 
     Returns
     -------
@@ -63,10 +67,12 @@ def account_state(
     ...     "last_active_on": pd.to_datetime(["2026-09-01", None, "2020-01-01"]),
     ... })
     >>> rule = DormancyRule("year", cap=10, idle_months=12)
-    >>> account_state(accounts, rule, as_of=date(2026, 9, 30))["account_state"].tolist()
+    >>> account_state(accounts, rule, as_of="2026-09-30")["account_state"].tolist()
     ['in_use', 'suspended', 'idle']
     """
-    accounts, families = snapshot(lazily(holdings), as_of), (policy or load_policy()).families
+    rules, as_of = as_policy(policy), as_day(as_of)
+    rule, families = rules.dormancy_rule(rule), rules.families
+    accounts = snapshot(lazily(holdings), as_of, "holdings")
     needed = ["customer_id", "product", "balance", "last_active_on"]
     require_columns(accounts, needed, "holdings")
     require_past_activity(accounts, as_of, "holdings")

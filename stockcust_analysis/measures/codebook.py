@@ -6,6 +6,7 @@ It is data (`codebook.toml`) and the only place that says so: pages take their w
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -26,12 +27,17 @@ _UNITS = {
     "ratio": "ratio",
     "index": "index",
 }
+_BOUNDS = {"share": [0, 1], "index": [0, 1]}
 _DECIMALS = {"money": 2, "count": 0, "share": 1, "ratio": 2, "index": 3}
 
 
 @dataclass(frozen=True)
 class MeasureDefinition:
-    """What is known of a measure before any data: names, unit, direction, formula, edge cases."""
+    """What is known of a measure before any data: names, unit, direction, formula, edge cases.
+
+    `bounds`: the lowest and the highest value there can be, as far as there is one; `range` says
+    the same in words, and more.
+    """
 
     name: str
     zh: str
@@ -46,6 +52,17 @@ class MeasureDefinition:
     source: str
     decimals: int
     unit: str
+    bounds: tuple[float, ...]
+
+    @property
+    def lowest(self) -> float:
+        """The lowest value there can be; −inf where there is none."""
+        return self.bounds[0] if self.bounds else -math.inf
+
+    @property
+    def highest(self) -> float:
+        """The highest value there can be; inf where there is none."""
+        return self.bounds[1] if len(self.bounds) > 1 else math.inf
 
 
 def measure_definition(name: str) -> MeasureDefinition:
@@ -104,4 +121,5 @@ def _defined(key: str, section: dict[str, Any], problems: list[str]) -> list[Mea
 def _usual(entry: dict[str, Any]) -> dict[str, Any]:
     """Return what the kind of a measure decides where the measure states nothing of its own."""
     kind = str(entry.get("kind"))
-    return {"decimals": _DECIMALS.get(kind, 0), "unit": _UNITS.get(kind, "")}
+    usual = {"decimals": _DECIMALS.get(kind, 0), "unit": _UNITS.get(kind, "")}
+    return {**usual, "bounds": _BOUNDS.get(kind, [0])}

@@ -27,24 +27,25 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
-from stockcust_analysis.policy import DormancyRule, Policy, load_policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import DormancyRule, PolicyLike, as_policy
 
 
 def compare_rules(
     customers: Frame,
-    rules: Sequence[DormancyRule],
+    rules: Sequence[DormancyRule | str],
     *,
-    as_of: date,
+    as_of: Day,
     by: Groups = None,
     base: str = "funded",
     holdings: Frame | None = None,
     contacts: Frame | None = None,
-    policy: Policy | None = None,
+    policy: PolicyLike = None,
 ) -> Frame:
     """Return the dormancy measures of the same customers under each of several rules.
 
     Which definition is in force decides how many sleep. Measures, parameters and errors are those
-    of `dormancy_rate`, but for `rules`, which each have a name of their own.
+    of `dormancy_rate`, but for `rules`: rules, or names of presets, each under a name of its own.
 
     Returns
     -------
@@ -62,15 +63,17 @@ def compare_rules(
     >>> dict(found.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
     """
-    table, followed, groups = lazily(customers), policy or load_policy(), group_names(by)
-    if not rules or len({rule.name for rule in rules}) < len(rules):
+    table, followed, groups = lazily(customers), as_policy(policy), group_names(by)
+    as_of = as_day(as_of)
+    compared = [followed.dormancy_rule(rule) for rule in rules]
+    if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
-    amounts = list(dict.fromkeys(rule.value for rule in rules))
+    amounts = list(dict.fromkeys(rule.value for rule in compared))
     require_columns(table, amounts, "customers")
-    for rule in rules:
+    for rule in compared:
         require_evidence(table, rule, holdings, contacts)
     require_past_activity(table, as_of)
-    named = by_prefix(rules)
+    named = by_prefix(compared)
     table = with_evidence(table, named, as_of, holdings, contacts, followed)
     table = counted(table, by=groups, base=base, amounts=amounts, bases=followed.bases)
     totals = _rule_comparison(table, named, as_of=as_of, by=groups, base=base)

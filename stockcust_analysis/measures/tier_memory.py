@@ -17,13 +17,14 @@ from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.frames import ONE, ZERO, Frame, flag, lazily, like
 from stockcust_analysis.measures.pairs import customers_of
 from stockcust_analysis.measures.tiers import named_tier, tier_place
+from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy.tiers import TierMemory, TierScheme
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 
 
 def tiers_with_memory(
-    snapshots: Mapping[date, Frame], scheme: TierScheme, *, memory: TierMemory
+    snapshots: Mapping[Day, Frame], scheme: TierScheme, *, memory: TierMemory
 ) -> Frame:
     """Return the newest snapshot's customers with the tier each one's history gives.
 
@@ -80,15 +81,16 @@ def tiers_with_memory(
     >>> tiers_with_memory(months, tiers, memory=rule)[["tier", "on_watch"]].values.tolist()
     [['effective', 0]]
     """
-    days = sorted(snapshots)
+    dated = {as_day(day): frame for day, frame in snapshots.items()}
+    days = sorted(dated)
     months_apart = _months_apart(days)
     value = memory.value if months_apart == 1 else scheme.value
-    periods = [customers_of(snapshots[each], str(each), by=[], value=value) for each in days]
+    periods = [customers_of(dated[each], str(each), by=[], value=value) for each in days]
     states = _tiers_with_memory(
         periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart
     )
-    newest = lazily(snapshots[days[-1]]).drop(*STATE, strict=False)
-    return like(snapshots[days[-1]], newest.join(states, on="customer_id", how="inner"))
+    newest = lazily(dated[days[-1]]).drop(*STATE, strict=False)
+    return like(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 
 def _months_apart(days: Sequence[date]) -> int:

@@ -10,6 +10,8 @@ from stockcust_analysis.core.frames import Table, collect_rows, count_rows
 from stockcust_analysis.errors import UsageError
 
 _ADVICE = "Fill them or leave those rows out."
+MOST = 2**53 / 100
+"""The largest amount, and sum of amounts, that is exact to the cent in CNY: 90 million million."""
 
 
 def require_columns(table: Table, names: Iterable[str], what: str) -> None:
@@ -40,9 +42,10 @@ def require_amounts(
 ) -> None:
     """Raise when an amount is missing, infinite or negative; all columns are named at once.
 
-    Those named in `signed` may be negative.
+    Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
+    cents are not exact any more are refused, too.
     """
-    kinds = table.collect_schema()
+    kinds, names = table.collect_schema(), list(names)
     conditions: dict[str, nw.Expr] = {}
     for name in names:
         if kinds[name] == nw.String:
@@ -52,6 +55,21 @@ def require_amounts(
         if name not in signed:
             conditions[f"{name}|negative"] = amount < 0
     _raise_for(count_rows(table, conditions), what, _ADVICE)
+    _require_exact(table, names, what)
+
+
+def _require_exact(table: nw.LazyFrame[Any], names: list[str], what: str) -> None:
+    """Raise when the amounts of a column add up to more than is exact to the cent."""
+    if not names:
+        return
+    sizes = table.select(nw.col(name).cast(nw.Float64).abs() for name in names)
+    totals = collected(sizes.select(nw.all().sum()))
+    beyond = [f"'{name}'" for name, (total,) in totals.items() if (total or 0) >= MOST]
+    if beyond:
+        raise UsageError(
+            f"{what}: {', '.join(beyond)} add up to {MOST:,.0f} or more, beyond what is exact to "
+            "the cent. Are they CNY? Give amounts in the currency's larger unit."
+        )
 
 
 def require_labels(table: Table, names: Iterable[str], what: str) -> None:

@@ -21,12 +21,12 @@ from stockcust_analysis.measures.frames import (
 )
 from stockcust_analysis.measures.holdings import snapshot
 from stockcust_analysis.measures.service import contactable
-from stockcust_analysis.periods import add_months, cutoff
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.periods import Day, add_months, as_day, cutoff
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 
 def worklist_facts(
-    facts: Frame, holdings: Frame, *, policy: Policy, as_of: date,
+    facts: Frame, holdings: Frame, *, policy: PolicyLike = None, as_of: Day,
     assignments: Frame | None = None, contacts: Frame | None = None,
     managers: Frame | None = None, opening: Frame | None = None,
 ) -> Frame:  # fmt: skip
@@ -38,9 +38,9 @@ def worklist_facts(
         As `customer_facts` returns them.
     holdings : table
         As in the contract; those of `as_of` count.
-    policy : Policy
+    policy : Policy, name or path, optional
         Its coverage and work-list rules.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         Day of the lists.
     assignments, contacts, managers : table, optional
         As in the contract. Without assignments and contacts nothing is known of service, and the
@@ -61,7 +61,9 @@ def worklist_facts(
     UsageError
         A column is missing, or the tables are of several engines.
     """
-    table = _with_accounts(lazily(facts), snapshot(lazily(holdings), as_of), policy, as_of)
+    policy, as_of = as_policy(policy), as_day(as_of)
+    accounts = snapshot(lazily(holdings), as_of, "holdings")
+    table = _with_accounts(lazily(facts), accounts, policy, as_of)
     if opening is not None:
         table = with_attrition(lazily(opening), table, policy.attrition, scheme=policy.tiers,
                                peers="branch_id")  # fmt: skip

@@ -27,6 +27,7 @@ from stockcust_analysis.measures.frames import (
     measure_frame,
     sums,
 )
+from stockcust_analysis.periods import Day, as_day
 
 OUTCOMES = (
     Ratio("outcome_contacted_rate", "contacted"),
@@ -39,8 +40,8 @@ Table = nw.LazyFrame[Any]
 
 
 def worklist_outcomes(
-    lists: Frame, contacts: Frame, *, opening: Frame, closing: Frame, listed_on: date,
-    as_of: date, by: Groups = None,
+    lists: Frame, contacts: Frame, *, opening: Frame, closing: Frame, listed_on: Day,
+    as_of: Day, by: Groups = None,
 ) -> Frame:  # fmt: skip
     """Return what became of the customers of earlier lists, contacted and not (非因果).
 
@@ -57,7 +58,7 @@ def worklist_outcomes(
     opening, closing : table
         Customers of the two dates: `customer_id`, `status`, and `aum_period_end` in CNY or, as in
         customer facts, `aum_period_end_cents`.
-    listed_on, as_of : date
+    listed_on, as_of : date, "2026-09-30" or "2026Q3"
         Day of the lists, and of the closing customers.
     by : str, list of str or None
         Columns of the lists to group by besides, such as `branch_id`.
@@ -91,8 +92,9 @@ def worklist_outcomes(
     table = lazily(lists)
     keys = [*group_names(by), "list"]
     require_columns(table, [*keys, "customer_id"], "lists")
-    facts = _with_outcome(table, lazily(contacts), lazily(opening), lazily(closing),
-                          listed_on, as_of)  # fmt: skip
+    facts = _with_outcome(
+        table, lazily(contacts), lazily(opening), lazily(closing), as_day(listed_on), as_day(as_of)
+    )
     groups = [*keys, "evidence", "group"]
     return measure_frame(_outcomes(facts, groups), OUTCOMES, by=groups, base="listed", given=lists)
 

@@ -28,7 +28,8 @@ from stockcust_analysis.measures.frames import (
 from stockcust_analysis.measures.service import hand_over_due, profile_complete
 from stockcust_analysis.measures.worklist_facts import through
 from stockcust_analysis.measures.worklist_reasons import reason
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.actions import Actions, load_actions
 
 COLUMNS = (
@@ -53,7 +54,11 @@ class _List:
 
 
 def worklists(
-    facts: Frame, *, policy: Policy, as_of: date, actions: Actions | None = None
+    facts: Frame,
+    *,
+    policy: PolicyLike = None,
+    as_of: Day,
+    actions: Actions | None = None,
 ) -> Frame:
     """Return all work lists of all branches.
 
@@ -69,9 +74,9 @@ def worklists(
     ----------
     facts : table
         As `worklist_facts` returns them; every list looks at them anew, so keep them first.
-    policy : Policy
+    policy : Policy, name or path, optional
         Its coverage and work-list rules, tiers and families.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         Day of the lists.
     actions : Actions, optional
         What to do; the shipped ones when left out.
@@ -103,7 +108,7 @@ def worklists(
     >>> worklists(facts, **rules)["list"].tolist()
     ['upgrade_candidates', 'next_product']
     """
-    table = lazily(facts)
+    table, policy, as_of = lazily(facts), as_policy(policy), as_day(as_of)
     require_columns(table, ["contactable", "maturing_cents"], "facts")
     actions = actions or load_actions()
     lists = _lists(table, policy)
@@ -117,14 +122,14 @@ def worklists(
     return table_of(columns, facts)
 
 
-def worklist_counts(facts: Frame, *, policy: Policy) -> Frame:
+def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
     """Return how many customers of each branch every list finds, and how many are left out.
 
     Parameters
     ----------
     facts : table
         As `worklist_facts` returns them.
-    policy : Policy
+    policy : Policy, name or path, optional
         As for `worklists`.
 
     Returns
@@ -135,6 +140,7 @@ def worklist_counts(facts: Frame, *, policy: Policy) -> Frame:
         excluded by reason and `do_not_contact` (not excluded, but asked not to be contacted).
     """
     table = lazily(facts)
+    policy = as_policy(policy)
     lists = _lists(table, policy)
     barred = _barred(table, policy)
     columns: dict[str, nw.Expr] = {}

@@ -10,7 +10,7 @@ from stockcust_analysis.policy.disclosure import DisclosureRule
 from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
 from stockcust_analysis.policy.families import EVIDENCE, Family, ProductFamilies
 from stockcust_analysis.policy.groups import CustomerGroup
-from stockcust_analysis.policy.load import DEFAULT, load_policy
+from stockcust_analysis.policy.load import DEFAULT, PolicyLike, as_policy, load_policy
 from stockcust_analysis.policy.rules import Bases, Policy
 from stockcust_analysis.policy.scorecard import (
     AMONG_PEERS,
@@ -44,6 +44,7 @@ __all__ = [
     "Override",
     "PeerGroup",
     "Policy",
+    "PolicyLike",
     "ProductFamilies",
     "ProfileTarget",
     "Scorecard",
@@ -54,5 +55,6 @@ __all__ = [
     "TierScheme",
     "Veto",
     "WorkListRule",
+    "as_policy",
     "load_policy",
 ]

@@ -31,7 +31,8 @@ class ComparisonRule:
 
     `peers`: the whole `bank`, branches of one `type`, of one `type_and_size` (each type in
     `size_classes` of equal number by AUM), the `nearest` by AUM, or those `given`. Limits allow
-    for differences beyond chance, and verdicts are passed, only among `least_branches` or more.
+    for differences beyond chance, and verdicts are passed, only among `least_branches` or more of
+    `least_customers` or more each; a branch of fewer has no limits and no verdict.
     Amounts above the bank's percentile `winsorised_at` count as that amount.
 
     >>> ComparisonRule().peers, ComparisonRule().least_branches
@@ -44,6 +45,7 @@ class ComparisonRule:
     peer_groups: tuple[PeerGroup, ...] = ()
     measures: tuple[ComparedMeasure, ...] = ()
     least_branches: int = 20
+    least_customers: int = 30
     winsorised_at: float = 0.995
     rank_level: float = 0.95
     source: str = ""
@@ -57,6 +59,7 @@ class ComparisonRule:
             "size_classes must be at least 2": self.size_classes < 2,
             "nearest must be at least 2 branches": self.nearest < 2,
             "least_branches must be at least 3": self.least_branches < 3,
+            "least_customers must be at least 1": self.least_customers < 1,
             "winsorised_at is a share of the customers, above 0.5 up to 1": not (
                 0.5 < self.winsorised_at <= 1
             ),

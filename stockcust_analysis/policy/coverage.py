@@ -12,12 +12,15 @@ class CustomerClass:
     """A class of managed customers (A to D): its part of the managed, and how often to call.
 
     `share` is the part of the managed customers that the class takes, best first; the last class
-    but one takes the rest, the last one those whose assets and intent are unknown.
+    but one takes the rest, the last one those whose assets and intent are unknown. Without words
+    of its own a class is printed by its name.
     """
 
     name: str
     share: float
     contact_months: int
+    zh: str = ""
+    en: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class CoverageRule:
     purchase_months: int = 6
     never_contact: tuple[str, ...] = ("deceased", "frozen", "staff", "minor")
     classes: tuple[CustomerClass, ...] = (
-        CustomerClass("A", 0.20, 1),
-        CustomerClass("B", 0.30, 2),
-        CustomerClass("C", 0.00, 3),
-        CustomerClass("D", 0.00, 3),
+        CustomerClass("A", 0.20, 1, "A类", "A"),
+        CustomerClass("B", 0.30, 2, "B类", "B"),
+        CustomerClass("C", 0.00, 3, "C类", "C"),
+        CustomerClass("D", 0.00, 3, "D类", "D"),
     )
     profile_targets: tuple[ProfileTarget, ...] = (
         ProfileTarget("mid", 0.70),

@@ -62,9 +62,9 @@ def _value(hint: Any, value: object, where: str, problems: list[str]) -> object:
         return _list(get_args(hint)[0], value, where, problems)
     if get_origin(hint) is Literal:
         return _choice(get_args(hint), value, where, problems)
-    if is_dataclass(hint) and isinstance(hint, type):
-        return build(hint, value, where, problems)
     wanted = next(one for one in get_args(hint) or (hint,) if one is not type(None))
+    if is_dataclass(wanted) and isinstance(wanted, type):
+        return build(wanted, value, where, problems)
     return _plain(wanted, value, where, problems)
 
 

@@ -6,10 +6,12 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.policy.file import build, require
 from stockcust_analysis.policy.inheritance import Table, inherited, with_presets
+from stockcust_analysis.policy.references import contradictions
 from stockcust_analysis.policy.rules import Policy
 
 DEFAULT = "rural_commercial_bank"
@@ -32,8 +34,8 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     UsageError
         No such policy.
     PolicyError
-        The file cannot be followed; the message lists every unknown key, wrong type and
-        impossible rule at once.
+        The file cannot be followed; the message lists every unknown key, wrong type, impossible
+        rule and name of a tier, family or column that is not there, at once.
 
     Examples
     --------
@@ -46,6 +48,19 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     name = str(name_or_path)
     own = isinstance(name_or_path, Path) or name.endswith(".toml")
     return _policy(Path(name_or_path).resolve()) if own else _shipped(name)
+
+
+PolicyLike: TypeAlias = Policy | str | Path | None
+"""A policy by its name, by path, or as it is; None is the shipped default."""
+
+
+def as_policy(policy: PolicyLike) -> Policy:
+    """Return the policy given by name, by path or as it is; the shipped one where none is.
+
+    >>> as_policy(None) == as_policy("rural_commercial_bank") == as_policy(load_policy())
+    True
+    """
+    return policy if isinstance(policy, Policy) else load_policy(policy or DEFAULT)
 
 
 def shipped_policies() -> tuple[str, ...]:
@@ -91,7 +106,9 @@ def _policy(source: str | Path) -> Policy:
     """Build the policy, or raise one error that lists all problems."""
     problems: list[str] = []
     table = inherited(_presets(), _whole(source, problems), problems)
-    policy = build(Policy, with_presets(table, problems), "", problems)
+    table = with_presets(table, problems)
+    policy = build(Policy, table, "", problems)
+    problems.extend(contradictions(table))
     return require(policy, _file(source), problems)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.comparison import ComparisonRule
@@ -36,7 +37,7 @@ class Policy:
     tiers: TierScheme
     dormancy: DormancyRule
     families: ProductFamilies
-    tier_memory: TierMemory
+    tier_memory: TierMemory | None = None
     base: str = ""
     bases: Bases = Bases()
     customer_types: tuple[str, ...] = ("personal", "sole_trader")
@@ -58,8 +59,30 @@ class Policy:
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
-    def dormancy_rule(self, name: str) -> DormancyRule:
-        """Return the rule in force or the preset called `name`."""
+    @property
+    def members(self) -> dict[str, list[dict[str, Any]]]:
+        """Tiers, families, channels and classes in the policy's order, each with its words.
+
+        >>> from stockcust_analysis.policy import load_policy
+        >>> load_policy().members["tiers"][3]
+        {'name': 'mid', 'zh': '中端', 'en': 'Mid', 'lower': 50000.0}
+        """
+        families = self.families
+        return {
+            "tiers": [_words(tier) | {"lower": tier.lower} for tier in self.tiers.tiers],
+            "families": [
+                _words(one) | {"products": list(one.products)} for one in families.families
+            ],
+            "channels": [_words(channel) for channel in families.channels],
+            "classes": [_words(group) for group in self.coverage.classes],
+        }
+
+    def dormancy_rule(self, name: str | DormancyRule | None) -> DormancyRule:
+        """Return a rule given as it is, the preset called `name`, or for None the one in force."""
+        if name is None:
+            return self.dormancy
+        if isinstance(name, DormancyRule):
+            return name
         rules = {rule.name: rule for rule in (*self.dormancy_presets, self.dormancy)}
         if name not in rules:
             raise UsageError.unknown("dormancy rule", name, rules)
@@ -68,3 +91,12 @@ class Policy:
     def theme(self, quarter: int) -> Theme | None:
         """Return what the first, …, fourth quarter of the year is about, where the policy says."""
         return next((theme for theme in self.themes if theme.quarter == quarter), None)
+
+
+def _words(entry: Any) -> dict[str, Any]:
+    """Return an entry's name, and its words in both languages: the name itself without any."""
+    return {
+        "name": entry.name,
+        "zh": entry.zh or entry.name,
+        "en": entry.en or entry.name,
+    }

@@ -6,11 +6,42 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from typing import Protocol
 
 from stockcust_analysis.errors import OutputError
 from stockcust_analysis.report.render import PageJob, PageResult, render_page, stopping
 
-Progress = Callable[[PageResult], None]
+
+class Progress(Protocol):
+    """Somebody who wants to know how far the run is: the evaluation first, then the pages."""
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Take note of the steps of the evaluation."""
+
+    def start(self, total: int) -> None:
+        """Take note of the number of pages."""
+
+    def __call__(self, result: PageResult) -> None:
+        """Take note of a finished page."""
+
+    def finish(self) -> None:
+        """Take note of the end."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Ignore the steps of the evaluation."""
+
+    def start(self, total: int) -> None:
+        """Ignore the number of pages."""
+
+    def __call__(self, result: PageResult) -> None:
+        """Ignore a finished page."""
+
+    def finish(self) -> None:
+        """Ignore the end."""
 
 
 def default_workers() -> int:
@@ -23,7 +54,7 @@ def run_batch(
     *,
     executor: Executor | None = None,
     workers: int | None = None,
-    progress: Progress = lambda result: None,
+    progress: Callable[[PageResult], None] = lambda result: None,
 ) -> list[PageResult]:
     """Make every page and return the results in the order of the jobs.
 
@@ -67,7 +98,9 @@ def _threads(workers: int) -> Iterator[Executor]:
             raise
 
 
-def _run(jobs: Sequence[PageJob], executor: Executor, progress: Progress) -> list[PageResult]:
+def _run(
+    jobs: Sequence[PageJob], executor: Executor, progress: Callable[[PageResult], None]
+) -> list[PageResult]:
     futures = {executor.submit(render_page, job): index for index, job in enumerate(jobs)}
     results: dict[int, PageResult] = {}
     try:

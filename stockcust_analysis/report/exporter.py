@@ -21,7 +21,7 @@ from typing import Any, Final
 from nbconvert.exporters import TemplateExporter
 from nbconvert.preprocessors import TagRemovePreprocessor
 from nbformat import NotebookNode
-from traitlets import Enum, List, Unicode, default
+from traitlets import Bool, Enum, List, Unicode, default
 from traitlets.config import Config
 
 from stockcust_analysis.errors import ReportError
@@ -66,14 +66,18 @@ class PageReader(TagRemovePreprocessor):
             shows_code=not hides_code,
         )
         page.document.update(language=language, status=exporter.status)
-        resources["page"] = checked(page, exporter.brand_in_force().font_files)
+        fonts = exporter.brand_in_force().font_files
+        resources["page"] = checked(page, fonts, substitutes=exporter.substitutes)
         return notebook, resources
 
 
-def checked(page: Page, fonts: tuple[Path, ...] = ()) -> Page:
-    """Return the page with every character drawable: an error in a report, 〓 elsewhere."""
+def checked(page: Page, fonts: tuple[Path, ...] = (), *, substitutes: bool = False) -> Page:
+    """Return the page with every character drawable: an error in a report, 〓 elsewhere.
+
+    A report of many, which one name must not stop, takes `substitutes` as well.
+    """
     drawings = {name: file for name, file in page.files.items() if name.endswith(".svg")}
-    if page.is_report:
+    if page.is_report and not substitutes:
         words = (text for drawing in drawings.values() for text in svg_texts(drawing))
         check_glyphs(chain(texts_of(page.document), texts_of(page.blocks), words), fonts)
         return page
@@ -101,6 +105,11 @@ class TypstExporter(TemplateExporter):
 
     brand = Unicode(
         "", help="A bank's look: a TOML file (colours, logo, fonts), or a .typ layout of its own."
+    ).tag(config=True)
+
+    substitutes = Bool(
+        False,
+        help="Print 〓 for characters no font can draw, in reports too, where they are an error.",
     ).tag(config=True)
 
     # Notebooks are run before their tags are read: `--execute` works. The others stay as usual.
@@ -200,13 +209,17 @@ class TypstPDFExporter(TypstExporter):
         return pdf, resources
 
 
-def export_pdf(path: str | Path, *, language: str = "", status: str = "", brand: str = "") -> bytes:
+def export_pdf(
+    path: str | Path, *, language: str = "", status: str = "", brand: str = "",
+    substitutes: bool = False,
+) -> bytes:  # fmt: skip
     """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
 
     `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued";
-    `brand` a bank's look: its TOML file, or its own layout (.typ).
+    `brand` a bank's look: its TOML file, or its own layout (.typ). With `substitutes` a character
+    that no font can draw is printed as 〓, without it is an error of a report.
     """
     exporter: Any = TypstPDFExporter
-    made = exporter(language=language, status=status, brand=brand)
+    made = exporter(language=language, status=status, brand=brand, substitutes=substitutes)
     pdf, _ = made.from_filename(str(path))
     return bytes(pdf)

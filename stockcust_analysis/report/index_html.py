@@ -23,12 +23,13 @@ from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_quality as quality
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.headquarters_league import (
-    SCORES,
     leading,
     ordered_scores,
     peer_name,
     score_cells,
+    score_columns,
     type_name,
 )
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
@@ -80,7 +81,7 @@ def write_index(
         Headquarters' other files: what they are called → their path.
     """
     words = {key: page.word(key, "index") for key in names("index")}
-    told = page.review.circulated
+    told = page.review.evaluation
     exceptions, failures = tables.exceptions_table(page), quality.failures_table(page)
     columns, rows = _narrowed(_columns(page), _rows(page, links))
     state = page.word(status, "review_status")
@@ -88,8 +89,8 @@ def write_index(
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
         language=page.language, organisation=told.bank_name, quarter=page.quarter,
-        status=state, subtitle=hq.cover(page).subtitle,
-        print_line=_css_text(f"{told.bank_name} · {page.quarter} · {state}"),
+        status=state, edition=page.edition, subtitle=hq.cover(page).subtitle,
+        print_line=_css_text(f"{told.bank_name} · {page.quarter} · {page.edition} · {state}"),
         as_of=told.quarter.end.isoformat(),
         words={**words, "title": page.word("index_title"), "bank": page.word("bank", "word"),
                "pages": page.word("pages_made"), "pages_told": quality.pages_told(page)},
@@ -98,7 +99,10 @@ def write_index(
         sentences=hq.review_conclusions(page).sentences,
         exceptions=exceptions and exceptions.payload(), failures=failures and failures.payload(),
         filters=_filters(columns, rows), columns=columns, rows=rows,
-        notes=[page.word("interval_note", "index"), page.word("withheld_note")],
+        notes=[
+            *assumptions(policy, page.language),
+            *filter(None, [page.word("interval_note", "index"), page.gap_note("withheld_note")]),
+        ],
         policy=f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
         css=_own("index.css"), script=_own("index.js"),
         table_css=_library("css").decode(), library=b64encode(_library("js")).decode(),
@@ -112,7 +116,7 @@ def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
     words = [(page.word("branch", "hq_header"), "search")]
     words += [(page.word(key, "sheet"), "choose") for key in ("region", "type")]
     words.append((page.word("peer_group", "hq_header"), "choose"))
-    numbers = [page.word(key, "hq_header") for key in SCORES]
+    numbers = [page.word(key, "hq_header") for key in score_columns(page)]
     numbers += [f"{page.word('places_in', 'index')} {page.measure(measure)}"
                 for measure, _ in leading(page)[:_MOST_INTERVALS]]  # fmt: skip
     numbers += [_with_unit(page, measure) for measure, _ in _SHOWN]
@@ -129,24 +133,24 @@ def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
 
 def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return a row for each branch, as the league table orders them."""
-    branches = page.review.circulated.branches.set_index("branch_id")
-    scores = ordered_scores(page) if len(page.review.scores) else pd.DataFrame(
+    branches = page.review.evaluation.branches.set_index("branch_id")
+    scores = ordered_scores(page) if len(page.review.evaluation.scores) else pd.DataFrame(
         {"branch_id": list(branches.index)})  # fmt: skip
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
     found = page.exceptions["branch_id"].value_counts()
     intervals = [_intervals(page, *pair) for pair in leading(page)[:_MOST_INTERVALS]]
-    rows = []
+    rows, columns = [], score_columns(page)
     for row in rows_of(scores):
         branch = row.branch_id
         facts, state = branches.loc[branch], states.get(branch, "missing")
-        scored = score_cells(row) if hasattr(row, "points") else [MISSING] * len(SCORES)
+        scored = zip(score_cells(row, columns), columns, strict=True)
         cells = [
             Shown(page.names[branch]), Shown(str(facts.get("region", ""))),
             Shown(type_name(page, facts.get("type", ""))),
             Shown(peer_name(page, str(getattr(row, "peer_group", "all")))),
-            *(_number(text, getattr(row, name, None))
-              for text, name in zip(scored, SCORES, strict=True)),
-            *(each.get(branch, _number(SUPPRESSED, None)) for each in intervals),
+            *(_number(text, getattr(row, name))
+              for text, name in scored),
+            *(each.get(branch, _number(MISSING, None)) for each in intervals),
             *(_figure(page, branch, *pair) for pair in _SHOWN), _trend(page, branch),
             _number(str(found.get(branch, 0)), float(found.get(branch, 0))),
             Shown(page.word(state, "page_state")),
@@ -203,7 +207,7 @@ def _with_unit(page: HeadquartersPage, measure: str) -> str:
 
 def _intervals(page: HeadquartersPage, measure: str, base: str) -> dict[str, Shown]:
     """Return for each branch the places that are compatible with chance, drawn."""
-    rows = page.review.comparison
+    rows = page.review.evaluation.comparison
     own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
     return {
         row.branch_id: Shown(
@@ -227,7 +231,7 @@ def _interval_svg(low: float, high: float, last: float) -> str:
 
 def _trend(page: HeadquartersPage, branch: str) -> Shown:
     """Return five quarters of a branch's assets as a line; "*" where one is withheld."""
-    quarter = page.review.circulated.quarter
+    quarter = page.review.evaluation.quarter
     values = [
         page.cell("aum_average_quarter", "funded", branch_id=branch, quarter=str(each))
         for each in (quarter.shifted(-back) for back in (4, 3, 2, 1, 0))

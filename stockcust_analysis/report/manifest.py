@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from stockcust_analysis.atomic import sha256, write_json
 from stockcust_analysis.report import fonts
 from stockcust_analysis.report.notebooks import notebook_path
-from stockcust_analysis.report.records import PageRecord, least_status
+from stockcust_analysis.report.records import PageRecord, status_of
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from stockcust_analysis.report.plan import ReportOptions
 
 MANIFEST: Final = "manifest.json"
-_PARAMETERS = ("quarter", "policy", "language", "brand", "first_quarter", "notebook")
+_PARAMETERS = (
+    "quarter", "policy", "language", "brand", "first_quarter", "notebook", "circulated",
+)  # fmt: skip
 
 # Packages whose version can change a number or a page.
 _PACKAGES = (
@@ -80,7 +82,7 @@ def write_manifest(
         {
             "quarter": str(evaluation.quarter),
             "parameters": {name: getattr(options, name) for name in _PARAMETERS},
-            "status": least_status(records.values()),
+            "status": status_of(records),
             "policy": evaluation.policy_facts,
             "inputs": {one.name: one.fingerprint for one in bank.inputs},
             "notebook": sha256(notebook_path(options.notebook)),

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
+from stockcust_analysis.show.parameters import wrong_type
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a checkout the notebooks stand beside the package; in an installed wheel, inside it.
@@ -51,10 +54,39 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> None:
     ]
     complaints += [f"parameter '{name}' is missing." for name in declared if name not in given]
     complaints += [
-        f"parameter '{name}' must be {declared[name]}, not {type(value).__name__}."
-        for name, value in given.items()
-        if name in declared and type(value).__name__ != declared[name]
+        problem
+        for name, value in plain_parameters(given).items()
+        if name in declared and (problem := wrong_type(name, declared[name], value))
     ]
     if complaints:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
         raise NotebookError(f"{path.name} cannot be run with these parameters:\n{listed}")
+
+
+def plain_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as papermill can write them into a notebook without bending them.
+
+    It makes texts of tuples and of NumPy's numbers, and stops at NumPy's flags and at dates.
+
+    >>> import datetime
+    >>> plain_parameters({"as_of": datetime.date(2026, 9, 30), "branches": ("0110", "0111")})
+    {'as_of': '2026-09-30', 'branches': ['0110', '0111']}
+    """
+    return {name: _plain(value) for name, value in given.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case np.datetime64():
+            return str(value)
+        case np.generic():
+            return value.item()
+        case Mapping():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list() | tuple() | np.ndarray():
+            return [_plain(each) for each in value]
+        case datetime() | date():
+            return value.isoformat()
+        case Path():
+            return str(value)
+    return value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import sha256
+from stockcust_analysis.atomic import OWNER_ONLY, Access, sha256
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.report import fonts
 from stockcust_analysis.report.brand import brand_files
@@ -34,16 +34,21 @@ class ReportOptions:
     status: str = "draft"
     brand: str = ""
     first_quarter: bool = False
+    circulated: bool = False
     notebook: str = "branch_report"
     shard: tuple[int, int] = (1, 1)
     collect: bool = False
     force: bool = False
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
+    access: Access = OWNER_ONLY
 
     def __post_init__(self) -> None:
-        """Refuse a bank's look that cannot be printed, before anything else is done."""
+        """Refuse a look that cannot be printed, or no such shard, before anything else is done."""
         brand_files(self.brand)
+        number, of = self.shard
+        if not 1 <= number <= of:
+            raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
 
     @property
     def look(self) -> str:
@@ -63,7 +68,7 @@ def plan_pages(staged: Staged, options: ReportOptions, folder: Path) -> list[Pag
     Raises
     ------
     UsageError
-        A branch does not report, the shard is impossible, or an issued page would change.
+        A branch does not report, or an issued page would change.
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     """
@@ -80,18 +85,21 @@ def plan_pages(staged: Staged, options: ReportOptions, folder: Path) -> list[Pag
 def page_jobs(staged: Staged, options: ReportOptions, folder: Path) -> list[PageJob]:
     """Return one job for each branch that is asked for and falls to this shard."""
     available = staged.evaluation.branches["branch_id"].tolist()
-    for branch_id in options.branches:
-        if branch_id not in available:
-            raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
+    require_branches(options, available)
     number, of = options.shard
-    if not 1 <= number <= of:
-        raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
     chosen = [b for b in available if not options.branches or b in options.branches]
     notebook, common = notebook_path(options.notebook), _common(options)
     return [
         _job(branch_id, staged.slices[branch_id], options, folder, notebook, common)
         for branch_id in chosen[number - 1 :: of]
     ]
+
+
+def require_branches(options: ReportOptions, available: Sequence[str]) -> None:
+    """Raise UsageError for a branch that is asked for and does not report, with close matches."""
+    for branch_id in options.branches:
+        if branch_id not in available:
+            raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
 
 
 def refuse_to_change_issued(jobs: Sequence[PageJob], folder: Path) -> None:
@@ -153,6 +161,7 @@ def _job(
         look=options.look,
         cell_seconds=options.cell_seconds,
         page_seconds=options.page_seconds,
+        access=options.access,
     )
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from stockcust_analysis.atomic import remove_unfinished
+from stockcust_analysis.atomic import access, give_tree, remove_unfinished
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation.snapshots import reporting_branches
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.report.batch import run_batch
-from stockcust_analysis.report.headquarters import write_headquarters
+from stockcust_analysis.report.batch import Progress, Silent, run_batch
+from stockcust_analysis.report.editions import CIRCULATED
+from stockcust_analysis.report.headquarters import plan_headquarters, write_headquarters
 from stockcust_analysis.report.kernels.warm import warm_start
 from stockcust_analysis.report.manifest import write_manifest
 from stockcust_analysis.report.plan import (
@@ -31,64 +32,32 @@ from stockcust_analysis.report.plan import (
     finished,
     page_jobs,
     plan_pages,
+    require_branches,
 )
 from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult
 from stockcust_analysis.report.runs import logged, note, write_run
 from stockcust_analysis.report.scratch import held, output_errors, working_folder
 from stockcust_analysis.report.staging import EVALUATION, Staged, put_in_place, staged
-from stockcust_analysis.report.worklist_batch import WORKLISTS, make_worklists
+from stockcust_analysis.report.worklist_batch import WORKLISTS, lists_beside_pages
 
 
 @dataclass(frozen=True)
 class ReportRun:
     """Where the output stands, how each page ended, and which no run has made yet.
 
-    `headquarters` is how headquarters' set ended; a shard makes none.
+    `headquarters` says how each edition of headquarters' set ended; a shard makes none.
     """
 
     folder: Path
     results: tuple[PageResult, ...]
     missing: tuple[str, ...] = ()
-    headquarters: PageResult | None = None
+    headquarters: tuple[PageResult, ...] = ()
 
     @property
     def failed(self) -> tuple[PageResult, ...]:
         """The pages that could not be made, headquarters' among them."""
-        whole = (*self.results, *filter(None, [self.headquarters]))
-        return tuple(result for result in whole if result.failed)
-
-
-class Progress(Protocol):
-    """Somebody who wants to know how far the run is: the evaluation first, then the pages."""
-
-    def evaluated(self, done: int, total: int) -> None:
-        """Take note of the steps of the evaluation."""
-
-    def start(self, total: int) -> None:
-        """Take note of the number of pages."""
-
-    def __call__(self, result: PageResult) -> None:
-        """Take note of a finished page."""
-
-    def finish(self) -> None:
-        """Take note of the end."""
-
-
-class Silent:
-    """Nobody watches."""
-
-    def evaluated(self, done: int, total: int) -> None:
-        """Ignore the steps of the evaluation."""
-
-    def start(self, total: int) -> None:
-        """Ignore the number of pages."""
-
-    def __call__(self, result: PageResult) -> None:
-        """Ignore a finished page."""
-
-    def finish(self) -> None:
-        """Ignore the end."""
+        return tuple(page for page in (*self.results, *self.headquarters) if page.failed)
 
 
 def make_reports(
@@ -127,11 +96,14 @@ def make_reports(
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     OutputError
-        Files cannot be written: disk full, or folder read-only.
+        Files cannot be written: disk full, or folder read-only. One file that is open elsewhere is
+        its branch's failure alone.
     """
     progress = progress or Silent()
     folder = _folder(options, out)
-    with output_errors(folder), _alone(folder, options):
+    options = _with_what_is_there(options, folder)
+    with output_errors(folder), access(options.access), _alone(folder, options):
+        give_tree(folder)
         started = time.perf_counter()
         ready, jobs = _ready(bank, options, folder, progress)
         with logged(folder / _of_shard("run.log", options)):
@@ -142,50 +114,47 @@ def make_reports(
                 to_make, executor=executor, workers=options.workers, progress=_noted(progress)
             )
             progress.finish()
-            if not options.collect:
-                _write_worklists(bank, ready, jobs, options)
             results = [*made, *_kept(jobs)]
+            if not options.collect:
+                in_use = lists_beside_pages(bank, ready, jobs, options)
+                results = [_with_lists(result, in_use) for result in results]
             missing: list[str] = []
-            headquarters: PageResult | None = None
+            headquarters: tuple[PageResult, ...] = ()
             if not options.is_part:
                 records = finished(page_jobs(ready, _whole_quarter(options), folder))
                 missing = [job.branch_id for job in jobs if job.branch_id not in records]
                 failed = {each.branch_id: each.error for each in results if each.failed}
                 headquarters = _finish(bank, ready, options, folder, records, failed)
-                write_run(folder, records, results, seconds=time.perf_counter() - started)
-            failures = sum(result.failed for result in results)
+                write_run(
+                    folder, records, results, headquarters, seconds=time.perf_counter() - started
+                )
+            failures = sum(result.failed for result in (*results, *headquarters))
             note("ended", missing=len(missing), failed=failures, kernels=warm_start.describe())
     return ReportRun(folder, tuple(results), tuple(missing), headquarters)
 
 
-def _write_worklists(
-    bank: Bank, ready: Staged, jobs: Sequence[PageJob], options: ReportOptions
-) -> None:
-    """Write the work lists that are missing or old, beside the pages that are there."""
-    listed = set(ready.evaluation.worklists.get("branch_id", ()))
-    wanted = [
-        job for job in jobs
-        if job.branch_id in listed
-        and job.record.exists()
-        and (ready.is_new or not (job.folder / WORKLISTS).exists())
-    ]  # fmt: skip
-    if wanted:
-        make_worklists(
-            bank, as_of=Quarter.parse(options.quarter).end, policy=load_policy(options.policy),
-            out=wanted[0].folder.parent, branches=[job.branch_id for job in wanted],
-            language=options.language,  # type: ignore[arg-type]
-        )  # fmt: skip
+def _with_lists(result: PageResult, in_use: Mapping[str, str]) -> PageResult:
+    """Return a branch's result, failed where its work lists could not be replaced."""
+    error = in_use.get(result.branch_id, "")
+    return result if result.failed or not error else replace(result, error=error)
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
     """Return what `make_reports` would do, page by page; nothing is written.
 
-    The errors are those of `make_reports`.
+    Headquarters' editions come last. The errors are those of `make_reports`.
     """
     folder = _folder(options, out)
+    options = _with_what_is_there(options, folder)
     with working_folder() as beside:
         new = _staged(bank, options, folder, beside / EVALUATION, Silent())
-        return plan_pages(new, options, folder)
+        jobs = plan_pages(new, options, folder)
+        if options.is_part:
+            return jobs
+        records = finished(page_jobs(new, _whole_quarter(options), folder))
+    after = {branch: record.status for branch, record in records.items()}
+    after |= {job.branch_id: job.status for job in jobs}
+    return [*jobs, *plan_headquarters(new, after, options, folder)]
 
 
 def write_evaluation(
@@ -196,7 +165,8 @@ def write_evaluation(
     Takes over what is there if it is of the same extracts, rules and packages.
     """
     folder = _folder(options, out)
-    with output_errors(folder), _alone(folder, _whole_quarter(options)):
+    with output_errors(folder), access(options.access), _alone(folder, _whole_quarter(options)):
+        give_tree(folder)
         return _ready(bank, replace(options, branches=()), folder, progress or Silent())[0]
 
 
@@ -217,6 +187,11 @@ def _ready(
 def _staged(
     bank: Bank, options: ReportOptions, folder: Path, beside: Path, progress: Progress
 ) -> Staged:
+    """Return the evaluation; a slip of the pen in a branch's number is told before its minutes."""
+    quarter = Quarter.parse(options.quarter)
+    if options.branches and quarter in bank.quarters:
+        policy = load_policy(options.policy)
+        require_branches(options, reporting_branches(bank, policy, quarter))
     return staged(
         bank, quarter=options.quarter, policy=options.policy, first_quarter=options.first_quarter,
         known=folder / EVALUATION, beside=beside, force=options.force, progress=progress.evaluated,
@@ -244,6 +219,11 @@ def _whole_quarter(options: ReportOptions) -> ReportOptions:
     return replace(options, branches=(), shard=(1, 1))
 
 
+def _with_what_is_there(options: ReportOptions, folder: Path) -> ReportOptions:
+    """Return the options with the circulated edition, if an earlier run made one: it stays true."""
+    return replace(options, circulated=options.circulated or (folder / CIRCULATED).is_dir())
+
+
 def _noted(progress: Progress) -> Callable[[PageResult], None]:
     """Return a watcher that tells `progress` and the log of each page."""
 
@@ -263,7 +243,7 @@ def _kept(jobs: Sequence[PageJob]) -> list[PageResult]:
 def _finish(
     bank: Bank, ready: Staged, options: ReportOptions, folder: Path,
     records: dict[str, PageRecord], failed: dict[str, str],
-) -> PageResult:  # fmt: skip
+) -> tuple[PageResult, ...]:  # fmt: skip
     """Write headquarters' files and the manifest of everything that is finished."""
     for place in (folder, folder / RECORDS):
         remove_unfinished(place)
@@ -271,9 +251,11 @@ def _finish(
         shutil.rmtree(left, ignore_errors=True)
     evaluation = ready.evaluation
     headquarters = write_headquarters(
-        evaluation, cells=evaluation.cells, records=records, failed=failed, folder=folder,
-        options=options,
-    )  # fmt: skip
+        evaluation, records=records, failed=failed, folder=folder, options=options
+    )
+    for edition in headquarters:
+        note("headquarters", edition=edition.branch_id.removeprefix("@"), action=edition.action,
+             error=edition.error, seconds=round(edition.seconds, 2))  # fmt: skip
     pages = {
         job.branch_id: job.folder
         for job in page_jobs(ready, _whole_quarter(options), folder)
@@ -282,7 +264,7 @@ def _finish(
     write_manifest(
         folder, bank=bank, evaluation=evaluation, options=options, records=records,
         outputs=[
-            *headquarters.files,
+            *(path for edition in headquarters for path in edition.files),
             *(pages[b] / name for b in pages for name in records[b].files),
             *filter(Path.exists, (pages[b] / WORKLISTS for b in pages)),
         ],

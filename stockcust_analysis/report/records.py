@@ -7,7 +7,7 @@ next run knows that the page is there and up to date; it carries times, so no ma
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +51,14 @@ class PageRecord:
         )
 
 
-def least_status(records: Iterable[PageRecord]) -> str:
+def least_status(statuses: Iterable[str]) -> str:
     """Return the review status that every page has reached."""
-    return min((record.status for record in records), key=STATUSES.index, default=STATUSES[0])
+    return min(statuses, key=STATUSES.index, default=STATUSES[0])
+
+
+def status_of(records: Mapping[str, PageRecord]) -> str:
+    """Return the review status of a quarter: the least of its pages'."""
+    return least_status(record.status for record in records.values())
 
 
 def write_record(path: Path, record: PageRecord) -> None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from stockcust_analysis import errors
-from stockcust_analysis.atomic import remove_unfinished, whole, write_bytes
+from stockcust_analysis.atomic import Access, access, remove_unfinished, whole, write_bytes
+from stockcust_analysis.report.notebooks import plain_parameters
 from stockcust_analysis.report.records import PageRecord, slowest_cells, write_record
 from stockcust_analysis.report.scratch import NO_PLACE, output_errors, working_folder
 
@@ -48,6 +49,8 @@ class PageJob:
     action: Action = "run"
     cell_seconds: float = CELL_SECONDS
     page_seconds: float = PAGE_SECONDS
+    access: Access | None = None
+    substitutes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def render_page(job: PageJob) -> PageResult:
     A kernel that dies is started once more. OutputError when files cannot be written at all.
     """
     started = time.perf_counter()
-    with output_errors(job.folder):
+    granted = nullcontext() if job.access is None else access(job.access)
+    with output_errors(job.folder), granted:
         result = _attempts(job)
     return replace(result, seconds=time.perf_counter() - started)
 
@@ -114,8 +118,9 @@ def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
     else:
         shutil.copyfile(notebook, executed)
     pdf = export_pdf(
-        executed, language=job.parameters["language"], status=job.status, brand=job.brand
-    )
+        executed, language=job.parameters["language"], status=job.status, brand=job.brand,
+        substitutes=job.substitutes,
+    )  # fmt: skip
     if job.action == "run":
         with whole(notebook) as beside:
             shutil.copyfile(executed, beside)
@@ -145,7 +150,7 @@ def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
     notebook = papermill.execute_notebook(
         job.notebook,
         executed,
-        parameters=job.parameters,
+        parameters=plain_parameters(job.parameters),
         engine_name=engine.ENGINE,
         kernel_name=KERNEL,
         progress_bar=False,
@@ -165,7 +170,8 @@ def _keep_failed(job: PageJob, executed: Path) -> str:
     """Keep the failed notebook, remove an earlier page that would pass for this one, say where."""
     made = (job.folder / f"{job.name}{ending}" for ending in (".pdf", ".ipynb"))
     for path in (job.record, *made):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # open elsewhere; without its record it passes for no page
+            path.unlink(missing_ok=True)
     with suppress(OSError):
         job.folder.rmdir()
     if not executed.exists():

@@ -5,7 +5,6 @@ Times, people, processes and memory stand here and nowhere else: they differ fro
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import os
@@ -17,9 +16,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import write_json
-from stockcust_analysis.report.records import PageRecord, least_status
+from stockcust_analysis.atomic import make_file, write_json
+from stockcust_analysis.report.records import PageRecord, status_of
 from stockcust_analysis.report.render import PageResult
+from stockcust_analysis.report.scratch import user_name
 
 RUN: Final = "run.json"
 _SLOWEST: Final = 10
@@ -35,6 +35,7 @@ def note(event: str, **facts: Any) -> None:
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
     """Append what this package logs to a file of JSON lines while the block runs."""
+    make_file(path)
     handler = _Lines(path, encoding="utf-8", delay=True)
     handler.setFormatter(_JsonLine())
     level = _package.level
@@ -74,23 +75,35 @@ def write_run(
     folder: Path,
     records: Mapping[str, PageRecord],
     results: Sequence[PageResult],
+    headquarters: Sequence[PageResult] = (),
     *,
     seconds: float,
 ) -> None:
-    """Write the run's summary: who and when, what each page took, what failed, what was slow."""
-    status = least_status(records.values())
+    """Write the run's summary: who and when, what each page took, what failed, what was slow.
+
+    `headquarters` are its editions, which the summary counts as pages.
+    """
+    status = status_of(records)
     write_json(
         folder / RUN,
         {
             "finished": _now(),
-            "user": getpass.getuser(),
+            "user": user_name(),
             "host": socket.gethostname(),
             "cores": os.cpu_count(),
             "seconds": round(seconds, 1),
             "status": status,
             "status_history": _status_history(folder / RUN, status),
-            "summary": summary(results),
+            "summary": summary([*results, *headquarters]),
             "branches": {**_made(records), **_failed(results)},
+            "headquarters": {
+                result.branch_id.removeprefix("@"): {
+                    "seconds": round(result.seconds, 2),
+                    "action": result.action,
+                    "error": result.error,
+                }
+                for result in headquarters
+            },
             "slowest_cells": slowest(records.values()),
         },
     )
@@ -141,7 +154,7 @@ def _status_history(path: Path, status: str) -> list[dict[str, str]]:
     except (OSError, ValueError, KeyError):
         history = []
     if not history or history[-1]["status"] != status:
-        history.append({"status": status, "by": getpass.getuser(), "at": _now()})
+        history.append({"status": status, "by": user_name(), "at": _now()})
     return history
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import getpass
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -21,14 +22,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
 
+from stockcust_analysis.atomic import make_file, make_folder
 from stockcust_analysis.errors import OutputError, UsageError
 
 NO_PLACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What is wrong with the machine and would go wrong for every page, as the system numbers it."""
 
+_HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+"""How systems say that another process holds a lock; all else is a share that locks no files."""
+
+_logger = logging.getLogger(__name__)
 _PREFIX: Final = "stockcust-"
 _LONGEST_PLACE: Final = 70  # a socket's whole path must stay under 100 bytes
 _BEYOND: Final = 1 << 20  # where Windows locks: what it locks nobody can read
+
+
+class _NoLocksError(OSError):
+    """The file system locks no files (ENOLCK of NFS, ENOSYS, …)."""
 
 
 @contextmanager
@@ -36,14 +46,15 @@ def held(lock: Path, *, what: str, rivals: str = "") -> Iterator[None]:
     """Hold a lock file while the block runs; UsageError, naming the holder, when another does.
 
     `what` says what is being held, for the message. `rivals` matches the other locks beside it
-    that nobody may hold meanwhile: of two who try at once, at most one goes on.
+    that nobody may hold meanwhile: of two who try at once, at most one goes on. On a share without
+    locks the block runs all the same, with a warning: nothing else could tell who is alive.
     """
     made = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    handle = _locked(lock)
+    make_folder(lock.parent)
+    handle = _locked_or_open(lock, what)
     if handle is None:
         raise _in_use(what, lock)
-    facts = {"pid": os.getpid(), "host": socket.gethostname(), "user": getpass.getuser(),
+    facts = {"pid": os.getpid(), "host": socket.gethostname(), "user": user_name(),
              "since": datetime.now(UTC).isoformat(timespec="seconds")}  # fmt: skip
     with handle:
         handle.truncate(0)
@@ -63,11 +74,22 @@ def held(lock: Path, *, what: str, rivals: str = "") -> Iterator[None]:
 
 def _require_free(lock: Path, what: str) -> None:
     """Remove a lock that the dead have left; UsageError when somebody holds it."""
-    handle = _locked(lock)
+    try:
+        handle = _locked(lock)
+    except _NoLocksError:
+        return  # whoever left it has been warned as we were
     if handle is None:
         raise _in_use(what, lock)
     with handle, suppress(OSError):
         lock.unlink()
+
+
+def user_name() -> str:
+    """Return who runs this: the user's name, or the number where no name is known (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"
 
 
 def _in_use(what: str, lock: Path) -> UsageError:
@@ -101,7 +123,7 @@ def working_folder() -> Iterator[Path]:
     handle = None
     while handle is None:
         lock = place / f"{_PREFIX}{secrets.token_hex(4)}.lock"
-        handle = _locked(lock)
+        handle = _locked_or_open(lock)
     folder = lock.with_suffix("")
     folder.mkdir(mode=0o700)
     try:
@@ -127,6 +149,22 @@ def _places() -> list[Path]:
     return [Path(tempfile.gettempdir()), *(p for p in others if os.access(p, os.W_OK))]
 
 
+def _locked_or_open(lock: Path, what: str = "") -> IO[str] | None:
+    """Return the lock file, locked where files can be; None when another process holds it.
+
+    Where they cannot, a warning says so of `what`, if it is anything that others may share.
+    """
+    try:
+        return _locked(lock)
+    except _NoLocksError as error:
+        if what:
+            _logger.warning(
+                "%s is on a share that locks no files (%s): two runs would not notice each other. "
+                "Start one at a time.", what, error.strerror,
+            )  # fmt: skip
+        return lock.open("a+", encoding="utf-8")
+
+
 def _remove(lock: Path, handle: IO[str] | None) -> None:
     """Remove a working folder whose lock is ours."""
     if handle is not None:
@@ -138,6 +176,7 @@ def _remove(lock: Path, handle: IO[str] | None) -> None:
 def _locked(path: Path) -> IO[str] | None:
     """Return the file, locked, or None when another process holds it."""
     while True:
+        make_file(path)
         handle = path.open("a+", encoding="utf-8")
         try:
             _lock(handle)
@@ -145,9 +184,11 @@ def _locked(path: Path) -> IO[str] | None:
                 return handle
         except FileNotFoundError:
             pass  # the holder took its file away as it left: make a new one
-        except OSError:
+        except OSError as error:
             handle.close()
-            return None
+            if error.errno in _HELD:
+                return None
+            raise _NoLocksError(error.errno, error.strerror) from error
         handle.close()
 
 

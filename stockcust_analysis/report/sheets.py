@@ -84,7 +84,7 @@ def branch_columns(page: HeadquartersPage) -> list[Column]:
 
 def branch_cells(page: HeadquartersPage, branch_id: str) -> list[str]:
     """Return a branch's number, name, region and type; the bank has its name alone."""
-    branches = page.review.circulated.branches
+    branches = page.review.evaluation.branches
     if branch_id not in page.names:
         return [branch_id, page.word("bank", "word"), "", ""]
     row = branches.iloc[page.places[branch_id]]

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.evaluate import Steps, evaluate
+from stockcust_analysis.evaluation.evaluate import Steps
+from stockcust_analysis.evaluation.missing import evaluate_with_lists
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.manifest import digest_of, package_digest, package_versions
 from stockcust_analysis.report.slices import save_slices
@@ -48,11 +48,9 @@ def staged(
     stamp = {} if force else _stamp(known)
     if bank.inputs and stamp.get("made_from") == made_from:
         return Staged(known, stamp["slices"], open_evaluation(known), is_new=False)
-    computed = evaluate(
+    evaluate_with_lists(
         bank, quarter=quarter, policy=policy, first_quarter=first_quarter, progress=progress
-    )
-    lists, outcomes = worklist_tables(bank, quarter=computed.quarter, policy=load_policy(policy))
-    replace(computed, worklists=lists, outcomes=outcomes).save(beside)
+    ).save(beside)
     evaluation = open_evaluation(beside)  # pages are made from what is written, and so are slices
     slices = save_slices(evaluation, beside)
     write_json(beside / _STAMP, {"made_from": made_from, "slices": slices})

@@ -10,6 +10,7 @@ from typing import Any
 from stockcust_analysis.atomic import sha256
 from stockcust_analysis.errors import StockcustError, UsageError
 from stockcust_analysis.report.batch import default_workers
+from stockcust_analysis.report.editions import ISSUED, REVIEW
 from stockcust_analysis.report.manifest import MANIFEST
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports
@@ -18,7 +19,8 @@ from stockcust_analysis.report.scratch import working_folder
 from stockcust_analysis.report.slices import folder_name
 from stockcust_analysis.report.staging import EVALUATION
 
-_NOT_DELIVERED = {EVALUATION, "failed", MANIFEST, RUN}
+_REVIEW = f"{REVIEW}.pdf"
+_NOT_DELIVERED = {EVALUATION, ISSUED, "failed", MANIFEST, RUN}
 
 
 def verify_folder(
@@ -85,13 +87,13 @@ def _printed_otherwise(folder: Path, manifest: dict[str, Any], workers: int) -> 
     """Print every page again from its executed notebook and compare."""
     from stockcust_analysis.report.exporter import export_pdf
 
-    pages = [name for name in manifest["outputs"] if name.endswith("/report.pdf")]
+    pages = [name for name in manifest["outputs"] if name.endswith(".pdf")]
     look = {name: manifest["parameters"][name] for name in ("language", "brand")}
     statuses = {folder_name(b): facts["status"] for b, facts in manifest["branches"].items()}
 
     def check(name: str) -> str:
         path = folder / name
-        status = statuses[path.parent.name]
+        status = manifest["status"] if path.name == _REVIEW else statuses[path.parent.name]
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, **look)
         except (OSError, StockcustError) as error:

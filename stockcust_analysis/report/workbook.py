@@ -50,10 +50,11 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
     status
         "draft", "reviewed" or "issued": on the first line of every sheet, and printed below.
     """
-    told = page.review.circulated
+    told = page.review.evaluation
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     title = f"{told.bank_name} · {page.word('title')} · {page.quarter}"
     state = page.word("status_line").format(status=page.word(status, "review_status"))
+    state = f"{page.edition} · {state}"
     with whole(path) as beside:
         book = xlsxwriter.Workbook(str(beside), options)
         end = told.quarter.end

@@ -25,6 +25,7 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
+from stockcust_analysis.show.assumptions import assumptions
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.headquarters_tables import growth_steps
 from stockcust_analysis.show.labels import measure_words, names
@@ -40,7 +41,7 @@ _OVERVIEW: Final = (
 
 def overview_sheet(page: HeadquartersPage) -> Sheet:
     """Return the bank's numbers with their changes, plan, and five quarters as a line."""
-    quarter = page.review.circulated.quarter
+    quarter = page.review.evaluation.quarter
     past = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1)]
     targets = page.bank.evaluation.targets
     own = targets[(targets["branch_id"] == WHOLE_BANK) & (targets["quarter"] == page.quarter)]
@@ -70,29 +71,33 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
         *(Column(each, "mixed") for each in (*past, page.quarter)),
         Column(head("trend", "sheet"), width=16),
     ]  # fmt: skip
+    note = "".join([*_assumed(page), page.word("plan_note")])
     return sheet(page, "overview", columns, rows, kinds=kinds, changes=kinds_of_change,
-                  trend=(9, 13), note=page.word("plan_note"))  # fmt: skip
+                 trend=(9, 13), note=note)  # fmt: skip
 
 
 def migration_sheet(page: HeadquartersPage) -> Sheet:
-    """Return the bank's migration, a row per pair of tiers."""
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    words = {**tiers, **{state: page.word(state, "state") for state in names("state")}}
+    """Return the migration of the bank and of the branches told, a row per pair of tiers."""
+    words = {
+        **page.members("tier"),
+        **{state: page.word(state, "state") for state in names("state")},
+    }
     rows = [
-        [words[row["from"]], words[row["to"]], gap(row["customers"], gone=row["withheld"]),
+        [*branch_cells(page, row["branch_id"])[:2], words[row["from"]], words[row["to"]],
+         gap(row["customers"], gone=row["withheld"]),
          *(scaled(gap(row[name], gone=row["withheld"]), "money")
            for name in ("opening_aum", "closing_aum"))]
-        for row in page.review.circulated.migration.to_dict("records")
+        for row in page.review.evaluation.migration.to_dict("records")
     ]  # fmt: skip
     amounts = [Column(page.word(name, "sheet"), "wan") for name in ("opening_aum", "closing_aum")]
-    columns = [*heads(page, "from"), Column(page.word("to", "sheet")),
+    columns = [*branch_columns(page)[:2], *heads(page, "from"), Column(page.word("to", "sheet")),
                *heads(page, "customers", kind="count"), *amounts]  # fmt: skip
-    return sheet(page, "migration", columns, rows, frozen=2)
+    return sheet(page, "migration", columns, rows, frozen=4)
 
 
 def bridge_sheet(page: HeadquartersPage) -> Sheet:
     """Return every branch's bridge, a row each, the bank first, with new against existing."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     told = {
         (row.branch_id, row.component): scaled(gap(row.amount, gone=row.withheld), "money")
         for row in rows_of(bridge)
@@ -118,7 +123,7 @@ def bridge_sheet(page: HeadquartersPage) -> Sheet:
 def concentration_sheet(page: HeadquartersPage) -> Sheet:
     """Return how concentrated the assets of the bank and of each branch are."""
     measures = [one.measure for one in CONCENTRATION]
-    branches = [WHOLE_BANK, *page.review.circulated.branches["branch_id"]]
+    branches = [WHOLE_BANK, *page.review.evaluation.branches["branch_id"]]
     rows = [
         [*branch_cells(page, branch)[:2],
          *(page.cell(one, "funded", branch_id=branch) for one in measures)]
@@ -134,17 +139,15 @@ def concentration_sheet(page: HeadquartersPage) -> Sheet:
 
 def measures_sheet(page: HeadquartersPage) -> Sheet:
     """Return the long sheet of the quarter's figures, for pivots; money in CNY."""
-    table = page.review.circulated.measures
+    table = page.review.evaluation.measures
     table = table[table["quarter"] == page.quarter].reset_index(drop=True)
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    members = {**{name: page.word(name, "family") for name in names("family")}, **tiers}
     told = pd.DataFrame({
         "quarter": table["quarter"], "branch_id": table["branch_id"],
         "name": table["branch_id"].map(page.names).fillna(page.word("bank", "word")),
         "measure": table["measure"],
         "words": table["measure"].map({each: page.measure(each) for each in
                                        table["measure"].unique()}),
-        "dimension": table["dimension"], "member": table["member"].replace(members),
+        "dimension": table["dimension"], "member": table["member"].replace(_members(page)),
         "base": table["base"].map({each: page.word(each, "base") for each in names("base")}),
     }).astype(object)  # fmt: skip
     for name in ("n", "numerator", "denominator", "value"):
@@ -163,20 +166,27 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
         Column(head("numerator", "sheet"), "plain"), Column(head("denominator", "sheet"), "plain"),
         Column(head("value", "sheet"), "mixed"),
     ]  # fmt: skip
-    return sheet(page, "measures", columns, told.to_numpy().tolist(), kinds=kinds, frozen=5,
-                  note=page.word("measures_note", "sheet"))  # fmt: skip
+    note = page.gap_note("withheld_note", after=page.word("measures_note", "sheet"))
+    rows = told.to_numpy().tolist()
+    return sheet(page, "measures", columns, rows, kinds=kinds, frozen=5, note=note)
+
+
+def _members(page: HeadquartersPage) -> dict[str, str]:
+    """Return what the policy calls whatever it names."""
+    dimensions = ("customer_class", "channel", "family", "tier")
+    return {name: word for each in dimensions for name, word in page.members(each).items()}
 
 
 def quality_sheet(page: HeadquartersPage) -> Sheet:
     """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
     review = page.review
-    checks = review.circulated.reconciliation[["check", "difference"]].to_numpy()
+    checks = review.evaluation.reconciliation[["check", "difference"]].to_numpy()
     rows: list[list[Any]] = [
         [page.word(check, "reconciliation"), "", float(difference)]
         for check, difference in checks
     ]  # fmt: skip
     kinds: list[Kind] = ["cny"] * len(rows)
-    gone = review.circulated.report
+    gone = review.report
     gone = gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]
     rows += [
         [page.word("withheld_cells"), f"{page.word(row.kind, 'withheld_kind')} · "
@@ -209,11 +219,12 @@ def pages_sheet(page: HeadquartersPage) -> Sheet:
 
 def restatements_sheet(page: HeadquartersPage) -> Sheet:
     """Return the figures of the last issued quarter that read otherwise today."""
-    rows, kinds = [], []
+    rows, kinds, members = [], [], _members(page)
     for row in rows_of(page.review.restatements):
         kind = measure_words(row.measure).kind
+        member = members.get(row.member, row.member)
         rows.append([row.quarter, *branch_cells(page, row.branch_id)[:2], page.measure(row.measure),
-                     row.member, page.word(row.base, "base"), unit_of(page, kind),
+                     member, page.word(row.base, "base"), unit_of(page, kind),
                      scaled(row.issued, kind), scaled(row.restated, kind)])  # fmt: skip
         kinds.append(KINDS[kind])
     columns = [*heads(page, "quarter"), *branch_columns(page)[:2], *heads(page, "measure"),
@@ -225,7 +236,7 @@ def restatements_sheet(page: HeadquartersPage) -> Sheet:
 
 def definitions_sheet(page: HeadquartersPage) -> Sheet:
     """Return the codebook's entries for every measure in the workbook."""
-    found = dict.fromkeys(page.review.circulated.measures["measure"])
+    found = dict.fromkeys(page.review.evaluation.measures["measure"])
     zh = page.language == "zh"
     rows = []
     for one in (measure_definition(name) for name in found):
@@ -238,4 +249,10 @@ def definitions_sheet(page: HeadquartersPage) -> Sheet:
                Column(page.word("definition", "sheet"), "long", 60),
                *(Column(page.word(name, "sheet"), "long", 40)
                  for name in ("formula", "edge_cases", "source"))]  # fmt: skip
-    return sheet(page, "definitions", columns, rows, frozen=2, note=page.word("withheld_note"))
+    note = " ".join([*_assumed(page), page.gap_note("withheld_note")]).strip()
+    return sheet(page, "definitions", columns, rows, frozen=2, note=note)
+
+
+def _assumed(page: HeadquartersPage) -> list[str]:
+    """Return what the figures assume where the bank did not deliver something."""
+    return assumptions(page.bank.evaluation.policy_facts, page.language)

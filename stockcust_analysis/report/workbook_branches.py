@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from stockcust_analysis.report.sheets import (
     KINDS,
     Column,
@@ -16,10 +18,12 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
-from stockcust_analysis.show.headquarters_league import SCORES, ordered_scores, peer_name
+from stockcust_analysis.show.headquarters_league import ordered_scores, peer_name, score_columns
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.headquarters_quality import note_words
 from stockcust_analysis.show.labels import measure_words, names
+
+_SCORES: Final[dict[str, Kind]] = {"rank": "count", "points": "points"}
 
 
 def exceptions_sheet(page: HeadquartersPage) -> Sheet:
@@ -43,20 +47,20 @@ def exceptions_sheet(page: HeadquartersPage) -> Sheet:
 
 def scores_sheet(page: HeadquartersPage) -> Sheet:
     """Return the scores and places, as the review orders them."""
+    told = score_columns(page)
     rows = [
         [*branch_cells(page, row.branch_id), peer_name(page, row.peer_group),
-         *(gap(getattr(row, name), gone=row.withheld) for name in (*SCORES, "told_points")),
+         *(gap(getattr(row, name), gone=row.rank_of == row.rank_of) for name in told),
          plain(row.rank_of), note_words(page, str(row.note))]
         for row in rows_of(ordered_scores(page))
-    ] if len(page.review.scores) else []  # fmt: skip
+    ] if len(page.review.evaluation.scores) else []  # fmt: skip
     columns = [
         *branch_columns(page), *heads(page, "peer_group"),
-        *heads(page, "told_rank", kind="count"),
-        Column(page.word("told_rate", "hq_header"), "share", bars=True),
-        *heads(page, "told_weight", "points", "told_points", kind="points"),
+        *(Column(page.word(n, "hq_header"), _SCORES[n], bars=n == "points") for n in told),
         *heads(page, "scored", kind="count"), Column(page.word("note", "sheet")),
     ]  # fmt: skip
-    return sheet(page, "scores", columns, rows, frozen=2, note=page.word("score_note"))
+    note = page.gap_note("score_gaps", after=page.word("score_note"))
+    return sheet(page, "scores", columns, rows, frozen=2, note=note)
 
 
 def decomposition_sheet(page: HeadquartersPage) -> Sheet:
@@ -64,7 +68,7 @@ def decomposition_sheet(page: HeadquartersPage) -> Sheet:
     numbers = ("attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group",
                "points")  # fmt: skip
     rows, kinds = [], []
-    for row in rows_of(page.review.scorecard):
+    for row in rows_of(page.review.evaluation.scorecard):
         kind = measure_words(row.measure).kind
         told = {name: gap(getattr(row, name), gone=row.withheld) for name in
                 (*numbers, "value", "target")}  # fmt: skip
@@ -96,10 +100,11 @@ def comparison_sheet(page: HeadquartersPage) -> Sheet:
         "movement": "mixed", "movement_standard_error": "mixed",
     }  # fmt: skip
     rows, kinds = [], []
-    table = page.review.comparison.reset_index(drop=True)
-    for row in rows_of(table):
+    table = page.review.evaluation.comparison
+    partly = table.groupby(["measure", "base"])["withheld"].transform("any").astype(bool)
+    for row in rows_of(table.assign(partly=partly).reset_index(drop=True)):
         kind = measure_words(row.measure).kind
-        told = {name: gap(getattr(row, name), gone=row.withheld) for name in
+        told = {name: gap(getattr(row, name), gone=row.partly) for name in
                 (*numbers, "n", "z", "rank_low", "rank_high", "expected_ratio")}  # fmt: skip
         rows.append([
             *branch_cells(page, row.branch_id)[:2], peer_name(page, row.peer_group),
@@ -121,5 +126,5 @@ def comparison_sheet(page: HeadquartersPage) -> Sheet:
         *(Column(page.word(name, "sheet"), "count") for name in ("rank_low", "rank_high")),
         Column(page.word("expected_ratio", "sheet"), "plain"),
     ]  # fmt: skip
-    return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4,
-                  note=page.word("comparison_note", "sheet"))  # fmt: skip
+    note = page.gap_note("comparison_gaps", after=page.word("comparison_note", "sheet"))
+    return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4, note=note)

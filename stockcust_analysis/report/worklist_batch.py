@@ -7,11 +7,15 @@ from datetime import date
 from pathlib import Path
 
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import FileInUseError, UsageError
 from stockcust_analysis.evaluation.worklists import bank_worklist_facts, listed
 from stockcust_analysis.measures.frames import collected, lazily
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy, load_policy
+from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.render import PageJob
 from stockcust_analysis.report.slices import folder_name
+from stockcust_analysis.report.staging import Staged
 from stockcust_analysis.report.worklists import Language, write_worklists
 
 WORKLISTS = "worklists.xlsx"
@@ -42,6 +46,8 @@ def make_worklists(
     ------
     UsageError
         No snapshot of that day, or no such branch.
+    FileInUseError
+        Some cannot be replaced, as those open elsewhere; all others are written.
     """
     facts = bank.keep(bank_worklist_facts(bank, as_of=as_of, policy=policy))
     lists, counts = listed(facts, as_of=as_of, policy=policy)
@@ -50,14 +56,48 @@ def make_worklists(
     for branch in branches:
         if branch not in present:
             raise UsageError.unknown(f"branch on {as_of}", branch, present)
-    files = []
+    files: list[Path] = []
+    in_use: list[FileInUseError] = []
     for branch in branches or present:
         path = out / folder_name(branch) / WORKLISTS
         ours = (frame[frame["branch_id"] == branch] for frame in (lists, counts))
-        write_worklists(path, *ours, branch_name=names.get(branch, branch), policy=policy,
-                        as_of=as_of, language=language)  # fmt: skip
-        files.append(path)
+        try:
+            write_worklists(path, *ours, branch_name=names.get(branch, branch), policy=policy,
+                            as_of=as_of, language=language)  # fmt: skip
+            files.append(path)
+        except FileInUseError as error:
+            in_use.append(error)
+    if in_use:
+        raise FileInUseError([path for error in in_use for path in error.files], in_use[0].reason)
     return files
+
+
+def lists_beside_pages(
+    bank: Bank, ready: Staged, jobs: Sequence[PageJob], options: ReportOptions
+) -> dict[str, str]:
+    """Write the work lists that are missing or old, beside the pages that are there.
+
+    Return the branches whose lists are open elsewhere, with the error that says so.
+    """
+    listed = set(ready.evaluation.worklists.get("branch_id", ()))
+    wanted = [
+        job for job in jobs
+        if job.branch_id in listed
+        and job.record.exists()
+        and (ready.is_new or not (job.folder / WORKLISTS).exists())
+    ]  # fmt: skip
+    if not wanted:
+        return {}
+    try:
+        make_worklists(
+            bank, as_of=Quarter.parse(options.quarter).end, policy=load_policy(options.policy),
+            out=wanted[0].folder.parent, branches=[job.branch_id for job in wanted],
+            language=options.language,  # type: ignore[arg-type]
+        )  # fmt: skip
+    except FileInUseError as error:
+        folders = {Path(str(file)).parent for file in error.files}
+        return {job.branch_id: str(error) for job in wanted if job.folder in folders}
+    return {}
 
 
 def _branch_names(bank: Bank) -> dict[str, str]:

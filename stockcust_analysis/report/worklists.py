@@ -147,10 +147,11 @@ def _sheet(book: xlsxwriter.Workbook, formats: Mapping[str, Any], name: str, row
 def _told(rows: pd.DataFrame, policy: Policy, language: Language) -> pd.DataFrame:
     """Return the lines in the reader's language, with the columns to fill in."""
     tiers = {tier.name: getattr(tier, language) for tier in policy.tiers.tiers}
+    words = {group.name: getattr(group, language) for group in policy.groups}
     table = rows.rename(columns={f"{name}_{language}": name for name in
                                  ("reason", "action", "warning")})  # fmt: skip
     table["tier"] = table["tier"].map(tiers)
-    table["groups"] = [_groups(groups, language) for groups in table["groups"]]
+    table["groups"] = [_groups(groups, words, language) for groups in table["groups"]]
     table["channel"] = [CHANNELS[code][_side(language)] for code in table["channel"]]
     table = table.assign(outcome="", contacted_on=None, next_contact_on=None, note="")
     columns = [key for key in _WIDTHS if key != "warning" or table["warning"].any()]
@@ -179,10 +180,9 @@ def _format(key: str) -> str:
     return "date" if dated else "money" if key == "amount_at_stake" else "text"
 
 
-def _groups(codes: str, language: Language) -> str:
-    """Return a customer's groups in words; one the package does not know stays as it is."""
-    known = _texts()["groups"]
-    names = [known.get(code, {}).get(language, code) for code in codes.split(";") if code]
+def _groups(codes: str, words: Mapping[str, str], language: Language) -> str:
+    """Return a customer's groups in words; one the policy does not name stays as it is."""
+    names = [words.get(code, code) for code in codes.split(";") if code]
     return ("、" if language == "zh" else ", ").join(names)
 
 

@@ -13,7 +13,7 @@ from stockcust_analysis.show.blocks import (
     Sentences,
     document,
 )
-from stockcust_analysis.show.figures import Drawing, figure, use_style
+from stockcust_analysis.show.figures import Drawing, figure, report_style
 from stockcust_analysis.show.tables import Column, Table, table
 
 __all__ = [
@@ -27,6 +27,6 @@ __all__ = [
     "Table",
     "document",
     "figure",
+    "report_style",
     "table",
-    "use_style",
 ]

@@ -32,6 +32,7 @@ class Document:
     as_of: date | None = None
     language: Language = "zh"
     run_facts: Mapping[str, str] = field(default_factory=dict)
+    edition: str = ""
 
     def payload(self) -> dict[str, Any]:
         """Return the facts as plain values, ready for JSON."""
@@ -44,7 +45,7 @@ class Document:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         facts = self.payload()
-        names = ("organisation", "branch", "as_of")
+        names = ("organisation", "branch", "as_of", "edition")
         below = [self.subtitle, " · ".join(facts[name] for name in names if facts[name])]
         small = "".join(f"<div>{escape(line)}</div>" for line in below if line)
         return {

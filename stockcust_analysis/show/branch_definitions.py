@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.show.branch_page import BranchPage
+from stockcust_analysis.show.assumptions import assumptions
+from stockcust_analysis.show.branch_page import BranchPage, memory_note
 from stockcust_analysis.show.labels import names
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import format_number
@@ -24,13 +25,15 @@ def definitions_table(page: BranchPage) -> Table:
         "idle": _idle_period(page),
         "tiers": _tier_borders(page),
     }
-    rows = [
-        (page.word(key, "definition_term"), page.word(key, _wording(page, key)).format(**known))
-        for key in names("definition")
-    ]
+    words = {
+        key: page.word(key, _wording(page, key)).format(**known) for key in names("definition")
+    }
+    words["tiers"] += page.word("between", "sentence") + memory_note(page)
+    rows = [(page.word(key, "definition_term"), text.rstrip()) for key, text in words.items()]
     term, meaning = page.word("term"), page.word("meaning")
     frame = pd.DataFrame(rows, columns=[term, meaning])
-    return table(frame, caption=page.word("definitions"), note=page.word("definitions_note"))
+    note = "".join([*assumptions(policy, page.language), page.word("definitions_note")])
+    return table(frame, caption=page.word("definitions"), note=note)
 
 
 def _wording(page: BranchPage, key: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from stockcust_analysis.show import charts
+from stockcust_analysis import plot
 from stockcust_analysis.show.branch_page import BranchPage, section_sentence
 from stockcust_analysis.show.charts_canvas import (
     FULL_WIDTH,
@@ -17,7 +17,6 @@ from stockcust_analysis.show.charts_canvas import (
 )
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
-from stockcust_analysis.show.labels import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FEWEST_QUARTERS = 2
+_DEPOSITS = {"demand_deposit", "time_deposit"}
+"""Products that nearly every customer has: beside them the other families would lie flat."""
+_MEMBERS = {
+    **dict.fromkeys(("tier_pyramid", "migration_heatmap", "migration_flow", "tier_slope"), "tier"),
+    **dict.fromkeys(("penetration_dots", "penetration_panels", "co_holding"), "family"),
+}
+"""The dimension whose members a figure calls as the policy does."""
 _SECTIONS: dict[str, Section] = {
     **dict.fromkeys(("dormancy_bars", "dormancy_flow"), "dormancy"),
     **dict.fromkeys(("product_count", "penetration_dots", "co_holding"), "cross_sell"),
@@ -39,82 +45,87 @@ def aum_figure(page: BranchPage) -> Drawing | None:
     rows = _own(page)
     if rows["quarter"].nunique() < _FEWEST_QUARTERS:
         return None
-    return _drawn(page, charts.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
+    return _drawn(page, plot.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
     rows = _now(page)
-    return _drawn(page, charts.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
+    return _drawn(page, plot.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
     rows = page.evaluation.lorenz
-    return _drawn(page, charts.lorenz_chart, rows, "lorenz", 6.2, HALF_WIDTH)
+    return _drawn(page, plot.lorenz, rows, "lorenz", 6.2, HALF_WIDTH)
 
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    return _drawn(page, charts.dormancy_bars, _own(page), "dormancy_bars", 4.4)
+    return _drawn(page, plot.dormancy, _own(page), "dormancy_bars", 4.4)
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    return _drawn(page, charts.product_count_bars, _now(page), "product_count", 5.4, HALF_WIDTH)
+    return _drawn(page, plot.product_count, _now(page), "product_count", 5.4, HALF_WIDTH)
 
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    return _drawn(page, charts.penetration_dots, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
+    return _drawn(page, plot.penetration, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
     table = page.evaluation.co_holding
     rows = table[table["branch_id"] == page.branch_id]
-    return _drawn(page, charts.co_holding_heatmap, rows, "co_holding", 5.6)
+    return _drawn(page, plot.co_holding, rows, "co_holding", 5.6)
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw what moved last quarter's assets to this one's."""
     rows = _today(page, page.evaluation.bridge)
-    return _drawn(page, charts.bridge_chart, rows, "bridge_chart", 4.6, if_small=True)
+    return _drawn(page, plot.bridge, rows, "bridge_chart", 4.6, if_small=True)
 
 
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
     rows = _today(page, page.evaluation.migration)
-    if rows.empty or not rows.loc[rows["from"].isin(names("tier")), "customers"].any():
+    if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
         return None
-    return _drawn(page, charts.migration_heatmap, rows, "migration_heatmap", 5.4, HALF_WIDTH)
+    return _drawn(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH)
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
     rows = _today(page, page.evaluation.migration)
-    return _drawn(page, charts.migration_flow, rows, "migration_flow", 8.0)
+    return _drawn(page, plot.migration_flow, rows, "migration_flow", 8.0)
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter told."""
     own = _own(page)
     rows = own[own["measure"] == "tier_aum_share"]
-    return _drawn(page, charts.slope_chart, rows, "tier_slope", 6.5, if_small=True)
+    return _drawn(page, plot.slope, rows, "tier_slope", 6.5, if_small=True)
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw how last quarter's dormant customers became this quarter's."""
     own = _own(page)
     rows = own[own["quarter"] == page.quarter]
-    return _drawn(page, charts.dormancy_flow, rows, "dormancy_flow", 5.2)
+    return _drawn(page, plot.dormancy_flow, rows, "dormancy_flow", 5.2)
 
 
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
     rows = _charted(page)
-    rows = rows[(rows["measure"] == "penetration") & (rows["member"] != "deposit")]
-    return _drawn(page, charts.small_multiples, rows, "penetration_panels")
+    deposits = [
+        family["name"]
+        for family in page.evaluation.policy_facts["families"]
+        if _DEPOSITS & set(family["products"])
+    ]
+    rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
+    return _drawn(page, plot.small_multiples, rows, "penetration_panels")
 
 
 def _drawn(
@@ -128,7 +139,8 @@ def _drawn(
     if page.is_small and not if_small:
         return None
     ax = None if height is None else sized_axes(height, width)
-    drawn = chart(rows, language=page.language, ax=ax)
+    named = {"words": page.members(_MEMBERS[caption])} if caption in _MEMBERS else {}
+    drawn = chart(rows, language=page.language, ax=ax, **named)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None

@@ -9,6 +9,7 @@ from typing import Literal
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.show.assumptions import AVERAGE, average_is_balance
 from stockcust_analysis.show.blocks import (
     Document,
     Heading,
@@ -22,7 +23,7 @@ from stockcust_analysis.show.comparisons import comparisons, values_by_quarter
 from stockcust_analysis.show.conclusions import conclusions, section_conclusion
 from stockcust_analysis.show.findings import NOISE, Section
 from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.labels import label, measure_words, policy_words
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_measure, format_number, money_unit
 
@@ -88,6 +89,7 @@ class BranchPage:
                 quarter=self.quarter,
                 language=self.language,
                 targets=self.evaluation.targets,
+                families=self.members("family"),
             )
             self._openings[section] = Sentences([told], anchor=section)
         return self._openings[section]
@@ -111,6 +113,10 @@ class BranchPage:
     def word(self, key: str, within: str = "page") -> str:
         """Return a word of the page in its language."""
         return label(key, self.language, within=within)
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return policy_words(self.evaluation.policy_facts, dimension, self.language)
 
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
@@ -156,6 +162,7 @@ def page_conclusions(page: BranchPage) -> Sentences:
             quarter=page.quarter,
             language=page.language,
             targets=page.evaluation.targets,
+            families=page.members("family"),
         )
     )
 
@@ -205,8 +212,11 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     names = {"customers": page.word("funded_customers"), IDLE: page.word(IDLE),
              "multi_product_share": page.word("tile_multi_product_share")}  # fmt: skip
     beside = _bank_beside(page, rows, told, base)
+    name = names.get(measure) or page.word(measure, "measure")
+    if measure == AVERAGE and average_is_balance(page.evaluation.policy_facts):
+        name = page.word("from_balance").format(name)
     return KeyFigure(
-        label=names.get(measure) or page.word(measure, "measure"),
+        label=name,
         value=format_measure(value, told, unit=unit),
         unit=unit.name if unit else points,
         comparisons=(*(each.pair(page.language) for each in compared), *beside),
@@ -233,6 +243,12 @@ def _idle_rows(page: BranchPage) -> pd.DataFrame:
     added = added.dropna()
     told = added.sum(axis=1).rename("value").reset_index()
     return pd.DataFrame(told).assign(measure="silent_rate")
+
+
+def memory_note(page: BranchPage) -> str:
+    """Return that tiers carry memory, by quarter (按季近似); nothing where they do not."""
+    memory = page.evaluation.policy_facts.get("tier_memory")
+    return page.word("memory_note").format(**memory) if memory else ""
 
 
 def run_facts_of(page: BranchPage) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stockcust_analysis.show import charts
+from stockcust_analysis import plot
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.branch_tables import with_unit
 from stockcust_analysis.show.figures import Drawing, figure
@@ -39,7 +39,7 @@ def place_figure(page: BranchPage) -> Drawing | None:
         for row in own.to_dict("records")
     ]  # fmt: skip
     alt = page.word("list_separator").join([caption, *told])
-    return figure(charts.place_chart(own, language=page.language), caption=caption, alt=alt)
+    return figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
 
 def _score_words(page: BranchPage) -> str:
@@ -69,7 +69,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
         for row in card.to_dict("records")
     ]  # fmt: skip
     alt = page.word("list_separator").join([caption, *told])
-    return figure(charts.bullet_chart(card, language=page.language), caption=caption, alt=alt)
+    return figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
 
 
 def scorecard_table(page: BranchPage) -> Table | None:

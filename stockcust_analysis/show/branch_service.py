@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.branch_tables import finished_table, measure_table
-from stockcust_analysis.show.charts_growth import DORMANT_FLOW
-from stockcust_analysis.show.labels import names
+from stockcust_analysis.show.charts_dormancy import DORMANT_FLOW
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import format_count, format_money, format_share, money_unit
 
@@ -50,14 +49,15 @@ def coverage_table(page: BranchPage) -> Table | None:
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
-    classes = [name for name in names("customer_class") if page.value("class_customers", name)]
+    words = page.members("customer_class")
+    classes = [name for name in words if page.value("class_customers", name)]
     if page.is_small or not classes:
         return None
     amounts = [page.value("class_aum", name) for name in classes]
     unit = money_unit(amounts, page.language)
     rows = [
         [
-            page.word(name, "customer_class"),
+            words[name],
             format_count(page.value("class_customers", name)),
             format_money(amount, unit),
             format_share(page.value("class_contact_coverage", name)),

@@ -9,9 +9,10 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.dormancy import STATUSES
-from stockcust_analysis.show.branch_page import BranchPage
+from stockcust_analysis.show.assumptions import assumptions
+from stockcust_analysis.show.branch_page import BranchPage, memory_note
 from stockcust_analysis.show.comparisons import target_of
-from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.tables import Table, table
 from stockcust_analysis.show.units import (
     MISSING,
@@ -50,7 +51,8 @@ def overview_table(page: BranchPage) -> Table | None:
     rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
     columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
                "bank"]  # fmt: skip
-    note = page.word("funded_note")
+    origins = {"aum_from": page.evaluation.policy_facts["aum_from"]}
+    note = "".join([page.word("funded_note"), *assumptions(origins, page.language)])
     return finished_table(page, rows, columns, "overview", left=2, note=note)
 
 
@@ -105,13 +107,13 @@ def sensitivity_table(page: BranchPage) -> Table | None:
 
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
-    tiers = [*reversed(names("tier"))]
+    tiers = dict(reversed(page.members("tier").items()))
     money = [page.value("tier_aum", tier) for tier in tiers]
     total = None if None in money else sum(amount or 0 for amount in money)
     unit = money_unit([total], page.language)
     rows: list[list[Any]] = [
         [
-            page.word(tier, "tier"),
+            tiers[tier],
             format_count(page.value("tier_customers", tier)),
             format_share(page.value("tier_customer_share", tier)),
             format_money(amount, unit),
@@ -126,7 +128,9 @@ def tier_table(page: BranchPage) -> Table:
     rows.append([page.word("total"), format_count(customers), shares[0],
                  format_money(total, unit), *shares[1:]])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    return finished_table(page, rows, columns, "tiers", unit=unit, emphasise=[-1])
+    return finished_table(
+        page, rows, columns, "tiers", unit=unit, emphasise=[-1], note=memory_note(page)
+    )
 
 
 def dormancy_table(page: BranchPage) -> Table:
@@ -159,15 +163,18 @@ def penetration_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     before = str(page.evaluation.quarter.previous)
+    facts = page.evaluation.policy_facts
+    missing = {family["name"] for family in facts.get("families_missing", [])}
     rows = []
-    for family in names("family"):
+    for family, words in page.members("family").items():
         now = page.value("penetration", family)
+        unknown = page.word("not_provided") if family in missing else ""
         earlier = page.value("penetration", family, quarter=before)
         rows.append(
             [
-                page.word(family, "family"),
-                format_count(page.value("penetration", family, column="numerator")),
-                format_share(now),
+                words,
+                unknown or format_count(page.value("penetration", family, column="numerator")),
+                unknown or format_share(now),
                 format_change(now, earlier, kind="share", language=page.language),
                 format_share(page.value("penetration", family, branch_id=WHOLE_BANK)),
             ]

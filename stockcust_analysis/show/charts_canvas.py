@@ -1,32 +1,40 @@
-"""What all charts share: their colours, their axes, and how they read a frame.
+"""What all charts share: the report's style inside a call, their colours, their axes.
 
-A frame is the slice a page is about: rows of one branch, of the whole bank (`@bank`) beside it,
-or of both, over one or more quarters. Its last quarter is the actual one.
+A chart draws in the report's fonts and colours, whatever the reader's own style is, and leaves
+that alone: the style holds inside the call. What Matplotlib makes only when a figure is drawn
+(tick labels, the grid) is set on the axes, so that it does not fall back to the reader's style.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from itertools import product
-from typing import Final, Literal
+from typing import Final, Literal, ParamSpec
+from unicodedata import east_asian_width
 
+import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.figures import use_style
+from stockcust_analysis.show.figures import report_style
+from stockcust_analysis.show.fonts import FONT_FAMILY
 from stockcust_analysis.show.labels import label
 
-# Positions in the style's colour cycle: blue against orange, and told apart in grey as well.
-ACTUAL: Final = "C0"
-REFERENCE: Final = "C1"
-HIGHLIGHT: Final = "C2"
-MUTED: Final = "C3"
+P = ParamSpec("P")
+
+# The first colours of the style: blue against orange, and told apart in grey as well.
+ACTUAL: Final = "#1F4E79"
+REFERENCE: Final = "#9DB8D2"
+HIGHLIGHT: Final = "#D9822B"
+MUTED: Final = "#6B7B8C"
+INK: Final = "#1F2933"
 PALE_HIGHLIGHT: Final = "#F2D2AE"
 
 NOTHING_DRAWN: Final = "nothing drawn"
@@ -40,18 +48,55 @@ HALF_WIDTH: Final = 8.2
 """Widths of figures in centimetres: the page's column, and two side by side."""
 
 
-def open_axes(ax: Axes | None) -> Axes:
-    """Return the axes to draw on, a new figure in the report's style when none are given."""
-    if ax is not None:
-        return ax
-    use_style()
-    return plt.subplots()[1]
+def in_report_style(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+    """Let a chart draw in the report's style, and give the reader's style back afterwards."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Axes:
+        with report_style():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def open_axes(ax: Axes | None, height: float | None = None) -> Axes:
+    """Return the axes to draw on, a new figure (of a height in centimetres) if none are given."""
+    if ax is None:
+        return dressed(plt.subplots()[1]) if height is None else sized_axes(height)
+    if not isinstance(ax, Axes):
+        raise UsageError(f"ax= takes the axes of one plot, given {type(ax).__name__}.")
+    return dressed(ax)
 
 
 def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
-    """Return the axes of a new figure of so many centimetres."""
-    use_style()
-    return plt.subplots(figsize=(width / 2.54, height / 2.54))[1]
+    """Return the axes of a new figure, its width and height in centimetres."""
+    with report_style():
+        return dressed(plt.subplots(figsize=(width / 2.54, height / 2.54))[1])
+
+
+def dressed(ax: Axes) -> Axes:
+    """Return axes set in the style that holds, also what is made when the figure is drawn."""
+    style = mpl.rcParams
+    ax.tick_params(
+        length=0, pad=style["xtick.major.pad"], labelsize=style["xtick.labelsize"],
+        labelcolor=style["xtick.color"], labelfontfamily=FONT_FAMILY,
+        grid_color=style["grid.color"], grid_linewidth=style["grid.linewidth"],
+        grid_linestyle=style["grid.linestyle"], grid_alpha=style["grid.alpha"],
+    )  # fmt: skip
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set(fontsize=style["axes.labelsize"], color=style["axes.labelcolor"])
+    words = [text for text in ax.get_children() if isinstance(text, Text)]
+    offsets = (ax.xaxis.get_offset_text(), ax.yaxis.get_offset_text())
+    for text in (*words, ax.xaxis.label, ax.yaxis.label, *offsets):
+        text.set(fontfamily=FONT_FAMILY, parse_math=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set(
+        color=style["axes.edgecolor"], linewidth=style["axes.linewidth"]
+    )
+    ax.grid(visible=False)
+    ax.grid(visible=True, axis="y")
+    ax.set_axisbelow(True)
+    return ax
 
 
 def placed_labels(
@@ -81,7 +126,14 @@ def placed_labels(
 
 def narrowness(ax: Axes) -> float:
     """Return how much more of the axes a word takes than in a figure of the full width."""
-    return FULL_WIDTH / 2.54 / float(ax.figure.get_figwidth())  # type: ignore[union-attr]
+    place = ax.get_subplotspec()
+    part = len(place.colspan) / place.get_gridspec().ncols if place else ax.get_position().width
+    return FULL_WIDTH / 2.54 / (float(ax.figure.get_figwidth()) * part)  # type: ignore[union-attr]
+
+
+def text_width(words: str) -> int:
+    """Return how wide a text is, in Latin letters; a Chinese character counts as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
 
 
 def without_frame(ax: Axes) -> None:
@@ -111,7 +163,7 @@ def shaded_cells(
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
     sns.heatmap(
         shares, annot=words, fmt="", vmin=0, vmax=1, cbar=False, linewidths=0.8, linecolor="white",
-        cmap=sns.light_palette(to_hex(ACTUAL), as_cmap=True), xticklabels=False, yticklabels=False,
+        cmap=sns.light_palette(ACTUAL, as_cmap=True), xticklabels=False, yticklabels=False,
         ax=ax,
     )  # fmt: skip
     for text, share in zip(list(ax.texts), shares.to_numpy()[shares.notna()], strict=True):
@@ -137,56 +189,25 @@ def say_no_data(ax: Axes, language: Language) -> Axes:
     return ax
 
 
-def subject_of(frame: pd.DataFrame) -> str:
-    """Return the branch a frame is about: its one branch, or the bank if it is alone."""
-    branches = sorted(set(frame["branch_id"]) - {WHOLE_BANK})
-    if len(branches) > 1:
-        raise UsageError(
-            f"a chart shows one branch, the frame holds {len(branches)}: keep the rows of one "
-            f"branch_id, and those of '{WHOLE_BANK}' to compare with."
-        )
-    return branches[0] if branches else WHOLE_BANK
-
-
-def last_quarter(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the frame's last quarter."""
-    return frame[frame["quarter"].eq(frame["quarter"].max())]
-
-
-def rows_of(frame: pd.DataFrame, branch_id: str) -> pd.DataFrame:
-    """Return the rows of one branch, or of the bank."""
-    return frame[frame["branch_id"] == branch_id]
-
-
-def by_member(
-    frame: pd.DataFrame, measure: str, branch_id: str, members: Sequence[str]
-) -> pd.Series[float]:
-    """Return a measure's values of the last quarter for each member, NaN where there is none."""
-    rows = rows_of(last_quarter(frame), branch_id)
-    chosen = rows[rows["measure"] == measure]
-    _require_one_base(chosen)
-    require_known(chosen["member"], members, measure)
-    return chosen.set_index("member")["value"].astype(float).reindex(list(members))
-
-
-def by_measure(
-    frame: pd.DataFrame, measures: Sequence[str], branch_id: str, quarter: str
-) -> pd.Series[float]:
-    """Return several measures' values of one quarter, NaN where there is none."""
-    rows = rows_of(frame[frame["quarter"] == quarter], branch_id)
-    chosen = rows[rows["measure"].isin(measures) & (rows["dimension"] == "")]
-    _require_one_base(chosen)
-    return chosen.set_index("measure")["value"].astype(float).reindex(list(measures))
-
-
-def require_known(found: Iterable[str], members: Sequence[str], what: str) -> None:
-    """Refuse members that have no place on the chart: leaving them out would hide them."""
-    for member in sorted(set(found) - set(members)):
-        raise UsageError.unknown(f"member of {what}", member, members)
-
-
-def _require_one_base(rows: pd.DataFrame) -> None:
-    """Refuse to mix bases: the same measure of two sets of customers."""
-    if rows.duplicated(["measure", "member"]).any():
-        bases = ", ".join(sorted(rows["base"].unique()))
-        raise UsageError(f"the frame holds several bases ({bases}): keep the rows of one.")
+def waterfall(
+    ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
+) -> None:
+    """Draw columns from zero at both ends, and steps that hang between them."""
+    level, tops, levels = 0.0, [], [0.0]
+    for place, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
+        start = 0.0 if end else level
+        colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
+        ax.bar(place, amount, bottom=start, width=0.62, color=colour)
+        level = start + amount
+        tops.append(max(start, level))
+        levels.append(level)
+        if place + 1 < len(amounts):
+            ax.plot([place - 0.31, place + 1.31], [level, level], color=MUTED, linewidth=0.5)
+    lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
+    for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
+        ax.text(place, top + 0.15 * room, text, ha="center", va="bottom")
+    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(lowest, max(tops) + room))
+    only_the_zero_line(ax)
+    if lowest < 0:
+        ax.spines["bottom"].set_visible(False)
+        ax.axhline(0, color=MUTED, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""Charts of how branches compare: the funnel, the league table with its intervals, places."""
+"""Charts of how branches compare: the funnel, and the league table with its intervals."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    MUTED,
-    REFERENCE,
-    name_values,
-    open_axes,
-    placed_labels,
-    say_no_data,
-    sized_axes,
-    without_frame,
-)
 from stockcust_analysis.show.labels import label, measure_words
-from stockcust_analysis.show.units import format_count, format_measure, money_unit, unit_note
+from stockcust_analysis.show.units import (
+    format_count,
+    format_measure,
+    money_unit,
+    unit_note,
+)
 
+_SOURCE = "evaluate(bank, …).comparison"
+_LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
 _MOST_NAMED = 8
 _ROW_CM = 0.42
 
 
-def funnel_chart(
-    frame: pd.DataFrame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
+@canvas.in_report_style
+def funnel(
+    frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
     """Draw branches by size and value between the limits that chance alone would keep to.
 
@@ -41,44 +40,57 @@ def funnel_chart(
     Parameters
     ----------
     frame
-        Comparison table, rows of one measure, base and peer group: branch_id, measure, n, value,
-        centre, lower_95, upper_95, lower_998, upper_998; `compared` (winsorised) goes before
-        `value`; `name` if branches are to be called so.
+        The `comparison` of an evaluation, rows of one measure, base and peer group: branch_id,
+        measure, n, value, centre, lower_95, upper_95, lower_998, upper_998; `compared`
+        (winsorised) goes before `value`; `name` if branches are to be called so.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
     highlight
         The branch_id a page is about: drawn orange and named wherever it lies.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame mixes measures, bases or peer groups.
+
+    Examples
+    --------
+    >>> import pandas as pd
     >>> limits = {"centre": 0.3, "lower_95": 0.2, "upper_95": 0.4, "lower_998": 0.1,
     ...     "upper_998": 0.5}
     >>> rows = [{"branch_id": branch, "measure": "multi_product_share", "base": "funded",
     ...     "peer_group": "town", "n": n, "value": value, **limits}
     ...     for branch, n, value in [("B1", 100, 0.31), ("B2", 400, 0.55)]]
-    >>> [words.get_text() for words in funnel_chart(pd.DataFrame(rows)).texts][-1]
+    >>> [words.get_text() for words in funnel(pd.DataFrame(rows)).texts][-1]
     'B2'
     """
-    ax = open_axes(ax)
-    held = frame["compared"] if "compared" in frame else frame["value"]
-    rows = _one_comparison(frame.assign(value=held))
+    rows = _one_comparison(frame, ["n", *_LIMITS])
+    ax = canvas.open_axes(ax)
+    rows = rows.assign(value=rows["compared"]) if "compared" in rows else rows
     rows = rows.dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
     if rows.empty:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
         ax.fill_between(
-            rows["n"], rows[f"lower_{band}"].astype(float), rows[f"upper_{band}"].astype(float),
+            rows["n"], rows[f"lower_{band}"], rows[f"upper_{band}"],
             color=shade, linewidth=0,
         )  # fmt: skip
-    ax.plot(rows["n"], rows["centre"], color=MUTED, linewidth=0.8)
+    ax.plot(rows["n"], rows["centre"], color=canvas.MUTED, linewidth=0.8)
     beyond = _beyond(rows, "95")
     ours = rows["branch_id"].eq(highlight)
-    ax.plot(rows["n"][~beyond], rows["value"][~beyond], "o", markersize=3.4, color=MUTED,
+    ax.plot(rows["n"][~beyond], rows["value"][~beyond], "o", markersize=3.4, color=canvas.MUTED,
             markerfacecolor="white")  # fmt: skip
-    ax.plot(rows["n"][beyond], rows["value"][beyond], "o", markersize=4.4, color=ACTUAL)
-    ax.plot(rows["n"][ours], rows["value"][ours], "D", markersize=5.5, color=HIGHLIGHT)
+    ax.plot(rows["n"][beyond], rows["value"][beyond], "o", markersize=4.4, color=canvas.ACTUAL)
+    ax.plot(rows["n"][ours], rows["value"][ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
     _frame_funnel(ax, rows, language)
     named = rows[beyond | ours].assign(far=(rows["value"] - rows["centre"]).abs(), ours=ours)
     named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
-    placed_labels(ax, named["n"], named["value"], _names(named))
+    canvas.placed_labels(ax, named["n"], named["value"], _names(named))
     return ax
 
 
@@ -93,17 +105,18 @@ def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_count(value)))
     ax.set_xlabel(label("customers_counted", language, within="word"))
     title = label(words.name, language)
-    name_values(ax, f"{title} · {unit_note(unit, language)}" if unit else title)
+    canvas.name_values(ax, f"{title} · {unit_note(unit, language)}" if unit else title)
     widest = float(rows["n"].max())
     ax.set_xlim(0, widest * 1.14)
     last = rows.iloc[-1]
     if pd.notna(last["upper_998"]):
         ax.text(widest * 1.01, float(last["upper_998"]), "99.8%", va="center_baseline",
-                color=MUTED, fontsize="small")  # fmt: skip
+                color=canvas.MUTED, fontsize="small")  # fmt: skip
 
 
-def league_chart(
-    frame: pd.DataFrame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
+@canvas.in_report_style
+def league(
+    frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
     """Draw a league table that admits what it does not know: each place with its interval.
 
@@ -113,30 +126,46 @@ def league_chart(
     Parameters
     ----------
     frame
-        Comparison table, rows of one measure, base and peer group: branch_id, measure, value,
-        rank_low, rank_high; `name` if branches are to be called so.
+        The `comparison` of an evaluation, rows of one measure, base and peer group: branch_id,
+        measure, value, rank_low, rank_high; `name` if branches are to be called so.
     language, ax
-        Language of the words; axes to draw on, a new figure as high as the rows ask if left out.
+        "zh" or "en"; axes to draw on, a new figure as high as the rows ask if left out.
     highlight
         The branch_id a page is about, drawn orange.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame mixes measures, bases or peer groups.
+
+    Examples
+    --------
+    >>> import pandas as pd
     >>> rows = pd.DataFrame({"branch_id": ["B1", "B2"], "measure": "multi_product_share",
     ...     "value": [0.31, 0.55], "rank_low": [1, 1], "rank_high": [2, 2]})
-    >>> [name.get_text() for name in league_chart(rows).get_yticklabels()]
+    >>> [name.get_text() for name in league(rows).get_yticklabels()]
     ['B2', 'B1']
     """
-    words = measure_words(str(frame["measure"].iloc[0])) if len(frame) else None
-    rows = _one_comparison(frame).dropna(subset=["value", "rank_low", "rank_high"])
-    ax = sized_axes(1.4 + _ROW_CM * max(len(rows), 4)) if ax is None else ax
-    if rows.empty or words is None:
-        return say_no_data(ax, language)
+    rows = _one_comparison(frame, ["rank_low", "rank_high"])
+    rows = rows.dropna(subset=["value", "rank_low", "rank_high"])
+    ax = canvas.open_axes(ax, 1.4 + _ROW_CM * max(len(rows), 4))
+    if rows.empty:
+        return canvas.say_no_data(ax, language)
+    words = measure_words(str(rows["measure"].iloc[0]))
     best_first = words.higher_is_better == "no"
     by = "compared" if "compared" in rows else "value"
     rows = rows.sort_values([by, "branch_id"], ascending=[best_first, True])
     places = np.arange(len(rows))
-    low, high = rows["rank_low"].astype(float), rows["rank_high"].astype(float)
-    colours = [HIGHLIGHT if each == highlight else ACTUAL for each in rows["branch_id"]]
-    ax.hlines(places, low, high, color=colours, linewidth=3.2, alpha=0.45)
+    high = rows["rank_high"]
+    colours = [
+        canvas.HIGHLIGHT if branch == highlight else canvas.ACTUAL for branch in rows["branch_id"]
+    ]
+    ax.hlines(places, rows["rank_low"], high, color=colours, linewidth=3.2, alpha=0.45)
     ax.scatter(places + 1, places, color=colours, s=14, zorder=3)
     last = max(float(high.max()), len(rows))
     unit = money_unit(rows["value"], language) if words.kind == "money" else None
@@ -145,7 +174,7 @@ def league_chart(
         ax.text(last * 1.13, place, text, ha="right", va="center_baseline")
     _frame_places(ax, last, len(rows), language)
     header = label(words.name, language) + (f" · {unit_note(unit, language)}" if unit else "")
-    name_values(ax, header, side="right")
+    canvas.name_values(ax, header, side="right")
     ax.set_yticks(places, list(_names(rows)))
     return ax
 
@@ -153,7 +182,7 @@ def league_chart(
 def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
     """Set the axis of places, first at the left, with a fine grid."""
     ax.set(xlim=(0.4, last * 1.14), ylim=(rows - 0.4, -0.6))
-    step = next(each for each in (1, 2, 5, 10, 20, 50, 100) if last / each <= 12)
+    step = next(size for size in (1, 2, 5, 10, 20, 50, 100) if last / size <= 12)
     ax.set_xticks([1, *(tick for tick in range(step, int(last) + 1, step) if tick > 1)])
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
@@ -161,64 +190,23 @@ def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
     ax.set_xlabel(label("place", language, within="word"))
 
 
-def place_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw one branch's place among its peers, one row per measure, each with its interval.
-
-    Parameters
-    ----------
-    frame
-        Comparison table, the rows of one branch: measure, rank_low, rank_high; besides `rank`
-        (its place by the plain value) and `rank_of` (how many peers) where they are known.
-    language, ax
-        Language of the words; axes to draw on, a new figure if left out.
-
-    >>> rows = pd.DataFrame({"branch_id": "B1", "measure": ["multi_product_share"],
-    ...     "rank_low": [3], "rank_high": [8], "rank": [5], "rank_of": [24]})
-    >>> [words.get_text() for words in place_chart(rows).texts]
-    ['第5名（3–8）']
-    """
-    rows = frame.dropna(subset=["rank_low", "rank_high"])
-    ax = sized_axes(0.8 + 0.46 * max(len(rows), 3)) if ax is None else ax
-    if rows.empty:
-        return say_no_data(ax, language)
-    last = float(rows["rank_of"].max())
-    places = np.arange(len(rows))
-    ax.hlines(places, 1, last, color="#E4E7EB", linewidth=4.5)
-    ax.hlines(places, rows["rank_low"], rows["rank_high"], color=REFERENCE, linewidth=4.5)
-    ax.plot(rows["rank"], places, "o", color=ACTUAL, markersize=5)
-    for place, (_, row) in enumerate(rows.iterrows()):
-        text = label("place_between", language, within="word").format(
-            *(format_count(row[name]) for name in ("rank", "rank_low", "rank_high"))
-        )
-        ax.text(last + 0.04 * last, place, text, va="center_baseline")
-    without_frame(ax)
-    ax.tick_params(labelleft=True, labelbottom=True)
-    ax.set_yticks(places, [label(measure, language) for measure in rows["measure"]])
-    ends = [label(f"{end}_of", language, within="word").format(format_count(last))
-            for end in ("first", "last")]  # fmt: skip
-    ax.set_xticks([1, last], ends)
-    ax.set(xlim=(0.6, last * 1.28), ylim=(len(rows) - 0.5, -0.6))
-    return ax
-
-
-def _one_comparison(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame; an error if it mixes measures, bases or peer groups."""
+def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
+    """Return the rows of a comparison; an error if it mixes measures, bases or peer groups."""
+    rows = frames.read_rows(frame, ["branch_id", "measure", "value", *columns], source=_SOURCE)
     for column in ("measure", "base", "peer_group"):
-        if column in frame and frame[column].nunique() > 1:
-            kinds = ", ".join(sorted(map(str, frame[column].unique()))[:5])
+        if column in rows and rows[column].nunique() > 1:
+            kinds = ", ".join(sorted(map(str, rows[column].unique()))[:5])
             raise UsageError(
-                f"the chart compares branches on one {column}, the frame holds several "
+                f"the chart compares branches on one {column}, the table holds several "
                 f"({kinds}): keep the rows of one."
             )
-    return frame
+    return rows
 
 
 def _beyond(rows: pd.DataFrame, band: str) -> Any:
     """Tell which values lie outside a band; none where it has no limits."""
-    value = rows["value"].astype(float)
-    return (value < rows[f"lower_{band}"].astype(float)) | (
-        value > rows[f"upper_{band}"].astype(float)
-    )
+    value = rows["value"]
+    return (value < rows[f"lower_{band}"]) | (value > rows[f"upper_{band}"])
 
 
 def _names(rows: pd.DataFrame) -> pd.Series[str]:

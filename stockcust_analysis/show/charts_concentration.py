@@ -1,4 +1,4 @@
-"""Charts of where the money sits: the Lorenz curve and the tiers."""
+"""Charts of where the money sits: the Lorenz curve, the whale curve and the tiers."""
 
 from __future__ import annotations
 
@@ -9,30 +9,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
+from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    HIGHLIGHT,
-    MUTED,
-    REFERENCE,
-    by_member,
-    last_quarter,
-    name_values,
-    narrowness,
-    open_axes,
-    rows_of,
-    say_no_data,
-    subject_of,
-    without_frame,
-)
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import label
 from stockcust_analysis.show.units import format_share
 
 _TOP = 0.2
+_TIER_SHARES = ("tier_customer_share", "tier_aum_share")
 
 
-def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+@canvas.in_report_style
+def lorenz(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
     """Draw how unevenly assets are spread: the Lorenz curve, with the part of the top 20 %.
 
     The orange bar at 80 % of customers spans what the 20 % to its right hold.
@@ -40,36 +32,58 @@ def lorenz_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     Parameters
     ----------
     frame
-        Columns quarter, branch_id, customer_share, value_share (0 to 1, smallest customers
-        first); the bank's curve is drawn lighter behind the branch's.
+        What `lorenz_curve` returns: customer_share, value_share (0 to 1, smallest customers
+        first). With `quarter` the last one is drawn; with `branch_id` the curve of the whole bank
+        ("@bank") stands lighter behind the branch's.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> curve = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01",
-    ...     "customer_share": [0, 0.8, 1], "value_share": [0, 0.187, 1]})
-    >>> lorenz_chart(curve).texts[-1].get_text()
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = pd.DataFrame({"customer_share": [0, 0.8, 1], "value_share": [0, 0.187, 1]})
+    >>> lorenz(curve).texts[-1].get_text()
     '前20%客户持有 81.3%'
     """
-    ax = open_axes(ax)
-    current = last_quarter(frame).dropna(subset=["customer_share", "value_share"])
-    subject = subject_of(frame)
-    own = rows_of(current, subject).sort_values("customer_share")
+    current, own = _curves(frame, group, "lorenz_curve(customers)")
+    ax = canvas.open_axes(ax)
     if own.empty:
-        return say_no_data(ax, language)
-    ax.plot([0, 1], [0, 1], color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    has_bank = _curves(ax, current, own)
+        return canvas.say_no_data(ax, language)
+    ax.plot([0, 1], [0, 1], color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
+    has_bank = _draw_curves(ax, current, own)
     _frame_unit_square(ax, language)
-    named = [("branch", ACTUAL), ("bank", REFERENCE)] if has_bank else []
+    named = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)] if has_bank else []
     lines = [(label(word, language, within="word"), colour) for word, colour in named]
     _key(ax, [*lines, _mark_top(ax, own, language)])
     return ax
 
 
-def _curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
+def _curves(frame: Frame, group: object, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the known points of the last quarter, and those of the subject in their order."""
+    shares = ["customer_share", "value_share"]
+    rows = frames.last_quarter(frames.read_rows(frame, shares, source=source))
+    rows = frames.one_group(rows, ["customer_share"], group, beside_bank=True)
+    known = rows.dropna(subset=shares).sort_values("customer_share")
+    return known, frames.rows_of(known, frames.subject_of(rows))
+
+
+def _draw_curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
     """Draw the branch's curve before the bank's; tell whether the bank's is there."""
-    bank = rows_of(known, WHOLE_BANK).sort_values("customer_share")
-    ax.plot(bank["customer_share"], bank["value_share"], color=REFERENCE)
-    ax.plot(own["customer_share"], own["value_share"], color=ACTUAL)
+    bank = frames.rows_of(known, WHOLE_BANK)
+    ax.plot(bank["customer_share"], bank["value_share"], color=canvas.REFERENCE)
+    ax.plot(own["customer_share"], own["value_share"], color=canvas.ACTUAL)
     return bool(len(bank)) and not own.equals(bank)
 
 
@@ -80,7 +94,7 @@ def _frame_unit_square(ax: Axes, language: Language) -> None:
         axis.set_ticks(np.linspace(0, 1, 6))
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set_xlabel(label("customers_poorest_first", language, within="word"))
-    name_values(ax, label("aum_cumulated", language, within="word"))
+    canvas.name_values(ax, label("aum_cumulated", language, within="word"))
 
 
 def _key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
@@ -94,13 +108,16 @@ def _key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
 def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str]:
     """Span what the top 20 % hold, and return the words for the key with their colour."""
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
-    ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=HIGHLIGHT, linewidth=2.4)
-    ax.plot([1 - _TOP], [below], color=HIGHLIGHT, marker="o", markersize=5)
+    ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
+    ax.plot([1 - _TOP], [below], color=canvas.HIGHLIGHT, marker="o", markersize=5)
     words = label("top_20_hold", language, within="word").format(format_share(1 - below))
-    return words, HIGHLIGHT
+    return words, canvas.HIGHLIGHT
 
 
-def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+@canvas.in_report_style
+def whale(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
     """Draw which share of the profit the best customers bring: the whale curve, with its peak.
 
     Above the dashed line at 100 % is what some customers earn and others cost again.
@@ -108,32 +125,46 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     Parameters
     ----------
     frame
-        Columns branch_id, customer_share, value_share of contribution, best customers first, as
-        `whale_curve` returns them; the bank's curve is drawn lighter.
+        What `whale_curve` returns: customer_share, value_share of contribution, best customers
+        first. With `branch_id` the curve of the whole bank ("@bank") stands lighter behind.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> curve = pd.DataFrame({"branch_id": "B01", "customer_share": [0, 0.25, 0.5, 1],
-    ...     "value_share": [0, 0.75, 1.25, 1]})
-    >>> whale_chart(curve).texts[-1].get_text()
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = pd.DataFrame({"customer_share": [0, 0.5, 1], "value_share": [0, 1.25, 1]})
+    >>> whale(curve).texts[-1].get_text()
     '最高 125.0%'
     """
-    ax = open_axes(ax)
-    subject = subject_of(frame)
-    known = frame.dropna(subset=["customer_share", "value_share"])
-    own = rows_of(known, subject).sort_values("customer_share")
+    known, own = _curves(frame, group, "whale_curve(customers)")
+    ax = canvas.open_axes(ax)
     if own.empty:
-        return say_no_data(ax, language)
-    ax.axhline(1, color=MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    _curves(ax, known, own)
-    peak = own.iloc[int(own["value_share"].astype(float).to_numpy().argmax())]
+        return canvas.say_no_data(ax, language)
+    ax.axhline(1, color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
+    _draw_curves(ax, known, own)
+    peak = own.iloc[int(own["value_share"].to_numpy().argmax())]
     top = max(float(known["value_share"].max()), 1.0) * 1.22
-    ax.plot([peak["customer_share"]], [peak["value_share"]], "o", color=HIGHLIGHT, markersize=5)
+    ax.plot(
+        [peak["customer_share"]], [peak["value_share"]], "o", color=canvas.HIGHLIGHT, markersize=5
+    )
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set(xlim=(0, 1.02), ylim=(0, top))
     ax.set_xlabel(label("customers_of_size", language, within="word"))
-    name_values(ax, label("contribution_cumulated", language, within="word"))
+    canvas.name_values(ax, label("contribution_cumulated", language, within="word"))
     words = label("peak", language, within="word").format(format_share(peak["value_share"]))
     right = float(peak["customer_share"]) > 0.5
     ax.text(peak["customer_share"], float(peak["value_share"]) + 0.05 * top, words,
@@ -141,42 +172,76 @@ def whale_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | No
     return ax
 
 
-def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw the tiers from private down: their share of customers left, of assets right.
+@canvas.in_report_style
+def tier_pyramid(
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the tiers, the highest on top: their share of customers left, of assets right.
 
     Parameters
     ----------
     frame
-        Measure table with `tier_customer_share` and `tier_aum_share`, one row per tier.
+        What `tier_counts` returns: measure (`tier_customer_share`, `tier_aum_share`), tier, value.
+        With `quarter` the last one is drawn.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the tiers are called, from the lowest up; the shipped policy's words if left out. A
+        tier without words is called by its name.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> rows = [("2026Q3", "B01", "tier", "high", measure, "all", share) for measure, share in
-    ...     [("tier_customer_share", 0.01), ("tier_aum_share", 0.4)]]
-    >>> columns = ["quarter", "branch_id", "dimension", "member", "measure", "base", "value"]
-    >>> [words.get_text() for words in tier_pyramid(pd.DataFrame(rows, columns=columns)).texts]
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shares = pd.DataFrame({"measure": ["tier_customer_share", "tier_aum_share"],
+    ...     "tier": "high", "value": [0.01, 0.4]})
+    >>> [words.get_text() for words in tier_pyramid(shares).texts]
     ['高端', '1.0%', '40.0%', '客户占比', 'AUM占比']
     """
-    ax = open_axes(ax)
-    subject, tiers = subject_of(frame), names("tier")
-    customers = by_member(frame, "tier_customer_share", subject, tiers)
-    assets = by_member(frame, "tier_aum_share", subject, tiers)
+    rows = frames.read_measures(
+        frame, _TIER_SHARES, source="tier_counts(customers)", member=["tier"]
+    )
+    rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject, tiers = (
+        frames.subject_of(rows),
+        frames.member_words("tier", language, words=words, present=rows["member"]),
+    )
+    customers, assets = (frames.by_member(rows, name, subject, tiers) for name in _TIER_SHARES)
     known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
+    ax = canvas.open_axes(ax)
     if not known:
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     longest = max(float(customers.max()), float(assets.max()), 0.01)
-    narrow = narrowness(ax)
-    gap = 0.13 * narrow * longest
+    narrow = canvas.narrowness(ax)
+    gap = (
+        0.13 * narrow * longest * max(1.0, *(canvas.text_width(tiers[tier]) / 9 for tier in known))
+    )
     for height, tier in enumerate(known):
-        ax.text(0, height, label(tier, language, within="tier"), ha="center", va="center")
+        ax.text(0, height, tiers[tier], ha="center", va="center")
         _half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
         _half(ax, height, float(assets[tier]), outwards=1, gap=gap)
     for side, word in ((-1, "share_of_customers"), (1, "share_of_aum")):
         ax.text(
             side * gap, len(known) - 0.25, label(word, language, within="word"),
-            ha="right" if side < 0 else "left", va="center", color=MUTED,
+            ha="right" if side < 0 else "left", va="center", color=canvas.MUTED,
         )  # fmt: skip
-    without_frame(ax)
+    canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
     spare = max(0, 5 - len(known)) / 2
     edge = (1.1 + 0.24 * narrow) * longest
@@ -187,7 +252,7 @@ def tier_pyramid(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
 def _half(ax: Axes, height: int, share: float, *, outwards: int, gap: float) -> None:
     """Draw one bar away from the middle, with its value at its end."""
     drawn = 0.0 if np.isnan(share) else share
-    ax.barh(height, outwards * drawn, left=outwards * gap, height=0.72, color=ACTUAL)
+    ax.barh(height, outwards * drawn, left=outwards * gap, height=0.72, color=canvas.ACTUAL)
     ax.text(
         outwards * (1.1 * gap + drawn), height, format_share(share),
         ha="right" if outwards < 0 else "left", va="center",

@@ -6,73 +6,109 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    MUTED,
-    REFERENCE,
-    by_member,
-    last_quarter,
-    name_values,
-    narrowness,
-    only_the_zero_line,
-    open_axes,
-    require_known,
-    rows_of,
-    say_no_data,
-    shaded_cells,
-    subject_of,
-    without_frame,
-)
-from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.labels import label
 from stockcust_analysis.show.units import format_share
 
+_MANY = 4
 
-def product_count_bars(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+
+@canvas.in_report_style
+def product_count(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
     """Draw the share of customers by number of product families, the bank as an outline.
+
+    Four families and more are one column.
 
     Parameters
     ----------
     frame
-        Measure table with `product_count_share` for the members "0", "1", "2", "3" and "4+".
+        What `product_count_distribution` returns: families (0, 1, 2, …), value. With `quarter` the
+        last one is drawn; with `branch_id` the whole bank ("@bank") stands beside the branch.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> table = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01", "base": "funded",
-    ...     "member": ["1", "2"], "measure": "product_count_share", "value": [0.6, 0.4]})
-    >>> [words.get_text() for words in product_count_bars(table).texts]
-    ['—', '60.0%', '40.0%', '—', '—']
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shares = pd.DataFrame({"families": [1, 2, 4, 5], "value": [0.6, 0.3, 0.08, 0.02]})
+    >>> [words.get_text() for words in product_count(shares).texts]
+    ['—', '60.0%', '30.0%', '—', '10.0%']
     """
-    ax = open_axes(ax)
-    subject, counts = subject_of(frame), names("families_held")
-    own = by_member(frame, "product_count_share", subject, counts)
-    bank = by_member(frame, "product_count_share", WHOLE_BANK, counts)
+    rows = frames.read_measures(
+        frame,
+        ["product_count_share"],
+        member=["families"],
+        source="product_count_distribution(holdings, customers)",
+    )
+    rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject, counts = frames.subject_of(rows), frames.member_words("families_held", language)
+    rows = _with_many_together(rows)
+    own, bank = (
+        frames.by_member(rows, "product_count_share", who, counts) for who in (subject, WHOLE_BANK)
+    )
+    ax = canvas.open_axes(ax)
     if own.isna().all():
-        return say_no_data(ax, language)
+        return canvas.say_no_data(ax, language)
     compare = subject != WHOLE_BANK and bank.notna().any()
     places = np.arange(len(counts))
-    ax.bar(places, own.fillna(0), width=0.56, color=ACTUAL)
+    ax.bar(places, own.fillna(0), width=0.56, color=canvas.ACTUAL)
     if compare:
-        ax.bar(places, bank.fillna(0), width=0.74, facecolor="none", edgecolor=MUTED, linewidth=0.9)
+        ax.bar(
+            places,
+            bank.fillna(0),
+            width=0.74,
+            facecolor="none",
+            edgecolor=canvas.MUTED,
+            linewidth=0.9,
+        )
+        canvas.name_values(ax, label("outlined_bank", language, within="word"), side="right")
     ticks = []
-    for place, count in enumerate(counts):
+    for place, (count, words) in enumerate(counts.items()):
         top = np.nanmax([own[count], bank[count] if compare else 0, 0])
         ax.text(place, top + 0.015, format_share(own[count]), ha="center", fontweight="bold")
-        words = label(count, language, within="families_held")
         ticks.append(f"{words}\n{format_share(bank[count])}" if compare else words)
-    if compare:
-        name_values(ax, label("outlined_bank", language, within="word"), side="right")
     ax.set_xticks(places, ticks, linespacing=1.4)
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
-    only_the_zero_line(ax)
+    canvas.only_the_zero_line(ax)
     return ax
 
 
-def penetration_dots(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+def _with_many_together(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with one share for four families and more."""
+    numbers = pd.to_numeric(rows["member"].astype(str).str.removesuffix("+"), errors="coerce")
+    many = f"{_MANY}+"
+    counts = [many if number >= _MANY else f"{number:.0f}" for number in numbers]
+    by = ["quarter", "branch_id", "measure", "base", "member"]
+    rows = rows.assign(member=counts)
+    return rows.groupby(by)["value"].sum(min_count=1).reset_index()
+
+
+@canvas.in_report_style
+def penetration(
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw each product family's penetration: the branch as a dark dot, the bank as a ring.
 
@@ -81,81 +117,136 @@ def penetration_dots(
     Parameters
     ----------
     frame
-        Measure table with `penetration`, one row per product family.
+        What `penetration` returns: family, value. With `quarter` the last one is drawn; with
+        `branch_id` the whole bank ("@bank") stands beside the branch. Channels are left out.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the families are called, in their order; the shipped policy's words if left out.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> table = pd.DataFrame({"quarter": "2026Q3", "branch_id": ["B01", "@bank"], "base": "funded",
-    ...     "member": "fund", "measure": "penetration", "value": [0.062, 0.119]})
-    >>> [words.get_text() for words in penetration_dots(table).texts]
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> shares = pd.DataFrame({"branch_id": ["B01", "@bank"], "family": "fund",
+    ...     "value": [0.062, 0.119]})
+    >>> [words.get_text() for words in penetration(shares).texts]
     ['● 本机构', '6.2%', '○ 全行', '11.9%']
     """
-    ax = open_axes(ax)
-    subject, families = subject_of(frame), names("family")
-    own = by_member(frame, "penetration", subject, families)
-    own = own[own.notna()]
+    rows = frames.read_measures(
+        frame, ["penetration"], member=["family"], source="penetration(holdings, customers)"
+    )
+    rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    subject = frames.subject_of(rows)
+    families = frames.member_words("family", language, words=words, present=rows["member"])
+    own = frames.by_member(rows, "penetration", subject, families).dropna()
+    ax = canvas.open_axes(ax)
     if own.empty:
-        return say_no_data(ax, language)
-    bank = by_member(frame, "penetration", WHOLE_BANK, list(own.index))
+        return canvas.say_no_data(ax, language)
+    bank = frames.by_member(rows, "penetration", WHOLE_BANK, list(own.index))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends.dropna(axis="columns", how="all")
     edge = max(float(ends.max().max()), 0.01)
     places = np.arange(len(own))
     ax.hlines(places, 0, ends.max(axis=1), color="#E4E7EB", linewidth=0.8)
-    ax.hlines(places, ends.min(axis=1), ends.max(axis=1), color=REFERENCE, linewidth=2.4)
+    ax.hlines(places, ends.min(axis=1), ends.max(axis=1), color=canvas.REFERENCE, linewidth=2.4)
     if len(ends.columns) > 1:
-        ax.plot(ends["bank"], places, "o", color=MUTED, markerfacecolor="white")
-    ax.plot(own, places, "o", color=ACTUAL)
-    narrow = narrowness(ax)
-    _value_columns(ax, ends, edge, language)
-    without_frame(ax)
+        ax.plot(ends["bank"], places, "o", color=canvas.MUTED, markerfacecolor="white")
+    ax.plot(own, places, "o", color=canvas.ACTUAL)
+    headers = (
+        {str(who): label(str(who), language, within="word") for who in ends} if subject else {}
+    )
+    _value_columns(ax, ends, edge, headers)
+    canvas.without_frame(ax)
     ax.tick_params(labelleft=True)
-    ax.set_yticks(places, [label(family, language, within="family") for family in own.index])
-    ax.set(xlim=(-0.01 * edge, edge * (1 + 0.33 * narrow)), ylim=(len(own) - 0.4, -1.4))
+    ax.set_yticks(places, [families[family] for family in own.index])
+    ax.set(
+        xlim=(-0.01 * edge, edge * (1 + 0.33 * canvas.narrowness(ax))), ylim=(len(own) - 0.4, -1.4)
+    )
     return ax
 
 
-def _value_columns(ax: Axes, ends: pd.DataFrame, edge: float, language: Language) -> None:
+def _value_columns(ax: Axes, ends: pd.DataFrame, edge: float, headers: dict[str, str]) -> None:
     """Write the values in columns right of the dots, each under its name and mark."""
-    for column, (word, mark) in enumerate(zip(ends, "●○", strict=False)):
-        right = edge * (1 + narrowness(ax) * (0.16 + 0.15 * column))
-        colour = (ACTUAL, MUTED)[column]
-        header = f"{mark} {label(str(word), language, within='word')}"
-        ax.text(right, -0.95, header, ha="right", va="center_baseline", color=MUTED)
-        for place, value in enumerate(ends[word]):
+    for column, (who, mark) in enumerate(zip(ends, "●○", strict=False)):
+        right = edge * (1 + canvas.narrowness(ax) * (0.16 + 0.15 * column))
+        colour = (canvas.ACTUAL, canvas.MUTED)[column]
+        if who in headers:
+            ax.text(right, -0.95, f"{mark} {headers[who]}", ha="right", va="center_baseline",
+                    color=canvas.MUTED)  # fmt: skip
+        for place, value in enumerate(ends[who]):
             text = format_share(value)
             ax.text(right, place, text, ha="right", va="center_baseline", color=colour)
 
 
-def co_holding_heatmap(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+@canvas.in_report_style
+def co_holding(
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw which families go together: of the holders of a row, how many hold the column too.
 
     Parameters
     ----------
     frame
-        Co-holding table: quarter, branch_id, family_a (row), family_b (column),
-        conditional_rate (0 to 1); a pair without a rate stays blank.
+        What `co_holding` returns: family_a (row), family_b (column), conditional_rate (0 to 1); a
+        pair without a rate stays blank. With `quarter` the last one is drawn.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the families are called, in their order; the shipped policy's words if left out.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> table = pd.DataFrame({"quarter": "2026Q3", "branch_id": "B01", "conditional_rate": 0.25,
-    ...     "family_a": ["fund"], "family_b": ["wealth"]})
-    >>> [words.get_text() for words in co_holding_heatmap(table).texts]
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> pairs = pd.DataFrame({"family_a": ["fund"], "family_b": ["wealth"],
+    ...     "conditional_rate": 0.25})
+    >>> [words.get_text() for words in co_holding(pairs).texts]
     ['25%']
     """
-    ax = open_axes(ax)
-    rows = rows_of(last_quarter(frame), subject_of(frame))
+    pair = ["family_a", "family_b"]
+    rows = frames.read_rows(
+        frame, [*pair, "conditional_rate"], source="co_holding(holdings, customers)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), pair, group)
     rows = rows[rows["conditional_rate"].notna() & (rows["family_a"] != rows["family_b"])]
+    frames.require_one_base(rows, pair)
+    ax = canvas.open_axes(ax)
     if rows.empty:
-        return say_no_data(ax, language)
-    present = {*rows["family_a"], *rows["family_b"]}
-    require_known(present, names("family"), "the co-holding table")
-    order = [family for family in names("family") if family in present]
+        return canvas.say_no_data(ax, language)
+    present = [*rows["family_a"], *rows["family_b"]]
+    families = frames.member_words("family", language, words=words, present=present)
+    order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
-    rates = rates.reindex(index=order, columns=order).astype(float)
-    words = rates.map(lambda rate: format_share(rate, decimals=0))
-    families = [label(family, language, within="family") for family in order]
-    broken = [name.replace(" ", "\n") for name in families]
-    return shaded_cells(ax, rates, words, down=families, across=broken)
+    rates = rates.reindex(index=order, columns=order)
+    texts = rates.map(lambda rate: format_share(rate, decimals=0))
+    down = [families[family] for family in order]
+    broken = [name.replace(" ", "\n") for name in down]
+    return canvas.shaded_cells(ax, rates, texts, down=down, across=broken)

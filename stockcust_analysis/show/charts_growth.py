@@ -1,55 +1,28 @@
-"""Charts of what moved: the growth bridge, the flow through dormancy, quarters side by side."""
+"""Charts between two dates: what moved the assets, and who went from which tier to which."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.show import chart_frames as frames
+from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.charts_canvas import (
-    ACTUAL,
-    FULL_WIDTH,
-    HIGHLIGHT,
-    MUTED,
-    REFERENCE,
-    name_values,
-    narrowness,
-    only_the_zero_line,
-    open_axes,
-    require_known,
-    rows_of,
-    say_no_data,
-    subject_of,
-    without_frame,
-)
-from stockcust_analysis.show.figures import use_style
-from stockcust_analysis.show.labels import label, measure_words, names
-from stockcust_analysis.show.units import (
-    format_count,
-    format_measure,
-    format_money,
-    format_share,
-    money_unit,
-    unit_note,
-)
+from stockcust_analysis.show.labels import label, names
+from stockcust_analysis.show.units import format_count, format_money, money_unit, unit_note
 
 _NARROW = 1.5
-_PLOT_ROWS, _PANELS_ABREAST = 2, 4
-DORMANT_FLOW = (
-    "dormant_opening", "newly_dormant", "dormant_arrived", "reactivated", "dormant_moved",
-    "dormant_left", "dormant_closing",
-)  # fmt: skip
-_DORMANT_ENDS = ("dormant_opening", "dormant_closing")
-_FALLS = ("reactivated", "dormant_moved", "dormant_left")
+"""From so narrow a figure on, English names are set aslant."""
 
 
-def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+@canvas.in_report_style
+def bridge(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
     """Draw what moved assets from opening to closing as a waterfall, and the net of it all.
 
     The zero line is the opening amount, named above with the closing one: what moves in a quarter
@@ -59,21 +32,41 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     Parameters
     ----------
     frame
-        Growth bridge of one branch on one structure: component, amount (CNY), in order.
+        What `growth_bridge` returns: component (with `opening` and `closing`), amount (CNY), in
+        order. Components of other names are drawn under their own.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
     >>> steps = pd.DataFrame({"component": ["opening", "new", "drained", "closing"],
     ...     "amount": [1e6, 4e5, -1e5, 1.3e6]})
-    >>> [words.get_text() for words in bridge_chart(steps).texts]
+    >>> [words.get_text() for words in bridge(steps).texts]
     ['+40.0', '-10.0', '+30.0']
     """
-    require_known(frame["component"], names("component"), "the bridge")
-    amounts = dict(zip(frame["component"], frame["amount"].astype(float), strict=True))
+    rows = frames.read_rows(
+        frame, ["component", "amount"], source="growth_bridge(opening, closing)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), ["component"], group)
+    amounts = dict(zip(rows["component"], rows["amount"], strict=True))
+    has_ends = {"opening", "closing"} <= set(amounts)
     ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
-    ax = open_axes(ax)
-    if not {*ends} <= {*frame["component"]}:
-        return say_no_data(ax, language)
+    ax = canvas.open_axes(ax)
+    if not has_ends:
+        return canvas.say_no_data(ax, language)
     unit = money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
     printed = {name: format_money(amount, unit) for name, amount in amounts.items()}
@@ -83,198 +76,196 @@ def bridge_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | N
     signed = [
         text if amount <= 0 else f"+{text}" for amount, text in zip(moved, texts, strict=True)
     ]
-    _waterfall(ax, moved, [*(False for _ in steps), True], signed)
-    words = [label(each, language, within="component_short") for each in (*steps, "net")]
+    canvas.waterfall(ax, moved, [*(False for _ in steps), True], signed)
+    known = names("component_short")
+    words = [label(name, language, within="component_short") if name in known else name
+             for name in (*steps, "net")]  # fmt: skip
     ax.set_xticks(range(len(words)), words)
-    told = {name: format_money(amount, unit) for name, amount in ends.items()}
-    name_values(ax, label("bridge_ends", language, within="word").format(**told))
-    name_values(ax, unit_note(unit, language), side="right")
+    amounts_at = {name: format_money(amount, unit) for name, amount in ends.items()}
+    canvas.name_values(ax, label("bridge_ends", language, within="word").format(**amounts_at))
+    canvas.name_values(ax, unit_note(unit, language), side="right")
     return ax
 
 
-def dormancy_flow(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
+@canvas.in_report_style
+def migration(
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw how the dormant of last quarter became those of this one, in customers.
+    """Draw who went from which tier (rows) to which (columns), in customers.
+
+    A cell's shade is its part of the row: it tells how many of a tier's customers went there.
 
     Parameters
     ----------
     frame
-        Measure table of one branch and quarter with the stock and flow of dormant customers:
-        `dormant_opening`, `newly_dormant`, `dormant_arrived`, `reactivated`, `dormant_moved`,
-        `dormant_left`, `dormant_closing`.
+        What `migration_matrix` returns: from, to (tiers and states), customers.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the tiers are called, from the lowest up; the shipped policy's words if left out.
     language, ax
-        Language of the words; axes to draw on, a new figure if left out.
+        "zh" or "en"; axes to draw on, a new figure if left out.
 
-    >>> table = pd.DataFrame({"measure": ["dormant_opening", "newly_dormant", "reactivated",
-    ...     "dormant_closing"], "value": [10.0, 3.0, 1.0, 12.0]})
-    >>> [words.get_text() for words in dormancy_flow(table).texts]
-    ['10', '+3', '-1', '12']
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> moves = pd.DataFrame({"from": ["mid", "mid"], "to": ["mid", "high"], "customers": [9, 1]})
+    >>> [words.get_text() for words in migration(moves).texts]
+    ['1', '9']
     """
-    rows = frame[frame["measure"].isin(DORMANT_FLOW)]
-    values = rows.set_index("measure")["value"].astype(float)
-    values = values.reindex(list(DORMANT_FLOW)).dropna()
-    values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
-    ends = [name in _DORMANT_ENDS for name in values.index]
-    ax = open_axes(ax)
-    if not any(ends):
-        return say_no_data(ax, language)
-    signed = [-value if name in _FALLS else value for name, value in values.items()]
-    texts = [format_count(value) if end else f"{value:+,.0f}"
-             for value, end in zip(signed, ends, strict=True)]  # fmt: skip
-    _waterfall(ax, signed, ends, texts)
-    words = [label(str(name), language, within="dormant_step") for name in values.index]
-    size = "x-small" if narrowness(ax) > _NARROW else "medium"
-    ax.set_xticks(range(len(words)), words, fontsize=size)
+    rows, tiers, states = _moves(frame, group, words, language)
+    ax = canvas.open_axes(ax)
+    if rows.empty:
+        return canvas.say_no_data(ax, language)
+    # All tiers, so that the picture of a branch with one tier is not one large cell.
+    starts, ends = (
+        [*tiers, *(state for state in states if state in set(rows[side]))]
+        for side in ("from", "to")
+    )
+    counts = rows.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
+    counts = counts.reindex(index=starts, columns=ends).fillna(0)
+    parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
+    texts = counts.map(lambda n: format_count(n) if n else "")
+    called = tiers | states
+    tilted = language == "en" and canvas.narrowness(ax) > _NARROW
+    return canvas.shaded_cells(
+        ax, parts, texts, down=[called[name] for name in starts],
+        across=[called[name] for name in ends], tilted=tilted,
+    )  # fmt: skip
+
+
+@canvas.in_report_style
+def migration_flow(
+    frame: Frame,
+    *,
+    group: object = None,
+    words: frames.Words | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the moves between tiers as bands from left to right, those who stayed pale.
+
+    A band is as broad as the square root of its customers, so that a single customer is seen
+    beside a thousand; the numbers stand at the ends. Rises are dark, falls orange.
+
+    Parameters
+    ----------
+    frame
+        What `migration_matrix` returns: from, to (tiers and states), customers.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    words
+        What the tiers are called, from the lowest up; the shipped policy's words if left out.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> moves = pd.DataFrame({"from": ["mid", "mid"], "to": ["mid", "high"], "customers": [9, 1]})
+    >>> [words.get_text() for words in migration_flow(moves).texts]
+    ['中端 10', '高端 1', '中端 9']
+    """
+    rows, tiers, states = _moves(frame, group, words, language)
+    ax = canvas.open_axes(ax)
+    if rows.empty:
+        return canvas.say_no_data(ax, language)
+    called = tiers | states
+    order = {name: rank for rank, name in enumerate(called)}
+    rows = rows.assign(
+        breadth=np.sqrt(rows["customers"]), a=rows["from"].map(order), b=rows["to"].map(order)
+    ).sort_values(["a", "b"])
+    sides = {}
+    for side in ("from", "to"):
+        totals = rows.groupby(side)[["breadth", "customers"]].sum()
+        sides[side] = totals.loc[[name for name in called if name in totals.index]]
+    gap = 0.06 * float(rows["breadth"].sum())
+    tops = {side: _tops(totals["breadth"], gap) for side, totals in sides.items()}
+    used = {side: dict(places) for side, places in tops.items()}
+    for start, end, breadth in rows[["from", "to", "breadth"]].itertuples(index=False):
+        left, right = used["from"][start], used["to"][end]
+        used["from"][start] -= breadth
+        used["to"][end] -= breadth
+        rise = order[start] - order[end] if {start, end} <= set(tiers) else 0
+        colour = canvas.ACTUAL if rise > 0 else canvas.HIGHLIGHT if rise < 0 else canvas.REFERENCE
+        _band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
+    for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
+        for place, breadth, customers in sides[side].itertuples():
+            middle = tops[side][place] - breadth / 2
+            text = f"{called[place]} {format_count(customers)}"
+            ax.text(x, middle, text, ha=align, va="center_baseline")
+    canvas.without_frame(ax)
+    lowest = min(level for places in used.values() for level in places.values())
+    ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
+    canvas.name_values(ax, label("flow", language, within="word"))
     return ax
 
 
-def _waterfall(
-    ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
+def _moves(
+    frame: Frame, group: object, words: frames.Words | None, language: Language
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
+    """Return the moves that happened, the tiers from the top down and the states, with words."""
+    rows = frames.read_rows(
+        frame, ["from", "to", "customers"], source="migration_matrix(opening, closing, scheme=…)"
+    )
+    rows = frames.one_group(frames.last_quarter(rows), ["from", "to"], group, sparse=True)
+    states = {name: label(name, language, within="state") for name in names("state")}
+    present = [name for name in _in_order(rows) if name not in states]
+    tiers = frames.member_words("tier", language, words=words, present=present)
+    return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states
+
+
+def _in_order(rows: pd.DataFrame) -> list[str]:
+    """Return the names on both sides in the order the table keeps on each of them."""
+    order = list(dict.fromkeys(rows["from"]))
+    for _, ends in rows.groupby("from", sort=False)["to"]:
+        at = 0
+        for name in ends:
+            if name in order:
+                at = max(at, order.index(name) + 1)
+            else:
+                order.insert(at, name)
+                at += 1
+    return order
+
+
+def _band(
+    ax: Axes, left: float, right: float, breadth: float, colour: str, *, alpha: float
 ) -> None:
-    """Draw columns from zero at both ends, and steps that hang between them."""
-    level, tops, levels = 0.0, [], [0.0]
-    for place, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
-        start = 0.0 if end else level
-        colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
-        ax.bar(place, amount, bottom=start, width=0.62, color=colour)
-        level = start + amount
-        tops.append(max(start, level))
-        levels.append(level)
-        if place + 1 < len(amounts):
-            ax.plot([place - 0.31, place + 1.31], [level, level], color=MUTED, linewidth=0.5)
-    lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
-    for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
-        ax.text(place, top + 0.15 * room, text, ha="center", va="bottom")
-    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(lowest, max(tops) + room))
-    only_the_zero_line(ax)
-    if lowest < 0:
-        ax.spines["bottom"].set_visible(False)
-        ax.axhline(0, color=MUTED, linewidth=0.8)
+    """Draw one band from the left to the right, in a calm curve."""
+    points = [(0, left), (0.5, left), (0.5, right), (1, right),
+              (1, right - breadth), (0.5, right - breadth), (0.5, left - breadth),
+              (0, left - breadth), (0, left)]  # fmt: skip
+    curve = [Path.MOVETO, *(Path.CURVE4,) * 3, Path.LINETO, *(Path.CURVE4,) * 3, Path.CLOSEPOLY]
+    ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))
 
 
-def small_multiples(
-    frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None
-) -> Axes:
-    """Draw a share by member over the quarters, one small panel each, all to the same scale.
-
-    The branch is dark, the whole bank lighter; the last value stands at the line's end. At most
-    eight panels: the members with the highest values of the last quarter, in their usual order.
-
-    Parameters
-    ----------
-    frame
-        Measure table of one measure and dimension, the branch and the bank, several quarters.
-    language
-        Language of the words.
-    ax
-        Axes whose place the panels take; a new figure if left out.
-
-    >>> table = pd.DataFrame([("2026Q2", "B01", "family", "fund", "penetration", "funded", 0.1),
-    ...     ("2026Q3", "B01", "family", "fund", "penetration", "funded", 0.12)],
-    ...     columns=["quarter", "branch_id", "dimension", "member", "measure", "base", "value"])
-    >>> small_multiples(table).get_title(loc="left")
-    '基金'
-    """
-    subject = subject_of(frame)
-    rows = frame.dropna(subset=["value"])
-    now = rows_of(rows[rows["quarter"] == frame["quarter"].max()], subject)
-    if now.empty:
-        return say_no_data(open_axes(ax), language)
-    dimension, measure = str(now["dimension"].iloc[0]), str(now["measure"].iloc[0])
-    largest = now.nlargest(_PLOT_ROWS * _PANELS_ABREAST, "value")["member"]
-    members = [member for member in names(dimension) if member in set(largest)]
-    quarters = sorted(rows["quarter"].unique())
-    panels = _panels(ax, len(members))
-    top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
-    for panel, member in zip(panels, members, strict=True):
-        for who, colour in ((WHOLE_BANK, REFERENCE), (subject, ACTUAL)):
-            told = rows[(rows["member"] == member) & (rows["branch_id"] == who)]
-            line = told.set_index("quarter")["value"].reindex(quarters).astype(float)
-            panel.plot(range(len(quarters)), line, color=colour, marker="o", markersize=2)
-        last = now.loc[now["member"] == member, "value"].iloc[0]
-        panel.set_title(label(member, language, within=dimension), fontsize="small")
-        panel.set_title(format_measure(last, measure), loc="right", fontsize="small")
-        panel.set(xlim=(-0.3, len(quarters) - 0.7), ylim=(0, top * 1.08))
-        only_the_zero_line(panel)
-        panel.set_xticks([])
-    ends = sorted({0, len(quarters) - 1})
-    panels[0].set_xticks(ends, [quarters[end] for end in ends], fontsize="x-small")
-    return panels[0]
-
-
-def _panels(ax: Axes | None, count: int) -> list[Axes]:
-    """Return so many panels to the same scale, in the place of axes or in a new figure."""
-    down = -(-count // _PANELS_ABREAST)
-    if ax is None:
-        use_style()
-        size = (FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
-        ax = plt.subplots(figsize=size, layout="none")[1]
-        room = 0.4 / (0.4 + 2.3 * down)
-        ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
-    drawn, place = ax.figure, ax.get_subplotspec()
-    ax.remove()
-    if place is None:
-        raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
-    grid = place.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
-    return [
-        drawn.add_subplot(grid[at // _PANELS_ABREAST, at % _PANELS_ABREAST]) for at in range(count)
-    ]
-
-
-def slope_chart(frame: pd.DataFrame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
-    """Draw how a share moved from one quarter to another, one line for each member.
-
-    Rising lines are dark, falling ones orange; names and values stand at both ends.
-
-    Parameters
-    ----------
-    frame
-        Measure table of one branch, measure and dimension; its first and last quarter are drawn.
-    language, ax
-        Language of the words; axes to draw on, a new figure if left out.
-
-    >>> table = pd.DataFrame({"quarter": ["2025Q3", "2026Q3"], "branch_id": "B01",
-    ...     "dimension": "tier", "member": "mid", "measure": "tier_aum_share",
-    ...     "value": [0.3, 0.35]})
-    >>> [words.get_text() for words in slope_chart(table).texts]
-    ['中端 30.0%', '35.0% 中端']
-    """
-    ax = open_axes(ax)
-    quarters = sorted(frame.dropna(subset=["value"])["quarter"].unique())
-    if len(quarters) < 2:
-        return say_no_data(ax, language)
-    ends = frame.pivot(index="member", columns="quarter", values="value")
-    ends = ends[[quarters[0], quarters[-1]]].astype(float).dropna()
-    dimension = str(frame["dimension"].iloc[0])
-    for before, after in ends.to_numpy():
-        colour = ACTUAL if after >= before else HIGHLIGHT
-        ax.plot([0, 1], [before, after], color=colour, marker="o")
-    spread = _spread(ends, float(np.ptp(ends.to_numpy())) or 1.0)
-    for side, places in enumerate(spread):
-        for (member, values), place in zip(ends.iterrows(), places, strict=True):
-            name, value = label(str(member), language, within=dimension), values.iloc[side]
-            parts = (name, format_share(value)) if side == 0 else (format_share(value), name)
-            ax.text(side + (0.03 if side else -0.03), place, " ".join(parts),
-                    ha="left" if side else "right", va="center_baseline")  # fmt: skip
-    without_frame(ax)
-    ax.tick_params(labelbottom=True)
-    ax.set_xticks([0, 1], [quarters[0], quarters[-1]])
-    ax.set_xlim(-0.45, 1.45)
-    name_values(ax, measure_words(str(frame["measure"].iloc[0])).zh if language == "zh" else
-                measure_words(str(frame["measure"].iloc[0])).en)  # fmt: skip
-    return ax
-
-
-def _spread(ends: pd.DataFrame, span: float) -> list[list[float]]:
-    """Return where the names stand at both ends: at their value, moved up where they touch."""
-    sides = []
-    for column in ends:
-        order = ends[column].sort_values()
-        places: dict[str, float] = {}
-        free = -np.inf
-        for member, value in order.items():
-            places[str(member)] = free = max(float(value), free)
-            free += 0.075 * span
-        sides.append([places[str(member)] for member in ends.index])
-    return sides
+def _tops(breadths: pd.Series[float], gap: float) -> dict[str, float]:
+    """Return where each place begins, from the top down, with room for its name."""
+    room = breadths.clip(lower=gap) + gap / 2
+    return dict(-(room.cumsum() - room))

@@ -31,6 +31,7 @@ from stockcust_analysis.show.findings import (
     share_finding,
     words,
 )
+from stockcust_analysis.show.labels import Words
 from stockcust_analysis.show.units import format_count, format_difference
 
 FEWEST: Final = 3
@@ -66,6 +67,7 @@ def conclusions(
     quarter: str,
     language: Language = "zh",
     targets: pd.DataFrame | None = None,
+    families: Words | None = None,
 ) -> list[Sentence]:
     """Return what the quarter's numbers amount to, the most important first.
 
@@ -83,6 +85,8 @@ def conclusions(
         "zh" or "en".
     targets
         Optional targets: branch_id, quarter, measure, target.
+    families
+        What the policy calls the product families; left out, as the shipped policy does.
 
     Raises
     ------
@@ -95,7 +99,7 @@ def conclusions(
     >>> [each.lead for each in conclusions(table, branch_id="B01", quarter="2026Q3")]
     ['户数过少，不作判断']
     """
-    page = _page(measures, branch_id, quarter, language)
+    page = _page(measures, branch_id, quarter, language, families)
     if (customers := _customers(page)) < NOISE.fewest_customers:
         return [_too_few(page, customers)]
     opening = [] if page.has_history else [_without_history(page)]
@@ -122,6 +126,7 @@ def section_conclusion(
     quarter: str,
     language: Language = "zh",
     targets: pd.DataFrame | None = None,
+    families: Words | None = None,
 ) -> Sentence:
     """Return the sentence a chapter opens with; a calm chapter's says that it is calm.
 
@@ -129,7 +134,7 @@ def section_conclusion(
     ----------
     section
         "customers", "concentration", "dormancy", "cross_sell" or "service".
-    measures, branch_id, quarter, language, targets
+    measures, branch_id, quarter, language, targets, families
         As for `conclusions`.
 
     >>> columns = ["quarter", "branch_id", "measure", "member", "base", "n", "numerator", "value"]
@@ -140,7 +145,7 @@ def section_conclusion(
     """
     if section not in get_args(Section):
         raise UsageError.unknown("section", section, get_args(Section))
-    page = _page(measures, branch_id, quarter, language)
+    page = _page(measures, branch_id, quarter, language, families)
     if (customers := _customers(page)) < NOISE.fewest_customers:
         return _too_few(page, customers, "caution_few_here")
     growth = growth_finding(page, target_of(targets, "aum_average_quarter", branch_id, quarter))
@@ -155,11 +160,15 @@ def section_conclusion(
     return Sentence(text, lead=told[0].sentence.lead)
 
 
-def _page(measures: pd.DataFrame, branch_id: str, quarter: str, language: Language) -> Page:
+def _page(
+    measures: pd.DataFrame, branch_id: str, quarter: str, language: Language, families: Words | None
+) -> Page:
     """Read the page of a branch that the table knows."""
     if branch_id not in set(measures["branch_id"]):
         raise UsageError.unknown("branch", branch_id, measures["branch_id"].unique())
-    return read_page(measures, branch_id=branch_id, quarter=quarter, language=language)
+    return read_page(
+        measures, branch_id=branch_id, quarter=quarter, language=language, families=families
+    )
 
 
 def _share_findings(page: Page) -> list[Finding]:

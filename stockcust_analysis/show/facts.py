@@ -11,7 +11,7 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.comparisons import ComparisonName, compared_quarters
-from stockcust_analysis.show.labels import measure_words
+from stockcust_analysis.show.labels import Words, measure_words, member_words
 from stockcust_analysis.show.units import change_between
 
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
@@ -48,6 +48,7 @@ class Page:
     branch_id: str
     quarter: str
     language: Language
+    families: Words
 
     def own(self, measure: str, member: str = "", *, quarter: str = "") -> Cell | None:
         """Return the branch's cell, of this quarter unless another is named."""
@@ -97,7 +98,14 @@ class Page:
         return found
 
 
-def read_page(measures: pd.DataFrame, *, branch_id: str, quarter: str, language: Language) -> Page:
+def read_page(
+    measures: pd.DataFrame,
+    *,
+    branch_id: str,
+    quarter: str,
+    language: Language,
+    families: Words | None = None,
+) -> Page:
     """Take from the measure table what one page's sentences need.
 
     Undefined values are left out. Where a measure stands on several bases, funded customers are
@@ -116,4 +124,6 @@ def read_page(measures: pd.DataFrame, *, branch_id: str, quarter: str, language:
             *(rows[column] for column in columns), strict=True
         )
     }
-    return Page(cells, branch_id, quarter, language)
+    held = rows.loc[rows["measure"] == "penetration", "member"]
+    words = member_words("family", language, words=families, present=held)
+    return Page(cells, branch_id, quarter, language, words)

@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from stockcust_analysis.show.blocks import Sentence
 from stockcust_analysis.show.facts import Cell, Movement, Page
-from stockcust_analysis.show.labels import label, measure_words, names
+from stockcust_analysis.show.labels import label, measure_words
 from stockcust_analysis.show.units import (
     format_count,
     format_difference,
@@ -94,7 +94,7 @@ def share_finding(page: Page, story: Story, member: str = "") -> Finding | None:
     if cell is None:
         return None
     customers = cell.n if story.of_customers else None
-    family = words(page, member, "family") if member else ""
+    family = page.families[member] if member else ""
     clauses = [_level(page, story, cell, family)]
     gap = trend = None
     bank = page.bank(story.measure, member) if story.beside_bank else None
@@ -117,7 +117,7 @@ def share_finding(page: Page, story: Story, member: str = "") -> Finding | None:
 
 def family_finding(page: Page, story: Story) -> Finding | None:
     """Return the product family that differs or changed most; None when none does."""
-    found = (share_finding(page, story, family) for family in names("family"))
+    found = (share_finding(page, story, family) for family in page.families)
     notable = [finding for finding in found if finding is not None and finding.weight]
     return max(notable, key=lambda finding: finding.weight, default=None)
 

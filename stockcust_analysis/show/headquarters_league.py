@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pandas as pd
 
+from stockcust_analysis import plot
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show import charts
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
@@ -18,17 +19,16 @@ from stockcust_analysis.show.units import (
     SUPPRESSED,
     format_count,
     format_number,
-    format_share,
 )
 
 _MOST_ROWS: Final = 40
 _FUNNELS: Final = 4
-SCORES: Final = ("told_rank", "told_rate", "told_weight", "points")
+_SCORES: Final = ("rank", "points")
 
 
 def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures compared that have limits: those of the quarter's theme first."""
-    table_of = page.review.comparison
+    table_of = page.review.evaluation.comparison
     held = table_of[table_of["centre"].notna() & ~table_of["withheld"]]
     pairs = list(dict.fromkeys(zip(held["measure"], held["base"], strict=True)))
     theme = list(page.review.theme.get("measures", []))
@@ -51,7 +51,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if rows["peer_group"].nunique() > 1:
         # A funnel compares like with like: the largest peer group.
         rows = rows[rows["peer_group"] == rows["peer_group"].value_counts().index[0]]
-    drawn = charts.funnel_chart(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
+    drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     held = rows["compared"]
     beyond = rows[(held < rows["lower_95"]) | (held > rows["upper_95"])]
     caption = page.word("funnel_caption").format(
@@ -76,7 +76,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
     best_first = measure_words(measure).higher_is_better == "no"
     order = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
     rows = order.head(_MOST_ROWS)
-    drawn = charts.league_chart(rows, language=page.language)
+    drawn = plot.league(rows, language=page.language)
     width = int((rows["rank_high"] - rows["rank_low"]).median()) + 1
     alt = page.word("league_alt").format(
         measure=page.measure(measure), first=rows["name"].iloc[0], last=rows["name"].iloc[-1],
@@ -90,11 +90,11 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
 
 def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     """Draw the bank's assets from last quarter to this one."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     own = bridge[bridge["branch_id"] == WHOLE_BANK]
     if own.empty or own["withheld"].any():
         return None
-    drawn = charts.bridge_chart(own, language=page.language, ax=sized_axes(5.2))
+    drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.word("bridge", "hq_caption")
     alt = page.word("bridge_alt").format(caption=caption, text=page.word("see_table", "page"))
     return figure(drawn, caption=caption, alt=alt)
@@ -102,18 +102,18 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
 
 def score_table(page: HeadquartersPage) -> Table | None:
     """Return the league table of scores with the points of every indicator; None without scores."""
-    if page.review.scores.empty:
+    if page.review.evaluation.scores.empty:
         return None
     scores = ordered_scores(page)
-    card = page.review.scorecard
+    card = page.review.evaluation.scorecard
     parts_of = {(row.branch_id, row.indicator): points_told(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
     shown = _ends(scores)
-    told = SCORES[:-1] if scores.loc[scores["told_rank"].notna(), "withheld"].all() else SCORES
+    told = score_columns(page)
     rows = []
     for row in rows_of(shown):
         parts = [parts_of[row.branch_id, one] for one in indicators]
-        rows.append([page.names[row.branch_id], *score_cells(row)[: len(told)], *parts])
+        rows.append([page.names[row.branch_id], *score_cells(row, told), *parts])
     if len(shown) < len(scores):
         left = page.word("rows_left_out").format(count=format_count(len(scores) - len(shown)))
         rows.insert(_MOST_ROWS // 2, [left, *[""] * (len(indicators) + len(told))])
@@ -124,47 +124,54 @@ def score_table(page: HeadquartersPage) -> Table | None:
         labels={**{name: page.word(name, "hq_header") for name in columns},
                 **{one: indicator_name(page, one) for one in indicators}},
         align={"branch": "left", **dict.fromkeys([*told, *indicators], "right")},
-        note=f"{page.word('score_note')} {page.word('withheld_note')}",
+        note=page.gap_note("score_gaps", "withheld_note", after=page.word("score_note")),
     )  # fmt: skip
 
 
 def peers_table(page: HeadquartersPage) -> Table | None:
     """Return the peer groups with their sizes and median scores; None without scores."""
-    scores = page.review.scores
+    scores = page.review.evaluation.scores
     if scores.empty or scores["peer_group"].nunique() > _MOST_ROWS:
         return None
     columns = ["peer_group", "branches", "scored", "median_points"]
     rows = [
         [peer_name(page, str(name)), format_count(len(rows)),
          format_count(int(rows["rank_of"].notna().sum())),
-         format_number(rows["points"].median(), decimals=1)]
+         SUPPRESSED if rows["withheld"].any()
+         else format_number(rows["points"].median(), decimals=1)]
         for name, rows in scores.groupby("peer_group", sort=True)
     ]  # fmt: skip
     return table(
         pd.DataFrame(rows, columns=columns), caption=page.word("peers", "hq_caption"),
         labels={name: page.word(name, "hq_header") for name in columns},
         align={"peer_group": "left", **dict.fromkeys(columns[1:], "right")},
-        note=page.word("peers_note"),
+        note=page.gap_note("withheld_note"),
     )  # fmt: skip
 
 
 def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
-    """Return the scores by peer group, by the rank that is told of most branches within."""
-    return page.review.scores.sort_values(
-        ["peer_group", "told_rank", "branch_id"], kind="stable", ignore_index=True
+    """Return the scores by peer group, by rank within."""
+    return page.review.evaluation.scores.sort_values(
+        ["peer_group", "rank", "branch_id"], kind="stable", ignore_index=True
     )
 
 
-def score_cells(row: Any) -> tuple[str, ...]:
-    """Return the `SCORES` of a branch as texts."""
-    gone = SUPPRESSED if row.withheld else MISSING
-    return tuple(
-        gone if pd.isna(value) else text(value) for value, text in (
-            (row.told_rank, format_count), (row.told_rate, format_share),
-            (row.told_weight, lambda points: format_number(points, decimals=0)),
-            (row.points, lambda points: format_number(points, decimals=1)),
-        )
-    )  # fmt: skip
+def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
+    """Return which of rank and points are known of any branch at all."""
+    scores = page.review.evaluation.scores
+    return tuple(name for name in _SCORES if name in scores and scores[name].notna().any())
+
+
+def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
+    """Return a branch's `score_columns` as texts; who is ranked among others has them all."""
+
+    def cell(name: str) -> str:
+        value = getattr(row, name)
+        if pd.isna(value) and not pd.isna(row.rank_of):
+            return SUPPRESSED
+        return format_number(value, decimals=1 if name == "points" else 0)
+
+    return [cell(name) for name in columns]
 
 
 def points_told(row: Any) -> str:
@@ -176,7 +183,7 @@ def points_told(row: Any) -> str:
 
 def indicator_name(page: HeadquartersPage, indicator: str) -> str:
     """Return what an indicator is called: as its measure, with its member."""
-    card = page.review.scorecard
+    card = page.review.evaluation.scorecard
     row = card[card["indicator"] == indicator].iloc[0]
     member = str(row["member"])
     return page.measure(row["measure"]) + (f" {member}" if member and member != "nan" else "")
@@ -184,7 +191,7 @@ def indicator_name(page: HeadquartersPage, indicator: str) -> str:
 
 def _compared(page: HeadquartersPage, measure: str, base: str) -> pd.DataFrame:
     """Return the printed rows of one comparison, with the branches' names."""
-    rows = page.review.comparison
+    rows = page.review.evaluation.comparison
     own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
     return own.assign(name=own["branch_id"].map(page.names))
 

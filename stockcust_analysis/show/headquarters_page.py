@@ -1,6 +1,6 @@
 """Headquarters' review in words: cover, the bank's six numbers, conclusions, definitions.
 
-Everything is read from a `Review`, in which what may not be circulated is already withheld.
+Everything is read from a `Review`; which edition it is of makes no difference here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from stockcust_analysis.show.blocks import Document, KeyFigures, Language, Sente
 from stockcust_analysis.show.branch_page import BranchPage
 from stockcust_analysis.show.conclusions import conclusions
 from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words
+from stockcust_analysis.show.labels import label, measure_words, policy_words
 from stockcust_analysis.show.tables import Table
 from stockcust_analysis.show.units import SUPPRESSED, format_count
 
@@ -51,12 +51,12 @@ class HeadquartersPage:
     @cached_property
     def exceptions(self) -> pd.DataFrame:
         """The figures beyond chance, eight at most."""
-        return exceptions(self.review.comparison)
+        return exceptions(self.review.evaluation.comparison)
 
     @cached_property
     def names(self) -> dict[str, str]:
         """Branch → its name."""
-        branches = self.review.circulated.branches
+        branches = self.review.evaluation.branches
         return dict(zip(branches["branch_id"], branches["name"], strict=True))
 
     @cached_property
@@ -67,11 +67,24 @@ class HeadquartersPage:
     @property
     def quarter(self) -> str:
         """The quarter told, such as 2026Q3."""
-        return str(self.review.circulated.quarter)
+        return str(self.review.evaluation.quarter)
+
+    @property
+    def edition(self) -> str:
+        """The word for whom the review is meant: on every page, sheet and index."""
+        return self.word(self.review.edition, "edition")
 
     def word(self, key: str, within: str = "headquarters") -> str:
         """Return a word of the page in its language."""
         return label(key, self.language, within=within)
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return policy_words(self.review.evaluation.policy_facts, dimension, self.language)
+
+    def gap_note(self, *keys: str, after: str = "") -> str:
+        """Return a note with what is to be said of withheld figures, where there can be any."""
+        return " ".join([after, *map(self.word, keys if len(self.review.report) else ())]).strip()
 
     def measure(self, name: str, base: str = "") -> str:
         """Return a measure's name, with its base where one is given."""
@@ -81,7 +94,7 @@ class HeadquartersPage:
     @cached_property
     def _cells(self) -> dict[tuple[str, ...], tuple[Any, Any, Any]]:
         columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
-        rows = self.review.circulated.measures
+        rows = self.review.evaluation.measures
         return {
             tuple(key): (value, numerator, withheld)
             for *key, value, numerator, withheld in rows[[*columns, "withheld"]].itertuples(
@@ -111,7 +124,7 @@ class HeadquartersPage:
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one."""
-        told = self.review.circulated
+        told = self.review.evaluation
         rows = told.targets[told.targets["quarter"] == self.quarter]
         additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
         kept = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
@@ -132,7 +145,7 @@ def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage
 
 def cover(page: HeadquartersPage) -> Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
-    told, theme = page.review.circulated, page.review.theme
+    told, theme = page.review.evaluation, page.review.theme
     key = "subtitle_theme" if theme else "subtitle"
     return Document(
         title=page.word("title"),
@@ -144,6 +157,7 @@ def cover(page: HeadquartersPage) -> Document:
         as_of=told.quarter.end,
         language=page.language,
         run_facts=branch_page.run_facts_of(page.bank),
+        edition=page.edition,
     )  # fmt: skip
 
 
@@ -158,7 +172,7 @@ def review_conclusions(page: HeadquartersPage) -> Sentences:
     # Of a bank of a handful of customers everything is withheld.
     whole = [] if told.measures.empty else conclusions(
         told.measures, branch_id=WHOLE_BANK, quarter=page.quarter, language=page.language,
-        targets=told.targets,
+        targets=told.targets, families=page.members("family"),
     )  # fmt: skip
     # The chapters of the branch report that these would lead to are not here.
     sentences = [replace(each, section="") for each in whole[:_MOST_OF_BANK]]
@@ -167,7 +181,7 @@ def review_conclusions(page: HeadquartersPage) -> Sentences:
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
-    found, table = page.exceptions, page.review.comparison
+    found, table = page.exceptions, page.review.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
     bad = int((found["favourable"] == "no").sum())
     key = "exceptions_found" if len(found) else "exceptions_none"
@@ -199,7 +213,7 @@ def quality_anchor(page: HeadquartersPage) -> Sentences | None:
 
 def growth_words(page: HeadquartersPage) -> Sentences | None:
     """Return where the bank's growth came from; None in a first quarter."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     own = bridge[bridge["branch_id"] == WHOLE_BANK]
     if own.empty or own["withheld"].any():
         return None
@@ -208,12 +222,12 @@ def growth_words(page: HeadquartersPage) -> Sentences | None:
 
 
 def definitions_table(page: HeadquartersPage) -> Table:
-    """Return the definitions of the quarter, with the rule by which figures are withheld."""
+    """Return the definitions of the quarter, with the rule by which any are withheld."""
     shown = branch_definitions.definitions_table(page.bank)
-    names = {
-        each["name"]: each[page.language] for each in page.bank.evaluation.policy_facts["tiers"]
-    }
-    merged = sorted({names[each] for each in page.review.circulated.merged.values()})
+    if not page.gap_note("disclosure_term"):
+        return shown
+    names = page.members("tier")
+    merged = sorted({names[tier] for tier in page.review.merged.values()})
     separator = page.word("list_separator", "page")
     text = page.word("disclosure_text").format(
         merged=separator.join(merged) or page.word("no_merge")

@@ -21,7 +21,7 @@ _MOST_NAMED: Final = 12
 def quality_table(page: HeadquartersPage) -> Table:
     """Return how the extracts agree, which pages are there, what is withheld, which rules warn."""
     review = page.review
-    checks = review.circulated.reconciliation[["check", "difference"]].to_numpy()
+    checks = review.evaluation.reconciliation[["check", "difference"]].to_numpy()
     rows = [
         (page.word(check, "reconciliation"), page.word("difference", "page").format(
             format_number(float(difference), decimals=2)))
@@ -29,7 +29,7 @@ def quality_table(page: HeadquartersPage) -> Table:
     ]  # fmt: skip
     if len(review.pages):
         rows.append((page.word("pages_made"), pages_told(page)))
-    scores = review.scores
+    scores = review.evaluation.scores
     without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
     if len(without):
         told_names = page.word("list_separator", "page").join(
@@ -71,7 +71,7 @@ def pages_told(page: HeadquartersPage) -> str:
 
 def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return how many of the quarter's figures are withheld, and why."""
-    told_of = page.review.circulated
+    told_of = page.review
     now = told_of.report[told_of.report["quarter"] == page.quarter]
     whole = int(now["cells"].sum())
     if not whole:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show.branch_page import KEY_MEASURES
+from stockcust_analysis.show.branch_page import KEY_MEASURES, memory_note
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
 from stockcust_analysis.show.labels import measure_words, names
 from stockcust_analysis.show.tables import Alignment, Table, table
@@ -56,7 +56,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     """Return how far the bank and its branches have come with the plan; None without a plan."""
     targets = page.bank.evaluation.targets
     targets = targets[targets["quarter"] == page.quarter]
-    year_ago = str(page.review.circulated.quarter.year_ago)
+    year_ago = str(page.review.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
         base = dict(KEY_MEASURES).get(measure, "funded")
@@ -79,7 +79,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's bridge; None in a first quarter."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     own = bridge[bridge["branch_id"] == WHOLE_BANK]
     if own.empty:
         return None
@@ -101,7 +101,7 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
 def growth_table(page: HeadquartersPage) -> Table | None:
     """Return which branches the bank's growth came from, by contribution; None without a bridge."""
     steps = growth_steps(page)
-    opening = page.review.circulated.bridge
+    opening = page.review.evaluation.bridge
     opening = opening[(opening["branch_id"] == WHOLE_BANK) & (opening["component"] == "opening")]
     if steps.empty or opening["amount"].isna().any():
         return None
@@ -132,7 +132,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
     """Return each branch's change of assets, of new customers and of existing ones."""
-    bridge = page.review.circulated.bridge
+    bridge = page.review.evaluation.bridge
     wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
         index="branch_id", columns="component", values="amount", dropna=False, sort=True
     )
@@ -146,11 +146,11 @@ def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
 
 def migration_table(page: HeadquartersPage) -> Table | None:
     """Return who went from which tier to which over the bank; None in a first quarter."""
-    moves = page.review.circulated.migration
+    moves = page.review.evaluation.migration
+    moves = moves[moves["branch_id"] == WHOLE_BANK]
     if moves.empty:
         return None
-    tiers = {one["name"]: one[page.language] for one in page.bank.evaluation.policy_facts["tiers"]}
-    words = {**dict(reversed(tiers.items())),
+    words = {**dict(reversed(page.members("tier").items())),
              **{state: page.word(state, "state") for state in names("state")}}  # fmt: skip
     cells = dict(zip(zip(moves["from"], moves["to"], strict=True), _cells(moves, "customers"),
                      strict=True))  # fmt: skip
@@ -164,25 +164,25 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     labels = {"from": page.word("from", "hq_header"), **{end: words[end] for end in ends}}
     return table(
         frame, caption=page.word("migration", "hq_caption"), labels=labels,
-        align={"from": "left", **dict.fromkeys(ends, "right")}, note=page.word("withheld_note"),
+        align={"from": "left", **dict.fromkeys(ends, "right")}, note=page.gap_note("withheld_note"),
     )  # fmt: skip
 
 
 def tier_table(page: HeadquartersPage) -> Table:
     """Return the bank's customers and assets by tier, highest first."""
-    tiers = [*reversed(page.bank.evaluation.policy_facts["tiers"])]
-    money = [page.cell("tier_aum", "all", member=tier["name"]) for tier in tiers]
+    tiers = dict(reversed(page.members("tier").items()))
+    money = [page.cell("tier_aum", "all", member=tier) for tier in tiers]
     unit = money_unit(money, page.language)
     rows = []
     for tier, amount in zip(tiers, money, strict=True):
         count, share, part = (
-            page.cell(name, "all", member=tier["name"])
+            page.cell(name, "all", member=tier)
             for name in ("tier_customers", "tier_customer_share", "tier_aum_share")
         )
-        rows.append([tier[page.language], format_count(count), format_share(share),
+        rows.append([tiers[tier], format_count(count), format_share(share),
                      format_money(amount, unit), format_share(part)])  # fmt: skip
     columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
-    return finished(page, rows, columns, "tiers", unit=unit)
+    return finished(page, rows, columns, "tiers", unit=unit, note=memory_note(page.bank))
 
 
 def told(page: HeadquartersPage, measure: str, value: Cell) -> str:

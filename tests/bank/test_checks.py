@@ -34,6 +34,14 @@ CASES = {
         {"customers": CUSTOMERS.replace("aum_average_quarter", "aum_avrage_quarter")},
         "customers.aum_average_quarter: optional column is absent, but a header looks like it",
     ),
+    "control character": (
+        {"branches": BRANCHES.replace("城关", "城\0关").replace("柳树", "柳\x1f树")},
+        "branches.name: 2 rows (first: 2, 3): control characters (NUL and the like)",
+    ),
+    "the whole bank's name": (
+        {"branches": BRANCHES + "@bank,总行,东区,urban\n"},
+        "branches.branch_id: 1 row (first: 4): begins with '@', which stands for the whole bank",
+    ),
     "wrong type": (
         {"customers": CUSTOMERS.replace("2020-01-05", "long ago")},
         "customers.relationship_since: 2 rows (first: 2, 5): not a date",

@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from stockcust_analysis.evaluation.disclosure import Circulated
+from stockcust_analysis.evaluation.results import Evaluation
 
 Name = tuple[str, ...]
 STATUS = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
@@ -34,7 +34,7 @@ MONEY_ROWS = ("aum", "asset_", "growth", "attrition_outflow")
 class Attack:
     """What the attacker wrote down: known numbers, unknown ones, and sums between them."""
 
-    def __init__(self, told: Circulated, knows: Iterable[tuple[Name, float]] = ()) -> None:
+    def __init__(self, told: Evaluation, knows: Iterable[tuple[Name, float]] = ()) -> None:
         self.known: dict[Name, float] = {}
         self.unknown: dict[Name, int] = {}
         self.sums: list[tuple[dict[Name, float], float]] = []
@@ -56,7 +56,7 @@ class Attack:
             self.known[name] = value
             self.unknown.pop(name, None)
 
-    def _read(self, told: Circulated) -> None:
+    def _read(self, told: Evaluation) -> None:
         """Note every number; of a rate also how many customers it stands for."""
         rows = told.measures
         total = rows["denominator"].eq(1).groupby(rows["measure"]).transform("all")

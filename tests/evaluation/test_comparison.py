@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS, comparison
+from stockcust_analysis.evaluation.exceptions import exceptions
 from tests.evaluation.small_quarters import BEFORE, NOW, named, quarter_of
 from tests.reference.funnel_coverage import (
     NO_CELLS,
@@ -122,14 +123,94 @@ def test_a_mean_by_hand() -> None:
     )  # fmt: skip
     measures = counted(np.array([4.0, 12.0]), np.array([2, 2]), measure="aum_per_customer")
     table = comparison(
-        measures, named(["00000", "00001"]), cells=cells, policy=comparing("aum_per_customer"),
-        quarter=NOW,
+        measures, named(["00000", "00001"]), cells=cells,
+        policy=comparing("aum_per_customer", least_customers=1), quarter=NOW,
     )  # fmt: skip
     assert table["kind"].tolist() == ["mean", "mean"]
     assert table["compared"].tolist() == [2.0, 6.0]
     assert table["z"].tolist() == pytest.approx([-2 / 1.25**0.5, 2 / 1.25**0.5])
     assert table["expected_ratio"].tolist() == [2.0, 0.5]
     assert table["lower_95"].tolist() == pytest.approx([4 - norm.ppf(0.975) * 1.25**0.5] * 2)
+
+
+def products_of(holders: list[tuple[int, ...]]) -> pd.DataFrame:
+    """Return the comparison of products per customer, from what each branch's customers hold."""
+    branch = np.repeat(np.arange(len(holders)), [len(each) for each in holders])
+    held = np.array([number for each in holders for number in each], dtype=float)
+    cells = cells_of("products_per_customer", branch, held, np.ones(held.size))
+    measures = counted(
+        np.bincount(branch, held), np.bincount(branch), measure="products_per_customer"
+    )
+    names = named(sorted(measures["branch_id"]))
+    policy = comparing("products_per_customer")
+    return comparison(measures, names, cells=cells, policy=policy, quarter=NOW)
+
+
+def test_a_branch_of_one_customer_gets_no_verdict() -> None:
+    """One customer without a product among 25 branches of 400: no limits, no z, no exception.
+
+    The others are judged as if it were not there: their limits are those of the 25 alone.
+    """
+    usual = [(1,) * (399 - place) + (2,) * (place + 1) for place in range(25)]
+    alone, beside = products_of(usual), products_of([*usual, (0,)])
+    last = beside.iloc[-1]
+    assert (last["value"], last["n"], last["verdict"]) == (0.0, 1, "")
+    assert last[["z", "lower_95", "upper_95", "lower_998", "upper_998"]].isna().all()
+    assert "00025" not in set(exceptions(beside)["branch_id"])
+    assert beside["verdict"][:-1].tolist() == alone["verdict"].tolist()
+    assert beside["centre"][0] == pytest.approx(alone["centre"][0], abs=1e-12)
+    assert beside["upper_95"][:-1].to_numpy() == pytest.approx(alone["upper_95"], rel=1e-4)
+
+
+@pytest.mark.parametrize(("n", "judged"), [(29, False), (30, True)])
+def test_the_least_number_of_customers_is_the_policys(n: int, judged: bool) -> None:
+    """Of 29 customers nothing is said, of 30 it is; a branch of 29 is no peer towards the least."""
+    counts, numbers = np.array([*[50] * 20, n]), np.array([*[500] * 20, n])
+    measures = counted(counts, numbers)
+    names = named(sorted(measures["branch_id"]))
+    table = comparison(
+        measures, names, cells=NO_CELLS, policy=comparing("dormancy_rate"), quarter=NOW
+    )
+    assert table["verdict"].iloc[-1] == ("far_above" if judged else "")
+    fewer = comparison(
+        measures[1:], names[1:], cells=NO_CELLS, policy=comparing("dormancy_rate"), quarter=NOW
+    )
+    assert set(fewer["verdict"]) == ({"within", "far_above"} if judged else {""})
+
+
+def test_limits_of_few_customers_are_exact() -> None:
+    """Of 40 customers among 19 × 2,000 at 10 %, the upper limit is where scipy's mid-P is 2.5 %."""
+    numbers = np.array([*[2000] * 19, 40])
+    measures = counted(numbers // 10, numbers)
+    names = named(sorted(measures["branch_id"]))
+    table = comparison(
+        measures, names, cells=NO_CELLS, policy=comparing("dormancy_rate"), quarter=NOW
+    )
+    counts = np.arange(41)
+    above = binom.sf(counts, 40, 0.1) + binom.pmf(counts, 40, 0.1) / 2
+    expected = np.interp(0.025, above[::-1], counts[::-1]) / 40
+    own = (1 - 40 / numbers.sum()) ** 0.5
+    assert table["upper_95"].iloc[-1] == pytest.approx(0.1 + (expected - 0.1) * own, rel=1e-9)
+    assert table["lower_998"].iloc[-1] == pytest.approx(0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("measure", "lowest", "highest"),
+    [("silent_aum_share", 0, 1), ("asset_retention", 0, 1), ("products_per_customer", 0, 9)],
+)
+def test_limits_stay_within_what_can_be(measure: str, lowest: float, highest: float) -> None:
+    """One rich customer in thirty: plain limits would leave what a share or average can be."""
+    branch = np.repeat(np.arange(25), 30)
+    d = np.where(np.arange(750) % 30 == 0, 1e6, 1.0)
+    d = np.ones(750) if measure == "products_per_customer" else d
+    for x in (np.where(np.arange(750) % 60 == 0, d * highest, 0.0), d * highest):
+        cells = cells_of(measure, branch, x, d)
+        measures = counted(np.bincount(branch, x), np.full(25, 30), measure=measure)
+        names = named(sorted(measures["branch_id"]))
+        table = comparison(measures, names, cells=cells, policy=comparing(measure), quarter=NOW)
+        limits = table[["lower_95", "upper_95", "lower_998", "upper_998"]].to_numpy()
+        assert limits.min() >= lowest
+        assert limits.max() <= highest
 
 
 def test_nearest_branches_have_their_own_groups() -> None:

@@ -10,11 +10,11 @@ import pytest
 from scipy.sparse import csr_array
 
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.evaluation import review
+from stockcust_analysis.evaluation import disclosure
 from stockcust_analysis.evaluation.disclosure import (
     Circulated,
     batches,
-    circulated,
+    circulate,
     protect,
     withhold,
 )
@@ -23,11 +23,17 @@ from stockcust_analysis.evaluation.disclosure.quantities import numbers_of, quan
 from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
 from stockcust_analysis.evaluation.disclosure.system import system_of
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
 RULE = DisclosureRule()
+
+
+def with_facts(evaluation: Evaluation, facts: pd.DataFrame) -> Evaluation:
+    """Return an evaluation with these cell facts."""
+    return replace(evaluation, cells=facts)
 
 
 def true_numbers(evaluation: Evaluation, told: Circulated) -> pd.DataFrame:
@@ -102,11 +108,13 @@ def test_no_attack_comes_closer_than_the_policy_allows(
 ) -> None:
     """On random banks no small count and no sensitive amount can be worked out from the tables."""
     evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulated(evaluation, facts, RULE)
+    told = circulate(with_facts(evaluation, facts), RULE)
     assert told.exposed == 0
     counts = small_counts(evaluation, told)
     assert counts
-    assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+    assert (
+        too_close(Attack(told.evaluation), counts, sensitive_amounts(evaluation, told, facts)) == []
+    )
 
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,11 +128,13 @@ def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPa
         helped.append(late.sum()) or search(state, late, branches, yielding=yielding)
     ))  # fmt: skip
     evaluation, facts = random_bank(7, branches=12, customers=700)
-    told = circulated(evaluation, facts, RULE)
+    told = circulate(with_facts(evaluation, facts), RULE)
     assert max(helped) > 20
     assert told.exposed == 0
     counts = small_counts(evaluation, told)
-    assert too_close(Attack(told), counts, sensitive_amounts(evaluation, told, facts)) == []
+    assert (
+        too_close(Attack(told.evaluation), counts, sensitive_amounts(evaluation, told, facts)) == []
+    )
 
 
 @pytest.mark.parametrize("others", [1, 2, 40])
@@ -169,10 +179,10 @@ def test_counts_and_amounts_never_meet_in_an_equation() -> None:
 def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """A figure that stays exposed stops the review with one error, unless an issued set told it."""
     evaluation, facts = random_bank(3, branches=4, customers=90)
-    told = replace(circulated(evaluation, facts, RULE), exposed=3)
-    monkeypatch.setattr(review, "circulated", lambda *_, **__: told)
+    told = replace(circulate(with_facts(evaluation, facts), RULE), exposed=3)
+    monkeypatch.setattr(disclosure, "circulate", lambda *_, **__: told)
     with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
-        review.make_review(evaluation, cells=facts, policy=load_policy())
+        make_review(evaluation, policy=load_policy(), edition="circulated")
 
 
 def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,8 +195,8 @@ def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(withhold, "complementary", primary_alone)
     evaluation, facts = random_bank(7, branches=12, customers=700)
-    told = circulated(evaluation, facts, RULE)
-    attack = Attack(told)
+    told = circulate(with_facts(evaluation, facts), RULE)
+    attack = Attack(told.evaluation)
     assert len(too_close(attack, small_counts(evaluation, told))) > 10
     assert len(too_close(attack, [], sensitive_amounts(evaluation, told, facts))) > 3
 
@@ -200,7 +210,7 @@ def test_who_knows_one_branch_learns_nothing_of_another(
 ) -> None:
     """A branch manager, who knows every number of his branch, finds the others protected."""
     evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulated(evaluation, facts, RULE)
+    told = circulate(with_facts(evaluation, facts), RULE)
     truth = true_numbers(evaluation, told)
     counts = small_counts(evaluation, told)
     for insider in evaluation.branches["branch_id"].iloc[:4]:
@@ -211,7 +221,7 @@ def test_who_knows_one_branch_learns_nothing_of_another(
             for part in ("n", "numerator", "denominator")
         ]
         others = [c for c in counts if next(iter(c[0]))[1] not in (insider, WHOLE_BANK)]
-        assert too_close(Attack(told, knows), others) == []
+        assert too_close(Attack(told.evaluation, knows), others) == []
 
 
 @pytest.mark.slow
@@ -222,17 +232,17 @@ def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> No
     goes for all branches.
     """
     facts = sample_evaluation.cells
-    told = circulated(sample_evaluation, facts, RULE)
+    told = circulate(with_facts(sample_evaluation, facts), RULE)
     assert told.exposed == 0
     now = str(sample_evaluation.quarter)
     every = small_counts(sample_evaluation, told)
     counts = [c for c in every if next(iter(c[0]))[0] == now]
     amounts = sensitive_amounts(sample_evaluation, told, facts)
     assert amounts
-    assert too_close(Attack(told), counts, amounts) == []
+    assert too_close(Attack(told.evaluation), counts, amounts) == []
     names = {(quarter, measure, member, base) for terms, _ in every
              for quarter, _, measure, member, base, _ in [next(iter(terms))]}  # fmt: skip
-    rows = told.measures
+    rows = told.evaluation.measures
     labels = rows[["quarter", "measure", "member", "base"]].itertuples(index=False, name=None)
     counts = ~rows["measure"].str.contains("|".join((*CONCENTRATION, *MONEY_ROWS)))
     thumb = sum(label in names for label in labels)
@@ -252,14 +262,20 @@ def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
     mixed = replace(
         evaluation, measures=renamed(evaluation.measures), bridge=renamed(evaluation.bridge)
     )
-    first, second = circulated(evaluation, facts, RULE), circulated(mixed, renamed(facts), RULE)
+    first, second = (
+        circulate(with_facts(evaluation, facts), RULE),
+        circulate(with_facts(mixed, renamed(facts)), RULE),
+    )
     back = {new: old for old, new in other.items()}
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
     tables = [
         told.assign(branch_id=told["branch_id"].map(back) if swapped else told["branch_id"])
         .set_index(keys)
         .sort_index()
-        for told, swapped in ((first.measures, False), (second.measures, True))
+        for told, swapped in (
+            (first.evaluation.measures, False),
+            (second.evaluation.measures, True),
+        )
     ]
     pd.testing.assert_frame_equal(tables[0], tables[1])
 
@@ -272,10 +288,10 @@ def test_what_was_printed_is_known_and_what_was_withheld_stays_so() -> None:
         measures=evaluation.measures[evaluation.measures["quarter"] == "2026Q2"],
         bridge=evaluation.bridge.iloc[:0],
     )  # fmt: skip
-    issued = circulated(earlier, facts, RULE)
-    told = circulated(evaluation, facts, RULE, earlier=[issued])
+    issued = circulate(with_facts(earlier, facts), RULE).evaluation
+    told = circulate(with_facts(evaluation, facts), RULE, earlier=[issued])
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
-    both = issued.measures.merge(told.measures, on=keys, suffixes=("_then", "_now"))
+    both = issued.measures.merge(told.evaluation.measures, on=keys, suffixes=("_then", "_now"))
     assert len(both) > 100
     assert (both["withheld_then"] == both["withheld_now"]).all()
     assert told.exposed == 0
@@ -284,7 +300,7 @@ def test_what_was_printed_is_known_and_what_was_withheld_stays_so() -> None:
 def test_a_value_is_printed_only_with_its_numerator_and_denominator() -> None:
     """Where one of the two is withheld no ratio stands beside it."""
     evaluation, facts = random_bank(6, branches=9, customers=500)
-    rows = circulated(evaluation, facts, RULE).measures
+    rows = circulate(with_facts(evaluation, facts), RULE).evaluation.measures
     gaps = rows["numerator"].isna() | rows["denominator"].isna()
     assert gaps.any()
     assert rows.loc[gaps, "value"].isna().all()
@@ -296,24 +312,24 @@ def test_without_facts_every_amount_is_withheld_and_none_is_exposed(
     sample_evaluation: Evaluation,
 ) -> None:
     """Where nothing is known of any amount, hiding all of them leaves none to be worked out."""
-    assert circulated(sample_evaluation, pd.DataFrame(columns=FACTS), RULE).exposed == 0
+    assert circulate(with_facts(sample_evaluation, pd.DataFrame(columns=FACTS)), RULE).exposed == 0
 
 
 def test_an_amount_of_which_nothing_is_known_is_withheld() -> None:
     """Without cell facts no branch's assets are circulated, whatever the number of customers."""
     evaluation, _ = random_bank(4, branches=5, customers=400)
-    rows = circulated(evaluation, pd.DataFrame(columns=FACTS), RULE).measures
+    rows = circulate(with_facts(evaluation, pd.DataFrame(columns=FACTS)), RULE).evaluation.measures
     assert rows.loc[rows["measure"] == "aum_period_end", "withheld"].all()
 
 
 def test_small_top_tiers_are_told_with_the_tier_below() -> None:
     """Private customers of whom a branch has one to four stand with the high ones, everywhere."""
     evaluation, facts = random_bank(10, branches=6, customers=2_000)
-    told = circulated(evaluation, facts, RULE)
+    told = circulate(with_facts(evaluation, facts), RULE)
     whole = evaluation.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
-    merged = told.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
+    merged = told.evaluation.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
     top = whole[whole["member"].isin(["high", "private"])].groupby("quarter")["numerator"].sum()
     now = merged[merged["member"] == "high_and_above"].set_index("quarter")["numerator"]
     assert told.merged == {"private": "high_and_above", "high": "high_and_above"}
     pd.testing.assert_series_equal(top, now)
-    assert [tier["name"] for tier in told.policy_facts["tiers"]][-1] == "high_and_above"
+    assert [tier["name"] for tier in told.evaluation.policy_facts["tiers"]][-1] == "high_and_above"

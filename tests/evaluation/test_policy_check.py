@@ -83,6 +83,35 @@ def test_everything_is_told_at_once() -> None:
     ]
 
 
+def test_codes_that_no_extract_may_hold_are_told() -> None:
+    """A misspelt product, customer type, kind or outcome would count nobody, in silence."""
+    policy = policy_of(fixed("vip_share"))
+    families = replace(policy.families, aum_products=("demand_deposit", "welth"))
+    rule = replace(
+        policy.dormancy,
+        scope=("person",),
+        active_kinds=("cash", "wire"),
+        exempt=("unmatured_time_deposit", "lone"),
+    )
+    served = replace(policy.coverage, effective_outcomes=("reach",))
+    policy = replace(
+        policy,
+        families=families,
+        dormancy=rule,
+        coverage=served,
+        customer_types=("personal", "corporat"),
+    )
+    assert problems(policy) == [
+        "customer_types: customers.customer_type has no code 'corporat'. Did you mean 'corporate'?",
+        "families: holdings.product has no code 'welth'. Did you mean 'wealth'?",
+        "dormancy.scope: customers.customer_type has no code 'person'. Did you mean 'personal'?",
+        "dormancy.exempt: holdings.product has no code 'lone'. Did you mean 'loan'?",
+        "dormancy.active_kinds: transactions.kind has no code 'wire'.",
+        "coverage.effective_outcomes: contacts.outcome has no code 'reach'. "
+        "Did you mean 'reached'?",
+    ]
+
+
 def test_a_direction_against_the_codebook_is_refused() -> None:
     """Dormancy that counts as good, and vice versa; a neutral measure may be either."""
     assert problems(policy_of(fixed("dormancy_rate"))) == [
@@ -95,7 +124,7 @@ def test_a_direction_against_the_codebook_is_refused() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        (ComparisonRule(peers="type"), "no column 'type'"),
+        (ComparisonRule(peers="type"), "no branch has a 'type'"),
         (ComparisonRule(peers="nearest", nearest=3), "nearest = 3, but only 3 branches report"),
     ],
 )

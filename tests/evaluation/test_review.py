@@ -1,7 +1,9 @@
-"""The review: what is withheld in one table is withheld in all, and exceptions exceed chance."""
+"""The review: the evaluation itself or its own figures with gaps; exceptions exceed chance."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,9 @@ from scipy.stats import false_discovery_control, norm
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.exceptions import exceptions
-from stockcust_analysis.evaluation.peers import Peers
 from stockcust_analysis.evaluation.restatements import restatements
 from stockcust_analysis.evaluation.review import Review, open_review
-from stockcust_analysis.evaluation.withheld import masked_scores
-from stockcust_analysis.policy import Indicator, Scorecard
-from tests.report.small_review import WEAK, WITHHELD, small_review
+from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
 POINTS = ["attainment", "raw_points", "points"]
@@ -24,73 +23,65 @@ POINTS = ["attainment", "raw_points", "points"]
 
 @pytest.fixture(scope="module")
 def review() -> Review:
-    """Return a review of 24 branches in which one figure of one branch is withheld."""
-    return small_review()
+    """Return the circulated review of 24 branches, one figure of one branch being withheld."""
+    return small_review(edition="circulated")
+
+
+def test_the_internal_edition_is_the_evaluation() -> None:
+    """Figures, points, ranks and limits are the evaluation's own, and none is withheld."""
+    truth, told = small_evaluation(), small_review().evaluation
+    for name in ("measures", "bridge", "migration", "scorecard", "scores", "comparison"):
+        table = getattr(told, name)
+        assert not table.pop("withheld").any()
+        pd.testing.assert_frame_equal(table, getattr(truth, name))
+    assert small_review().report.empty
+
+
+def test_the_internal_edition_needs_no_disclosure_control() -> None:
+    """Nothing of it is loaded: five hundred branches wait for no linear program."""
+    code = (
+        "import sys; from tests.report.small_review import small_evaluation, rules\n"
+        "from stockcust_analysis.evaluation.review import make_review\n"
+        "make_review(small_evaluation(), policy=rules())\n"
+        "print([name for name in sys.modules if '.evaluation.disclosure' in name])"
+    )
+    root = Path(__file__).resolve().parents[2]
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
+    )
+    assert shown.stdout.strip() == "[]"
 
 
 def test_a_withheld_figure_takes_its_points_with_it(review: Review) -> None:
     """From attainment or points a withheld figure could be worked out: they go, no others do."""
-    gone = review.scorecard["withheld"]
-    rows = review.scorecard[gone]
+    card = review.evaluation.scorecard
+    gone = card["withheld"]
+    rows = card[gone]
     assert rows[["branch_id", "measure"]].to_numpy().tolist() == [[BRANCH, MEASURE]]
     assert rows[["value", *POINTS]].isna().all(axis=None)
-    assert review.scorecard.loc[~gone, ["value", *POINTS]].notna().all(axis=None)
+    assert card.loc[~gone, ["value", *POINTS]].notna().all(axis=None)
 
 
-def test_a_score_with_a_withheld_part_is_withheld(review: Review) -> None:
+def test_a_score_is_the_evaluations_own_or_not_there(review: Review) -> None:
     """The score less the printed points would be the withheld ones, and ranks would bound it."""
-    own = review.scores[review.scores["branch_id"] == BRANCH].iloc[0]
-    assert np.isnan(own["points"])
-    assert np.isnan(own["rank"])
-    others = review.scores[review.scores["branch_id"] != BRANCH]
-    assert others["points"].notna().all()
-    assert others["rank"].isna().all()
+    truth, told = (one.evaluation.scores.set_index("branch_id") for one in (small_review(), review))
+    assert np.isnan(told.loc[BRANCH, "points"])
+    others = told.drop(index=BRANCH)
+    assert others["points"].tolist() == truth.drop(index=BRANCH)["points"].tolist()
+    assert told["rank"].isna().all()
+    assert told.columns.tolist() == truth.columns.tolist()
 
 
-def test_what_is_told_of_a_score_is_made_of_printed_points(review: Review) -> None:
-    """Every branch has a rate of the points and weights in the scorecard, added up by hand."""
-    shown = review.scorecard[~review.scorecard["withheld"]]
-    told = review.scores.set_index("branch_id")
-    for branch, rows in shown.groupby("branch_id"):
-        assert told.loc[branch, "told_points"] == pytest.approx(sum(rows["points"]), abs=1e-5)
-        assert told.loc[branch, "told_weight"] == pytest.approx(sum(rows["weight"]))
-    rate = told["told_points"] / told["told_weight"]
-    better = [(rate > own + 1e-9).sum() for own in rate]
-    assert told["told_rank"].tolist() == [1 + count for count in better]
-    assert told.loc[BRANCH, "told_weight"] < told["told_weight"].max()
-
-
-def test_a_rate_of_little_weight_or_under_a_veto_is_not_told() -> None:
-    """A veto's cut beside a withheld part would tell of that part; 40 of 100 mislead."""
-    scores = pd.DataFrame({
-        "branch_id": ["A", "B", "C"], "peer_group": "all", "points": [70.0, 60.0, 40.0],
-        "rank": [1.0, 2.0, 3.0], "rank_of": 3.0, "vetoed": [False, False, True], "note": "",
-    })  # fmt: skip
-    card = pd.DataFrame({
-        "branch_id": ["A", "A", "B", "B", "C", "C"], "weight": [60.0, 40.0] * 3,
-        "points": [40.0, 30.0, 40.0, 20.0, 20.0, 20.0],
-        "withheld": [True, False, False, True, False, True],
-    })  # fmt: skip
-    rules = Scorecard("hand", (Indicator("vip_share", 100, target="fixed", fixed=0.02),))
-    peers = {name: Peers("all", ("A", "B", "C")) for name in "ABC"}
-    told = masked_scores(scores, card, rules, peers).set_index("branch_id")
-    assert told["told_rate"].round(9).fillna(-1).tolist() == [-1, round(40 / 60, 9), -1]
-    assert told["points"].isna().all()
-
-
-def test_limits_are_of_the_printed_branches_alone(review: Review) -> None:
-    """A centre of all branches would give the withheld figure away: 23 printed ones make it."""
-    rows = review.comparison[review.comparison["measure"] == MEASURE]
-    own, others = rows[rows["branch_id"] == BRANCH], rows[rows["branch_id"] != BRANCH]
-    assert own.drop(columns=["branch_id", "measure", "base", "peer_group", "kind", "verdict",
-                             "rank_of", "withheld"]).isna().all(axis=None)  # fmt: skip
-    told = review.circulated.measures
-    shown = told[(told["quarter"] == "2026Q3") & (told["measure"] == MEASURE)
-                 & (told["branch_id"] != "@bank")].dropna(subset=["value"])  # fmt: skip
-    assert len(shown) == 23
-    # Without differences beyond chance the centre is the printed branches' common rate.
-    rate = shown["numerator"].sum() / shown["denominator"].sum()
-    assert others["centre"].unique() == pytest.approx([rate], rel=1e-3)
+def test_limits_and_places_are_the_evaluations_own_or_not_there(review: Review) -> None:
+    """Of a measure with a gap nothing is told that was made of all figures; of others, all."""
+    truth, told = (one.evaluation.comparison for one in (small_review(), review))
+    rows = told["measure"] == MEASURE
+    of_all = ["centre", "lower_95", "upper_95", "z", "rank", "rank_low", "rank_high",
+              "shrunk_value"]  # fmt: skip
+    assert told.loc[rows, of_all].isna().all(axis=None)
+    assert set(told.loc[rows, "verdict"]) == {""}
+    assert told.loc[rows & (told["branch_id"] != BRANCH), "value"].notna().all()
+    pd.testing.assert_frame_equal(told[~rows], truth[~rows], check_dtype=False)
 
 
 def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path) -> None:
@@ -98,9 +89,12 @@ def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path)
     told = review.with_pages([("B001", "failed", "too slow"), ("B002", "made", "")])
     told.save(tmp_path)
     again = open_review(tmp_path)
-    for name in ("scorecard", "scores", "comparison", "pages"):
-        pd.testing.assert_frame_equal(getattr(told, name), getattr(again, name))
-    pd.testing.assert_frame_equal(told.circulated.measures, again.circulated.measures)
+    for name in ("measures", "scorecard", "scores", "comparison"):
+        pd.testing.assert_frame_equal(
+            getattr(told.evaluation, name), getattr(again.evaluation, name)
+        )
+    pd.testing.assert_frame_equal(told.pages, again.pages)
+    assert (again.edition, again.issued) == ("circulated", "")
     again.save(tmp_path / "again")
     for path in tmp_path.glob("*.*"):
         assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
@@ -108,13 +102,13 @@ def test_a_review_is_read_back_as_it_was_written(review: Review, tmp_path: Path)
         open_review(tmp_path / "elsewhere")
 
 
-def test_the_planted_branch_is_the_exception(review: Review) -> None:
-    """Of 71 comparisons only the branch planted at 2 % beside 40 % exceeds chance."""
-    found = exceptions(review.comparison)
+def test_the_planted_branch_is_the_exception() -> None:
+    """Of 72 comparisons only the branch planted at 2 % beside 40 % exceeds chance."""
+    found = exceptions(small_review().evaluation.comparison)
     assert found[["branch_id", "measure", "evidence", "favourable"]].to_numpy().tolist() == [
         [WEAK, "multi_product_share", "very_strong", "no"]
     ]
-    assert found["tests"].tolist() == [3 * 24 - 1]
+    assert found["tests"].tolist() == [3 * 24]
 
 
 def test_exceptions_are_those_of_benjamini_and_hochberg() -> None:

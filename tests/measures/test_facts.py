@@ -82,7 +82,7 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     by = ["branch_id"]
     totals = sums(lazily(facts), by, opening_columns(base="all"))
     inside = measure_frame(totals, UNUSED_OPENINGS, by=by, base="all", given=make(customers))
-    public = unused_openings(make(holdings), make(customers), as_of=AS_OF, by="branch_id")
+    public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
 
 
@@ -172,7 +172,9 @@ def test_origins_of_aum_are_told() -> None:
 def test_facts_refuse_what_measures_refuse(make: Make) -> None:
     """A missing snapshot, missing AUM, activity after the date and missing columns are told."""
     customers, holdings = two_branches()
-    with pytest.raises(UsageError, match="no rows in scope as of 2026-06-30"):
+    with pytest.raises(
+        UsageError, match=r"customers have no rows as of 2026-06-30\. Days there are: 2026-09-30"
+    ):
         customer_facts(make(customers), make(holdings), policy=POLICY, as_of=date(2026, 6, 30))
     with pytest.raises(UsageError, match="'aum_period_end' is missing or infinite in 1 rows"):
         facts_of(make, customers | {"aum_period_end": [None, *[1.0] * 7]}, holdings)
@@ -191,12 +193,12 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
     facts = facts_of(make, customers, holdings)
     table, amount = lazily(facts), "aum_period_end_cents"
     pairs = [
-        (concentration(make(customers), by=by), CONCENTRATION, "all",
+        (concentration(make(customers), by=by, base="all"), CONCENTRATION, "all",
          concentration_sums(running_steps(table, value=amount, by=by, base="all"), by=by)),
         (dormancy_rate(make(customers), POLICY.dormancy, as_of=AS_OF, by=by,
                        holdings=make(holdings)), DORMANCY, "funded",
          sums(table, by, dormancy_columns(value=amount, base="funded"))),
-        (penetration(make(holdings), make(customers), by=by),
+        (penetration(make(customers), holdings=make(holdings), by=by),
          penetration_ratios(POLICY.families), "funded",
          sums(table, by, cross_sell_columns(POLICY.families, base="funded"))),
         (tier_counts(make(customers), POLICY.tiers, by=by), tier_ratios(POLICY.tiers), "all",

@@ -14,9 +14,20 @@ import polars as pl
 import pytest
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.dormancy import dormancy_rate
 from stockcust_analysis.measures.frames import cents_of, collected, flag, lazily
+from stockcust_analysis.measures.growth import growth_bridge
 from stockcust_analysis.measures.pareto import concentration
-from tests.frames import Columns, as_duckdb, as_pandas, as_polars, as_polars_lazy, rows_of
+from stockcust_analysis.measures.retention import customer_retention
+from tests.frames import (
+    Columns,
+    as_duckdb,
+    as_pandas,
+    as_polars,
+    as_polars_lazy,
+    rows_of,
+    two_branches,
+)
 
 Make = Callable[[Columns], Any]
 BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
@@ -24,20 +35,20 @@ BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
 
 def test_kinds_of_result() -> None:
     """Eager tables come back in their kind; of lazy ones the small result is pandas."""
-    assert isinstance(concentration(as_pandas(BANK)), pd.DataFrame)
-    assert isinstance(concentration(as_polars(BANK)), pl.DataFrame)
-    assert isinstance(concentration(as_polars_lazy(BANK)), pd.DataFrame)
-    assert isinstance(concentration(as_duckdb(BANK)), pd.DataFrame)
+    assert isinstance(concentration(as_pandas(BANK), base="all"), pd.DataFrame)
+    assert isinstance(concentration(as_polars(BANK), base="all"), pl.DataFrame)
+    assert isinstance(concentration(as_polars_lazy(BANK), base="all"), pd.DataFrame)
+    assert isinstance(concentration(as_duckdb(BANK), base="all"), pd.DataFrame)
 
 
 @pytest.mark.parametrize("amounts", [[1.0, 2.0], [0.0, 0.0], []])
 def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
     """N is a whole number, the rest are floats: also when all are empty, or there are no rows."""
     table = pl.DataFrame({"aum_period_end": amounts}, schema={"aum_period_end": pl.Float64})
-    found = concentration(table)
+    found = concentration(table, base="all")
     assert found.schema["n"] == pl.Int64
     assert {found.schema[name] for name in ("numerator", "denominator", "value")} == {pl.Float64}
-    in_pandas = concentration(table.lazy())
+    in_pandas = concentration(table.lazy(), base="all")
     assert str(in_pandas["n"].dtype) == "int64"
     assert str(in_pandas["value"].dtype) == "float64"
 
@@ -45,7 +56,7 @@ def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
 def test_decimals_in_pandas() -> None:
     """Decimal amounts, as database drivers deliver them, are read like numbers."""
     table = pd.DataFrame({"aum_period_end": [Decimal("1.10"), Decimal("2.20")]})
-    row = next(row for row in rows_of(concentration(table)) if row["measure"] == "gini")
+    row = next(row for row in rows_of(concentration(table, base="all")) if row["measure"] == "gini")
     assert row["denominator"] == pytest.approx(3.3)
 
 
@@ -59,7 +70,7 @@ def test_policy_amounts_in_cents() -> None:
 def test_what_is_no_table_is_refused() -> None:
     """A list is not a table."""
     with pytest.raises(UsageError, match="expected a table, given list"):
-        concentration([1, 2])
+        concentration([1, 2], base="all")
 
 
 def test_measures_load_no_heavy_library() -> None:
@@ -99,3 +110,64 @@ def test_what_is_unknown_is_no(make: Make) -> None:
     assert rows["asked"] == rows["vip"] == rows["both"] == [1, 0, 0]
     assert rows["kind"] == [7, 0, 0]
     assert told.collect_schema()["asked"] == nw.Int64
+
+
+def as_arrow(columns: Columns) -> pd.DataFrame:
+    """Return a pandas frame whose columns all have Arrow types."""
+    return as_pandas(columns).convert_dtypes(dtype_backend="pyarrow")
+
+
+def as_categories(columns: Columns) -> pd.DataFrame:
+    """Return a pandas frame whose labels are categories, one of which nobody has."""
+    frame = as_pandas(columns)
+    for name in ("customer_id", "branch_id"):
+        frame[name] = frame[name].astype("category").cat.add_categories([f"other {len(frame)}"])
+    return frame
+
+
+def as_polars_categories(columns: Columns) -> pl.DataFrame:
+    """Return a Polars frame whose branches are of an enumeration of its own."""
+    frame = as_polars(columns)
+    kind = pl.Enum([f"other {len(frame)}", *frame["branch_id"].unique().sort()])
+    return frame.with_columns(pl.col("branch_id").cast(kind))
+
+
+@pytest.mark.parametrize(
+    ("make", "plain"),
+    [(as_arrow, as_pandas), (as_categories, as_pandas), (as_polars_categories, as_polars)],
+)
+def test_types_of_other_readers(make: Make, plain: Make) -> None:
+    """Arrow types, categories and enumerations give what plain columns give, of two dates too."""
+    customers, _ = two_branches()
+    fewer = {name: values[1:] for name, values in customers.items()}
+    calls: list[Callable[[Make], Any]] = [
+        lambda table: concentration(table(customers), by="branch_id"),
+        lambda table: growth_bridge(table(fewer), table(customers), by="branch_id"),
+        lambda table: customer_retention(table(fewer), table(customers), by="branch_id"),
+        lambda table: dormancy_rate(
+            table(customers), "crm_6m", as_of="2026Q3", by=["branch_id", "customer_type"]
+        ),
+    ]
+    for call in calls:
+        assert rows_of(call(make)) == rows_of(call(plain))
+
+
+@pytest.mark.parametrize("amounts", [[1e15, 1.0], [5e13, 5e13]])
+def test_amounts_beyond_exact_cents_are_refused(make: Make, amounts: list[float]) -> None:
+    """Amounts that are, or add up to, more than 90 million million CNY are refused, not bent."""
+    with pytest.raises(UsageError, match="add up to 90,071,992,547,410 or more"):
+        concentration(make({"aum_period_end": amounts}), base="all")
+
+
+def test_bare_amounts_count_everybody_and_say_so(make: Make) -> None:
+    """A frame that cannot tell who is funded counts everybody; a warning names the way out."""
+    with pytest.warns(UserWarning, match=r"'funded' or 'aum_average_quarter' missing.*base='all'"):
+        rows = rows_of(concentration(make(BANK)))
+    assert {row["base"] for row in rows} == {"all"}
+
+
+def test_a_base_that_cannot_be_told_is_refused_with_the_way_out(make: Make) -> None:
+    """Asked for the funded, a frame of bare amounts is refused, and bank.customers offered."""
+    for base in ("funded", "effective", "managed", "established"):
+        with pytest.raises(UsageError, match=rf"base '{base}'.*bank\.customers\(quarter\)"):
+            concentration(make(BANK), base=base)

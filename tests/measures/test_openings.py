@@ -24,7 +24,7 @@ def account(**columns: Any) -> dict[str, list[Any]]:
 def told(make: Make, holdings: Columns, age: str = "90_days", as_of: date = AS_OF) -> Any:
     """Return (unused, opened) of one customer's accounts at an age."""
     bank = make({"customer_id": ["1"]})
-    rows = rows_of(unused_openings(make(holdings), bank, as_of=as_of))
+    rows = rows_of(unused_openings(bank, holdings=make(holdings), as_of=as_of))
     row = next(row for row in rows if row["measure"] == f"unused_openings_{age}")
     return row["numerator"], row["denominator"]
 
@@ -86,7 +86,7 @@ def test_every_opening_is_judged_once_at_each_age() -> None:
 def test_branches_and_unfunded_customers(make: Make) -> None:
     """Who holds nothing but the unused account counts, in his branch; others have no rate."""
     bank = make({"customer_id": ["1", "2"], "branch_id": ["A", "B"]})
-    rows = rows_of(unused_openings(make(account()), bank, as_of=AS_OF, by="branch_id"))
+    rows = rows_of(unused_openings(bank, holdings=make(account()), as_of=AS_OF, by="branch_id"))
     found = {(row["branch_id"], row["measure"]): (row["base"], row["n"], row["value"])
              for row in rows}  # fmt: skip
     assert found["A", "unused_openings_90_days"] == ("all", 1, 1)

@@ -41,7 +41,9 @@ def published() -> dict[str, list[Any]]:
 
 def test_published_values_per_branch(make: Make) -> None:
     """R's `ineq` and REAT publish Gini and Herfindahl of the two branches."""
-    found = values_of(concentration(make(published()), by="branch_id"), "branch_id", "measure")
+    found = values_of(
+        concentration(make(published()), by="branch_id", base="all"), "branch_id", "measure"
+    )
     assert found["R", "gini"] == pytest.approx(0.4620911, abs=5e-8)
     assert found["R", "herfindahl"] == pytest.approx(0.1840812, abs=5e-8)
     assert found["T", "gini"] == pytest.approx(0.3)
@@ -52,7 +54,7 @@ def test_hand_counted_shares(make: Make) -> None:
     """Twelve customers, 100 CNY: the shares counted by hand, fractions of a customer included."""
     amounts = [30, 20, 10, 10, 10, 5, 5, 4, 3, 2, 1, 0]
     bank = make({"aum_period_end": [float(amount) for amount in amounts]})
-    found = values_of(concentration(bank), "measure")
+    found = values_of(concentration(bank, base="all"), "measure")
     assert found["top_1_share"] == pytest.approx(0.12 * 0.30)
     assert found["top_5_share"] == pytest.approx(0.60 * 0.30)
     assert found["top_10_share"] == pytest.approx(0.30 + 0.2 * 0.20)
@@ -63,7 +65,7 @@ def test_hand_counted_shares(make: Make) -> None:
 
 def test_result_is_the_measure_frame(make: Make) -> None:
     """Each row carries group, base, n, numerator and denominator in CNY or customers."""
-    rows = rows_of(concentration(make(published()), by="branch_id"))
+    rows = rows_of(concentration(make(published()), by="branch_id", base="all"))
     columns = ["branch_id", "measure", "base", "n", "numerator", "denominator", "value"]
     assert list(rows[0]) == columns
     assert [(row["branch_id"], row["measure"]) for row in rows] == sorted(
@@ -77,7 +79,7 @@ def test_result_is_the_measure_frame(make: Make) -> None:
 
 def test_branch_without_assets_has_no_concentration(make: Make) -> None:
     """A branch whose total is zero keeps its rows; their values are empty."""
-    rows = rows_of(concentration(make(published()), by="branch_id"))
+    rows = rows_of(concentration(make(published()), by="branch_id", base="all"))
     empty = [row for row in rows if row["branch_id"] == "Z"]
     assert [row["value"] for row in empty] == [None] * 8
     assert {row["n"] for row in empty} == {2}
@@ -104,16 +106,16 @@ def test_managed_customers_are_those_marked(make: Make) -> None:
 def test_whole_bank_and_two_columns(make: Make) -> None:
     """Without `by` the bank is one group; with two columns their pairs are."""
     bank = make(published() | {"region": [*"N" * 10, *"SSSS", *"NN"]})
-    assert {row["n"] for row in rows_of(concentration(bank))} == {16}
+    assert {row["n"] for row in rows_of(concentration(bank, base="all"))} == {16}
     groups = {(row["region"], row["branch_id"]) for row in rows_of(
-        concentration(bank, by=["region", "branch_id"]))}  # fmt: skip
+        concentration(bank, by=["region", "branch_id"], base="all"))}  # fmt: skip
     assert groups == {("N", "R"), ("S", "T"), ("N", "Z")}
 
 
 def test_very_large_banks_do_not_overflow(make: Make) -> None:
     """Two customers with 10 trillion CNY each and one with half of that: nothing wraps around."""
     bank = make({"aum_period_end": [1e13, 1e13, 5e12]})
-    found = values_of(concentration(bank), "measure")
+    found = values_of(concentration(bank, base="all"), "measure")
     assert found["gini"] == pytest.approx(2 / 15)
     assert found["top_20_share"] == pytest.approx(0.6 * 0.4)
 
@@ -131,19 +133,21 @@ def test_very_large_banks_do_not_overflow(make: Make) -> None:
 def test_unusable_amounts_are_refused(make: Make, amounts: list[Any], message: str) -> None:
     """Missing, NaN, infinite, negative and text amounts are refused on every engine."""
     with pytest.raises(UsageError, match=message):
-        concentration(make({"aum_period_end": amounts}))
+        concentration(make({"aum_period_end": amounts}), base="all")
 
 
 def test_unknown_names_are_refused(make: Make) -> None:
     """Misspelt columns and bases are answered with close matches, missing ones by name."""
     bank = make(published())
     with pytest.raises(UsageError, match=r"unknown column of customers 'branch'.*'branch_id'"):
-        concentration(bank, by="branch")
+        concentration(bank, by="branch", base="all")
     with pytest.raises(UsageError, match=r"unknown base 'fundet'\. Did you mean 'funded'"):
         concentration(bank, base="fundet")
-    with pytest.raises(UsageError, match="unknown column of customers 'aum_average_quarter'"):
+    with pytest.raises(
+        UsageError, match=r"base 'funded': 'funded' or 'aum_average_quarter' missing.*base='all'"
+    ):
         concentration(bank, base="funded")
-    with pytest.raises(UsageError, match="unknown column of customers 'in_managed'"):
+    with pytest.raises(UsageError, match="base 'managed': 'managed' or 'in_managed' missing"):
         concentration(bank, base="managed")
 
 
@@ -151,13 +155,15 @@ def test_customers_of_no_group_are_refused(make: Make) -> None:
     """An empty cell in the column to group by is counted in the refusal."""
     bank = make({"branch_id": ["A", None], "aum_period_end": [1.0, 2.0]})
     with pytest.raises(UsageError, match="'branch_id' is empty in 1 rows"):
-        concentration(bank, by="branch_id")
+        concentration(bank, by="branch_id", base="all")
 
 
 def test_curve_of_two_customers(make: Make) -> None:
     """1 and 3 CNY: straight to (50 %, 25 %), then straight to (100 %, 100 %)."""
     curve = values_of(
-        lorenz_curve(make({"aum_period_end": [3.0, 1.0]})), "customer_share", value="value_share"
+        lorenz_curve(make({"aum_period_end": [3.0, 1.0]}), base="all"),
+        "customer_share",
+        value="value_share",
     )
     assert len(curve) == 101
     assert [curve[share] for share in (0, 0.25, 0.5, 0.75, 1)] == (
@@ -167,7 +173,7 @@ def test_curve_of_two_customers(make: Make) -> None:
 
 def test_curve_per_branch(make: Make) -> None:
     """REAT's 10, 20, 20, 50: 10 %, 30 %, 50 % and 100 % at the quarters; no curve for branch Z."""
-    curve = values_of(lorenz_curve(make(published()), by="branch_id"), "branch_id",
+    curve = values_of(lorenz_curve(make(published()), by="branch_id", base="all"), "branch_id",
                       "customer_share", value="value_share")  # fmt: skip
     assert len(curve) == 3 * 101
     assert [curve["T", share] for share in (0.25, 0.5, 0.75, 1)] == pytest.approx(
@@ -203,7 +209,7 @@ def test_frames_agree_with_kernels(amounts: list[int]) -> None:
         "ten_largest_share": top_share(values, min(1, 10 / len(values))),
     }
     for table in (as_pandas, as_polars):
-        found = values_of(concentration(table({"aum_period_end": values})), "measure")
+        found = values_of(concentration(table({"aum_period_end": values}), base="all"), "measure")
         assert found == pytest.approx(expected, abs=1e-12)
 
 
@@ -213,7 +219,7 @@ def test_curve_ends_rises_and_bends_upwards(amounts: list[int]) -> None:
     """The curve runs from 0 to 1, never falls, gets steeper, and agrees with the top share."""
     values = [amount / 100 for amount in amounts]
     curve = [row["value_share"] for row in rows_of(
-        lorenz_curve(as_pandas({"aum_period_end": values})))]  # fmt: skip
+        lorenz_curve(as_pandas({"aum_period_end": values}), base="all"))]  # fmt: skip
     steps = [after - before for before, after in pairwise(curve)]
     assert (curve[0], curve[-1]) == (0, pytest.approx(1))
     assert min(steps) > -1e-12
@@ -227,14 +233,14 @@ def test_order_of_rows_changes_nothing(order: list[int]) -> None:
     """The same customers in another order give the same table, to the last bit."""
     columns = published()
     shuffled = {name: [values[row] for row in order] for name, values in columns.items()}
-    expected = rows_of(concentration(as_pandas(columns), by="branch_id"))
-    assert rows_of(concentration(as_pandas(shuffled), by="branch_id")) == expected
+    expected = rows_of(concentration(as_pandas(columns), by="branch_id", base="all"))
+    assert rows_of(concentration(as_pandas(shuffled), by="branch_id", base="all")) == expected
 
 
 def test_without_the_largest_by_hand(make: Make) -> None:
     """50, 30, 10, 10 without the 50: the top fifth of three customers holds 0.6 · 30 of 50."""
     bank = make({"aum_period_end": [10.0, 50.0, 10.0, 30.0]})
-    rows = {row["measure"]: row for row in rows_of(concentration(bank, without=1))}
+    rows = {row["measure"]: row for row in rows_of(concentration(bank, without=1, base="all"))}
     assert len(rows) == 8
     top = rows["top_20_share_without_1"]
     assert (top["n"], top["numerator"], top["denominator"]) == (3, 18, 50)
@@ -244,7 +250,7 @@ def test_without_the_largest_by_hand(make: Make) -> None:
 
 def test_without_more_than_there_are(make: Make) -> None:
     """Branch T of four customers without its ten largest has nobody left, and no values."""
-    rows = rows_of(concentration(make(published()), by="branch_id", without=10))
+    rows = rows_of(concentration(make(published()), by="branch_id", without=10, base="all"))
     assert {(row["n"], row["value"]) for row in rows if row["branch_id"] != "R"} == {(0, None)}
     assert {row["n"] for row in rows if row["branch_id"] == "R"} == {0}
 
@@ -252,7 +258,7 @@ def test_without_more_than_there_are(make: Make) -> None:
 def test_without_nobody_is_refused_below_zero() -> None:
     """A negative number of customers cannot be left out."""
     with pytest.raises(UsageError, match="without must be 0 or more customers; given -1"):
-        concentration(as_pandas(published()), without=-1)
+        concentration(as_pandas(published()), without=-1, base="all")
 
 
 @settings(max_examples=25, deadline=None)
@@ -261,22 +267,26 @@ def test_without_is_as_if_they_were_not_there(amounts: list[int], without: int) 
     """Leaving out the largest equals a list without them, ties and all."""
     values = [amount / 100 for amount in amounts]
     left = sorted(values)[: max(len(values) - without, 0)]
-    found = concentration(as_pandas({"aum_period_end": values}), without=without)
+    found = concentration(as_pandas({"aum_period_end": values}), without=without, base="all")
     suffix = f"_without_{without}" if without else ""
     told = {row["measure"].removesuffix(suffix): row["value"] for row in rows_of(found)}
     if sum(left) == 0:
         assert set(told.values()) == {None}
     else:
-        alone = values_of(concentration(as_pandas({"aum_period_end": left})), "measure")
+        alone = values_of(concentration(as_pandas({"aum_period_end": left}), base="all"), "measure")
         assert told == pytest.approx(alone, abs=1e-12)
 
 
 def test_weights_by_hand(make: Make) -> None:
     """REAT's 20, 50, 20, 10 as three rows: n, Gini and the curve are those of four customers."""
     bank = make({"aum_period_end": [20.0, 50.0, 10.0], "people": [2, 1, 1]})
-    rows = {row["measure"]: row for row in rows_of(concentration(bank, weight="people"))}
+    rows = {
+        row["measure"]: row for row in rows_of(concentration(bank, weight="people", base="all"))
+    }
     assert (rows["gini"]["n"], rows["gini"]["value"]) == (4, pytest.approx(0.3))
-    curve = values_of(lorenz_curve(bank, weight="people"), "customer_share", value="value_share")
+    curve = values_of(
+        lorenz_curve(bank, weight="people", base="all"), "customer_share", value="value_share"
+    )
     assert [curve[share] for share in (0.25, 0.5, 0.75)] == pytest.approx([0.1, 0.3, 0.5])
 
 
@@ -292,7 +302,7 @@ def test_weights_count_customers(make: Make, people: list[Any], message: str) ->
     """Parts of customers, negative and missing numbers of them are refused."""
     bank = make({"aum_period_end": [1.0, 2.0], "people": people})
     with pytest.raises(UsageError, match=message):
-        concentration(bank, weight="people")
+        concentration(bank, weight="people", base="all")
 
 
 @settings(max_examples=20, deadline=None)
@@ -301,7 +311,9 @@ def test_a_customer_without_money_never_lowers_the_branch_s_gini(amounts: list[i
     """An empty account more makes the branch more concentrated, never less."""
     values = [float(amount) for amount in amounts]
     before, after = (
-        values_of(concentration(as_pandas({"aum_period_end": column})), "measure")["gini"]
+        values_of(concentration(as_pandas({"aum_period_end": column}), base="all"), "measure")[
+            "gini"
+        ]
         for column in (values, [*values, 0.0])
     )
     assert after >= before - 1e-12

@@ -49,11 +49,18 @@ def test_own_borders(make: Make) -> None:
 
 
 def test_unusable_tenures_are_refused(make: Make) -> None:
-    """Borders rise, and everybody came some day."""
+    """Borders rise, and there is a day to count from."""
     with pytest.raises(UsageError, match=r"years must rise from 1; given \[3, 3\]"):
         assign_tenure(make({"relationship_since": [AS_OF]}), as_of=AS_OF, years=(3, 3))
-    with pytest.raises(UsageError, match="'relationship_since' is empty in 1 rows"):
-        assign_tenure(make({"relationship_since": [AS_OF, None]}), as_of=AS_OF)
+    with pytest.raises(UsageError, match="relationship_since"):
+        assign_tenure(make({"customer_id": ["1"]}), as_of=AS_OF)
+
+
+def test_an_unknown_first_day_counts_as_new(make: Make) -> None:
+    """Empty: no years, not established; on every engine alike."""
+    days = [date(2020, 1, 1), None, AS_OF]
+    told = rows_of(assign_tenure(make({"relationship_since": days}), as_of=AS_OF))
+    assert sorted((row["tenure"], row["established"]) for row in told) == [(0, 0), (0, 0), (5, 1)]
 
 
 def test_cross_sell_of_established_customers(make: Make) -> None:
@@ -61,7 +68,9 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
     customers, holdings = two_branches()
     customers["relationship_since"] = [date(2020, 1, 1)] * 3 + [AS_OF] * 5
     bank = assign_tenure(make(customers), as_of=AS_OF)
-    rows = rows_of(products_per_customer(make(holdings), bank, by="branch_id", base="established"))
+    rows = rows_of(
+        products_per_customer(bank, holdings=make(holdings), by="branch_id", base="established")
+    )
     assert [(row["base"], row["n"], row["numerator"]) for row in rows] == [
         ("established", 2, 3), ("established", 0, 0)]  # fmt: skip
 
@@ -69,5 +78,5 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
 def test_the_base_needs_its_column(make: Make) -> None:
     """Without `assign_tenure` nobody knows who is established."""
     customers, holdings = two_branches()
-    with pytest.raises(UsageError, match="unknown column of customers 'established'"):
-        products_per_customer(make(holdings), make(customers), base="established")
+    with pytest.raises(UsageError, match="base 'established': 'established' missing"):
+        products_per_customer(make(customers), holdings=make(holdings), base="established")

@@ -174,13 +174,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         assert line in told
 
 
-def test_a_policy_without_a_base_states_the_four_that_have_no_default(tmp_path: Path) -> None:
-    """Tiers and their memory, dormancy and families must be there; other rules have defaults."""
+def test_a_policy_without_a_base_states_the_three_that_have_no_default(tmp_path: Path) -> None:
+    """Tiers, dormancy and families must be there; other rules have defaults."""
     required = """
 dormancy = { preset = "crm_6m" }
 tiers = { name = "one", tiers = [{ name = "all", lower = 0, zh = "全", en = "All" }] }
 families = { families = [] }
-tier_memory = { preset = "cbhb" }
 """
     policy = load_policy(own(tmp_path, required, stated='name = "own"\nversion = "7"\n'))
     assert policy.bases.funded == 100
@@ -188,7 +187,6 @@ tier_memory = { preset = "cbhb" }
         load_policy(own(tmp_path, stated='name = "own"\nversion = "7"\n'))
     assert str(caught.value).splitlines()[1:] == [
         "  - tiers: missing.", "  - dormancy: missing.", "  - families: missing.",
-        "  - tier_memory: missing.",
     ]  # fmt: skip
 
 
@@ -342,3 +340,69 @@ def test_a_base_that_is_not_there(tmp_path: Path) -> None:
     stated = STATED.replace("rural_commercial_bank", "joint_stock_bnk")
     with pytest.raises(UsageError, match="Did you mean 'joint_stock_bank'"):
         load_policy(own(tmp_path, stated=stated))
+
+
+def test_names_that_are_not_there_are_refused_when_the_file_is_read(tmp_path: Path) -> None:
+    """Renamed tiers and families that other rules still point to, and a wrong column: one error."""
+    differs = """
+[tiers]
+value = "aum_averge_quarter"
+tiers = [{ name = "private", remove = true }, { name = "mid", remove = true },
+         { name = "gold", lower = 60_000, zh = "金", en = "Gold" },
+         { name = "NEW", lower = 9_000_000, zh = "新", en = "New" }]
+[families]
+families = [{ name = "fund", remove = true }]
+[tier_memory]
+preset = "three_months"
+[disclosure]
+merged_tiers = ["effective", "privat"]
+[dormancy]
+name = "own"
+value = "loan_balance"
+exempt = ["bond_metal", "loan"]
+[worklists]
+next_products = ["deposit", "fund"]
+[scorecard]
+indicators = [{ name = "multi_product_share", member = "whealth" }]
+"""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, differs))
+    columns = "aum_period_end, aum_average_month, aum_average_quarter"
+    assert {line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]} >= {
+        "coverage.profile_targets.tier: there is no tier 'mid'.",
+        "coverage.profile_targets.tier: there is no tier 'private'.",
+        "tier_memory.exceptions.tier: there is no tier 'private'.",
+        "disclosure.merged_tiers: there is no tier 'privat'.",
+        "disclosure.merged_tiers: must be the highest tiers, and not all of them: effective of "
+        "residual, potential, effective, gold, NEW, high.",
+        "worklists.next_products: there is no family 'fund'.",
+        "scorecard.indicators.member: there is no member 'whealth'. Did you mean 'wealth'?",
+        f"tiers.value: takes {columns}; found 'aum_averge_quarter'. "
+        "Did you mean 'aum_average_quarter' or 'aum_average_month'?",
+        f"dormancy.value: takes {columns}; found 'loan_balance'.",
+        "dormancy.exempt: 'bond_metal' is a family. Name its products.",
+        "tiers.tiers[NEW]: the name is taken. Give the tier another one.",
+    }
+
+
+def test_what_only_a_default_names_is_no_fault(tmp_path: Path) -> None:
+    """A policy without a base has its own tiers, and need not state rules for those of others."""
+    stated = """
+name = "own"
+version = "7"
+dormancy = { preset = "crm_6m" }
+families = { families = [] }
+[tiers]
+name = "two"
+tiers = [{ name = "small", lower = 0, zh = "小", en = "Small" },
+         { name = "large", lower = 100, zh = "大", en = "Large" }]
+"""
+    assert load_policy(own(tmp_path, stated=stated)).tiers.names == ("small", "large")
+
+
+def test_a_memory_is_in_force_only_where_it_is_stated(tmp_path: Path) -> None:
+    """The shipped policies know no memory; a bank that names a preset gets it."""
+    assert [load_policy(name).tier_memory for name in shipped_policies()] == [None, None]
+    memory = load_policy(own(tmp_path, '[tier_memory]\npreset = "cbhb"\n')).tier_memory
+    assert memory is not None
+    assert (memory.name, memory.months_of("private"), memory.lag_months) == ("cbhb", 6, 1)

@@ -1,4 +1,4 @@
-"""A review made by hand: any number of branches, a few measures, some of them withheld."""
+"""A review made by hand: any number of branches, a few measures, in both editions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.disclosure import Circulated
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.review import Review, reviewed
+from stockcust_analysis.evaluation.review import Edition, Review, make_review
 from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import (
@@ -42,9 +41,23 @@ def rules() -> Policy:
 
 
 def small_review(
-    branches: int = 24, *, details: int = 0, issued: Circulated | None = None
-) -> Review:
-    """Return a review; `details` adds so many rows by member for every branch."""
+    branches: int = 24, *, details: int = 0, edition: Edition = "internal",
+    issued: Review | None = None,
+) -> Review:  # fmt: skip
+    """Return a review; `details` adds so many rows by member for every branch.
+
+    In the circulated edition one figure of one branch is withheld, by hand.
+    """
+    policy = rules()
+    review = make_review(
+        small_evaluation(branches, details=details), policy=policy,
+        issued=[] if issued is None else [issued],
+    )  # fmt: skip
+    return review if edition == "internal" else _with_a_gap(review)
+
+
+def small_evaluation(branches: int = 24, *, details: int = 0) -> Evaluation:
+    """Return an evaluation of so many branches with scores and comparison."""
     names = [f"B{number:03}" for number in range(1, branches + 1)]
     measures = _measures(names, details)
     table = pd.DataFrame({
@@ -56,7 +69,8 @@ def small_review(
     evaluation = Evaluation(
         quarter=Quarter.parse("2026Q3"), bank_name="示例农村商业银行",
         policy_facts={
-            "name": "hand", "version": "1", "digest": "0" * 64, "funded": 100, "effective": 10000,
+            **policy.members, "name": "hand", "version": "1", "digest": "0" * 64,
+            "funded": 100, "effective": 10000,
             "tiers": [{"name": "mid", "lower": 0, "zh": "中端", "en": "Mid"},
                       {"name": "high", "lower": 500_000, "zh": "高端", "en": "High"}],
             "dormancy": {"name": "six", "idle_months": 6, "idle_days": None, "cap": 500},
@@ -72,9 +86,7 @@ def small_review(
     )
     compared = comparison(measures, table, cells=pd.DataFrame(columns=["quarter"]), policy=policy,
                           quarter="2026Q3")  # fmt: skip
-    evaluation = replace(evaluation, scorecard=card, scores=scores, comparison=compared)
-    return reviewed(evaluation, _told(evaluation), cells=pd.DataFrame(columns=["quarter"]),
-                    policy=policy, issued=issued)  # fmt: skip
+    return replace(evaluation, scorecard=card, scores=scores, comparison=compared)
 
 
 def _measures(names: list[str], details: int) -> pd.DataFrame:
@@ -125,20 +137,15 @@ def _targets(names: list[str]) -> pd.DataFrame:
                          "target": 1.02e7})  # fmt: skip
 
 
-def _told(evaluation: Evaluation) -> Circulated:
-    """Return the circulated set: one figure of one branch is withheld, nothing merged."""
-    measures = evaluation.measures.copy()
+def _with_a_gap(review: Review) -> Review:
+    """Return the circulated edition: one figure of one branch is withheld, nothing merged."""
+    from stockcust_analysis.evaluation.disclosure.scores import mask_scores
+
+    measures = review.evaluation.measures.copy()
     gone = (measures["quarter"] == "2026Q3") & (measures["branch_id"] == WITHHELD[0]) & (
         measures["measure"] == WITHHELD[1])  # fmt: skip
     measures.loc[gone, ["numerator", "value"]] = np.nan
-    shown = {name: getattr(evaluation, name).assign(withheld=False)
-             for name in ("migration", "bridge", "co_holding")}  # fmt: skip
-    return Circulated(
-        quarter=evaluation.quarter, bank_name=evaluation.bank_name,
-        policy_facts=evaluation.policy_facts, branches=evaluation.branches,
-        measures=measures.assign(withheld=gone), lorenz=evaluation.lorenz,
-        targets=evaluation.targets, reconciliation=evaluation.reconciliation, merged={},
-        report=pd.DataFrame({"quarter": ["2026Q3"] * 2, "kind": ["count"] * 2,
-                             "reason": ["printed", "small_cell"], "cells": [99, 1]}),
-        exposed=0, **shown,
-    )  # fmt: skip
+    with_gap = replace(review.evaluation, measures=measures.assign(withheld=gone))
+    report = pd.DataFrame({"quarter": ["2026Q3"] * 2, "kind": ["count"] * 2,
+                           "reason": ["printed", "small_cell"], "cells": [99, 1]})  # fmt: skip
+    return replace(review, evaluation=mask_scores(with_gap), edition="circulated", report=report)

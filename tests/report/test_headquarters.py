@@ -10,12 +10,19 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from openpyxl.worksheet.worksheet import Worksheet
 from pypdf import PdfReader
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.cli.progress import ended
+from stockcust_analysis.errors import ReportError
+from stockcust_analysis.evaluation import disclosure
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.report.editions import REVIEW
+from stockcust_analysis.report.index_html import _SHOWN
 from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.quarter import make_reports
+from stockcust_analysis.report.quarter import make_reports, plan_reports
+from stockcust_analysis.report.verify import verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_quality
 from stockcust_analysis.show.branch_tables import _OVERVIEW
@@ -33,11 +40,13 @@ EXTENSIONS = "ignore:.* extension is not supported:UserWarning"
 def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     """Report one branch of the tiny bank, then issue it; return the folder, the first notebook."""
     out = tmp_path_factory.mktemp("reports")
-    asked = ReportOptions(quarter="2026Q3", branches=("001",))
+    asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
     with open_bank(write_tiny_bank(tmp_path_factory.mktemp("bank"))) as bank:
         folder = make_reports(bank, asked, out=out).folder
         notebook = (folder / "headquarters_review.ipynb").read_bytes()
-        run = make_reports(bank, replace(asked, status="issued"), out=out)
+        issue = replace(asked, status="issued", circulated=False)
+        run = make_reports(bank, issue, out=out)  # what is there is kept up to date
+        assert {job.action for job in plan_reports(bank, issue, out=out)} == {"keep"}
     assert run.failed == ()
     return folder, notebook
 
@@ -63,8 +72,8 @@ def test_issuing_prints_without_running_and_is_written_down(issued: tuple[Path, 
     """The notebook is the one that ran; who issued, and when, stands in run.json."""
     folder, notebook = issued
     assert (folder / "headquarters_review.ipynb").read_bytes() == notebook
-    assert (folder / "issued" / "review.json").exists()
-    history = json.loads((folder / "run.json").read_text(encoding="utf-8"))["status_history"]
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    history = run["status_history"]
     assert [each["status"] for each in history] == ["draft", "issued"]
     assert all(each["by"] and each["at"] for each in history)
 
@@ -79,40 +88,126 @@ def test_a_branch_without_a_page_is_seen(issued: tuple[Path, bytes]) -> None:
 
 
 @pytest.mark.filterwarnings(EXTENSIONS)
+def test_each_edition_says_whom_it_is_for(issued: tuple[Path, bytes]) -> None:
+    """内部 stands on every page, sheet and index of the one, 对外 of the other."""
+    for place, word in ((issued[0], "内部"), (issued[0] / "circulated", "对外")):
+        for page in PdfReader(place / "headquarters_review.pdf").pages:
+            assert word in page.extract_text()
+        for sheet in openpyxl.load_workbook(place / "headquarters.xlsx"):
+            assert word in sheet["A1"].value
+        assert word in (place / "index.html").read_text(encoding="utf-8")
+
+
+def test_both_editions_are_issued_verified_and_written_down(issued: tuple[Path, bytes]) -> None:
+    """Tables of both stay for later quarters; the manifest and run.json know both."""
+    folder, _ = issued
+    assert (folder / "issued" / "review.json").exists()
+    assert (folder / "issued" / "circulated" / "review.json").exists()
+    outputs = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["outputs"]
+    for name in ("index.html", "headquarters.xlsx", "headquarters_review.pdf", "measures.csv"):
+        assert {name, f"circulated/{name}"} <= set(outputs)
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert verify_folder(folder) == []
+    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    assert sorted(run["headquarters"]) == ["circulated", "internal"]
+    assert "branches/" not in (folder / "circulated" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run says that it failed, in run.json and run.log too; nothing stands in circulated/."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ReportError("3 figures could be worked out.")
+
+    monkeypatch.setattr(disclosure, "circulate", refuse)
+    asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
+    with open_bank(write_tiny_bank(tmp_path)) as bank:
+        run = make_reports(bank, asked, out=tmp_path / "out")
+    assert [page.error for page in run.failed] == ["3 figures could be worked out."]
+    assert ended(run).startswith("  made                1\n  failed              1\nThe circulated")
+    assert (run.folder / "headquarters_review.pdf").exists()
+    assert not (run.folder / "circulated").exists()
+    summary = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    assert summary["summary"]["failed"] == 1
+    assert "3 figures" in summary["headquarters"]["circulated"]["error"]
+    last = (run.folder / "run.log").read_text(encoding="utf-8").splitlines()[-1]
+    assert json.loads(last)["failed"] == 1
+
+
+def cells_of(index: Path, name: str) -> dict[str, str]:
+    """Return the row of a branch in the index: header → text."""
+    table = index.read_text(encoding="utf-8").split('<table id="branches"')[1]
+    head, *rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
+    row = next(row for row in rows if f">{name}<" in row)
+    texts = [
+        re.findall(r"<t[hd][^>]*>(?:\s*<a[^>]*>)?([^<]*)", line, re.DOTALL) for line in (head, row)
+    ]
+    return {label.strip(): text.strip() for label, text in zip(*texts, strict=True)}
+
+
+@pytest.mark.filterwarnings(EXTENSIONS)
 @pytest.mark.slow
-def test_branch_and_headquarters_say_the_same_or_nothing(tmp_path: Path) -> None:
-    """A figure of a branch's PDF is the same in headquarters' workbook, or a "*" there."""
+def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
+    """Branch PDF, review, workbook, index, CSV and evaluation print the same score, place, figures.
+
+    The truth is read from the tables of the evaluation; every other place has to print it.
+    """
+    branches = ("B002", "B004", "B013")
     with open_bank(SAMPLE) as bank:
-        run = make_reports(bank, ReportOptions(quarter="2026Q3", branches=("B002",)), out=tmp_path)
+        run = make_reports(bank, ReportOptions(quarter="2026Q3", branches=branches), out=tmp_path)
     assert run.failed == ()
-    report = run.folder / "branches" / "B002" / "report.pdf"
-    text = text_of(report)
-    sheet = openpyxl.load_workbook(run.folder / "headquarters.xlsx")["指标长表"]
+    folder, keys = run.folder, ["branch_id", "measure", "base", "member"]
+    facts = pd.read_csv(folder / "evaluation" / "measures.csv", keep_default_na=False)
+    truth = facts[facts["quarter"] == "2026Q3"].set_index(keys)["value"]
+    scores = pd.read_csv(folder / "evaluation" / "scores.csv").set_index("branch_id")
+    names = pd.read_csv(folder / "evaluation" / "branches.csv").set_index("branch_id")["name"]
+    csv = pd.read_csv(folder / "measures.csv", keep_default_na=False, encoding="utf-8-sig")
+    csv = csv[csv["quarter"] == "2026Q3"].set_index(keys)["value"]
+    book = openpyxl.load_workbook(folder / "headquarters.xlsx")
+    long, league = (rows_of_sheet(book[name]) for name in ("指标长表", "得分"))
+    review = "\n".join(p.extract_text() for p in PdfReader(folder / f"{REVIEW}.pdf").pages)
+    for branch in branches:
+        text = text_of(folder / "branches" / branch / "report.pdf")
+        index = cells_of(folder / "index.html", names[branch])
+        rank, points = f"{scores.loc[branch, 'rank']:.0f}", f"{scores.loc[branch, 'points']:.1f}"
+        assert f"季度评价{points}分，第{rank}名" in text
+        assert re.search(rf"{names[branch]}\s+{rank}\s+{re.escape(points)}\s", review)
+        assert (index["名次"], index["得分"]) == (rank, points)
+        row = league[league["网点号"] == branch].iloc[0]
+        assert (f"{row['名次']:.0f}", f"{row['得分']:.1f}") == (rank, points)
+        for measure, base in _OVERVIEW:
+            if measure_words(measure).kind == "money":
+                continue
+            value = float(truth[branch, measure, base, ""])
+            shown = format_measure(value, measure)
+            # The overview's row: name, unit if any, this quarter.
+            name = re.escape(re.sub(r"\s", "", label(measure)))
+            assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", text), (branch, measure)
+            assert float(csv[branch, measure, base, ""]) == value
+            own = (long["网点号"] == branch) & (long["代码"] == measure)
+            own &= (long["口径"] == label(base, within="base")) & long["成员"].fillna("").eq("")
+            assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
+            if (measure, base) in _SHOWN:
+                assert index[label(measure)] == shown
+
+
+def rows_of_sheet(sheet: Worksheet) -> pd.DataFrame:
+    """Return a sheet of the workbook under its header."""
     head, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
-    table = pd.DataFrame(rows, columns=list(head))
-    own = table[(table["网点号"] == "B002") & (table["成员"].fillna("") == "")]
-    told = []
-    for measure, base in _OVERVIEW:
-        if measure_words(measure).kind == "money" or measure == "customers":
-            continue
-        name, within = label(measure), own["代码"].eq(measure)
-        value = own[within & own["口径"].eq(label(base, within="base"))]["实际"].iloc[0]
-        # The overview's row: name, unit if any, this quarter.
-        shown = re.findall(re.escape(re.sub(r"\s", "", name)) + r"类?([\d,.]+%?)", text)
-        assert shown, name
-        told.append(value if value == "*" else format_measure(value, measure) in shown)
-    assert set(told) <= {True, "*"}
-    assert told.count(True) >= 3
+    return pd.DataFrame(rows, columns=list(head))
 
 
 def test_a_restated_figure_is_listed_with_both_readings() -> None:
     """What an issued quarter said and what it says today stand side by side in the review."""
-    now = small_review().circulated
-    measures = now.measures.copy()
+    now = small_review()
+    measures = now.evaluation.measures.copy()
     place = measures.index[(measures["quarter"] == "2026Q2") & (measures["branch_id"] == "B001")
                            & (measures["measure"] == "customers")][0]  # fmt: skip
     measures.loc[place, "value"] = 195.0  # the branch has 200
-    before = replace(now, quarter=Quarter.parse("2026Q2"), measures=measures)
+    issued = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=measures)
+    before = replace(now, evaluation=issued)
     page = headquarters_page(small_review(issued=before), language="zh")
     shown = headquarters_quality.restatements_table(page)
     assert shown is not None

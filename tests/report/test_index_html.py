@@ -26,10 +26,10 @@ FAILED, MISSING = "B005", "B006"
 
 @pytest.fixture(scope="module")
 def review() -> Review:
-    """Return a review in which one branch failed and one was not made."""
+    """Return a circulated review in which one branch failed and one was not made."""
     states = {FAILED: "failed", MISSING: "missing"}
-    made = small_review()
-    branches = made.circulated.branches["branch_id"]
+    made = small_review(edition="circulated")
+    branches = made.evaluation.branches["branch_id"]
     return made.with_pages((b, states.get(b, "made"), "too <slow>" if b == FAILED else "")
                            for b in branches)  # fmt: skip
 
@@ -39,7 +39,7 @@ def written(review: Review, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the index beside a page of every branch that has one."""
     folder = tmp_path_factory.mktemp("quarter")
     links = {}
-    for branch in review.circulated.branches["branch_id"]:
+    for branch in review.evaluation.branches["branch_id"]:
         if branch in (FAILED, MISSING):
             continue
         links[branch] = f"branches/{branch}/report.html"  # a browser shows it without downloading
@@ -184,3 +184,17 @@ def test_the_same_review_gives_the_same_page(review: Review, written: Path, tmp_
                     links={}, others={})  # fmt: skip
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
     assert "Draft" in (tmp_path / "one.html").read_text(encoding="utf-8")
+
+
+def test_the_internal_index_has_places_and_no_gap(tmp_path: Path) -> None:
+    """It says 内部, every branch has its place and its points, and nothing is "*"."""
+    review = small_review()
+    path = tmp_path / "index.html"
+    write_index(path, headquarters_page(review, language="zh"), status="draft", links={}, others={})
+    table = path.read_text(encoding="utf-8").split('<table id="branches"')[1].split("</table>")[0]
+    assert '<span class="status edition">内部</span>' in path.read_text(encoding="utf-8")
+    assert "*" not in table
+    scores = review.evaluation.scores
+    for rank, points in scores[["rank", "points"]].to_numpy():
+        assert f">{rank:.0f}</td>" in table
+        assert f">{points:.1f}</td>" in table

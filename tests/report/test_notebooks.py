@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -14,6 +17,8 @@ from stockcust_analysis.report.notebooks import (
     declared_parameters,
     notebook_path,
 )
+from stockcust_analysis.report.render import render_page
+from tests.report.small_notebooks import outputs, small_job
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -47,7 +52,41 @@ def test_every_mismatch_is_named_at_once(notebook: Path) -> None:
     message = str(caught.value)
     assert "unknown parameter 'brunch_id'. Did you mean 'branch_id'?" in message
     assert "parameter 'branch_id' is missing" in message
-    assert "parameter 'limit' must be int, not str" in message
+    assert "parameter 'limit' must be a whole number (int), not text ('5')" in message
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(110, "a whole number"), (72.5, "a number"), (False, "a flag")]
+)
+def test_a_text_that_papermill_bent_is_named_with_the_remedy(
+    notebook: Path, value: object, words: str
+) -> None:
+    """A branch that arrives as a number is refused, and the option that leaves it alone named."""
+    with pytest.raises(NotebookError, match=rf"not {words}.* -r branch_id"):
+        check_parameters(notebook, {"branch_id": value, "limit": 3})
+
+
+def test_numbers_of_numpy_tuples_and_dates_reach_the_page(tmp_path: Path) -> None:
+    """What papermill would bend or stop at arrives as number, flag, list and ISO date."""
+    given = {
+        "limit": np.int64(3), "share": np.float64(0.5), "flag": np.bool_(True),
+        "branches": ("0110", np.str_("0111")), "as_of": date(2026, 9, 30),
+    }  # fmt: skip
+    job = small_job(tmp_path, "print([limit, share, flag, branches, as_of])", branch_id="0110")
+    result = render_page(replace(job, parameters={**job.parameters, **given}))
+    assert result.error == ""
+    told = "[3, 0.5, True, ['0110', '0111'], '2026-09-30']"
+    assert outputs(job.folder / "report.ipynb") == [told]
+
+
+def test_a_type_that_papermill_cannot_write_is_refused(tmp_path: Path) -> None:
+    """A parameter declared as a date or a tuple is an error that says what to declare."""
+    cell = new_code_cell("from datetime import date\nas_of: date = date(2026, 9, 30)")
+    cell.metadata["tags"] = ["parameters"]
+    path = tmp_path / "dated.ipynb"
+    nbformat.write(new_notebook(cells=[cell]), path)
+    with pytest.raises(NotebookError, match="declared date, which papermill cannot write"):
+        check_parameters(path, {"as_of": date(2026, 9, 30)})
 
 
 def test_a_notebook_without_parameters_cell_is_refused(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quarter]:
     quarter = Quarter(tmp_path_factory.mktemp("again"))
     quarter.make()
     yield quarter
-    assert quarter.plan() == {"run": 0, "print": 0, "keep": 2}
+    assert quarter.plan() == {"run": 0, "print": 0, "keep": 3}
 
 
 def test_a_second_run_makes_nothing(whole: Quarter) -> None:
@@ -106,7 +106,7 @@ def test_a_second_run_makes_nothing(whole: Quarter) -> None:
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
     """A dry run tells both pages and leaves no folder behind."""
     quarter = Quarter(tmp_path)
-    assert quarter.plan() == {"run": 2, "print": 0, "keep": 0}
+    assert quarter.plan() == {"run": 3, "print": 0, "keep": 0}
     assert not quarter.out.exists()
 
 
@@ -128,7 +128,7 @@ def test_other_numbers_make_other_pages(tmp_path: Path) -> None:
     path = quarter.data / "holdings.csv"
     path.write_text(HOLDINGS.replace("1200.00", "1300.00"), encoding="utf-8")
     assert path.read_text(encoding="utf-8") != HOLDINGS
-    assert quarter.plan() == {"run": 2, "print": 0, "keep": 0}
+    assert quarter.plan() == {"run": 3, "print": 0, "keep": 0}
     quarter.make(replace(OPTIONS, branches=("001",)))
     assert quarter.page("001").read_bytes() != before
 
@@ -191,7 +191,7 @@ def test_another_look_prints_again_and_is_verified(tmp_path: Path) -> None:
     path.write_text('[colours]\nbrand = "#5D0B3B"', encoding="utf-8")
     found = verify_folder(quarter.folder)
     assert "branches/001/report.pdf prints differently from its notebook." in found
-    assert quarter.plan(branded) == {"run": 0, "print": 2, "keep": 0}
+    assert quarter.plan(branded) == {"run": 0, "print": 3, "keep": 0}
     quarter.make()
     assert quarter.page("001").read_bytes() == plain
 

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.* extension is not supported:Us
 
 @pytest.fixture(scope="module")
 def review() -> Review:
-    """Return a review of 24 branches, one of which has no report."""
-    made = small_review()
-    branches = made.circulated.branches["branch_id"]
+    """Return a circulated review of 24 branches, one of which has no report."""
+    made = small_review(edition="circulated")
+    branches = made.evaluation.branches["branch_id"]
     return made.with_pages((b, "failed" if b == "B005" else "made", "") for b in branches)
 
 
@@ -46,7 +46,7 @@ def rows_of(sheet: Worksheet) -> pd.DataFrame:
 def test_every_figure_reads_back(review: Review, written: Path) -> None:
     """Each figure of the quarter is a number in the long sheet, the same to the last digit."""
     told = rows_of(openpyxl.load_workbook(written)["指标长表"])
-    table = review.circulated.measures
+    table = review.evaluation.measures
     now = table[table["quarter"] == "2026Q3"].reset_index(drop=True)
     assert len(told) == len(now)
     for name, column in (("户数", "n"), ("分子", "numerator"), ("实际", "value")):
@@ -65,11 +65,27 @@ def test_what_is_withheld_is_a_star(review: Review, written: Path) -> None:
     assert own[["分子", "实际"]].tolist() == ["*", "*"]
     scores = rows_of(book["得分"]).set_index("网点号")
     assert scores.loc[WITHHELD[0], "得分"] == "*"
-    assert scores["得分率"].map(type).eq(float).all()
+    assert "名次" not in scores
     assert scores.drop(index=WITHHELD[0])["得分"].map(type).eq(float).all()
     parts = rows_of(book["得分分解"])
     gone = parts[(parts["网点号"] == WITHHELD[0]) & parts["指标"].str.startswith("睡眠")]
     assert gone[["实际", "完成率", "原始分", "得分"]].to_numpy().tolist() == [["*"] * 4]
+
+
+def test_in_the_internal_edition_nothing_is_withheld(tmp_path: Path) -> None:
+    """No cell of it is "*", every branch has place and points, and every sheet says 内部."""
+    path, review = tmp_path / "internal.xlsx", small_review()
+    write_workbook(path, headquarters_page(review, language="zh"), status="draft")
+    book = openpyxl.load_workbook(path)
+    for sheet in book:
+        assert "内部" in sheet["A1"].value
+        assert "内部" in str(sheet.oddFooter.left.text)
+        assert not [cell for row in sheet.iter_rows(values_only=True) for cell in row
+                    if "*" in str(cell)]  # fmt: skip
+    shown = rows_of(book["得分"]).set_index("网点号")
+    truth = review.evaluation.scores.set_index("branch_id")
+    assert shown["名次"].to_dict() == truth["rank"].to_dict()
+    assert shown["得分"].to_dict() == pytest.approx(truth["points"].to_dict())
 
 
 def test_the_overview_speaks_of_the_bank_in_ten_thousands(written: Path) -> None:

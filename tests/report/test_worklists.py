@@ -61,7 +61,7 @@ def test_the_lines_of_a_list(tmp_path: Path) -> None:
         "最近有效联络 方式 结果 联络日 下次联络 备注"
     )
     assert (line["客户号"], line["经理工号"], line["客户分层"]) == ("1", "M1", "高端")
-    assert (line["客群"], line["涉及金额(元)"]) == ("女性、种养殖", 100_000)
+    assert (line["客群"], line["涉及金额(元)"]) == ("女性、种养殖户", 100_000)
     assert line["截止日"] == datetime(2026, 12, 31)
     assert line["最近有效联络"] == datetime(2026, 9, 20)
     assert [line[name] for name in ("结果", "联络日", "下次联络", "备注")] == [None] * 4

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.show.labels import names
+from stockcust_analysis.show.labels import member_words
 
 Key = str | tuple[str, str, str]
 """A measure, or (measure, dimension, member)."""
@@ -78,7 +78,7 @@ def members(
     """Return one measure's rows of 2026Q3 for the first members of a dimension."""
     keys: dict[Key, float] = {
         (measure, dimension, member): value
-        for member, value in zip(names(dimension), values, strict=False)
+        for member, value in zip(member_words(dimension), values, strict=False)
     }
     return quarter_of("2026Q3", branch_id, keys)
 

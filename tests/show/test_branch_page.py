@@ -8,6 +8,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import branch_figures, branch_score, branch_tables, branch_work
 from stockcust_analysis.show.branch_page import (
     BranchPage,
@@ -42,7 +43,7 @@ def page_of(measures: pd.DataFrame, language: str = "zh", **tables: pd.DataFrame
     """Return the page of branch B01 on these measures; other tables are empty unless given."""
     empty = pd.DataFrame(columns=["branch_id", "structure", "component", "amount", "customers"])
     evaluation = Evaluation(
-        quarter=Quarter.parse("2026Q3"), bank_name="示例银行", policy_facts={},
+        quarter=Quarter.parse("2026Q3"), bank_name="示例银行", policy_facts=load_policy().members,
         branches=pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]}), measures=measures,
         lorenz=empty, co_holding=empty, migration=empty, bridge=tables.pop("bridge", empty),
         targets=pd.DataFrame(columns=["branch_id", "quarter", "measure", "target"]),

@@ -20,10 +20,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from stockcust_analysis import plot
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show import charts, charts_canvas, charts_growth
+from stockcust_analysis.show import charts_canvas, charts_dormancy
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
+from stockcust_analysis.show.figures import report_style
 from stockcust_analysis.show.labels import names
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 
@@ -109,7 +111,7 @@ def moves(**rows: list[int]) -> pd.DataFrame:
 
 def dormant(*counts: float) -> pd.DataFrame:
     """Return the stock and flow of dormant customers."""
-    return quarter_of("2026Q3", "B01", dict(zip(charts_growth.DORMANT_FLOW, counts, strict=True)))
+    return quarter_of("2026Q3", "B01", dict(zip(charts_dormancy.DORMANT_FLOW, counts, strict=True)))
 
 
 def card(attainment: list[float]) -> pd.DataFrame:
@@ -141,10 +143,10 @@ WHALE = pd.DataFrame(
 )
 
 FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
-    "lorenz": ("lorenz_chart", pd.concat([lorenz(7.5), lorenz(6.2, branch_id="@bank")])),
-    "lorenz of an even branch": ("lorenz_chart", lorenz(1)),
-    "lorenz of one rich customer": ("lorenz_chart", lorenz(400)),
-    "lorenz of three customers": ("lorenz_chart", lorenz(2, points=4)),
+    "lorenz": ("lorenz", pd.concat([lorenz(7.5), lorenz(6.2, branch_id="@bank")])),
+    "lorenz of an even branch": ("lorenz", lorenz(1)),
+    "lorenz of one rich customer": ("lorenz", lorenz(400)),
+    "lorenz of three customers": ("lorenz", lorenz(2, points=4)),
     "tiers": (
         "tier_pyramid",
         tiers([0.31, 0.4, 0.17, 0.1, 0.013, 0.001], [0.001, 0.02, 0.11, 0.43, 0.32, 0.114]),
@@ -152,7 +154,7 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
     "one tier only": ("tier_pyramid", tiers([1.0], [1.0])),
     "tiers without assets": ("tier_pyramid", tiers([1.0, 0.0], [np.nan, np.nan])),
     "statuses": (
-        "dormancy_bars",
+        "dormancy",
         pd.concat(
             [
                 statuses("2026Q2", 0.58, 0.11, 0.214, 0.096, 0.31, 0.004),
@@ -160,14 +162,14 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
             ]
         ),
     ),
-    "nobody dormant": ("dormancy_bars", statuses("2026Q3", 0.95, 0.05, 0, 0, 0, 0)),
-    "everybody dormant": ("dormancy_bars", statuses("2026Q3", 0, 0, 0, 1, 0, 1)),
+    "nobody dormant": ("dormancy", statuses("2026Q3", 0.95, 0.05, 0, 0, 0, 0)),
+    "everybody dormant": ("dormancy", statuses("2026Q3", 0, 0, 0, 1, 0, 1)),
     "statuses of all-zero assets": (
-        "dormancy_bars",
+        "dormancy",
         statuses("2026Q3", 0, 0.5, 0, 0.5, np.nan, np.nan),
     ),
     "product counts": (
-        "product_count_bars",
+        "product_count",
         beside_bank(
             "product_count_share",
             "families_held",
@@ -175,51 +177,51 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
             [0.018, 0.552, 0.241, 0.132, 0.057],
         ),
     ),
-    "one product each": ("product_count_bars", members("product_count_share", "families_held", [0, 1, 0, 0, 0])),  # noqa: E501
-    "penetration": ("penetration_dots", beside_bank("penetration", "family", BRANCH_FAMILIES, BANK_FAMILIES)),  # noqa: E501
-    "penetration of nothing": ("penetration_dots", members("penetration", "family", [0] * 9)),
+    "one product each": ("product_count", members("product_count_share", "families_held", [0, 1, 0, 0, 0])),  # noqa: E501
+    "penetration": ("penetration", beside_bank("penetration", "family", BRANCH_FAMILIES, BANK_FAMILIES)),  # noqa: E501
+    "penetration of nothing": ("penetration", members("penetration", "family", [0] * 9)),
     "penetration of the bank": (
-        "penetration_dots",
+        "penetration",
         members("penetration", "family", BANK_FAMILIES, branch_id="@bank"),
     ),
-    "co-holding": ("co_holding_heatmap", every_pair(0.35)),
-    "everybody holds all": ("co_holding_heatmap", every_pair(1.0)),
-    "one pair": ("co_holding_heatmap", co_holding({("fund", "wealth"): 0.5})),
+    "co-holding": ("co_holding", every_pair(0.35)),
+    "everybody holds all": ("co_holding", every_pair(1.0)),
+    "one pair": ("co_holding", co_holding({("fund", "wealth"): 0.5})),
     "assets": ("aum_trend", assets([9.8e8, 1.01e9, 1.08e9, 1.05e9, 1.21e9, 1.263e9])),
     "three years of assets": ("aum_trend", assets([1.1e10 + 1e9 * step for step in range(12)])),
     "one quarter of assets": ("aum_trend", assets([1.263e9])),
     "no assets": ("aum_trend", assets([0, 0])),
     "a quarter without figures": ("aum_trend", assets([1.1e9, np.nan, 1.2e9])),
-    "funnel": ("funnel_chart", compared(24)),
-    "funnel of five hundred": ("funnel_chart", compared(500)),
-    "funnel of one": ("funnel_chart", compared(1)),
-    "league": ("league_chart", compared(40)),
-    "league of two": ("league_chart", compared(2)),
-    "places": ("place_chart", places()),
+    "funnel": ("funnel", compared(24)),
+    "funnel of five hundred": ("funnel", compared(500)),
+    "funnel of one": ("funnel", compared(1)),
+    "league": ("league", compared(40)),
+    "league of two": ("league", compared(2)),
+    "places": ("places", places()),
     "bridge": (
-        "bridge_chart",
+        "bridge",
         steps(opening=8e8, new=9e7, returned=1e6, grown=7e7, transferred_in=5e6,
               transferred_out=-5e6, shrunk=-6e7, drained=-2e7, closed=-1e6, closing=8.8e8),
     ),
-    "bridge of a new branch": ("bridge_chart", steps(opening=0, new=4e6, closing=4e6)),
-    "nothing moved": ("bridge_chart", steps(opening=4e6, closing=4e6)),
+    "bridge of a new branch": ("bridge", steps(opening=0, new=4e6, closing=4e6)),
+    "nothing moved": ("bridge", steps(opening=4e6, closing=4e6)),
     "dormant flow": ("dormancy_flow", dormant(812, 93, 4, 41, 12, 6, 850)),
     "nobody was dormant": ("dormancy_flow", dormant(0, 0, 0, 0, 0, 0, 0)),
-    "migration": ("migration_heatmap", EVERYWHERE),
-    "one tier stays": ("migration_heatmap", moves(mid=[0, 0, 0, 5, 0, 0, 0])),
+    "migration": ("migration", EVERYWHERE),
+    "one tier stays": ("migration", moves(mid=[0, 0, 0, 5, 0, 0, 0])),
     "flow": ("migration_flow", EVERYWHERE),
     "flow of one tier": ("migration_flow", moves(mid=[0, 0, 0, 5, 0, 0, 0])),
-    "scorecard": ("bullet_chart", card([1.03, 0.945, 0.7, 0.93, 1.9, np.nan])),
-    "scorecard of a bad quarter": ("bullet_chart", card([0, 0, -0.2, 0.1, 0, 0])),
+    "scorecard": ("scorecard", card([1.03, 0.945, 0.7, 0.93, 1.9, np.nan])),
+    "scorecard of a bad quarter": ("scorecard", card([0, 0, -0.2, 0.1, 0, 0])),
     "panels": ("small_multiples", panels(5)),
     "panels of one quarter": ("small_multiples", panels(1)),
     "slope": (
-        "slope_chart",
+        "slope",
         pd.concat([members("tier_aum_share", "tier", [0.001, 0.009, 0.061, 0.173, 0.249, 0.507]),
                    members("tier_aum_share", "tier", [0.002, 0.009, 0.061, 0.198, 0.404, 0.326])
                    .assign(quarter="2027Q3")]),
     ),
-    "whale": ("whale_chart", WHALE),
+    "whale": ("whale", WHALE),
 }  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def _closed_figures() -> Iterator[None]:
 def drawn(name: str, language: Language = "zh") -> Axes:
     """Draw one of the figures above."""
     function, frame = FIGURES[name]
-    chart: Callable[..., Axes] = getattr(charts, function)
+    chart: Callable[..., Axes] = getattr(plot, function)
     return chart(frame, language=language)
 
 
@@ -313,7 +315,7 @@ def test_labels_fit_beside_another_figure(name: str, language: Language) -> None
     """What stands two abreast on the page keeps its labels apart in half the width too."""
     function, frame = FIGURES[name]
     ax = sized_axes(6.0, HALF_WIDTH)
-    getattr(charts, function)(frame, language=language, ax=ax)
+    getattr(plot, function)(frame, language=language, ax=ax)
     assert_labels_stand_free(ax)
 
 
@@ -356,10 +358,11 @@ def test_colours_are_told_apart_in_grey() -> None:
 
 def test_the_inks_tested_are_those_of_the_style() -> None:
     """The style's colours are the ones whose contrast is measured above."""
-    sized_axes(5.0)
-    cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    with report_style():
+        cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     assert cycle[:3] == [INKS[name] for name in list(INKS)[:3]]
-    assert INKS["pale"] == charts_canvas.PALE_HIGHLIGHT
+    drawn_with = ("ACTUAL", "REFERENCE", "HIGHLIGHT", "PALE_HIGHLIGHT")
+    assert [getattr(charts_canvas, name) for name in drawn_with] == [*INKS.values()]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -372,23 +375,23 @@ def test_no_bar_is_cut_off(name: str) -> None:
         assert min(ax.get_ylim()) <= bar.get_y() + bar.get_height() <= max(ax.get_ylim())
 
 
-@pytest.mark.parametrize("function", charts.__all__)
+@pytest.mark.parametrize("function", plot.__all__)
 def test_a_frame_without_rows_says_no_data(function: str) -> None:
     """A chart of nothing states that there is nothing, in the page's language."""
     frame = next(frame for chart, frame in FIGURES.values() if chart == function).iloc[:0]
-    assert said(getattr(charts, function)(frame)) == ["无数据"]
-    assert said(getattr(charts, function)(frame, language="en")) == ["No data"]
+    assert said(getattr(plot, function)(frame)) == ["无数据"]
+    assert said(getattr(plot, function)(frame, language="en")) == ["No data"]
 
 
 def test_undefined_values_say_no_data() -> None:
     """All-zero assets leave a curve undefined: no curve is drawn in its place."""
     frame = lorenz(2).assign(value_share=np.nan)
-    assert said(charts.lorenz_chart(frame)) == ["无数据"]
+    assert said(plot.lorenz(frame)) == ["无数据"]
 
 
 def test_lorenz_names_what_the_top_fifth_holds() -> None:
     """With L(p) = p² the top 20 % hold 1 - 0.8² = 36 %, spanned from 0.64 up to 1."""
-    ax = charts.lorenz_chart(lorenz(2))
+    ax = plot.lorenz(lorenz(2))
     assert "前20%客户持有 36.0%" in said(ax)
     ends = [np.asarray(line.get_xydata()).tolist() for line in ax.lines]
     assert [[0.8, pytest.approx(0.64)], [0.8, 1.0]] in ends
@@ -404,12 +407,12 @@ def test_lorenz_of_a_branch_shows_the_bank_lighter() -> None:
 
 def test_lorenz_of_the_bank_alone_needs_no_key() -> None:
     """The bank compares with nobody, so nothing needs a name."""
-    assert "全行" not in said(charts.lorenz_chart(lorenz(2, branch_id="@bank")))
+    assert "全行" not in said(plot.lorenz(lorenz(2, branch_id="@bank")))
 
 
 def test_tiers_are_drawn_to_scale_with_private_on_top() -> None:
     """Bars are as long as the shares on both sides, and the richest tier stands highest."""
-    ax = charts.tier_pyramid(tiers([0.9, 0.1], [0.2, 0.8]))
+    ax = plot.tier_pyramid(tiers([0.9, 0.1], [0.2, 0.8]))
     assert sorted(lengths(ax)) == [0.1, 0.2, 0.8, 0.9]
     heights = {text.get_text(): text.get_position()[1] for text in ax.texts}
     assert heights["潜力"] > heights["零散"]
@@ -417,7 +420,7 @@ def test_tiers_are_drawn_to_scale_with_private_on_top() -> None:
 
 def test_status_bars_fill_100_percent() -> None:
     """Each bar adds up to 1; active assets are what is neither silent nor dormant."""
-    ax = charts.dormancy_bars(statuses("2026Q3", 0.5, 0.2, 0.25, 0.05, 0.3, 0.1))
+    ax = plot.dormancy(statuses("2026Q3", 0.5, 0.2, 0.25, 0.05, 0.3, 0.1))
     assert lengths(ax) == [0.5, 0.2, 0.25, 0.05, 0.6, 0.3, 0.1]
 
 
@@ -425,7 +428,7 @@ def test_status_bars_show_the_last_two_quarters() -> None:
     """An older quarter is left out, and the actual one has the broader bar."""
     shares = (0.5, 0.2, 0.25, 0.05)
     frame = pd.concat([statuses(quarter, *shares) for quarter in ("2026Q1", "2026Q2", "2026Q3")])
-    ax = charts.dormancy_bars(frame)
+    ax = plot.dormancy(frame)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["客户 2026Q3", "客户 2026Q2"]
     thick = [round(bar.get_height(), 2) for bar in ax.patches if isinstance(bar, Rectangle)]
     assert thick[0] > thick[-1]
@@ -458,7 +461,7 @@ def test_co_holding_leaves_the_diagonal_and_unknown_pairs_blank() -> None:
 
 def test_co_holding_rows_are_the_holders() -> None:
     """Of fund holders 80 % hold wealth: the number stands in the row of funds."""
-    ax = charts.co_holding_heatmap(co_holding({("fund", "wealth"): 0.8, ("wealth", "fund"): 0.2}))
+    ax = plot.co_holding(co_holding({("fund", "wealth"): 0.8, ("wealth", "fund"): 0.2}))
     rows = {tick.get_position()[1]: tick.get_text() for tick in ax.get_yticklabels()}
     assert {text.get_text(): rows[text.get_position()[1]] for text in ax.texts} == {
         "80%": "基金",
@@ -468,7 +471,7 @@ def test_co_holding_rows_are_the_holders() -> None:
 
 def test_assets_start_at_zero_and_share_one_unit() -> None:
     """Columns grow from an honest zero and print in one unit, named once."""
-    ax = charts.aum_trend(assets([0.9e8, 2e8]))
+    ax = plot.aum_trend(assets([0.9e8, 2e8]))
     assert ax.get_ylim()[0] == 0
     assert {"单位：亿元", "0.90", "2.00"} <= set(said(ax))
 
@@ -481,30 +484,46 @@ def test_a_missing_quarter_is_marked_not_drawn() -> None:
 def test_given_axes_are_used() -> None:
     """A notebook may put charts into its own figure."""
     ax = plt.figure().add_subplot()
-    assert charts.aum_trend(assets([1e9]), ax=ax) is ax
+    assert plot.aum_trend(assets([1e9]), ax=ax) is ax
 
 
 def test_two_branches_in_one_frame_are_refused() -> None:
     """A chart of two branches would draw one of them at random."""
     frame = pd.concat([lorenz(2), lorenz(3, branch_id="B02")])
-    with pytest.raises(UsageError, match="a chart shows one branch, the frame holds 2"):
-        charts.lorenz_chart(frame)
+    with pytest.raises(UsageError, match=r"shows one group, the table holds 2 \(branch_id\)"):
+        plot.lorenz(frame)
 
 
-def test_a_tier_without_a_place_is_refused() -> None:
-    """A bank's own tier must not vanish from the picture in silence."""
+def test_a_bank_s_own_tiers_and_families_are_drawn_by_their_names() -> None:
+    """Tiers and families that the shipped policy does not know stand in the frame's order."""
     frame = tiers([0.9, 0.1], [0.2, 0.8]).replace({"member": {"potential": "platinum"}})
-    with pytest.raises(UsageError, match="unknown member of tier_customer_share 'platinum'"):
-        charts.tier_pyramid(frame)
-    with pytest.raises(UsageError, match="unknown member of the co-holding table 'funds'"):
-        charts.co_holding_heatmap(co_holding({("funds", "wealth"): 0.5}))
+    heights = {text.get_text(): text.get_position()[1] for text in plot.tier_pyramid(frame).texts}
+    assert heights["platinum"] > heights["零散"]
+    pair = co_holding({("funds", "wealth"): 0.5})
+    assert {"funds", "理财"} <= set(said(plot.co_holding(pair)))
+
+
+def test_words_name_tiers_and_put_them_in_order() -> None:
+    """What the policy calls its tiers goes before the shipped words, in the policy's order."""
+    moves = pd.DataFrame(
+        [
+            ("gold", "silver", 1),
+            ("gold", "gold", 3),
+            ("silver", "silver", 5),
+            ("silver", "CLOSED", 2),
+        ],
+        columns=["from", "to", "customers"],
+    )
+    ax = plot.migration(moves, words={"silver": "白银", "gold": "黄金"})
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["黄金", "白银"]
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["黄金", "白银", "销户"]
 
 
 def test_two_bases_in_one_frame_are_refused() -> None:
     """Shares of all and of funded customers must not share a chart."""
     funded = members("penetration", "family", BRANCH_FAMILIES)
     with pytest.raises(UsageError, match="several bases"):
-        charts.penetration_dots(pd.concat([funded, funded.assign(base="all")]))
+        plot.penetration(pd.concat([funded, funded.assign(base="all")]))
 
 
 @pytest.mark.parametrize("module", ["units", "comparisons", "labels", "conclusions", "show"])

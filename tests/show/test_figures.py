@@ -11,7 +11,7 @@ from matplotlib import font_manager
 from matplotlib import pyplot as plt
 
 from stockcust_analysis.errors import MissingAltTextError, UsageError
-from stockcust_analysis.show import Drawing, figure, use_style
+from stockcust_analysis.show import Drawing, figure, report_style
 from stockcust_analysis.show.figures import _register_fonts
 from stockcust_analysis.show.fonts import FONT_FAMILY, font_files
 
@@ -19,8 +19,7 @@ from stockcust_analysis.show.fonts import FONT_FAMILY, font_files
 @pytest.fixture(autouse=True)
 def _report_style():
     mpl.use("svg")
-    with mpl.rc_context():
-        use_style()
+    with report_style():
         yield
     plt.close("all")
 
@@ -91,11 +90,22 @@ def test_something_else() -> None:
         figure("axes", alt="a", caption="c")  # type: ignore[arg-type]
 
 
-def test_style_is_idempotent() -> None:
-    """Setting the style again changes nothing."""
-    before = dict(mpl.rcParams)
-    use_style()
-    assert dict(mpl.rcParams) == before
+def test_the_style_holds_inside_only() -> None:
+    """After drawing in the report's style the reader's own holds again."""
+    with mpl.rc_context({"font.size": 31, "axes.grid": False}):
+        before = dict(mpl.rcParams)
+        with report_style():
+            assert mpl.rcParams["font.size"] == 8
+        assert dict(mpl.rcParams) == before
+
+
+def test_the_readers_style_does_not_show() -> None:
+    """A figure looks the same whatever style the notebook has chosen for itself."""
+    first = _with_markers().svg
+    mine = {"lines.linewidth": 9, "axes.facecolor": "black", "xtick.labelsize": 31}
+    with mpl.rc_context(mine), report_style():
+        second = _with_markers().svg
+    assert first == second
 
 
 def test_only_the_pinned_fonts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,18 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import labels
-from stockcust_analysis.show.labels import label, measure_words, money_scales, names
+from stockcust_analysis.show.labels import (
+    label,
+    measure_words,
+    member_words,
+    money_scales,
+    names,
+    policy_words,
+)
 
 MEMBERS = {
-    "tier": "residual potential effective mid high private",
-    "family": "deposit wealth fund insurance bond_metal loan credit_card merchant_acquiring "
-    "payroll",
     "families_held": "0 1 2 3 4+",
     "status": "active active_small silent dormant",
     "base": "all funded effective established managed",
@@ -70,7 +75,7 @@ def test_names_within_a_section_are_told_apart() -> None:
 
 def test_same_name_means_different_things() -> None:
     """'effective' is a tier and a base: the section tells which."""
-    assert label("effective", within="tier") == "有效"
+    assert member_words("tier")["effective"] == "有效"
     assert label("effective", within="base") == "有效客户"
 
 
@@ -88,9 +93,34 @@ def test_unknown_names_offer_the_close_ones() -> None:
         UsageError, match=r"unknown measure to label 'dormancy_rat'.* 'dormancy_rate'"
     ):
         label("dormancy_rat")
-    with pytest.raises(UsageError, match=r"unknown tier to label 'hihg'.* Did you mean 'high'"):
-        label("hihg", within="tier")
-    with pytest.raises(UsageError, match=r"unknown kind of label 'tiers'.* 'tier'"):
-        label("high", within="tiers")
+    with pytest.raises(
+        UsageError, match=r"unknown status to label 'silnt'.* Did you mean 'silent'"
+    ):
+        label("silnt", within="status")
+    with pytest.raises(UsageError, match=r"unknown kind of label 'statuses'.* 'status'"):
+        label("silent", within="statuses")
     with pytest.raises(UsageError, match="unknown language 'cn'"):
         label("gini", "cn")  # type: ignore[arg-type]
+
+
+def test_members_are_the_policys(tmp_path: Path) -> None:
+    """What a policy names has its words there, in its order, and in the word file no more."""
+    path = tmp_path / "own.toml"
+    path.write_text(
+        'name = "own"\nversion = "1"\nbase = "rural_commercial_bank"\n[coverage]\n'
+        'classes = [{ name = "A", zh = "甲", en = "First" }, '
+        '{ name = "E", share = 0.1, contact_months = 6 }]\n',
+        "utf-8",
+    )
+    facts = load_policy(path).members
+    assert policy_words(facts, "customer_class", "en") == {
+        "A": "First",
+        "E": "E",
+        "B": "B",
+        "C": "C",
+        "D": "D",
+    }
+    assert list(policy_words(facts, "tier").values())[-2:] == ["高端", "私行"]
+    assert not {"tier", "family", "channel", "customer_class"} & set(WORDS)
+    with pytest.raises(UsageError, match="unknown dimension of a policy 'teir'"):
+        policy_words(facts, "teir")

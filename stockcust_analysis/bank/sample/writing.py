@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 
 from stockcust_analysis.bank.casting import sql_type
@@ -14,6 +13,7 @@ from stockcust_analysis.bank.files import files_of, literal
 from stockcust_analysis.bank.sample.bank import LARGE
 from stockcust_analysis.bank.sample.branches import Branch
 from stockcust_analysis.bank.sample.quarters import QUARTERS
+from stockcust_analysis.bank.spill import quiet_connection
 from stockcust_analysis.errors import UsageError
 
 BANK_NAME = "青禾农村商业银行"
@@ -52,9 +52,9 @@ def write_table(name: str, frame: pd.DataFrame, path: Path, *, parquet: str = SM
     """Write one table, Parquet in one of the two ways above."""
     columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in table(name).columns)
     how = f"FORMAT parquet, {parquet}" if name in LARGE else "FORMAT csv, HEADER"
-    with duckdb.connect() as connection:
+    with quiet_connection() as connection:
         # One thread keeps the row order, and so the bytes, the same from run to run.
-        connection.execute("SET threads = 1; SET enable_progress_bar = false")
+        connection.execute("SET threads = 1")
         connection.register("frame", frame)
         connection.execute(f"COPY (SELECT {columns} FROM frame) TO {literal(str(path))} ({how})")
 

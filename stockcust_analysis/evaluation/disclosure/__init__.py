@@ -1,11 +1,11 @@
-"""What may leave the building: the circulated set, from which nobody's fortune can be worked out.
+"""The circulated edition: what may leave the building, so that nobody's fortune can be worked out.
 
 Here a quarter's evaluation becomes tables that may be circulated: recoded first, then small cells
 and dominated amounts withheld, and with them the complementary cells without which the withheld
-ones could be computed, found by successive linear programs. Nothing else may be circulated; the
-branch's own report is not withheld from the branch.
+ones could be computed, found by successive linear programs. Nothing else may be circulated. The
+branch's own report and headquarters' internal edition need none of this, and do not load it.
 """
 
-from stockcust_analysis.evaluation.disclosure.withhold import Circulated, circulated
+from stockcust_analysis.evaluation.disclosure.withhold import Circulated, circulate
 
-__all__ = ["Circulated", "circulated"]
+__all__ = ["Circulated", "circulate"]

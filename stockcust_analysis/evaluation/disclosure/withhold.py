@@ -1,14 +1,14 @@
-"""The circulated set: the only form in which a quarter's numbers leave the evaluation.
+"""The circulated edition of a quarter: the only form in which its numbers may leave the building.
 
-Workbook, CSV, HTML and headquarters' review read it; what is withheld is not in it. Whether a cell
-is withheld by itself or for another's sake is told only in total: an attacker would learn from it.
+What is withheld is not in it. Whether a cell is withheld by itself or for another's sake is told
+only in total: an attacker would learn from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,10 @@ from stockcust_analysis.evaluation.disclosure.recode import (
     recoded,
     with_merged_tiers,
 )
+from stockcust_analysis.evaluation.disclosure.scores import mask_scores
 from stockcust_analysis.evaluation.disclosure.sensitive import REASONS, Sensitive, sensitive_cells
 from stockcust_analysis.evaluation.disclosure.system import System, system_of
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import DisclosureRule
 
 _CENTS = 1e5  # amounts go to the linear programs in thousands of CNY
@@ -47,53 +47,39 @@ _CENTS = 1e5  # amounts go to the linear programs in thousands of CNY
 
 @dataclass(frozen=True)
 class Circulated:
-    """What is known of a quarter outside the branches: the tables of an evaluation, with gaps.
+    """What may be circulated of a quarter: the tables of an evaluation, with gaps.
 
-    `measures`, `migration`, `bridge` and `co_holding` have the columns of the evaluation's tables
-    and `withheld`; a number that is withheld is empty, and is shown as "*". In `measures`
-    `withheld` says that the value is; an empty `n` is withheld by itself. `merged` names the tiers
-    that were merged. `report` says how many cells are printed and how many withheld, and why;
-    `exposed` counts sensitive cells that are too close all the same: beside issued sets because of
-    these, which cannot be taken back; without them the set must not be circulated.
+    In `evaluation` the tables `measures`, `migration`, `bridge`, `co_holding`, `scorecard`,
+    `scores` and `comparison` have a column `withheld` besides; a number that is withheld is empty,
+    and is shown as "*". In `measures` it says that the value is; an empty `n` is withheld by
+    itself. `merged` names the tiers that were merged. `report` says how many cells are printed and
+    how many withheld, and why; `exposed` counts sensitive cells that are too close all the same:
+    beside issued sets because of these, which cannot be taken back; without them the set must not
+    be circulated.
     """
 
-    quarter: Quarter
-    bank_name: str
-    policy_facts: Mapping[str, Any]
-    branches: pd.DataFrame
-    measures: pd.DataFrame
-    lorenz: pd.DataFrame
-    co_holding: pd.DataFrame
-    migration: pd.DataFrame
-    bridge: pd.DataFrame
-    targets: pd.DataFrame
-    reconciliation: pd.DataFrame
+    evaluation: Evaluation
     merged: Mapping[str, str]
     report: pd.DataFrame
     exposed: int
 
 
-def circulated(
-    evaluation: Evaluation,
-    cells: pd.DataFrame,
-    rule: DisclosureRule,
-    *,
-    earlier: Sequence[Circulated] = (),
+def circulate(
+    evaluation: Evaluation, rule: DisclosureRule, *, earlier: Sequence[Evaluation] = ()
 ) -> Circulated:
     """Return what may be circulated of an evaluation: recoded, then withheld, nothing else.
 
     Parameters
     ----------
     evaluation
-        The quarter, every number in it.
-    cells
-        Cell facts of its amounts: `quarter, branch_id, dimension, member, measure, base` and
-        `contributors, largest, second_largest` (CNY). Dimension "bridge" with the component as
-        member tells of the bridge. An amount of which too little is known is withheld.
+        The quarter, every number in it. Of its amounts `cells` tell `quarter, branch_id, dimension,
+        member, measure, base` and `contributors, largest, second_largest` (CNY); dimension "bridge"
+        with the component as member tells of the bridge. An amount of which too little is known
+        is withheld.
     rule
         The policy's limits.
     earlier
-        Sets already circulated: what they print is known, what they withhold stays withheld.
+        Evaluations already circulated: what they print is known, what they withhold stays withheld.
 
     Raises
     ------
@@ -102,18 +88,20 @@ def circulated(
 
     Examples
     --------
+    >>> from dataclasses import replace
     >>> from stockcust_analysis import evaluate, open_bank
     >>> with open_bank("data/sample") as bank:
     ...     quarter = evaluate(bank, quarter="2025Q3", first_quarter=True)
     >>> names = ["quarter", "branch_id", "dimension", "member", "measure", "base",
     ...          "contributors", "largest", "second_largest"]
-    >>> told = circulated(quarter, pd.DataFrame(columns=names), DisclosureRule())
-    >>> told.merged, told.exposed
+    >>> nothing_known = replace(quarter, cells=pd.DataFrame(columns=names))
+    >>> result = circulate(nothing_known, DisclosureRule())
+    >>> result.merged, result.exposed
     ({}, 0)
     """
     tables, tiers = recoded(evaluation), list(evaluation.policy_facts["tiers"])
     merged = merged_tiers(tables, tiers, rule)
-    tables, facts = with_merged_tiers(tables, merged), merged_facts(cells, merged)
+    tables, facts = with_merged_tiers(tables, merged), merged_facts(evaluation.cells, merged)
     numbers = numbers_of(tables, str(evaluation.quarter))
     now, before = str(evaluation.quarter), str(evaluation.quarter.previous)
     names = _by_content(numbers)
@@ -130,18 +118,18 @@ def circulated(
     withheld = protection.withheld
     told = _with_gaps(tables, numbers.assign(gone=withheld[place]))
     measures = _judged(told["measures"], facts, rule)
+    shown: dict[str, Any] = {
+        **told,
+        **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
+        "measures": measures,
+        "lorenz": thinned_lorenz(evaluation.lorenz, measures, facts, rule),
+        "policy_facts": {**evaluation.policy_facts, "tiers": merged_words(tiers, merged)},
+    }
     return Circulated(
-        quarter=evaluation.quarter,
-        bank_name=evaluation.bank_name,
-        policy_facts={**evaluation.policy_facts, "tiers": merged_words(tiers, merged)},
-        branches=evaluation.branches,
-        targets=evaluation.targets,
-        reconciliation=evaluation.reconciliation,
-        lorenz=thinned_lorenz(evaluation.lorenz, measures, facts, rule),
+        evaluation=mask_scores(replace(evaluation, **shown)),
         merged=merged,
         report=_report(system, sensitive, place, protection),
         exposed=int(protection.exposed.sum()),
-        **(told | {"measures": measures}),
     )
 
 
@@ -164,7 +152,7 @@ def _by_content(numbers: pd.DataFrame) -> dict[str, str]:
 def _already(
     numbers: pd.DataFrame,
     place: Indices,
-    earlier: Sequence[Circulated],
+    earlier: Sequence[Evaluation],
     merged: Mapping[str, str],
     size: int,
 ) -> tuple[Flags, Flags]:

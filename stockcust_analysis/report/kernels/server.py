@@ -41,6 +41,7 @@ PRELOADED: Final = (
     "stockcust_analysis.show.branch_score",
     "stockcust_analysis.show.branch_service",
     "stockcust_analysis.show.branch_work",
+    "stockcust_analysis.show.opening",
 )
 """What a report's cells import. Not `matplotlib_inline`: it looks for the kernel it is in."""
 

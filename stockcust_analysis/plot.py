@@ -1,0 +1,54 @@
+"""Charts: `sca.plot.lorenz(sca.lorenz_curve(customers))`; one function per chart, axes come back.
+
+```
+where the money sits   lorenz, whale, tier_pyramid
+who still moves it     dormancy, dormancy_flow
+what customers hold    product_count, penetration, co_holding
+what moved             bridge, migration, migration_flow
+over the quarters      aum_trend, slope, small_multiples
+how branches stand     funnel, league, places, scorecard
+```
+
+Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
+its docstring names; it computes nothing. A frame of several groups is drawn one group at a time:
+`group=` names it. Words are Chinese unless `language="en"`. Fonts and colours are the report's
+inside the call only: `rcParams` stay as they are. With `ax=` a chart is drawn into a figure of
+one's own; `plt.subplots(…, layout="constrained")` makes room there for long names at the left.
+
+Actual is dark, what it is compared with is lighter or outlined, orange is the one thing to look at.
+A frame without anything to draw gives a figure that says so.
+"""
+
+from stockcust_analysis.show.charts_comparison import funnel, league
+from stockcust_analysis.show.charts_concentration import lorenz, tier_pyramid, whale
+from stockcust_analysis.show.charts_cross_sell import co_holding, penetration, product_count
+from stockcust_analysis.show.charts_dormancy import dormancy, dormancy_flow
+from stockcust_analysis.show.charts_growth import bridge, migration, migration_flow
+from stockcust_analysis.show.charts_over_time import aum_trend, slope, small_multiples
+from stockcust_analysis.show.charts_scorecard import places, scorecard
+
+__all__ = [
+    "aum_trend",
+    "bridge",
+    "co_holding",
+    "dormancy",
+    "dormancy_flow",
+    "funnel",
+    "league",
+    "lorenz",
+    "migration",
+    "migration_flow",
+    "penetration",
+    "places",
+    "product_count",
+    "scorecard",
+    "slope",
+    "small_multiples",
+    "tier_pyramid",
+    "whale",
+]
+
+
+def __dir__() -> list[str]:
+    """List the charts."""
+    return __all__

@@ -1,0 +1,101 @@
+"""What a bank does not deliver is named, never taken for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.peers import peer_groups
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.policy import ComparisonRule
+from stockcust_analysis.show.assumptions import assumptions, average_is_balance
+
+BRANCHES = "branch_id,name\n001,城关支行\n002,柳树支行\n"
+CUSTOMERS = """\
+as_of,customer_id,branch_id,customer_type,last_active_on
+2026-09-30,C1,001,personal,2026-09-01
+2026-09-30,C2,001,personal,
+2026-09-30,C3,002,personal,2026-05-20
+"""
+HOLDINGS = """as_of,account_id,customer_id,product,balance
+2026-09-30,A1,C1,demand_deposit,1200.00
+2026-09-30,A2,C2,fund,250.75
+2026-09-30,A3,C3,time_deposit,70000.00
+"""
+
+
+def evaluated(folder: Path, **tables: str) -> Evaluation:
+    """Evaluate a bank of the least columns the contract asks for."""
+    texts = {"branches": BRANCHES, "customers": CUSTOMERS, "holdings": HOLDINGS, **tables}
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    with open_bank(folder) as bank:
+        return evaluate(bank, quarter="2026Q3", first_quarter=True)
+
+
+@pytest.fixture(scope="module")
+def least(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Evaluate the bank that delivers nothing optional."""
+    return evaluated(tmp_path_factory.mktemp("bank"))
+
+
+def test_the_least_bank_is_evaluated(least: Evaluation) -> None:
+    """Region, type and the day of first relationship are optional: empty, and no such figures."""
+    assert least.branches["region"].tolist() == ["", ""]
+    assert least.branches["type"].tolist() == ["", ""]
+    assert "established" not in set(least.measures["base"])
+    rows = least.measures.set_index(["branch_id", "measure", "base", "member"])["value"]
+    assert rows[WHOLE_BANK, "aum_average_quarter", "funded", ""] == 71450.75
+
+
+def test_a_balance_in_place_of_an_average_is_told(least: Evaluation) -> None:
+    """Without averages the balance stands in their place, and a sentence says so."""
+    assert average_is_balance(least.policy_facts)
+    assert "季日均AUM未提供，以期末余额代替。" in assumptions(least.policy_facts, "zh")
+    told = "".join(assumptions(least.policy_facts, "en"))
+    assert "No quarter-average AUM was delivered: the balance of the as-of date" in told
+    assert "of a year or more" in told
+
+
+def test_families_nobody_delivered_have_no_share(least: Evaluation) -> None:
+    """Of deposits and funds there are shares; of wealth, which no row holds, there is none."""
+    shares = least.measures[least.measures["measure"] == "penetration"]
+    assert set(shares["member"]) == {"deposit", "fund"}
+    assert set(least.co_holding["family_a"]) == {"deposit", "fund"}
+    assert "wealth" in [each["name"] for each in least.policy_facts["families_missing"]]
+    (told,) = (text for text in assumptions(least.policy_facts, "zh") if "未提供产品数据" in text)
+    assert "理财、保险" in told
+    assert "存款" not in told
+
+
+def test_a_bank_that_delivers_averages_assumes_nothing_of_them(tmp_path: Path) -> None:
+    """Delivered averages are taken, and nothing is said."""
+    head, *rows = CUSTOMERS.splitlines()
+    lines = [f"{head},aum_period_end,aum_average_month,aum_average_quarter,relationship_since"]
+    lines += [f"{row},1000,1000,1000,2020-01-01" for row in rows]
+    found = evaluated(tmp_path, customers="\n".join(lines))
+    assert not average_is_balance(found.policy_facts)
+    assert [text for text in assumptions(found.policy_facts, "zh") if "AUM" in text] == []
+    assert not [text for text in assumptions(found.policy_facts, "zh") if "建立关系日期" in text]
+
+
+def test_an_empty_first_day_is_no_problem(tmp_path: Path) -> None:
+    """Some cells may be empty: their customers are left out of those of a year or more."""
+    head, *rows = CUSTOMERS.splitlines()
+    days = ("2020-01-01", "", "2020-01-01")
+    lines = [f"{row},{day}" for row, day in zip(rows, days, strict=True)]
+    found = evaluated(tmp_path, customers="\n".join([f"{head},relationship_since", *lines]))
+    rows_of = found.measures[found.measures["base"] == "established"]
+    assert set(rows_of.loc[rows_of["branch_id"] == WHOLE_BANK, "n"]) == {2}
+
+
+def test_branches_without_a_type_are_peers_of_one_another() -> None:
+    """Two urban branches, two of which nothing is known: two groups of two."""
+    branches = pd.DataFrame({"branch_id": list("ABCD"), "type": ["urban", "", "urban", ""]})
+    none = pd.DataFrame(columns=["quarter", "measure", "base", "member", "branch_id"])
+    groups = peer_groups(branches, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")
+    assert groups["B"] == ("untyped", ("B", "D"))

@@ -1,0 +1,261 @@
+"""One population: every public measure of the bank's customers is the figure of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+import stockcust_analysis as sca
+from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from tests.conftest import SAMPLE
+from tests.tiny_bank import TinyBank
+
+QUARTER, BEFORE = "2026Q3", "2026Q2"
+FIGURES = ["n", "numerator", "denominator", "value"]
+KEYS = ["branch_id", "dimension", "member", "measure", "base"]
+# Volumes are counts and sums that need no function; the test of totals counts them.
+WITHOUT_FUNCTION = {"customers", "aum_period_end", "aum_average_quarter", "aum_per_customer"}
+BASES = ("funded", "established")
+One = Callable[..., Any]
+
+OF_ONE_DAY: list[tuple[One, dict[str, Any]]] = [
+    *((sca.concentration, {"without": number}) for number in (0, 1, 10)),
+    (sca.dormancy_rate, {}),
+    (sca.dormancy_rate, {"base": "all", "rule": "rural_6m_500", "as_of": QUARTER}),
+    *((sca.products_per_customer, {"base": base}) for base in BASES),
+    *(
+        (sca.multi_product_share, {"base": base, "at_least": number})
+        for base in BASES
+        for number in (2, 3, 4)
+    ),
+    (sca.product_count_distribution, {}),
+    (sca.penetration, {}),
+    (sca.tier_counts, {}),
+    (sca.unused_openings, {}),
+    (sca.managed_share, {}),
+    (sca.coverage, {}),
+    (sca.profile_completion, {}),
+    (sca.service_by_class, {}),
+    (sca.contact_rounds, {}),
+]
+OF_TWO_DAYS: list[tuple[One, dict[str, Any]]] = [
+    (sca.customer_retention, {}),
+    (sca.customer_retention, {"base": "effective"}),
+    (sca.asset_retention, {}),
+    (sca.asset_retention, {"base": "effective"}),
+    (sca.same_customer_growth, {}),
+    (sca.tier_move_rates, {}),
+    (sca.attrition_rate, {}),
+    (sca.dormancy_flow, {}),
+    (sca.aum_change, {}),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bank with its evaluation and its customers of two quarters, on one structure."""
+
+    bank: Bank
+    evaluation: Evaluation
+    opening: Any
+    closing: Any
+
+
+@pytest.fixture(scope="module", params=["sample", "no AUM delivered"])
+def case(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Case]:
+    """Return the sample, and the sample without its AUM, which is then made from holdings."""
+    folder = SAMPLE
+    if request.param != "sample":
+        folder = tmp_path_factory.mktemp("bank")
+        for path in SAMPLE.iterdir():
+            if path.name != "customers.parquet":
+                (folder / path.name).symlink_to(path)
+        customers = pl.read_parquet(SAMPLE / "customers.parquet")
+        amounts = [name for name in customers.columns if name.startswith("aum_")]
+        assert len(amounts) == 3
+        customers.drop(amounts).write_parquet(folder / "customers.parquet")
+    with open_bank(folder) as bank:
+        whole = request.getfixturevalue("sample_evaluation") if folder == SAMPLE else None
+        evaluation = whole or sca.evaluate(bank, quarter=QUARTER)
+        opening = bank.customers_frame(BEFORE, structure=QUARTER)
+        yield Case(bank, evaluation, opening, bank.customers_frame(QUARTER))
+
+
+def as_told(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a public measure frame in the columns of the evaluation's."""
+    (label,) = [
+        name for name in table if name not in {"branch_id", "measure", "base", *FIGURES}
+    ] or [""]
+    table = table.assign(dimension=label, member=table[label] if label else "")
+    return table if "branch_id" in table else table.assign(branch_id=WHOLE_BANK)
+
+
+def test_every_measure_is_the_pages(case: Case) -> None:
+    """Of the bank and each branch, each public function gives what the evaluation says, exactly.
+
+    A measure of the evaluation that no function here gives must be listed as having none.
+    """
+    told = [
+        as_told(function(*frames, by=by, **options))
+        for by in ("branch_id", None)
+        for calls, frames in (
+            (OF_ONE_DAY, (case.closing,)),
+            (OF_TWO_DAYS, (case.opening, case.closing)),
+        )
+        for function, options in calls
+    ]
+    public = pd.concat(told, ignore_index=True).set_index(KEYS)[FIGURES]
+    assert public.index.is_unique
+    page = case.evaluation.measures.query("quarter == @QUARTER")
+    with_function = page[~page["measure"].isin(WITHOUT_FUNCTION)]
+    assert set(page["measure"]) > WITHOUT_FUNCTION
+    expected = with_function.set_index(KEYS)[FIGURES]
+    there = expected.index.isin(public.index)
+    # A branch without customers in question has no row of its own, and zeros on the page.
+    assert not expected.loc[~there, "n"].any()
+    measures = with_function.loc[there, "measure"]
+    assert set(measures) == set(with_function["measure"])
+    pd.testing.assert_frame_equal(
+        public.loc[expected.index[there]], expected[there], check_exact=True
+    )
+
+
+def test_the_totals_are_counted(case: Case) -> None:
+    """Customers and assets of each base, summed by hand from the population, are the page's."""
+    customers = case.bank.customers(QUARTER)
+    page = case.evaluation.measures.query("quarter == @QUARTER").set_index(
+        ["branch_id", "measure", "base"]
+    )["numerator"]
+    for base in ("all", "funded", "effective"):
+        among = customers if base == "all" else customers[customers[base] == 1]
+        groups = [(WHOLE_BANK, among), *among.groupby("branch_id")]
+        for branch, rows in groups:
+            assert len(rows) == page[branch, "customers", base]
+            for amount in ("aum_period_end", "aum_average_quarter"):
+                assert rows[amount].sum() == pytest.approx(page[branch, amount, base], abs=0.005)
+
+
+def test_tables_of_their_own_shape_are_the_pages(case: Case) -> None:
+    """So are the Lorenz curve, co-holding, the migration matrix and the growth bridge."""
+    pair = (case.opening, case.closing)
+    today = "structure == 'today'"
+    for function, frames, page in (
+        (sca.lorenz_curve, (case.closing,), case.evaluation.lorenz),
+        (sca.co_holding, (case.closing,), case.evaluation.co_holding),
+        (sca.migration_matrix, pair, case.evaluation.migration.query(today)),
+        (sca.growth_bridge, pair, case.evaluation.bridge.query(today)),
+    ):
+        branches = function(*frames, by="branch_id")
+        bank = function(*frames).assign(branch_id=WHOLE_BANK)
+        told = pd.concat([branches, bank])[list(branches)]
+        order = ["branch_id"]
+        told = told.sort_values(order, kind="stable", ignore_index=True)
+        expected = page.sort_values(order, kind="stable", ignore_index=True)[list(told)]
+        pd.testing.assert_frame_equal(told, expected, check_exact=True)
+
+
+def test_pandas_and_the_engines_own_frame_agree(case: Case) -> None:
+    """What `customers` returns in pandas gives the same figures as the lazy frame."""
+    customers = case.bank.customers(QUARTER)
+    assert customers["customer_id"].is_unique
+    assert customers["customer_id"].is_monotonic_increasing
+    for function, options in OF_ONE_DAY:
+        lazy, eager = (function(frame, **options) for frame in (case.closing, customers))
+        pd.testing.assert_frame_equal(lazy, eager, check_exact=True)
+
+
+def test_a_tiny_banks_customers_by_hand(tiny_bank: TinyBank) -> None:
+    """C1 has 1,100, C2 has slept with 250.60 for ever, C3's deposit is silent, C4 owes a loan."""
+    with open_bank(tiny_bank()) as bank:
+        customers = bank.customers("2026Q3").set_index("customer_id")
+        assert customers["branch_name"].tolist() == ["城关支行"] * 2 + ["柳树支行"] * 2
+        assert customers["status"].tolist() == ["active", "dormant", "active", "active_small"]
+        assert customers["tier"].tolist() == ["potential", "potential", "mid", "residual"]
+        assert customers["funded"].tolist() == [1, 1, 1, 1]
+        assert customers["established"].tolist() == [1, 1, 1, 0]
+        assert customers["effective"].tolist() == [0, 0, 1, 0]
+        assert customers["families"].tolist() == [1, 1, 1, 1]
+        assert "managed" not in customers
+        with pytest.raises(UsageError, match="base 'managed': 'managed' or 'in_managed' missing"):
+            sca.managed_share(customers)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "folder"])
+def test_days_as_people_write_them(tiny_bank: TinyBank, kind: str) -> None:
+    """On every engine the day may be written in any way; one without rows names those there are."""
+    folder = tiny_bank()
+    with open_bank(folder) as bank:
+        tables = {name: bank.table(name) for name in bank.columns}
+        made = {
+            "pandas": lambda: {name: table.df() for name, table in tables.items()},
+            "polars": lambda: {name: table.pl() for name, table in tables.items()},
+            "folder": lambda: folder,
+        }[kind]()
+        with open_bank(made) as other:
+            expected = other.customers("2026Q3")
+            for written in ("2026-09-30", date(2026, 9, 30), pd.Timestamp(2026, 9, 30)):
+                pd.testing.assert_frame_equal(other.customers(written), expected)
+            for name in ("customers", "holdings"):
+                with pytest.raises(UsageError, match=f"{name} have no rows as of 2026-03-31") as no:
+                    other.snapshot(name, as_of="2026Q1")
+                assert "Days there are: 2026-06-30, 2026-09-30." in str(no.value)
+            with pytest.raises(UsageError, match="no rows as of 2026-08-31"):
+                other.customers("2026-08-31")
+
+
+def test_a_rule_by_its_name(case: Case) -> None:
+    """The population knows what matured: another rule needs no holdings, and a slip is caught."""
+    by_name = sca.dormancy_rate(case.closing, "crm_6m", as_of="2026-09-30", by="tier")
+    rule = sca.load_policy().dormancy_rule("crm_6m")
+    holdings = case.bank.table("holdings")
+    by_rule = sca.dormancy_rate(
+        case.closing, rule, as_of=date(2026, 9, 30), by="tier", holdings=holdings
+    )
+    pd.testing.assert_frame_equal(by_name, by_rule)
+    with pytest.raises(UsageError, match=r"unknown dormancy rule 'crm_6'\. Did you mean 'crm_6m'"):
+        sca.dormancy_rate(case.closing, "crm_6", as_of="2026Q3")
+    with pytest.raises(UsageError, match=r"no 'status' by the rule 'crm_6m'\. Give as_of="):
+        sca.dormancy_rate(case.closing, "crm_6m")
+    with pytest.raises(UsageError, match="'status' is by the rule 'rural_6m_500', not by 'crm_6m'"):
+        sca.dormancy_flow(case.opening, case.closing, "crm_6m")
+
+
+def test_a_policy_of_ones_own(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """By name, by path or as it is: the policy decides who is funded, of one date and of two."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n[bases]\nfunded = 1000\n',
+        encoding="utf-8",
+    )
+    evaluation = sca.evaluate(tiny_bank(), quarter="2026-09-30", policy=sca.load_policy(own))
+    bridge = evaluation.bridge.query("branch_id == '@bank'").set_index("component")["amount"]
+    with open_bank(tiny_bank()) as bank:
+        closing = bank.customers("2026Q3", policy=str(own))
+        opening = bank.customers("2026Q2", policy=own)
+        assert closing["funded"].tolist() == [1, 0, 1, 1]
+        told = sca.growth_bridge(opening, closing, policy=own).set_index("component")["amount"]
+    pd.testing.assert_series_equal(told, bridge)
+
+
+def test_evaluating_what_has_yet_to_be_opened(tiny_bank: TinyBank) -> None:
+    """`evaluate` opens a folder itself; a quarter that ends no quarter is refused."""
+    folder = tiny_bank()
+    with open_bank(folder) as bank:
+        expected = sca.evaluate(bank, quarter="2026Q3").measures
+    pd.testing.assert_frame_equal(sca.evaluate(str(folder), quarter="2026Q3").measures, expected)
+    with pytest.raises(UsageError, match="2026-08-31 is no quarter's last day"):
+        sca.evaluate(folder, quarter="2026-08-31")
+    with pytest.raises(UsageError, match="nowhere"):
+        sca.evaluate(folder / "nowhere", quarter="2026Q3")

@@ -1,0 +1,115 @@
+"""What an analyst does first, in a real kernel: open a bank, run the README, run every notebook.
+
+The kernel is the one of the lock files: without ipywidgets, which DuckDB's progress bar asks for.
+"""
+
+from __future__ import annotations
+
+import doctest
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from stockcust_analysis.bank.sample import make_bank, write_bank
+from tests.report.kernels import run_cells, run_notebook
+from tests.tiny_bank import TinyBank
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOK = "pareto.ipynb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the project as after a clone: README, notebooks and data, nothing evaluated."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("notebooks", "data/sample"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+        )
+    shutil.copy(ROOT / "README.md", folder)
+    return folder
+
+
+def shown(book: NotebookNode, mime: str) -> list[str]:
+    """Return what an executed notebook shows in one form."""
+    outputs = (output for cell in book.cells for output in cell.get("outputs", []))
+    return [output.data[mime] for output in outputs if mime in output.get("data", {})]
+
+
+def test_banks_open_and_are_made_in_a_plain_kernel(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """A folder, a DuckDB file and a bank that has just been made open without ipywidgets."""
+    folder = tiny_bank()
+    with duckdb.connect(str(tmp_path / "bank.duckdb")) as connection:
+        for name in ("branches", "customers", "holdings"):
+            connection.execute(f"CREATE TABLE {name} AS FROM '{folder / name}.csv'")
+    told = run_cells(
+        "import stockcust_analysis as sca\nfrom stockcust_analysis.bank.sample import write_bank",
+        f"print(sca.open_bank({str(folder)!r}).rows('customers'))",
+        f"print(sca.open_bank('duckdb://{tmp_path / 'bank.duckdb'}').rows('customers'))",
+        "tables = sca.make_bank(1, branches=10, customers=1000, quarters=2)",
+        "write_bank(tables, 'made')",
+        "print(sca.open_bank('made').rows('branches') == len(tables['branches']))",
+        folder=tmp_path,
+    )
+    assert told == ["", "7\n", "7\n", "", "", "True\n"]
+
+
+def test_a_notebook_makes_the_evaluation_that_is_missing(tmp_path: Path) -> None:
+    """It says so while it computes, keeps it for the other notebooks, and shows its page."""
+    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
+    (tmp_path / "notebooks").mkdir()
+    book = run_notebook(Path(shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "notebooks")))
+    streams = [output for cell in book.cells for output in cell.get("outputs", [])
+               if output.output_type == "stream"]  # fmt: skip
+    assert {stream.name for stream in streams} == {"stderr"}  # the rest would be printed on a page
+    progress = "".join(stream.text for stream in streams)
+    assert "正由“data/sample”计算" in progress
+    assert (tmp_path / "reports" / "2026Q3" / "evaluation" / "facts.json").exists()
+    assert sum("<table" in html for html in shown(book, "text/html")) == 2
+    (figure,) = [html for html in shown(book, "text/html") if "data:image/svg+xml" in html]
+    assert "<figcaption><b>" in figure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_runs_straight_after_a_clone(clone: Path, path: Path) -> None:
+    """Each runs to its end from its own folder, and shows a table and a figure."""
+    html = "".join(shown(run_notebook(clone / "notebooks" / path.name), "text/html"))
+    assert "<table" in html
+    assert "data:image/svg+xml" in html
+
+
+@pytest.mark.slow
+def test_the_readme_runs_in_a_kernel(clone: Path) -> None:
+    """The README's Python gives in a kernel what it says, cell by cell."""
+    text = re.sub(r"^```.*$", "", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.M)
+    examples = doctest.DocTestParser().get_examples(text)
+    told = run_cells(*(example.source for example in examples), folder=clone)
+    assert examples
+    assert [text.split() for text in told] == [example.want.split() for example in examples]
+
+
+@pytest.mark.slow
+def test_papermill_runs_a_notebook_from_the_projects_folder(clone: Path, tmp_path: Path) -> None:
+    """The command runs it from there; a branch that -p turned into a number is named, with -r."""
+    told = {}
+    for option, branch in (("-r", "B002"), ("-p", "0110")):
+        out = tmp_path / f"{branch}.ipynb"
+        command = [sys.executable, "-m", "papermill", f"notebooks/{NOTEBOOK}", str(out),
+                   "--no-progress-bar", option, "branch_id", branch]  # fmt: skip
+        ended = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+        told[branch] = ended.returncode, ended.stderr
+        assert nbformat.read(out, as_version=4).cells
+    assert told["B002"][0] == 0
+    code, words = told["0110"]
+    assert code != 0
+    assert "parameter 'branch_id' must be text (str), not a whole number (110)" in words
+    assert "-r branch_id" in words

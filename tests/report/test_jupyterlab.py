@@ -1,0 +1,124 @@
+"""JupyterLab in a real browser: a notebook is opened and run by keyboard, and shows its page."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stockcust_analysis.bank.sample import make_bank, write_bank
+
+webdriver = pytest.importorskip("selenium.webdriver")
+pages = pytest.importorskip("selenium.webdriver.support.ui")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="Chromium and its driver are not installed",
+    ),
+]
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS = 180
+
+
+@contextmanager
+def jupyterlab(project: Path, home: Path) -> Iterator[str]:
+    """Serve a project in JupyterLab on this machine alone, with a home of its own."""
+    runtime = home / "runtime"
+    own = {
+        f"JUPYTER_{name.upper()}_DIR": str(home / name) for name in ("runtime", "config", "data")
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+               "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0", "--IdentityProvider.token=open",
+               f"--ServerApp.root_dir={project}", "--LabApp.news_url=None",
+               "--LabApp.extension_manager=readonly"]  # fmt: skip
+    environment = {**os.environ, **own, "HOME": str(home), "IPYTHONDIR": str(home / "ipython")}
+    with (home / "server.log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 120
+        while not (ready := [*runtime.glob("jpserver-*.json")]) and time.monotonic() < deadline:
+            assert server.poll() is None, (home / "server.log").read_text(encoding="utf-8")
+            time.sleep(0.5)
+        time.sleep(0.5)  # the file is written in one go, a moment after it is made
+        yield json.loads(ready[0].read_text(encoding="utf-8"))["url"]
+    finally:
+        server.terminate()  # its kernels end with it
+        server.wait(60)
+
+
+@contextmanager
+def chromium(profile: Path) -> Iterator[Any]:
+    """Open a browser without a window."""
+    options = webdriver.ChromeOptions()
+    for flag in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1300,2400",
+                 "--disable-background-networking", "--no-first-run", "--disable-sync",
+                 f"--user-data-dir={profile}"):  # fmt: skip
+        options.add_argument(flag)
+    options.binary_location = str(shutil.which("chromium"))
+    service = webdriver.ChromeService(executable_path=shutil.which("chromedriver"))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def until_there(wait: Any, selector: str) -> None:
+    """Wait until the page holds an element."""
+    wait.until(lambda driver: driver.find_elements("css selector", selector), message=selector)
+
+
+def texts(driver: Any, selector: str) -> list[str]:
+    """Return the texts of elements as a reader sees them."""
+    return [element.text for element in driver.find_elements("css selector", selector)]
+
+
+def press(driver: Any, *keys: str) -> None:
+    """Press keys together, or type a text."""
+    chain = webdriver.ActionChains(driver)
+    for key in keys[:-1]:
+        chain.key_down(key)
+    chain.send_keys(keys[-1])
+    for key in keys[:-1]:
+        chain.key_up(key)
+    chain.perform()
+
+
+def test_a_notebook_is_run_by_keyboard(tmp_path: Path) -> None:
+    """Run All straight after a clone makes the evaluation and shows a table and a figure."""
+    keys = webdriver.Keys
+    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
+    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
+    (home := tmp_path / "home").mkdir()
+    with jupyterlab(tmp_path, home) as url, chromium(home / "browser") as driver:
+        wait = pages.WebDriverWait(driver, SECONDS)
+        until = partial(until_there, wait)
+        driver.get(f"{url}lab/tree/notebooks/pareto.ipynb?token=open")
+        until(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        until(".jp-Notebook .jp-CodeCell:focus")
+        press(driver, keys.CONTROL, keys.SHIFT, "c")
+        until(".lm-CommandPalette-input:focus")
+        press(driver, "Run All Cells")
+        chosen = ".lm-CommandPalette-item.lm-mod-active .lm-CommandPalette-itemLabel"
+        wait.until(lambda d: "Run All Cells" in texts(d, chosen), message="Run All Cells")
+        press(driver, keys.ENTER)
+        until(".jp-Cell:last-child .jp-OutputArea table")
+        assert texts(driver, "table caption")[0].startswith("资产集中度")
+        figure = driver.find_element("css selector", ".jp-OutputArea figure")
+        picture = figure.find_element("css selector", "img")
+        assert figure.text  # the caption
+        assert picture.get_attribute("alt")
+        assert driver.execute_script("return arguments[0].naturalWidth", picture) > 100
+        assert driver.find_elements("css selector", "[data-mime-type*=error]") == []
+    assert (tmp_path / "reports" / "2026Q3" / "evaluation" / "facts.json").exists()

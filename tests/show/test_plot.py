@@ -1,0 +1,312 @@
+"""`sca.plot`: every chart takes its measure's own frame, on every engine, and changes no style."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+import stockcust_analysis as sca
+from stockcust_analysis import plot
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy import DormancyRule, load_policy
+from tests.frames import AS_OF, BACKENDS, Columns, as_pandas, two_branches
+
+CUSTOMERS, HOLDINGS = two_branches()
+TIERS = load_policy().tiers
+AUM = CUSTOMERS["aum_period_end"]
+PROFIT: Columns = {"customer_id": ["1", "2", "3", "4"], "contribution": [-1.0, 0.0, 2.0, 3.0]}
+OPENING = CUSTOMERS | {"aum_period_end": [70_000.0, 5_000.0, 50.0, 150.0, 400.0, 0.0, 9.0, 200.0]}
+RULE = DormancyRule("plain", cap=500, idle_months=6)
+QUARTERS = ["2026Q1", "2026Q2", "2026Q3"]
+FLOWS: tuple[Columns, Columns] = (
+    {"customer_id": ["1", "2", "3"], "status": ["dormant", "dormant", "active"],
+     "branch_id": ["A", "A", "B"], "aum_period_end": [9.0, 9.0, 9.0]},
+    {"customer_id": ["1", "2", "3"], "status": ["dormant", "active", "dormant"],
+     "branch_id": ["A", "A", "B"], "aum_period_end": [9.0, 9.0, 9.0]},
+)  # fmt: skip
+MOVES: tuple[Columns, Columns] = (
+    {"customer_id": ["1", "2", "3"], "branch_id": ["A", "A", "B"],
+     "aum_average_quarter": [60_000.0, 60_000.0, 150.0]},
+    {"customer_id": ["1", "2", "3"], "branch_id": ["A", "A", "B"],
+     "aum_average_quarter": [70_000.0, 900_000.0, 60_000.0]},
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """A chart, the frame of its measure (grouped by `by`), and what the picture must hold."""
+
+    frame: Callable[[Callable[[Columns], Any], str | None], Any]
+    drawn: Callable[[Axes], Any]
+    expected: Any
+
+
+def own(columns: Columns) -> Callable[[Callable[[Columns], Any], str | None], Any]:
+    """Return an analyst's own frame, on any engine."""
+    return lambda make, by: make(columns)
+
+
+def columns_of(ax: Axes) -> list[float]:
+    """Return the heights of the upright bars."""
+    return [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)]
+
+
+def bars_of(ax: Axes) -> list[float]:
+    """Return the lengths of the lying bars, without empty ones."""
+    return [abs(b.get_width()) for b in ax.patches if isinstance(b, Rectangle) and b.get_width()]
+
+
+def line_of(number: int) -> Callable[[Axes], list[list[float]]]:
+    """Return the points of a line."""
+    return lambda ax: np.asarray(ax.lines[number].get_xydata()).tolist()
+
+
+def texts_of(ax: Axes) -> list[str]:
+    """Return the words in the axes."""
+    return [text.get_text() for text in ax.texts]
+
+
+def lorenz_by_hand(values: list[float]) -> list[list[float]]:
+    """Return the Lorenz curve at whole percents, from sorted sums."""
+    running = np.concatenate([[0], np.cumsum(sorted(values))]) / sum(values)
+    at = np.linspace(0, 1, 101)
+    shares = np.interp(at, np.linspace(0, 1, len(values) + 1), running)
+    return np.column_stack([at, shares]).tolist()
+
+
+def tier_shares() -> list[float]:
+    """Return each tier's share of customers and of AUM, side by side, from sorted borders."""
+    amounts = np.array(CUSTOMERS["aum_average_quarter"])
+    tier = np.searchsorted([tier.lower for tier in TIERS.tiers], amounts, side="right") - 1
+    both = [(np.mean(tier == t), amounts[tier == t].sum() / amounts.sum()) for t in range(6)]
+    return [share for pair in both for share in pair if share]
+
+
+def limits(**columns: Any) -> Columns:
+    """Return a comparison of three branches."""
+    table = {"branch_id": ["B1", "B2", "B3"], "measure": ["multi_product_share"] * 3}
+    return {**table, "value": [0.3, 0.5, 0.2], **columns}
+
+
+CASES: dict[str, Case] = {
+    "lorenz": Case(
+        lambda make, by: sca.lorenz_curve(make(CUSTOMERS), base="all", by=by),
+        line_of(2), lorenz_by_hand(AUM),
+    ),
+    "whale": Case(
+        lambda make, by: sca.whale_curve(make(PROFIT | {"branch_id": list("AAAB")}), by=by),
+        lambda ax: np.asarray(ax.lines[2].get_xydata())[[25, 50, 75, 100], 1].tolist(),
+        [0.75, 1.25, 1.25, 1],
+    ),
+    "tier_pyramid": Case(
+        lambda make, by: sca.tier_counts(make(CUSTOMERS), TIERS, base="all", by=by),
+        bars_of, tier_shares(),
+    ),
+    "dormancy": Case(
+        lambda make, by: sca.dormancy_rate(
+            make(CUSTOMERS), load_policy().dormancy, as_of=AS_OF, base="all", by=by,
+            holdings=make(HOLDINGS)),
+        lambda ax: bars_of(ax)[:4], [1 / 8, 2 / 8, 2 / 8, 3 / 8],
+    ),
+    "dormancy_flow": Case(
+        lambda make, by: sca.dormancy_flow(*map(make, FLOWS), RULE, base="all", by=by),
+        texts_of, ["2", "+1", "-1", "2"],
+    ),
+    "product_count": Case(
+        lambda make, by: sca.product_count_distribution(
+            make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+        columns_of, [1 / 8, 5 / 8, 2 / 8, 0, 0],
+    ),
+    "penetration": Case(
+        lambda make, by: sca.penetration(make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+        lambda ax: ax.lines[0].get_xdata().tolist(), [6 / 8, 0, 1 / 8, 0, 0, 1 / 8, 0, 0, 1 / 8],
+    ),
+    "co_holding": Case(
+        lambda make, by: sca.co_holding(make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+        lambda ax: [text for text in texts_of(ax) if text != "0%"], ["17%", "17%", "100%", "100%"],
+    ),
+    "bridge": Case(
+        lambda make, by: sca.growth_bridge(make(OPENING), make(CUSTOMERS), by=by),
+        lambda ax: round(sum(columns_of(ax)[:-1]) - columns_of(ax)[-1]), 0,
+    ),
+    "migration": Case(
+        lambda make, by: sca.migration_matrix(*map(make, MOVES), scheme=TIERS, by=by),
+        texts_of, ["1", "1", "1"],
+    ),
+    "migration_flow": Case(
+        lambda make, by: sca.migration_matrix(*map(make, MOVES), scheme=TIERS, by=by),
+        texts_of, ["中端 2", "潜力 1", "高端 1", "中端 2"],
+    ),
+    "aum_trend": Case(
+        own({"quarter": QUARTERS, "value": [1e8, 2e8, 4e8]}), columns_of, [1e8, 2e8, 4e8]
+    ),
+    "slope": Case(
+        own({"quarter": QUARTERS * 2, "tier": ["mid"] * 3 + ["high"] * 3,
+             "value": [0.1, 0.2, 0.3, 0.5, 0.5, 0.4]}),
+        lambda ax: sorted(line.get_ydata().tolist() for line in ax.lines), [[0.1, 0.3], [0.5, 0.4]],
+    ),
+    "small_multiples": Case(
+        own({"quarter": QUARTERS, "family": ["fund"] * 3, "value": [0.1, 0.2, 0.3]}),
+        lambda ax: ax.lines[1].get_ydata().tolist(), [0.1, 0.2, 0.3],
+    ),
+    "funnel": Case(
+        own(limits(n=[100, 400, 900], centre=[0.3] * 3, lower_95=[0.2] * 3, upper_95=[0.4] * 3,
+                   lower_998=[0.1] * 3, upper_998=[0.45] * 3)),
+        line_of(2), [[400, 0.5]],
+    ),
+    "league": Case(
+        own(limits(rank_low=[1, 1, 2], rank_high=[3, 2, 3])),
+        lambda ax: [tick.get_text() for tick in ax.get_yticklabels()], ["B2", "B1", "B3"],
+    ),
+    "places": Case(
+        own({"branch_id": ["B1"], "measure": ["multi_product_share"], "rank": [5],
+             "rank_low": [3], "rank_high": [8], "rank_of": [24]}),
+        texts_of, ["第5名（3–8）"],
+    ),
+    "scorecard": Case(
+        own({"indicator": ["contact_coverage", "our own"], "weight": [20.0, 10.0],
+             "attainment": [0.93, 0.5], "points": [18.6, 5.0]}),
+        lambda ax: [bar.get_width() for bar in ax.patches if bar.get_height() == 0.24], [0.93, 0.5],
+    ),
+}  # fmt: skip
+BY_BRANCH = [name for name in list(CASES)[:11] if name != "dormancy"]
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures() -> Iterator[None]:
+    """Close what a test has drawn."""
+    yield
+    plt.close("all")
+
+
+def test_all_charts_are_tried() -> None:
+    """The table above knows every public chart."""
+    assert sorted(CASES) == plot.__all__
+
+
+@pytest.mark.parametrize("engine", BACKENDS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_chart_draws_its_measures_own_frame(name: str, engine: str) -> None:
+    """What a measure returns on any engine, or a frame of one's own, is drawn to scale."""
+    case = CASES[name]
+    ax = getattr(plot, name)(case.frame(BACKENDS[engine], None))
+    drawn = case.drawn(ax)
+    if isinstance(case.expected, list) and drawn and isinstance(drawn[0], str):
+        assert drawn == case.expected
+    else:
+        np.testing.assert_allclose(drawn, case.expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", BY_BRANCH)
+def test_a_frame_of_several_groups_asks_which(name: str) -> None:
+    """Frames made by branch are refused until `group` names the branch; then its rows are drawn."""
+    frame = CASES[name].frame(as_pandas, "branch_id")
+    chart = getattr(plot, name)
+    with pytest.raises(UsageError, match=r"holds 2 \(branch_id\): name one with group="):
+        chart(frame)
+    with pytest.raises(UsageError, match="unknown group in branch_id 'C'"):
+        chart(frame, group="C")
+    of_a = chart(frame[frame["branch_id"] == "A"])
+    assert texts_of(chart(frame, group="A")) == texts_of(of_a)
+
+
+def test_dormancy_draws_a_bar_for_each_group() -> None:
+    """By branch the four customers of each fill a bar of their own, named at its left."""
+    frame = CASES["dormancy"].frame(as_pandas, "branch_id")
+    ax = plot.dormancy(frame)
+    assert bars_of(ax) == [1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 1 / 4, 2 / 4]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["A", "B"]
+    assert bars_of(plot.dormancy(frame, group="B"))[:3] == [1 / 4, 1 / 4, 2 / 4]
+
+
+def test_several_columns_of_groups_are_named_together() -> None:
+    """A frame by branch and another column takes a tuple."""
+    customers = as_pandas(CUSTOMERS | {"sex": list("fmfmfmfm")})
+    frame = sca.lorenz_curve(customers, base="all", by=["branch_id", "sex"])
+    with pytest.raises(UsageError, match="one value for each of branch_id, sex; 1 given"):
+        plot.lorenz(frame, group="A")
+    ax = plot.lorenz(frame, group=("A", "f"))
+    assert line_of(2)(ax) == pytest.approx(np.array(lorenz_by_hand([80_000, 20])))
+
+
+def test_households_are_drawn_like_customers() -> None:
+    """Cross-sell measures of households have other names and the same charts."""
+    customers = as_pandas(CUSTOMERS | {"household_id": ["a", "a", "b", "b", "c", "c", "d", "d"]})
+    frame = sca.penetration(as_pandas(HOLDINGS), customers, base="all", unit="household")
+    assert plot.penetration(frame).lines[0].get_xdata()[0] == 3 / 4
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_missing_columns_are_named_with_the_call_that_gives_them(name: str) -> None:
+    """A frame of something else is refused with what is missing and where to get it."""
+    with pytest.raises(UsageError, match=r"needs the columns .* lacks .* returns them\."):
+        getattr(plot, name)(pd.DataFrame({"colour": ["red"]}))
+
+
+def test_a_frame_of_other_measures_is_refused() -> None:
+    """The pyramid of a concentration frame would be empty: the error says what it draws."""
+    frame = sca.concentration(as_pandas(CUSTOMERS), base="all").assign(tier="mid")
+    with pytest.raises(UsageError, match="draws tier_customer_share, tier_aum_share"):
+        plot.tier_pyramid(frame)
+
+
+def test_texts_instead_of_numbers_are_refused() -> None:
+    """A column read as text is named; its contents are not."""
+    frame = pd.DataFrame({"quarter": ["2026Q3"], "value": ["12,5"]})
+    with pytest.raises(UsageError, match=r"needs numbers; text stands in value\.$"):
+        plot.aum_trend(frame)
+
+
+def test_axes_of_several_plots_are_refused() -> None:
+    """`plt.subplots(1, 2)` gives an array: the error says that one of them is meant."""
+    with pytest.raises(UsageError, match="axes of one plot, given ndarray"):
+        plot.lorenz(CASES["lorenz"].frame(as_pandas, None), ax=plt.subplots(1, 2)[1])
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("name", CASES)
+def test_a_bare_figure_shows_every_letter(name: str, language: str, tmp_path: Path) -> None:
+    """In a reader's plain figure all words have glyphs in PNG, SVG and PDF: warnings are errors."""
+    figure = plt.figure()
+    frame = CASES[name].frame(as_pandas, None)
+    getattr(plot, name)(frame, language=language, ax=figure.add_subplot())
+    for kind in ("png", "svg", "pdf"):
+        figure.savefig(tmp_path / f"chart.{kind}")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_readers_settings_stay(name: str) -> None:
+    """A call leaves every rcParam as it was, with axes given and without, and when it fails."""
+    frame = CASES[name].frame(as_pandas, None)
+    with mpl.rc_context({"font.size": 13, "axes.grid": True, "font.family": ["serif"]}):
+        ax = plt.figure().add_subplot()
+        before = dict(mpl.rcParams)
+        getattr(plot, name)(frame)
+        getattr(plot, name)(frame, ax=ax)
+        with pytest.raises(UsageError):
+            getattr(plot, name)(frame, language="fr")
+        assert dict(mpl.rcParams) == before
+
+
+def test_importing_the_charts_changes_no_setting() -> None:
+    """Nor does the import touch rcParams, and the package alone does not load Matplotlib."""
+    code = (
+        "import sys, stockcust_analysis as sca\n"
+        "assert 'matplotlib' not in sys.modules and 'plot' in dir(sca)\n"
+        "import matplotlib as mpl; mpl.use('agg'); before = dict(mpl.rcParams)\n"
+        "assert 'lorenz' in dir(sca.plot)\n"
+        "assert dict(mpl.rcParams) == before\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
