@@ -13,15 +13,20 @@ from stockcust_analysis.evaluation.results import (
 from stockcust_analysis.evaluation.results import (
     open_evaluation as open_evaluation,
 )
-from stockcust_analysis.measures.account_state import account_state as account_state
 from stockcust_analysis.measures.attrition import (
     attrition_rate as attrition_rate,
 )
 from stockcust_analysis.measures.attrition import (
     attrition_warning as attrition_warning,
 )
-from stockcust_analysis.measures.aum_change import aum_change as aum_change
 from stockcust_analysis.measures.co_holding import co_holding as co_holding
+from stockcust_analysis.measures.concentration import (
+    concentration as concentration,
+)
+from stockcust_analysis.measures.concentration import (
+    lorenz_curve as lorenz_curve,
+)
+from stockcust_analysis.measures.concentration import whale_curve as whale_curve
 from stockcust_analysis.measures.coverage import (
     contact_rounds as contact_rounds,
 )
@@ -49,15 +54,17 @@ from stockcust_analysis.measures.cross_sell import (
 from stockcust_analysis.measures.cross_sell import (
     products_per_customer as products_per_customer,
 )
-from stockcust_analysis.measures.customer_service import customer_service as customer_service
+from stockcust_analysis.measures.dormancy import account_state as account_state
+from stockcust_analysis.measures.dormancy import compare_rules as compare_rules
 from stockcust_analysis.measures.dormancy import (
     dormancy_rate as dormancy_rate,
 )
 from stockcust_analysis.measures.dormancy import (
     dormancy_status as dormancy_status,
 )
-from stockcust_analysis.measures.dormancy_evidence import last_activity as last_activity
+from stockcust_analysis.measures.dormancy import last_activity as last_activity
 from stockcust_analysis.measures.dormancy_flow import dormancy_flow as dormancy_flow
+from stockcust_analysis.measures.growth import aum_change as aum_change
 from stockcust_analysis.measures.growth import (
     family_growth_bridge as family_growth_bridge,
 )
@@ -96,12 +103,7 @@ from stockcust_analysis.measures.migration import (
     tier_move_rates as tier_move_rates,
 )
 from stockcust_analysis.measures.openings import unused_openings as unused_openings
-from stockcust_analysis.measures.pareto import (
-    concentration as concentration,
-)
-from stockcust_analysis.measures.pareto import (
-    lorenz_curve as lorenz_curve,
-)
+from stockcust_analysis.measures.population import assign_tenure as assign_tenure
 from stockcust_analysis.measures.retention import (
     asset_retention as asset_retention,
 )
@@ -111,9 +113,8 @@ from stockcust_analysis.measures.retention import (
 from stockcust_analysis.measures.retention import (
     same_customer_growth as same_customer_growth,
 )
-from stockcust_analysis.measures.rule_comparison import compare_rules as compare_rules
-from stockcust_analysis.measures.structure import on_structure as on_structure
-from stockcust_analysis.measures.tenure import assign_tenure as assign_tenure
+from stockcust_analysis.measures.service import customer_service as customer_service
+from stockcust_analysis.measures.structure import restate_branches as restate_branches
 from stockcust_analysis.measures.tier_memory import tiers_with_memory as tiers_with_memory
 from stockcust_analysis.measures.tiers import (
     assign_tiers as assign_tiers,
@@ -124,7 +125,6 @@ from stockcust_analysis.measures.tiers import (
 from stockcust_analysis.measures.tiers import (
     tier_counts as tier_counts,
 )
-from stockcust_analysis.measures.whale_curve import whale_curve as whale_curve
 from stockcust_analysis.measures.worklist_facts import worklist_facts as worklist_facts
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import (

@@ -17,7 +17,6 @@ from stockcust_analysis.bank import checks
 from stockcust_analysis.bank.bank import Bank, InputFile
 from stockcust_analysis.bank.casting import typed
 from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.bank.files import (
     ENDINGS,
     FileReader,
@@ -30,6 +29,7 @@ from stockcust_analysis.bank.files import (
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.spill import Scratch, connected
+from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
 
 Extracts = Dictionary[str, list[RawFile]]

@@ -8,9 +8,9 @@ from typing import Any
 
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile
-from stockcust_analysis.core.engines import Frame, engine_failures
 from stockcust_analysis.bank.mapping import Mapping, read_mapping
 from stockcust_analysis.bank.spill import DEFAULT_MEMORY_LIMIT
+from stockcust_analysis.core.engines import Frame, engine_failures
 from stockcust_analysis.errors import UsageError
 
 MAPPING_NAME = "mapping.toml"

@@ -16,8 +16,8 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import rules
 from stockcust_analysis.bank.casts import Narwhal
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.core.frames import collect_rows, count_rows
 from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.core.frames import collect_rows, count_rows
 
 _ORDERS = {">": operator.gt, "<": operator.lt}
 _ROWS = "rows"

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from stockcust_analysis.core.engines import Frame, engine_failures
 from stockcust_analysis.errors import UsageError
@@ -23,12 +24,77 @@ _WHOLE = "whole_bank"
 
 
 def as_lazy(frame: Frame) -> Table:
-    """Return any engine's table as a Narwhals LazyFrame."""
+    """Return any engine's table as a Narwhals LazyFrame, its labels as plain text.
+
+    Two tables may know different categories of one column; only text compares everywhere.
+    """
     try:
         table = nw.from_native(frame)
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
-    return table.lazy() if isinstance(table, nw.DataFrame) else table
+    lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
+    if lazy.implementation.is_spark_like():
+        return lazy
+    kinds = lazy.collect_schema().items()
+    labels = [name for name, kind in kinds if isinstance(kind, (nw.Categorical, nw.Enum))]
+    return lazy.with_columns(nw.col(*labels).cast(nw.String)) if labels else lazy
+
+
+def _with_numpy_types(table: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Return a pandas table without columns of Arrow types, whose casts refuse large numbers.
+
+    Categories become what they stand for: text or numbers.
+    """
+    if not table.implementation.is_pandas_like():
+        return table
+    native = table.to_native()
+    plain: dict[str, Any] = {}
+    for name, kind in table.schema.items():
+        type_name = str(native[name].dtype)
+        if type_name == "category":
+            plain[name] = native[name].astype(native[name].dtype.categories.dtype)
+        elif type_name.endswith("[pyarrow]"):
+            plain[name] = native[name].astype(_numpy_type(kind, has_gaps=native[name].isna().any()))
+    return nw.from_native(native.assign(**plain), eager_only=True) if plain else table
+
+
+def _numpy_type(kind: nw.dtypes.DType, *, has_gaps: bool) -> str:
+    """Return the pandas type, without Arrow, of a column of an Arrow type."""
+    if kind.is_numeric():
+        return "int64" if kind.is_integer() and not has_gaps else "float64"
+    if kind.is_temporal():
+        return "datetime64[us]"
+    return "boolean" if kind == nw.Boolean else "str"
+
+
+def native_like(table: pd.DataFrame, given: Frame) -> Frame:
+    """Return a small result as the kind of table given when that was eager, else as pandas."""
+    kind = nw.from_native(given)
+    if not isinstance(kind, nw.DataFrame) or kind.implementation.is_pandas_like():
+        return table
+    names = [str(name) for name in table]
+    columns = {
+        name: [None if value is pd.NaT or value != value else value for value in table[name]]
+        for name in names
+    }
+    # A column of empty cells, or of no rows, does not show that it holds numbers.
+    numbers = {"i": nw.Int64, "f": nw.Float64}
+    kinds = {name: numbers.get(table[name].dtype.kind) for name in names}
+    result = nw.from_dict(columns, backend=kind.implementation)
+    casts = (nw.col(name).cast(kind) for name, kind in kinds.items() if kind is not None)
+    return result.with_columns(*casts).to_native()
+
+
+def to_pandas(frame: Frame) -> pd.DataFrame:
+    """Return a table of any engine as a pandas frame of its own: moments for dates, text, numbers.
+
+    The types do not depend on the engine; DuckDB and Polars need no pyarrow for it.
+    """
+    table = nw.from_native(frame).lazy()
+    kinds = table.collect_schema()
+    columns = pd.DataFrame(collect_rows(table), columns=kinds.names())
+    dates = [name for name, kind in kinds.items() if kind in (nw.Date, nw.Datetime)]
+    return columns.astype(dict.fromkeys(dates, "datetime64[us]"))
 
 
 def same_kind(given: Frame, result: Table) -> Frame:

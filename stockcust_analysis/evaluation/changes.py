@@ -19,19 +19,23 @@ from stockcust_analysis.evaluation.measuring import Measured, put_questions, wit
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.sizes import bridge_sizes
 from stockcust_analysis.evaluation.views import ISSUED_BRANCH
-from stockcust_analysis.measures.questions import PAIR_QUESTIONS
-from stockcust_analysis.measures.registry import Spec, measure_rows
-from stockcust_analysis.measures.two_dates import (
+from stockcust_analysis.measures.attrition import with_attrition
+from stockcust_analysis.measures.growth import (
     AUM_CHANGE,
     aum_change_totals,
     bridge_rows,
-    by_place,
-    compared_columns,
-    migration_cells,
-    pair_dates,
-    with_attrition,
     with_components,
 )
+from stockcust_analysis.measures.migration import migration_cells
+from stockcust_analysis.measures.pairs import (
+    PERIOD_END,
+    by_group,
+    compared_columns,
+    pair_dates,
+    with_states,
+)
+from stockcust_analysis.measures.questions import PAIR_QUESTIONS
+from stockcust_analysis.measures.registry import Spec, measure_rows
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
@@ -39,7 +43,7 @@ MIGRATION_COLUMNS = (
     "structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum",
 )  # fmt: skip
 BRIDGE_COLUMNS = ("structure", "branch_id", "component", "customers", "amount")
-_LABELS = ["branch_id", ISSUED_BRANCH]
+_LABELS = ["tier", "branch_id", ISSUED_BRANCH]
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,9 @@ class Changes:
         )
         cells = [measured.cells]
         if sizes:
-            bridge = bridge_sizes(with_components(by_branch)).drop(columns=PERIOD)
+            bridge = bridge_sizes(with_components(with_states(by_branch, PERIOD_END))).drop(
+                columns=PERIOD
+            )
             cells.append(bridge.assign(quarter=str(self.quarter)))
         return Measured(
             with_quarters(measured.measures, calendar), pd.concat(cells, ignore_index=True)
@@ -81,11 +87,13 @@ class Changes:
 
     def bridge(self) -> pd.DataFrame:
         """Return the growth bridge of every branch and of the bank, on both structures."""
-        table = self._on_both_structures(lambda view, by: bridge_rows(with_components(view), by=by))
+        table = self._on_both_structures(
+            lambda view, by: bridge_rows(with_components(with_states(view, PERIOD_END)), by=by)
+        )
         return table[list(BRIDGE_COLUMNS)]
 
     def _view(self, place: str | None) -> Table:
-        return by_place(self.pairs, place)
+        return by_group(self.pairs, {} if place is None else {"branch_id": place})
 
     def _on_both_structures(
         self, table_of: Callable[[Table, Sequence[str]], pd.DataFrame]
@@ -117,7 +125,7 @@ def changes_between(
     merged = bool(collect_rows(moved)["customer_id"])
     pairs = pair_dates(opening, closing, _LABELS).drop("customer_id")
     pairs = as_lazy(bank.materialize(pairs.to_native()))
-    pairs = with_attrition(pairs, policy.attrition, policy.tiers)
+    pairs = with_attrition(pairs, policy.attrition, policy.tiers, peers="closing_branch_id")
     return Changes(as_lazy(bank.materialize(pairs.to_native())), merged, quarter, policy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, after, as_lazy, cents, collect_rows, day
 from stockcust_analysis.evaluation.tier_history import memory_facts
 from stockcust_analysis.measures.population import aum_origins
@@ -74,23 +75,38 @@ def _total(table: Table, name: str) -> float:
     return int(total or 0) / 100
 
 
-def families_missing(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
-    """Return the families and channels of which the bank delivers no product in a quarter."""
-    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
-    delivered = set(collect_rows(holdings.select("product").unique())["product"])
+def families_missing(
+    bank: Bank, policy: Policy, quarters: Sequence[Quarter]
+) -> dict[str, list[str]]:
+    """Return, by quarter, the families and channels of which the bank delivers no product."""
+    calendar = Calendar(tuple(quarter.end for quarter in quarters))
+    holdings = calendar.rows(as_lazy(bank.table("holdings")))
+    pairs = collect_rows(holdings.select(PERIOD, "product").unique())
+    delivered = set(zip(pairs[PERIOD], pairs["product"], strict=True))
     rule = policy.families
-    return [
-        family.name
-        for family in (*rule.families, *rule.channels)
-        if not delivered & set(family.products)
-    ]
+    return {
+        str(quarter): [
+            family.name
+            for family in (*rule.families, *rule.channels)
+            if not any((period, product) in delivered for product in family.products)
+        ]
+        for period, quarter in enumerate(quarters)
+    }
 
 
-def without_families(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
+def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
-    if "member" in table:
-        return table[~(table["dimension"].eq("family") & table["member"].isin(missing))]
-    return table[~(table["family_a"].isin(missing) | table["family_b"].isin(missing))]
+    gone = {(quarter, name) for quarter, names in missing.items() for name in names}
+    if not gone:
+        return table
+    sides = ["member"] if "member" in table else ["family_a", "family_b"]
+    dropped = pd.Series(False, index=table.index)
+    for side in sides:
+        pairs = zip(table["quarter"], table[side], strict=True)
+        dropped |= pd.Series([pair in gone for pair in pairs], index=table.index)
+    if "dimension" in table:
+        dropped &= table["dimension"] == "family"
+    return table[~dropped].reset_index(drop=True)
 
 
 def policy_facts(

@@ -6,13 +6,14 @@ bank too large for that is measured quarter by quarter: one pass then saves noth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
@@ -26,36 +27,38 @@ from stockcust_analysis.evaluation.changes import (
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.context import (
     branches_of,
+    families_missing,
     policy_facts,
     reconciliation,
     targets_of,
+    without_families,
 )
 from stockcust_analysis.evaluation.measuring import Measured, in_order, measure_views
 from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
 from stockcust_analysis.evaluation.views import Views, has_managers, views_of
-from stockcust_analysis.measures.cross_sell import CO_HOLDING, co_holding_table
+from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.measures.registry import specs_for, sum_view
-from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import DEFAULT, Policy, load_policy
+from stockcust_analysis.periods import Day, Quarter, as_quarter
+from stockcust_analysis.policy import DEFAULT, Policy, as_policy
 
-_QUARTERS_BACK = 4
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
-Progress = Callable[[int, int], None]
+Steps = Callable[[int, int], None]
 """Called with the number of steps done, and of all steps."""
 
 
 def evaluate(
-    bank: Bank,
+    bank: Bank | str | Path | Any,
     *,
-    quarter: str,
-    policy: str | Path | Policy = DEFAULT,
+    quarter: Day,
+    policy: Policy | str | Path = DEFAULT,
     first_quarter: bool = False,
     sizes: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Steps = lambda done, total: None,
 ) -> Evaluation:
     """Compute every measure of every branch for a quarter and the four before it.
 
@@ -66,11 +69,11 @@ def evaluate(
     Parameters
     ----------
     bank
-        As opened by `open_bank`.
+        As opened by `open_bank`; or what that takes (a folder, a URL, …), opened and closed.
     quarter
         Such as "2026Q3"; its last day is the as-of date.
     policy
-        Name of a shipped policy, a TOML file, or a policy already read.
+        Name of a shipped policy, a TOML file, or a policy.
     first_quarter
         State that the bank has no earlier quarter. Without it a missing previous quarter is an
         error, because every comparison would silently be empty.
@@ -94,17 +97,18 @@ def evaluate(
 
     Examples
     --------
-    >>> from stockcust_analysis import open_bank
-    >>> with open_bank("data/sample") as bank:
-    ...     evaluation = evaluate(bank, quarter="2025Q3", first_quarter=True)
+    >>> evaluation = evaluate("data/sample", quarter="2025Q3", first_quarter=True)
     >>> len(evaluation.branches)
     24
     """
-    target = Quarter.parse(quarter)
+    if not isinstance(bank, Bank):
+        options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
+        with open_bank(bank) as opened:
+            return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
+    target, rules = as_quarter(quarter), as_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    rules = policy if isinstance(policy, Policy) else load_policy(policy)
     _check(bank, rules, target, paired=target.previous in quarters)
-    chunks = _chunks(bank, quarters)
+    chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
     parts: list[Measured] = []
     opening: Table | None = None
@@ -121,23 +125,24 @@ def evaluate(
     progress(len(chunks), steps)
     closing = _of_quarter(views, target)
     tables = {"lorenz": _lorenz(parts[-1].lorenz, target)}
-    tables["co_holding"] = _co_holding(closing, rules, target)
+    missing = families_missing(bank, rules, quarters)
+    tables["co_holding"] = without_families(_co_holding(closing, rules, target), missing)
     tables["migration"] = pd.DataFrame(columns=list(MIGRATION_COLUMNS))
     tables["bridge"] = pd.DataFrame(columns=list(BRIDGE_COLUMNS))
     if opening is not None:
-        volumes = [_volume(parts, chunks, of) for of in (target.previous, target)]
+        before, now = (_volume(parts, chunks, of) for of in (target.previous, target))
         now = comparable_columns(bank, closing, rules)
         changes = changes_between(bank, opening, now, rules, target)
-        parts.append(changes.measured(volumes[1], sizes=sizes))
-        parts.append(Measured(aum_change(*volumes, target, rules), pd.DataFrame()))
+        parts.append(changes.measured(now, sizes=sizes))
+        parts.append(Measured(aum_change(before, now, target, rules), pd.DataFrame()))
         tables |= {"migration": changes.migration(), "bridge": changes.bridge()}
     progress(len(chunks) + 1, steps)
-    tables |= _standing(bank, rules, parts, target)
+    tables |= _standing(bank, rules, parts, target, missing)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -154,14 +159,16 @@ def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
             "--first-quarter."
         )
-    earliest = target.shifted(-_QUARTERS_BACK)
+    earliest = target.shifted(-QUARTERS_BACK)
     return [quarter for quarter in delivered if earliest <= quarter <= target]
 
 
-def _chunks(bank: Bank, quarters: Sequence[Quarter]) -> list[Calendar]:
+def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Calendar]:
     """Return the quarters in chunks that are measured in one pass."""
     days = len(bank.days("customers"))
     at_once = max(1, _ROWS_AT_ONCE * days // max(bank.rows("customers"), 1))
+    if policy.tier_memory is not None:  # the tiers of a quarter remember those before
+        at_once = len(quarters)
     ends = [quarter.end for quarter in quarters]
     # The newest quarters stand together: they are compared.
     starts = range(len(ends) % at_once or at_once, len(ends) + 1, at_once)
@@ -174,6 +181,7 @@ def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None
         policy,
         openings="opened_on" in bank.columns["holdings"],
         managed=has_managers(bank),
+        tenure="relationship_since" in bank.columns["customers"],
         paired=paired,
     )
     customers = as_lazy(bank.snapshot("customers", as_of=target.end))
@@ -217,11 +225,16 @@ def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFr
 
 
 def _standing(
-    bank: Bank, policy: Policy, parts: Sequence[Measured], target: Quarter
+    bank: Bank,
+    policy: Policy,
+    parts: Sequence[Measured],
+    target: Quarter,
+    missing: Mapping[str, Sequence[str]],
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
     measures = in_order(pd.concat([part.measures for part in parts], ignore_index=True))
+    measures = without_families(measures, missing)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     present = set(measures.loc[measures["quarter"] == quarter, "branch_id"]) - {WHOLE_BANK}
     branches, targets = branches_of(bank, sorted(present)), targets_of(bank, target)

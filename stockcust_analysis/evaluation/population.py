@@ -9,17 +9,15 @@ from datetime import date, datetime
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.questions import Facts
-from stockcust_analysis.evaluation.snapshots import ISSUED_BRANCH, facts_on, has_managers
-from stockcust_analysis.measures.age import age_group
-from stockcust_analysis.measures.checks import require_amounts
-from stockcust_analysis.measures.customer_service import _customer_service
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import ONE, ZERO, Table, after, as_lazy, day, flag
+from stockcust_analysis.evaluation.views import ISSUED_BRANCH, customers_on, has_managers
 from stockcust_analysis.measures.dormancy import JUDGED_BY
-from stockcust_analysis.measures.facts import AUM, require_somebody
-from stockcust_analysis.measures.frames import ONE, after, day, flag, lazily
-from stockcust_analysis.measures.service import assignments_in_force, contactable
+from stockcust_analysis.measures.population import AUM, age_group, require_customers
+from stockcust_analysis.measures.service import assignments_in_force, contactable, serve
+from stockcust_analysis.measures.validation import require_amounts
 from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
@@ -34,18 +32,18 @@ def population(bank: Bank, as_of: Day, *, policy: PolicyLike, structure: Day | N
     """Return what `Bank.customers_frame` promises, computed and kept."""
     rules, on = as_policy(policy), as_day(as_of)
     under = on if structure is None else as_day(structure)
-    facts = facts_on(bank, rules, on, structure=under)
+    facts = customers_on(bank, rules, on, structure=under)
     table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
     if not has_managers(bank):
-        kept = bank.keep(table.to_native())
+        kept = bank.materialize(table.to_native())
     else:
         kept = _with_service(bank, table, rules, on)
-    require_somebody(lazily(kept), on)
-    require_amounts(lazily(kept), AUM, "customers")
+    require_customers(as_lazy(kept), on)
+    require_amounts(as_lazy(kept), AUM, "customers")
     return kept
 
 
-def _labelled(bank: Bank, facts: Facts, policy: Policy, as_of: date) -> Facts:
+def _labelled(bank: Bank, facts: Table, policy: Policy, as_of: date) -> Table:
     """Return the facts under the names an analyst meets, with their day and their rule."""
     names = facts.collect_schema().names()
     bases = {base: nw.col(f"in_{base}") for base in _BASES if f"in_{base}" in names}
@@ -54,16 +52,16 @@ def _labelled(bank: Bank, facts: Facts, policy: Policy, as_of: date) -> Facts:
     moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
     labels = {"as_of": nw.lit(moment), JUDGED_BY: nw.lit(policy.dormancy.name)}
     if "birth_date" in names:
-        labels["age_group"] = age_group(day(facts, "birth_date"), as_of)
-    dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH}
+        labels["age_group"] = age_group(day(facts, "birth_date"), Calendar((as_of,)))
+    dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
     kept = [name for name in names if name not in dropped | {*bases}]
     table = facts.select(*kept, **labels, **bases)
     return _with_maturities(bank, table, as_of)
 
 
-def _with_maturities(bank: Bank, customers: Facts, as_of: date) -> Facts:
+def _with_maturities(bank: Bank, customers: Table, as_of: date) -> Table:
     """Return the customers with the day on which the last of their holdings fell due."""
-    holdings = lazily(bank.snapshot("holdings", as_of=as_of))
+    holdings = as_lazy(bank.snapshot("holdings", as_of=as_of))
     if "matures_on" not in holdings.collect_schema().names():
         return customers
     due = day(holdings, "matures_on")
@@ -72,52 +70,57 @@ def _with_maturities(bank: Bank, customers: Facts, as_of: date) -> Facts:
     return customers.join(last, on="customer_id", how="left")
 
 
-def _in_cny(table: Facts) -> Facts:
+def _in_cny(table: Table) -> Table:
     """Return the table with money in CNY instead of cents, and no branch of an earlier day."""
     names = [name for name in table.collect_schema().names() if name.endswith("_cents")]
     amounts = {name.removesuffix("_cents"): nw.col(name) / 100 for name in names}
     return table.with_columns(**amounts).drop(*names)
 
 
-def _with_names(bank: Bank, table: Facts) -> Facts:
+def _with_names(bank: Bank, table: Table) -> Table:
     """Return the customers with their branch's name, type and region, where delivered."""
-    branches = lazily(bank.table("branches"))
+    branches = as_lazy(bank.table("branches"))
     present = branches.collect_schema().names()
     names = {new: nw.col(old) for old, new in _BRANCH.items() if old in present}
     return table.join(branches.select("branch_id", **names), on="branch_id", how="left")
 
 
-def _with_service(bank: Bank, table: Facts, policy: Policy, as_of: date) -> Frame:
+def _with_service(bank: Bank, table: Table, policy: Policy, as_of: date) -> Frame:
     """Return the customers, kept, with who manages them and what was done for them.
 
     Nobody's service is told of customers who are not managed: their flags are 0.
     """
-    assignments, contacts = lazily(bank.table("assignments")), lazily(bank.table("contacts"))
-    managers = lazily(bank.table("managers")) if "managers" in bank.columns else None
-    in_force = assignments_in_force(assignments, policy.coverage, as_of)
+    assignments, contacts = as_lazy(bank.table("assignments")), as_lazy(bank.table("contacts"))
+    managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
+    calendar = Calendar((as_of,))
+    in_force = assignments_in_force(assignments, policy.coverage, calendar)
     ours = in_force.select("customer_id", managed=ONE)
     table = table.join(ours, on="customer_id", how="left").with_columns(
         managed=flag(nw.col("managed").fill_null(0) == 1),
         contactable=contactable(table, policy.coverage),
     )
-    everybody = lazily(bank.keep(table.to_native()))
+    everybody = as_lazy(bank.materialize(table.to_native()))
     known = everybody.collect_schema().names()
-    looked_at = everybody.filter(nw.col("managed") == 1).with_columns(
-        (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
-        for name in ("aum_average_quarter", "aum_average_month")
+    looked_at = (
+        everybody.filter(nw.col("managed") == 1)
+        .with_columns(
+            (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
+            for name in ("aum_average_quarter", "aum_average_month")
+        )
+        .with_columns(ZERO.alias(PERIOD))
     )
-    service = _customer_service(
-        looked_at, assignments, contacts, managers, policy=policy, as_of=as_of
+    service = serve(
+        looked_at, assignments, contacts, managers, rule=policy.coverage, calendar=calendar
     )
     kinds = service.collect_schema()
     added = [
         name
         for name in kinds.names()
-        if name not in known and name != "in_managed" and not name.endswith("_cents")
+        if name not in (*known, "in_managed", PERIOD) and not name.endswith("_cents")
     ]
     made = everybody.join(service.select("customer_id", *added), on="customer_id", how="left")
     counts = [name for name in added if kinds[name].is_integer()]
     made = made.with_columns(*(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts))
-    kept = bank.keep(made.with_columns(nw.col("customer_class").fill_null("")).to_native())
-    bank.let_go(everybody.to_native())
+    kept = bank.materialize(made.with_columns(nw.col("customer_class").fill_null("")).to_native())
+    bank.release(everybody.to_native())
     return kept

@@ -15,8 +15,8 @@ import pandas as pd
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.frames import Table, collect_rows, flag
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.measures.growth import COMPONENTS
 from stockcust_analysis.measures.registry import Spec
-from stockcust_analysis.measures.two_dates import COMPONENTS
 from stockcust_analysis.policy import Policy
 
 SIZE_COLUMNS = ("contributors", "largest", "second_largest")

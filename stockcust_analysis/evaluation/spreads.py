@@ -20,7 +20,7 @@ from stockcust_analysis.core.frames import ONE, Table, collect_rows, flag, sums
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.registry import Measure, Spec
-from stockcust_analysis.policy import ComparisonRule, Policy
+from stockcust_analysis.policy import Policy
 
 PARTS = 100_000
 """Amounts are squared as whole parts of their cap: 10⁹ customers' squares still fit Int64."""
@@ -161,7 +161,7 @@ def _with_caps(rows: Table, terms: Sequence[Term], calendar: Calendar, share: fl
     for number, term in enumerate(terms):
         caps = [
             tuple(
-                _order_statistic(rows, term, name, period, counts.get(f"inside_{number}"), share)
+                _order_statistic(rows, term, name, period, counts[f"inside_{number}"], share)
                 for period in range(len(calendar.days))
             )
             if name.endswith("_cents")
@@ -181,7 +181,9 @@ def _order_statistic(
     within = rows.filter(_of_either(term) & (nw.col(PERIOD) == period))
     largest = within.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
     found = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
-    return next((int(value) for name in ("low", "high") if (value := found[name][0]) == value and value), 0)
+    return next(
+        (int(value) for name in ("low", "high") if (value := found[name][0]) == value and value), 0
+    )
 
 
 def _of_either(term: Term) -> nw.Expr:
@@ -253,7 +255,7 @@ def _spread_figures(totals: pd.DataFrame, number: int, term: Term) -> dict[str, 
         "winsorised_denominator": d,
         "denominator_squares": dd,
         "products": xd,
-        "standard_error": np.sqrt(squares * count / (count - 1)) / d,
+        "standard_error": (squares * count / (count - 1)) ** 0.5 / d,
     }
 
 

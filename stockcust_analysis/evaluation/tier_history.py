@@ -6,79 +6,80 @@ history: its tiers are those of the borders.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
+import narwhals.stable.v2 as nw
+
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.questions import Facts
-from stockcust_analysis.measures.facts import _customer_facts
-from stockcust_analysis.measures.frames import lazily
-from stockcust_analysis.measures.tier_memory import _tiers_with_memory
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.frames import Table
+from stockcust_analysis.measures.tier_memory import tiers_by_period
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
 QUARTERS_BACK = 4
 """How many quarters before its own an evaluation looks at."""
+_KEYS = [PERIOD, "customer_id"]
 
 
-def remembered_tiers(quarters: Sequence[Facts], policy: Policy) -> Facts:
-    """Return `customer_id` and `tier` of the last quarter's customers, by all quarters' amounts.
+def with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
+    """Return the customers of some quarters with the tiers their history gives, if there is any.
 
-    Parameters
-    ----------
-    quarters
-        Customers of consecutive quarters, oldest first, with the scheme's column in cents.
-    policy
-        One that states a memory.
+    A quarter that is missing ends the history: the next one begins anew.
     """
     if policy.tier_memory is None:
-        raise ValueError("the policy states no tier memory")
-    value = f"{policy.tiers.value}_cents"
-    states = _tiers_with_memory(
-        quarters, policy.tiers, policy.tier_memory, value=value, months_apart=3
-    )
-    return states.select("customer_id", "tier")
-
-
-def with_remembered_tiers(
-    bank: Bank, customers: Facts, policy: Policy, quarter: Quarter, *, today: Quarter
-) -> Facts:
-    """Return a quarter's customers with the tier that their history gives, if there is a memory.
-
-    `today` is the quarter evaluated, whose evaluation begins `QUARTERS_BACK` quarters before.
-    """
-    earlier = _quarters_before(bank, quarter, today)
-    if policy.tier_memory is None or not earlier:
         return customers
+    table = customers
     value = f"{policy.tiers.value}_cents"
-    past = [_facts(bank, policy, each).select("customer_id", value) for each in earlier]
-    tiers = remembered_tiers([*past, customers.select("customer_id", value)], policy)
-    return customers.drop("tier").join(tiers, on="customer_id", how="left")
+    for run in _consecutive(calendar):
+        periods = [
+            customers.filter(nw.col(PERIOD) == period).select("customer_id", value)
+            for period in run
+        ]
+        tiers = tiers_by_period(periods, policy.tiers, policy.tier_memory, value=value)
+        remembered = tiers.with_columns(nw.col(PERIOD) + run[0])
+        table = table.join(remembered, on=_KEYS, how="left")
+        table = table.with_columns(tier=nw.coalesce("remembered", "tier")).drop("remembered")
+    return table
 
 
 def memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
     """Return what a page prints of the memory: its name, and the first quarter it looks at."""
     if policy.tier_memory is None:
         return None
-    first = [*_quarters_before(bank, quarter, quarter), quarter][0]
+    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
+    first = Quarter.ending_on(earlier[0]) if earlier else quarter
     return {"name": policy.tier_memory.name, "since": str(first)}
 
 
-def _quarters_before(bank: Bank, quarter: Quarter, today: Quarter) -> list[Quarter]:
-    """Return the quarters evaluated before one, oldest first, back to the first that is missing."""
-    found: list[Quarter] = []
+def quarters_remembered(bank: Bank, policy: Policy, as_of: date, structure: date) -> list[date]:
+    """Return the quarter ends before a day that its tiers remember, oldest first.
+
+    They reach back to the first that is missing, within the evaluation of the structure's quarter.
+    """
+    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    if policy.tier_memory is None or quarter is None or today is None:
+        return []
+    ends: list[date] = []
     before, first = quarter.previous, today.shifted(-QUARTERS_BACK)
     while before >= first and before in bank.quarters:
-        found.insert(0, before)
+        ends.insert(0, before.end)
         before = before.previous
-    return found
+    return ends
 
 
-def _facts(bank: Bank, policy: Policy, quarter: Quarter) -> Facts:
-    """Return the customers of a quarter in scope, with their amounts."""
-    as_of = quarter.end
-    customers, holdings = (
-        lazily(bank.snapshot(name, as_of=as_of)) for name in ("customers", "holdings")
-    )
-    contacts = bank.table("contacts") if "contacts" in bank.columns else None
-    return _customer_facts(customers, holdings, policy=policy, as_of=as_of, contacts=contacts)
+def _consecutive(calendar: Calendar) -> list[list[int]]:
+    """Return the periods in runs of two quarters or more that follow one another."""
+    runs: list[list[int]] = []
+    before = None
+    for period, day in enumerate(calendar.days):
+        quarter = Quarter.ending_on(day)
+        if quarter is None:
+            continue
+        if before is not None and quarter.previous == before:
+            runs[-1].append(period)
+        else:
+            runs.append([period])
+        before = quarter
+    return [run for run in runs if len(run) > 1]

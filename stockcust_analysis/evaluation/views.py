@@ -7,6 +7,7 @@ fit beside its previous quarter.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import narwhals.stable.v2 as nw
 
@@ -14,18 +15,19 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ZERO, Table, as_lazy, collect_rows, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.population import population
+from stockcust_analysis.evaluation.tier_history import quarters_remembered, with_memory
+from stockcust_analysis.measures.population import in_scope, population
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
     assignments_in_force,
-    profile_complete,
+    profile_columns,
     with_classes,
     with_rounds,
     with_service,
 )
 from stockcust_analysis.measures.structure import restate_branches
 from stockcust_analysis.measures.validation import require_amounts
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.periods import Quarter, require_day
 from stockcust_analysis.policy import Policy
 
 ISSUED_BRANCH = "issued_branch_id"
@@ -72,44 +74,77 @@ def has_managers(bank: Bank) -> bool:
 
 def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
     """Return the views of some quarters on the branch structure of one of them, materialised."""
-    customers = as_lazy(bank.table("customers"))
-    customers = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
-    if "branch_successors" in bank.columns:
-        restated = restate_branches(
-            customers.to_native(), bank.table("branch_successors"), as_of=structure.end
-        )
-        customers = as_lazy(restated)
-    contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
-    table = population(
-        customers,
-        as_lazy(bank.table("holdings")),
-        policy=policy,
-        calendar=calendar,
-        contacts=contacts,
-    )
-    if contacts is None or not has_managers(bank):
-        return Views(calendar, _materialize_customers(bank, table, calendar, managed=False), None)
-    assignments = as_lazy(bank.table("assignments"))
-    current = _held(bank, assignments_in_force(assignments, policy.coverage, calendar))
+    table = population_of(bank, policy, calendar, structure=structure.end)
+    if not has_managers(bank):
+        kept = _materialize_customers(bank, table, policy, calendar, managed=False)
+        return Views(calendar, kept, None)
+    contacts, assignments = (as_lazy(bank.table(name)) for name in ("contacts", "assignments"))
+    current = _materialize(bank, assignments_in_force(assignments, policy.coverage, calendar))
     table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
     table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
-    kept = _materialize_customers(bank, table, calendar, managed=True)
+    kept = _materialize_customers(bank, table, policy, calendar, managed=True)
     managed = _managed_view(bank, kept, assignments, contacts, current, policy, calendar)
     bank.release(current.to_native())
     return Views(calendar, kept, managed)
 
 
-def _held(bank: Bank, table: Table) -> Table:
+def population_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: date) -> Table:
+    """Return the customers in scope on some dates, under the branches of the structure's day."""
+    contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
+    table = population(
+        _restated(bank, as_lazy(bank.table("customers")), structure),
+        as_lazy(bank.table("holdings")),
+        policy=policy,
+        calendar=calendar,
+        contacts=contacts,
+    )
+    return with_memory(table, policy, calendar)
+
+
+def customers_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) -> Table:
+    """Return the customers in scope on one day, with the tiers that the quarters before give."""
+    for name in ("customers", "holdings"):
+        require_day(as_of, bank.days(name), name)
+    calendar = Calendar((*quarters_remembered(bank, policy, as_of, structure), as_of))
+    table = population_of(bank, policy, calendar, structure=structure)
+    latest = table.filter(nw.col(PERIOD) == calendar.period_of(as_of))
+    return latest.with_columns(ZERO.alias(PERIOD))
+
+
+def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the branches that have customers in scope at the end of a quarter, in order."""
+    calendar = Calendar((quarter.end,))
+    customers = in_scope(calendar.rows(as_lazy(bank.table("customers"))), policy, calendar)
+    present = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    branches = as_lazy(bank.table("branches")).select("branch_id")
+    known = set(collect_rows(branches)["branch_id"])
+    return sorted(known & set(collect_rows(present)["branch_id"]))
+
+
+def _restated(bank: Bank, customers: Table, structure: date) -> Table:
+    """Return customers under the branches of a day, and the one they were issued under."""
+    issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
+    if "branch_successors" not in bank.columns:
+        return issued
+    successors = bank.table("branch_successors")
+    return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
+
+
+def _materialize(bank: Bank, table: Table) -> Table:
     return as_lazy(bank.materialize(table.to_native()))
 
 
-def _materialize_customers(bank: Bank, table: Table, calendar: Calendar, *, managed: bool) -> Table:
+def _materialize_customers(
+    bank: Bank, table: Table, policy: Policy, calendar: Calendar, *, managed: bool
+) -> Table:
     """Hold the columns that are summed, flags and small numbers in as few bytes as they need.
 
     A bank's cells are checked, but one of several files may lack a column of amounts.
     """
     names = table.collect_schema().names()
-    wanted = (*_LABELS, *_AMOUNTS, *(_SERVED_BY if managed else ()))
+    judged_by = (f"{rule.value}_cents" for rule in (policy.tiers, policy.dormancy))
+    served_by = _SERVED_BY if managed else ()
+    wanted = dict.fromkeys((*_LABELS, *_AMOUNTS, *judged_by, *served_by))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
     counts = [n for n in names if n.startswith(_COUNT_PREFIXES)]
     narrow = table.select(
@@ -117,7 +152,7 @@ def _materialize_customers(bank: Bank, table: Table, calendar: Calendar, *, mana
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
-    kept = _held(bank, narrow)
+    kept = _materialize(bank, narrow)
     _require_customers(kept, calendar)
     amounts = ("aum_period_end", "aum_average_quarter", *(["aum_average_month"] if managed else []))
     checked = kept.select(**{name: nw.col(f"{name}_cents") for name in amounts})
@@ -155,14 +190,11 @@ def _managed_view(
     )
     names = wide.collect_schema().names()
     service, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
-    table = _held(bank, wide.select(dict.fromkeys([*service, *ranked])))
+    table = _materialize(bank, wide.select(dict.fromkeys([*service, *ranked])))
     classes = with_classes(table.select(ranked), rule, calendar)
     classes = classes.select(*_KEYS, "customer_class", "contact_due", "managers")
-    known = "profile_complete" in names
     both = table.select(service).join(classes, on=_KEYS, how="left")
-    both = with_rounds(both, contacts, rule, calendar).with_columns(
-        profiled_flag=profile_complete(both), profile_known=ZERO + int(known)
-    )
-    result = _held(bank, both.drop("customer_id"))
+    both = with_rounds(both, contacts, rule, calendar).with_columns(**profile_columns(both))
+    result = _materialize(bank, both.drop("customer_id"))
     bank.release(table.to_native())
     return result

@@ -12,13 +12,13 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.calendar import PERIOD
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.evaluation.tier_history import with_remembered_tiers
-from stockcust_analysis.measures.facts import customer_facts
-from stockcust_analysis.measures.frames import Frame, collected, lazily
+from stockcust_analysis.evaluation.views import customers_on
 from stockcust_analysis.measures.hold_out import hold_out
-from stockcust_analysis.measures.structure import on_structure
 from stockcust_analysis.measures.worklist_facts import worklist_facts
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
@@ -54,7 +54,7 @@ def worklist_tables(
         The measures of `worklist_outcomes` by branch, on today's structure; empty where the bank
         delivers no contacts, or no customers of the quarter before.
     """
-    facts = bank.keep(bank_worklist_facts(bank, as_of=quarter.end, policy=policy))
+    facts = bank.materialize(bank_worklist_facts(bank, as_of=quarter.end, policy=policy))
     lists, counts = listed(facts, as_of=quarter.end, policy=policy)
     outcomes = pd.DataFrame(columns=OUTCOME_COLUMNS)
     if "contacts" in bank.columns and quarter.previous in bank.quarters:
@@ -112,7 +112,9 @@ def _told(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    opening = bank.keep(bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end))
+    opening = bank.materialize(
+        bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end)
+    )
     lists, _ = listed(opening, as_of=then, policy=policy)
     who = sorted(set(lists["customer_id"]))
     tables = {"contacts": bank.table("contacts"), "opening": opening, "closing": closing}
@@ -132,11 +134,13 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
 
 def _of_listed(table: Frame, who: Sequence[str]) -> pd.DataFrame:
     """Return what outcomes look at, of the listed customers alone: no other row leaves the bank."""
-    rows = lazily(table)
+    rows = as_lazy(table)
     present = [name for name in _OUTCOME_FACTS if name in rows.collect_schema().names()]
     rows = rows.select(present)
     parts = [
-        pd.DataFrame(collected(rows.filter(nw.col("customer_id").is_in(who[at : at + _AT_ONCE]))))
+        pd.DataFrame(
+            collect_rows(rows.filter(nw.col("customer_id").is_in(who[at : at + _AT_ONCE])))
+        )
         for at in range(0, len(who), _AT_ONCE) or [0]
     ]
     return pd.concat(parts, ignore_index=True)
@@ -144,15 +148,8 @@ def _of_listed(table: Frame, who: Sequence[str]) -> pd.DataFrame:
 
 def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
     """Return the customer facts of a day, branches as they are on the as-of date."""
-    customers, holdings = (bank.snapshot(name, as_of=day) for name in ("customers", "holdings"))
-    if "branch_successors" in bank.columns:
-        customers = on_structure(customers, bank.table("branch_successors"), as_of=as_of)
-    contacts = bank.table("contacts") if "contacts" in bank.columns else None
-    facts = customer_facts(customers, holdings, policy=policy, as_of=day, contacts=contacts)
-    quarter, today = Quarter.ending_on(day), Quarter.ending_on(as_of)
-    if quarter and today:
-        facts = with_remembered_tiers(bank, lazily(facts), policy, quarter, today=today).to_native()
-    return bank.keep(facts)
+    facts = customers_on(bank, policy, day, structure=as_of)
+    return bank.materialize(facts.drop(PERIOD).to_native())
 
 
 def most_pressing(

@@ -8,22 +8,38 @@ is counted, so no interval is given; what a single customer can do shows in the 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.frames import ONE, Table, collect_rows, flag, sums
-from stockcust_analysis.measures.registry import Measure, Question
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    ONE,
+    Groups,
+    Table,
+    as_lazy,
+    collect_rows,
+    count_rows,
+    flag,
+    group_names,
+    native_like,
+    sums,
+)
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import missing_for, with_base
+from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
+from stockcust_analysis.measures.validation import require_amounts, require_columns
+from stockcust_analysis.policy import as_policy
 
 _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an
 # engine adds them cannot show in the result.
 _PARTS = 1e18
 _WHOLE = "whole_bank"
-_MEASURES = (
+MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
     Measure("top_1_share", "top_1_cents", "total_cents"),
     Measure("top_5_share", "top_5_cents", "total_cents"),
@@ -38,24 +54,214 @@ SENSITIVITY = ("gini", "top_20_share")
 WITHOUT = (0, 1, 10)
 
 
-def measures_without(number: int) -> tuple[Measure, ...]:
-    """Return the measures of concentration without so many of the largest customers."""
-    if not number:
-        return _MEASURES
-    return tuple(
-        Measure(f"{measure.name}_without_{number}", measure.numerator, measure.denominator)
-        for measure in _MEASURES
-        if measure.name in SENSITIVITY
+def _question(number: int, names: Sequence[str] = ()) -> Question:
+    """Return the question without so many of the largest customers, of all measures or of some."""
+    suffix = f"_without_{number}" if number else ""
+    measures = tuple(
+        Measure(f"{measure.name}{suffix}", measure.numerator, measure.denominator)
+        for measure in MEASURES
+        if not names or measure.name in names
     )
-
-
-def _question(number: int) -> Question:
-    measures = measures_without(number)
     return Question(f"concentration_{number}", lambda *_: {}, lambda _: measures, ("funded",))
 
 
-CONCENTRATION = tuple(_question(number) for number in WITHOUT)
+CONCENTRATION = tuple(_question(number, SENSITIVITY if number else ()) for number in WITHOUT)
 """Asked of the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
+
+
+def concentration(
+    customers: Frame,
+    *,
+    value: str = "aum_period_end",
+    by: Groups = None,
+    base: str | None = None,
+    weight: str | None = None,
+    without: int = 0,
+) -> Frame:
+    """Return how concentrated assets are among customers, by branch or any other column.
+
+    Measures: `gini`, `top_1_share`, `top_5_share`, `top_10_share`, `top_20_share` (前N%占比),
+    `share_of_customers_holding_80`, `ten_largest_share` (最大十户占比) and `herfindahl`,
+    with the formulas of `kernels`. High means concentrated, but for
+    `share_of_customers_holding_80`, where low does.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns `value` and `by`; those of
+        `bank.customers` give the figures of the page.
+    value : str
+        Column of CNY, zero or more.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str, optional
+        `all`, `funded`, `established`, `effective` or `managed`. Left out, it is `funded`, as on
+        the page; in a table of bare amounts, which cannot tell who is funded, it is `all`, and a
+        warning says so.
+    weight : str, optional
+        Column of whole numbers: how many equal customers a row stands for.
+    without : int
+        Leave out so many of each group's largest customers, for the sensitivity: the measures are
+        then called `gini_without_10`, ….
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`. Numerators are CNY, but
+        customers for `share_of_customers_holding_80`. The value is empty where a group's total
+        is zero. A group of fewer than ten has `ten_largest_share` 1.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing, infinite or negative value, with the count; a weight
+        that is no whole number.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> bank = pd.DataFrame({"branch_id": ["A"] * 5, "aum_period_end": [6.0, 1, 1, 1, 1]})
+    >>> result = concentration(bank, by="branch_id", base="all").set_index("measure")["value"]
+    >>> result.loc[["gini", "top_20_share"]].round(6).to_dict()
+    {'gini': 0.4, 'top_20_share': 0.6}
+    """
+    if without < 0:
+        raise UsageError(f"without must be 0 or more customers; given {without}.")
+    groups, policy = group_names(by), as_policy(None)
+    base = base or _default_base(customers)
+    steps = _steps_of(customers, value, groups, base, weight)
+    totals = totals_without(
+        concentration_totals(steps, by=groups, without=[without]), without, groups
+    )
+    totals = totals.rename(columns={name: f"|{name}" for name in totals if name not in groups})
+    return shown(totals, Spec("", _question(without), base), policy, groups, customers)
+
+
+def lorenz_curve(
+    customers: Frame,
+    *,
+    value: str = "aum_period_end",
+    by: Groups = None,
+    base: str | None = None,
+    weight: str | None = None,
+) -> Frame:
+    """Return the Lorenz curve at 0, 1, …, 100 % of customers, smallest first.
+
+    Parameters
+    ----------
+    customers, value, by, base, weight
+        As for `concentration`.
+
+    Returns
+    -------
+    table
+        `[*by], customer_share, value_share`, 101 rows per group, both from 0 to 1. A group
+        without customers in the base, or whose total is zero, has empty value shares.
+
+    Raises
+    ------
+    UsageError
+        As for `concentration`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = lorenz_curve(pd.DataFrame({"aum_period_end": [1.0, 3.0]}), base="all")
+    >>> curve.iloc[[0, 50, 100]].values.tolist()
+    [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
+    """
+    groups = group_names(by)
+    base = base or _default_base(customers)
+    steps = _steps_of(customers, value, groups, base, weight)
+    return native_like(lorenz_points(steps, by=groups), customers)
+
+
+def whale_curve(
+    customers: Frame, *, value: str = "contribution", by: Groups = None, base: str = "all"
+) -> Frame:
+    """Return which share of the profit the best customers bring, at 0, 1, …, 100 % of customers.
+
+    The curve runs from the most profitable customer to the least: it rises above 1 (100 %) where
+    some earn what others cost, and comes back to 1. Its peak is what the bank would earn without
+    the customers that cost it money; a high, early peak means profit that hangs on few.
+
+    Parameters
+    ----------
+    customers, by, base
+        As for `concentration`.
+    value : str
+        Column of CNY: each customer's contribution, negative for those who cost money.
+
+    Returns
+    -------
+    table
+        `[*by], customer_share, value_share`, 101 rows per group. Value shares are empty where a
+        group's total is zero or a loss: there is no profit to take a share of.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or infinite value, with the count.
+
+    Notes
+    -----
+    Source: Kaplan and Narayanan, *Measuring and managing customer profitability* (2001).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> curve = whale_curve(pd.DataFrame({"contribution": [-1.0, 0, 2, 3]}))
+    >>> curve.iloc[[25, 50, 75, 100]].values.tolist()
+    [[0.25, 0.75], [0.5, 1.25], [0.75, 1.25], [1.0, 1.0]]
+    """
+    groups = group_names(by)
+    steps = _steps_of(customers, value, groups, base, None, signed=[value])
+    points = lorenz_points(steps, by=groups)
+    # The best p % bring what the others, the lowest 100 − p %, leave over.
+    lowest = points["value_share"].to_numpy().reshape(-1, 101)
+    return native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
+
+
+def _default_base(customers: Frame) -> str:
+    """Return the page's base; everybody where bare amounts cannot tell who is in it."""
+    missing = missing_for(as_lazy(customers), "funded")
+    if not missing:
+        return "funded"
+    warnings.warn(
+        f"customers do not say who is funded ({missing[0]} missing): everybody is counted. Take "
+        "them from bank.customers(quarter) for the figures of the page, or say base='all'.",
+        stacklevel=3,
+    )
+    return "all"
+
+
+def _steps_of(
+    customers: Frame,
+    value: str,
+    by: Sequence[str],
+    base: str,
+    weight: str | None,
+    signed: Sequence[str] = (),
+) -> Table:
+    """Return the Lorenz steps of an analyst's customers."""
+    table = with_base(as_lazy(customers), by=by, base=base, amounts=[value], signed=signed)
+    if weight is not None:
+        table = _weighted(table, weight, f"in_{base}")
+    return lorenz_steps(table, value=f"{value}_cents", by=by, base=base)
+
+
+def _weighted(table: Table, weight: str, inside: str) -> Table:
+    """Return the customers with the column of the base multiplied by how many a row stands for."""
+    require_columns(table, [weight], "customers")
+    require_amounts(table, [weight], "customers")
+    number = nw.col(weight).cast(nw.Float64)
+    broken = count_rows(table, {"broken": number != number.floor()})["broken"]
+    if broken:
+        raise UsageError(
+            f"customers: '{weight}' is no whole number in {broken:,} rows. "
+            "A weight says how many customers a row stands for: scale or round it."
+        )
+    return table.with_columns(nw.col(inside) * number.cast(nw.Int64))
 
 
 def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Table:
@@ -95,7 +301,8 @@ def concentration_totals(
 def totals_without(totals: pd.DataFrame, number: int, by: Sequence[str]) -> pd.DataFrame:
     """Return the sums that leave out so many customers, under plain names."""
     ending = f"|{number}"
-    names = {name: name.removesuffix(ending) for name in totals if name.endswith(ending)}
+    columns = [str(name) for name in totals if str(name).endswith(ending)]
+    names = {name: name.removesuffix(ending) for name in columns}
     return totals[[*by, *names]].rename(columns=names)
 
 
@@ -120,8 +327,12 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     )
     points = pd.DataFrame(collect_rows(rows)).sort_values([*keys, "customers_through"])
     curves = [
-        pd.DataFrame({"customer_share": np.arange(101) / 100, "value_share": _curve(group)}).assign(
-            **dict(zip(keys, label, strict=True))
+        pd.DataFrame(
+            {
+                **dict(zip(keys, label, strict=True)),
+                "customer_share": np.arange(101) / 100,
+                "value_share": _curve(group),
+            }
         )
         for label, group in points.groupby(keys, sort=True)
     ]
@@ -204,7 +415,8 @@ def _step_columns(k: int) -> dict[str, nw.Expr]:
 
 def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
     """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
-    own = {name.removesuffix(f"|{k}"): table[name] for name in table if name.endswith(f"|{k}")}
+    names = [str(name) for name in table if str(name).endswith(f"|{k}")]
+    own = {name.removesuffix(f"|{k}"): table[name] for name in names}
     total = own["total_cents"].astype(float)
     part = own["part_wanted"] / own["part_held"].clip(lower=1)
     finished = {

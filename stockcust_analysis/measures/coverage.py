@@ -6,12 +6,21 @@ Who must not be contacted is owed no call and counts in no numerator.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import cents_of, flag
-from stockcust_analysis.measures.registry import Measure, Question
-from stockcust_analysis.measures.service import ROUND_STEPS, SERVICE_FLAGS, hand_over_due
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag, group_names
+from stockcust_analysis.measures.bases import base_flag, require_base, with_base
+from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.service import (
+    ROUND_STEPS,
+    SERVICE_FLAGS,
+    hand_over_due,
+    profile_columns,
+)
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _AVERAGE = "aum_average_quarter_cents"
 _COVERAGE = (
@@ -33,6 +42,189 @@ _MANAGEMENT = (
     Measure("managed_aum_share", "managed_cents", "total_cents"),
     Measure("vip_share", "vip"),
 )
+
+
+def coverage(
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
+
+    Shares, of the base's customers unless stated otherwise; high is good unless marked low. Who
+    must not be contacted is owed no call and counts in no numerator:
+    `contact_coverage` (of those managed for the whole contact period and contactable: with an
+    effective contact in it) · `profile_completion` (of the managed of tiers with a target) ·
+    `contact_due_share` (not spoken to for as long as their class allows; low) ·
+    `hand_over_due_share` (with a counter manager, month's average from `vip_from`; low) ·
+    `first_call_in_time` (of those handed over in the period: called within the days allowed) ·
+    `reclaim_due_share` (uncontacted past the limit; low) · `set_aside_share` (so many contacts
+    without a sale; low). Load, neither good nor bad: `customers_per_manager`,
+    `customers_per_counter_manager`, `customers_per_vip_manager`, of managers who have customers.
+
+    Parameters
+    ----------
+    service : table
+        As `bank.customers` or `customer_service` return it.
+    by : str, list of str or None
+        Columns to group by, `manager_id` among them; None for the whole bank. A manager counts in
+        every branch where he has customers.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; a share of nobody is empty,
+        and so is `profile_completion` where profiles are not delivered.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount.
+
+    Notes
+    -----
+    Source: practice notes on existing-customer management; class periods are the policy's.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from datetime import date
+    >>> from stockcust_analysis.measures.service import customer_service
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"], "branch_id": "A",
+    ...     "aum_average_quarter": [60_000.0, 90_000.0], "aum_average_month": 60_000.0})
+    >>> given = pd.DataFrame({"customer_id": ["1", "2"], "manager_id": "M", "reason": "initial",
+    ...     "valid_from": pd.Timestamp("2026-01-01"), "valid_to": pd.NaT,
+    ...     "first_contact_on": pd.NaT})
+    >>> calls = pd.DataFrame({"customer_id": ["1", "2"], "outcome": ["reached", "none"],
+    ...     "contacted_on": pd.Timestamp("2026-09-01")})
+    >>> served = customer_service(bank, given, contacts=calls, as_of=date(2026, 9, 30))
+    >>> coverage(served).query("measure == 'contact_coverage'")["value"].tolist()
+    [0.5]
+    """
+    return _answer(
+        service, COVERAGE, by, base, as_policy(policy), lambda measure: not measure.dimension
+    )
+
+
+def managed_share(
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return how many customers, and how much AUM, are managed (管户率, 贵宾客户占比).
+
+    `managed_share` (of those from `manage_from`), `managed_aum_share` (of the base's AUM),
+    `vip_share` (from `vip_from` by the quarter's average), `managed_customers` (count) and
+    `managed_aum` (CNY); high is good. Parameters, result and errors are those of `coverage`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> served = pd.DataFrame({"aum_average_quarter": [60_000.0, 90_000.0], "in_managed": [1, 0]})
+    >>> missing = ["tier", "role", "managers", "aum_average_month", "contactable", *SERVICE_FLAGS]
+    >>> shares = managed_share(served.assign(**dict.fromkeys(missing, 0)))
+    >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
+    [0.4, 0.5]
+    """
+    return _answer(service, MANAGEMENT, by, base, as_policy(policy))
+
+
+def profile_completion(
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return the share of complete profiles (建档率) of every tier that has a target.
+
+    Measure `tier_profile_completion` with the extra column `tier`; high is good, the targets stand
+    in `policy.coverage.profile_targets`. Parameters, result and errors are those of `coverage`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> served = pd.DataFrame({"tier": ["mid", "mid"], "profile_complete": [True, False]})
+    >>> zero = ["role", "managers", "aum_average_quarter", "aum_average_month", "contactable"]
+    >>> served = served.assign(**dict.fromkeys([*zero, *SERVICE_FLAGS], 0), in_managed=1)
+    >>> profile_completion(served).query("tier == 'mid'")["value"].tolist()
+    [0.5]
+    """
+    return _answer(
+        service, COVERAGE, by, base, as_policy(policy), lambda measure: measure.dimension == "tier"
+    )
+
+
+def service_by_class(
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return the classes A to D of the managed: customers, AUM, and who was called in time.
+
+    Measures with the extra column `customer_class`: `class_customers` (count),
+    `class_customer_share`, `class_aum` (CNY), `class_contact_coverage` (of the contactable: spoken
+    to, or assigned, within the class's own period; high is good). Parameters, result and errors
+    are those of `coverage`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> served = pd.DataFrame({"customer_class": ["A", "A", "C"], "contact_due": [1, 0, 0],
+    ...     "contactable": 1, "in_managed": 1, "aum_average_quarter": 1.0,
+    ...     "aum_average_month": 1.0})
+    >>> found = service_by_class(served).query("measure == 'class_contact_coverage'")
+    >>> found["value"].tolist()
+    [0.5, nan, 1.0, nan]
+    """
+    return _answer(service, CLASSES, by, base, as_policy(policy))
+
+
+def contact_rounds(
+    service: Frame,
+    *,
+    by: Groups = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return what each round of contacts (联络轮次) of the contact period came to.
+
+    Of the contacts of a round, with the extra column `round`: `round_answer_rate` (effective),
+    `round_appointment_rate` (an appointment, a visit or a sale), `round_sale_rate`; high is good.
+    The unit is the contact; n is the base's customers. Parameters, result and errors are those of
+    `coverage`; `customer_service` has an example of the table it looks at.
+    """
+    return _answer(service, ROUNDS, by, base, as_policy(policy))
+
+
+def _answer(
+    service: Frame,
+    question: Question,
+    by: Groups,
+    base: str,
+    policy: Policy,
+    only: Callable[[Measure], bool] = lambda measure: True,
+) -> Frame:
+    """Return the measures of one question about customers who are served."""
+    table, groups = as_lazy(service), group_names(by)
+    require_base(table, "managed")
+    table = table.with_columns(in_managed=base_flag(table, "managed", policy.bases))
+    if "manager_id" in groups:
+        table = table.filter(nw.col("in_managed") == 1)
+    amounts = ("aum_average_quarter", "aum_average_month")
+    table = with_base(table, by=groups, base=base, amounts=amounts, bases=policy.bases)
+    view = table.with_columns(**profile_columns(table))
+    return answer(view, question, policy=policy, by=groups, base=base, given=service, only=only)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
@@ -72,10 +264,10 @@ def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
             f"managers_{role}": nw.col("managers") * ours,
         }
     columns |= {name: counts * nw.col("contactable") * nw.col(name) for name in SERVICE_FLAGS}
-    return columns | _profile_columns(policy, counts * managed)
+    return columns | _profile_sums(policy, counts * managed)
 
 
-def _profile_columns(policy: Policy, managed: nw.Expr) -> dict[str, nw.Expr]:
+def _profile_sums(policy: Policy, managed: nw.Expr) -> dict[str, nw.Expr]:
     """Return the managed whose profile is wanted, and those who have it, by tier and in all.
 
     Nobody's is wanted where the bank delivers no profiles: nothing is known of them.
@@ -85,7 +277,7 @@ def _profile_columns(policy: Policy, managed: nw.Expr) -> dict[str, nw.Expr]:
     wanted = {f"to_profile_{tier}": asked * flag(nw.col("tier") == tier) for tier in tiers}
     wanted["to_profile"] = asked * flag(nw.col("tier").is_in(tiers))
     return wanted | {
-        name.replace("to_profile", "profiled"): one * nw.col("profiled_flag")
+        name.replace("to_profile", "profiled"): one * nw.col("profile_done")
         for name, one in wanted.items()
     }
 

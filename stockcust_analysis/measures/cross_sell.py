@@ -1,36 +1,293 @@
-"""Cross-sell: how many product families customers hold, which, and which together.
+"""Cross-sell: how many product families customers hold, and which.
 
 The unit is the customer (or the household), the count is of families and never of accounts, and an
 account that is empty or unused does not count (the policy says what shows use). Customers who hold
-nothing stay in the denominator. The base `established` leaves out newcomers. Openings that nobody
-uses (开而不用) are a check on conduct: quotas breed unwanted accounts.
+nothing stay in the denominator. The base `established` leaves out newcomers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
-from functools import reduce
-from itertools import combinations, permutations
-from operator import or_
+from dataclasses import replace
 
 import narwhals.stable.v2 as nw
-import numpy as np
-import pandas as pd
 
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import Table, day, flag
-from stockcust_analysis.measures.holdings import is_active
-from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
-from stockcust_analysis.measures.registry import Measure, Question
-from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy import Policy, ProductFamilies
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag, group_names
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.holdings import (
+    family_flags,
+    is_obligation,
+    join_accounts,
+    own_calendar,
+    with_balance,
+)
+from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.validation import require_columns
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
-OPENING_AGES: dict[str, Callable[[date], date]] = {
-    "90_days": lambda as_of: as_of - timedelta(days=90),
-    "6_months": lambda as_of: cutoff(as_of, 6),
-}
+UNITS = ("customer", "household")
 _MOST_COUNTED = 4
+
+
+def products_per_customer(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+    unit: str = "customer",
+) -> Frame:
+    """Return how many product families a customer holds on average (户均产品数).
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds. The measures are then called
+        `products_per_household`, `household_multi_product_share`, ….
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; a mean of nobody is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column, base or unit, or tables of more than one as-of date.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "1"],
+    ...     "product": ["demand_deposit", "time_deposit", "fund"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> products_per_customer(bank, holdings=accounts, base="all")["value"].tolist()
+    [1.0]
+    """
+    return _answer(
+        customers,
+        holdings,
+        PRODUCT_COUNTS,
+        by=by,
+        base=base,
+        policy=as_policy(policy),
+        unit=unit,
+        only=lambda measure: measure.numerator == "families_held",
+    )
+
+
+def multi_product_share(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    at_least: int = 2,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+    unit: str = "customer",
+) -> Frame:
+    """Return the share of customers who hold `at_least` product families.
+
+    The measure is called `multi_product_share` for two (持有两类及以上产品的客户占比), and
+    `multi_product_share_3`, … beyond. Parameters, result and errors are those of
+    `products_per_customer`; `at_least` must lie between 1 and the number of families.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "2"],
+    ...     "product": ["demand_deposit", "fund", "fund"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> multi_product_share(bank, holdings=accounts, base="all")["value"].tolist()
+    [0.5]
+    """
+    rules = as_policy(policy)
+    if not 1 <= at_least <= len(rules.families.names):
+        raise UsageError(f"at_least must be 1 to {len(rules.families.names)}; given {at_least}.")
+    question = replace(
+        PRODUCT_COUNTS,
+        columns=lambda _, within: _at_least(within, at_least),
+        measures=lambda _: [_multi_product(at_least)],
+    )
+    return _answer(customers, holdings, question, by=by, base=base, policy=rules, unit=unit)
+
+
+def product_count_distribution(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+    unit: str = "customer",
+) -> Frame:
+    """Return the share of customers with 0, 1, 2, 3 and 4 or more product families.
+
+    Measure `product_count_share`, with the number in the extra column `families_held`: "0" to
+    "3", and "4+"; they add up to 1. Parameters, result and errors are those of
+    `products_per_customer`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> product_count_distribution(bank, holdings=accounts, base="all")["value"].tolist()
+    [0.5, 0.5, 0.0, 0.0, 0.0]
+    """
+    rules = as_policy(policy)
+    return _answer(
+        customers, holdings, PRODUCT_DISTRIBUTION, by=by, base=base, policy=rules, unit=unit
+    )
+
+
+def penetration(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+    unit: str = "customer",
+) -> Frame:
+    """Return the share of customers who hold each product family (覆盖率), or use each channel.
+
+    Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
+    products), with the name in the extra column `family`. Parameters, result and errors are those
+    of `products_per_customer`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [5.0]})
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"]})
+    >>> penetration(bank, holdings=accounts, base="all").query("family == 'fund'")["value"].tolist()
+    [0.5]
+    """
+    rules = as_policy(policy)
+    return _answer(customers, holdings, PENETRATION, by=by, base=base, policy=rules, unit=unit)
+
+
+def _answer(
+    customers: Frame,
+    holdings: Frame | None,
+    question: Question,
+    *,
+    by: Groups,
+    base: str,
+    policy: Policy,
+    unit: str,
+    only: Callable[[Measure], bool] = lambda measure: True,
+) -> Frame:
+    """Return the measures of one question, of customers or of households."""
+    groups = group_names(by)
+    view = customers_or_households(customers, holdings, groups, base, policy, unit)
+    if unit == "household":
+        customer_measures = question.measures
+        question = replace(
+            question, measures=lambda rules: [*map(_of_households, customer_measures(rules))]
+        )
+    return answer(view, question, policy=policy, by=groups, base=base, given=customers, only=only)
+
+
+def _of_households(measure: Measure) -> Measure:
+    """Return a measure under the name it has when households are counted.
+
+    >>> _of_households(Measure("products_per_customer", "families_held")).name
+    'products_per_household'
+    >>> _of_households(Measure("penetration", "holds_fund")).name
+    'household_penetration'
+    """
+    name = measure.name.replace("per_customer", "per_household")
+    return replace(measure, name=f"household_{name}" if name == measure.name else name)
+
+
+def customers_or_households(
+    customers: Frame,
+    holdings: Frame | None,
+    by: Sequence[str],
+    base: str,
+    policy: Policy,
+    unit: str,
+) -> Table:
+    """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
+    if unit not in UNITS:
+        raise UsageError.unknown("unit", unit, UNITS)
+    table = as_lazy(customers)
+    if holdings is None:
+        _require_families(table, policy.families)
+    else:
+        table = _with_families(table, as_lazy(holdings), policy)
+    table = with_base(table, by=by, base=base, bases=policy.bases)
+    if unit == "household":
+        table = _households(table, policy.families, by=by, base=base)
+    return table.with_columns(families=families_held(policy.families))
+
+
+def _with_families(customers: Table, holdings: Table, policy: Policy) -> Table:
+    """Return customers with what their accounts show of families, channels and obligations."""
+    calendar, accounts = own_calendar(holdings), with_balance(holdings)
+    flags = family_flags(accounts, policy.families, calendar)
+    flags["obliged"] = is_obligation(accounts, calendar)
+    require_columns(customers, ["customer_id"], "customers")
+    table = customers.drop(*flags, strict=False)
+    return join_accounts(table, accounts, keys=["customer_id"], flags=flags)
+
+
+def _require_families(customers: Table, families: ProductFamilies) -> None:
+    """Raise unless the customers know what they hold."""
+    names = _held_names(families)
+    missing = [name for name in names if name not in customers.collect_schema().names()]
+    if missing:
+        raise UsageError(
+            f"customers do not say what they hold: {len(missing)} of {len(names)} columns are "
+            f"missing, such as '{missing[0]}'. Give holdings=…, or the customers of "
+            "bank.customers(quarter), under the same policy."
+        )
+
+
+def _households(
+    customers: Table, families: ProductFamilies, *, by: Sequence[str], base: str
+) -> Table:
+    """Return one row per household and group: it has a flag that any of its members there has.
+
+    A customer without `household_id` is a household alone. A household with members in two
+    branches counts in both, with what its members there hold; in the whole bank it counts once.
+    """
+    require_columns(customers, ["customer_id", "household_id"], "customers")
+    household = nw.col("household_id").cast(nw.String).fill_null("")
+    alone = nw.when(household == "").then(nw.col("customer_id").cast(nw.String))
+    flags = [f"in_{base}", *_held_names(families)]
+    members = customers.select(*by, *flags, household=household, alone=alone.otherwise(nw.lit("")))
+    return members.group_by(*by, "household", "alone").agg(nw.col(name).max() for name in flags)
+
+
+def _held_names(families: ProductFamilies) -> list[str]:
+    """Return the 0/1 columns of what customers hold and use."""
+    held = [f"holds_{name}" for name in families.names]
+    return held + [f"uses_{name}" for name in families.channel_names]
 
 
 def families_held(families: ProductFamilies) -> nw.Expr:
@@ -53,18 +310,25 @@ def _count_measures(_: Policy) -> list[Measure]:
     """Return families per customer, and the share of customers with at least 2, 3 and 4."""
     return [
         Measure("products_per_customer", "families_held"),
-        *(
-            Measure(f"multi_product_share{'' if count == 2 else f'_{count}'}", f"at_least_{count}")
-            for count in range(2, _MOST_COUNTED + 1)
-        ),
+        *(_multi_product(count) for count in range(2, _MOST_COUNTED + 1)),
     ]
+
+
+def _multi_product(at_least: int) -> Measure:
+    """Return the share of customers with at least so many families, as a measure."""
+    suffix = "" if at_least == 2 else f"_{at_least}"
+    return Measure(f"multi_product_share{suffix}", f"at_least_{at_least}")
+
+
+def _at_least(base: str, number: int) -> dict[str, nw.Expr]:
+    """Return what is summed for one number of families."""
+    counts = nw.col(f"in_{base}")
+    return {"customers": counts, f"at_least_{number}": counts * flag(nw.col("families") >= number)}
 
 
 def _held_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: customers, and the holders of every family and channel."""
-    counts, families = nw.col(f"in_{base}"), policy.families
-    names = [f"holds_{name}" for name in families.names]
-    names += [f"uses_{name}" for name in families.channel_names]
+    counts, names = nw.col(f"in_{base}"), _held_names(policy.families)
     return {"customers": counts} | {name: counts * nw.col(name) for name in names}
 
 
@@ -99,117 +363,9 @@ def _penetration(policy: Policy) -> list[Measure]:
     ]
 
 
-PRODUCT_COUNTS = Question(
-    "product_counts", _counts, _count_measures, bases=("funded", "established"), needs=("families",)
+PRODUCT_COUNTS = Question("product_counts", _counts, _count_measures)
+PRODUCT_COUNTS_ESTABLISHED = Question(
+    "product_counts_established", _counts, _count_measures, ("established",), ("in_established",)
 )
 PRODUCT_DISTRIBUTION = Question("product_distribution", _counts, _distribution)
 PENETRATION = Question("penetration", _held_columns, _penetration)
-
-
-def opening_amounts(
-    holdings: Table, families: ProductFamilies, calendar: Calendar
-) -> dict[str, nw.Expr]:
-    """Return `opened_<age>` and `unused_<age>` of each account, to be summed: 0 or 1.
-
-    A bank that does not deliver `opened_on` has no openings.
-    """
-    if "opened_on" not in holdings.collect_schema().names():
-        return {}
-    opened = day(holdings, "opened_on")
-    products = [product for family in families.families for product in family.products]
-    counts = nw.col("product").is_in(products).fill_null(False)
-    unused = ~_is_used(holdings, families, calendar)
-    amounts: dict[str, nw.Expr] = {}
-    for age, reached_by in OPENING_AGES.items():
-        # Every opening is judged once at each age: in the quarter in which it reaches it.
-        before = calendar.after(opened, lambda as_of, of=reached_by: of(cutoff(as_of, 3)))
-        came_of_age = counts & before & ~calendar.after(opened, reached_by)
-        amounts |= {f"opened_{age}": flag(came_of_age), f"unused_{age}": flag(came_of_age & unused)}
-    return amounts
-
-
-def _is_used(holdings: Table, families: ProductFamilies, calendar: Calendar) -> nw.Expr:
-    """Return whether an account is active, or was after the day it was opened."""
-    active = reduce(or_, (is_active(holdings, one, calendar) for one in families.families))
-    if "last_active_on" not in holdings.collect_schema().names():
-        return active
-    moved = day(holdings, "last_active_on") > day(holdings, "opened_on")
-    return active | moved.fill_null(False)
-
-
-def _opening_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed: accounts that came of age, and the unused among them."""
-    counts = nw.col(f"in_{base}")
-    names = [f"{what}_{age}" for what in ("opened", "unused") for age in OPENING_AGES]
-    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
-
-
-_UNUSED = [Measure(f"unused_openings_{a}", f"unused_{a}", f"opened_{a}") for a in OPENING_AGES]
-UNUSED_OPENINGS = Question(
-    "unused_openings",
-    _opening_columns,
-    lambda _: _UNUSED,
-    bases=("all",),
-    needs=("opened_90_days",),
-)
-
-
-def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed: holders of each family, and of each pair `a|b`."""
-    counts, names = nw.col(f"in_{base}"), policy.families.names
-    columns = {"customers": counts}
-    columns |= {f"holds_{name}": counts * nw.col(f"holds_{name}") for name in names}
-    for a, b in combinations(names, 2):
-        columns[f"{a}|{b}"] = counts * nw.col(f"holds_{a}") * nw.col(f"holds_{b}")
-    return columns
-
-
-CO_HOLDING = Question("co_holding", _pair_columns, lambda _: ())
-"""Its sums become a table of its own: see `co_holding_table`."""
-
-
-def co_holding_table(
-    totals: pd.DataFrame, families: ProductFamilies, by: Sequence[str], base: str
-) -> pd.DataFrame:
-    """Return which families are held together (联合持有), for every ordered pair, from the sums.
-
-    `conditional_rate` = both / holders_a; `lift` = conditional_rate / (holders_b / n), each with
-    its interval of 95 %.
-    """
-    pairs = list(permutations(families.names, 2))
-    groups = range(len(totals))
-
-    def of_pairs(columns: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return totals[[*columns]].to_numpy(dtype="int64").ravel()
-
-    both = [f"{a}|{b}" if f"{a}|{b}" in totals else f"{b}|{a}" for a, b in pairs]
-    labels = totals.loc[totals.index.repeat(len(pairs)), [*by]].reset_index(drop=True)
-    table = labels.assign(
-        family_a=[a for _ in groups for a, _ in pairs],
-        family_b=[b for _ in groups for _, b in pairs],
-        base=base,
-        n=np.repeat(totals["customers"].to_numpy(dtype="int64"), len(pairs)),
-        holders_a=of_pairs([f"holds_{a}" for a, _ in pairs]),
-        holders_b=of_pairs([f"holds_{b}" for _, b in pairs]),
-        both=of_pairs(both),
-    )
-    return table.assign(**_rates_and_lifts(table))
-
-
-def _rates_and_lifts(table: pd.DataFrame) -> dict[str, object]:
-    """Return conditional rates and lifts with their intervals; empty where undefined."""
-    counts = table[["n", "holders_a", "holders_b", "both"]].to_numpy().tolist()
-    rates = [proportion_interval(both, a) for _, a, _, both in counts]
-    lifts = [lift_interval(n, holders_a=a, holders_b=b, both=both) for n, a, b, both in counts]
-    n, a, b, both = (
-        table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both")
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "conditional_rate": np.where(a > 0, both / a, np.nan),
-            "rate_low": [low for low, _ in rates],
-            "rate_high": [high for _, high in rates],
-            "lift": np.where((a > 0) & (b > 0), both * n / (a * b), np.nan),
-            "lift_low": [low for low, _ in lifts],
-            "lift_high": [high for _, high in lifts],
-        }

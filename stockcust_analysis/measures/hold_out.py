@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import pandas as pd
+
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import as_lazy, collect_rows, native_like
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.frames import Frame, collected, lazily, table_of
 
 
 def hold_out(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
@@ -21,9 +24,9 @@ def hold_out(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
     """
     if not 0 <= share < 1:
         raise UsageError(f"share must be 0 or more, and below 1; given {share}.")
-    columns = collected(lazily(lists))
+    columns = collect_rows(as_lazy(lists))
     drawn = [int(_drawn(seed, customer) < share) for customer in columns["customer_id"]]
-    return table_of({**columns, "held_out": drawn}, lists)
+    return native_like(pd.DataFrame({**columns, "held_out": drawn}), lists)
 
 
 def _drawn(seed: int, customer: object) -> float:

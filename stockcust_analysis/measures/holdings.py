@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from functools import reduce
 from operator import or_
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import Table, cents_or_zero, day, flag
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
+from stockcust_analysis.core.frames import Table, after, cents_or_zero, collect_rows, day, flag
+from stockcust_analysis.measures.validation import (
+    require_columns,
+    require_same_engine,
+    require_snapshot,
+)
+from stockcust_analysis.periods import as_day, require_day
 from stockcust_analysis.policy import Family, ProductFamilies
 
 BALANCE = "balance_cents"
 _LOAN = Family("loan", "", "", ("loan",))
 _POLICY = Family("insurance", "", "", ("insurance",), ("balance", "in_force"))
+
+
+def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
+    """Return the rows of the as-of date; a table without that column is one snapshot already.
+
+    A day without rows is an error that names the days there are.
+    """
+    if "as_of" not in table.collect_schema().names():
+        return table
+    days = day(table, "as_of")
+    present = collect_rows(table.select(as_of=days).unique())["as_of"]
+    require_day(as_of, (as_day(moment) for moment in present if moment is not None), what)
+    return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
+
+
+def own_calendar(holdings: Table) -> Calendar:
+    """Return the calendar of a snapshot's own as-of date; without one nothing is yet to mature."""
+    require_snapshot(holdings, "holdings")
+    if "as_of" not in holdings.collect_schema().names():
+        return Calendar((date.max - timedelta(days=1),))
+    (moment,) = collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"] or [
+        date.max
+    ]
+    return Calendar((as_day(moment),))
 
 
 def with_balance(holdings: Table) -> Table:

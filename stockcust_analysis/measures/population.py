@@ -6,19 +6,32 @@ has them on today's structure. Every measure is then one look at this table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ONE, Table, cents, cents_of, cents_or_zero, day, flag
-from stockcust_analysis.measures.cross_sell import families_held, opening_amounts
+from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    Table,
+    as_lazy,
+    cents,
+    cents_or_zero,
+    collect_rows,
+    day,
+    flag,
+    same_kind,
+)
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import base_flag
+from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.dormancy import (
     account_evidence,
     looked_at_cents,
     require_evidence,
+    require_past_activity,
     status_name,
     was_contacted_lately,
 )
@@ -27,14 +40,20 @@ from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
     join_accounts,
+    snapshot,
     with_balance,
 )
+from stockcust_analysis.measures.openings import opening_amounts
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy import Bases, Policy
+from stockcust_analysis.measures.validation import require_amounts, require_columns
+from stockcust_analysis.periods import Day, as_day, cutoff
+from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")
-TENURE_YEARS = (1, 3, 5, 10)
+TENURE_YEARS = YEARS = (1, 3, 5, 10)
+AGE_GROUPS = ("0-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+", "unknown")
+_AGES = (18, 25, 35, 45, 55, 65)
+_NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
 _KEYS = (PERIOD, "customer_id")
 
 
@@ -54,7 +73,7 @@ def population(
     the unused among them. AUM that the bank does not deliver is made from holdings.
     """
     families, rule = policy.families, policy.dormancy
-    table = _in_scope(calendar.rows(customers), policy, calendar)
+    table = in_scope(calendar.rows(customers), policy, calendar)
     require_evidence(table, rule, holdings=True, contacts=contacts is not None)
     accounts = with_balance(calendar.rows(holdings))
     flags = family_flags(accounts, families, calendar)
@@ -76,6 +95,137 @@ def population(
     )
 
 
+def customer_facts(
+    customers: Frame,
+    holdings: Frame,
+    *,
+    policy: PolicyLike = None,
+    as_of: Day,
+    contacts: Frame | None = None,
+) -> Frame:
+    """Return one row per customer of the as-of date, with all that the measures look at.
+
+    Parameters
+    ----------
+    customers, holdings : table
+        As in the contract, of any number of as-of dates, and of the same engine.
+    policy : Policy, name or path, optional
+        Customer types in scope, tiers, dormancy rule, families and bases.
+    as_of : date, "2026-09-30" or "2026Q3"
+        The snapshot; also the day idle periods end on.
+    contacts : table, optional
+        For a policy whose dormancy rule counts contacts as activity.
+
+    Returns
+    -------
+    table
+        Of the kind given; lazy stays lazy. Customers of the policy's types who had not left by
+        `as_of`. Columns: those of customers, with money as Int64 cents (`aum_period_end_cents`,
+        `aum_average_month_cents`, `aum_average_quarter_cents`, `loan_balance_cents`); 0/1 columns
+        `holds_<family>` and `uses_<channel>` (an empty, unused or matured account does not
+        count), `obliged` (a loan or policy in force), `exempt`, `matured_lately` and
+        `large_account` (dormancy rule), `in_all`, `in_funded`, `in_established`, `in_effective`;
+        the number of `families`; `tier`; `status`; `tenure` and `established` where there is a
+        `relationship_since`; new accounts and the unused among them (see `opening_amounts`).
+        An AUM column that the bank does not deliver is made from holdings (see `aum_origins`).
+        `in_managed` needs assignments and is added by who has them.
+
+    Raises
+    ------
+    UsageError
+        A column or the snapshot is not there; AUM is missing or negative; somebody was last
+        active after `as_of`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> bank = pd.DataFrame({
+    ...     "customer_id": ["1"], "branch_id": ["A"], "customer_type": ["personal"],
+    ...     "last_active_on": pd.to_datetime(["2026-09-01"]),
+    ... })
+    >>> accounts = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [60_000.0]})
+    >>> facts = customer_facts(bank, accounts, policy=load_policy(), as_of=date(2026, 9, 30))
+    >>> facts[["holds_fund", "families", "tier", "status"]].values.tolist()
+    [[1, 1, 'mid', 'active']]
+    """
+    table, rules, on = as_lazy(customers), as_policy(policy), as_day(as_of)
+    require_columns(table, _NEEDED, "customers")
+    present = in_scope(snapshot(table, on), rules, Calendar((on,)))
+    require_customers(present, on)
+    delivered = present.collect_schema().names()
+    require_amounts(present, [name for name in AUM if name in delivered], "customers")
+    require_past_activity(present, on)
+    facts = population(
+        snapshot(table, on),
+        snapshot(as_lazy(holdings), on, "holdings"),
+        policy=rules,
+        calendar=Calendar((on,)),
+        contacts=None if contacts is None else as_lazy(contacts),
+    )
+    return same_kind(customers, facts.drop(PERIOD))
+
+
+def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = YEARS) -> Frame:
+    """Return the customers with the band of years each has been with the bank.
+
+    Parameters
+    ----------
+    customers : table
+        With `relationship_since`.
+    as_of : date, "2026-09-30" or "2026Q3"
+        Day the years end on, counted day to day.
+    years : list of int
+        Borders of the bands in whole years, rising; a customer of exactly three years is in the
+        band that begins with three. One whose day is not known counts as new.
+
+    Returns
+    -------
+    table
+        Of the kind given, with two columns added; lazy stays lazy. `tenure`: the years its band
+        begins with (0, 1, 3, 5 or 10). `established`: 1 from twelve months on, else 0; the base
+        `established` counts these, since cross-sell of newcomers has had no time yet.
+
+    Raises
+    ------
+    UsageError
+        No column `relationship_since`; years that do not rise.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> since = pd.to_datetime(["2023-09-30", "2025-09-30", "2025-10-01"])
+    >>> bank = pd.DataFrame({"relationship_since": since})
+    >>> assign_tenure(bank, as_of=date(2026, 9, 30))[["tenure", "established"]].values.tolist()
+    [[3, 1], [1, 1], [0, 0]]
+    """
+    if any(lower >= upper for lower, upper in pairwise([0, *years])):
+        raise UsageError(f"years must rise from 1; given {list(years)}.")
+    table = as_lazy(customers)
+    require_columns(table, ["relationship_since"], "customers")
+    calendar = Calendar((as_day(as_of),))
+    return same_kind(customers, table.with_columns(**tenure_columns(table, calendar, years)))
+
+
+def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
+    """Return the band of years a customer born on a day has reached, or `unknown`."""
+    name = nw.lit(AGE_GROUPS[0])
+    for border, group in zip(_AGES, AGE_GROUPS[1:], strict=False):
+        reached = ~calendar.after(born, _years_before(border))
+        name = nw.when(reached).then(nw.lit(group)).otherwise(name)
+    return nw.when(born.is_null()).then(nw.lit(AGE_GROUPS[-1])).otherwise(name)
+
+
+def _years_before(years: int) -> Border:
+    return lambda as_of: cutoff(as_of, 12 * years)
+
+
+def require_customers(customers: Table, as_of: date) -> None:
+    """Raise when nobody is in scope."""
+    if collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
+        raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
+
+
 def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str]) -> dict[str, str]:
     """Return where each AUM column comes from, to be printed with the figures.
 
@@ -93,38 +243,30 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
 
 def base_columns(table: Table, bases: Bases) -> dict[str, nw.Expr]:
     """Return `in_<base>` of every base that the columns can tell (客户口径)."""
-    names = table.collect_schema().names()
-    funded = funded_flag(names, bases, nw.col("aum_average_quarter_cents"))
-    effective = flag(nw.col("aum_average_quarter_cents") >= cents_of(bases.effective))
-    columns = {"in_all": ONE, "in_funded": funded, "in_effective": effective}
-    if "established" in names:
-        columns["in_established"] = nw.col("established") * funded
-    return columns
+    known = ["all", "funded", "effective"]
+    if "established" in table.collect_schema().names():
+        known.append("established")
+    return {f"in_{base}": base_flag(table, base, bases) for base in known}
 
 
-def funded_flag(names: Iterable[str], bases: Bases, amount: nw.Expr) -> nw.Expr:
-    """Return 1 for customers with an amount in cents from the border up, a loan or a policy."""
-    present = set(names)
-    funded = amount >= cents_of(bases.funded)
-    if "loan_balance_cents" in present:
-        funded = funded | (nw.col("loan_balance_cents") > 0)
-    if "obliged" in present:
-        funded = funded | (nw.col("obliged") == 1)
-    return flag(funded)
+def tenure_columns(
+    table: Table, calendar: Calendar, years: Sequence[int] = TENURE_YEARS
+) -> dict[str, nw.Expr]:
+    """Return `tenure`, the years a customer's band begins with, and `established` (12 months).
 
-
-def tenure_columns(table: Table, calendar: Calendar) -> dict[str, nw.Expr]:
-    """Return `tenure`, the years a customer's band begins with, and `established` (12 months)."""
+    Customers of an unknown day count as new.
+    """
     since = day(table, "relationship_since")
 
-    def has_been(years: int) -> nw.Expr:
-        return flag(~calendar.after(since, lambda as_of: cutoff(as_of, 12 * years)))
+    def has_been(number: int) -> nw.Expr:
+        reached = ~calendar.after(since, _years_before(number))
+        return flag(~since.is_null() & reached)
 
-    steps = [has_been(upper) * (upper - lower) for lower, upper in pairwise([0, *TENURE_YEARS])]
+    steps = [has_been(upper) * (upper - lower) for lower, upper in pairwise([0, *years])]
     return {"tenure": nw.sum_horizontal(*steps), "established": has_been(1)}
 
 
-def _in_scope(customers: Table, policy: Policy, calendar: Calendar) -> Table:
+def in_scope(customers: Table, policy: Policy, calendar: Calendar) -> Table:
     """Return customers of the policy's types who had not left by the as-of date."""
     kept = customers.filter(nw.col("customer_type").is_in(policy.customer_types))
     if "closed_on" not in kept.collect_schema().names():

@@ -4,44 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stockcust_analysis.measures.attrition import ATTRITION
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.measures.coverage import CLASSES, COVERAGE, MANAGEMENT, ROUNDS
 from stockcust_analysis.measures.cross_sell import (
     PENETRATION,
     PRODUCT_COUNTS,
+    PRODUCT_COUNTS_ESTABLISHED,
     PRODUCT_DISTRIBUTION,
-    UNUSED_OPENINGS,
 )
 from stockcust_analysis.measures.dormancy import DORMANCY
+from stockcust_analysis.measures.dormancy_flow import DORMANCY_FLOW
+from stockcust_analysis.measures.growth import AUM_CHANGE
+from stockcust_analysis.measures.migration import TIER_MOVES
+from stockcust_analysis.measures.openings import UNUSED_OPENINGS
 from stockcust_analysis.measures.registry import Measure, Question
+from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
 from stockcust_analysis.measures.tiers import TIERS, VOLUME
-from stockcust_analysis.measures.two_dates import (
-    ATTRITION,
-    AUM_CHANGE,
-    DORMANCY_FLOW,
-    RETENTION,
-    SAME_CUSTOMER_GROWTH,
-    TIER_MOVES,
-)
 from stockcust_analysis.policy import Policy
 
 CUSTOMER_QUESTIONS = (
-    VOLUME, DORMANCY, PRODUCT_COUNTS, PRODUCT_DISTRIBUTION, PENETRATION, TIERS, UNUSED_OPENINGS,
+    VOLUME,
+    DORMANCY,
+    PRODUCT_COUNTS,
+    PRODUCT_DISTRIBUTION,
+    PENETRATION,
+    PRODUCT_COUNTS_ESTABLISHED,
+    TIERS,
+    UNUSED_OPENINGS,
     MANAGEMENT,
-)  # fmt: skip
+)
 MANAGED_QUESTIONS = (COVERAGE, CLASSES, ROUNDS)
 PAIR_QUESTIONS = (TIER_MOVES, SAME_CUSTOMER_GROWTH, RETENTION, ATTRITION, DORMANCY_FLOW)
 
 
 def all_measures(
-    policy: Policy, *, openings: bool = True, managed: bool = True, paired: bool = True
+    policy: Policy,
+    *,
+    openings: bool = True,
+    managed: bool = True,
+    tenure: bool = True,
+    paired: bool = True,
 ) -> Iterator[tuple[Measure, str]]:
     """Yield every measure with each of its bases, as far as a bank delivers what it needs."""
     questions: list[Question] = [*CUSTOMER_QUESTIONS, *CONCENTRATION, AUM_CHANGE]
-    if not openings:
-        questions.remove(UNUSED_OPENINGS)
-    if not managed:
-        questions.remove(MANAGEMENT)
+    delivered = {
+        UNUSED_OPENINGS: openings,
+        MANAGEMENT: managed,
+        PRODUCT_COUNTS_ESTABLISHED: tenure,
+    }
+    questions = [question for question in questions if delivered.get(question, True)]
     questions += [*MANAGED_QUESTIONS] if managed else []
     questions += [*PAIR_QUESTIONS] if paired else []
     for question in questions:

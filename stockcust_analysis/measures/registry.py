@@ -15,7 +15,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.frames import Table, collect_rows, sums
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Table, collect_rows, native_like, sums
 from stockcust_analysis.policy import Policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
@@ -77,7 +78,9 @@ class Spec:
 
     def own(self, totals: pd.DataFrame) -> pd.DataFrame:
         """Return the sums of this spec under plain names."""
-        names = {c: c.removeprefix(f"{self.key}|") for c in totals if c.startswith(f"{self.key}|")}
+        prefix = f"{self.key}|"
+        columns = [str(name) for name in totals if str(name).startswith(prefix)]
+        names = {name: name.removeprefix(prefix) for name in columns}
         return totals[[*names]].rename(columns=names)
 
 
@@ -117,14 +120,19 @@ def measure_rows(
     number = np.concatenate([of(spec, "customers") for spec, _ in measures])
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(denominator != 0, numerator / denominator, np.nan)
-    labels = {name: np.tile(totals[name].to_numpy(), len(measures)) for name in by}
-    for name, texts in (
-        ("measure", [measure.name for _, measure in measures]),
-        ("dimension", [measure.dimension for _, measure in measures]),
-        ("member", [measure.member for _, measure in measures]),
-        ("base", [spec.base for spec, _ in measures]),
-    ):
-        labels[name] = np.repeat(np.array(texts, dtype=object), groups)
+    group, row = (
+        np.tile(np.arange(groups), len(measures)),
+        np.repeat(np.arange(len(measures)), groups),
+    )
+    labels = {name: totals[name].take(group).reset_index(drop=True) for name in by}
+    texts = {
+        "measure": [measure.name for _, measure in measures],
+        "dimension": [measure.dimension for _, measure in measures],
+        "member": [measure.member for _, measure in measures],
+        "base": [spec.base for spec, _ in measures],
+    }
+    for name, values in texts.items():
+        labels[name] = pd.Series(values, dtype="str").take(row).reset_index(drop=True)
     return pd.DataFrame(
         {
             **labels,
@@ -134,3 +142,42 @@ def measure_rows(
             "value": value,
         }
     )
+
+
+def answer(
+    view: Table,
+    question: Question,
+    *,
+    policy: Policy,
+    by: Sequence[str],
+    base: str,
+    given: Frame,
+    only: Callable[[Measure], bool] = lambda measure: True,
+) -> Frame:
+    """Return the measures of one question about an analyst's view, in the kind of frame given.
+
+    One row per group and measure, sorted by both; the members of a measure stand in a column that
+    is called as their dimension.
+    """
+    spec = Spec(question.name, question, base)
+    return shown(sum_view(view, [spec], policy, by), spec, policy, by, given, only=only)
+
+
+def shown(
+    totals: pd.DataFrame,
+    spec: Spec,
+    policy: Policy,
+    by: Sequence[str],
+    given: Frame,
+    *,
+    only: Callable[[Measure], bool] = lambda measure: True,
+) -> Frame:
+    """Return collected sums as the measure frame an analyst sees, in the kind of frame given."""
+    measures = [measure for measure in spec.question.measures(policy) if only(measure)]
+    question = Question(spec.question.name, spec.question.columns, lambda _: measures)
+    ordered = totals.sort_values([*by], ignore_index=True) if by else totals
+    rows = measure_rows(ordered, [Spec(spec.key, question, spec.base)], policy, by)
+    rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
+    dimension = measures[0].dimension
+    rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
+    return native_like(rows.drop(columns="dimension"), given)

@@ -13,10 +13,27 @@ from datetime import timedelta
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
-from stockcust_analysis.core.frames import ONE, Table, cents_of, day, flag
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
-from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy import CoverageRule, CustomerClass
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    ONE,
+    ZERO,
+    Table,
+    as_lazy,
+    cents,
+    cents_of,
+    day,
+    flag,
+    same_kind,
+)
+from stockcust_analysis.measures.tiers import tier_name
+from stockcust_analysis.measures.validation import (
+    require_amounts,
+    require_columns,
+    require_same_engine,
+    require_snapshot,
+)
+from stockcust_analysis.periods import Day, as_day, cutoff
+from stockcust_analysis.policy import CoverageRule, CustomerClass, PolicyLike, as_policy
 
 SERVICE_FLAGS = (
     "coverable", "covered", "contact_due", "handed_over", "called_in_time", "reclaim_due",
@@ -31,6 +48,92 @@ _COUNTS = (
     "in_managed", "handed_over", "called_in_time", "called", "managed_throughout", "sales",
     "contacts_without_sale", "refused_lately",
 )  # fmt: skip
+
+
+def customer_service(
+    customers: Frame,
+    assignments: Frame,
+    *,
+    contacts: Frame,
+    as_of: Day,
+    managers: Frame | None = None,
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return the customers with who manages them, their class A to D and what is due.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of the as-of date: `customer_id, branch_id, aum_average_quarter,
+        aum_average_month` (CNY), and, where the bank has them, `profile_complete`, `exclusion`,
+        `do_not_contact`, and `purchases` (number in the purchase period; else sales in contacts).
+    assignments, contacts : table
+        As in the contract. The assignment in force on `as_of` counts; later contacts do not.
+    as_of : date, "2026-09-30" or "2026Q3"
+        Last day of the contact period.
+    managers : table, optional
+        Without it nobody's role is known, and no hand-over is due.
+    policy : Policy, name or path, optional
+        Its coverage rule and tiers; the shipped policy when left out.
+
+    Returns
+    -------
+    table
+        Of the kind given; lazy stays lazy. Added: `tier`, `customer_class`, `contact_due`,
+        `managers` (1 for one customer of each manager in each branch), the columns of
+        `service.served`, and the contacts by round. Flags are 0 and 1; dates are empty for who
+        was never spoken to. Nobody without a contact counts as contacted.
+
+    Raises
+    ------
+    UsageError
+        A missing column, a missing or negative amount, or tables of several engines.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2"], "branch_id": "A",
+    ...     "aum_average_quarter": 60_000.0, "aum_average_month": 60_000.0})
+    >>> given = pd.DataFrame({"customer_id": ["1"], "manager_id": "M", "reason": "initial",
+    ...     "valid_from": pd.Timestamp("2026-01-01"), "valid_to": pd.NaT,
+    ...     "first_contact_on": pd.NaT})
+    >>> calls = pd.DataFrame({"customer_id": ["1"], "outcome": ["sale"],
+    ...     "contacted_on": pd.Timestamp("2026-09-01")})
+    >>> served = customer_service(bank, given, contacts=calls, as_of=date(2026, 9, 30))
+    >>> served[["in_managed", "customer_class", "covered"]].values.tolist()
+    [[1, 'A', 1], [0, '', 0]]
+    """
+    rules, table = as_policy(policy), as_lazy(customers)
+    amounts = ("aum_average_quarter", "aum_average_month")
+    require_columns(table, amounts, "customers")
+    require_snapshot(table, "customers")
+    require_amounts(table, amounts, "customers")
+    in_cents = {f"{name}_cents": cents(name) for name in amounts}
+    table = table.with_columns(**in_cents)
+    table = table.with_columns(tier=tier_name(nw.col(_AMOUNT), rules.tiers), **{PERIOD: ZERO})
+    result = serve(
+        table,
+        as_lazy(assignments),
+        as_lazy(contacts),
+        None if managers is None else as_lazy(managers),
+        rule=rules.coverage,
+        calendar=Calendar((as_day(as_of),)),
+    )
+    return same_kind(customers, result.drop(*in_cents, PERIOD))
+
+
+def serve(
+    customers: Table,
+    assignments: Table,
+    contacts: Table,
+    managers: Table | None = None,
+    *,
+    rule: CoverageRule,
+    calendar: Calendar,
+) -> Table:
+    """Return customers with who manages them, their class, and contacts by round."""
+    table = with_service(customers, assignments, contacts, managers, rule=rule, calendar=calendar)
+    return with_rounds(with_classes(table, rule, calendar), contacts, rule, calendar)
 
 
 def with_service(
@@ -91,6 +194,12 @@ def profile_complete(customers: Table) -> nw.Expr:
     if "profile_complete" not in customers.collect_schema().names():
         return flag(nw.lit(False))
     return flag(nw.col("profile_complete") == nw.lit(True))
+
+
+def profile_columns(customers: Table) -> dict[str, nw.Expr]:
+    """Return `profile_known` and `profile_done`: 0 for all where profiles are not delivered."""
+    known = "profile_complete" in customers.collect_schema().names()
+    return {"profile_known": ONE if known else ZERO, "profile_done": profile_complete(customers)}
 
 
 def hand_over_due(rule: CoverageRule) -> nw.Expr:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
 from operator import itemgetter
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.validation import require_columns
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import as_lazy, collect_rows, same_kind
+from stockcust_analysis.measures.validation import require_columns
+from stockcust_analysis.periods import Day, as_day
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 
 
 def restate_branches(
-    customers: Frame, successors: Frame, *, as_of: date, branch: str = "branch_id"
+    customers: Frame, successors: Frame, *, as_of: Day, branch: str = "branch_id"
 ) -> Frame:
     """Return the table with each branch replaced by the one that has its customers on a date.
 
-    With `as_of` the closing date, an earlier table is told on today's structure and a merger is no
-    migration; left as it is, or with `as_of` its own date, it is told as issued.
+    With `as_of` the closing date, an earlier table is shown on today's structure and a merger is no
+    migration; left as it is, or with `as_of` its own date, it is shown as issued.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ def restate_branches(
     successors : table
         `old_branch_id, new_branch_id, effective_on`, of any engine; mergers follow one another in
         the order they took effect, those after `as_of` do not count.
-    as_of : date
+    as_of : date, "2026-09-30" or "2026Q3"
         Day of the structure.
     branch : str
         Column of branch numbers.
@@ -59,7 +60,7 @@ def restate_branches(
     """
     table = as_lazy(customers)
     require_columns(table, [branch], "customers")
-    merged = successor_of(successors, as_of)
+    merged = successor_of(successors, as_day(as_of))
     if not merged:
         return customers
     now = nw.coalesce(
@@ -74,7 +75,7 @@ def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
     table = as_lazy(successors)
     require_columns(table, _COLUMNS, "branch_successors")
     rows = collect_rows(table.select(_COLUMNS))
-    events = sorted((_day(effective), old, new)
+    events = sorted((as_day(effective), old, new)
                     for old, new, effective in zip(*rows.values(), strict=True))  # fmt: skip
     now: dict[str, str] = {}
     for effective, merged in groupby(events, key=itemgetter(0)):
@@ -85,8 +86,3 @@ def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
         for _ in direct:  # mergers of one day may follow one another
             now = {old: direct.get(branch, branch) for old, branch in now.items()}
     return {old: branch for old, branch in now.items() if old != branch}
-
-
-def _day(moment: date) -> date:
-    """Return a date without its hours, which pandas and databases may carry."""
-    return moment.date() if isinstance(moment, datetime) else moment

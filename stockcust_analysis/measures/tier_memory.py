@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core.calendar import PERIOD
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, flag, same_kind
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.frames import ONE, ZERO, Frame, flag, lazily, like
 from stockcust_analysis.measures.pairs import customers_of
-from stockcust_analysis.measures.tiers import named_tier, tier_place
+from stockcust_analysis.measures.tiers import tier_at, tier_rank
 from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy.tiers import TierMemory, TierScheme
 
@@ -89,8 +90,8 @@ def tiers_with_memory(
     states = _tiers_with_memory(
         periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart
     )
-    newest = lazily(dated[days[-1]]).drop(*STATE, strict=False)
-    return like(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
+    newest = as_lazy(dated[days[-1]]).drop(*STATE, strict=False)
+    return same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 
 def _months_apart(days: Sequence[date]) -> int:
@@ -110,13 +111,13 @@ def _months_apart(days: Sequence[date]) -> int:
 
 
 def _tiers_with_memory(
-    periods: Sequence[nw.LazyFrame[Any]],
+    periods: Sequence[Table],
     scheme: TierScheme,
     memory: TierMemory,
     *,
     value: str,
     months_apart: int,
-) -> nw.LazyFrame[Any]:
+) -> Table:
     """Return `customer_id` and `STATE` of the newest period's customers; `value` is in cents."""
     unknown = {one.tier for one in memory.exceptions} - set(scheme.names)
     if unknown:
@@ -124,25 +125,62 @@ def _tiers_with_memory(
             f"tier memory '{memory.name}' excepts {', '.join(sorted(unknown))}, "
             f"but tier scheme '{scheme.name}' has {', '.join(scheme.names)}."
         )
+    last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
+    table = _follow(periods, scheme, memory, value=value, months_apart=months_apart)
+    rank = nw.col("place")
+    if lagging:
+        rank = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(rank)
+    return table.filter(nw.col(f"here_{last}") == 1).select(
+        "customer_id",
+        tier=tier_at(rank, scheme),
+        on_watch=flag(nw.col("short") > 0),
+        short_periods=nw.col("short"),
+        periods_known=nw.col("known"),
+        by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
+    )
+
+
+def tiers_by_period(
+    periods: Sequence[Table], scheme: TierScheme, memory: TierMemory, *, value: str
+) -> Table:
+    """Return `customer_id`, `period` (0 for the oldest) and `remembered`, the tier in each quarter.
+
+    `periods` are consecutive quarters, oldest first, with the amount `value` in cents.
+    """
+    table = _follow(periods, scheme, memory, value=value, months_apart=3)
+    return nw.concat(
+        [
+            table.filter(nw.col(f"here_{period}") == 1).select(
+                "customer_id",
+                nw.lit(period, dtype=nw.Int64).alias(PERIOD),
+                remembered=tier_at(nw.col(f"rank_{period}"), scheme),
+            )
+            for period in range(len(periods))
+        ]
+    )
+
+
+def _follow(
+    periods: Sequence[Table],
+    scheme: TierScheme,
+    memory: TierMemory,
+    *,
+    value: str,
+    months_apart: int,
+) -> Table:
+    """Return one row per customer with the state after the newest period, and `rank_<n>` of all."""
     start = dict.fromkeys(("place", "known", "short", "short_cents", "short_most"), ZERO)
     table = _side_by_side(periods, value).with_columns(**start)
     last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
     for period in range(len(periods)):
-        held = table.with_columns(held=nw.col("place"))
-        table = _judged(held, period, scheme)
+        table = _judged(table.with_columns(held=nw.col("place")), period, scheme)
         if period < last or not lagging:
             table = _downgraded(table, scheme, memory, months_apart)
-    place = nw.col("place")
-    if lagging:
-        place = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(place)
-    return table.filter(nw.col(f"here_{last}") == 1).select(
-        "customer_id", tier=named_tier(place, scheme), on_watch=flag(nw.col("short") > 0),
-        short_periods=nw.col("short"), periods_known=nw.col("known"),
-        by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
-    )  # fmt: skip
+        table = table.with_columns(nw.col("place").alias(f"rank_{period}"))
+    return table
 
 
-def _side_by_side(periods: Sequence[nw.LazyFrame[Any]], value: str) -> nw.LazyFrame[Any]:
+def _side_by_side(periods: Sequence[Table], value: str) -> Table:
     """Return one row per customer with `here_<n>` and `cents_<n>` of every period."""
     places = range(len(periods))
     parts = [
@@ -158,11 +196,11 @@ def _side_by_side(periods: Sequence[nw.LazyFrame[Any]], value: str) -> nw.LazyFr
     return summed.with_columns(nw.col(name).cast(nw.Int64) for name in names)
 
 
-def _judged(table: nw.LazyFrame[Any], period: int, scheme: TierScheme) -> nw.LazyFrame[Any]:
+def _judged(table: Table, period: int, scheme: TierScheme) -> Table:
     """Return the states after a period's upgrades, and the run of short periods so far."""
     amount = nw.col(f"cents_{period}")
     came = ONE == ONE if period == 0 else nw.col(f"here_{period - 1}") == 0
-    reached = table.with_columns(reached=tier_place(amount, scheme)).with_columns(
+    reached = table.with_columns(reached=tier_rank(amount, scheme)).with_columns(
         place=nw.when(came | (nw.col("reached") > nw.col("place")))
         .then(nw.col("reached"))
         .otherwise(nw.col("place")),
@@ -176,8 +214,8 @@ def _judged(table: nw.LazyFrame[Any], period: int, scheme: TierScheme) -> nw.Laz
     )
 
 
-def _downgraded(table: nw.LazyFrame[Any], scheme: TierScheme, memory: TierMemory,
-                months_apart: int) -> nw.LazyFrame[Any]:  # fmt: skip
+def _downgraded(table: Table, scheme: TierScheme, memory: TierMemory,
+                months_apart: int) -> Table:  # fmt: skip
     """Return the states after downgrades: who was short long enough lands, and starts anew."""
     borne = ZERO
     for place, tier in enumerate(scheme.names):
@@ -185,8 +223,8 @@ def _downgraded(table: nw.LazyFrame[Any], scheme: TierScheme, memory: TierMemory
         borne = nw.when(nw.col("place") == place).then(needed).otherwise(borne)
     landing = {
         "last": nw.col("reached"),
-        "mean": tier_place(nw.col("short_cents"), scheme, times=nw.col("short")),
-        "maximum": tier_place(nw.col("short_most"), scheme),
+        "mean": tier_rank(nw.col("short_cents"), scheme, times=nw.col("short")),
+        "maximum": tier_rank(nw.col("short_most"), scheme),
     }[memory.landing]
     run = ("short", "short_cents", "short_most")
     lands = table.with_columns(keeps=flag(nw.col("short") < borne), landing=landing)

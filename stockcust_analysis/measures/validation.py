@@ -58,12 +58,12 @@ def require_amounts(
     _require_exact(table, names, what)
 
 
-def _require_exact(table: nw.LazyFrame[Any], names: list[str], what: str) -> None:
+def _require_exact(table: Table, names: list[str], what: str) -> None:
     """Raise when the amounts of a column add up to more than is exact to the cent."""
     if not names:
         return
     sizes = table.select(nw.col(name).cast(nw.Float64).abs() for name in names)
-    totals = collected(sizes.select(nw.all().sum()))
+    totals = collect_rows(sizes.select(nw.all().sum()))
     beyond = [f"'{name}'" for name, (total,) in totals.items() if (total or 0) >= MOST]
     if beyond:
         raise UsageError(
@@ -74,16 +74,16 @@ def _require_exact(table: nw.LazyFrame[Any], names: list[str], what: str) -> Non
 
 def require_labels(table: Table, names: Iterable[str], what: str) -> None:
     """Raise when a column to group by is empty in some rows: they would belong nowhere."""
-    _raise_for(count_rows(table, {f"{name}|empty": nw.col(name).is_null() for name in names}),
-               what, _ADVICE)  # fmt: skip
+    empty = {f"{name}|empty": nw.col(name).is_null() for name in names}
+    _raise_for(count_rows(table, empty), what, _ADVICE)
 
 
 def _raise_for(counts: Mapping[str, int], what: str, advice: str) -> None:
     """Raise one error for all counts above zero; their names read `column|what is wrong`."""
-    found = []
+    problems = []
     for name, count in counts.items():
         column, wrong = name.rsplit("|", 1)
         if count:
-            found.append(f"'{column}' is {wrong} in {count:,} rows")
-    if found:
-        raise UsageError(f"{what}: {'; '.join(found)}. {advice}")
+            problems.append(f"'{column}' is {wrong} in {count:,} rows")
+    if problems:
+        raise UsageError(f"{what}: {'; '.join(problems)}. {advice}")

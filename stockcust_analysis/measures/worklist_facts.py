@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.attrition import with_attrition
-from stockcust_analysis.measures.checks import require_same_engine
-from stockcust_analysis.measures.customer_service import _customer_service
-from stockcust_analysis.measures.frames import (
-    Frame,
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    ZERO,
+    Table,
     after,
+    as_lazy,
     cents_or_zero,
     day,
     flag,
-    lazily,
-    like,
+    same_kind,
 )
+from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import snapshot
-from stockcust_analysis.measures.service import contactable
+from stockcust_analysis.measures.service import contactable, serve
+from stockcust_analysis.measures.validation import require_same_engine
 from stockcust_analysis.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
@@ -62,16 +63,22 @@ def worklist_facts(
         A column is missing, or the tables are of several engines.
     """
     policy, as_of = as_policy(policy), as_day(as_of)
-    accounts = snapshot(lazily(holdings), as_of, "holdings")
-    table = _with_accounts(lazily(facts), accounts, policy, as_of)
+    accounts = snapshot(as_lazy(holdings), as_of, "holdings")
+    table = _with_accounts(as_lazy(facts), accounts, policy, as_of)
     if opening is not None:
-        table = with_attrition(lazily(opening), table, policy.attrition, scheme=policy.tiers,
-                               peers="branch_id")  # fmt: skip
+        table = with_opening_average(table, as_lazy(opening))
+        table = with_attrition(table, policy.attrition, policy.tiers, peers="branch_id")
+        table = table.drop("closing_there", "departed")
     if assignments is not None and contacts is not None:
-        by = None if managers is None else lazily(managers)
-        table = _customer_service(table, lazily(assignments), lazily(contacts), by,
-                                  policy=policy, as_of=as_of)  # fmt: skip
-    return like(facts, table.with_columns(contactable=contactable(table, policy.coverage)))
+        table = serve(
+            table.with_columns(ZERO.alias(PERIOD)),
+            as_lazy(assignments),
+            as_lazy(contacts),
+            None if managers is None else as_lazy(managers),
+            rule=policy.coverage,
+            calendar=Calendar((as_of,)),
+        ).drop(PERIOD)
+    return same_kind(facts, table.with_columns(contactable=contactable(table, policy.coverage)))
 
 
 def through(as_of: date, months: int) -> date:
@@ -84,9 +91,7 @@ def through(as_of: date, months: int) -> date:
     return max(add_months(as_of, months), add_months(as_of + one, months) - one)
 
 
-def _with_accounts(
-    facts: nw.LazyFrame[Any], holdings: nw.LazyFrame[Any], policy: Policy, as_of: date
-) -> nw.LazyFrame[Any]:
+def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
     """Return the facts with what matures soon and what was purchased lately."""
     require_same_engine(facts, holdings)
     in_aum = nw.col("product").is_in(policy.families.aum_products)
@@ -106,13 +111,13 @@ def _with_accounts(
     )
 
 
-def _matures(holdings: nw.LazyFrame[Any]) -> nw.Expr:
+def _matures(holdings: Table) -> nw.Expr:
     """Return the day of maturity, empty where the bank does not deliver it."""
     delivered = "matures_on" in holdings.collect_schema().names()
     return day(holdings, "matures_on") if delivered else nw.lit(None, dtype=nw.Datetime("us"))
 
 
-def _matures_soon(holdings: nw.LazyFrame[Any], until: date, as_of: date) -> nw.Expr:
+def _matures_soon(holdings: Table, until: date, as_of: date) -> nw.Expr:
     """Return whether a balance matures after the as-of date, by `until`, and is then free."""
     matures = _matures(holdings)
     soon = after(matures, as_of) & ~after(matures, until) & (cents_or_zero("balance") > 0)
@@ -121,7 +126,7 @@ def _matures_soon(holdings: nw.LazyFrame[Any], until: date, as_of: date) -> nw.E
     return soon & ~(nw.col("rolls_over") == nw.lit(True)).fill_null(False)
 
 
-def _opened_lately(holdings: nw.LazyFrame[Any], border: date) -> nw.Expr:
+def _opened_lately(holdings: Table, border: date) -> nw.Expr:
     """Return 1 for accounts opened after the border; 0 where the bank does not say when."""
     if "opened_on" not in holdings.collect_schema().names():
         return flag(nw.lit(False))

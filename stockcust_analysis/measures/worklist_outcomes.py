@@ -8,35 +8,33 @@ was held out does listed against held out tell what the list brought.
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.measures.checks import require_columns, require_same_engine
-from stockcust_analysis.measures.frames import (
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
     ONE,
-    Frame,
     Groups,
-    Ratio,
+    Table,
     after,
+    as_lazy,
     cents_or_zero,
     day,
     flag,
     group_names,
-    lazily,
-    measure_frame,
-    sums,
 )
+from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.validation import require_columns, require_same_engine
 from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import Policy, as_policy
 
-OUTCOMES = (
-    Ratio("outcome_contacted_rate", "contacted"),
-    Ratio("outcome_aum_change", "change_cents", "opening_cents"),
-    Ratio("outcome_reactivated_rate", "reactivated", "asleep"),
-    Ratio("outcome_sold_rate", "sold"),
+_MEASURES = (
+    Measure("outcome_contacted_rate", "contacted"),
+    Measure("outcome_aum_change", "change_cents", "opening_cents"),
+    Measure("outcome_reactivated_rate", "reactivated", "asleep"),
+    Measure("outcome_sold_rate", "sold"),
 )
 _ASLEEP, _AWAKE = ("silent", "dormant"), ("active", "active_small")
-Table = nw.LazyFrame[Any]
 
 
 def worklist_outcomes(
@@ -89,14 +87,21 @@ def worklist_outcomes(
     >>> found.query("measure == 'outcome_aum_change'")[["group", "value"]].values.tolist()
     [['contacted', 0.5], ['not_contacted', -0.1]]
     """
-    table = lazily(lists)
+    table = as_lazy(lists)
     keys = [*group_names(by), "list"]
     require_columns(table, [*keys, "customer_id"], "lists")
     facts = _with_outcome(
-        table, lazily(contacts), lazily(opening), lazily(closing), as_day(listed_on), as_day(as_of)
+        table,
+        as_lazy(contacts),
+        as_lazy(opening),
+        as_lazy(closing),
+        as_day(listed_on),
+        as_day(as_of),
     )
     groups = [*keys, "evidence", "group"]
-    return measure_frame(_outcomes(facts, groups), OUTCOMES, by=groups, base="listed", given=lists)
+    return answer(
+        _groups_of(facts), OUTCOMES, policy=as_policy(None), by=groups, base="listed", given=lists
+    )
 
 
 def _with_outcome(lists: Table, contacts: Table, opening: Table, closing: Table,
@@ -128,19 +133,24 @@ def _state(customers: Table, when: str) -> Table:
     return customers.select("customer_id", **states)
 
 
-def _outcomes(facts: Table, by: list[str]) -> Table:
-    """Return the sums behind the outcomes, per list and group of its customers."""
-    held = "held_out" in facts.collect_schema().names()
-    listed = facts.filter(nw.col("held_out") == 0) if held else facts
-    chosen = nw.when(nw.col("contacted") == 1).then(nw.lit("contacted"))
-    parts = [listed.with_columns(group=chosen.otherwise(nw.lit("not_contacted")),
-                                 evidence=nw.lit("observational"))]  # fmt: skip
-    if held:
-        drawn = nw.when(nw.col("held_out") == 1).then(nw.lit("held_out"))
-        parts.append(facts.with_columns(group=drawn.otherwise(nw.lit("listed")),
-                                        evidence=nw.lit("randomised")))  # fmt: skip
+def _groups_of(facts: Table) -> Table:
+    """Return the lines under the groups that are compared: by contact, and by the draw if any."""
+    drawn = "held_out" in facts.collect_schema().names()
+    listed = facts.filter(nw.col("held_out") == 0) if drawn else facts
+    contacted = nw.when(nw.col("contacted") == 1).then(nw.lit("contacted"))
+    group = contacted.otherwise(nw.lit("not_contacted"))
+    parts = [listed.with_columns(group=group, evidence=nw.lit("observational"))]
+    if drawn:
+        held_out = nw.when(nw.col("held_out") == 1).then(nw.lit("held_out"))
+        group = held_out.otherwise(nw.lit("listed"))
+        parts.append(facts.with_columns(group=group, evidence=nw.lit("randomised")))
+    return nw.concat(parts)
+
+
+def _columns(_: Policy, __: str) -> dict[str, nw.Expr]:
+    """Return what is summed of the lines: customers, money, and what became of them."""
     asleep = flag(nw.col("opening_status").is_in(_ASLEEP))
-    columns = {
+    return {
         "customers": ONE,
         "contacted": nw.col("contacted"),
         "opening_cents": nw.col("opening_cents"),
@@ -149,4 +159,6 @@ def _outcomes(facts: Table, by: list[str]) -> Table:
         "reactivated": asleep * flag(nw.col("closing_status").is_in(_AWAKE)),
         "sold": nw.col("sold"),
     }
-    return sums(nw.concat(parts), by, columns)
+
+
+OUTCOMES = Question("outcomes", _columns, lambda _: _MEASURES, bases=("listed",))

@@ -14,18 +14,20 @@ from operator import add
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
-from stockcust_analysis.measures.checks import require_columns
-from stockcust_analysis.measures.frames import (
-    Frame,
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    Table,
+    as_lazy,
     cents_of,
-    collected,
+    collect_rows,
     flag,
-    lazily,
+    native_like,
     sums,
-    table_of,
 )
 from stockcust_analysis.measures.service import hand_over_due, profile_complete
+from stockcust_analysis.measures.validation import require_columns
 from stockcust_analysis.measures.worklist_facts import through
 from stockcust_analysis.measures.worklist_reasons import reason
 from stockcust_analysis.periods import Day, as_day
@@ -97,7 +99,7 @@ def worklists(
     Examples
     --------
     >>> import pandas as pd
-    >>> from stockcust_analysis.measures.facts import customer_facts
+    >>> from stockcust_analysis.measures.population import customer_facts
     >>> from stockcust_analysis.measures.worklist_facts import worklist_facts
     >>> from stockcust_analysis.policy import load_policy
     >>> rules = {"policy": load_policy(), "as_of": date(2026, 9, 30)}
@@ -108,7 +110,7 @@ def worklists(
     >>> worklists(facts, **rules)["list"].tolist()
     ['upgrade_candidates', 'next_product']
     """
-    table, policy, as_of = lazily(facts), as_policy(policy), as_day(as_of)
+    table, policy, as_of = as_lazy(facts), as_policy(policy), as_day(as_of)
     require_columns(table, ["contactable", "maturing_cents"], "facts")
     actions = actions or load_actions()
     lists = _lists(table, policy)
@@ -119,7 +121,7 @@ def worklists(
         for found in _found(table, one, policy.worklists.longest)
     ]
     columns = {column: [row[column] for row in rows] for column in COLUMNS}
-    return table_of(columns, facts)
+    return native_like(pd.DataFrame(columns, columns=list(COLUMNS)), facts)
 
 
 def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
@@ -139,7 +141,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         `amount_at_stake` (theirs, CNY), `left_out` (must not be contacted), and of those the
         excluded by reason and `do_not_contact` (not excluded, but asked not to be contacted).
     """
-    table = lazily(facts)
+    table = as_lazy(facts)
     policy = as_policy(policy)
     lists = _lists(table, policy)
     barred = _barred(table, policy)
@@ -149,7 +151,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         free = inside * nw.col("contactable")
         columns |= {f"{name}/customers": free, f"{name}/cents": free * nw.col(one.stake)}
         columns |= {f"{name}/{why}": inside * found for why, found in barred.items()}
-    groups = collected(sums(table, ["branch_id"], columns))
+    groups = collect_rows(sums(table, ["branch_id"], columns))
     order = sorted(range(len(groups["branch_id"])), key=lambda place: groups["branch_id"][place])
     rows = [
         {
@@ -163,10 +165,10 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         for name in lists
         for place in order
     ]
-    return table_of({column: [row[column] for row in rows] for column in rows[0]}, facts)
+    return native_like(pd.DataFrame(rows), facts)
 
 
-def _lists(table: nw.LazyFrame[Any], policy: Policy) -> dict[str, _List]:
+def _lists(table: Table, policy: Policy) -> dict[str, _List]:
     """Return the lists the policy asks for, as far as the columns are there."""
     rule, cover = policy.worklists, policy.coverage
     average, end = f"{policy.tiers.value}_cents", "aum_period_end_cents"
@@ -223,7 +225,7 @@ def _offer(policy: Policy) -> nw.Expr:
     return name
 
 
-def _barred(table: nw.LazyFrame[Any], policy: Policy) -> dict[str, nw.Expr]:
+def _barred(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     """Return why customers are left out, each counted once: the exclusion before the wish."""
     columns = table.collect_schema().names()
     reasons = policy.coverage.never_contact if "exclusion" in columns else ()
@@ -232,14 +234,14 @@ def _barred(table: nw.LazyFrame[Any], policy: Policy) -> dict[str, nw.Expr]:
     return excluded | {"do_not_contact": rest}
 
 
-def _found(table: nw.LazyFrame[Any], one: _List, longest: int) -> list[dict[str, Any]]:
+def _found(table: Table, one: _List, longest: int) -> list[dict[str, Any]]:
     """Return the customers of one list, sorted, as rows of plain values."""
     present = table.collect_schema().names()
     kept = table.filter(one.who & (nw.col("contactable") == 1) & (nw.col(one.stake) > 0))
     kept = kept.with_columns(amount_cents=nw.col(one.stake))
     place = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
     kept = kept.with_columns(priority=place.cast(nw.Int64)).filter(nw.col("priority") <= longest)
-    columns = collected(kept.select(*_TOLD, *(name for name in _IF_KNOWN if name in present)))
+    columns = collect_rows(kept.select(*_TOLD, *(name for name in _IF_KNOWN if name in present)))
     rows = [dict(zip(columns, map(_plain, row), strict=True))
             for row in zip(*columns.values(), strict=True)]  # fmt: skip
     return sorted(rows, key=lambda row: [row[name] for name in _TOLD[:3]])

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from stockcust_analysis.atomic import access, give_tree, remove_unfinished
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.snapshots import reporting_branches
+from stockcust_analysis.evaluation.views import reporting_branches
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.batch import Progress, Silent, run_batch

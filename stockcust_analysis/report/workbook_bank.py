@@ -8,7 +8,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.measures.pareto import CONCENTRATION
+from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.report.sheets import (
     KINDS,
@@ -122,7 +122,7 @@ def bridge_sheet(page: HeadquartersPage) -> Sheet:
 
 def concentration_sheet(page: HeadquartersPage) -> Sheet:
     """Return how concentrated the assets of the bank and of each branch are."""
-    measures = [one.measure for one in CONCENTRATION]
+    measures = [measure.name for measure in MEASURES]
     branches = [WHOLE_BANK, *page.review.evaluation.branches["branch_id"]]
     rows = [
         [*branch_cells(page, branch)[:2],

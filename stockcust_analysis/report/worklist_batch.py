@@ -7,9 +7,9 @@ from datetime import date
 from pathlib import Path
 
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
 from stockcust_analysis.evaluation.worklists import bank_worklist_facts, listed
-from stockcust_analysis.measures.frames import collected, lazily
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.report.plan import ReportOptions
@@ -49,7 +49,7 @@ def make_worklists(
     FileInUseError
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
-    facts = bank.keep(bank_worklist_facts(bank, as_of=as_of, policy=policy))
+    facts = bank.materialize(bank_worklist_facts(bank, as_of=as_of, policy=policy))
     lists, counts = listed(facts, as_of=as_of, policy=policy)
     names = _branch_names(bank)
     present = sorted(counts["branch_id"].unique())
@@ -102,5 +102,5 @@ def lists_beside_pages(
 
 def _branch_names(bank: Bank) -> dict[str, str]:
     """Return branch → its name."""
-    rows = collected(lazily(bank.table("branches")).select("branch_id", "name"))
+    rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     return dict(zip(rows["branch_id"], rows["name"], strict=True))

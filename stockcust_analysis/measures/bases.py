@@ -1,0 +1,109 @@
+"""Bases (客户口径): among whom a rate is counted. Each is a column of 0 and 1, `in_<base>`.
+
+`all` · `funded` (有资产: quarter-average AUM from 100 CNY, or a loan or policy in force) ·
+`established` (funded, and with the bank for twelve months) · `effective` (有效: from 10,000 CNY) ·
+`managed` (管户). Customers outside the base stay in the table, so that a branch with an empty base
+keeps its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.core.frames import ONE, Table, cents, cents_of, cents_or_zero, flag
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.validation import (
+    require_amounts,
+    require_columns,
+    require_labels,
+    require_snapshot,
+)
+from stockcust_analysis.policy import Bases
+
+BASES = ("all", "funded", "established", "effective", "managed")
+_AVERAGE = "aum_average_quarter"
+# The columns each base can be told from, any of one group sufficing.
+_NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "all": (),
+    "funded": (("funded", _AVERAGE),),
+    "established": (("established",), ("funded", _AVERAGE)),
+    "effective": (("effective", _AVERAGE),),
+    "managed": (("managed", "in_managed"),),
+}
+
+
+def with_base(
+    customers: Table,
+    *,
+    by: Sequence[str],
+    base: str,
+    amounts: Sequence[str] = (),
+    bases: Bases | None = None,
+    signed: Sequence[str] = (),
+) -> Table:
+    """Return checked customers with their amounts in cents and the 0/1 column of the base.
+
+    Customers owe nothing where `loan_balance` is absent or empty; `obliged` (a loan or a policy
+    in force, from holdings) counts towards `funded` when it is there. Amounts named in `signed` may
+    be negative.
+    """
+    require_base(customers, base)
+    present = customers.collect_schema().names()
+    needed = [names for names in _NEEDS[base] if _AVERAGE in names and names[0] not in present]
+    money = list(dict.fromkeys([*amounts, *(_AVERAGE for _ in needed)]))
+    require_columns(customers, [*by, *money], "customers")
+    require_snapshot(customers, "customers")
+    require_labels(customers, by, "customers")
+    require_amounts(customers, money, "customers", signed=signed)
+    table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
+    return table.with_columns(base_flag(table, base, bases or Bases()).alias(f"in_{base}"))
+
+
+def require_base(customers: Table, base: str) -> None:
+    """Raise unless there is such a base, and the customers' columns can tell who is in it."""
+    if base not in BASES:
+        raise UsageError.unknown("base", base, BASES)
+    missing = missing_for(customers, base)
+    if missing:
+        other = "add the column, or count everybody with base='all'"
+        if base == "managed":
+            other = "if the bank delivers assignments and contacts, or from customer_service"
+        raise UsageError(
+            f"customers do not say who is in the base '{base}': {' and '.join(missing)} missing. "
+            f"Take the customers from bank.customers(quarter), {other}."
+        )
+
+
+def missing_for(customers: Table, base: str) -> list[str]:
+    """Return what the columns lack to tell who is in a base, each as "'x' or 'y'"."""
+    present = set(customers.collect_schema().names())
+    lacking = (names for names in _NEEDS[base] if not present & set(names))
+    return [" or ".join(f"'{name}'" for name in names) for names in lacking]
+
+
+def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None = None) -> nw.Expr:
+    """Return 1 for customers in the base, else 0.
+
+    `amount` is in cents; by default a column of the base's name says who is funded or effective,
+    or else the quarter's average.
+    """
+    if base == "all":
+        return ONE
+    present = table.collect_schema().names()
+    column = "in_managed" if base == "managed" and "managed" not in present else base
+    if base in ("established", "managed") or (column in present and amount is None):
+        stated = flag(nw.col(column).cast(nw.Float64) > 0)
+        return stated * base_flag(table, "funded", bases) if base == "established" else stated
+    average = nw.col(f"{_AVERAGE}_cents") if amount is None else amount
+    if base == "effective":
+        return flag(average >= cents_of(bases.effective))
+    funded = average >= cents_of(bases.funded)
+    if "loan_balance" in present:
+        funded = funded | (cents_or_zero("loan_balance") > 0)
+    if "loan_balance_cents" in present:
+        funded = funded | (nw.col("loan_balance_cents") > 0)
+    if "obliged" in present:
+        funded = funded | (nw.col("obliged") == 1)
+    return flag(funded)

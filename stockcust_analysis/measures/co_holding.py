@@ -1,0 +1,124 @@
+"""Co-holding (联合持有): which product families go together, and how much more than by chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations, permutations
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Groups, group_names, native_like
+from stockcust_analysis.measures.cross_sell import customers_or_households
+from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
+from stockcust_analysis.measures.registry import Question, Spec, sum_view
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
+
+
+def co_holding(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+    unit: str = "customer",
+) -> Frame:
+    """Return which product families are held together (联合持有), for every ordered pair.
+
+    Parameters and errors are those of `products_per_customer`.
+
+    Returns
+    -------
+    table
+        `[*by], family_a, family_b, base, n, holders_a, holders_b, both, conditional_rate,
+        rate_low, rate_high, lift, lift_low, lift_high`. `conditional_rate` = both / holders_a: of
+        those with a, who also have b. `lift` (提升度) = conditional_rate / (holders_b / n): above 1
+        they go together more often than by chance. Each with its interval of 95 % (see
+        `proportion_interval`, `lift_interval`); a lift whose interval holds 1 says nothing. Empty
+        where nobody holds a (or, for lift, b), a lift's interval also where nobody holds both.
+        With `unit="household"` n, holders and both count households.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1", "2"],
+    ...     "product": ["demand_deposit", "fund", "demand_deposit"],
+    ...     "balance": [5.0, 5.0, 5.0],
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1", "2", "3", "4"]})
+    >>> pairs = co_holding(bank, holdings=accounts, base="all").set_index(["family_a", "family_b"])
+    >>> pairs.loc[("deposit", "fund"), ["conditional_rate", "lift"]].tolist()
+    [0.5, 2.0]
+    """
+    rules, groups = as_policy(policy), group_names(by)
+    view = customers_or_households(customers, holdings, groups, base, rules, unit)
+    spec = Spec("pairs", CO_HOLDING, base)
+    totals = sum_view(view, [spec], rules, groups)
+    own = pd.concat([totals[groups], spec.own(totals)], axis=1)
+    return native_like(co_holding_table(own, rules.families, groups, base), customers)
+
+
+def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: holders of each family, and of each pair `a|b`."""
+    counts, names = nw.col(f"in_{base}"), policy.families.names
+    columns = {"customers": counts}
+    columns |= {f"holds_{name}": counts * nw.col(f"holds_{name}") for name in names}
+    for a, b in combinations(names, 2):
+        columns[f"{a}|{b}"] = counts * nw.col(f"holds_{a}") * nw.col(f"holds_{b}")
+    return columns
+
+
+CO_HOLDING = Question("co_holding", _pair_columns, lambda _: ())
+"""Its sums become a table of its own: see `co_holding_table`."""
+
+
+def co_holding_table(
+    totals: pd.DataFrame, families: ProductFamilies, by: Sequence[str], base: str
+) -> pd.DataFrame:
+    """Return which families are held together (联合持有), for every ordered pair, from the sums.
+
+    `conditional_rate` = both / holders_a; `lift` = conditional_rate / (holders_b / n), each with
+    its interval of 95 %.
+    """
+    pairs = list(permutations(families.names, 2))
+    groups = range(len(totals))
+
+    def of_pairs(columns: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        return totals[[*columns]].to_numpy(dtype="int64").ravel()
+
+    both = [f"{a}|{b}" if f"{a}|{b}" in totals else f"{b}|{a}" for a, b in pairs]
+    labels = totals.loc[totals.index.repeat(len(pairs)), [*by]].reset_index(drop=True)
+    table = labels.assign(
+        family_a=[a for _ in groups for a, _ in pairs],
+        family_b=[b for _ in groups for _, b in pairs],
+        base=base,
+        n=np.repeat(totals["customers"].to_numpy(dtype="int64"), len(pairs)),
+        holders_a=of_pairs([f"holds_{a}" for a, _ in pairs]),
+        holders_b=of_pairs([f"holds_{b}" for _, b in pairs]),
+        both=of_pairs(both),
+    )
+    return table.assign(**_rates_and_lifts(table))
+
+
+def _rates_and_lifts(table: pd.DataFrame) -> dict[str, Any]:
+    """Return conditional rates and lifts with their intervals; empty where undefined."""
+    counts = table[["n", "holders_a", "holders_b", "both"]].to_numpy().tolist()
+    rates = [proportion_interval(both, a) for _, a, _, both in counts]
+    lifts = [lift_interval(n, holders_a=a, holders_b=b, both=both) for n, a, b, both in counts]
+    n, a, b, both = (
+        table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both")
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "conditional_rate": np.where(a > 0, both / a, np.nan),
+            "rate_low": [low for low, _ in rates],
+            "rate_high": [high for _, high in rates],
+            "lift": np.where((a > 0) & (b > 0), both * n / (a * b), np.nan),
+            "lift_low": [low for low, _ in lifts],
+            "lift_high": [high for _, high in lifts],
+        }

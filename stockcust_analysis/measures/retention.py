@@ -1,0 +1,202 @@
+"""Retention (留存): which customers of the opening date, and what of their money, is still here.
+
+The group is that of the opening date: a customer who moved to another branch is not lost.
+"""
+
+from __future__ import annotations
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Groups, group_names
+from stockcust_analysis.measures.pairs import AVERAGE, COMPARED_BASES, by_group, pair_customers
+from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+
+
+def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of opening customers: those retained, and their cents."""
+    counts = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
+    opened, closed = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    return {
+        "customers": counts,
+        "retained": counts * nw.col(f"closing_in_{base}"),
+        "opening_cents": counts * opened,
+        "closing_cents": counts * closed,
+        "kept_cents": counts * nw.min_horizontal(opened, closed),
+    }
+
+
+_RETENTION = (
+    Measure("customer_retention", "retained"),
+    Measure("asset_retention", "kept_cents", "opening_cents"),
+    Measure("asset_retention_net", "closing_cents", "opening_cents"),
+)
+RETENTION = Question(
+    "retention",
+    _retention_columns,
+    lambda _: _RETENTION,
+    bases=COMPARED_BASES,
+    strata=("opening_tier",),
+)
+
+
+def _growth_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: cents and their change, of the same customers and of all."""
+    opens = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
+    closes = nw.col(f"closing_in_{base}") * (1 - nw.col("departed"))
+    same = opens * nw.col("closing_there") * (1 - nw.col("departed"))
+    before, after = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    return {
+        "customers": opens,
+        "same_opening_cents": same * before,
+        "same_change_cents": same * (after - before),
+        "all_opening_cents": opens * before,
+        "all_change_cents": closes * after - opens * before,
+    }
+
+
+_GROWTH = (
+    Measure("same_customer_growth", "same_change_cents", "same_opening_cents"),
+    Measure("all_customer_growth", "all_change_cents", "all_opening_cents"),
+)
+SAME_CUSTOMER_GROWTH = Question("growth", _growth_columns, lambda _: _GROWTH)
+
+
+def customer_retention(
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return which share of the base's customers are still in the base (客户留存率).
+
+    Customers in the base on both dates / in it on the opening date: 0 to 1, high is good. In the
+    base `funded` a customer who stayed but took the money away is lost; in `all` only one who left.
+
+    Parameters
+    ----------
+    opening, closing : table
+        One row per customer of each date, with `customer_id` and the columns of the base; the
+        columns of `by` are needed on the opening date only (`tier`: from `assign_tiers`).
+    by : str, list of str or None
+        Columns to group by, as they were on the opening date; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n is the base's customers on the
+        opening date. A group with nobody in the base has an empty value.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount; a customer in two rows.
+
+    Notes
+    -----
+    Whoever has `closed_on` by the row's `as_of` has left. Source: practice notes on
+    existing-customer management, which begin with retention.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [500.0, 300.0]})
+    >>> september = june.assign(aum_average_quarter=[500.0, 99.99])
+    >>> customer_retention(june, september)["value"].tolist()
+    [0.5]
+    >>> customer_retention(june, september, base="all")["value"].tolist()
+    [1.0]
+    """
+    groups, rules = group_names(by), as_policy(policy)
+    pairs = pair_customers(
+        opening, closing, policy=rules, labels=groups, base=base, closing_labels=[]
+    )
+    return answer(
+        by_group(pairs, groups),
+        RETENTION,
+        policy=rules,
+        by=groups,
+        base=base,
+        given=opening,
+        only=lambda measure: measure.name == "customer_retention",
+    )
+
+
+def asset_retention(
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return which share of the opening customers' AUM is still here (资产留存率).
+
+    With x and y the amounts of the base's opening customers on the two dates, 0 for who has left:
+    `asset_retention` = Σ min(x, y) / Σ x, 0 to 1: what some add does not hide what others take
+    away; `asset_retention_net` = Σ y / Σ x, 0 or more, above 1 when the same customers brought more
+    than was lost. High is good. Parameters, result, errors and source are those of
+    `customer_retention`; numerator and denominator are CNY of `value`; without opening AUM the
+    value is empty.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [600.0, 400.0]})
+    >>> september = june.assign(aum_average_quarter=[900.0, 200.0])
+    >>> asset_retention(june, september)[["measure", "value"]].values.tolist()
+    [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
+    """
+    groups, rules = group_names(by), as_policy(policy)
+    pairs = pair_customers(
+        opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
+    )
+    return answer(
+        by_group(pairs, groups),
+        RETENTION,
+        policy=rules,
+        by=groups,
+        base=base,
+        given=opening,
+        only=lambda measure: measure.name != "customer_retention",
+    )
+
+
+def same_customer_growth(
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return the growth of AUM among the same customers (同客户口径) beside that of all customers.
+
+    `same_customer_growth` = Σ y / Σ x − 1 over the base's opening customers who are customers of
+    the same group on both dates, drained ones included; `all_customer_growth` = the base's whole
+    closing AUM / its opening AUM − 1. From -1 up; high is good. Their gap is what came and left:
+    new, returned and closed customers, transfers. Parameters (`by` on both dates), result, errors
+    and source are those of `asset_retention`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> june = pd.DataFrame({"customer_id": ["1"], "aum_average_quarter": [1_000.0]})
+    >>> september = pd.DataFrame(
+    ...     {"customer_id": ["1", "2"], "aum_average_quarter": [900.0, 600.0]})
+    >>> same_customer_growth(june, september)[["measure", "value"]].values.tolist()
+    [['all_customer_growth', 0.5], ['same_customer_growth', -0.1]]
+    """
+    groups, rules = group_names(by), as_policy(policy)
+    pairs = pair_customers(opening, closing, policy=rules, labels=groups, value=value, base=base)
+    view = by_group(pairs, groups)
+    return answer(view, SAME_CUSTOMER_GROWTH, policy=rules, by=groups, base=base, given=opening)
