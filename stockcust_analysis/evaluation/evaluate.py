@@ -130,11 +130,11 @@ def evaluate(
     tables["migration"] = pd.DataFrame(columns=list(MIGRATION_COLUMNS))
     tables["bridge"] = pd.DataFrame(columns=list(BRIDGE_COLUMNS))
     if opening is not None:
-        before, now = (_volume(parts, chunks, of) for of in (target.previous, target))
+        volume_before, volume = (_volume(parts, chunks, of) for of in (target.previous, target))
         now = comparable_columns(bank, closing, rules)
         changes = changes_between(bank, opening, now, rules, target)
-        parts.append(changes.measured(now, sizes=sizes))
-        parts.append(Measured(aum_change(before, now, target, rules), pd.DataFrame()))
+        parts.append(changes.measured(volume, sizes=sizes))
+        parts.append(Measured(aum_change(volume_before, volume, target, rules), pd.DataFrame()))
         tables |= {"migration": changes.migration(), "bridge": changes.bridge()}
     progress(len(chunks) + 1, steps)
     tables |= _standing(bank, rules, parts, target, missing)
