@@ -15,13 +15,13 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.sample.bank import LARGE, SEED, check_size, join_pieces, make_piece
 from stockcust_analysis.bank.sample.branches import Array, make_branches
 from stockcust_analysis.bank.sample.people import count_arrivals, make_people
@@ -158,7 +158,6 @@ def _write_rest(whole: _Piece, rests: list[_Rest]) -> dict[str, int]:
         write_table(name, frame, whole.folder / file_name(name))
     rows = {name: sum(count[name] for count in counts) for name in LARGE}
     rows |= {name: len(frame) for name, frame in small.items()}
-    rows = {entry.name: rows[entry.name] for entry in TABLES}
     about = {"branches": whole.network, "quarters": whole.quarters, "pair": pairs[0]}
     write_texts(whole.folder, rows=rows, part="_*", **about)
     return rows
@@ -174,12 +173,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="processes of up to 1 GB each")
     parser.add_argument("--seed", type=int, default=SEED)
     options = vars(parser.parse_args())
-
-    def progress(done: int, total: int) -> None:
-        print(f"[{done}/{total}] pieces written", file=sys.stderr, flush=True)
-
+    log = partial(print, "pieces written, of all:", file=sys.stderr)
     try:
-        rows = stream_bank(options.pop("out"), progress=progress, **options)
+        rows = stream_bank(options.pop("out"), progress=log, **options)
     except UsageError as error:
         raise SystemExit(str(error)) from None
     print("\n".join(f"  {name:<18} {count:>13,} rows" for name, count in rows.items()))

@@ -128,13 +128,9 @@ def _with_service(table: Frame, folder: Path, as_of: pd.Timestamp) -> Frame:
 def _levels(facts: Frame) -> Frame:
     """Return the sums of one date by branch."""
     average, end, funded = facts["average_cents"], facts["end_cents"], facts["funded"]
-    everybody = pd.Series(True, index=facts.index)
     sums = {"customers_managed": facts["managed"], "families": facts["families"].where(funded, 0)}
-    for base, inside in {
-        "all": everybody,
-        "funded": funded,
-        "effective": facts["effective"],
-    }.items():
+    among = {"all": average >= 0, "funded": funded, "effective": facts["effective"]}
+    for base, inside in among.items():
         sums |= {f"customers_{base}": inside, f"end_{base}_cents": end.where(inside, 0)}
         sums[f"average_{base}_cents"] = average.where(inside, 0)
         for status in STATUSES if base != "effective" else ():

@@ -20,28 +20,25 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-JOBS = ("open", "evaluate", "pandas_frames", "polars_frames", "spark", "sql", "pandas", "loop")
 _SPARK = {"ui.enabled": "false", "ui.showConsoleProgress": "false", "sql.shuffle.partitions": "2"}
-_ROOT = Path(__file__).resolve().parents[1]
 _phases: dict[str, float] = {}
 
 
 def main() -> None:
     """Do a job once."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("job", help="open, evaluate, spark, sql, pandas, …: see run.py")
     parser.add_argument("source", help="bank's folder or URL; of frames and Spark, typed tables")
     parser.add_argument("out", type=Path)
     parser.add_argument("--quarter", default="2026Q3")
     parser.add_argument("--memory-limit", default="")
     parser.add_argument("--master", default="local[2]", help="of Spark")
-    parser.add_argument("--workers", type=int, default=2, help="of the loop")
     parser.add_argument("--branches", nargs="*", default=[], help="of the loop")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.job == "loop":
         pages = [(branch, options.source, options.out) for branch in options.branches]
-        with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             list(pool.map(_print_page, pages))
         return
     answer = _answer_by_hand if options.job in ("sql", "pandas") else _evaluate
@@ -107,7 +104,8 @@ def _print_page(job: tuple[str, str, Path]) -> None:
     from papermill import execute_notebook
 
     branch, evaluation, out = job
-    notebook, executed = _ROOT / "notebooks" / "branch_report.ipynb", out / f"{branch}.ipynb"
+    executed = out / f"{branch}.ipynb"
+    notebook = Path(__file__).resolve().parents[1] / "notebooks" / "branch_report.ipynb"
     parameters = {"branch_id": branch, "language": "zh", "evaluation": evaluation}
     execute_notebook(notebook, executed, parameters, kernel_name="python3", progress_bar=False)
     html, _ = HTMLExporter(exclude_input=True).from_filename(str(executed))

@@ -1,8 +1,7 @@
 """The headline measures: from a rival's sums by branch to the tables of an evaluation.
 
-Both rivals work on the bank's files and end in a few hundred rows, `Sums`; what follows is the
-same for both. Names that end in `_cents` are shown in CNY. The rivals are written for the default
-policy: a change of its rules has to be made in each of them, and the comparison says so.
+Both rivals work on the bank's files and end in a few hundred rows, `Sums`; the rest is the same.
+Names that end in `_cents` are shown in CNY. A change of the default policy has to be made in both.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -42,12 +41,8 @@ Measure = namedtuple("Measure", _PARTS, defaults=("", "", ""))
 """Which sum is divided by which, among whom."""
 
 
-class Sums(NamedTuple):
-    """What a rival computes; `concentration` holds the whole bank as well."""
-
-    levels: Tables
-    concentration: Tables
-    pairs: pd.DataFrame
+Sums = namedtuple("Sums", "levels concentration pairs")
+"""What a rival computes: two tables by quarter, `concentration` with the whole bank; pairs."""
 
 
 def period_ends(quarter: str) -> dict[str, pd.Timestamp]:
@@ -67,8 +62,8 @@ def successors(folder: Path, until: pd.Timestamp) -> dict[str, str]:
     current: dict[str, str] = {}
     for name in files(folder, "branch_successors"):
         mergers = pd.read_csv(name, dtype=str).sort_values("effective_on")
-        mergers = mergers[mergers["effective_on"] <= str(until.date())]
-        for old, new in zip(mergers["old_branch_id"], mergers["new_branch_id"], strict=True):
+        mergers = mergers[mergers["effective_on"] <= str(until.date())].set_index("old_branch_id")
+        for old, new in mergers["new_branch_id"].items():
             current = {b: new if now == old else now for b, now in current.items()} | {old: new}
     return current
 

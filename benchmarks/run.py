@@ -3,8 +3,7 @@
     python -m benchmarks.run engines --bank BANK --json benchmarks/results/engines_10m.json
     python -m benchmarks.run sample report open --commit c115afd --json FILE
 
-Every arm is a whole process; arms take turns, each turn beginning with another one. The figures of
-all are compared with the package's before there is a second turn.
+Arms are whole processes that take turns; figures are compared before there is a second turn.
 """
 
 from __future__ import annotations
@@ -23,10 +22,12 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+from pypdf import PdfReader
 
 from benchmarks.headline import disagreements, package_tables
 from benchmarks.table import tables
 from benchmarks.timing import ROOT, Arm, Comparison, checkout, circumstances, compare
+from stockcust_analysis import make_bank, open_bank
 
 CLI = "from stockcust_analysis.cli import main; main()"
 SAMPLE = ROOT / "data" / "sample"
@@ -52,8 +53,6 @@ class Run:
 
     def typed(self, bank: Path) -> Path:
         """Return a folder with each table in one Parquet file, typed as the contract says."""
-        from stockcust_analysis import open_bank
-
         folder = self.scratch / f"typed-{bank.name}"
         folder.mkdir(exist_ok=True)
         with open_bank(bank) as opened:
@@ -133,8 +132,6 @@ def report(run: Run) -> Iterator[Comparison]:
 
 def opening(run: Run) -> Iterator[Comparison]:
     """Opening and checking: a bank, and a table that comes in 200 files of one row."""
-    from stockcust_analysis import make_bank
-
     bank, pieces, made = run.bank(), run.scratch / "pieces", make_bank(branches=8, customers=800)
     arms = run.beside_commit(run.child("open", bank))
     yield Comparison("open", arms, run.facts("Opening and checking", bank))
@@ -161,7 +158,6 @@ def branches(run: Run) -> Iterator[Comparison]:
 
 def postgres(run: Run) -> Iterator[Comparison]:
     """The sample bank's evaluation in a local PostgreSQL; the server's own time is not counted."""
-    from stockcust_analysis import make_bank
     from tests.engines.servers import postgres as start
 
     server = run.stack.enter_context(start())
@@ -182,18 +178,15 @@ def spark(run: Run) -> Iterator[Comparison]:
 
 def batch(run: Run) -> Iterator[Comparison]:
     """Pages from an evaluation: this batch, and papermill and nbconvert in a loop with Chromium."""
-    ready, workers = run.scratch / "ready", ["--workers", "2"]
+    ready = run.scratch / "ready"
     run.python(*(word.format(out=ready) for word in run.cli("evaluate", SAMPLE)))
     names = list(pd.read_csv(SAMPLE / "branches.csv", dtype=str)["branch_id"][: run.options.pages])
     chosen = [word for name in names for word in ("--branch", name)]
-    evaluation = ready / run.options.quarter / "evaluation"
-    loop = run.child("loop", evaluation, *workers, "--branches", *names)
-    ours = run.cli("report", SAMPLE, *workers, *chosen)
+    ours = run.cli("report", SAMPLE, "--workers", "2", *chosen)
+    loop = run.child("loop", ready / run.options.quarter / "evaluation", "--branches", *names)
     size: dict[str, int] = {"branches": len(names), "workers": 2}
 
     def count_pages(outputs: dict[str, Path]) -> list[str]:
-        from pypdf import PdfReader
-
         for arm, out in outputs.items():
             paths = [p for p in out.rglob("*.pdf") if {p.stem, p.parent.name} & {*names}]
             size[f"pages of {arm}"] = sum(len(PdfReader(path).pages) for path in paths)

@@ -61,9 +61,8 @@ def compare(comparison: Comparison, scratch: Path, *, runs: int, limit: float) -
                     failed[arm.name] = {"failed": str(error)}
                 cost = turns[-1].get(arm.name, failed.get(arm.name))
                 print(f"{comparison.name} {number + 1} {arm.name}: {cost}", file=sys.stderr)
-        finished = {name: outputs[name] for name in turns[-1]}
-        if number == 0 and (differences := comparison.check(finished)):
-            raise SystemExit("\n".join(differences))
+        if not number and (wrong := comparison.check({name: outputs[name] for name in turns[0]})):
+            raise SystemExit("\n".join(wrong))
         for out in outputs.values():
             shutil.rmtree(out, ignore_errors=True)
     costs, ratios = {}, {}

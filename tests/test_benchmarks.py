@@ -21,7 +21,7 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.sample import write_bank
 from stockcust_analysis.errors import UsageError
 from tests.bank import test_sample as whole
-from tests.bank.sample_counts import Bank
+from tests.bank.sample_counts import NOW, Bank, at
 
 # The quarter in which two branches are merged away.
 QUARTER, OPENING, CLOSING = "2026Q2", pd.Timestamp("2026-03-31"), pd.Timestamp("2026-06-30")
@@ -136,6 +136,30 @@ def streamed(customers: int) -> Bank:
 def bank() -> Bank:
     """Return a bank as large as the delivered one, for everything that is promised of that."""
     return streamed(12_000)
+
+
+def shape(bank: Bank) -> pd.Series:
+    """Return how a bank's customers, money and products are distributed."""
+    now, held = (at(bank[name], NOW) for name in ("customers", "holdings"))
+    kind = now["branch_id"].map(bank["branches"].set_index("branch_id")["type"])
+    figures = {
+        "customers": len(now) / 12_000,
+        "top fifth": now["aum_period_end"].nlargest(len(now) // 5).sum()
+        / now["aum_period_end"].sum(),
+        "empty": (now["aum_period_end"] < 100).mean(),
+        "dormant": (~(now["last_active_on"] > pd.Timestamp("2025-09-30"))).mean(),
+        "left": now["closed_on"].notna().mean(),
+        "managed": now["customer_id"].isin(bank["assignments"]["customer_id"]).mean(),
+        "contacts a customer": len(bank["contacts"]) / len(now),
+    }
+    shares = kind.value_counts(normalize=True), held["product"].value_counts() / len(now)
+    return pd.concat([pd.Series(figures), *shares])
+
+
+def test_distributions_are_those_of_a_bank_made_in_one_piece(bank: Bank) -> None:
+    """Shares and rates differ by less than 0.06, as they do between seeds."""
+    difference = (shape(bank) - shape(make_bank())).abs()
+    assert difference.max() < 0.06, difference.nlargest(3)
 
 
 class TestContract(whole.TestContract):
