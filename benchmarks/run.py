@@ -151,9 +151,9 @@ def branches(run: Run) -> Iterator[Comparison]:
     bank = run.bank(run.options.many * 100, run.options.many)
     names = pd.read_csv(bank / "branches.csv", dtype=str)["branch_id"][:4]
     four = [word for name in names for word in ("--branch", name)]
-    for more, title in ((four, "Four branches of many"), (["--collect"], "Headquarters' set")):
+    for more, title in ((four, "Pages of four branches"), (["--collect"], "Set for headquarters")):
         arms = run.beside_commit(run.cli("report", bank, *more), exit_codes=(0, 1))
-        yield Comparison(title.split()[0].lower(), arms, run.facts(title, bank))
+        yield Comparison(title.split()[-1], arms, run.facts(title, bank))
 
 
 def postgres(run: Run) -> Iterator[Comparison]:
@@ -180,16 +180,17 @@ def batch(run: Run) -> Iterator[Comparison]:
     """Pages from an evaluation: this batch, and papermill and nbconvert in a loop with Chromium."""
     ready = run.scratch / "ready"
     run.python(*(word.format(out=ready) for word in run.cli("evaluate", SAMPLE)))
-    names = list(pd.read_csv(SAMPLE / "branches.csv", dtype=str)["branch_id"][: run.options.pages])
-    chosen = [word for name in names for word in ("--branch", name)]
-    ours = run.cli("report", SAMPLE, "--workers", "2", *chosen)
+    merged = pd.read_csv(SAMPLE / "branch_successors.csv", dtype=str)["old_branch_id"]
+    names = pd.read_csv(SAMPLE / "branches.csv", dtype=str)["branch_id"]
+    parts = max(2, len(names) // run.options.pages)  # a part makes no set for headquarters
+    names = list(names[~names.isin(merged)][::parts])
+    ours = run.cli("report", SAMPLE, "--workers", "2", "--shard", f"1/{parts}")
     loop = run.child("loop", ready / run.options.quarter / "evaluation", "--branches", *names)
     size: dict[str, int] = {"branches": len(names), "workers": 2}
 
     def count_pages(outputs: dict[str, Path]) -> list[str]:
         for arm, out in outputs.items():
-            paths = [p for p in out.rglob("*.pdf") if {p.stem, p.parent.name} & {*names}]
-            size[f"pages of {arm}"] = sum(len(PdfReader(path).pages) for path in paths)
+            size[f"pages of {arm}"] = sum(len(PdfReader(page).pages) for page in out.rglob("*.pdf"))
         return []
 
     arms = [Arm("package", ours, start=ready), Arm("loop", loop)]

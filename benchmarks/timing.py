@@ -84,8 +84,8 @@ def _spread(costs: list[Cost]) -> dict[str, list[float]]:
 def run(arm: Arm, out: Path, limit: float) -> Cost:
     """Run an arm once with all it starts; RuntimeError if it fails or exceeds `limit` seconds.
 
-    Processor seconds are those of all its processes where a control group can be made, otherwise
-    of those that were waited for; peak memory is that of its largest process.
+    Processor seconds are those of all processes where a control group can be made, else of those
+    that were waited for; peak memory is that of the largest process, and no less than this one's.
     """
     out.mkdir()
     if arm.start:

@@ -109,7 +109,7 @@ def test_arms_take_turns_and_are_compared_within_them(tmp_path: Path) -> None:
     assert result["arms"]["broken"] == {"failed": "exit code 3: "}
     facts = {"machine": "", "versions": "", "date": "", "commit": "", "memory_limit": ""}
     printed = table.tables(facts | {"comparisons": {"turns": json.loads(json.dumps(result))}})
-    assert "| this package | 0." in printed
+    assert "| this package | " in printed
     assert "| broken | exit code 3" in printed
 
 
