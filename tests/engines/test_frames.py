@@ -16,9 +16,9 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
+from stockcust_analysis.bank.engines import collected
 
 from stockcust_analysis.bank.database import without_secrets
-from stockcust_analysis.bank.engines import collected
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.cells import CELL_COLUMNS, cell_table
-from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.questions import questions
-from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import lazily
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
 from stockcust_analysis.measures.cell_facts import PARTS, Term, capped, cell_facts
 from stockcust_analysis.measures.frames import collected, lazily
+
 from tests.frames import Columns
 
 Make = Callable[[Columns], Any]

@@ -8,26 +8,26 @@ from datetime import date
 from typing import Any
 
 import pytest
+from stockcust_analysis.measures.concentration_sums import concentration_sums
+from stockcust_analysis.measures.facts import aum_origins, customer_facts
+from stockcust_analysis.measures.frames import lazily, measure_frame, sums
+from stockcust_analysis.measures.lorenz_steps import running_steps
+from stockcust_analysis.measures.pareto import (
+    CONCENTRATION,
+    concentration,
+)
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.concentration_sums import concentration_sums
 from stockcust_analysis.measures.cross_sell import (
     cross_sell_columns,
     penetration,
     penetration_ratios,
 )
 from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_columns, dormancy_rate
-from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame, sums
-from stockcust_analysis.measures.lorenz_steps import running_steps
 from stockcust_analysis.measures.openings import (
     UNUSED_OPENINGS,
     opening_columns,
     unused_openings,
-)
-from stockcust_analysis.measures.pareto import (
-    CONCENTRATION,
-    concentration,
 )
 from stockcust_analysis.measures.tiers import tier_columns, tier_counts, tier_ratios
 from stockcust_analysis.policy import load_policy

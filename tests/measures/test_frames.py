@@ -12,12 +12,12 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
+from stockcust_analysis.measures.frames import cents_of, collected, flag, lazily
+from stockcust_analysis.measures.pareto import concentration
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.dormancy import dormancy_rate
-from stockcust_analysis.measures.frames import cents_of, collected, flag, lazily
 from stockcust_analysis.measures.growth import growth_bridge
-from stockcust_analysis.measures.pareto import concentration
 from stockcust_analysis.measures.retention import customer_retention
 from tests.frames import (
     Columns,

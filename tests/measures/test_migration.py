@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-
-from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import collected, lazily
+
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.migration import _migration as migration_cells
 from stockcust_analysis.measures.migration import (
     migration_columns,

@@ -7,9 +7,9 @@ from datetime import date
 from typing import Any
 
 import pytest
+from stockcust_analysis.measures.frames import lazily
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.frames import lazily
 from stockcust_analysis.measures.pairs import by_group, customers_of, paired
 from stockcust_analysis.policy import Bases
 from tests.frames import Columns, rows_of

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.dormancy_evidence import with_evidence
 from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.frames import lazily, measure_frame
 from stockcust_analysis.measures.rule_comparison import _rule_comparison as rule_sums
 from stockcust_analysis.measures.rule_comparison import by_prefix, compare_rules
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
+from stockcust_analysis.measures.dormancy_evidence import with_evidence
 from stockcust_analysis.policy import DormancyRule, load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches
 
