@@ -12,11 +12,11 @@ import pytest
 
 import stockcust_analysis.evaluation
 import stockcust_analysis.measures
+from stockcust_analysis.core.frames import Ratio
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.measures import codebook as codebook_module
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-from stockcust_analysis.measures.frames import Ratio
 from stockcust_analysis.policy import load_policy
 from tests.scripts import script_of_docs
 

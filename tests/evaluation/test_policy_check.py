@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from stockcust_analysis.evaluation.questions import questions, service_questions
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.policy_check import Offer, check_policy_against, offered
-from stockcust_analysis.evaluation.questions import questions, service_questions
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.aum_change import aum_change
+from stockcust_analysis.measures.growth import aum_change
 from tests.frames import Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]

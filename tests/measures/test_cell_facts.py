@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
 from stockcust_analysis.measures.cell_facts import PARTS, Term, capped, cell_facts
-from stockcust_analysis.measures.frames import collected, lazily
+
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from tests.frames import Columns
 
 Make = Callable[[Columns], Any]
@@ -24,7 +24,7 @@ EACH_ONE: dict[str, list[Any]] = {
 
 def facts_of(table: Any, **more: Any) -> pd.DataFrame:
     """Return the cell facts by branch, in order."""
-    found = collected(cell_facts(lazily(table), by=["branch_id"], **more))
+    found = collect_rows(cell_facts(as_lazy(table), by=["branch_id"], **more))
     return pd.DataFrame(found).set_index("branch_id").sort_index()
 
 
@@ -39,16 +39,16 @@ def test_contributors_and_the_two_largest(make: Make) -> None:
 
 def test_the_percentile_is_an_amount_that_exists(make: Make) -> None:
     """Of 100, 300, 500, 500, 900 moved 70 % is the fourth; who holds and moves nothing is out."""
-    (term,) = capped(lazily(make(EACH_ONE)), [Term("moved_cents", "held_cents")], share=0.7)
+    (term,) = capped(as_lazy(make(EACH_ONE)), [Term("moved_cents", "held_cents")], share=0.7)
     assert (term.numerator_cap, term.denominator_cap) == (500, 1000)
-    (term,) = capped(lazily(make(EACH_ONE)), [Term("moved_cents", "customers")], share=0.7)
+    (term,) = capped(as_lazy(make(EACH_ONE)), [Term("moved_cents", "customers")], share=0.7)
     assert (term.numerator_cap, term.denominator_cap) == (500, 0)
 
 
 def test_a_percentile_of_zero_caps_nothing(make: Make) -> None:
     """Where hardly anybody moves money, the cap is the largest amount, not zero."""
     columns = {"branch_id": ["A"] * 4, "x_cents": [0, 0, 0, 70], "d_cents": [10, 10, 10, 10]}
-    (term,) = capped(lazily(make(columns)), [Term("x_cents", "d_cents")], share=0.5)
+    (term,) = capped(as_lazy(make(columns)), [Term("x_cents", "d_cents")], share=0.5)
     assert term.numerator_cap == 70
 
 

@@ -9,26 +9,26 @@ from typing import Any
 
 import pytest
 
+from stockcust_analysis.core.frames import as_lazy, measure_frame, sums
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.concentration_sums import concentration_sums
+from stockcust_analysis.measures.concentration import (
+    CONCENTRATION,
+    concentration,
+    concentration_sums,
+    running_steps,
+)
 from stockcust_analysis.measures.cross_sell import (
     cross_sell_columns,
     penetration,
     penetration_ratios,
 )
 from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_columns, dormancy_rate
-from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame, sums
-from stockcust_analysis.measures.lorenz_steps import running_steps
 from stockcust_analysis.measures.openings import (
     UNUSED_OPENINGS,
     opening_columns,
     unused_openings,
 )
-from stockcust_analysis.measures.pareto import (
-    CONCENTRATION,
-    concentration,
-)
+from stockcust_analysis.measures.population import aum_origins, customer_facts
 from stockcust_analysis.measures.tiers import tier_columns, tier_counts, tier_ratios
 from stockcust_analysis.policy import load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches, values_of
@@ -80,7 +80,7 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
     by = ["branch_id"]
-    totals = sums(lazily(facts), by, opening_columns(base="all"))
+    totals = sums(as_lazy(facts), by, opening_columns(base="all"))
     inside = measure_frame(totals, UNUSED_OPENINGS, by=by, base="all", given=make(customers))
     public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
@@ -191,7 +191,7 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
     """The evaluation's way through the facts and the analyst's way give the same rows."""
     customers, holdings = two_branches()
     facts = facts_of(make, customers, holdings)
-    table, amount = lazily(facts), "aum_period_end_cents"
+    table, amount = as_lazy(facts), "aum_period_end_cents"
     pairs = [
         (concentration(make(customers), by=by, base="all"), CONCENTRATION, "all",
          concentration_sums(running_steps(table, value=amount, by=by, base="all"), by=by)),

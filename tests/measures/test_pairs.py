@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.frames import lazily
 from stockcust_analysis.measures.pairs import by_group, customers_of, paired
 from stockcust_analysis.policy import Bases
 from tests.frames import Columns, rows_of
@@ -126,4 +126,4 @@ def test_rows_that_cannot_be_placed_are_refused(make: Make, change: Columns, mes
 def test_ids_are_needed(make: Make) -> None:
     """Two dates cannot be compared without the customers' numbers."""
     with pytest.raises(UsageError, match="opening: unknown column of customers 'customer_id'"):
-        customers_of(lazily(make({VALUE: [1.0]})).to_native(), "opening", by=[], value=VALUE)
+        customers_of(as_lazy(make({VALUE: [1.0]})).to_native(), "opening", by=[], value=VALUE)

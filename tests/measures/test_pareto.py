@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.concentration import concentration, lorenz_curve
 from stockcust_analysis.measures.kernels import (
     gini,
     herfindahl,
     share_of_customers_holding,
     top_share,
 )
-from stockcust_analysis.measures.pareto import concentration, lorenz_curve
 from tests.frames import (
     R_INEQ_INCOMES,
     REAT_SALES,

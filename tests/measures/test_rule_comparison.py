@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from stockcust_analysis.core.frames import as_lazy, measure_frame
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.dormancy_evidence import with_evidence
-from stockcust_analysis.measures.facts import customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame
-from stockcust_analysis.measures.rule_comparison import _rule_comparison as rule_sums
-from stockcust_analysis.measures.rule_comparison import by_prefix, compare_rules
+from stockcust_analysis.measures.dormancy import (
+    DORMANCY,
+    by_prefix,
+    compare_rules,
+    dormancy_rate,
+    with_evidence,
+)
+from stockcust_analysis.measures.dormancy import _rule_comparison as rule_sums
+from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.policy import DormancyRule, load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches
 
@@ -50,7 +54,7 @@ def test_rules_on_facts_equal_the_public_ones(make: Make) -> None:
     """Evidence added to customer facts, to be kept between, gives the same table."""
     customers, holdings, contacts = bank(make)
     rules = POLICY.dormancy_presets
-    facts = lazily(customer_facts(customers, holdings, policy=POLICY, as_of=AS_OF))
+    facts = as_lazy(customer_facts(customers, holdings, policy=POLICY, as_of=AS_OF))
     named = by_prefix(rules)
     kept = with_evidence(facts, named, AS_OF, holdings, contacts, POLICY)
     totals = rule_sums(kept, named, as_of=AS_OF, by=["branch_id"], base="funded")

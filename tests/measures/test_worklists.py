@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.facts import customer_facts
 from stockcust_analysis.measures.hold_out import hold_out
+from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.measures.worklist_facts import through, worklist_facts
 from stockcust_analysis.measures.worklist_reasons import list_name
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
