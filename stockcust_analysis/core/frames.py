@@ -33,7 +33,7 @@ def as_lazy(frame: Frame) -> Table:
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
     lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
-    if lazy.implementation.is_spark_like():
+    if not lazy.implementation.is_polars():
         return lazy
     kinds = lazy.collect_schema().items()
     labels = [name for name, kind in kinds if isinstance(kind, (nw.Categorical, nw.Enum))]

@@ -29,7 +29,8 @@ def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(collect_rows(table.select(columns)))
     for name in ("region", "type"):
-        frame[name] = frame[name].astype(object).fillna("") if name in frame else ""
+        values = frame[name].astype(object).fillna("") if name in frame else ""
+        frame[name] = pd.Series(values, index=frame.index, dtype="str")
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")

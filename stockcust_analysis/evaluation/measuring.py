@@ -17,7 +17,6 @@ from stockcust_analysis.evaluation.spreads import LABELS, SPREAD_COLUMNS, spread
 from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.measures.concentration import (
     CONCENTRATION,
-    WITHOUT,
     concentration_totals,
     lorenz_points,
     lorenz_steps,
@@ -167,8 +166,8 @@ def _concentration(
     for by in (KEYS, [PERIOD]):
         steps = lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
         steps = as_lazy(bank.materialize(steps.to_native()))
-        totals = concentration_totals(steps, by=by)
-        for question, number in zip(CONCENTRATION, WITHOUT, strict=True):
+        totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
+        for number, question in CONCENTRATION.items():
             spec = Spec("", question, "funded")
             own = totals_without(totals, number, by)
             measures.append(_rows(own, spec, policy, by))

@@ -10,7 +10,7 @@ import pandas as pd
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.errors import PolicyError, did_you_mean
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-from stockcust_analysis.measures.dormancy import UNMATURED_TIME_DEPOSIT
+from stockcust_analysis.measures.dormancy_evidence import UNMATURED_TIME_DEPOSIT
 from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 from stockcust_analysis.policy.lint import lints

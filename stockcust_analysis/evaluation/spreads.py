@@ -7,7 +7,7 @@ amount, and the two largest: that is computed only for a circulated edition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -90,7 +90,7 @@ def spread_table(
     labels = dict.fromkeys(name for names in strata.values() for name in names)
     rows = view.select(*_KEYS, *labels, **{name: columns[name] for name in used})
     spread = [term for term in terms if term.needs_spread]
-    spread = _with_caps(rows, spread, calendar, policy.comparison.winsorised_at)
+    spread = _with_caps(view, columns, spread, calendar, policy.comparison.winsorised_at)
     totals = _with_bank(
         _sorted(sums(rows, _KEYS, _spread_columns(spread, calendar) | {"rows": ONE}))
     )
@@ -147,7 +147,13 @@ def _stratified(
     return table.sort_values([*_KEYS, *names], ignore_index=True)
 
 
-def _with_caps(rows: Table, terms: Sequence[Term], calendar: Calendar, share: float) -> list[Term]:
+def _with_caps(
+    view: Table,
+    columns: Mapping[str, nw.Expr],
+    terms: Sequence[Term],
+    calendar: Calendar,
+    share: float,
+) -> list[Term]:
     """Return the terms with their caps: the percentile `share` of the customers of either column.
 
     The percentile is an amount that exists, without interpolation: ⌈share · m⌉ of m customers in
@@ -155,35 +161,44 @@ def _with_caps(rows: Table, terms: Sequence[Term], calendar: Calendar, share: fl
     """
     if not terms:
         return []
+    names = {name for term in terms for name in (term.numerator, term.denominator)}
+    rows = view.select(PERIOD, **{name: columns[name] for name in names})
     inside = {f"inside_{n}": flag(_of_either(term)) for n, term in enumerate(terms)}
     counts = pd.DataFrame(collect_rows(sums(rows, [PERIOD], inside))).set_index(PERIOD)
     capped = []
     for number, term in enumerate(terms):
-        caps = [
-            tuple(
-                _order_statistic(rows, term, name, period, counts[f"inside_{number}"], share)
-                for period in range(len(calendar.days))
-            )
-            if name.endswith("_cents")
-            else (0,) * len(calendar.days)
-            for name in (term.numerator, term.denominator)
-        ]
+        caps = []
+        for name in (term.numerator, term.denominator):
+            found = [0] * len(calendar.days)
+            if name.endswith("_cents"):
+                for period, customers in counts[f"inside_{number}"].items():
+                    above = int(customers) - ceil(share * int(customers)) + 1
+                    found[int(str(period))] = _largest(view, columns, term, name, period, above)
+            caps.append(tuple(found))
         capped.append(Term(term.measure, term.spec, True, *caps))
     return capped
 
 
-def _order_statistic(
-    rows: Table, term: Term, name: str, period: int, counts: pd.Series, share: float
+def _largest(
+    view: Table,
+    columns: Mapping[str, nw.Expr],
+    term: Term,
+    name: str,
+    period: Hashable,
+    above: int,
 ) -> int:
-    """Return the amount that the largest customers beyond the percentile reach, in one period."""
-    number = int(counts.get(period, 0))
-    above = number - ceil(share * number) + 1
-    within = rows.filter(_of_either(term) & (nw.col(PERIOD) == period))
-    largest = within.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
+    """Return the amount that so many customers of a period reach, itself among them.
+
+    Where nobody reaches so much it is the largest amount. No column but the term's is computed.
+    """
+    own = {column: columns[column] for column in (term.numerator, term.denominator)}
+    rows = view.filter(nw.col(PERIOD) == period).select(**own).filter(_of_either(term))
+    largest = rows.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
     found = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
-    return next(
-        (int(value) for name in ("low", "high") if (value := found[name][0]) == value and value), 0
+    low, high = (
+        0 if value is None or value != value else int(value) for (value,) in found.values()
     )
+    return low or high
 
 
 def _of_either(term: Term) -> nw.Expr:

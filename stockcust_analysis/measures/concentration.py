@@ -9,7 +9,7 @@ is counted, so no interval is given; what a single customer can do shows in the 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -38,6 +38,14 @@ _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an
 # engine adds them cannot show in the result.
 _PARTS = 1e18
+_PARTS_OF = {
+    "gini_cents": ("gini_parts",),
+    "herfindahl_cents": ("herfindahl_parts",),
+    "holders_of_80": ("smallest", "part_wanted", "part_held"),
+    "ten_largest_cents": ("ten_largest_cents",),
+    **{f"top_{percent}_cents": (f"top_{percent}_percents",) for percent in _PERCENTS},
+}
+"""What is summed of the steps for each numerator."""
 _WHOLE = "whole_bank"
 MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
@@ -51,7 +59,6 @@ MEASURES = (
 )
 SENSITIVITY = ("gini", "top_20_share")
 """What is also shown without the 1 and the 10 largest customers."""
-WITHOUT = (0, 1, 10)
 
 
 def _question(number: int, names: Sequence[str] = ()) -> Question:
@@ -65,7 +72,7 @@ def _question(number: int, names: Sequence[str] = ()) -> Question:
     return Question(f"concentration_{number}", lambda *_: {}, lambda _: measures, ("funded",))
 
 
-CONCENTRATION = tuple(_question(number, SENSITIVITY if number else ()) for number in WITHOUT)
+CONCENTRATION = {k: _question(k, SENSITIVITY if k else ()) for k in (0, 1, 10)}
 """Asked of the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
 
 
@@ -130,11 +137,11 @@ def concentration(
     groups, policy = group_names(by), as_policy(None)
     base = base or _default_base(customers)
     steps = _steps_of(customers, value, groups, base, weight)
-    totals = totals_without(
-        concentration_totals(steps, by=groups, without=[without]), without, groups
-    )
+    question = _question(without)
+    totals = concentration_totals(steps, by=groups, questions={without: question})
+    totals = totals_without(totals, without, groups)
     totals = totals.rename(columns={name: f"|{name}" for name in totals if name not in groups})
-    return shown(totals, Spec("", _question(without), base), policy, groups, customers)
+    return shown(totals, Spec("", question, base), policy, groups, customers)
 
 
 def lorenz_curve(
@@ -286,14 +293,23 @@ def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Ta
 
 
 def concentration_totals(
-    steps: Table, *, by: Sequence[str], without: Sequence[int] = WITHOUT
+    steps: Table, *, by: Sequence[str], questions: Mapping[int, Question]
 ) -> pd.DataFrame:
-    """Return the sums behind the measures per group; names end in `|k` without k customers."""
+    """Return the sums behind the measures of some questions per group.
+
+    A question stands under the number of the largest customers it leaves out, k; names of its sums
+    end in `|k`.
+    """
     keys = [*by] or [_WHOLE]
-    columns = {f"{name}|{k}": column for k in without for name, column in _step_columns(k).items()}
-    totals = collect_rows(sums(_with_totals(steps, keys, without), keys, columns))
+    columns: dict[str, nw.Expr] = {}
+    for k, question in questions.items():
+        wanted = {measure.numerator for measure in question.measures(as_policy(None))}
+        parts = {"customers", "total_cents", *(p for name in wanted for p in _PARTS_OF[name])}
+        available = _step_columns(k)
+        columns |= {f"{name}|{k}": available[name] for name in available if name in parts}
+    totals = collect_rows(sums(_with_totals(steps, keys, list(questions)), keys, columns))
     table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
-    for k in without:
+    for k in questions:
         table = table.assign(**_finish(table, k))
     return table if by else table.drop(columns=_WHOLE)
 
@@ -418,13 +434,16 @@ def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
     names = [str(name) for name in table if str(name).endswith(f"|{k}")]
     own = {name.removesuffix(f"|{k}"): table[name] for name in names}
     total = own["total_cents"].astype(float)
-    part = own["part_wanted"] / own["part_held"].clip(lower=1)
     finished = {
-        "gini_cents": own["gini_parts"] / _PARTS * total,
-        "herfindahl_cents": own["herfindahl_parts"] / _PARTS * total,
-        "holders_of_80": (own["customers"] - own["smallest"] - part).where(total > 0),
-        **{f"top_{p}_cents": own[f"top_{p}_percents"] / 100 for p in _PERCENTS},
+        name.replace("parts", "cents"): own[name] / _PARTS * total
+        for name in ("gini_parts", "herfindahl_parts")
+        if name in own
     }
+    if "smallest" in own:
+        part = own["part_wanted"] / own["part_held"].clip(lower=1)
+        finished["holders_of_80"] = (own["customers"] - own["smallest"] - part).where(total > 0)
+    percents = [name for name in own if name.endswith("_percents")]
+    finished |= {name.replace("percents", "cents"): own[name] / 100 for name in percents}
     return {f"{name}|{k}": column for name, column in finished.items()}
 
 

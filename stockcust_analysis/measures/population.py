@@ -27,7 +27,7 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.cross_sell import families_held
-from stockcust_analysis.measures.dormancy import (
+from stockcust_analysis.measures.dormancy_evidence import (
     account_evidence,
     looked_at_cents,
     require_evidence,

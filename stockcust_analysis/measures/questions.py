@@ -47,7 +47,7 @@ def all_measures(
     paired: bool = True,
 ) -> Iterator[tuple[Measure, str]]:
     """Yield every measure with each of its bases, as far as a bank delivers what it needs."""
-    questions: list[Question] = [*CUSTOMER_QUESTIONS, *CONCENTRATION, AUM_CHANGE]
+    questions: list[Question] = [*CUSTOMER_QUESTIONS, *CONCENTRATION.values(), AUM_CHANGE]
     delivered = {
         UNUSED_OPENINGS: openings,
         MANAGEMENT: managed,

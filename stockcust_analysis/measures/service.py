@@ -334,7 +334,8 @@ def with_classes(customers: Table, rule: CoverageRule, calendar: Calendar) -> Ta
     owner = nw.col("manager_id").fill_null("")
     table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
     peers = (PERIOD, "_owner", "in_managed", "_known")
-    first = nw.col("_one").rank("ordinal").over(PERIOD, "branch_id", "_owner") == 1
+    # Which customer of a manager is marked must not change from run to run.
+    first = nw.col("customer_id") == nw.col("customer_id").min().over(PERIOD, "branch_id", "_owner")
     table = table.with_columns(
         _score=_rank(_AMOUNT, peers, descending=True) + _rank("_bought", peers, descending=True),
         _size=nw.col("_one").sum().over(PERIOD, "_owner", "in_managed"),
