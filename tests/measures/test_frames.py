@@ -81,13 +81,12 @@ def test_measures_load_no_heavy_library() -> None:
         "seaborn",
         "papermill",
         "nbconvert",
-        "pyarrow",
         "polars",
         "duckdb",
     ]
     code = (
-        "import sys, stockcust_analysis.measures.population, stockcust_analysis.measures.concentration;"
-        "import stockcust_analysis.measures.co_holding;"
+        "import sys, stockcust_analysis.measures.questions;"
+        "import stockcust_analysis.measures.co_holding, stockcust_analysis.measures.growth;"
         f"sys.stdout.write(' '.join(set({heavy}) & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
