@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from stockcust_analysis.evaluation.questions import questions, service_questions
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.policy_check import Offer, check_policy_against, offered
+from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,
@@ -24,10 +24,7 @@ from stockcust_analysis.policy import (
 )
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered(
-    (one.ratios, one.bases)
-    for one in (*questions(load_policy()), *service_questions(load_policy()))
-)
+OFFERS = offered(all_measures(load_policy()))
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
