@@ -172,6 +172,7 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
     if selected.implementation.is_pandas_like():
         copy = as_lazy(selected.to_native().copy())
         totals = copy.group_by(*keys).agg(nw.col(*columns).sum())
+        totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
     else:
         totals = selected.group_by(*keys).agg(nw.col(*columns).sum().cast(nw.Int64))
     return totals if by else totals.drop(_WHOLE)

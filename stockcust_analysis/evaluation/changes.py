@@ -118,15 +118,17 @@ def comparable_columns(bank: Bank, customers: Table, policy: Policy) -> Table:
 def changes_between(
     bank: Bank, opening: Table, closing: Table, policy: Policy, quarter: Quarter
 ) -> Changes:
-    """Pair the customers of two quarters (`comparable_columns`), once for every question."""
-    moved = (
-        opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id").head(1)
-    )
-    merged = bool(collect_rows(moved)["customer_id"])
+    """Pair the customers of two quarters (`comparable_columns`), which are released."""
+    moved = opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id")
+    merged = bool(collect_rows(moved.head(1))["customer_id"])
     pairs = pair_dates(opening, closing, _LABELS).drop("customer_id")
     pairs = as_lazy(bank.materialize(pairs.to_native()))
-    pairs = with_attrition(pairs, policy.attrition, policy.tiers, peers="closing_branch_id")
-    return Changes(as_lazy(bank.materialize(pairs.to_native())), merged, quarter, policy)
+    for table in (opening, closing):
+        bank.release(table.to_native())
+    warned = with_attrition(pairs, policy.attrition, policy.tiers, peers="closing_branch_id")
+    warned = as_lazy(bank.materialize(warned.to_native()))
+    bank.release(pairs.to_native())
+    return Changes(warned, merged, quarter, policy)
 
 
 def aum_change(
