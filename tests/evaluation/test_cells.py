@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stockcust_analysis.evaluation.cells import CELL_COLUMNS, cell_table
-from stockcust_analysis.evaluation.questions import questions
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.measuring import CELL_COLUMNS
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
@@ -33,15 +32,10 @@ def facts() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def cells(facts: pd.DataFrame, sample_evaluation: Evaluation) -> pd.DataFrame:
-    """Return the cell facts of the questions that need only customers and holdings."""
-    policy = load_policy()
-    return cell_table(
-        [(as_lazy(facts), questions(policy, openings=True, managed=False))],
-        measures=sample_evaluation.measures,
-        quarter=QUARTER,
-        rule=policy.comparison,
-    )
+def cells(sample_evaluation: Evaluation) -> pd.DataFrame:
+    """Return the cell facts of the newest quarter."""
+    table = sample_evaluation.cells
+    return table[table["quarter"] == QUARTER]
 
 
 def rows(cells: pd.DataFrame, measure: str, base: str = "funded", member: str = "") -> pd.DataFrame:

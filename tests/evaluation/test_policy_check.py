@@ -24,7 +24,7 @@ from stockcust_analysis.policy import (
 )
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered(all_measures(load_policy()))
+OFFERS = offered(all_measures(load_policy(), paired=False))
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
@@ -133,7 +133,8 @@ def test_peers_that_cannot_be_found(rule: ComparisonRule, message: str) -> None:
 
 def test_what_a_bank_has_no_data_for_is_no_problem() -> None:
     """Without a quarter before, without managers and without any plan the policy still holds."""
-    few = offered((one.ratios, one.bases) for one in questions(load_policy()))
+    delivered = {"openings": False, "managed": False, "tenure": False, "paired": False}
+    few = offered(all_measures(load_policy(), **delivered))
     check_policy_against(load_policy(), offers=few, branches=named(), targets=NO_TARGETS)
 
 
