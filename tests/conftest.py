@@ -23,6 +23,9 @@ def tiny_bank(tmp_path: Path) -> TinyBank:
 
 @pytest.fixture(scope="session")
 def sample_evaluation() -> Evaluation:
-    """Evaluate the sample bank's newest quarter, once for all tests that only look."""
+    """Evaluate the sample bank's newest quarter, once for all tests that only look.
+
+    With sizes, as for a circulated edition.
+    """
     with open_bank(SAMPLE) as bank:
-        return evaluate(bank, quarter="2026Q3")
+        return evaluate(bank, quarter="2026Q3", sizes=True)

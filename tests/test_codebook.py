@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from inspect import isfunction
 from pathlib import Path
 
 import pytest
-from stockcust_analysis.measures.frames import Ratio
 
 import stockcust_analysis.evaluation
 import stockcust_analysis.measures
@@ -17,6 +15,7 @@ from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.measures import codebook as codebook_module
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.measures.registry import Measure, Question
 from stockcust_analysis.policy import load_policy
 from tests.scripts import script_of_docs
 
@@ -25,23 +24,21 @@ PAGE = ROOT / "docs" / "reference" / "codebook.md"
 
 
 def declared_measures() -> set[str]:
-    """Return the measures that modules declare at their top, and those their functions list."""
+    """Return the measures that modules declare at their top, and those their questions list."""
     names = set()
     for package in (stockcust_analysis.measures, stockcust_analysis.evaluation):
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for value in vars(importlib.import_module(found.name)).values():
-                names |= {ratio.measure for ratio in ratios_in(value)}
+                names |= {measure.name for measure in measures_in(value)}
     return names
 
 
-def ratios_in(value: object) -> list[Ratio]:
-    """Return the measures a module's name stands for: one, several, or listed under the rules."""
-    if isfunction(value) and value.__annotations__.get("return") == "list[Ratio]":
-        rules = {type(rule).__name__: rule for rule in vars(load_policy()).values()}
-        kinds = [kind for name, kind in value.__annotations__.items() if name != "return"]
-        value = value(*(rules[kind] for kind in kinds)) if set(kinds) <= set(rules) else ()
+def measures_in(value: object) -> list[Measure]:
+    """Return the measures a module's name stands for: one, several, or those of a question."""
+    if isinstance(value, Question):
+        return list(value.measures(load_policy()))
     inside = value if isinstance(value, tuple | list) else (value,)
-    return [one for one in inside if isinstance(one, Ratio)]
+    return [one for one in inside if isinstance(one, Measure)]
 
 
 @pytest.fixture(scope="module")

@@ -78,8 +78,8 @@ def evaluate(
         State that the bank has no earlier quarter. Without it a missing previous quarter is an
         error, because every comparison would silently be empty.
     sizes
-        Also compute how many customers stand behind each amount, and the two largest: what a
-        circulated edition needs to decide what must be suppressed.
+        Also compute the two largest customers behind each amount: what a circulated edition needs
+        to decide what must be suppressed.
     progress
         Called with the number of steps done, and of all steps.
 

@@ -12,7 +12,12 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK
-from stockcust_analysis.evaluation.sizes import SIZE_COLUMNS, size_table
+from stockcust_analysis.evaluation.sizes import (
+    SIZE_COLUMNS,
+    contributor_columns,
+    contributor_table,
+    size_table,
+)
 from stockcust_analysis.evaluation.spreads import LABELS, SPREAD_COLUMNS, spread_table
 from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.measures.concentration import (
@@ -98,17 +103,19 @@ def put_questions(
     its branches, unless a view of its own is given as `whole`.
     """
     specs = specs_for(view, questions)
-    totals = sum_view(view, specs, policy, KEYS)
+    counted = {} if sizes else contributor_columns(specs, policy)
+    totals = sum_view(view, specs, policy, KEYS, extra=counted)
     if branches is not None:
         known = branches.loc[branches["branch_id"] != WHOLE_BANK, KEYS]
         totals = known.merge(totals, how="outer", on=KEYS).fillna(0)
-    if whole is None:
-        bank = totals.drop(columns="branch_id").groupby(PERIOD, as_index=False).sum()
-    else:
-        bank = sum_view(whole, specs, policy, [PERIOD])
+    bank = totals.drop(columns="branch_id").groupby(PERIOD, as_index=False).sum()
+    if whole is not None:
+        own = sum_view(whole, specs, policy, [PERIOD])
+        bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
     measures = measure_rows(totals, specs, policy, KEYS)
-    cells = _cells(view, specs, policy, calendar, measures, compared, sizes=sizes)
+    behind = size_table(view, specs, policy) if sizes else contributor_table(totals, specs, policy)
+    cells = _cells(view, specs, policy, calendar, measures, compared, behind)
     volume = next((spec.own(totals) for spec in specs if is_volume(spec)), pd.DataFrame())
     return Measured(measures, cells, totals[KEYS].join(volume))
 
@@ -139,16 +146,14 @@ def _cells(
     calendar: Calendar,
     measures: pd.DataFrame,
     compared: Sequence[Quarter],
-    *,
-    sizes: bool,
+    sizes: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return sizes and spreads in one table, by quarter, branch and measure."""
     periods = [n for n, end in enumerate(calendar.days) if Quarter.ending_on(end) in compared]
     here = view.filter(nw.col(PERIOD).is_in(periods)) if len(periods) < len(calendar.days) else view
     known = measures[measures[PERIOD].isin(periods)]
     spreads = spread_table(here, specs, policy, calendar, known) if periods else pd.DataFrame()
-    tables = [spreads, size_table(view, specs, policy) if sizes else pd.DataFrame()]
-    tables = [table for table in tables if len(table)]
+    tables = [table for table in (spreads, sizes) if len(table)]
     if not tables:
         return pd.DataFrame(columns=list(CELL_COLUMNS))
     table = tables[0]

@@ -20,11 +20,17 @@ def evaluate_with_lists(
     quarter: str,
     policy: str = DEFAULT,
     first_quarter: bool = False,
+    sizes: bool = False,
     progress: Steps = lambda done, total: None,
 ) -> Evaluation:
     """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
     evaluation = evaluate(
-        bank, quarter=quarter, policy=policy, first_quarter=first_quarter, progress=progress
+        bank,
+        quarter=quarter,
+        policy=policy,
+        first_quarter=first_quarter,
+        sizes=sizes,
+        progress=progress,
     )
     lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=load_policy(policy))
     return replace(evaluation, worklists=lists, outcomes=outcomes)

@@ -64,6 +64,11 @@ class Evaluation:
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the two largest customers of each amount are known, as to circulate it."""
+        return "largest" in self.cells and bool(self.cells["largest"].notna().any())
+
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
         names = dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))

@@ -1,7 +1,7 @@
 """Sizes: how many customers stand behind an amount, and the two largest of them.
 
-Only the disclosure control of a circulated edition looks at them. They know the amounts of the
-largest customers, so they are never printed.
+A branch's slice leaves out what is of few customers elsewhere; the largest are for the disclosure
+control of a circulated edition alone. They know customers' amounts, so they are never printed.
 """
 
 from __future__ import annotations
@@ -30,31 +30,48 @@ def size_table(view: Table, specs: Sequence[Spec], policy: Policy) -> pd.DataFra
 
     A denominator that is shown nowhere else is called `<measure>.denominator`.
     """
-    amounts: dict[str, nw.Expr] = {}
-    labels: list[tuple[str, dict[str, str]]] = []
+    labels, columns = _labelled_amounts(specs, policy), _columns(specs, policy)
+    amounts = dict.fromkeys(key for key, _ in labels)
+    rows = view.select(*_KEYS, **{key: columns[key] for key in amounts})
+    return _sizes(rows, list(amounts), labels)
+
+
+def contributor_columns(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
+    """Return what is summed to count the customers behind each amount."""
+    columns = _columns(specs, policy)
+    keys = dict.fromkeys(key for key, _ in _labelled_amounts(specs, policy))
+    return {f"contributors|{key}": flag(columns[key] != 0) for key in keys}
+
+
+def contributor_table(totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy) -> pd.DataFrame:
+    """Return the contributors alone of all money measures, from the sums of their columns."""
+    tables = [
+        totals[_KEYS].assign(contributors=totals[f"contributors|{key}"], **label)
+        for key, label in _labelled_amounts(specs, policy)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _columns(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
+    return {name: column for spec in specs for name, column in spec.columns(policy).items()}
+
+
+def _labelled_amounts(specs: Sequence[Spec], policy: Policy) -> list[tuple[str, dict[str, str]]]:
+    """Return the summed column and the labels of every amount."""
+    labels = []
     for spec in specs:
-        columns = spec.columns(policy)
         for measure in spec.question.measures(policy):
             if not measure.is_money:
                 continue
-            named = {measure.name: measure.numerator}
+            columns = {measure.name: measure.numerator}
             if measure.name in _OWN_DENOMINATOR:
-                named[f"{measure.name}.denominator"] = str(measure.denominator)
-            for name, column in named.items():
-                key = f"{spec.key}|{column}"
-                amounts[key] = columns[key]
-                labels.append(
-                    (
-                        key,
-                        {
-                            "measure": name,
-                            "base": spec.base,
-                            "dimension": measure.dimension,
-                            "member": measure.member,
-                        },
-                    )
-                )
-    return _sizes(view.select(*_KEYS, **amounts), list(amounts), labels)
+                columns[f"{measure.name}.denominator"] = str(measure.denominator)
+            where = {"dimension": measure.dimension, "member": measure.member}
+            labels += [
+                (f"{spec.key}|{column}", {"measure": name, "base": spec.base, **where})
+                for name, column in columns.items()
+            ]
+    return labels
 
 
 def bridge_sizes(components: Table) -> pd.DataFrame:

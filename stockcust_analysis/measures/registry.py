@@ -95,9 +95,19 @@ def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     ]
 
 
-def sum_view(view: Table, specs: Sequence[Spec], policy: Policy, by: Sequence[str]) -> pd.DataFrame:
-    """Return the sums of all specs per group, in one look at the view, groups sorted."""
+def sum_view(
+    view: Table,
+    specs: Sequence[Spec],
+    policy: Policy,
+    by: Sequence[str],
+    extra: Mapping[str, nw.Expr] | None = None,
+) -> pd.DataFrame:
+    """Return the sums of all specs per group, in one look at the view, groups sorted.
+
+    `extra` are further columns to sum in the same look.
+    """
     columns = {name: one for spec in specs for name, one in spec.columns(policy).items()}
+    columns |= extra or {}
     totals = pd.DataFrame(collect_rows(sums(view, by, columns)))
     return totals.sort_values([*by], ignore_index=True) if by else totals
 

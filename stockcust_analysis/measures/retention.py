@@ -8,7 +8,7 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, group_names
+from stockcust_analysis.core.frames import Groups, Table, group_names
 from stockcust_analysis.measures.pairs import AVERAGE, COMPARED_BASES, by_group, pair_customers
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -119,7 +119,7 @@ def customer_retention(
         opening, closing, policy=rules, labels=groups, base=base, closing_labels=[]
     )
     return answer(
-        by_group(pairs, groups),
+        by_group(_of_opening(pairs), groups),
         RETENTION,
         policy=rules,
         by=groups,
@@ -160,7 +160,7 @@ def asset_retention(
         opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
     )
     return answer(
-        by_group(pairs, groups),
+        by_group(_of_opening(pairs), groups),
         RETENTION,
         policy=rules,
         by=groups,
@@ -168,6 +168,11 @@ def asset_retention(
         given=opening,
         only=lambda measure: measure.name != "customer_retention",
     )
+
+
+def _of_opening(pairs: Table) -> Table:
+    """Return the customers of the opening date: only they have a group of that date."""
+    return pairs.filter(nw.col("opening_there") == 1)
 
 
 def same_customer_growth(

@@ -194,7 +194,8 @@ def _staged(
         require_branches(options, reporting_branches(bank, policy, quarter))
     return staged(
         bank, quarter=options.quarter, policy=options.policy, first_quarter=options.first_quarter,
-        known=folder / EVALUATION, beside=beside, force=options.force, progress=progress.evaluated,
+        known=folder / EVALUATION, beside=beside, sizes=options.circulated, force=options.force,
+        progress=progress.evaluated,
     )  # fmt: skip
 
 

@@ -38,19 +38,23 @@ class Staged:
 
 def staged(
     bank: Bank, *, quarter: str, policy: str, first_quarter: bool, known: Path, beside: Path,
-    force: bool = False, progress: Steps = lambda done, total: None,
+    sizes: bool = False, force: bool = False, progress: Steps = lambda done, total: None,
 ) -> Staged:  # fmt: skip
     """Return the quarter's evaluation: the one in `known` if it is of these inputs, else a new one.
 
-    A new one is written to `beside`, which the caller moves or removes.
+    A new one is written to `beside`, which the caller moves or removes. With `sizes` only one that
+    has them will do.
     """
     made_from = _made_from(bank, quarter, policy, first_quarter)
     stamp = {} if force else _stamp(known)
     if bank.inputs and stamp.get("made_from") == made_from:
-        return Staged(known, stamp["slices"], open_evaluation(known), is_new=False)
+        evaluation = open_evaluation(known)
+        if evaluation.has_sizes or not sizes:
+            return Staged(known, stamp["slices"], evaluation, is_new=False)
     evaluate_with_lists(
-        bank, quarter=quarter, policy=policy, first_quarter=first_quarter, progress=progress
-    ).save(beside)
+        bank, quarter=quarter, policy=policy, first_quarter=first_quarter, sizes=sizes,
+        progress=progress,
+    ).save(beside)  # fmt: skip
     evaluation = open_evaluation(beside)  # pages are made from what is written, and so are slices
     slices = save_slices(evaluation, beside)
     write_json(beside / _STAMP, {"made_from": made_from, "slices": slices})

@@ -82,4 +82,4 @@ def population(source: Any, **more: Any) -> pd.DataFrame:
 def evaluated(source: Any, **more: Any) -> Evaluation:
     """Evaluate the bank that a source holds."""
     with open_bank(source, **more) as bank:
-        return evaluate(bank, quarter=QUARTER)
+        return evaluate(bank, quarter=QUARTER, sizes=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from stockcust_analysis.bank.engines import DatabaseEngine, Frame
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli import main
+from stockcust_analysis.core.engines import DatabaseEngine, Frame
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
 from tests.conftest import SAMPLE

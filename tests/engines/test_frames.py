@@ -20,6 +20,7 @@ from stockcust_analysis.bank.engines import collected
 
 from stockcust_analysis.bank.database import without_secrets
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
 from tests.engines.banks import in_duckdb, in_pandas, in_polars
@@ -66,7 +67,7 @@ def test_tables_columns_and_quarters_are_found(place: Any, tmp_path: Path) -> No
         assert bank.columns["branches"] == ("branch_id", "name", "region", "type")
         assert bank.quarters == (Quarter(2026, 2), Quarter(2026, 3))
         september = nw.from_native(bank.snapshot("customers", as_of=date(2026, 9, 30))).lazy()
-        assert collected(september.select(n=nw.len()))["n"] == [4]
+        assert collect_rows(september.select(n=nw.len()))["n"] == [4]
         assert bank.rows("customers") == 7
         with pytest.raises(UsageError, match="unknown table 'contacts'"):
             bank.table("contacts")

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from stockcust_analysis.evaluation.cells import CELL_COLUMNS, cell_table
-from stockcust_analysis.evaluation.questions import questions
-from stockcust_analysis.measures.facts import customer_facts
-from stockcust_analysis.measures.frames import lazily
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.measuring import CELL_COLUMNS
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
@@ -29,19 +28,14 @@ def facts() -> pd.DataFrame:
     with open_bank(SAMPLE) as bank:
         tables = [bank.snapshot(name, as_of=AS_OF) for name in ("customers", "holdings")]
         made = customer_facts(*tables, policy=load_policy(), as_of=AS_OF)
-        return lazily(made).collect("pandas").to_native()
+        return as_lazy(made).collect("pandas").to_native()
 
 
 @pytest.fixture(scope="module")
-def cells(facts: pd.DataFrame, sample_evaluation: Evaluation) -> pd.DataFrame:
-    """Return the cell facts of the questions that need only customers and holdings."""
-    policy = load_policy()
-    return cell_table(
-        [(lazily(facts), questions(policy, openings=True, managed=False))],
-        measures=sample_evaluation.measures,
-        quarter=QUARTER,
-        rule=policy.comparison,
-    )
+def cells(sample_evaluation: Evaluation) -> pd.DataFrame:
+    """Return the cell facts of the newest quarter."""
+    table = sample_evaluation.cells
+    return table[table["quarter"] == QUARTER]
 
 
 def rows(cells: pd.DataFrame, measure: str, base: str = "funded", member: str = "") -> pd.DataFrame:
@@ -130,7 +124,7 @@ def test_the_bridge_knows_whose_the_new_money_is(
 ) -> None:
     """New customers of a branch, found by hand: those that no earlier quarter's table holds."""
     with open_bank(SAMPLE) as bank:
-        earlier = lazily(bank.snapshot("customers", as_of=date(2026, 6, 30))).collect("pandas")
+        earlier = as_lazy(bank.snapshot("customers", as_of=date(2026, 6, 30))).collect("pandas")
     new = facts[~facts["customer_id"].isin(earlier["customer_id"].to_list())]
     amount = new[new["aum_period_end_cents"] > 0].set_index("branch_id")["aum_period_end_cents"]
     told = sample_evaluation.cells

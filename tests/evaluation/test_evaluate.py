@@ -9,12 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from stockcust_analysis.bank.engines import Frame
 
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.core.calendar import Calendar
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.slices import save_slices
@@ -22,7 +24,7 @@ from tests.conftest import SAMPLE
 from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
 
 evaluate_module = sys.modules[evaluate.__module__]
-KEEP, LET_GO = Bank.keep, Bank.let_go
+MATERIALIZE, RELEASE = Bank.materialize, Bank.release
 
 
 def evaluation_of(folder: Path, quarter: str = "2026Q3", **more: bool) -> Evaluation:
@@ -100,27 +102,28 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
 
 
 def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a quarter begins, all that is held of those before is what it is compared with."""
+    """In chunks, when one begins, all that is held of those before is what it is compared with."""
     held: list[str] = []
     steps: dict[str, int] = {}
-    begun = evaluate_module._told_of
+    begin = evaluate_module.views_of
 
-    def keep(bank: Bank, frame: Frame) -> Frame:
-        kept = KEEP(bank, frame)
-        held.append(kept.alias)
-        return kept
+    def materialize(bank: Bank, frame: Frame) -> Frame:
+        table = MATERIALIZE(bank, frame)
+        held.append(table.alias)
+        return table
 
-    def let_go(bank: Bank, frame: Frame) -> None:
+    def release(bank: Bank, frame: Frame) -> None:
         held.remove(frame.alias)
-        LET_GO(bank, frame)
+        RELEASE(bank, frame)
 
-    def told_of(bank: Bank, policy: Policy, quarter: Quarter, *, today: Quarter) -> object:
-        steps[str(quarter)] = len(held)
-        return begun(bank, policy, quarter, today=today)
+    def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
+        steps[" ".join(str(Quarter.ending_on(day)) for day in calendar.days)] = len(held)
+        return begin(bank, policy, calendar, structure=structure)
 
-    monkeypatch.setattr(Bank, "keep", keep)
-    monkeypatch.setattr(Bank, "let_go", let_go)
-    monkeypatch.setattr(evaluate_module, "_told_of", told_of)
+    monkeypatch.setattr(Bank, "materialize", materialize)
+    monkeypatch.setattr(Bank, "release", release)
+    monkeypatch.setattr(evaluate_module, "views_of", views_of)
+    monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     evaluation_of(SAMPLE, "2026Q1")
     assert steps == {"2025Q3": 0, "2025Q4": 0, "2026Q1": 1}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from stockcust_analysis.evaluation.questions import questions, service_questions
 
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.policy_check import Offer, check_policy_against, offered
+from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,
@@ -24,10 +24,7 @@ from stockcust_analysis.policy import (
 )
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered(
-    (one.ratios, one.bases)
-    for one in (*questions(load_policy()), *service_questions(load_policy()))
-)
+OFFERS = offered(all_measures(load_policy(), paired=False))
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
@@ -136,7 +133,8 @@ def test_peers_that_cannot_be_found(rule: ComparisonRule, message: str) -> None:
 
 def test_what_a_bank_has_no_data_for_is_no_problem() -> None:
     """Without a quarter before, without managers and without any plan the policy still holds."""
-    few = offered((one.ratios, one.bases) for one in questions(load_policy()))
+    delivered = {"openings": False, "managed": False, "tenure": False, "paired": False}
+    few = offered(all_measures(load_policy(), **delivered))
     check_policy_against(load_policy(), offers=few, branches=named(), targets=NO_TARGETS)
 
 

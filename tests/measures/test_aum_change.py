@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockcust_analysis.measures.aum_change import aum_change
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.growth import aum_change
 from tests.frames import Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]

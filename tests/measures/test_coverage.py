@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockcust_analysis.measures.customer_service import customer_service
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.coverage import (
@@ -21,6 +20,7 @@ from stockcust_analysis.measures.coverage import (
     profile_completion,
     service_by_class,
 )
+from stockcust_analysis.measures.service import customer_service
 from stockcust_analysis.policy import load_policy
 from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
 from tests.measures.service_bank import assignments, contacts, managers, served_customers

@@ -8,28 +8,22 @@ from datetime import date
 from typing import Any
 
 import pytest
-from stockcust_analysis.measures.concentration_sums import concentration_sums
-from stockcust_analysis.measures.facts import aum_origins, customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame, sums
-from stockcust_analysis.measures.lorenz_steps import running_steps
-from stockcust_analysis.measures.pareto import (
+
+from stockcust_analysis.core.frames import as_lazy
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.concentration import (
     CONCENTRATION,
     concentration,
+    concentration_totals,
+    lorenz_steps,
+    totals_without,
 )
-
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.cross_sell import (
-    cross_sell_columns,
-    penetration,
-    penetration_ratios,
-)
-from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_columns, dormancy_rate
-from stockcust_analysis.measures.openings import (
-    UNUSED_OPENINGS,
-    opening_columns,
-    unused_openings,
-)
-from stockcust_analysis.measures.tiers import tier_columns, tier_counts, tier_ratios
+from stockcust_analysis.measures.cross_sell import PENETRATION, penetration
+from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
+from stockcust_analysis.measures.openings import UNUSED_OPENINGS, unused_openings
+from stockcust_analysis.measures.population import aum_origins, customer_facts
+from stockcust_analysis.measures.registry import Spec, answer, shown
+from stockcust_analysis.measures.tiers import TIERS, tier_counts
 from stockcust_analysis.policy import load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches, values_of
 
@@ -79,9 +73,8 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert [rows[number]["in_established"] for number in "123"] == [1, 0, 0]
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
-    by = ["branch_id"]
-    totals = sums(lazily(facts), by, opening_columns(base="all"))
-    inside = measure_frame(totals, UNUSED_OPENINGS, by=by, base="all", given=make(customers))
+    bank, by = make(customers), ["branch_id"]
+    inside = answer(as_lazy(facts), UNUSED_OPENINGS, policy=POLICY, by=by, base="all", given=bank)
     public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
 
@@ -191,24 +184,31 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
     """The evaluation's way through the facts and the analyst's way give the same rows."""
     customers, holdings = two_branches()
     facts = facts_of(make, customers, holdings)
-    table, amount = lazily(facts), "aum_period_end_cents"
-    pairs = [
-        (concentration(make(customers), by=by, base="all"), CONCENTRATION, "all",
-         concentration_sums(running_steps(table, value=amount, by=by, base="all"), by=by)),
-        (dormancy_rate(make(customers), POLICY.dormancy, as_of=AS_OF, by=by,
-                       holdings=make(holdings)), DORMANCY, "funded",
-         sums(table, by, dormancy_columns(value=amount, base="funded"))),
-        (penetration(make(customers), holdings=make(holdings), by=by),
-         penetration_ratios(POLICY.families), "funded",
-         sums(table, by, cross_sell_columns(POLICY.families, base="funded"))),
-        (tier_counts(make(customers), POLICY.tiers, by=by), tier_ratios(POLICY.tiers), "all",
-         sums(table, by, tier_columns(POLICY.tiers, base="all"))),
-    ]  # fmt: skip
-    for public, ratios, base, totals in pairs:
-        # Sums of concentration say how many of the largest they leave out.
-        totals = totals.rename({n: n.removesuffix("|0") for n in totals.collect_schema().names()})
-        inside = measure_frame(totals, ratios, by=by, base=base, given=make(customers))
+    table, bank, accounts = as_lazy(facts), make(customers), make(holdings)
+    cases = [
+        (dormancy_rate(bank, as_of=AS_OF, by=by, holdings=accounts), DORMANCY, "funded"),
+        (penetration(bank, holdings=accounts, by=by), PENETRATION, "funded"),
+        (tier_counts(bank, POLICY.tiers, by=by), TIERS, "all"),
+    ]
+    for public, question, base in cases:
+        inside = answer(table, question, policy=POLICY, by=by, base=base, given=bank)
         assert rows_of(inside) == rows_of(public)
+
+
+@pytest.mark.parametrize("by", [[], ["branch_id"]])
+def test_concentration_of_facts_equals_the_public_one(make: Make, by: list[str]) -> None:
+    """The Lorenz steps of the facts sum to the analyst's figures, also without the largest."""
+    customers, holdings = two_branches()
+    facts, bank = as_lazy(facts_of(make, customers, holdings)), make(customers)
+    steps = lorenz_steps(facts, value="aum_period_end_cents", by=by, base="all")
+    totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
+    for without, question in CONCENTRATION.items():
+        own = totals_without(totals, without, by)
+        own = own.rename(columns={name: f"|{name}" for name in own if name not in by})
+        inside = rows_of(shown(own, Spec("", question, "all"), POLICY, by, bank))
+        public = rows_of(concentration(bank, by=by, base="all", without=without))
+        names = {row["measure"] for row in inside}
+        assert inside == [row for row in public if row["measure"] in names]
 
 
 def test_other_thresholds_move_the_bases(make: Make) -> None:

@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from stockcust_analysis.measures.facts import customer_facts
-from stockcust_analysis.measures.frames import collected, lazily
 
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.migration import _migration as migration_cells
 from stockcust_analysis.measures.migration import (
-    migration_columns,
+    migration_cells,
     migration_matrix,
     tier_move_rates,
 )
-from stockcust_analysis.measures.pairs import paired
-from stockcust_analysis.measures.structure import on_structure
+from stockcust_analysis.measures.pairs import by_group, compared_columns, pair_dates
+from stockcust_analysis.measures.population import customer_facts
+from stockcust_analysis.measures.structure import restate_branches
 from stockcust_analysis.policy import load_policy
 from tests.frames import Columns, rows_of, values_of
 from tests.measures.two_dates import (
@@ -133,24 +132,22 @@ def test_a_merger_is_no_migration_on_the_later_structure(make: Make) -> None:
         ("new", "TRANSFERRED", "potential", 1, 0, 500),
         ("old", "potential", "TRANSFERRED", 1, 500, 0),
     ]
-    told = on_structure(june, mergers, as_of=SEPTEMBER)
+    told = restate_branches(june, mergers, as_of=SEPTEMBER)
     today = migration_matrix(told, september, scheme=SCHEME, by="branch_id")
     assert cells(today) == [("new", "potential", "potential", 1, 500, 500)]
 
 
 def test_customer_facts_give_the_same_matrix(make: Make) -> None:
     """The evaluation's way, over customer facts of both dates, ends in the same cells."""
-    policy, facts = load_policy(), []
+    policy, labels, facts = load_policy(), ["branch_id", "tier"], []
     loans = make({"customer_id": ["7"], "product": ["loan"], "balance": [1_000.0]})
     for columns, as_of in zip(nine_customers(), (JUNE, SEPTEMBER), strict=True):
         count = len(columns["customer_id"])
         bank = columns | {"customer_type": ["personal"] * count, "last_active_on": [None] * count}
-        facts.append(lazily(customer_facts(make(bank), loans, policy=policy, as_of=as_of)))
-    pairs = paired(*facts, value=f"{VALUE}_cents", labels=["branch_id", "tier"], bases=policy.bases)
-    found = migration_columns(
-        collected(migration_cells(pairs, by=["branch_id"])), SCHEME, ["branch_id"]
-    )
-    assert list(zip(*found.values(), strict=True)) == BRANCHES
+        table = as_lazy(customer_facts(make(bank), loans, policy=policy, as_of=as_of))
+        facts.append(compared_columns(table, policy, labels))
+    pairs = by_group(pair_dates(*facts, labels), ["branch_id"])
+    assert cells(migration_cells(pairs, SCHEME, by=["branch_id"])) == BRANCHES
 
 
 def test_move_rates_counted_by_hand(make: Make) -> None:

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
-from stockcust_analysis.measures.frames import lazily
 
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.pairs import by_group, customers_of, paired
-from stockcust_analysis.policy import Bases
+from stockcust_analysis.measures.pairs import (
+    PERIOD_END,
+    by_group,
+    customers_of,
+    pair_customers,
+    with_states,
+)
+from stockcust_analysis.policy import Bases, load_policy
 from tests.frames import Columns, rows_of
 
 Make = Callable[[Columns], Any]
 VALUE = "aum_period_end"
 
 
-def pairs_of(opening: Any, closing: Any, **more: Any) -> Any:
+def pairs_of(
+    opening: Any, closing: Any, *, labels: Sequence[str] = (), bases: Bases | None = None
+) -> Any:
     """Return the pairs of two analysts' tables."""
-    tables = [customers_of(frame, "x", by=[], value=VALUE) for frame in (opening, closing)]
-    return paired(*tables, value=f"{VALUE}_cents", **more)
+    policy = load_policy()
+    policy = replace(policy, bases=bases or policy.bases)
+    return pair_customers(opening, closing, policy=policy, labels=labels, value=VALUE)
 
 
 def test_one_row_per_customer_of_either_date(make: Make) -> None:
@@ -32,11 +42,9 @@ def test_one_row_per_customer_of_either_date(make: Make) -> None:
     rows = {row["customer_id"]: row for row in found}
     assert len(found) == len(rows)
     dates = ("opening", "closing")
+    columns = ("there", f"funded_by_{PERIOD_END}", PERIOD_END, "branch_id")
     told = {
-        number: [
-            tuple(row[f"{d}_{name}"] for name in ("there", "funded", "cents", "branch_id"))
-            for d in dates
-        ]
+        number: [tuple(row[f"{d}_{name}"] for name in columns) for d in dates]
         for number, row in rows.items()
     }
     assert told == {
@@ -54,7 +62,7 @@ def test_funded_is_judged_by_the_amount_compared(make: Make) -> None:
     })  # fmt: skip
     for bases, expected in ((None, [0, 1]), (Bases(funded=50), [1, 1])):
         rows = rows_of(pairs_of(bank, bank, bases=bases).to_native())
-        found = {row["customer_id"]: row["opening_funded"] for row in rows}
+        found = {row["customer_id"]: row[f"opening_funded_by_{PERIOD_END}"] for row in rows}
         assert list(map(found.get, "12")) == expected
 
 
@@ -68,7 +76,8 @@ def test_states_exclude_each_other(make: Make) -> None:
         "customer_id": ["2", "3", "4", "5"], "branch_id": ["B", "A", "A", "A"],
         VALUE: [1.0, 500.0, 400.0, 9.0],
     })  # fmt: skip
-    went = by_group(pairs_of(opening, closing, labels=["branch_id"]), ["branch_id"])
+    pairs = by_group(pairs_of(opening, closing, labels=["branch_id"]), ["branch_id"])
+    went = with_states(pairs, PERIOD_END)
     states = ("new", "closed", "drained", "returned", "arrived", "departed")
     found = {
         (row["customer_id"], row["branch_id"]): [name for name in states if row[name]]
@@ -126,4 +135,4 @@ def test_rows_that_cannot_be_placed_are_refused(make: Make, change: Columns, mes
 def test_ids_are_needed(make: Make) -> None:
     """Two dates cannot be compared without the customers' numbers."""
     with pytest.raises(UsageError, match="opening: unknown column of customers 'customer_id'"):
-        customers_of(lazily(make({VALUE: [1.0]})).to_native(), "opening", by=[], value=VALUE)
+        customers_of(as_lazy(make({VALUE: [1.0]})).to_native(), "opening", by=[], value=VALUE)

@@ -7,14 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from stockcust_analysis.measures.facts import customer_facts
-from stockcust_analysis.measures.frames import lazily, measure_frame
-from stockcust_analysis.measures.rule_comparison import _rule_comparison as rule_sums
-from stockcust_analysis.measures.rule_comparison import by_prefix, compare_rules
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.dormancy_evidence import with_evidence
+from stockcust_analysis.measures.dormancy import compare_rules, dormancy_rate
 from stockcust_analysis.policy import DormancyRule, load_policy
 from tests.frames import AS_OF, Columns, rows_of, two_branches
 
@@ -44,21 +39,6 @@ def test_every_rule_as_if_alone(make: Make, by: str | None) -> None:
     keys = [*([by] if by else []), "rule", "measure"]
     assert list(found[0])[: len(keys)] == keys
     assert len(found) == len(rules) * 6 * (2 if by else 1)
-
-
-def test_rules_on_facts_equal_the_public_ones(make: Make) -> None:
-    """Evidence added to customer facts, to be kept between, gives the same table."""
-    customers, holdings, contacts = bank(make)
-    rules = POLICY.dormancy_presets
-    facts = lazily(customer_facts(customers, holdings, policy=POLICY, as_of=AS_OF))
-    named = by_prefix(rules)
-    kept = with_evidence(facts, named, AS_OF, holdings, contacts, POLICY)
-    totals = rule_sums(kept, named, as_of=AS_OF, by=["branch_id"], base="funded")
-    inside = measure_frame(totals, DORMANCY, by=["branch_id", "rule"], base="funded",
-                           given=customers)  # fmt: skip
-    public = compare_rules(customers, rules, as_of=AS_OF, by="branch_id", holdings=holdings,
-                           contacts=contacts)  # fmt: skip
-    assert rows_of(inside) == rows_of(public)
 
 
 def test_without_holdings_a_column_exempts(make: Make) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.structure import on_structure, successor_of
+from stockcust_analysis.measures.structure import restate_branches, successor_of
 from tests.frames import Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]
@@ -32,7 +32,7 @@ def test_branches_on_a_later_structure(make: Make) -> None:
         (date(2026, 6, 30), ["B", "B", "D"]),
         (JULY, ["C", "C", "D"]),
     ):
-        found = on_structure(bank, events, as_of=as_of)
+        found = restate_branches(bank, events, as_of=as_of)
         rows = sorted(rows_of(found), key=lambda row: row["customer_id"])
         assert [row["branch_id"] for row in rows] == expected
         assert list(rows[0]) == ["customer_id", "branch_id"]
@@ -42,7 +42,7 @@ def test_branches_on_a_later_structure(make: Make) -> None:
 def test_another_column_of_branches(make: Make) -> None:
     """Holdings are put on the structure by their booking branch, the owning one stays."""
     accounts = make({"booking_branch_id": ["A"], "branch_id": ["A"]})
-    found = on_structure(
+    found = restate_branches(
         accounts, make(mergers(("A", "B", APRIL))), as_of=LATER, branch="booking_branch_id"
     )
     assert rows_of(found) == [{"booking_branch_id": "B", "branch_id": "A"}]
@@ -66,6 +66,6 @@ def test_chains(events: list[tuple[str, str, date]], expected: dict[str, str]) -
 def test_missing_columns_are_named(make: Make) -> None:
     """Both tables are checked, and the message says which one lacks what."""
     with pytest.raises(UsageError, match="unknown column of customers 'branch_id'"):
-        on_structure(make({"branch": ["A"]}), make(mergers(("A", "B", APRIL))), as_of=LATER)
+        restate_branches(make({"branch": ["A"]}), make(mergers(("A", "B", APRIL))), as_of=LATER)
     with pytest.raises(UsageError, match="unknown column of branch_successors 'effective_on'"):
         successor_of(make({"old_branch_id": ["A"], "new_branch_id": ["B"]}), LATER)

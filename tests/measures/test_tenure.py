@@ -7,10 +7,10 @@ from datetime import date
 from typing import Any
 
 import pytest
-from stockcust_analysis.measures.tenure import assign_tenure
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.cross_sell import products_per_customer
+from stockcust_analysis.measures.population import assign_tenure
 from tests.frames import AS_OF, Columns, rows_of, two_branches
 
 Make = Callable[[Columns], Any]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockcust_analysis.measures.whale_curve import whale_curve
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.concentration import whale_curve
 from tests.frames import Columns, as_pandas, rows_of, values_of
 
 Make = Callable[[Columns], Any]

@@ -1,0 +1,146 @@
+"""Quarters measured in one pass do not see one another: each is what it is alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import stockcust_analysis as sca
+from stockcust_analysis.bank.sample import make_bank
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import Policy, load_policy
+from tests.codebook.edge_bank import make_edge_bank
+from tests.conftest import SAMPLE
+from tests.engines.banks import Tables, in_polars
+from tests.evaluation.test_population import OF_ONE_DAY, as_told
+
+QUARTER, EARLIER = "2026Q3", ("2025Q3", "2025Q4", "2026Q1", "2026Q2")
+KEYS = ["branch_id", "dimension", "member", "measure", "base"]
+FIGURES = ["n", "numerator", "denominator", "value"]
+MEMORY = """
+base = "rural_commercial_bank"
+name = "own"
+version = "1"
+[tier_memory]
+name = "half_a_year"
+months_to_downgrade = 6
+"""
+evaluate_module = sys.modules[evaluate.__module__]
+
+
+@pytest.fixture(params=["by the borders", "with memory"])
+def policy(request: pytest.FixtureRequest, tmp_path: Path) -> Policy:
+    """Return the shipped policy, and one whose tiers remember earlier quarters."""
+    if request.param == "by the borders":
+        return load_policy()
+    path = tmp_path / "own.toml"
+    path.write_text(MEMORY, "utf-8")
+    return load_policy(path)
+
+
+@contextmanager
+def one_quarter_at_once() -> Iterator[None]:
+    """Let every quarter be measured in a chunk of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
+        yield
+
+
+def assert_equal(found: Evaluation, expected: Evaluation) -> None:
+    """Compare all tables of two evaluations, to the last digit; rows of cells in any order."""
+    for name in (field.name for field in fields(Evaluation)):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        if name == "cells":
+            keys = ["quarter", *KEYS]
+            ours, theirs = (table.sort_values(keys, ignore_index=True) for table in (ours, theirs))
+        if isinstance(theirs, pd.DataFrame):
+            pd.testing.assert_frame_equal(ours, theirs, check_exact=True, obj=name)
+        else:
+            assert ours == theirs
+
+
+def assert_chunks_do_not_matter(source: Any) -> None:
+    """Evaluate all quarters in one chunk, and each in its own."""
+    with open_bank(source) as bank:
+        together = evaluate(bank, quarter=QUARTER, sizes=True)
+        with one_quarter_at_once():
+            alone = evaluate(bank, quarter=QUARTER, sizes=True)
+    assert_equal(together, alone)
+
+
+def test_the_sample_in_one_chunk_or_in_five(sample_evaluation: Evaluation) -> None:
+    """All of the sample's tables are the same, whatever is measured together."""
+    with one_quarter_at_once(), open_bank(SAMPLE) as bank:
+        assert_equal(evaluate(bank, quarter=QUARTER, sizes=True), sample_evaluation)
+
+
+@pytest.mark.parametrize("seed", [3, 24])
+def test_banks_of_edges_in_one_chunk_or_in_two(seed: int, tmp_path: Path) -> None:
+    """So are those of banks of ties, gaps, merged and empty branches."""
+    assert_chunks_do_not_matter(in_polars(make_edge_bank(seed), tmp_path))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_small_random_banks_in_one_chunk_or_in_five(seed: int, tmp_path: Path) -> None:
+    """So are those of small banks, also of one without contacts and assignments."""
+    tables = make_bank(seed, branches=6, customers=400)
+    if seed == 2:
+        tables = {n: t for n, t in tables.items() if n not in ("contacts", "assignments")}
+    assert_chunks_do_not_matter(in_polars(tables, tmp_path))
+
+
+def with_mixed_customers(tables: Tables, quarter: str) -> dict[str, pd.DataFrame]:
+    """Return the bank with one quarter's customers mixed up: other branches, days and accounts."""
+    end = pd.Timestamp(Quarter.parse(quarter).end)
+    mixed = dict(tables)
+    for name, columns in (
+        ("customers", ["branch_id", "last_active_on", "aum_period_end", "aum_average_quarter"]),
+        ("holdings", ["customer_id"]),
+    ):
+        table = tables[name].copy()
+        inside = pd.to_datetime(table["as_of"]) == end
+        shuffled = table.loc[inside, columns].sample(frac=1, random_state=1)
+        table.loc[inside, columns] = shuffled.to_numpy()
+        mixed[name] = table.astype(tables[name].dtypes)
+    return mixed
+
+
+@pytest.mark.parametrize("quarter", ["2025Q4", QUARTER])
+def test_mixing_up_one_quarter_changes_no_other(quarter: str, tmp_path: Path) -> None:
+    """Other customers in one quarter, and the measures of all other quarters stay as they were."""
+    tables = make_bank(4, branches=6, customers=400)
+    before, after = (
+        sca.evaluate(in_polars(bank, tmp_path), quarter=QUARTER).measures
+        for bank in (tables, with_mixed_customers(tables, quarter))
+    )
+    own = before["quarter"] == quarter
+    others = [table[table["quarter"] != quarter] for table in (before, after)]
+    pd.testing.assert_frame_equal(*others, check_exact=True)
+    assert not before[own].equals(after[after["quarter"] == quarter])
+
+
+def test_public_measures_of_every_quarter_are_the_evaluations(policy: Policy) -> None:
+    """A quarter's customers alone give the figures that all quarters in one pass have."""
+    with open_bank(SAMPLE) as bank:
+        rows = evaluate(bank, quarter=QUARTER, policy=policy).measures
+        for quarter in (*EARLIER, QUARTER):
+            customers = bank.customers_frame(quarter, policy=policy, structure=QUARTER)
+            expected = rows[rows["quarter"] == quarter].set_index(KEYS)[FIGURES]
+            for function, options in OF_ONE_DAY:
+                day = {"as_of": quarter} if "rule" in options else {}
+                tables = [
+                    as_told(function(customers, by=by, **options | day))
+                    for by in ("branch_id", None)
+                ]
+                public = pd.concat(tables).set_index(KEYS)[FIGURES]
+                pd.testing.assert_frame_equal(public, expected.loc[public.index], check_exact=True)
