@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.answers import Sums
 from benchmarks.asked import Asked
 from benchmarks.sql_words import co_holding, words
-from stockcust_analysis.bank.spill import quiet_connection
+from stockcust_analysis.bank.duckdb_connection import quiet_connection
 from stockcust_analysis.periods import Quarter
 
 _FOLDER = Path(__file__).with_name("sql")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol, Self
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.atomic import sha256
-from stockcust_analysis.bank.engines import Engine, Frame, collected, failures_told, to_pandas
+from stockcust_analysis.core.engines import Engine, Frame, engine_failures
+from stockcust_analysis.core.frames import collect_rows, to_pandas
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import Day, Quarter, as_day, require_day
 
@@ -137,11 +138,11 @@ class Bank:
         >>> int(customers["funded"].sum()), int(customers["managed"].sum())
         (9072, 2016)
         """
-        kept = self.customers_frame(as_of, policy=policy, structure=structure)
+        frame = self.customers_frame(as_of, policy=policy, structure=structure)
         try:
-            return to_pandas(kept).sort_values("customer_id", ignore_index=True)
+            return to_pandas(frame).sort_values("customer_id", ignore_index=True)
         finally:
-            self.let_go(kept)
+            self.release(frame)
 
     def customers_frame(
         self,
@@ -153,8 +154,8 @@ class Bank:
         """Return the customers the report speaks of as a lazy frame of the bank's own engine.
 
         Parameters, columns and errors are those of `customers`. The rows are computed once and
-        kept in the engine (a table of DuckDB or of the database's session, a persisted Spark
-        frame) until `let_go`, or the bank is closed.
+        held in the engine (a table of DuckDB or of the database's session, a persisted Spark
+        frame) until `release`, or the bank is closed.
         """
         # The layers above are loaded by name when first asked for, as the package's own names are.
         evaluation = import_module("stockcust_analysis.evaluation.population")
@@ -173,20 +174,22 @@ class Bank:
         day = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
         return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
 
-    def keep(self, frame: Frame) -> Frame:
-        """Compute a shared step once and hold on to it until `let_go`, or the bank is closed."""
-        with failures_told():
-            return self._engine.keep(frame)
+    def materialize(self, frame: Frame) -> Frame:
+        """Compute a shared step once and hold its result until `release`, or the bank is closed."""
+        with engine_failures():
+            return self._engine.materialize(frame)
 
-    def let_go(self, kept: Frame) -> None:
-        """Make room of a kept step that is no longer asked for."""
-        with failures_told():
-            self._engine.let_go(kept)
+    def release(self, frame: Frame) -> None:
+        """Free the memory of a materialised step."""
+        with engine_failures():
+            self._engine.release(frame)
+
+    keep, let_go = materialize, release  # removed with the registry
 
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
         table = nw.from_native(self.table(name)).lazy()
-        return int(collected(table.select(n=nw.len()))["n"][0])
+        return int(collect_rows(table.select(n=nw.len()))["n"][0])
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -199,7 +202,7 @@ class Bank:
         """Return the as-of dates of a table."""
         if name not in self._days:
             days = nw.from_native(self.table(name)).lazy().select("as_of").unique()
-            self._days[name] = {as_day(day) for day in collected(days)["as_of"]}
+            self._days[name] = {as_day(day) for day in collect_rows(days)["as_of"]}
         return set(self._days[name])
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from stockcust_analysis.bank import checks
 from stockcust_analysis.bank.bank import Bank, InputFile
 from stockcust_analysis.bank.casting import typed
 from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.bank.engines import DuckDBEngine
+from stockcust_analysis.bank.duckdb_connection import limited_connection
 from stockcust_analysis.bank.files import (
     ENDINGS,
     FileReader,
@@ -29,8 +29,9 @@ from stockcust_analysis.bank.files import (
 )
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
-from stockcust_analysis.bank.spill import Scratch, connected
+from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.temporary import WorkingFolder
 
 Extracts = Dictionary[str, list[RawFile]]
 
@@ -38,7 +39,7 @@ Extracts = Dictionary[str, list[RawFile]]
 def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
     with _opening(memory_limit) as engine:
-        reader = FileReader(engine.connection, engine.scratch.path)
+        reader = FileReader(engine.connection, engine.folder)
         files = {c.name: files_of(folder, c.name, words.of(c.name).file) for c in TABLES}
         extracts = {
             name: [file for path in paths if (file := reader.read(path, name))]
@@ -76,8 +77,9 @@ def open_duckdb_file(
 @contextmanager
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
-    scratch = Scratch()
-    engine = DuckDBEngine(connected(scratch, memory_limit), scratch)
+    scratch = WorkingFolder()
+    connection = limited_connection(memory_limit, scratch.path)
+    engine = DuckDBEngine(connection, scratch.path, scratch.remove)
     try:
         yield engine
     except BaseException:

@@ -7,7 +7,9 @@ from collections.abc import Mapping as Dictionary
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank
-from stockcust_analysis.bank.engines import (
+from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.tables import bank_of
+from stockcust_analysis.core.engines import (
     DatabaseEngine,
     Engine,
     Frame,
@@ -15,8 +17,6 @@ from stockcust_analysis.bank.engines import (
     PolarsEngine,
     SparkEngine,
 )
-from stockcust_analysis.bank.mapping import Mapping
-from stockcust_analysis.bank.tables import bank_of
 from stockcust_analysis.errors import UsageError
 
 

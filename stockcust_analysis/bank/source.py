@@ -8,9 +8,9 @@ from typing import Any
 
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile
-from stockcust_analysis.bank.engines import Frame, failures_told
+from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.mapping import Mapping, read_mapping
-from stockcust_analysis.bank.spill import DEFAULT_MEMORY_LIMIT
+from stockcust_analysis.core.engines import Frame, engine_failures
 from stockcust_analysis.errors import UsageError
 
 MAPPING_NAME = "mapping.toml"
@@ -69,7 +69,7 @@ def open_bank(
     ['2025Q3', '2025Q4', '2026Q1', '2026Q2', '2026Q3']
     >>> bank.close()
     """
-    with failures_told():
+    with engine_failures():
         return _opened(source, mapping, tables or {}, memory_limit)
 
 

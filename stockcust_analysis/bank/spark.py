@@ -8,9 +8,9 @@ from typing import Any
 
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.bank.engines import SparkEngine, class_names
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.tables import bank_of
+from stockcust_analysis.core.engines import SparkEngine, class_names
 from stockcust_analysis.errors import UsageError
 
 

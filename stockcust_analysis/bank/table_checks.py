@@ -16,8 +16,8 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import rules
 from stockcust_analysis.bank.casts import Narwhal
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.engines import collected, count_rows
 from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.core.frames import collect_rows, count_rows
 
 _ORDERS = {">": operator.gt, "<": operator.lt}
 _ROWS = "rows"
@@ -112,11 +112,11 @@ def keys(frame: Narwhal, contract: Table) -> list[Problem]:
     lazy = frame.lazy()
     if contract.key:
         sizes = lazy.group_by(*contract.key).agg(n=nw.len()).filter(nw.col("n") > 1)
-        twice = collected(sizes.select((nw.col("n") - 1).sum()))["n"][0]
+        twice = collect_rows(sizes.select((nw.col("n") - 1).sum()))["n"][0]
         if twice:
             problems.append(rules.key_twice(contract, int(twice)))
     if "as_of" in contract.column_names:
-        days = collected(lazy.group_by("as_of").agg(n=nw.len()))
+        days = collect_rows(lazy.group_by("as_of").agg(n=nw.len()))
         told = zip(days["as_of"], days["n"], strict=True)
         odd = sum(n for day, n in told if not _ends_month(day))
         if odd:
@@ -144,7 +144,7 @@ def _lost(frame: Narwhal, reference: rules.Reference, target: Narwhal) -> int:
     known = target.lazy().select(*theirs).unique()
     given = frame.lazy().select(*ours).filter(~nw.col(ours[-1]).is_null())
     lost = given.join(known, left_on=ours, right_on=theirs, how="anti")
-    return int(collected(lost.select(n=nw.len()))["n"][0])
+    return int(collect_rows(lost.select(n=nw.len()))["n"][0])
 
 
 def _ends_month(day: date | None) -> bool:

@@ -10,9 +10,9 @@ from stockcust_analysis.bank import checks, table_checks
 from stockcust_analysis.bank.bank import Bank, InputTable
 from stockcust_analysis.bank.casts import Narwhal, fitting, without_objects
 from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.bank.engines import Engine, Frame
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.core.engines import Engine, Frame
 
 
 def bank_of(

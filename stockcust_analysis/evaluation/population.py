@@ -9,8 +9,8 @@ from datetime import date, datetime
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.evaluation.questions import Facts
 from stockcust_analysis.evaluation.snapshots import ISSUED_BRANCH, facts_on, has_managers
 from stockcust_analysis.measures.age import age_group

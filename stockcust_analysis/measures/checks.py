@@ -7,8 +7,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.engines import collected
-from stockcust_analysis.bank.engines import count_rows as count_rows
+from stockcust_analysis.core.frames import collect_rows as collected
+from stockcust_analysis.core.frames import count_rows as count_rows
 from stockcust_analysis.errors import UsageError
 
 _ADVICE = "Fill them or leave those rows out."

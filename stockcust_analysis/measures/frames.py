@@ -16,16 +16,17 @@ from typing import Any, TypeAlias
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.engines import ONE as ONE
-from stockcust_analysis.bank.engines import ZERO as ZERO
-from stockcust_analysis.bank.engines import Frame as Frame
-from stockcust_analysis.bank.engines import collected as collected
-from stockcust_analysis.bank.engines import flag as flag
+from stockcust_analysis.core.engines import Frame as Frame
+from stockcust_analysis.core.frames import ONE as ONE
+from stockcust_analysis.core.frames import ZERO as ZERO
+from stockcust_analysis.core.frames import collect_rows
+from stockcust_analysis.core.frames import flag as flag
 from stockcust_analysis.errors import UsageError
 
 Groups: TypeAlias = str | Sequence[str] | None
 
 WHOLE = "whole_bank"
+collected = collect_rows  # removed with the registry
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from stockcust_analysis.bank.engines import Frame, collected
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.frames import lazily
@@ -212,7 +213,7 @@ def require_one_base(rows: pd.DataFrame, key: Sequence[str] = ("measure", "membe
 def to_pandas(frame: Frame) -> pd.DataFrame:
     """Return any engine's table as a pandas frame with a plain index."""
     if not isinstance(frame, pd.DataFrame):
-        return pd.DataFrame(collected(lazily(frame)))
+        return pd.DataFrame(collect_rows(lazily(frame)))
     named: list[Any] = [n for n in frame.index.names if n is not None and n not in frame]
     return (
         frame.reset_index(named).reset_index(drop=True) if named else frame.reset_index(drop=True)

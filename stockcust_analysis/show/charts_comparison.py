@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import chart_frames as frames
 from stockcust_analysis.show import charts_canvas as canvas

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import chart_frames as frames
 from stockcust_analysis.show import charts_canvas as canvas

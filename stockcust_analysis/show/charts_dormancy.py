@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.show import chart_frames as frames
 from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from stockcust_analysis.bank.engines import Frame
+from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.show import chart_frames as frames
 from stockcust_analysis.show import charts_canvas as canvas
 from stockcust_analysis.show.blocks import Language

@@ -18,8 +18,8 @@ import polars as pl
 import pytest
 
 from stockcust_analysis.bank.database import without_secrets
-from stockcust_analysis.bank.engines import collected
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
 from tests.engines.banks import in_duckdb, in_pandas, in_polars
@@ -66,7 +66,7 @@ def test_tables_columns_and_quarters_are_found(place: Any, tmp_path: Path) -> No
         assert bank.columns["branches"] == ("branch_id", "name", "region", "type")
         assert bank.quarters == (Quarter(2026, 2), Quarter(2026, 3))
         september = nw.from_native(bank.snapshot("customers", as_of=date(2026, 9, 30))).lazy()
-        assert collected(september.select(n=nw.len()))["n"] == [4]
+        assert collect_rows(september.select(n=nw.len()))["n"] == [4]
         assert bank.rows("customers") == 7
         with pytest.raises(UsageError, match="unknown table 'contacts'"):
             bank.table("contacts")
@@ -103,7 +103,7 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     del tables["holdings"]
     told = "\n".join(problems_of(tables))
     assert "holdings: no table holds this table" in told
-    assert "branches.region: column is missing" in told
+    assert "branches.region: optional column is absent" in told
     assert "Did you mean 'regoin'?" in told
     assert "customers.as_of: the column's type is String, which does not hold a date" in told
 
@@ -165,7 +165,7 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE bad AS FROM holdings; UPDATE bad SET balance = NULL")
     before = path.read_bytes()
     with open_bank(url, tables={"customers": "dm.cust"}) as bank:
-        bank.keep(bank.table("customers"))
+        bank.materialize(bank.table("customers"))
         assert [one.name for one in bank.inputs] == ["bank.duckdb"]
     assert path.read_bytes() == before
     with pytest.raises(BankDataError, match=r"7 rows \(first: 1, 2, 3\): the cell is empty"):

@@ -1,0 +1,4 @@
+"""What everything stands on: frames of any engine, money as whole cents, periods, errors, files.
+
+Nothing here knows a bank, a policy or a measure. A rule of customers belongs in `measures`.
+"""
