@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.bank.validation import Problem, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]

@@ -36,3 +36,13 @@ def quiet_connection(**settings: str) -> duckdb.DuckDBPyConnection:
     if shows != [(False,)]:
         connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def quoted(name: str) -> str:
+    """Return a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a SQL string."""
+    return "'" + text.replace("'", "''") + "'"

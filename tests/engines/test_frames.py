@@ -17,8 +17,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from stockcust_analysis.bank.database import without_secrets
-from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.source import open_bank, without_secrets
 from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
