@@ -21,7 +21,7 @@ The tables a bank delivers. Columns and tables marked * may be left out. Money i
 decimals; dates are days; an empty cell means not known. Files may be CSV (UTF-8 or GB18030/GBK),
 compressed CSV, Parquet or Excel; a mapping file renames headers and codes.
 
-This page is printed from the contract in `stockcust_analysis/bank/contract.py`.
+This page is printed from the contract in `stockcust_analysis/bank/contract.toml`.
 """
 
 

@@ -23,7 +23,16 @@ CONDA_PACKAGES = {
     "nbconvert",
 }
 # Imports point from left to right in: extracts → bank → measures → evaluation → show → report.
-LAYERS = {"errors": 0, "atomic": 1, "periods": 1, "policy": 2, "bank": 3}
+LAYERS = {
+    "errors": 0,
+    "atomic": 1,
+    "periods": 1,
+    "core": 1,
+    "locks": 1,
+    "temporary": 1,
+    "policy": 2,
+    "bank": 3,
+}
 LAYERS |= {"measures": 4, "evaluation": 5}
 LAYERS |= {"show": 6, "plot": 6, "report": 7, "cli": 8}
 PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")

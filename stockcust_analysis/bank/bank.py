@@ -14,13 +14,14 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.atomic import sha256
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
-from stockcust_analysis.core.frames import collect_rows, to_pandas
+from stockcust_analysis.core.frames import to_pandas
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import Day, Quarter, as_day, require_day
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stockcust_analysis.bank.validation import Validated
     from stockcust_analysis.policy import PolicyLike
 
 
@@ -54,13 +55,13 @@ class InputTable:
     """One table a bank was read from: where it stands (never a password) and its rows."""
 
     name: str
-    place: str
+    location: str
     rows: int
 
     @property
     def fingerprint(self) -> str:
         """Where the table stands and how many rows it has; it has no bytes to hash."""
-        return f"{self.place}: {self.rows} rows"
+        return f"{self.location}: {self.rows} rows"
 
 
 class Bank:
@@ -71,7 +72,13 @@ class Bank:
     """
 
     def __init__(
-        self, tables: Mapping[str, Frame], engine: Engine, *, name: str, inputs: Sequence[Input]
+        self,
+        tables: Mapping[str, Frame],
+        engine: Engine,
+        *,
+        name: str,
+        inputs: Sequence[Input],
+        counts: Mapping[str, Validated],
     ) -> None:
         self.name = name
         self.inputs = tuple(inputs)
@@ -81,7 +88,7 @@ class Bank:
         }
         self._tables = dict(tables)
         self._engine = engine
-        self._days: dict[str, set[date]] = {}
+        self._counts = counts
 
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
@@ -138,11 +145,11 @@ class Bank:
         >>> int(customers["funded"].sum()), int(customers["managed"].sum())
         (9072, 2016)
         """
-        kept = self.customers_frame(as_of, policy=policy, structure=structure)
+        frame = self.customers_frame(as_of, policy=policy, structure=structure)
         try:
-            return to_pandas(kept).sort_values("customer_id", ignore_index=True)
+            return to_pandas(frame).sort_values("customer_id", ignore_index=True)
         finally:
-            self.release(kept)
+            self.release(frame)
 
     def customers_frame(
         self,
@@ -154,8 +161,8 @@ class Bank:
         """Return the customers the report speaks of as a lazy frame of the bank's own engine.
 
         Parameters, columns and errors are those of `customers`. The rows are computed once and
-        kept in the engine (a table of DuckDB or of the database's session, a persisted Spark
-        frame) until `let_go`, or the bank is closed.
+        held in the engine (a table of DuckDB or of the database's session, a persisted Spark
+        frame) until `release`, or the bank is closed.
         """
         # The layers above are loaded by name when first asked for, as the package's own names are.
         evaluation = import_module("stockcust_analysis.evaluation.population")
@@ -175,19 +182,21 @@ class Bank:
         return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
 
     def materialize(self, frame: Frame) -> Frame:
-        """Compute a shared step once and hold on to it until `let_go`, or the bank is closed."""
+        """Compute a shared step once and hold its result until `release`, or the bank is closed."""
         with engine_failures():
             return self._engine.materialize(frame)
 
-    def release(self, kept: Frame) -> None:
-        """Make room of a kept step that is no longer asked for."""
+    def release(self, frame: Frame) -> None:
+        """Free the memory of a materialised step."""
         with engine_failures():
-            self._engine.release(kept)
+            self._engine.release(frame)
+
+    keep, let_go = materialize, release  # removed with the registry
 
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
-        table = nw.from_native(self.table(name)).lazy()
-        return int(collect_rows(table.select(n=nw.len()))["n"][0])
+        self.table(name)  # or an error
+        return self._counts[name].total
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -198,10 +207,8 @@ class Bank:
 
     def days(self, name: str) -> set[date]:
         """Return the as-of dates of a table."""
-        if name not in self._days:
-            days = nw.from_native(self.table(name)).lazy().select("as_of").unique()
-            self._days[name] = {as_day(day) for day in collect_rows(days)["as_of"]}
-        return set(self._days[name])
+        self.table(name)  # or an error
+        return set(self._counts[name].days)
 
     def close(self) -> None:
         """Let go of the connection and of everything written beside it."""

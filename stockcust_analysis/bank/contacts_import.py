@@ -13,8 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from stockcust_analysis.bank.contract import CONTACTS
-from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank.validation import Problem, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]
@@ -29,7 +29,7 @@ CHANNELS: Words = {
 }  # fmt: skip
 _ENGLISH = {"customer_id": "Customer", "manager_id": "Manager", "contacted_on": "Contacted on",
             "channel": "Channel", "outcome": "Result"}  # fmt: skip
-HEADINGS: Words = {name: (CONTACTS.column(name).zh, en) for name, en in _ENGLISH.items()}
+HEADINGS: Words = {name: (table("contacts").column(name).zh, en) for name, en in _ENGLISH.items()}
 AS_OF = ("统计时点", "As of")
 _LATEST = timedelta(days=366)
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")

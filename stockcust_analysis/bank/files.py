@@ -1,79 +1,59 @@
-"""Files as a bank delivers them, each turned into rows of raw text or typed Parquet for DuckDB.
+"""Files as a bank delivers them, each read by DuckDB as rows of raw text or of typed Parquet.
 
 A table is one file (`customers.csv`, `.csv.gz`, `.parquet`, `.xlsx`) or several with the table's
-name in front (`customers_2026Q3.csv`) or inside a folder of that name.
+name in front (`customers_2026Q3.csv`) or inside a folder of that name. Text is UTF-8, with or
+without BOM, or GB18030/GBK: found out by reading the whole file, never asked. Files that are alike
+are read by one scan: DuckDB gives each scan memory of its own, and plans badly with hundreds.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import gzip
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import duckdb
 
-from stockcust_analysis.bank.encoding import (
-    damaged_rows,
-    decoded_blocks,
-    detect_encoding,
-    write_utf8,
-)
-from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.validation import Problem
 
 TEXT_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv")
 EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 _FIRST_SHOWN = 3
+_BLOCK = 1 << 20
+# What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
+_DAMAGE = ("\ufffd", "锟斤拷")
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How DuckDB reads files of one kind, one or many of them."""
+class FileGroup:
+    """Files (or one table of a database) that one scan reads, with columns of the same types.
 
-    function: str
-    options: str = ""
-    row: str = "row_number() OVER () + 1"
-    numbers_many: bool = False
-    """Whether rows know their number, and their file, when several files are read at once."""
-
-    def of(self, paths: Iterable[Path]) -> str:
-        """Return the SQL that reads these files."""
-        files = ", ".join(literal(str(path)) for path in paths)
-        return f"{self.function}([{files}]{self.options})"
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One readable file or table: SQL that scans it, and its columns with DuckDB types.
-
-    The scan yields the columns and `_row`, the row number with the header as row 1. `reading` is
-    how `readable`, the file itself or a converted copy, is read; tables have none.
+    `names` are those of messages, in the order of the scan. `scan` is SQL to select from;
+    `numbered` is the same with `_file`, the position in `names`, and `_row`, the row's number in
+    its file with the header as row 1.
     """
 
-    path: Path
+    names: tuple[str, ...]
+    columns: Mapping[str, str]
     scan: str
-    columns: dict[str, str]
-    reading: Reading | None = None
-    readable: Path = Path()
-
-    @classmethod
-    def read(cls, path: Path, readable: Path, columns: dict[str, str], how: Reading) -> Self:
-        """Return the file with the SQL that scans it."""
-        scan = f"SELECT *, {how.row} AS _row FROM {how.of([readable])}"
-        return cls(path, scan, columns, how, readable)
+    numbered: str
 
 
-def quoted(name: str) -> str:
-    """Return a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+@dataclass(frozen=True)
+class _TextFile:
+    """A text file that DuckDB can read at `readable`, the file itself or a copy in UTF-8."""
 
-
-def literal(text: str) -> str:
-    """Return a SQL string."""
-    return "'" + text.replace("'", "''") + "'"
+    path: Path
+    readable: Path
+    header: tuple[str, ...]
+    delimiter: str
 
 
 def files_of(folder: Path, table_name: str, pattern: str | None) -> list[Path]:
@@ -83,136 +63,200 @@ def files_of(folder: Path, table_name: str, pattern: str | None) -> list[Path]:
         if pattern
         else [f"{table_name}{{}}", f"{table_name}_*{{}}", f"{table_name}/*{{}}"]
     )
-    found = {
+    matches = {
         path
         for template in patterns
         for ending in ([""] if pattern else ENDINGS)
         for path in folder.glob(template.format(ending))
         if path.is_file() and path.name.lower().endswith(ENDINGS)
     }
-    return sorted(path for path in found if not path.name.startswith((".", "~$")))
-
-
-_PARQUET = Reading("read_parquet", row="file_row_number + 2", numbers_many=True)
+    return sorted(path for path in matches if not path.name.startswith((".", "~$")))
 
 
 class FileReader:
-    """Turns files into RawFiles on one connection; converted copies go to a scratch folder."""
+    """Makes files of one table ready to scan; notes what cannot be read in `problems`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, copies: Path, table_name: str
+    ) -> None:
         self._connection = connection
-        self._scratch = scratch
+        self._copies = copies
+        self._table_name = table_name
         self._made = 0
         self.problems: list[Problem] = []
 
-    def read(self, path: Path, table_name: str) -> RawFile | None:
-        """Return the file ready to scan, or None after noting why it cannot be read."""
-        name = path.name.lower()
+    def read(self, paths: Sequence[Path]) -> list[FileGroup]:
+        """Return the files in groups that are alike; those with problems are left out."""
+        groups: list[FileGroup] = []
+        texts: dict[Hashable, list[_TextFile]] = {}
+        parquet: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+        for path in paths:
+            name = path.name.lower()
+            with self._reading(path):
+                if name.endswith(".parquet"):
+                    columns = column_types(self._connection, f"read_parquet({_sql_list([path])})")
+                    parquet.setdefault(tuple(columns.items()), []).append(path)
+                elif name.endswith(EXCEL_ENDINGS):
+                    groups.append(self._excel(path))
+                elif text := self._text(path):
+                    texts.setdefault((text.header, text.delimiter), []).append(text)
+        groups += [_parquet(alike, dict(columns)) for columns, alike in parquet.items()]
+        for files in texts.values():
+            groups += self._csv(files)
+        return groups
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        """Note a file that cannot be read; memory that does not suffice is no fault of the file."""
         try:
-            if name.endswith(".parquet"):
-                return self._parquet(path)
-            if name.endswith(EXCEL_ENDINGS):
-                return self._excel(path)
-            return self._text(path, table_name)
+            yield
         except duckdb.OutOfMemoryException:
-            raise  # no fault of the file
+            raise
         except (duckdb.Error, OSError, ValueError, EOFError) as error:
-            reason = type(error).__name__
-            self._note(
-                table_name, f"{path.name} cannot be read ({reason})", "Check that it is whole."
-            )
-            return None
+            what = f"{path.name} cannot be read ({type(error).__name__})"
+            self._note(what, "Check that it is whole.")
 
-    def _parquet(self, path: Path) -> RawFile:
-        described = self._connection.sql(f"SELECT * FROM {_PARQUET.of([path])} LIMIT 0")
-        columns = dict(zip(described.columns, map(str, described.types), strict=True))
-        return RawFile.read(path, path, columns, _PARQUET)
+    def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
+        shown = tuple(map(str, first[:_FIRST_SHOWN]))
+        self.problems.append(Problem(self._table_name, "", what, remedy, rows, shown))
 
-    def _text(self, path: Path, table_name: str) -> RawFile | None:
-        encoding = detect_encoding(path)
-        if encoding is None:
-            what = f"{path.name} is neither UTF-8 nor GB18030/GBK"
-            self._note(table_name, what, "Export it again in one encoding.")
-            return None
-        damaged = damaged_rows(path, encoding)
-        if damaged:
-            self._note_damage(table_name, damaged)
-            return None
-        header, delimiter = _header(path, encoding)
-        if not header:
-            self._note(table_name, f"{path.name} is empty", "Deliver the header and the rows.")
-            return None
-        readable = path
-        if encoding != "utf-8":
-            readable = self._scratch / f"{self._next()}.csv"
-            write_utf8(path, encoding, readable)
-        return self._checked_csv(path, readable, header, delimiter, table_name)
-
-    def _checked_csv(
-        self, path: Path, readable: Path, header: list[str], delimiter: str, table_name: str
-    ) -> RawFile | None:
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
-        how = Reading(
-            "read_csv",
-            f", auto_detect=false, header=true, columns={{{columns}}}, "
-            f"delim={literal(delimiter)}, quote='\"', escape='\"'",
-        )
-        rejects = f"rejects_{self._next()}"
-        noting = (
-            f"{how.options}, store_rejects=true, "
-            f"rejects_table={literal(rejects)}, rejects_scan={literal(rejects + '_scan')}"
-        )
-        every_row = replace(how, options=noting).of([readable])
-        self._connection.sql(f"SELECT count(*) FROM {every_row}").fetchall()
-        bad = self._connection.sql(f"SELECT DISTINCT line FROM {rejects} ORDER BY line").fetchall()
-        if bad:
-            first = tuple(str(line) for (line,) in bad[:_FIRST_SHOWN])
-            what = f"{path.name} has more or fewer cells than the header's {len(header)}"
-            remedy = "Quote cells that hold the separator or a line break."
-            self.problems.append(Problem(table_name, "", what, remedy, len(bad), first))
-            return None
-        return RawFile.read(path, readable, dict.fromkeys(header, "VARCHAR"), how)
-
-    def _excel(self, path: Path) -> RawFile:
+    def _excel(self, path: Path) -> FileGroup:
         import pandas as pd
 
         sheet = pd.read_excel(path, engine="calamine", dtype=object)
         text = sheet.map(_cell_text).astype("string") if len(sheet) else sheet.astype("string")
         text.columns = [str(name).strip() for name in sheet.columns]
-        view = f"excel_{self._next()}"
+        view = self._new_name("excel")
         self._connection.register(view, text)
-        scan = f"SELECT *, row_number() OVER () + 1 AS _row FROM {view}"
-        return RawFile(path, scan, dict.fromkeys(text.columns, "VARCHAR"))
+        numbered = f"SELECT *, 0 AS _file, row_number() OVER () + 1 AS _row FROM {view}"
+        return FileGroup(
+            (path.name,), dict.fromkeys(text.columns, "VARCHAR"), view, f"({numbered})"
+        )
 
-    def _note(self, table_name: str, what: str, remedy: str) -> None:
-        self.problems.append(Problem(table_name, "", what, remedy))
+    def _text(self, path: Path) -> _TextFile | None:
+        """Return a text file, once its encoding is known; None after noting what is wrong."""
+        encoding, first_line, damaged = _inspect(path)
+        if not encoding:
+            self._note(
+                f"{path.name} is neither UTF-8 nor GB18030/GBK", "Export it again in one encoding."
+            )
+            return None
+        if damaged:
+            what = "characters were lost when GBK text was read as UTF-8"
+            remedy = "Export the file again; the lost text cannot be restored."
+            self._note(what, remedy, len(damaged), damaged)
+            return None
+        # The separator is the one that splits the header most.
+        delimiter = max(",;\t|", key=first_line.count)
+        names = next(csv.reader([first_line], delimiter=delimiter), [])
+        if not names:
+            self._note(f"{path.name} is empty", "Deliver the header and the rows.")
+            return None
+        readable = path
+        if encoding != "utf-8":
+            readable = self._copies / f"{self._new_name('copy')}.csv"
+            with readable.open("w", encoding="utf-8", newline="") as copy:
+                copy.writelines(_decoded_blocks(path, encoding))
+        return _TextFile(path, readable, tuple(name.strip() for name in names), delimiter)
 
-    def _note_damage(self, table_name: str, rows: list[int]) -> None:
-        what = "characters were lost when GBK text was read as UTF-8"
-        remedy = "Export the file again; the lost text cannot be restored."
-        first = tuple(str(row) for row in rows[:_FIRST_SHOWN])
-        self.problems.append(Problem(table_name, "", what, remedy, len(rows), first))
+    def _csv(self, files: Sequence[_TextFile]) -> list[FileGroup]:
+        """Return text files that are alike as one group; one by one where they cannot be read."""
+        groups = []
+        with self._reading(files[0].path):
+            try:
+                groups = self._checked_csv(files)
+            except duckdb.Error as error:
+                if len(files) == 1 or isinstance(error, duckdb.OutOfMemoryException):
+                    raise
+                groups = [group for file in files for group in self._csv([file])]
+        return groups
 
-    def _next(self) -> int:
+    def _checked_csv(self, files: Sequence[_TextFile]) -> list[FileGroup]:
+        """Return the files as a group, without those whose rows do not fit the header."""
+        header = files[0].header
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
+        options = (
+            f"auto_detect=false, header=true, columns={{{columns}}}, "
+            f"delim={literal(files[0].delimiter)}, quote='\"', escape='\"'"
+        )
+        rejects = self._new_name("rejects")
+        store = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
+        paths = _sql_list([file.readable for file in files])
+        self._connection.sql(
+            f"SELECT count(*) FROM read_csv({paths}, {options}, {store})"
+        ).fetchall()
+        ragged = self._connection.sql(
+            f"SELECT file_path, count(*), min(line, {_FIRST_SHOWN}) FROM (SELECT DISTINCT "
+            f"file_path, line FROM {rejects} JOIN {rejects}_scan USING (scan_id, file_id)) "
+            "GROUP BY file_path ORDER BY file_path"
+        ).fetchall()
+        names = {str(file.readable): file.path.name for file in files}
+        for path, rows, first in ragged:
+            what = f"{names.pop(path)} has more or fewer cells than the header's {len(header)}"
+            self._note(what, "Quote cells that hold the separator or a line break.", rows, first)
+        if not names:
+            return []
+        scan = f"read_csv({_sql_list(names)}, {options})"
+        # Rows come in the order of the files, and have no number in theirs.
+        in_order = f"SELECT *, file_index AS _file, row_number() OVER () AS _n FROM {scan}"
+        numbered = "* EXCLUDE (_n), _n - min(_n) OVER (PARTITION BY _file) + 2 AS _row"
+        types = dict.fromkeys(header, "VARCHAR")
+        return [
+            FileGroup(tuple(names.values()), types, scan, f"(SELECT {numbered} FROM ({in_order}))")
+        ]
+
+    def _new_name(self, what: str) -> str:
         self._made += 1
-        return self._made
+        return f"{what}_{self._table_name}_{self._made}"
 
 
-def _header(path: Path, encoding: str) -> tuple[list[str], str]:
-    """Return the header's names and the separator, told by which one splits the header most."""
-    first = next(_lines(path, encoding), "").lstrip("\ufeff").rstrip("\r\n")
-    delimiter = max(",;\t|", key=first.count)
-    names = next(csv.reader([first], delimiter=delimiter), [])
-    return [name.strip() for name in names], delimiter
+def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """Return column → DuckDB type of what a query can select from."""
+    described = connection.sql(f"SELECT * FROM {source} LIMIT 0")
+    return dict(zip(described.columns, map(str, described.types), strict=True))
 
 
-def _lines(path: Path, encoding: str) -> Iterator[str]:
-    rest = ""
-    for block in decoded_blocks(path, encoding):
-        *lines, rest = (rest + block).split("\n")
-        yield from lines
-    if rest:
-        yield rest
+def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
+    """Return Parquet files of the same columns as a group."""
+    scan = f"read_parquet({_sql_list(paths)})"
+    numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
+    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered)
+
+
+def _sql_list(paths: Iterable[object]) -> str:
+    return f"[{', '.join(literal(str(path)) for path in paths)}]"
+
+
+def _inspect(path: Path) -> tuple[str, str, list[int]]:
+    """Return a text file's encoding, its first line and the rows that were damaged before.
+
+    Characters of damaged rows (header = 1) were lost in an earlier conversion. The encoding is
+    "utf-8" or "gb18030", whichever reads the whole file; "" when neither does.
+    """
+    for encoding in ("utf-8", "gb18030"):
+        with suppress(UnicodeDecodeError):
+            first_line, damaged, ended = "", list[int](), 0
+            for block in _decoded_blocks(path, encoding):
+                if not ended:
+                    first_line += block.split("\n", 1)[0]
+                if any(mark in block for mark in _DAMAGE):
+                    lines = enumerate(block.split("\n"), start=ended + 1)
+                    damaged += [row for row, line in lines if any(m in line for m in _DAMAGE)]
+                ended += block.count("\n")
+            return encoding, first_line.lstrip("\ufeff").rstrip("\r"), damaged
+    return "", "", []
+
+
+def _decoded_blocks(path: Path, encoding: str) -> Iterator[str]:
+    """Yield the text of a plain or gzip-compressed file in blocks.
+
+    UnicodeDecodeError where the bytes do not fit the encoding.
+    """
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            yield decoder.decode(block)
+    yield decoder.decode(b"", final=True)
 
 
 def _cell_text(cell: object) -> str | None:

@@ -1,58 +1,65 @@
 """Extracts on DuckDB: a folder of files, or the tables of a DuckDB database.
 
-Files are described, checked and then only scanned when somebody asks. All problems of all tables
-come in one error.
+Files are described, validated and then only scanned when their rows are needed. All problems of
+all tables come in one error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank import checks
-from stockcust_analysis.bank.bank import Bank, InputFile
-from stockcust_analysis.bank.casting import typed
+from stockcust_analysis.bank.bank import Bank, Input, InputFile
 from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.bank.files import (
-    ENDINGS,
-    FileReader,
-    RawFile,
-    Reading,
-    files_of,
-    literal,
-    quoted,
-)
+from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
+from stockcust_analysis.bank.files import ENDINGS, FileGroup, FileReader, column_types, files_of
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
-from stockcust_analysis.bank.problems import Problem, raise_if_any
-from stockcust_analysis.bank.spill import Scratch, connected
+from stockcust_analysis.bank.validation import (
+    ABSENT,
+    POSITION,
+    Delivery,
+    Problem,
+    Rows,
+    match_headers,
+    missing_tables,
+    validate,
+    with_readings,
+)
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.temporary import WorkingFolder
 
-Extracts = Dictionary[str, list[RawFile]]
+_ROWS_OF_A_FILE = 1 << 40
+"""Positions count a table's files in these steps, and the rows of a file in ones."""
 
 
 def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
     with _opening(memory_limit) as engine:
-        reader = FileReader(engine.connection, engine.folder)
         files = {c.name: files_of(folder, c.name, words.of(c.name).file) for c in TABLES}
-        extracts = {
-            name: [file for path in paths if (file := reader.read(path, name))]
-            for name, paths in files.items()
-            if paths
-        }
+        groups: dict[str, list[FileGroup]] = {}
+        problems: list[Problem] = []
+        unread = set()
+        for name, paths in files.items():
+            reader = FileReader(engine.connection, engine.folder, name)
+            if paths:
+                groups[name] = reader.read(paths)
+            if reader.problems:
+                unread.add(name)
+            problems += reader.problems
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-        unread = {name for name, raw in extracts.items() if len(raw) < len(files[name])}
-        found = checks.missing_tables(extracts, stems, holder="file") + reader.problems
-        delivered = _checked(engine.connection, extracts, words, found, f"'{folder}'", unread)
+        problems = missing_tables(groups, stems, holder="file") + problems
         inputs = [
             InputFile(str(p.relative_to(folder)), p) for paths in files.values() for p in paths
         ]
-        return Bank(delivered, engine, name=words.name or folder.resolve().name, inputs=inputs)
+        name = words.name or folder.resolve().name
+        return _bank(engine, groups, words, problems, f"'{folder}'", name, inputs, unread)
 
 
 def open_duckdb_file(
@@ -60,24 +67,25 @@ def open_duckdb_file(
 ) -> Bank:
     """Open a DuckDB database for reading; its tables are named as in the contract or as given."""
     with _opening(memory_limit) as engine:
-        rows = _attached(engine.connection, path)
-        wanted = {c.name: tables.get(c.name, c.name) for c in TABLES}
-        extracts = {
-            name: [_described(engine.connection, place, rows[place])]
-            for name, place in wanted.items()
-            if place in rows
+        row_numbers = _attach(engine.connection, path)
+        names = {c.name: tables.get(c.name, c.name) for c in TABLES}
+        groups = {
+            name: [_database_table(engine.connection, source, row_numbers[source])]
+            for name, source in names.items()
+            if source in row_numbers
         }
-        found = checks.missing_tables(extracts, rows)
-        delivered = _checked(engine.connection, extracts, words, found, f"'{path}'")
+        problems = missing_tables(groups, row_numbers)
+        name = words.name or path.stem
         inputs = [InputFile(path.name, path)]
-        return Bank(delivered, engine, name=words.name or path.stem, inputs=inputs)
+        return _bank(engine, groups, words, problems, f"'{path}'", name, inputs)
 
 
 @contextmanager
 def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
     """Start DuckDB; close it again if the bank cannot be opened."""
-    scratch = Scratch()
-    engine = DuckDBEngine(connected(scratch, memory_limit), scratch.path, scratch.remove)
+    folder = WorkingFolder()
+    connection = limited_connection(memory_limit, folder.path)
+    engine = DuckDBEngine(connection, folder.path, folder.remove)
     try:
         yield engine
     except BaseException:
@@ -85,7 +93,7 @@ def _opening(memory_limit: str) -> Iterator[DuckDBEngine]:
         raise
 
 
-def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Attach a database for reading; return its tables and views → SQL of their row numbers."""
     if not path.is_file():
         raise UsageError(f"'{path}' is not a DuckDB database file.")
@@ -98,102 +106,133 @@ def _attached(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, st
             f"'{path}' cannot be opened as a DuckDB database ({type(error).__name__}). "
             "Close the program that writes to it, and see that its version is not newer."
         ) from None
-    found = connection.sql(
+    names = connection.sql(
         "SELECT schema_name, table_name, 'rowid + 1' FROM duckdb_tables() "
         "WHERE database_name = 'source' UNION ALL SELECT schema_name, view_name, "
         "'row_number() OVER ()' FROM duckdb_views() WHERE database_name = 'source' AND NOT internal"
     ).fetchall()
     return {
-        name if schema == "main" else f"{schema}.{name}": number for schema, name, number in found
+        name if schema == "main" else f"{schema}.{name}": number for schema, name, number in names
     }
 
 
-def _described(connection: duckdb.DuckDBPyConnection, place: str, number: str) -> RawFile:
-    """Return a table of the attached database as the checks read files."""
-    *schema, name = place.split(".", 1)
-    source = f"source.{quoted(schema[0] if schema else 'main')}.{quoted(name)}"
-    described = connection.sql(f"SELECT * FROM {source} LIMIT 0")
-    columns = dict(zip(described.columns, map(str, described.types), strict=True))
-    return RawFile(Path(place), f"SELECT *, {number} AS _row FROM {source}", columns)
+def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number: str) -> FileGroup:
+    """Return a table of the attached database as files are read."""
+    *schema, table = name.split(".", 1)
+    source = f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
+    numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
+    return FileGroup((name,), column_types(connection, source), source, numbered)
 
 
-def _checked(
-    connection: duckdb.DuckDBPyConnection, extracts: Extracts, words: Mapping,
-    found: list[Problem], source: str, unread: Collection[str] = (),
-) -> dict[str, duckdb.DuckDBPyRelation]:  # fmt: skip
-    """Define the contract's tables as views and check them; raise everything found at once.
-
-    Of tables that could not be read whole only the headers are looked at.
-    """
-    problems = list(found)
-    files = {name: [file.path.name for file in raw] for name, raw in extracts.items()}
-    delivered: dict[str, tuple[str, ...]] = {}
-    for contract in (c for c in TABLES if c.name in extracts):
-        mapping, raw = words.of(contract.name), extracts[contract.name]
-        names = contract_names(mapping, contract)
-        doubtful, headers = checks.headers(contract, [file.columns for file in raw], names)
+def _bank(
+    engine: DuckDBEngine,
+    groups: Dictionary[str, list[FileGroup]],
+    words: Mapping,
+    problems: list[Problem],
+    source: str,
+    name: str,
+    inputs: Sequence[Input],
+    unread: Collection[str] = (),
+) -> Bank:
+    """Validate tables and return their bank; of those that were not read only the headers."""
+    deliveries = {}
+    for contract in (c for c in TABLES if c.name in groups):
+        mapping = words.of(contract.name)
+        files = [group.columns for group in groups[contract.name]]
+        doubtful, headers = match_headers(contract, files, contract_names(mapping, contract))
         problems += doubtful
         if not doubtful and contract.name not in unread:
-            wrong, untidy = checks.cells(connection, contract, raw, headers, mapping)
-            _create_views(connection, contract, raw, headers, mapping, untidy)
-            problems += wrong
-            problems += checks.duplicate_keys(connection, contract, files[contract.name])
-            delivered[contract.name] = _delivered(contract, headers)
-    problems += checks.between_tables(connection, delivered, files)
-    raise_if_any(problems, source)
-    return {name: connection.view(name) for name in delivered}
+            deliveries[contract.name] = _DuckDBDelivery(
+                engine.connection, contract, groups[contract.name], headers, mapping
+            )
+    validated = validate(deliveries.values(), problems, source)
+    tables = {}
+    for table, delivery in deliveries.items():
+        delivery.create_view(validated[table].trimmed)
+        tables[table] = engine.connection.view(table)
+    return Bank(tables, engine, name=name, inputs=inputs, counts=validated)
 
 
-def _create_views(
-    connection: duckdb.DuckDBPyConnection, contract: Table, raw: list[RawFile],
-    headers: list[dict[str, str]], mapping: TableMapping, untidy: list[set[str]],
-) -> None:  # fmt: skip
-    """Define the table as a view, and the same with file and row numbers for the checks."""
-    told = []
-    for file, names, blanks in zip(raw, headers, untidy, strict=True):
-        cells = (
-            f"""{typed(contract.column(name), header, file.columns[header],
-                       mapping.codes.get(name, {}), tidy=name not in blanks)} AS {quoted(name)}"""
-            for name, header in names.items()
-        )  # fmt: skip
-        told.append(", ".join(cells))
-    rows = _union(raw, told, numbered=True)
-    connection.execute(f"CREATE VIEW {checks.rows_view(contract.name)} AS {rows}")
-    delivered = ", ".join(map(quoted, _delivered(contract, headers)))
-    connection.execute(
-        f"CREATE VIEW {quoted(contract.name)} AS "
-        f"SELECT {delivered} FROM ({_union(raw, told, numbered=False)})"
-    )
+class _DuckDBDelivery(Delivery):
+    """Files of a table, or a table of a DuckDB database, whose rows have numbers."""
 
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        contract: Table,
+        groups: list[FileGroup],
+        headers: list[dict[str, str]],
+        mapping: TableMapping,
+    ) -> None:
+        super().__init__(contract, {name for header in headers for name in header})
+        self._connection, self._groups, self._headers = connection, groups, headers
+        self._codes = mapping.codes
+        self._files = sorted(name for group in groups for name in group.names)
 
-def _union(raw: list[RawFile], told: list[str], *, numbered: bool) -> str:
-    """Return the SQL of all files' cells, with `_file` and `_row` where they are to be numbered.
+    def read(self, trimmed: Collection[str] = ()) -> Rows:
+        """Return the rows: values, and whether they are at fault or odd."""
+        return self._rows(self._select(trimmed))
 
-    Files that are read alike are read by one scan: DuckDB gives every scan of a union memory of
-    its own, and guesses badly how many rows the hundreds of them have together.
-    """
-    alike: dict[object, list[int]] = {}
-    for index, (file, cells) in enumerate(zip(raw, told, strict=True)):
-        how = _read_together(file, numbered=numbered)
-        key = (how, cells, *file.columns.items()) if how else index
-        alike.setdefault(key, []).append(index)
-    selects = []
-    for places in alike.values():
-        files = [raw[place] for place in places]
-        how = _read_together(files[0], numbered=numbered)
-        source = how.of(file.readable for file in files) if how else f"({files[0].scan})"
-        place = f"{places}[file_index::BIGINT + 1]" if how else str(places[0])
-        number = f", {place} AS _file, {how.row if how else '_row'} AS _row" if numbered else ""
-        selects.append(f"SELECT {told[places[0]]}{number} FROM {source}")
-    return " UNION ALL BY NAME ".join(selects)
+    def numbered(self, trimmed: Collection[str]) -> Rows:
+        """Return the rows with their positions."""
+        return self._rows(self._select(trimmed, numbered=True))
 
+    def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
+        """Return the numbers of rows; with the names of their files if there are several."""
+        places = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
+        alone = len(self._files) == 1
+        return tuple(str(row) if alone else f"{self._files[file]}:{row}" for file, row in places)
 
-def _read_together(file: RawFile, *, numbered: bool) -> Reading | None:
-    """Return how the file can be read with others of its kind; None where it must be alone."""
-    how = file.reading
-    return how if how and (how.numbers_many or not numbered) else None
+    def create_view(self, trimmed: Collection[str]) -> None:
+        """Define the table as a view of its values."""
+        columns = ", ".join(quoted(column.name) for column in self.columns)
+        self._connection.execute(
+            f"CREATE VIEW {quoted(self.contract.name)} AS "
+            f"SELECT {columns} FROM ({self._select(trimmed)})"
+        )
 
+    def _rows(self, sql: str) -> Rows:
+        rows: Rows = nw.from_native(self._connection.sql(sql))
+        return rows
 
-def _delivered(contract: Table, headers: list[dict[str, str]]) -> tuple[str, ...]:
-    """Return the contract's columns that at least one file holds, in the contract's order."""
-    return tuple(name for name in contract.column_names if any(name in file for file in headers))
+    def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
+        """Return the SQL of all groups, one below the other."""
+        cells = [
+            self._cells(group, header, trimmed)
+            for group, header in zip(self._groups, self._headers, strict=True)
+        ]
+        # A condition that one group lacks does not hold in its rows.
+        conditions = {name for group in cells for name in group if "|" in name}
+        lacking = {
+            column.name for column in self.columns for group in cells if column.name not in group
+        }
+        conditions |= {f"{name}|{ABSENT}" for name in lacking}
+        selects = []
+        for group, columns in zip(self._groups, cells, strict=True):
+            absent = lacking - {*columns}
+            columns |= {f"{name}|{ABSENT}": "true" for name in absent}
+            columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
+            source = group.scan
+            if numbered:
+                source, files = group.numbered, [self._files.index(name) for name in group.names]
+                place = f"{files}[_file::BIGINT + 1]::BIGINT"
+                columns[POSITION] = f"{place} * {_ROWS_OF_A_FILE} + _row"
+            values = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
+            selects.append(f"SELECT {values} FROM {source}")
+        return " UNION ALL BY NAME ".join(selects)
+
+    def _cells(
+        self, group: FileGroup, header: Dictionary[str, str], trimmed: Collection[str]
+    ) -> dict[str, str]:
+        """Return the SQL of a group's values and conditions, by name."""
+        readings = {
+            name: sql_reading(
+                self.contract.column(name),
+                source,
+                group.columns[source],
+                self._codes.get(name, {}),
+                trimmed=name in trimmed,
+            )
+            for name, source in header.items()
+        }
+        return with_readings(readings)

@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+
+import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank as Bank
-from stockcust_analysis.bank.bank import InputFile
-from stockcust_analysis.bank.mapping import Mapping, read_mapping
-from stockcust_analysis.bank.spill import DEFAULT_MEMORY_LIMIT
-from stockcust_analysis.core.engines import Frame, engine_failures
+from stockcust_analysis.bank.bank import InputFile, InputTable
+from stockcust_analysis.bank.contract import TABLES, Column, Table
+from stockcust_analysis.bank.conversion import AnyFrame, Reading, frame_reading, without_objects
+from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
+from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
+from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names, read_mapping
+from stockcust_analysis.bank.validation import (
+    Delivery,
+    Problem,
+    Rows,
+    match_headers,
+    missing_tables,
+    validate,
+    with_readings,
+)
+from stockcust_analysis.core.engines import (
+    DatabaseEngine,
+    Engine,
+    Frame,
+    PandasEngine,
+    PolarsEngine,
+    SparkEngine,
+    class_names,
+    engine_failures,
+)
 from stockcust_analysis.errors import UsageError
 
 MAPPING_NAME = "mapping.toml"
 _DUCKDB = "duckdb://"
+_POSTGRES = ("postgres", "postgresql")
+# Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
+_NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
 
 
 def open_bank(
@@ -70,40 +100,39 @@ def open_bank(
     >>> bank.close()
     """
     with engine_failures():
-        return _opened(source, mapping, tables or {}, memory_limit)
+        return _open(source, mapping, tables or {}, memory_limit)
 
 
-def _opened(
+def _open(
     source: Any, mapping: str | Path | None, tables: Dictionary[str, str], memory_limit: str
 ) -> Bank:
     """Open whatever kind of source is given."""
     url = source if isinstance(source, str) and "://" in source else ""
     if isinstance(source, (str, Path)) and not url:
-        return _folder(Path(source), mapping, memory_limit)
+        return _open_folder(Path(source), mapping, memory_limit)
     words = Mapping() if mapping is None else read_mapping(Path(mapping))
-    named = {name: entry.table for name, entry in words.tables.items() if entry.table}
-    named |= _known(tables)
+    names = {name: entry.table for name, entry in words.tables.items() if entry.table}
+    names |= _require_known(tables)
     if url.startswith(_DUCKDB):
-        from stockcust_analysis.bank.folder import open_duckdb_file
-
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, words, tables=named, memory_limit=memory_limit)
+        return open_duckdb_file(path, words, tables=names, memory_limit=memory_limit)
     if url:
-        from stockcust_analysis.bank.database import open_database
-
-        return open_database(url, words, tables=named)
+        return _open_database(url, words, names)
     if isinstance(source, Dictionary):
-        from stockcust_analysis.bank.frames import open_frames
-
-        return open_frames(_known(source), words)
-    from stockcust_analysis.bank.spark import open_spark
-
-    return open_spark(source, words, tables=named)
+        return _open_frames(_require_known(source), words)
+    return _open_spark(source, words, names)
 
 
-def _folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank:
-    from stockcust_analysis.bank.folder import open_folder
+def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
+    """Return the tables given; UsageError for one that the contract does not know."""
+    names = [contract.name for contract in TABLES]
+    for name in tables:
+        if name not in names:
+            raise UsageError.unknown("table", name, names)
+    return dict(tables)
 
+
+def _open_folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank:
     if not folder.is_dir():
         raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
     beside = folder / MAPPING_NAME
@@ -115,12 +144,234 @@ def _folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank
     return bank
 
 
-def _known(tables: Dictionary[str, Any]) -> dict[str, Any]:
-    """Return the tables given; UsageError for one that the contract does not know."""
-    from stockcust_analysis.bank.contract import TABLES
+def _open_frames(frames: Dictionary[str, Frame], words: Mapping) -> Bank:
+    """Open a bank whose tables are frames, all of one kind."""
+    try:
+        tables = {name: nw.from_native(frame) for name, frame in frames.items()}
+    except TypeError:
+        types = ", ".join(sorted({type(frame).__name__ for frame in frames.values()}))
+        raise UsageError(f"tables must be frames, given {types}.") from None
+    kinds = {str(table.implementation): table.implementation for table in tables.values()}
+    if len(kinds) != 1:
+        names = ", ".join(sorted(kinds)) or "none"
+        raise UsageError(f"all tables must be of one engine, given {names}.")
+    ((name, kind),) = kinds.items()
+    if kind.is_polars():
+        tables = {table: frame.lazy() for table, frame in tables.items()}
+    engine = _engine_of(kind, next(iter(frames.values())))
+    return _bank_of(tables, words, engine, place=f"{name} frames", name="bank")
 
-    names = [contract.name for contract in TABLES]
-    for name in tables:
-        if name not in names:
-            raise UsageError.unknown("table", name, names)
-    return dict(tables)
+
+def _engine_of(kind: nw.Implementation, frame: Frame) -> Engine:
+    """Return the engine that computes a frame."""
+    if kind.is_pandas_like():
+        return PandasEngine()
+    if kind.is_polars():
+        return PolarsEngine()
+    if kind.is_spark_like():
+        return SparkEngine()
+    if kind.is_ibis():
+        return DatabaseEngine(frame.get_backend(), owned=False)
+    raise UsageError(
+        f"tables of {kind} cannot be opened. Give pandas, Polars, Spark or Ibis frames."
+    )
+
+
+def _open_spark(session: Any, words: Mapping, tables: Dictionary[str, str]) -> Bank:
+    """Open the tables that a Spark session sees; those named in `tables` must be there."""
+    if not (hasattr(session, "read") and hasattr(session, "catalog")):
+        raise UsageError(
+            f"cannot open a bank from {type(session).__name__}. Give a folder, the URL of a "
+            "database, a Spark session, or frames by table name."
+        )
+    if find_spec("pyarrow") is None:
+        raise UsageError('Spark needs pyarrow: pip install "stockcust_analysis[spark]"')
+    frames = {
+        contract.name: _spark_table(session, tables.get(contract.name, contract.name))
+        for contract in TABLES
+        if contract.name in tables or session.catalog.tableExists(contract.name)
+    }
+    return _bank_of(_narwhals(frames), words, SparkEngine(), place="the Spark session", name="bank")
+
+
+def _spark_table(session: Any, name: str) -> Frame:
+    """Return a table by its name, or the Parquet files of a path."""
+    is_path = "/" in name or name.endswith(".parquet")
+    try:
+        return session.read.parquet(name) if is_path else session.table(name)
+    except Exception as error:
+        if "AnalysisException" not in class_names(error):
+            raise
+        raise UsageError(f"Spark cannot read '{name}'. Is it there?") from None
+
+
+def _open_database(url: str, words: Mapping, tables: Dictionary[str, str]) -> Bank:
+    """Open the tables of a database that Ibis speaks to; those in `tables` must be there.
+
+    They stay where they are, and the work is done there.
+    """
+    backend = _connect(url)
+    engine = DatabaseEngine(backend, owned=True)
+    try:
+        existing = set(backend.list_tables())
+        names = {
+            contract.name: tables.get(contract.name, contract.name)
+            for contract in TABLES
+            if contract.name in tables or contract.name in existing
+        }
+        frames = {table: _database_table(backend, name) for table, name in names.items()}
+        if backend.name == "postgres":
+            _warn_of_missing_statistics(backend, names.values())
+        name = urlsplit(url).path.strip("/").split("/")[0] or urlsplit(url).scheme
+        place = without_secrets(url)
+        return _bank_of(_narwhals(frames), words, engine, place=place, name=name)
+    except BaseException:
+        engine.close()
+        raise
+
+
+def without_secrets(url: str) -> str:
+    """Return a database's URL without user, password and options, fit for messages.
+
+    >>> without_secrets("postgresql://ana:secret@db:5432/bank?password=x")
+    'postgresql://db:5432/bank'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _connect(url: str) -> Any:
+    """Return a connection; UsageError when there is none, with the driver's reason."""
+    scheme = urlsplit(url).scheme
+    extra = "stockcust_analysis[postgres]" if scheme in _POSTGRES else f"ibis-framework[{scheme}]"
+    try:
+        import ibis
+
+        return ibis.connect(url)
+    except ImportError:
+        raise UsageError(
+            f'{scheme} needs packages that are not installed: pip install "{extra}"'
+        ) from None
+    except Exception as error:
+        if not class_names(error) & _NO_CONNECTION:
+            raise
+        reason = _redact(str(error).strip(), url)
+        raise UsageError(f"cannot connect to {without_secrets(url)}: {reason}") from None
+
+
+def _redact(text: str, url: str) -> str:
+    """Return a driver's words without the password or any option of the URL."""
+    parts = urlsplit(url)
+    secrets = {url, parts.query, *(value for _, value in parse_qsl(parts.query))}
+    if parts.password:
+        secrets |= {parts.password, unquote(parts.password), unquote_plus(parts.password)}
+    for secret in sorted(secrets - {""}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def _database_table(backend: Any, name: str) -> Frame:
+    """Return a table by its name, with its schema in front where it has one."""
+    *schema, table = name.rsplit(".", 1)
+    try:
+        return backend.table(table, database=schema[0] if schema else None)
+    except Exception as error:
+        if "TableNotFound" not in class_names(error):
+            raise
+        raise UsageError(f"the database has no table '{name}'.") from None
+
+
+def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
+    """Warn of PostgreSQL tables that were never analysed, on which it plans blindly."""
+    quoted = {".".join(f'"{part}"' for part in name.rsplit(".", 1)): name for name in names}
+    rows = backend.con.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name JOIN pg_class ON oid = to_regclass(name) "
+        "WHERE reltuples < 0 AND relkind IN ('r', 'm', 'p')",
+        [list(quoted)],
+    )
+    never = sorted(quoted[name] for (name,) in rows)
+    if never:
+        warnings.warn(
+            f"never analysed in the database: {', '.join(never)}. PostgreSQL plans blindly there, "
+            f"several times slower. Run ANALYZE {', '.join(never)} once.",
+            stacklevel=6,
+        )
+
+
+def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
+    return {name: nw.from_native(frame) for name, frame in frames.items()}
+
+
+def _bank_of(
+    frames: Dictionary[str, AnyFrame], words: Mapping, engine: Engine, *, place: str, name: str
+) -> Bank:
+    """Return the bank whose tables are those given, by the contract's names.
+
+    `place` says in errors and manifests where the tables are; it never holds a password.
+    """
+    problems = missing_tables(frames, frames)
+    deliveries = {}
+    for contract in (c for c in TABLES if c.name in frames):
+        mapping, frame = words.of(contract.name), frames[contract.name]
+        header = frame.collect_schema().names()
+        names = contract_names(mapping, contract)
+        doubtful, (columns,) = match_headers(contract, [header], names)
+        problems += doubtful
+        if not doubtful:
+            delivery = _FrameDelivery(contract, frame, columns, mapping)
+            problems += delivery.type_problems
+            deliveries[contract.name] = delivery
+    validated = validate(deliveries.values(), problems, place)
+    tables = {
+        table: delivery.read(validated[table].trimmed)
+        .select(*(column.name for column in delivery.columns))
+        .to_native()
+        for table, delivery in deliveries.items()
+    }
+    inputs = [InputTable(table, place, counts.total) for table, counts in validated.items()]
+    return Bank(tables, engine, name=words.name or name, inputs=inputs, counts=validated)
+
+
+class _FrameDelivery(Delivery):
+    """A frame, or a table of a database; its rows have no numbers."""
+
+    def __init__(
+        self,
+        contract: Table,
+        frame: AnyFrame,
+        header: Dictionary[str, str],
+        mapping: TableMapping,
+    ) -> None:
+        columns = {name: contract.column(name) for name in contract.column_names if name in header}
+        renamed = frame.select(*(nw.col(header[name]).alias(name) for name in columns))
+        self._frame = without_objects(renamed, columns)
+        self._kinds = self._frame.collect_schema()
+        self._codes = mapping.codes
+        self.type_problems = []
+        for name, column in columns.items():
+            if self._reading(column) is None:
+                kind = column.kind.value
+                what = f"the column's type is {self._kinds[name]}, which does not hold a {kind}"
+                remedy = f"Convert it to a {kind} in the source, or in a view of it."
+                self.type_problems.append(Problem(contract.name, name, what, remedy))
+        unfit = {problem.column for problem in self.type_problems}
+        super().__init__(contract, {*columns} - unfit)
+
+    def read(self, trimmed: Collection[str] = ()) -> Rows:
+        """Return the rows: values, and whether they are at fault or odd."""
+        readings = {
+            column.name: reading
+            for column in self.columns
+            if (reading := self._reading(column, trimmed))
+        }
+        rows: Rows = self._frame.lazy().select(**with_readings(readings))
+        return rows
+
+    def _reading(self, column: Column, trimmed: Collection[str] = ()) -> Reading[nw.Expr] | None:
+        return frame_reading(
+            column,
+            self._kinds[column.name],
+            self._codes.get(column.name, {}),
+            trimmed=column.name in trimmed,
+            has_dates=not self._frame.implementation.is_pandas_like(),
+        )

@@ -215,7 +215,7 @@ def test_what_is_not_there_is_said(tiny_bank: TinyBank, tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tiny_bank: TinyBank) -> None:
     """Closing a bank removes the converted copies it made."""
     bank = open_bank(tiny_bank(branches=BRANCHES.encode("gbk")))
-    scratch = bank._engine.scratch.path  # type: ignore[attr-defined]
+    scratch = bank._engine.folder  # type: ignore[attr-defined]
     assert list(scratch.glob("*.csv"))
     bank.close()
     assert not scratch.exists()
@@ -236,13 +236,13 @@ def test_too_little_memory_is_no_fault_of_a_file(
     assert not list(tmp_path.glob("stockcust-*"))
 
 
-def test_a_kept_step_is_computed_once(tiny_bank: TinyBank) -> None:
-    """A kept frame no longer changes with the files it came from."""
+def test_a_materialised_step_is_computed_once(tiny_bank: TinyBank) -> None:
+    """A materialised frame no longer changes with the files it came from."""
     folder = tiny_bank()
     with open_bank(folder) as bank:
-        kept = bank.keep(bank.snapshot("customers", as_of=datetime.date(2026, 9, 30)))
+        step = bank.materialize(bank.snapshot("customers", as_of=datetime.date(2026, 9, 30)))
         (folder / "customers.csv").write_text("as_of\n")
-        assert len(kept.fetchall()) == 4
+        assert len(step.fetchall()) == 4
 
 
 def test_amounts_that_one_file_lacks_are_missed(tiny_bank: TinyBank) -> None:

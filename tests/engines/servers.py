@@ -19,8 +19,8 @@ import duckdb
 import pandas as pd
 import pytest
 
-from stockcust_analysis.bank.casting import sql_type
 from stockcust_analysis.bank.contract import TABLES, Kind, table
+from stockcust_analysis.bank.conversion import sql_type
 
 USER, PASSWORD, DATABASE = "analyst", "Geheim:Wort%", "harvest"
 _POSTGRES_TYPES = {Kind.MONEY: "NUMERIC(18,2)", Kind.FLAG: "BOOLEAN", Kind.NUMBER: "FLOAT8"}

@@ -16,10 +16,8 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
-from stockcust_analysis.bank.engines import collected
 
-from stockcust_analysis.bank.database import without_secrets
-from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.source import open_bank, without_secrets
 from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.periods import Quarter
@@ -100,12 +98,12 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     """What is missing or of the wrong type stands in one list, with what may have been meant."""
     tables = tiny()
     tables["customers"] = tables["customers"].astype({"as_of": "str"})
-    tables["branches"] = tables["branches"].rename(columns={"name": "naem"})
+    tables["branches"] = tables["branches"].rename(columns={"region": "regoin"})
     del tables["holdings"]
     told = "\n".join(problems_of(tables))
     assert "holdings: no table holds this table" in told
-    assert "branches.name: column is missing" in told
-    assert "Did you mean 'naem'?" in told
+    assert "branches.region: optional column is absent" in told
+    assert "Did you mean 'regoin'?" in told
     assert "customers.as_of: the column's type is String, which does not hold a date" in told
 
 
@@ -166,7 +164,7 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE bad AS FROM holdings; UPDATE bad SET balance = NULL")
     before = path.read_bytes()
     with open_bank(url, tables={"customers": "dm.cust"}) as bank:
-        bank.keep(bank.table("customers"))
+        bank.materialize(bank.table("customers"))
         assert [one.name for one in bank.inputs] == ["bank.duckdb"]
     assert path.read_bytes() == before
     with pytest.raises(BankDataError, match=r"7 rows \(first: 1, 2, 3\): the cell is empty"):

@@ -12,8 +12,6 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
-from stockcust_analysis.measures.frames import cents_of, collected, flag, lazily
-from stockcust_analysis.measures.pareto import concentration
 
 from stockcust_analysis.core.frames import as_lazy, cents_of, collect_rows, flag
 from stockcust_analysis.errors import UsageError

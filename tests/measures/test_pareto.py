@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockcust_analysis.measures.pareto import concentration, lorenz_curve
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import concentration, lorenz_curve

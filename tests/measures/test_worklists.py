@@ -12,7 +12,6 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stockcust_analysis.measures.facts import customer_facts
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.hold_out import hold_out

@@ -14,7 +14,7 @@ import pytest
 
 from stockcust_analysis.atomic import sha256
 from stockcust_analysis.bank.contacts_import import import_contacts
-from stockcust_analysis.bank.contract import CONTACTS
+from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
@@ -144,7 +144,7 @@ def test_round_trip(tmp_path: Path) -> None:
         ("Overdue contact", 2): {"Result": "Refused", "Contacted on": 20261010.0},
     }, "en")  # fmt: skip
     found = import_contacts([one, two])
-    assert tuple(found) == CONTACTS.column_names[:5]
+    assert tuple(found) == table("contacts").column_names[:5]
     assert found.assign(contacted_on=found["contacted_on"].dt.date).values.tolist() == [
         ["1", "M1", date(2026, 10, 8), "phone", "reached"],
         ["2", "M1", date(2026, 10, 10), "phone", "refused"],

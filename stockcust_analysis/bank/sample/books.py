@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import CUSTOMERS, HOLDINGS, PRODUCTS
+from stockcust_analysis.bank.contract import PRODUCTS, table
 from stockcust_analysis.bank.sample.accounts import average
 from stockcust_analysis.bank.sample.branches import Array, Branch, Random
 from stockcust_analysis.bank.sample.names import named, plain
@@ -28,7 +28,7 @@ def customers_table(
     month_starts = ENDS.astype("M8[M]").astype("M8[D]")
     month = _total(panel, assets, average(assets, panel, month_starts))[now]
     complete = np.select([month >= 500_000, month >= 50_000], [0.82, 0.6], 0.15) + 0.02 * now[1]
-    lasting = panel.people.columns.intersection([*CUSTOMERS.column_names])
+    lasting = panel.people.columns.intersection([*table("customers").column_names])
     customers = (
         panel.people[lasting]
         .iloc[row]
@@ -46,7 +46,7 @@ def customers_table(
             profile_complete=rng.random(len(panel.people))[row] < complete,
         )
     )
-    return customers[list(CUSTOMERS.column_names)].reset_index(drop=True)
+    return customers[list(table("customers").column_names)].reset_index(drop=True)
 
 
 def _total(panel: Panel, accounts: pd.DataFrame, cents: Array | pd.Series) -> Array:
@@ -77,7 +77,7 @@ def holdings_table(panel: Panel, accounts: pd.DataFrame, branches: pd.DataFrame)
         booking_branch_id=named(booked, branches["branch_id"]),
         average_balance=average(held, panel, STARTS) / 100,
     )
-    return holdings[list(HOLDINGS.column_names)].reset_index(drop=True)
+    return holdings[list(table("holdings").column_names)].reset_index(drop=True)
 
 
 def ledger_table(balances: pd.DataFrame) -> pd.DataFrame:

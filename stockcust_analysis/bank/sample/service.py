@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import ASSIGNMENTS, CONTACTS, PRODUCTS, TRANSACTIONS
+from stockcust_analysis.bank.contract import PRODUCTS, table
 from stockcust_analysis.bank.sample.accounts import interest_for_a_quarter
 from stockcust_analysis.bank.sample.branches import Array, Random
 from stockcust_analysis.bank.sample.names import named, plain
@@ -84,7 +84,7 @@ def assignments_table(rng: Random, customers: pd.DataFrame, managers: pd.DataFra
     frame["first_contact_on"] = called_on.where(in_time)
     frame = frame[frame["manager_id"].notna() & ~(frame["valid_to"] < frame["valid_from"])]
     frame = frame.sort_values(["customer_id", "valid_from"], ignore_index=True)
-    return frame[list(ASSIGNMENTS.column_names)]
+    return frame[list(table("assignments").column_names)]
 
 
 def _days(count: Array) -> Array:
@@ -122,7 +122,7 @@ def contacts_table(rng: Random, customers: pd.DataFrame, assignments: pd.DataFra
     outcome = rng.choice([*_OUTCOMES], len(contacts), p=[*_OUTCOMES.values()])
     unread = (contacts["channel"] == "message") & (rng.random(len(contacts)) < 0.7)
     contacts["outcome"] = np.where(unread, "none", outcome)
-    return contacts[list(CONTACTS.column_names)]
+    return contacts[list(table("contacts").column_names)]
 
 
 def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.
     transactions = transactions.sort_values([*transactions.columns], ignore_index=True)
     customer_ids = panel.people["customer_id"].cat.categories
     transactions["customer_id"] = named(transactions["owner"], customer_ids)
-    return transactions[list(TRANSACTIONS.column_names)]
+    return transactions[list(table("transactions").column_names)]
 
 
 def _own_transactions(rng: Random, panel: Panel) -> pd.DataFrame:

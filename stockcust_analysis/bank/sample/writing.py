@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from stockcust_analysis.bank.casting import sql_type
 from stockcust_analysis.bank.contract import TABLES, table
-from stockcust_analysis.bank.files import files_of, literal
+from stockcust_analysis.bank.conversion import sql_type
+from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
+from stockcust_analysis.bank.files import files_of
 from stockcust_analysis.bank.sample.bank import LARGE
 from stockcust_analysis.bank.sample.branches import Branch
 from stockcust_analysis.bank.sample.quarters import QUARTERS
-from stockcust_analysis.bank.spill import quiet_connection
 from stockcust_analysis.errors import UsageError
 
 BANK_NAME = "青禾农村商业银行"

@@ -1,8 +1,7 @@
-"""Memory has a limit, and what is spilled to disk is cleaned up, also after a crash."""
+"""Memory has a limit, and what is spilled to disk is cleaned up."""
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,18 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from stockcust_analysis.bank.duckdb_connection import limited_connection
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.spill import Scratch, connected
 from stockcust_analysis.errors import EngineError, UsageError
+from stockcust_analysis.temporary import WorkingFolder
 from tests.tiny_bank import TinyBank
-
-HOLD = """
-import sys, time
-from stockcust_analysis import open_bank
-bank = open_bank(sys.argv[1])
-print("ready", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -43,8 +35,8 @@ def test_a_limit_that_is_no_size_is_refused(limit: str, tiny_bank: TinyBank) -> 
 
 def test_duckdb_keeps_to_the_limit(place: Path) -> None:
     """A sort of 400 MB under a limit of 150 MB spills into the folder, and gets done."""
-    scratch = Scratch()
-    connection = connected(scratch, "150MB")
+    scratch = WorkingFolder()
+    connection = limited_connection("150MB", scratch.path)
     shown = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
     connection.execute("SET threads = 1")
     many = "SELECT hash(i)::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxx' AS a FROM range(8000000) t(i)"
@@ -65,47 +57,9 @@ def test_full_memory_and_disk_end_in_one_error(place: Path, tiny_bank: TinyBank)
         connection = bank._engine.connection  # type: ignore[attr-defined]
         connection.execute("SET max_temp_directory_size = '1MB'; SET threads = 1")
         with pytest.raises(EngineError, match="Raise --memory-limit") as caught:
-            bank.keep(connection.sql(f"SELECT a FROM ({big}) ORDER BY a"))
+            bank.materialize(connection.sql(f"SELECT a FROM ({big}) ORDER BY a"))
     assert caught.value.__suppress_context__
     assert list(place.iterdir()) == []
-
-
-def test_a_crashed_run_is_cleaned_up_by_the_next(place: Path, tiny_bank: TinyBank) -> None:
-    """The folder of a killed process goes when the next bank is opened; a living one's stays."""
-    folder = str(tiny_bank())
-    living, killed = (
-        subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    )
-    try:
-        for process in (living, killed):
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        assert len(list(place.glob("stockcust-*"))) == 2
-        killed.send_signal(signal.SIGKILL)
-        killed.wait()
-        assert len(list(place.glob("stockcust-*"))) == 2
-        with open_bank(folder):
-            assert len(list(place.glob("stockcust-*"))) == 2
-        assert len(list(place.glob("stockcust-*"))) == 1
-        assert living.poll() is None
-    finally:
-        for process in (living, killed):
-            process.kill()
-            process.communicate()
-
-
-def test_other_programs_folders_are_left_alone(place: Path) -> None:
-    """A folder without our lock, or that only leads elsewhere, is not ours to remove."""
-    foreign = place / "stockcust-notes"
-    foreign.mkdir()
-    elsewhere = place / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "owner.lock").touch()
-    (place / "stockcust-link").symlink_to(elsewhere)
-    Scratch().remove()
-    assert foreign.exists()
-    assert (elsewhere / "owner.lock").exists()
 
 
 def test_a_forgotten_bank_is_cleaned_up_with_its_process(place: Path, tiny_bank: TinyBank) -> None:

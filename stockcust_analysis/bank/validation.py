@@ -1,0 +1,504 @@
+"""Validation: what must hold in delivered tables and between them, on every engine.
+
+Each table is counted through once, by as-of date; keys and references take one look each. Text
+that is not plain, and codes that are not among those allowed, are read again, trimmed. Nothing is
+raised before all tables are done. A message may quote a header, or a code that resembles an allowed
+one, never another cell: cells hold customers.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from difflib import get_close_matches
+from itertools import pairwise
+from typing import Any
+
+import duckdb
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table, table
+from stockcust_analysis.bank.conversion import EXCEL_SERIAL, NOT_FINITE, TEXTS, Reading
+from stockcust_analysis.bank.duckdb_connection import quoted
+from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
+from stockcust_analysis.errors import BankDataError, did_you_mean
+from stockcust_analysis.periods import as_day
+
+Rows = nw.LazyFrame[Any]
+POSITION = "row position"
+"""Column of numbered rows: where a row stands in its table, in ascending order."""
+ABSENT = "absent"
+"""What is said of the cells of a column that the row's file lacks: they are not empty cells."""
+
+_SHOWN = 3
+_LOOKED_AT = 50
+_MOST_RUNS = 1000
+_ORDERS = {">": operator.gt, "<": operator.lt}
+# column, how it must not compare with the other column, what to say, what to do
+_DATE_ORDERS = (
+    ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
+    ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
+    ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
+)
+# Lines may break and be indented within a cell; what no page, sheet or file can hold is refused.
+_CONTROLS = "".join(
+    map(chr, (*range(1, 9), 11, 12, *range(14, 32), *range(127, 160), 0xFFFE, 0xFFFF))
+)
+_OWN_PREFIX = "@"
+"""With which this package begins the names it makes itself, such as the whole bank's."""
+_SCIENTIFIC = (
+    "number in scientific notation",
+    "Excel shortened a long number; export the column as text.",
+)
+_CONTROL = (
+    "control characters (NUL and the like), which no page can print",
+    "Remove them in the source, or export the column anew: the file is damaged.",
+)
+_RESERVED = (
+    f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
+    "Give the branch a number without it.",
+)
+_REMEDIES = {
+    NOT_FINITE: "Leave the cell empty or correct the source.",
+    EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one column (or a whole table), with where it first shows and what to do.
+
+    `rows` counts the rows concerned (0 when the table itself is the problem); `first` names the
+    first of them, as row numbers in the file with the header as row 1.
+    """
+
+    table: str
+    column: str
+    what: str
+    remedy: str
+    rows: int = 0
+    first: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.table}.{self.column}" if self.column else self.table
+        count = f"{self.rows:,} row{'s' if self.rows != 1 else ''}" if self.rows else ""
+        first = f" (first: {', '.join(self.first)})" if self.first else ""
+        what = f"{count}{first}: {self.what}" if self.rows else self.what
+        return f"{place}: {what}. {self.remedy}"
+
+
+def raise_if_any(problems: Sequence[Problem], source: str) -> None:
+    """Raise one BankDataError that lists all problems; return when there are none."""
+    if not problems:
+        return
+    tables = len({problem.table for problem in problems})
+    head = (
+        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} "
+        f"in {tables} table{'s' if tables > 1 else ''} of {source}:"
+    )
+    lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, start=1)]
+    raise BankDataError("\n".join([head, *lines]), problems)
+
+
+def missing_tables(
+    delivered: Collection[str], names: Iterable[str], *, holder: str = "table"
+) -> list[Problem]:
+    """Return the required tables that no file or table holds; `names` are those that exist."""
+    problems = []
+    for contract in TABLES:
+        if contract.required and contract.name not in delivered:
+            close = did_you_mean(contract.name, names)
+            expected = contract.name + (".csv, .parquet or .xlsx" if holder == "file" else "")
+            remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}"
+            problems.append(Problem(contract.name, "", f"no {holder} holds this table", remedy))
+    return problems
+
+
+def match_headers(
+    contract: Table, headers: Sequence[Collection[str]], names: Mapping[str, str]
+) -> tuple[list[Problem], list[dict[str, str]]]:
+    """Return what is wrong with the headers of a table's files, and for each column → header.
+
+    `names` maps the headers that are understood to columns of the contract.
+    """
+    problems: dict[Problem, None] = {}
+    matches = []
+    for file in headers:
+        matched: dict[str, str] = {}
+        for header in file:
+            name = names.get(header)
+            if name is not None and name in matched:
+                what = f"headers '{matched[name]}' and '{header}' both mean this column"
+                problems[Problem(contract.name, name, what, "Keep one.")] = None
+            elif name is not None:
+                matched[name] = header
+        spare = [header for header in file if header not in names]
+        problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
+        matches.append(matched)
+    return list(problems), matches
+
+
+def _absent_columns(
+    contract: Table, matched: Mapping[str, str], spare: Sequence[str]
+) -> list[Problem]:
+    """Return required columns that are absent, and optional ones that are perhaps misspelt."""
+    absent = [column for column in contract.columns if column.name not in matched]
+    words = {word: column.name for column in absent for word in (column.zh, column.name)}
+    close = {header: get_close_matches(header, words, n=1, cutoff=0.7) for header in spare}
+    meant = {words[matches[0]]: header for header, matches in close.items() if matches}
+    problems = []
+    for column in absent:
+        hint = f" Did you mean '{meant[column.name]}'?" if column.name in meant else ""
+        if column.required:
+            remedy = f"Add it, or map the bank's header to it ({column.zh}).{hint}"
+            problems.append(Problem(contract.name, column.name, "column is missing", remedy))
+        elif hint:
+            what = "optional column is absent, but a header looks like it"
+            remedy = f"Rename or drop that header.{hint}"
+            problems.append(Problem(contract.name, column.name, what, remedy))
+    return problems
+
+
+class Delivery:
+    """A delivered table, whose columns are named and read as the contract says."""
+
+    def __init__(self, contract: Table, columns: Iterable[str]) -> None:
+        self.contract = contract
+        delivered = set(columns)
+        self.columns = [column for column in contract.columns if column.name in delivered]
+
+    def read(self, trimmed: Collection[str] = ()) -> Rows:
+        """Return the rows: each column's value, and `column|fault` where it may have one.
+
+        Blanks around text are only removed in the columns named, and in those of codes.
+        """
+        raise NotImplementedError
+
+    def numbered(self, trimmed: Collection[str]) -> Rows | None:
+        """Return the rows with their POSITION; None where rows have none."""
+        del trimmed
+        return None
+
+    def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
+        """Return what rows at these positions are called in messages."""
+        return tuple(map(str, positions))
+
+
+def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
+    """Return the columns that `Delivery.read` gives, by name."""
+    columns = {name: reading.value for name, reading in values.items()}
+    for name, reading in values.items():
+        columns |= {f"{name}|{what}": fault for what, fault in reading.faults.items()}
+        if reading.odd is not None:
+            columns[f"{name}|"] = reading.odd
+    return columns
+
+
+def validate(
+    deliveries: Iterable[Delivery], problems: Sequence[Problem], source: str
+) -> dict[str, Validated]:
+    """Check tables, given in the contract's order; raise all problems at once.
+
+    `problems` are those known before, `source` says in the error where the tables are.
+    """
+    found, checks = [*problems], dict[str, _TableCheck]()
+    for delivery in deliveries:
+        checks[delivery.contract.name] = _TableCheck(delivery, checks)
+    _count_references([r for check in checks.values() for r in check.references.values()])
+    for check in checks.values():
+        found += check.run()
+    raise_if_any(found, source)
+    return {
+        name: Validated(check.total, check.days, check.trimmed) for name, check in checks.items()
+    }
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What is known of a table that was checked: its rows, also those of each as-of date.
+
+    Text in the columns `trimmed` is not plain; in others there is nothing to trim.
+    """
+
+    total: int
+    days: Mapping[date, int]
+    trimmed: Collection[str]
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A condition under which a cell is wrong, and what to say; nothing if it is merely odd."""
+
+    column: Column
+    wrong: nw.Expr
+    what: str = ""
+    remedy: str = ""
+
+
+@dataclass
+class _Reference:
+    """Where a column leads: the keys that must agree in both tables, of one as-of date if any.
+
+    `lost` counts the rows that lead nowhere; as counted first, those with empty cells are among
+    them.
+    """
+
+    column: Column
+    table: _TableCheck
+    target: _TableCheck
+    ours: list[str]
+    theirs: list[str]
+    lost: int = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the target holds plain text alone, so that whatever agrees with it is plain."""
+        return self.theirs[-1] not in self.target.trimmed
+
+    def keys(self, index: int) -> Rows:
+        """Return our keys under the names of theirs, with a number."""
+        keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
+        return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
+
+    def lost_rows(self, rows: Rows) -> Rows:
+        """Return the rows that refer to something that is not there."""
+        known = self.target.rows.select(*self.theirs)
+        filled = rows.filter(~nw.col(self.column.name).is_null())
+        return filled.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
+
+
+def _count_references(references: Sequence[_Reference]) -> None:
+    """Count the rows that lead nowhere.
+
+    On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
+    that lead to it; a small one is quicker looked up in by each alone.
+    """
+    groups: dict[object, list[_Reference]] = {}
+    for reference in references:
+        is_large = "as_of" in reference.target.names
+        together = is_large and reference.table.rows.implementation.is_duckdb()
+        group = (id(reference.target), *reference.theirs) if together else id(reference)
+        groups.setdefault(group, []).append(reference)
+    for group_references in groups.values():
+        keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
+        names = group_references[0].theirs
+        lost = keys.join(group_references[0].target.rows.select(*names), on=names, how="anti")
+        counts = collect_rows(lost.group_by("reference").agg(n=nw.len()))
+        for index, count in zip(counts["reference"], counts["n"], strict=True):
+            group_references[int(index)].lost = int(count)
+
+
+class _TableCheck:
+    """The checks of one table, beside the tables before it in the contract."""
+
+    def __init__(self, delivery: Delivery, others: Mapping[str, _TableCheck]) -> None:
+        self.delivery, self.contract = delivery, delivery.contract
+        self.names = [column.name for column in delivery.columns]
+        self.trimmed: set[str] = set()
+        self.rows = delivery.read()
+        self.total, self.days = 0, dict[date, int]()
+        self.references = {
+            column.name: reference
+            for column in delivery.columns
+            if (reference := self._reference(column, others))
+        }
+
+    def _reference(self, column: Column, others: Mapping[str, _TableCheck]) -> _Reference | None:
+        """Return where a column leads; None when it leads nowhere, or to what is not delivered."""
+        name, key = column.references or ("", "")
+        if name not in others:
+            return None
+        both_dated = "as_of" in self.contract.column_names and "as_of" in table(name).column_names
+        shared = ["as_of"] if both_dated else []
+        ours, theirs = [*shared, column.name], [*shared, key]
+        if not ({*ours} <= {*self.names} and {*theirs} <= {*others[name].names}):
+            return None
+        return _Reference(column, self, others[name], ours, theirs)
+
+    def run(self) -> list[Problem]:
+        """Return everything that is wrong in the table."""
+        counts = self._count(self._cell_tests(self.delivery.columns) + self._date_tests())
+        doubtful = {name for name, reference in self.references.items() if reference.lost}
+        doubtful |= {test.column.name for test, n in counts if n and test.column.kind in TEXTS}
+        if doubtful:
+            self.trimmed, self.rows = doubtful, self.delivery.read(doubtful)
+            again = [column for column in self.delivery.columns if column.name in doubtful]
+            counts = [(test, n) for test, n in counts if test.column not in again]
+            counts += self._count(self._cell_tests(again))
+            for reference in self.references.values():
+                if reference.column in again:
+                    reference.lost = _count_rows(reference.lost_rows(self.rows))
+        problems = [self._cell_problem(test, count) for test, count in counts if count]
+        problems += self._table_problems()
+        return problems + [self._lost_problem(r) for r in self.references.values() if r.lost]
+
+    def _cell_tests(self, columns: Iterable[Column]) -> list[_Test]:
+        """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
+        names = self.rows.collect_schema().names()
+        tests: list[_Test] = []
+        for column in columns:
+            cell, empty = nw.col(column.name), nw.col(column.name).is_null()
+            for name in names:
+                owner, _, what = name.partition("|")
+                if owner == column.name and what:
+                    fault = nw.col(name).fill_null(False)
+                    empty &= ~fault
+                    if what != ABSENT:
+                        remedy = f"Write it as {column.unit or column.kind.value}."
+                        tests.append(_Test(column, fault, what, _REMEDIES.get(what, remedy)))
+            # Where every row leads somewhere no cell is empty, and text is as plain as there.
+            reference = self.references.get(column.name)
+            leads = reference and not reference.lost
+            if not (column.nullable or leads):
+                tests.append(_Test(column, empty, "the cell is empty", "Fill it in."))
+            tests += _value_tests(column, cell)
+            if column.kind is Kind.TEXT and column.name in self.trimmed:
+                tests += _text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
+            elif f"{column.name}|" in names and not (reference and leads and reference.is_plain):
+                tests.append(_Test(column, nw.col(f"{column.name}|")))
+        return tests
+
+    def _date_tests(self) -> list[_Test]:
+        """Return the tests that compare two dates."""
+        return [
+            _Test(self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), *words)
+            for name, sign, other, *words in _DATE_ORDERS
+            if {name, other} <= {*self.names}
+        ]
+
+    def _count(self, tests: Sequence[_Test]) -> list[tuple[_Test, int]]:
+        """Return in how many rows each test fails, and note the rows of each as-of date."""
+        flags = {f"test {index}": flag(test.wrong) for index, test in enumerate(tests)}
+        by = ["as_of"] if "as_of" in self.names else []
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **flags}))
+        rows = [int(count or 0) for count in groups["rows"]]
+        self.total = sum(rows)
+        if by:
+            days = zip(groups["as_of"], rows, strict=True)
+            self.days = {as_day(day): count for day, count in days if day == day and day}
+        failed = [sum(int(count or 0) for count in groups[name]) for name in flags]
+        return list(zip(tests, failed, strict=True))
+
+    def _cell_problem(self, test: _Test, count: int) -> Problem:
+        """Return the problem of cells that fail a test, with codes that may have been meant."""
+        remedy, cell = test.remedy, test.column.name
+        if test.column.allowed:
+            wrong = self.rows.filter(test.wrong, ~nw.col(cell).is_null()).select(cell).unique()
+            for code in collect_rows(wrong.sort(cell).head(_LOOKED_AT))[cell]:
+                hint = did_you_mean(code, test.column.allowed)
+                # A code that resembles no allowed one may be anything: it is not quoted.
+                if hint and remedy.count(" For '") < _SHOWN:
+                    remedy += f" For '{code}':{hint.lower()}"
+        return self._problem(cell, test.what, remedy, count, lambda rows: rows.filter(test.wrong))
+
+    def _lost_problem(self, reference: _Reference) -> Problem:
+        """Return the problem of rows that refer to something that is not there."""
+        target, key = reference.target.contract.name, reference.theirs[-1]
+        what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
+        remedy = f"Deliver the missing {target}, or correct the column."
+        name, lost = reference.column.name, reference.lost
+        return self._problem(name, what, remedy, lost, reference.lost_rows)
+
+    def _table_problems(self) -> list[Problem]:
+        """Return what is wrong with the rows as such: none, keys twice, days within a month."""
+        problems = []
+        if not self.total and self.contract.required:
+            what, remedy = "the table has no rows", "Deliver its rows."
+            problems.append(Problem(self.contract.name, "", what, remedy))
+        key = list(self.contract.key)
+        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
+        if twice:
+            what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
+            problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
+        odd = [day for day in self.days if (day + timedelta(days=1)).day != 1]
+        if odd:
+            count, wrong = sum(self.days[day] for day in odd), nw.col("as_of").is_in(odd)
+            what, remedy = "not the last day of a month", "Use month ends."
+            problems.append(
+                self._problem("as_of", what, remedy, count, lambda rows: rows.filter(wrong))
+            )
+        return problems
+
+    def _count_duplicates(self, key: list[str]) -> int:
+        """Return how many rows have the key of another row before them."""
+        if self.rows.implementation.is_duckdb():
+            relation = self.rows.to_native()
+            if _keys_ascend(relation, key):
+                return 0
+            # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
+            hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
+            if _count_rows(hashes.lazy().unique()) == self.total:
+                return 0
+        return self.total - _count_rows(self.rows.select(*key).unique())
+
+    def _problem(
+        self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]
+    ) -> Problem:
+        """Return a problem with the first rows it shows in, where rows have numbers."""
+        first: tuple[str, ...] = ()
+        numbered = self.delivery.numbered(self.trimmed)
+        if numbered is not None:
+            rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
+            first = self.delivery.name_rows(rows[POSITION])
+        return Problem(self.contract.name, column, what, remedy, count, first)
+
+
+def _value_tests(column: Column, cell: nw.Expr) -> list[_Test]:
+    """Return the tests of codes and of the lowest value."""
+    tests = []
+    if column.allowed:
+        allowed = ", ".join(column.allowed)
+        remedy = f"Map the bank's codes in the mapping file. Allowed: {allowed}."
+        unknown = ~cell.is_in(column.allowed) & ~cell.is_null()
+        tests.append(_Test(column, unknown, f"unknown {column.name}", remedy))
+    if column.minimum is not None:
+        remedy = "Correct the sign or the value."
+        if column.name.startswith("aum"):
+            remedy = "Overdrafts and loans belong in loan_balance; assets are never negative."
+        what = f"less than {column.minimum}"
+        tests.append(_Test(column, cell < column.minimum, what, remedy))
+    return tests
+
+
+def _text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[_Test]:
+    """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
+    controls = "\0" + _CONTROLS if has_nul else _CONTROLS
+    there = ~cell.is_null()
+    tests = [
+        _Test(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
+        _Test(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
+    ]
+    if column.name == "branch_id" and column.references is None:
+        tests.append(_Test(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
+    return tests
+
+
+def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
+    """Return the step from numbered rows to the last row of each key that occurs twice."""
+    return lambda rows: (
+        rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
+    )
+
+
+def _keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
+    """Return whether rows come in ascending runs of keys that do not overlap: no key is twice.
+
+    Extracts mostly do, a run for each file and as-of date. It costs little more than reading the
+    keys, and where they are in no order the first thousands of rows show it.
+    """
+    now = f"ROW({', '.join(map(quoted, key))})"
+    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next")
+    same_day = "now[1] = next[1]" if key[0] == "as_of" else "true"
+    run_ends = f"({same_day} AND now < next) IS NOT TRUE"
+    ends = pairs.filter(run_ends).limit(_MOST_RUNS + 1).fetchall()
+    starts = [now for now, _ in pairs.limit(1).fetchall()] + [after for _, after in ends[:-1]]
+    runs = [(start, end) for start, (end, _) in zip(starts, ends, strict=True)]
+    if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
+        return False
+    return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
+
+
+def _count_rows(rows: Rows) -> int:
+    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
