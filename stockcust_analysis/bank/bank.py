@@ -191,7 +191,6 @@ class Bank:
         with engine_failures():
             self._engine.release(frame)
 
-    keep, let_go = materialize, release  # removed with the registry
 
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
