@@ -70,7 +70,7 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
     rules = load_policy(name)
     found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
     for warning in found:
-        click.echo(warning.told(language, named))
+        click.echo(warning.text(language, named))
     if not found:
         click.echo(f"{name}: no trap found.")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.peers import Peers, peer_groups, values_of
 from stockcust_analysis.policy import Indicator, Policy
-from stockcust_analysis.policy.lint import Lint, LintWarning, lint, lints, with_reasons
+from stockcust_analysis.policy.lint import Lint, LintWarning, add_reasons, lint, lints
 
 _FEWEST = 10  # branches, for a correlation to say anything
 
@@ -41,13 +41,13 @@ def lint_scorecard(
     found = _small_groups(peers)
     for one in policy.scorecard.indicators:
         values = values_of(
-            measures, quarter=quarter, measure=one.counted, base=one.customer_base,
+            measures, quarter=quarter, measure=one.measure_name, base=one.customer_base,
             member=one.member,
         )  # fmt: skip
         found += _small_denominators(one, values, lints()["small_denominator"])
         found += _tiny_bases(one, table, values, lints()["tiny_base"])
     found += _twins(table, lints()["correlated"])
-    return lint(policy) + with_reasons(found, policy)
+    return lint(policy) + add_reasons(found, policy)
 
 
 def _small_groups(peers: Mapping[str, Peers]) -> list[LintWarning]:
@@ -73,7 +73,7 @@ def _tiny_bases(
     one: Indicator, table: pd.DataFrame, values: pd.DataFrame, rule: Lint
 ) -> list[LintWarning]:
     """Return whether growth, or progress on last quarter, is told from next to nothing."""
-    if rule.meets(one):
+    if rule.applies_to(one):
         base = values["denominator"]
     elif one.target == "previous_quarter":
         base = table.loc[table["indicator"] == one.name, "target"].dropna()

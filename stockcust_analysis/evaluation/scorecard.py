@@ -103,7 +103,7 @@ def scorecard(
 def _rows(one: Indicator, measures: pd.DataFrame, targets: pd.DataFrame,
           peers: Mapping[str, Peers], quarter: str) -> pd.DataFrame:  # fmt: skip
     """Return one indicator's rows, one per branch, before groups and missing data are settled."""
-    value = _measured(one.counted, one.member, one.customer_base, measures, quarter, peers)
+    value = _measured(one.measure_name, one.member, one.customer_base, measures, quarter, peers)
     target = _targets(one, value, measures, targets, peers, quarter)
     if one.method in AMONG_PEERS:
         reached = among_peers(
@@ -114,7 +114,7 @@ def _rows(one: Indicator, measures: pd.DataFrame, targets: pd.DataFrame,
     points = earned(one, reached)
     table = pd.DataFrame(
         {
-            "indicator": one.name, "measure": one.counted, "member": one.member,
+            "indicator": one.name, "measure": one.measure_name, "member": one.member,
             "base": one.customer_base, "group": one.group, "method": one.method,
             "direction": one.direction, "weight": one.weight, "value": value, "target": target,
             "target_source": "peers" if one.method in AMONG_PEERS else one.target,
@@ -147,13 +147,13 @@ def _targets(one: Indicator, value: pd.Series, measures: pd.DataFrame, targets: 
         return among_peers(value, peers, lambda group: np.full_like(group, np.median(group)))
     if one.target == "previous_quarter":
         before = values_of(
-            measures, quarter=str(Quarter.parse(quarter).previous), measure=one.counted,
+            measures, quarter=str(Quarter.parse(quarter).previous), measure=one.measure_name,
             base=one.customer_base, member=one.member,
         )  # fmt: skip
         return before["value"].reindex(value.index).astype(float)
     if targets.empty:
         return none
-    planned = targets[targets["measure"] == one.counted].set_index("branch_id")["target"]
+    planned = targets[targets["measure"] == one.measure_name].set_index("branch_id")["target"]
     return planned.reindex(value.index).astype(float)
 
 
