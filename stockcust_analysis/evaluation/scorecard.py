@@ -1,38 +1,75 @@
-"""The scorecard (季度评价): from measures and targets to points, told step by step.
+"""The scorecard (季度评价): from measures and targets to points, step by step, and its traps.
 
-value → attainment → raw points → less what floor, cap and group cap took → points; the points of a
-branch's rows add up to its score. Scores rank branches of one peer group; equal scores share a
-rank.
+value → attainment (完成率) → raw points → less what floor, cap and group cap took → points; the
+points of a branch's rows add up to its score. Scores rank branches of one peer group; equal scores
+share a rank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
-from stockcust_analysis.evaluation.peers import (
+from stockcust_analysis.evaluation.comparison import (
+    BranchFigures,
     Peers,
-    Values,
+    Positions,
     among_peers,
-    descending_ranks,
+    branch_rows,
+    group_positions,
     peer_groups,
-    values_of,
 )
+from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard, Veto
+from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
 
 SCORECARD_COLUMNS = (
-    "branch_id", "indicator", "measure", "member", "base", "group", "method", "direction", "weight",
-    "value", "target", "target_source", "attainment", "raw_points",
-    "lost_to_floor", "lost_to_cap", "lost_to_group", "points", "note",
-)  # fmt: skip
+    "branch_id",
+    "indicator",
+    "measure",
+    "member",
+    "base",
+    "group",
+    "method",
+    "direction",
+    "weight",
+    "value",
+    "target",
+    "target_source",
+    "attainment",
+    "raw_points",
+    "lost_to_floor",
+    "lost_to_cap",
+    "lost_to_group",
+    "points",
+    "note",
+)
 SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed", "note")
-_AMOUNTS = ("raw_points", "lost_to_floor", "lost_to_cap", "points")
+_AMOUNTS = ["raw_points", "lost_to_floor", "lost_to_cap", "points"]
 _DECIMALS = 6  # of a score: sums of the same points in another order must tie
+_FEWEST = 10  # branches, for a correlation to say anything
+
+
+class _Quarter(NamedTuple):
+    """What the branches of a quarter are scored with."""
+
+    name: str
+    figures: BranchFigures
+    targets: pd.DataFrame
+    peers: dict[str, Peers]
+    groups: list[tuple[Positions, Positions]]
+
+    def values(self, measure: str, base: str, member: str = "", *, quarter: str = "") -> Values:
+        """Return a measure's values of the branches to score; NaN for a branch without any."""
+        name = measure_definition(measure).name
+        rows = self.figures.of(quarter or self.name, name, base, member)
+        return rows["value"].reindex(list(self.peers)).to_numpy(float)
 
 
 def scorecard(
@@ -90,163 +127,312 @@ def scorecard(
     [['A', 50.0, 2.0], ['B', 100.0, 1.0]]
     """
     rules = policy.scorecard
-    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
-    rows = [_rows(one, measures, targets, peers, quarter) for one in rules.indicators]
-    if not rows:
+    if not rules.indicators:
         return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
-    table = pd.concat(rows, ignore_index=True)
-    table = _grouped(_reweighted(table, rules), rules)
+    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
+    names = [indicator.measure_name for indicator in rules.indicators]
+    names += [veto.measure for veto in rules.vetoes]
+    rows = branch_rows(measures, names, quarter, str(Quarter.parse(quarter).previous))
+    scored = _Quarter(quarter, BranchFigures(rows), targets, peers, group_positions(peers))
+    table = pd.concat([_score(each, scored) for each in rules.indicators], ignore_index=True)
+    table = _cap_groups(_reweigh(table, rules), rules)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
-    return table[list(SCORECARD_COLUMNS)], _scores(table, measures, rules, peers, quarter)
+    return table[list(SCORECARD_COLUMNS)], _add_up(table, rules, scored)
 
 
-def _rows(one: Indicator, measures: pd.DataFrame, targets: pd.DataFrame,
-          peers: Mapping[str, Peers], quarter: str) -> pd.DataFrame:  # fmt: skip
+def _score(indicator: Indicator, scored: _Quarter) -> pd.DataFrame:
     """Return one indicator's rows, one per branch, before groups and missing data are settled."""
-    value = _measured(one.measure_name, one.member, one.customer_base, measures, quarter, peers)
-    target = _targets(one, value, measures, targets, peers, quarter)
-    if one.method in AMONG_PEERS:
+    method, direction = indicator.method, indicator.direction
+    by_peers = method in AMONG_PEERS
+    value = scored.values(indicator.measure_name, indicator.customer_base, indicator.member)
+    target = _targets(indicator, value, scored)
+    if by_peers:
         reached = among_peers(
-            value, peers, lambda group: place_among_peers(group, one.method, one.direction)
+            value, scored.groups, lambda group: place_among_peers(group, method, direction)
         )
     else:
-        reached = pd.Series(attainment(value, target, one.direction), index=value.index)
-    points = earned(one, reached)
-    table = pd.DataFrame(
+        reached = attainment(value, target, direction)
+    raw, lost_to_floor, lost_to_cap = earned(indicator, reached)
+    reasons = {
+        "no_value": np.isnan(value),
+        "no_peers" if by_peers else "no_target": np.isnan(reached if by_peers else target),
+        "target_not_above_zero": target <= 0,
+        "limited" if method == "deduction" else "below_floor": lost_to_floor != 0,
+        "capped": lost_to_cap != 0,
+    }
+    return pd.DataFrame(
         {
-            "indicator": one.name, "measure": one.measure_name, "member": one.member,
-            "base": one.customer_base, "group": one.group, "method": one.method,
-            "direction": one.direction, "weight": one.weight, "value": value, "target": target,
-            "target_source": "peers" if one.method in AMONG_PEERS else one.target,
-            "attainment": reached, "raw_points": points.raw, "lost_to_floor": points.lost_to_floor,
-            "lost_to_cap": points.lost_to_cap, "missing": one.missing,
+            "branch_id": list(scored.peers),
+            "indicator": indicator.name,
+            "measure": indicator.measure_name,
+            "member": indicator.member,
+            "base": indicator.customer_base,
+            "group": indicator.group,
+            "method": method,
+            "direction": direction,
+            "weight": indicator.weight,
+            "value": value,
+            "target": target,
+            "target_source": "peers" if by_peers else indicator.target,
+            "attainment": reached,
+            "raw_points": raw,
+            "lost_to_floor": lost_to_floor,
+            "lost_to_cap": lost_to_cap,
+            "points": raw - lost_to_floor - lost_to_cap,
+            "missing": indicator.missing,
+            "note": np.select(list(reasons.values()), list(reasons), default=""),
         }
-    )  # fmt: skip
-    table["points"] = table["raw_points"] - table["lost_to_floor"] - table["lost_to_cap"]
-    table["note"] = _notes(one, table)
-    return table.rename_axis("branch_id").reset_index()
-
-
-def _measured(measure: str, member: str, base: str, measures: pd.DataFrame, quarter: str,
-              peers: Mapping[str, Peers]) -> pd.Series:  # fmt: skip
-    """Return a measure's values of the branches to score; a branch without it has none."""
-    name = measure_definition(measure).name
-    found = values_of(measures, quarter=quarter, measure=name, base=base, member=member)
-    return found["value"].reindex(list(peers)).astype(float)
-
-
-def _targets(one: Indicator, value: pd.Series, measures: pd.DataFrame, targets: pd.DataFrame,
-             peers: Mapping[str, Peers], quarter: str) -> pd.Series:  # fmt: skip
-    """Return each branch's target, empty where it has none."""
-    none = pd.Series(np.nan, index=value.index)
-    if one.method in AMONG_PEERS:
-        return none
-    if one.target == "fixed":
-        return none.fillna(one.fixed)
-    if one.target == "peer_median":
-        return among_peers(value, peers, lambda group: np.full_like(group, np.median(group)))
-    if one.target == "previous_quarter":
-        before = values_of(
-            measures, quarter=str(Quarter.parse(quarter).previous), measure=one.measure_name,
-            base=one.customer_base, member=one.member,
-        )  # fmt: skip
-        return before["value"].reindex(value.index).astype(float)
-    if targets.empty:
-        return none
-    planned = targets[targets["measure"] == one.measure_name].set_index("branch_id")["target"]
-    return planned.reindex(value.index).astype(float)
-
-
-def _notes(one: Indicator, table: pd.DataFrame) -> Values:
-    """Return what happened to each branch's points, in one word."""
-    target, relative = table["target"], one.method in AMONG_PEERS
-    limit = "limited" if one.method == "deduction" else "below_floor"
-    return np.select(
-        [
-            table["value"].isna(),
-            relative & table["attainment"].isna(),
-            ~pd.Series(relative, index=table.index) & target.isna(),
-            target <= 0,
-            table["lost_to_floor"] != 0,
-            table["lost_to_cap"] != 0,
-        ],
-        ["no_value", "no_peers", "no_target", "target_not_above_zero", limit, "capped"],
-        default="",
     )
 
 
-def _reweighted(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
+def _targets(indicator: Indicator, value: Values, scored: _Quarter) -> Values:
+    """Return each branch's target, NaN where it has none."""
+    none, measure = np.full_like(value, np.nan), indicator.measure_name
+    if indicator.method in AMONG_PEERS:
+        return none
+    if indicator.target == "fixed":
+        return np.full_like(value, indicator.fixed)
+    if indicator.target == "peer_median":
+        return among_peers(
+            value, scored.groups, lambda group: np.full_like(group, np.median(group))
+        )
+    if indicator.target == "previous_quarter":
+        before = str(Quarter.parse(scored.name).previous)
+        return scored.values(measure, indicator.customer_base, indicator.member, quarter=before)
+    if scored.targets.empty:
+        return none
+    plan = scored.targets[scored.targets["measure"] == measure].set_index("branch_id")["target"]
+    return plan.reindex(list(scored.peers)).to_numpy(float)
+
+
+def _reweigh(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     """Settle indicators without data: left out, so that the others weigh more, or no points."""
     absent = table["attainment"].isna()
-    out = absent & (table["missing"] == "left_out")
-    weighed = table["weight"].where(~out, 0.0)
-    whole = weighed.groupby(table["branch_id"]).transform("sum")
-    scale = np.divide(rules.points, whole, out=np.zeros(len(table)), where=whole > 0)
-    settled = table.assign(weight=weighed * scale)
-    settled[list(_AMOUNTS)] = settled[list(_AMOUNTS)].mul(scale, axis=0).mask(absent, 0.0)
-    settled["note"] = table["note"] + np.where(absent, " " + table["missing"], "")
-    return settled.assign(scale=scale)
+    weight = table["weight"].mask(absent & (table["missing"] == "left_out"), 0.0)
+    total = weight.groupby(table["branch_id"]).transform("sum")
+    scale = np.divide(rules.points, total, out=np.zeros(len(table)), where=total > 0)
+    amounts = table[_AMOUNTS].mul(scale, axis=0).mask(absent, 0.0)
+    note = table["note"] + np.where(absent, " " + table["missing"], "")
+    return table.assign(weight=weight * scale, **amounts, note=note, scale=scale)
 
 
-def _grouped(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
+def _cap_groups(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     """Cut the points of groups that earned more than they may, pro rata."""
     table = table.assign(lost_to_group=0.0)
     for group in rules.indicator_groups:
         inside = table["group"] == group.name
         points = table["points"].where(inside, 0.0)
         total = points.groupby(table["branch_id"]).transform("sum")
-        over = inside & (total > group.most_points * table["scale"])
-        kept = group.most_points * table["scale"] / total.where(over, 1.0)
-        table.loc[over, "lost_to_group"] = (points * (1 - kept))[over]
+        most = group.most_points * table["scale"]
+        over = inside & (total > most)
+        table.loc[over, "lost_to_group"] = (points * (1 - most / total.where(over, 1.0)))[over]
         table.loc[over, "note"] = (table["note"] + " group_capped").str.strip()[over]
     return table.assign(points=table["points"] - table["lost_to_group"])
 
 
-def _scores(table: pd.DataFrame, measures: pd.DataFrame, rules: Scorecard,
-            peers: Mapping[str, Peers], quarter: str) -> pd.DataFrame:  # fmt: skip
+def _add_up(table: pd.DataFrame, rules: Scorecard, scored: _Quarter) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
-    by_branch = table.groupby("branch_id")
-    names = list(peers)
-    scores = pd.DataFrame({
-        "branch_id": names,
-        "peer_group": [peers[name].group for name in names],
-        "points": by_branch["points"].sum().reindex(names).round(_DECIMALS).to_numpy(),
-        "vetoed": False,
-        "note": "",
-    })  # fmt: skip
+    names = list(scored.peers)
+    points = table.groupby("branch_id")["points"].sum().reindex(names).round(_DECIMALS).to_numpy()
+    scores = pd.DataFrame(
+        {
+            "branch_id": names,
+            "peer_group": [peers.group for peers in scored.peers.values()],
+            "points": points,
+            "vetoed": False,
+            "note": "",
+        }
+    )
     for veto in rules.vetoes:
-        scores = _vetoed(scores, veto, measures, quarter, peers)
-    why = _not_scored(table, rules).reindex(names).fillna("").to_numpy()
-    scores["points"] = scores["points"].where(why == "")
-    scores["note"] = (scores["note"] + np.where(why == "", "", " not_scored:" + why)).str.strip()
-    points = scores.set_index("branch_id")["points"]
-    scores["rank"] = among_peers(points, peers, descending_ranks).to_numpy()
-    scores["rank_of"] = among_peers(
-        points, peers, lambda group: np.full_like(group, group.size)
-    ).to_numpy()
+        scores = _apply_veto(scores, veto, scored)
+    reason = _reasons_for_no_score(table, rules).reindex(names).fillna("").to_numpy()
+    points = scores["points"].where(reason == "").to_numpy()
+    note = scores["note"] + np.where(reason == "", "", " not_scored:" + reason)
+    scores = scores.assign(
+        points=points,
+        note=note.str.strip(),
+        rank=among_peers(points, scored.groups, descending_ranks),
+        rank_of=among_peers(points, scored.groups, lambda group: np.full_like(group, group.size)),
+    )
     return scores[list(SCORE_COLUMNS)]
 
 
-def _vetoed(scores: pd.DataFrame, veto: Veto, measures: pd.DataFrame, quarter: str,
-            peers: Mapping[str, Peers]) -> pd.DataFrame:  # fmt: skip
-    """Return the scores with one veto laid over them; a missing value vetoes nothing."""
-    value = _measured(veto.measure, "", veto.customer_base, measures, quarter, peers).to_numpy()
-    hit = value > veto.above if veto.above is not None else value < veto.below
-    unknown = np.isnan(value)
-    words = np.where(hit, " " + veto.name, np.where(unknown, f" veto_unknown:{veto.name}", ""))
+def _apply_veto(scores: pd.DataFrame, veto: Veto, scored: _Quarter) -> pd.DataFrame:
+    """Return the scores with one veto applied; a missing value vetoes nothing."""
+    value = scored.values(veto.measure, veto.customer_base)
+    hit = value > veto.above if veto.above is not None else value < (veto.below or 0.0)
+    reasons = [" " + veto.name, f" veto_unknown:{veto.name}"]
     return scores.assign(
         points=scores["points"].where(~hit, scores["points"].clip(upper=veto.most_points)),
         vetoed=scores["vetoed"] | hit,
-        note=(scores["note"] + words).str.strip(),
+        note=(scores["note"] + np.select([hit, np.isnan(value)], reasons, "")).str.strip(),
     )
 
 
-def _not_scored(table: pd.DataFrame, rules: Scorecard) -> pd.Series:
-    """Return for each branch without a score the reason."""
+def _reasons_for_no_score(table: pd.DataFrame, rules: Scorecard) -> pd.Series:
+    """Return why each branch has no score; empty for one that has."""
     absent = table["attainment"].isna()
     refused = (absent & (table["missing"] == "not_scored")).groupby(table["branch_id"]).any()
-    stated = table["indicator"].map({one.name: one.weight for one in rules.indicators})
-    known = stated.where(~absent, 0.0).groupby(table["branch_id"]).sum()
-    thin = known < rules.least_weight * rules.points
+    weights = {indicator.name: indicator.weight for indicator in rules.indicators}
+    stated = table["indicator"].map(weights).where(~absent, 0.0)
+    thin = stated.groupby(table["branch_id"]).sum() < rules.least_weight * rules.points
     reasons = np.select([refused, thin], ["indicator_missing", "too_little_data"], default="")
     return pd.Series(reasons, index=refused.index)
+
+
+def descending_ranks(group: Values) -> Values:
+    """Return the rank of each value, the largest first; equal values share one.
+
+    >>> descending_ranks(np.array([75.0, 90.0, 75.0])).tolist()
+    [2.0, 1.0, 2.0]
+    """
+    return np.asarray((group[:, None] < group).sum(axis=1) + 1.0)
+
+
+class Earned(NamedTuple):
+    """Points before any bound, and what floor and cap took (what a limit gave is negative)."""
+
+    raw: Values
+    lost_to_floor: Values
+    lost_to_cap: Values
+
+
+def attainment(values: npt.ArrayLike, targets: npt.ArrayLike, direction: str) -> Values:
+    """Return value / target, or 2 − value / target where low is good; NaN unless target > 0.
+
+    >>> attainment([90.0, 0.1], [100.0, 0.0], "higher").tolist()
+    [0.9, nan]
+    >>> attainment([0.12], [0.1], "lower").round(9).tolist()
+    [0.8]
+    """
+    value, target = np.asarray(values, float), np.asarray(targets, float)
+    ratio: Values = np.divide(value, target, out=np.full_like(value, np.nan), where=target > 0)
+    return ratio if direction == "higher" else np.subtract(2, ratio)
+
+
+def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Values:
+    """Return the attainment of each of a group's branches by the methods that look at peers.
+
+    Alone, a branch has none (NaN); where all are alike each stands in the middle, at 0.5.
+
+    >>> place_among_peers([1.0, 2.0, 4.0], "min_max", "higher").round(3).tolist()
+    [0.0, 0.333, 1.0]
+    >>> place_among_peers([1.0, 2.0, 2.0], "percentile", "higher").tolist()
+    [0.0, 0.75, 0.75]
+    >>> place_among_peers([1.0, 3.0], "z", "lower").tolist()
+    [0.6, 0.4]
+    """
+    value: Values = np.asarray(values, float) * (1 if direction == "higher" else -1)
+    if value.size < 2:
+        return np.full_like(value, np.nan)
+    if np.ptp(value) == 0:
+        return np.full_like(value, 0.5)
+    if method == "min_max":
+        place: Values = (value - value.min()) / np.ptp(value)
+    elif method == "percentile":
+        below = (value[:, None] > value).sum(axis=1)
+        alike = (value[:, None] == value).sum(axis=1) - 1
+        place = (below + alike / 2) / (value.size - 1)
+    else:
+        place = 0.5 + 0.1 * (value - value.mean()) / value.std()
+    return place
+
+
+def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
+    """Return the points that an attainment earns, with what the bounds took.
+
+    >>> points = earned(Indicator("gini", 20, floor=0.6, ceiling=1.25), [0.5, 1.0, 1.5])
+    >>> points.raw.tolist(), points.lost_to_floor.tolist(), points.lost_to_cap.tolist()
+    ([10.0, 20.0, 30.0], [10.0, 0.0, 0.0], [0.0, 0.0, 5.0])
+    """
+    rate, weight = np.asarray(reached, float), indicator.weight
+    step = 100 * (indicator.points_per_percent or 0)
+    nothing = np.zeros_like(rate)
+    if indicator.method == "deduction":
+        deducted = step * np.maximum(1 - rate, 0)
+        beyond = np.maximum(deducted - (indicator.limit or weight), 0)
+        return Earned(weight - deducted, -beyond, nothing)
+    if indicator.method == "full_marks_then_bonus":
+        bonus = step * np.maximum(rate - 1, 0)
+        raw = weight * np.minimum(rate, 1) + bonus
+        most = step * max(indicator.ceiling - 1, 0)
+        over = np.maximum(bonus - min(indicator.limit or 0, most), 0)
+    else:
+        raw = weight * rate
+        over = weight * np.maximum(rate - indicator.ceiling, 0)
+    return Earned(raw, np.where(rate < indicator.floor, raw, 0.0), over)
+
+
+def lint_scorecard(
+    table: pd.DataFrame,
+    measures: pd.DataFrame,
+    *,
+    branches: pd.DataFrame,
+    policy: Policy,
+    quarter: str,
+) -> list[LintWarning]:
+    """Return all traps of a quarter's scorecard: those of its rules, and those of its figures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The scorecard's rows, as `scorecard` returns them.
+    measures, branches, policy, quarter
+        As for `scorecard`.
+
+    Returns
+    -------
+    list of LintWarning
+        One for each trap and indicator (or peer group), with the bank's reason where it is kept.
+    """
+    indicators = policy.scorecard.indicators
+    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
+    sizes = {group: len(members) for group, members in peers.values()}
+    fewest = lints()["small_peer_group"].limit or 0
+    warnings = [
+        LintWarning("small_peer_group", group, f"({size} < {fewest:g})")
+        for group, size in sorted(sizes.items())
+        if size < fewest
+    ]
+    names = [indicator.measure_name for indicator in indicators]
+    figures = BranchFigures(branch_rows(measures, names, quarter))
+    for indicator in indicators:
+        keys = indicator.measure_name, indicator.customer_base, indicator.member
+        warnings += _lint_figures(indicator, table, figures.of(quarter, *keys))
+    warnings += _correlated_indicators(table, lints()["correlated"].limit or 1)
+    return lint(policy) + add_reasons(warnings, policy)
+
+
+def _lint_figures(
+    indicator: Indicator, table: pd.DataFrame, figures: pd.DataFrame
+) -> list[LintWarning]:
+    """Return the traps of one indicator: few customers, or growth from next to nothing."""
+    small, tiny = lints()["small_denominator"], lints()["tiny_base"]
+    n, warnings = figures["n"], []
+    # A total stands on its customers.
+    number = figures["denominator"].where(figures["denominator"] != 1, n).clip(upper=n)
+    if few := int((number < (small.limit or 0)).sum()):
+        detail = f"({few}/{len(figures)} < {small.limit:g})"
+        warnings.append(LintWarning(small.name, indicator.name, detail))
+    base = pd.Series(dtype=float)
+    if tiny.applies_to(indicator):
+        base = figures["denominator"]
+    elif indicator.target == "previous_quarter":
+        base = table.loc[table["indicator"] == indicator.name, "target"].dropna()
+    if few := int((base < (tiny.limit or 0) * base.median()).sum()):
+        warnings.append(LintWarning(tiny.name, indicator.name, f"({few}/{len(base)})"))
+    return warnings
+
+
+def _correlated_indicators(table: pd.DataFrame, limit: float) -> list[LintWarning]:
+    """Return the pairs of indicators whose attainments go together over the branches."""
+    reached = table.pivot(index="branch_id", columns="indicator", values="attainment")
+    warnings = []
+    for first, second in combinations(sorted(map(str, reached)), 2):
+        both = reached[[first, second]].dropna()
+        if len(both) < _FEWEST or (both.nunique() < 2).any():
+            continue
+        r = float(np.corrcoef(both[first], both[second])[0, 1])
+        if abs(r) > limit:
+            warnings.append(LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})"))
+    return warnings
