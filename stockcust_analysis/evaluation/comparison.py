@@ -7,7 +7,7 @@ and their sources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import erfc, sqrt
 from typing import Any, NamedTuple
 
@@ -28,7 +28,6 @@ from stockcust_analysis.evaluation.funnel import (
     rank_sets,
     sidak,
 )
-from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
@@ -74,16 +73,16 @@ NO_TYPE = "untyped"
 
 Positions = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
-_KEYS = ["quarter", "branch_id", "measure", "base"]
-_SUMS = {
+_FACTS = {
     "winsorised_sum": "x",
     "winsorised_squares": "xx",
     "winsorised_denominator": "d",
     "denominator_squares": "dd",
     "products": "xd",
+    "standard_error": "standard_error",
+    "expected": "expected",
 }
-_FACTS = [*_SUMS.values(), "standard_error", "expected"]
-_ARRAYS = ("n", "numerator", "denominator", "compared", *_SUMS.values())
+_ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
 _LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
 _VERDICT_TYPE = "<U9"
 
@@ -95,34 +94,34 @@ class Peers(NamedTuple):
     branches: tuple[str, ...]
 
 
-class BranchFigures:
-    """The figures of branches, indexed once and looked up by quarter, measure, base and member.
+def branch_figures(
+    measures: pd.DataFrame,
+    quarter: str,
+    keys: Sequence[tuple[str, str, str]],
+    branches: Sequence[str],
+    columns: Sequence[str] = ("n", "numerator", "denominator", "value"),
+) -> pd.DataFrame:
+    """Return figures of a quarter: one row per key and branch in their order, NaN where unknown.
 
     Parameters
     ----------
-    rows : DataFrame
-        Rows of a measure frame, as `branch_rows` returns them; further columns are kept.
+    measures : DataFrame
+        Of an evaluation.
+    quarter : str
+        Such as "2026Q3".
+    keys : sequence of (measure, base, member)
+        Which figures; the member is empty where a measure has none.
+    branches : sequence of str
+    columns : sequence of str
+        Columns of `measures` to return, as floats.
     """
-
-    def __init__(self, rows: pd.DataFrame) -> None:
-        table = rows.set_index("branch_id")
-        self._nothing = table[:0]
-        self._tables: dict[Any, pd.DataFrame] = dict(
-            iter(table.groupby(["quarter", "measure", "base", "member"]))
-        )
-
-    def of(self, quarter: str, measure: str, base: str, member: str = "") -> pd.DataFrame:
-        """Return the rows of one measure by branch; none where nothing is known."""
-        return self._tables.get((quarter, measure, base, member), self._nothing)
-
-
-def branch_rows(measures: pd.DataFrame, names: Collection[str], *quarters: str) -> pd.DataFrame:
-    """Return the rows of some measures in some quarters, without those of the whole bank."""
-    return measures[
-        measures["measure"].isin(names)
-        & measures["quarter"].isin(quarters)
-        & (measures["branch_id"] != WHOLE_BANK)
-    ]
+    index_columns = ["measure", "base", "member", "branch_id"]
+    names = {measure for measure, _, _ in keys}
+    rows = measures[(measures["quarter"] == quarter) & measures["measure"].isin(names)]
+    wanted = [(*key, branch) for key in keys for branch in branches]
+    table = rows.set_index(index_columns).reindex(columns=list(columns))
+    index = pd.MultiIndex.from_tuples(wanted, names=index_columns)
+    return table.reindex(index).astype(float)
 
 
 def comparison(
@@ -174,76 +173,73 @@ def comparison(
     """
     rule = policy.comparison
     peers = peer_groups(branches, measures, rule=rule, quarter=quarter)
-    groups, names = group_positions(peers), list(peers)
+    if not rule.measures:
+        return pd.DataFrame(columns=COMPARISON_COLUMNS)
     before = since or str(Quarter.parse(quarter).previous)
-    figures = BranchFigures(_with_sums(rule, measures, cells, quarter, before))
-    tables = []
-    for measure in rule.measures:
-        now, then = (
-            figures.of(when, measure.name, measure.customer_base).reindex(names)
-            for when in (quarter, before)
-        )
-        if now["compared"].notna().any():
-            tables.append(_compare(measure, now, then, groups, policy))
-    if not tables:
-        return pd.DataFrame().reindex(columns=COMPARISON_COLUMNS)
-    table = pd.concat(tables, ignore_index=True)
-    table["peer_group"] = table["branch_id"].map({name: peers[name].group for name in names})
+    now, then = (_figures(rule, peers, measures, cells, when) for when in (quarter, before))
+    compared = _compare(now, peers, policy)
+    movement = now["compared"] - then["compared"]
+    variance = _own_variance(now, compared["kind"]) + _own_variance(then, compared["kind"])
+    table = now.assign(
+        **compared,
+        peer_group=[group for group, _ in peers.values()] * len(rule.measures),
+        expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
+        movement=movement,
+        movement_standard_error=np.sqrt(variance),
+    )
+    table = table[table["compared"].notna()].reset_index()
     return table.reindex(columns=COMPARISON_COLUMNS)
 
 
-def _with_sums(
-    rule: ComparisonRule, measures: pd.DataFrame, cells: pd.DataFrame, *quarters: str
+def _figures(
+    rule: ComparisonRule,
+    peers: Mapping[str, Peers],
+    measures: pd.DataFrame,
+    cells: pd.DataFrame,
+    quarter: str,
 ) -> pd.DataFrame:
-    """Return the rows to compare with their sums; `compared` is winsorised where there are sums."""
-    rows = branch_rows(measures, [measure.name for measure in rule.measures], *quarters)
-    facts = cells.reindex(columns=[*_KEYS, "dimension", *_SUMS, "standard_error", "expected"])
-    facts = facts[facts["dimension"].fillna("") == ""].drop(columns="dimension")
-    facts = facts.rename(columns=_SUMS).astype(dict.fromkeys(_FACTS, float))
-    table = rows[rows["member"] == ""].merge(facts, on=_KEYS, how="left")
-    known = table["d"].notna().groupby([table[key] for key in _KEYS if key != "branch_id"])
-    winsorised = (table["x"] / table["d"]).where(table["d"] > 0)
-    return table.assign(compared=winsorised.where(known.transform("any"), table["value"]))
+    """Return figures and sums of the compared measures, one row per measure and branch.
+
+    `compared` is winsorised where a measure has sums of any branch.
+    """
+    keys, names = [(each.name, each.customer_base, "") for each in rule.measures], list(peers)
+    table = branch_figures(measures, quarter, keys, names)
+    whole = cells[cells["dimension"].fillna("") == ""].assign(member="")
+    facts = branch_figures(whole, quarter, keys, names, list(_FACTS)).rename(columns=_FACTS)
+    facts = facts.where(table["n"].notna())
+    summed = facts["d"].notna().to_numpy().reshape(len(keys), -1).any(axis=1)
+    winsorised = (facts["x"] / facts["d"]).where(facts["d"] > 0)
+    compared = winsorised.where(summed.repeat(len(names)), table["value"])
+    return pd.concat([table, facts], axis=1).assign(compared=compared)
 
 
 def _compare(
-    measure: ComparedMeasure,
-    now: pd.DataFrame,
-    then: pd.DataFrame,
-    groups: list[tuple[Positions, Positions]],
-    policy: Policy,
-) -> pd.DataFrame:
-    """Return the comparison of one measure; `now` and `then` have one row per branch."""
-    known = now["compared"].notna().to_numpy()
-    kind = _kind(measure, now[known])
-    upwards = measure_definition(measure.name).higher_is_better != "no"
-    arrays = {name: now[name].to_numpy(float) for name in _ARRAYS}
-    columns: dict[str, Any] = {}
-    for inside, own, rows in known_members(groups, known):
-        group = {name: array[inside] for name, array in arrays.items()}
-        for name, column in _compare_peers(group, kind, upwards, policy.comparison).items():
-            columns.setdefault(name, np.full(known.size, column[0], column.dtype))[own] = column[
-                rows
-            ]
-    lowest, highest = possible_values(measure.name, policy)
-    columns |= {name: columns[name].clip(lowest, highest) for name in _LIMITS}
-    variance = _own_variance(now, kind) + _own_variance(then, kind)
-    constants = {"measure": measure.name, "base": measure.customer_base, "kind": kind}
-    table = now.assign(
-        **columns,
-        **constants,
-        expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
-        movement=now["compared"] - then["compared"],
-        movement_standard_error=np.sqrt(variance),
-    )
-    return table[known].rename_axis("branch_id").reset_index()
+    table: pd.DataFrame, peers: Mapping[str, Peers], policy: Policy
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that come of comparing each measure's branches with their peers."""
+    groups, size = group_positions(peers), len(peers)
+    arrays = {name: table[name].to_numpy() for name in _ARRAYS}
+    columns: dict[str, npt.NDArray[Any]] = {"kind": np.full(len(table), "", "<U10")}
+    for number, measure in enumerate(policy.comparison.measures):
+        block = slice(number * size, (number + 1) * size)
+        figures = {name: array[block] for name, array in arrays.items()}
+        known = ~np.isnan(figures["compared"])
+        kind = _kind(measure, {name: array[known] for name, array in figures.items()})
+        columns["kind"][block] = kind
+        for inside, own, ranks in known_members(groups, known):
+            group = {name: array[inside] for name, array in figures.items()}
+            for name, column in _compare_peers(group, kind, measure, policy).items():
+                result = columns.setdefault(name, np.zeros(len(table), column.dtype))
+                result[block.start + own] = column[ranks]
+    return columns
 
 
-def _kind(measure: ComparedMeasure, table: pd.DataFrame) -> str:
+def _kind(measure: ComparedMeasure, figures: Mapping[str, Values]) -> str:
     """Return what a measure is: sums make a mean or a ratio, whole counts a proportion."""
-    if table["d"].notna().any():
-        return "mean" if (table["d"] == table["n"]).all() else "ratio"
-    count, number = table["numerator"], table["denominator"]
+    summed = ~np.isnan(figures["d"])
+    if summed.any():
+        return "mean" if (figures["d"] == figures["n"]).all() else "ratio"
+    count, number = figures["numerator"], figures["denominator"]
     if not ((count % 1 == 0) & (count >= 0) & (count <= number)).all():
         raise PolicyError(
             f"comparison: '{measure.name}' is no proportion of customers, and there are no "
@@ -253,10 +249,12 @@ def _kind(measure: ComparedMeasure, table: pd.DataFrame) -> str:
 
 
 def _compare_peers(
-    group: Mapping[str, Values], kind: str, upwards: bool, rule: ComparisonRule
+    group: Mapping[str, Values], kind: str, measure: ComparedMeasure, policy: Policy
 ) -> dict[str, npt.NDArray[Any]]:
     """Return the comparison of the members of one peer group with each other."""
-    proportion = kind == "proportion"
+    rule, proportion = policy.comparison, kind == "proportion"
+    upwards = measure_definition(measure.name).higher_is_better != "no"
+    bounds = possible_values(measure.name, policy)
     n, value = group["denominator" if proportion else "n"], group["compared"]
     variance = _variance_by_chance(group, kind, n)
     judged = n >= rule.least_customers
@@ -277,10 +275,7 @@ def _compare_peers(
     return {
         "n": n.astype(int),
         "centre": np.full_like(value, spread.centre),
-        **{
-            name: np.where(judged, limit, np.nan)
-            for name, limit in zip(_LIMITS, limits, strict=True)
-        },
+        **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", _VERDICT_TYPE),
         "rank": rankdata(-value if upwards else value, "min"),
@@ -302,11 +297,10 @@ def _variance_by_chance(group: Mapping[str, Values], kind: str, n: Values) -> Va
     return np.asarray(max(squares.sum(), 0.0) / n.sum() * n / group["d"] ** 2)
 
 
-def _own_variance(table: pd.DataFrame, kind: str) -> pd.Series:
+def _own_variance(table: pd.DataFrame, kind: npt.NDArray[np.str_]) -> pd.Series:
     """Return the variance of each branch's figure from its own customers."""
-    if kind == "proportion":
-        return table["value"] * (1 - table["value"]) / table["denominator"]
-    return table["standard_error"] ** 2
+    proportion = table["value"] * (1 - table["value"]) / table["denominator"]
+    return proportion.where(kind == "proportion", table["standard_error"] ** 2)
 
 
 class _Spread(NamedTuple):
@@ -439,9 +433,8 @@ def peer_groups(
 
 def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:
     """Return each branch's quarter-average AUM; a branch without any is of size zero."""
-    figures = BranchFigures(branch_rows(measures, ["aum_average_quarter"], quarter))
-    values = figures.of(quarter, "aum_average_quarter", "all")["value"]
-    return values.reindex(names).fillna(0.0)
+    values = branch_figures(measures, quarter, [("aum_average_quarter", "all", "")], names)["value"]
+    return values.droplevel([0, 1, 2]).fillna(0.0)
 
 
 def _nearest(sizes: pd.Series, nearest: int) -> dict[str, Peers]:

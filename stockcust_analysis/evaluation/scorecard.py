@@ -7,26 +7,28 @@ share a rank.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import rankdata
 
 from stockcust_analysis.evaluation.comparison import (
-    BranchFigures,
     Peers,
-    Positions,
     among_peers,
-    branch_rows,
+    branch_figures,
     group_positions,
     peer_groups,
 )
 from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard, Veto
+from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
 
 SCORECARD_COLUMNS = (
@@ -54,22 +56,6 @@ SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed
 _AMOUNTS = ["raw_points", "lost_to_floor", "lost_to_cap", "points"]
 _DECIMALS = 6  # of a score: sums of the same points in another order must tie
 _FEWEST = 10  # branches, for a correlation to say anything
-
-
-class _Quarter(NamedTuple):
-    """What the branches of a quarter are scored with."""
-
-    name: str
-    figures: BranchFigures
-    targets: pd.DataFrame
-    peers: dict[str, Peers]
-    groups: list[tuple[Positions, Positions]]
-
-    def values(self, measure: str, base: str, member: str = "", *, quarter: str = "") -> Values:
-        """Return a measure's values of the branches to score; NaN for a branch without any."""
-        name = measure_definition(measure).name
-        rows = self.figures.of(quarter or self.name, name, base, member)
-        return rows["value"].reindex(list(self.peers)).to_numpy(float)
 
 
 def scorecard(
@@ -130,90 +116,78 @@ def scorecard(
     if not rules.indicators:
         return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
     peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
-    names = [indicator.measure_name for indicator in rules.indicators]
-    names += [veto.measure for veto in rules.vetoes]
-    rows = branch_rows(measures, names, quarter, str(Quarter.parse(quarter).previous))
-    scored = _Quarter(quarter, BranchFigures(rows), targets, peers, group_positions(peers))
-    table = pd.concat([_score(each, scored) for each in rules.indicators], ignore_index=True)
-    table = _cap_groups(_reweigh(table, rules), rules)
-    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
-    return table[list(SCORECARD_COLUMNS)], _add_up(table, rules, scored)
-
-
-def _score(indicator: Indicator, scored: _Quarter) -> pd.DataFrame:
-    """Return one indicator's rows, one per branch, before groups and missing data are settled."""
-    method, direction = indicator.method, indicator.direction
-    by_peers = method in AMONG_PEERS
-    value = scored.values(indicator.measure_name, indicator.customer_base, indicator.member)
-    target = _targets(indicator, value, scored)
-    if by_peers:
-        reached = among_peers(
-            value, scored.groups, lambda group: place_among_peers(group, method, direction)
-        )
-    else:
-        reached = attainment(value, target, direction)
-    raw, lost_to_floor, lost_to_cap = earned(indicator, reached)
-    reasons = {
-        "no_value": np.isnan(value),
-        "no_peers" if by_peers else "no_target": np.isnan(reached if by_peers else target),
-        "target_not_above_zero": target <= 0,
-        "limited" if method == "deduction" else "below_floor": lost_to_floor != 0,
-        "capped": lost_to_cap != 0,
-    }
-    return pd.DataFrame(
-        {
-            "branch_id": list(scored.peers),
-            "indicator": indicator.name,
-            "measure": indicator.measure_name,
-            "member": indicator.member,
-            "base": indicator.customer_base,
-            "group": indicator.group,
-            "method": method,
-            "direction": direction,
-            "weight": indicator.weight,
-            "value": value,
-            "target": target,
-            "target_source": "peers" if by_peers else indicator.target,
-            "attainment": reached,
-            "raw_points": raw,
-            "lost_to_floor": lost_to_floor,
-            "lost_to_cap": lost_to_cap,
-            "points": raw - lost_to_floor - lost_to_cap,
-            "missing": indicator.missing,
-            "note": np.select(list(reasons.values()), list(reasons), default=""),
-        }
+    keys = [(each.measure_name, each.customer_base, each.member) for each in rules.indicators]
+    keys += [(veto.measure, veto.customer_base, "") for veto in rules.vetoes]
+    for measure, _, _ in keys:
+        measure_definition(measure)  # refuses a name that the codebook does not know
+    before = str(Quarter.parse(quarter).previous)
+    now, then = (
+        branch_figures(measures, when, keys, list(peers), ["value"]) for when in (quarter, before)
     )
+    rows = len(rules.indicators) * len(peers)
+    table = _with_targets(now[:rows].reset_index(), then["value"].to_numpy()[:rows], targets, rules)
+    table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
+    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers)
+    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
+    return table[list(SCORECARD_COLUMNS)], scores
 
 
-def _targets(indicator: Indicator, value: Values, scored: _Quarter) -> Values:
-    """Return each branch's target, NaN where it has none."""
-    none, measure = np.full_like(value, np.nan), indicator.measure_name
-    if indicator.method in AMONG_PEERS:
-        return none
-    if indicator.target == "fixed":
-        return np.full_like(value, indicator.fixed)
-    if indicator.target == "peer_median":
-        return among_peers(
-            value, scored.groups, lambda group: np.full_like(group, np.median(group))
-        )
-    if indicator.target == "previous_quarter":
-        before = str(Quarter.parse(scored.name).previous)
-        return scored.values(measure, indicator.customer_base, indicator.member, quarter=before)
-    if scored.targets.empty:
-        return none
-    plan = scored.targets[scored.targets["measure"] == measure].set_index("branch_id")["target"]
-    return plan.reindex(list(scored.peers)).to_numpy(float)
+def _with_targets(
+    table: pd.DataFrame, before: Values, targets: pd.DataFrame, rules: Scorecard
+) -> pd.DataFrame:
+    """Return values with their indicators' rules and targets; `before` is last quarter's value."""
+    stated = pd.DataFrame(map(asdict, rules.indicators)).drop(columns=["measure", "member"])
+    stated = stated.loc[stated.index.repeat(len(table) // len(stated))].reset_index(drop=True)
+    table = table.join(stated.rename(columns={"name": "indicator", "target": "target_source"}))
+    source = table["target_source"].mask(table["method"].isin(AMONG_PEERS), "peers")
+    plan = np.full_like(before, np.nan)
+    if not targets.empty:
+        plans = targets.set_index(["measure", "branch_id"])["target"].astype(float)
+        plan[:] = plans.reindex(pd.MultiIndex.from_frame(table[["measure", "branch_id"]]))
+    fixed = table["fixed"].to_numpy(float)
+    known = {"fixed": fixed, "previous_quarter": before, "plan": plan}
+    target = np.select([source == name for name in known], list(known.values()), np.nan)
+    return table.assign(target_source=source, target=target)
+
+
+def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peers]) -> pd.DataFrame:
+    """Return the rows with attainment and points, before groups and missing data are settled."""
+    groups, results = group_positions(peers), []
+    blocks = table[["value", "target"]].to_numpy().T.reshape(2, -1, len(peers))
+    for indicator, value, target in zip(rules.indicators, *blocks, strict=True):
+        if indicator.method in AMONG_PEERS:
+            options = {"method": indicator.method, "direction": indicator.direction}
+            reached = among_peers(value, groups, partial(place_among_peers, **options))
+        else:
+            if indicator.target == "peer_median":
+                target = among_peers(value, groups, lambda x: np.full_like(x, np.median(x)))
+            reached = attainment(value, target, indicator.direction)
+        results.append([target, reached, *earned(indicator, reached)])
+    names = ("target", "attainment", "raw_points", "lost_to_floor", "lost_to_cap")
+    table = table.assign(**dict(zip(names, np.concatenate(results, axis=1), strict=True)))
+    by_peers, below = table["target_source"] == "peers", table["lost_to_floor"] != 0
+    reasons = {
+        "no_value": table["value"].isna(),
+        "no_peers": by_peers & table["attainment"].isna(),
+        "no_target": ~by_peers & table["target"].isna(),
+        "target_not_above_zero": table["target"] <= 0,
+        "limited": below & (table["method"] == "deduction"),
+        "below_floor": below,
+        "capped": table["lost_to_cap"] != 0,
+    }
+    points = table["raw_points"] - table["lost_to_floor"] - table["lost_to_cap"]
+    return table.assign(points=points, note=np.select(list(reasons.values()), list(reasons), ""))
 
 
 def _reweigh(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     """Settle indicators without data: left out, so that the others weigh more, or no points."""
-    absent = table["attainment"].isna()
-    weight = table["weight"].mask(absent & (table["missing"] == "left_out"), 0.0)
+    absent, stated = table["attainment"].isna(), table["weight"]
+    weight = stated.mask(absent & (table["missing"] == "left_out"), 0.0)
     total = weight.groupby(table["branch_id"]).transform("sum")
     scale = np.divide(rules.points, total, out=np.zeros(len(table)), where=total > 0)
     amounts = table[_AMOUNTS].mul(scale, axis=0).mask(absent, 0.0)
     note = table["note"] + np.where(absent, " " + table["missing"], "")
-    return table.assign(weight=weight * scale, **amounts, note=note, scale=scale)
+    return table.assign(**amounts, weight=weight * scale, note=note, scale=scale, stated=stated)
 
 
 def _cap_groups(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
@@ -230,63 +204,39 @@ def _cap_groups(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     return table.assign(points=table["points"] - table["lost_to_group"])
 
 
-def _add_up(table: pd.DataFrame, rules: Scorecard, scored: _Quarter) -> pd.DataFrame:
+def _scores(
+    table: pd.DataFrame, veto_values: Values, rules: Scorecard, peers: Mapping[str, Peers]
+) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
-    names = list(scored.peers)
-    points = table.groupby("branch_id")["points"].sum().reindex(names).round(_DECIMALS).to_numpy()
+    absent = table["attainment"].isna()
+    table = table.assign(
+        refused=absent & (table["missing"] == "not_scored"), known=table["stated"].mask(absent, 0.0)
+    )
+    sums = table.groupby("branch_id").agg({"points": "sum", "refused": "any", "known": "sum"})
+    sums = sums.reindex(list(peers))
+    points, notes = sums["points"].round(_DECIMALS).to_numpy(), []
+    vetoed = np.zeros(len(points), bool)
+    for veto, value in zip(rules.vetoes, veto_values.reshape(-1, len(peers)), strict=True):
+        hit = value > veto.above if veto.above is not None else value < (veto.below or 0.0)
+        points, vetoed = np.where(hit, np.minimum(points, veto.most_points), points), vetoed | hit
+        words = [veto.name, f"veto_unknown:{veto.name}"]
+        notes.append(np.select([hit, np.isnan(value)], words, ""))
+    thin = sums["known"] < rules.least_weight * rules.points
+    words = ["not_scored:indicator_missing", "not_scored:too_little_data"]
+    notes.append(np.select([sums["refused"], thin], words, ""))
+    points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
     scores = pd.DataFrame(
         {
-            "branch_id": names,
-            "peer_group": [peers.group for peers in scored.peers.values()],
+            "branch_id": list(peers),
+            "peer_group": [group for group, _ in peers.values()],
             "points": points,
-            "vetoed": False,
-            "note": "",
+            "rank": among_peers(points, groups, lambda x: rankdata(-x, "min")),
+            "rank_of": among_peers(points, groups, lambda x: np.full_like(x, x.size)),
+            "vetoed": vetoed,
+            "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
         }
     )
-    for veto in rules.vetoes:
-        scores = _apply_veto(scores, veto, scored)
-    reason = _reasons_for_no_score(table, rules).reindex(names).fillna("").to_numpy()
-    points = scores["points"].where(reason == "").to_numpy()
-    note = scores["note"] + np.where(reason == "", "", " not_scored:" + reason)
-    scores = scores.assign(
-        points=points,
-        note=note.str.strip(),
-        rank=among_peers(points, scored.groups, descending_ranks),
-        rank_of=among_peers(points, scored.groups, lambda group: np.full_like(group, group.size)),
-    )
     return scores[list(SCORE_COLUMNS)]
-
-
-def _apply_veto(scores: pd.DataFrame, veto: Veto, scored: _Quarter) -> pd.DataFrame:
-    """Return the scores with one veto applied; a missing value vetoes nothing."""
-    value = scored.values(veto.measure, veto.customer_base)
-    hit = value > veto.above if veto.above is not None else value < (veto.below or 0.0)
-    reasons = [" " + veto.name, f" veto_unknown:{veto.name}"]
-    return scores.assign(
-        points=scores["points"].where(~hit, scores["points"].clip(upper=veto.most_points)),
-        vetoed=scores["vetoed"] | hit,
-        note=(scores["note"] + np.select([hit, np.isnan(value)], reasons, "")).str.strip(),
-    )
-
-
-def _reasons_for_no_score(table: pd.DataFrame, rules: Scorecard) -> pd.Series:
-    """Return why each branch has no score; empty for one that has."""
-    absent = table["attainment"].isna()
-    refused = (absent & (table["missing"] == "not_scored")).groupby(table["branch_id"]).any()
-    weights = {indicator.name: indicator.weight for indicator in rules.indicators}
-    stated = table["indicator"].map(weights).where(~absent, 0.0)
-    thin = stated.groupby(table["branch_id"]).sum() < rules.least_weight * rules.points
-    reasons = np.select([refused, thin], ["indicator_missing", "too_little_data"], default="")
-    return pd.Series(reasons, index=refused.index)
-
-
-def descending_ranks(group: Values) -> Values:
-    """Return the rank of each value, the largest first; equal values share one.
-
-    >>> descending_ranks(np.array([75.0, 90.0, 75.0])).tolist()
-    [2.0, 1.0, 2.0]
-    """
-    return np.asarray((group[:, None] < group).sum(axis=1) + 1.0)
 
 
 class Earned(NamedTuple):
@@ -394,33 +344,34 @@ def lint_scorecard(
         for group, size in sorted(sizes.items())
         if size < fewest
     ]
-    names = [indicator.measure_name for indicator in indicators]
-    figures = BranchFigures(branch_rows(measures, names, quarter))
-    for indicator in indicators:
-        keys = indicator.measure_name, indicator.customer_base, indicator.member
-        warnings += _lint_figures(indicator, table, figures.of(quarter, *keys))
+    keys = [(each.measure_name, each.customer_base, each.member) for each in indicators]
+    figures = branch_figures(measures, quarter, keys, list(peers))
+    for number, indicator in enumerate(indicators):
+        block = figures[number * len(peers) : (number + 1) * len(peers)]
+        targets = table.loc[table["indicator"] == indicator.name, "target"]
+        warnings += _lint_figures(indicator, block[block["n"].notna()], targets.dropna())
     warnings += _correlated_indicators(table, lints()["correlated"].limit or 1)
     return lint(policy) + add_reasons(warnings, policy)
 
 
 def _lint_figures(
-    indicator: Indicator, table: pd.DataFrame, figures: pd.DataFrame
+    indicator: Indicator, figures: pd.DataFrame, targets: pd.Series
 ) -> list[LintWarning]:
     """Return the traps of one indicator: few customers, or growth from next to nothing."""
     small, tiny = lints()["small_denominator"], lints()["tiny_base"]
     n, warnings = figures["n"], []
-    # A total stands on its customers.
+    # A total, whose denominator is 1, stands on its customers.
     number = figures["denominator"].where(figures["denominator"] != 1, n).clip(upper=n)
     if few := int((number < (small.limit or 0)).sum()):
         detail = f"({few}/{len(figures)} < {small.limit:g})"
         warnings.append(LintWarning(small.name, indicator.name, detail))
-    base = pd.Series(dtype=float)
-    if tiny.applies_to(indicator):
-        base = figures["denominator"]
-    elif indicator.target == "previous_quarter":
-        base = table.loc[table["indicator"] == indicator.name, "target"].dropna()
-    if few := int((base < (tiny.limit or 0) * base.median()).sum()):
-        warnings.append(LintWarning(tiny.name, indicator.name, f"({few}/{len(base)})"))
+    grows, opening = tiny.applies_to(indicator), targets
+    if grows:
+        opening = figures["denominator"]
+    few = int((opening < (tiny.limit or 0) * opening.median()).sum())
+    if few and (grows or indicator.target == "previous_quarter"):
+        detail = f"({few}/{len(opening)})"
+        warnings.append(LintWarning(tiny.name, indicator.name, detail))
     return warnings
 
 
@@ -430,9 +381,8 @@ def _correlated_indicators(table: pd.DataFrame, limit: float) -> list[LintWarnin
     warnings = []
     for first, second in combinations(sorted(map(str, reached)), 2):
         both = reached[[first, second]].dropna()
-        if len(both) < _FEWEST or (both.nunique() < 2).any():
-            continue
-        r = float(np.corrcoef(both[first], both[second])[0, 1])
-        if abs(r) > limit:
-            warnings.append(LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})"))
+        if len(both) >= _FEWEST and (both.nunique() > 1).all():
+            r = float(np.corrcoef(both[first], both[second])[0, 1])
+            if abs(r) > limit:
+                warnings.append(LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})"))
     return warnings
