@@ -1,13 +1,14 @@
-"""Fair comparison (网点比较): which branches differ, by how much, and by more than chance.
+"""Fair comparison (网点比较): which branches differ from their peers, and by more than chance.
 
-A proportion is held against mid-P limits of its peers' rate; a mean and a ratio of sums, both
-winsorised, against normal limits with the spread of all peers' customers. `funnel` has the kernels
+A proportion is compared with mid-P limits around its peers' rate; a mean and a ratio of sums, both
+winsorised, with normal limits from the spread of all peers' customers. `funnel` has the kernels
 and their sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import erfc, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,37 +28,100 @@ from stockcust_analysis.evaluation.funnel import (
     rank_sets,
     sidak,
 )
-from stockcust_analysis.evaluation.peers import Peers, peer_groups, possible_values, values_of
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 
 COMPARISON_COLUMNS = (
-    "branch_id", "peer_group", "measure", "base", "kind", "n", "value", "compared",
-    "centre", "lower_95", "upper_95", "lower_998", "upper_998", "z", "verdict",
-    "rank", "rank_of", "rank_low", "rank_high", "expected_ratio", "shrunk_value", "movement",
+    "branch_id",
+    "peer_group",
+    "measure",
+    "base",
+    "kind",
+    "n",
+    "value",
+    "compared",
+    "centre",
+    "lower_95",
+    "upper_95",
+    "lower_998",
+    "upper_998",
+    "z",
+    "verdict",
+    "rank",
+    "rank_of",
+    "rank_low",
+    "rank_high",
+    "expected_ratio",
+    "shrunk_value",
+    "movement",
     "movement_standard_error",
-)  # fmt: skip
-_SUMS = {
-    "winsorised_sum": "x", "winsorised_squares": "xx", "winsorised_denominator": "d",
-    "denominator_squares": "dd", "products": "xd",
-}  # fmt: skip
-_NEEDED = ["quarter", "branch_id", "dimension", "measure", "base", "standard_error", "expected",
-           *_SUMS]  # fmt: skip
+)
+EXCEPTION_COLUMNS = (
+    "branch_id",
+    "measure",
+    "base",
+    "value",
+    "centre",
+    "z",
+    "evidence",
+    "favourable",
+    "tests",
+)
+NO_TYPE = "untyped"
+"""The peer group of branches whose type the bank does not state."""
+
+Positions = npt.NDArray[np.intp]
+Flags = npt.NDArray[np.bool_]
+_FACTS = {
+    "winsorised_sum": "x",
+    "winsorised_squares": "xx",
+    "winsorised_denominator": "d",
+    "denominator_squares": "dd",
+    "products": "xd",
+    "standard_error": "standard_error",
+    "expected": "expected",
+}
+_ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
+_LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
+_VERDICT_TYPE = "<U9"
 
 
-_LIMITS = ["lower_95", "upper_95", "lower_998", "upper_998"]
-_ARRAYS = ("n", "numerator", "denominator", "compared", *_SUMS.values())
-_WORD = "<U9"
-Judged = npt.NDArray[np.bool_]
+class Peers(NamedTuple):
+    """The group a branch belongs to and all its branches, itself among them, in order."""
+
+    group: str
+    branches: tuple[str, ...]
 
 
-class _Spread(NamedTuple):
-    """Centre, τ² and, for each branch, by how much its limits are wider than by chance alone."""
+def branch_figures(
+    measures: pd.DataFrame,
+    quarter: str,
+    keys: Sequence[tuple[str, str, str]],
+    branches: Sequence[str],
+    columns: Sequence[str] = ("n", "numerator", "denominator", "value"),
+) -> pd.DataFrame:
+    """Return figures of a quarter: one row per key and branch in their order, NaN where unknown.
 
-    centre: float
-    tau2: float
-    width: Values
+    Parameters
+    ----------
+    measures : DataFrame
+        Of an evaluation.
+    quarter : str
+        Such as "2026Q3".
+    keys : sequence of (measure, base, member)
+        Which figures; the member is empty where a measure has none.
+    branches : sequence of str
+    columns : sequence of str
+        Columns of `measures` to return, as floats.
+    """
+    index_columns = ["measure", "base", "member", "branch_id"]
+    names = {measure for measure, _, _ in keys}
+    rows = measures[(measures["quarter"] == quarter) & measures["measure"].isin(names)]
+    wanted = [(*key, branch) for key in keys for branch in branches]
+    table = rows.set_index(index_columns).reindex(columns=list(columns))
+    index = pd.MultiIndex.from_tuples(wanted, names=index_columns)
+    return table.reindex(index).astype(float)
 
 
 def comparison(
@@ -82,14 +146,14 @@ def comparison(
     policy : Policy
         Its `comparison`.
     quarter, since : str
-        Such as "2026Q3". Movements are told against `since`, the last quarter that was issued; the
-        quarter before unless stated. Both stand in `measures` on today's structure.
+        Such as "2026Q3". Movements are measured from `since`, the last quarter that was issued;
+        the quarter before unless stated. Both stand in `measures` on today's structure.
 
     Returns
     -------
     DataFrame
         One row per branch and measure that has a value. `kind`: proportion, mean or ratio. `value`
-        is the measure as printed everywhere; `compared` is what is held against the limits: the
+        is the measure as printed everywhere; `compared` is what is compared with the limits: the
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
         95 %), empty among fewer than `least_branches` peers, where limits show chance alone. A
@@ -98,10 +162,9 @@ def comparison(
         measure can be: a share stays within 0 and 1, an average within what a customer can have.
         `rank` among `rank_of` peers, equals sharing one; `rank_low` to `rank_high`: best and worst
         rank, jointly certain at the policy's level; rank 1 is the best, for a neutral measure the
-        highest. `expected_ratio`: numerator / what the
-        bank's rates by tier and tenure would give. `shrunk_value` is for display only, never for
-        scores. `movement_standard_error` takes the two quarters as independent; as they share most
-        customers it is rather too large.
+        highest. `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.
+        `shrunk_value` is for display only, never for scores. `movement_standard_error` takes the
+        two quarters as independent; as they share most customers it is rather too large.
 
     Raises
     ------
@@ -110,93 +173,88 @@ def comparison(
     """
     rule = policy.comparison
     peers = peer_groups(branches, measures, rule=rule, quarter=quarter)
+    if not rule.measures:
+        return pd.DataFrame(columns=COMPARISON_COLUMNS)
     before = since or str(Quarter.parse(quarter).previous)
-    told = cells.reindex(columns=_NEEDED)
-    told = told[told["dimension"].fillna("") == ""]
-    tables = [_compared(one, measures, told, peers, policy, quarter, before)
-              for one in rule.measures]  # fmt: skip
-    tables = [table for table in tables if len(table)]
-    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    now, then = (_figures(rule, peers, measures, cells, when) for when in (quarter, before))
+    compared = _compare(now, peers, policy)
+    movement = now["compared"] - then["compared"]
+    variance = _own_variance(now, compared["kind"]) + _own_variance(then, compared["kind"])
+    table = now.assign(
+        **compared,
+        peer_group=[group for group, _ in peers.values()] * len(rule.measures),
+        expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
+        movement=movement,
+        movement_standard_error=np.sqrt(variance),
+    )
+    table = table[table["compared"].notna()].reset_index()
     return table.reindex(columns=COMPARISON_COLUMNS)
 
 
-def _compared(one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame,
-              peers: Mapping[str, Peers], policy: Policy, quarter: str,
-              before: str) -> pd.DataFrame:  # fmt: skip
-    """Return the comparison of one measure."""
-    now = _figures(one, measures, cells, quarter).reindex(list(peers))
-    now = now[now["compared"].notna()].rename_axis("branch_id")
-    if now.empty:
-        return now
-    kind = _kind(one, now)
-    upwards = measure_definition(one.name).higher_is_better != "no"
-    table = now.assign(**_by_peers(now, kind, upwards, peers, policy.comparison))
-    lowest, highest = possible_values(one.name, policy)
-    table[_LIMITS] = table[_LIMITS].clip(lowest, highest)
-    then = _figures(one, measures, cells, before).reindex(table.index)
-    error = [_own_variance(each, kind) for each in (table, then)]
-    return table.assign(
-        peer_group=[peers[name].group for name in table.index], measure=one.name,
-        base=one.customer_base, kind=kind,
-        expected_ratio=(table["numerator"] / table["expected"]).where(table["expected"] > 0),
-        movement=table["compared"] - then["compared"],
-        movement_standard_error=np.sqrt(error[0] + error[1]),
-    ).reset_index()  # fmt: skip
-
-
-def _by_peers(now: pd.DataFrame, kind: str, upwards: bool, peers: Mapping[str, Peers],
-              rule: ComparisonRule) -> dict[str, Any]:  # fmt: skip
-    """Return the new columns: every branch held against its peers, each group of them once."""
-    place = {branch: row for row, branch in enumerate(now.index)}
-    alike: dict[tuple[str, ...], list[int]] = {}
-    for branch, row in place.items():
-        alike.setdefault(peers[branch].branches, []).append(row)
-    arrays = {name: now[name].to_numpy(float) for name in _ARRAYS}
-    made: dict[str, Any] = {}
-    for members, rows in alike.items():
-        group = np.array([place[branch] for branch in members if branch in place])
-        found = _among({name: each[group] for name, each in arrays.items()}, kind, upwards, rule)
-        own = np.searchsorted(group, rows)
-        for name, each in found.items():
-            made.setdefault(name, np.full(len(now), each[0], each.dtype))[rows] = each[own]
-    return made
-
-
 def _figures(
-    one: ComparedMeasure, measures: pd.DataFrame, cells: pd.DataFrame, quarter: str
+    rule: ComparisonRule,
+    peers: Mapping[str, Peers],
+    measures: pd.DataFrame,
+    cells: pd.DataFrame,
+    quarter: str,
 ) -> pd.DataFrame:
-    """Return a measure's values and sums by branch; `compared` is winsorised where sums are."""
-    values = values_of(measures, quarter=quarter, measure=one.name, base=one.customer_base)
-    here = (
-        (cells["quarter"] == quarter)
-        & (cells["measure"] == one.name)
-        & (cells["base"] == one.customer_base)
-    )
-    facts = cells[here].set_index("branch_id").rename(columns=_SUMS)
-    sums = facts[[*_SUMS.values(), "standard_error", "expected"]].astype(float)
-    table = values.join(sums)
-    winsorised = (table["x"] / table["d"]).where(table["d"] > 0)
-    return table.assign(compared=winsorised if table["d"].notna().any() else table["value"])
+    """Return figures and sums of the compared measures, one row per measure and branch.
+
+    `compared` is winsorised where a measure has sums of any branch.
+    """
+    keys, names = [(each.name, each.customer_base, "") for each in rule.measures], list(peers)
+    table = branch_figures(measures, quarter, keys, names)
+    whole = cells[cells["dimension"].fillna("") == ""].assign(member="")
+    facts = branch_figures(whole, quarter, keys, names, list(_FACTS)).rename(columns=_FACTS)
+    facts = facts.where(table["n"].notna())
+    summed = facts["d"].notna().to_numpy().reshape(len(keys), -1).any(axis=1)
+    winsorised = (facts["x"] / facts["d"]).where(facts["d"] > 0)
+    compared = winsorised.where(summed.repeat(len(names)), table["value"])
+    return pd.concat([table, facts], axis=1).assign(compared=compared)
 
 
-def _kind(one: ComparedMeasure, table: pd.DataFrame) -> str:
+def _compare(
+    table: pd.DataFrame, peers: Mapping[str, Peers], policy: Policy
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns that come of comparing each measure's branches with their peers."""
+    groups, size = group_positions(peers), len(peers)
+    arrays = {name: table[name].to_numpy() for name in _ARRAYS}
+    columns: dict[str, npt.NDArray[Any]] = {"kind": np.full(len(table), "", "<U10")}
+    for number, measure in enumerate(policy.comparison.measures):
+        block = slice(number * size, (number + 1) * size)
+        figures = {name: array[block] for name, array in arrays.items()}
+        known = ~np.isnan(figures["compared"])
+        kind = _kind(measure, {name: array[known] for name, array in figures.items()})
+        columns["kind"][block] = kind
+        for inside, own, ranks in known_members(groups, known):
+            group = {name: array[inside] for name, array in figures.items()}
+            for name, column in _compare_peers(group, kind, measure, policy).items():
+                result = columns.setdefault(name, np.zeros(len(table), column.dtype))
+                result[block.start + own] = column[ranks]
+    return columns
+
+
+def _kind(measure: ComparedMeasure, figures: Mapping[str, Values]) -> str:
     """Return what a measure is: sums make a mean or a ratio, whole counts a proportion."""
-    if table["d"].notna().any():
-        return "mean" if (table["d"] == table["n"]).all() else "ratio"
-    count, number = table["numerator"], table["denominator"]
+    summed = ~np.isnan(figures["d"])
+    if summed.any():
+        return "mean" if (figures["d"] == figures["n"]).all() else "ratio"
+    count, number = figures["numerator"], figures["denominator"]
     if not ((count % 1 == 0) & (count >= 0) & (count <= number)).all():
         raise PolicyError(
-            f"comparison: '{one.name}' is no proportion of customers, and there are no winsorised "
-            "sums of it. Compare another measure."
+            f"comparison: '{measure.name}' is no proportion of customers, and there are no "
+            "winsorised sums of it. Compare another measure."
         )
     return "proportion"
 
 
-def _among(
-    group: Mapping[str, Values], kind: str, upwards: bool, rule: ComparisonRule
-) -> dict[str, Any]:
-    """Return the members of one peer group held against each other."""
-    proportion = kind == "proportion"
+def _compare_peers(
+    group: Mapping[str, Values], kind: str, measure: ComparedMeasure, policy: Policy
+) -> dict[str, npt.NDArray[Any]]:
+    """Return the comparison of the members of one peer group with each other."""
+    rule, proportion = policy.comparison, kind == "proportion"
+    upwards = measure_definition(measure.name).higher_is_better != "no"
+    bounds = possible_values(measure.name, policy)
     n, value = group["denominator" if proportion else "n"], group["compared"]
     variance = _variance_by_chance(group, kind, n)
     judged = n >= rule.least_customers
@@ -211,17 +269,21 @@ def _among(
         reach = normal_quantile(level) * np.sqrt(variance)
         low, high = value - reach, value + reach
     best, worst = rank_sets(low, high) if upwards else rank_sets(-high, -low)
-    limits = {name: np.where(judged, limit, np.nan) for name, limit in limits.items()}
     z = np.where(judged, z, np.nan)
-    kept = spread.tau2 / (spread.tau2 + variance) if spread.tau2 else np.zeros_like(value)
-    shrunk = spread.centre + kept * (value - spread.centre)
+    own = spread.tau2 / (spread.tau2 + variance) if spread.tau2 else np.zeros_like(value)
+    shrunk = spread.centre + own * (value - spread.centre)
     return {
-        "n": n.astype(int), "centre": np.full_like(value, spread.centre), **limits, "z": z,
-        "verdict": _verdict(z) if enough else np.full(value.size, "", _WORD),
+        "n": n.astype(int),
+        "centre": np.full_like(value, spread.centre),
+        **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
+        "z": z,
+        "verdict": _verdict(z) if enough else np.full(value.size, "", _VERDICT_TYPE),
         "rank": rankdata(-value if upwards else value, "min"),
-        "rank_of": np.full(value.size, value.size), "rank_low": best, "rank_high": worst,
+        "rank_of": np.full(value.size, value.size),
+        "rank_low": best,
+        "rank_high": worst,
         "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
-    }  # fmt: skip
+    }
 
 
 def _variance_by_chance(group: Mapping[str, Values], kind: str, n: Values) -> Values:
@@ -235,22 +297,28 @@ def _variance_by_chance(group: Mapping[str, Values], kind: str, n: Values) -> Va
     return np.asarray(max(squares.sum(), 0.0) / n.sum() * n / group["d"] ** 2)
 
 
-def _own_variance(table: pd.DataFrame, kind: str) -> pd.Series:
+def _own_variance(table: pd.DataFrame, kind: npt.NDArray[np.str_]) -> pd.Series:
     """Return the variance of each branch's figure from its own customers."""
-    if kind == "proportion":
-        return table["value"] * (1 - table["value"]) / table["denominator"]
-    return table["standard_error"] ** 2
+    proportion = table["value"] * (1 - table["value"]) / table["denominator"]
+    return proportion.where(kind == "proportion", table["standard_error"] ** 2)
 
 
-def _spread(value: Values, variance: Values, enough: bool, judged: Judged) -> _Spread:
+class _Spread(NamedTuple):
+    """Centre, τ² and, for each branch, by how much its limits are wider than by chance alone."""
+
+    centre: float
+    tau2: float
+    width: Values
+
+
+def _spread(value: Values, variance: Values, enough: bool, judged: Flags) -> _Spread:
     """Return centre, τ² and widths; a branch's own weight in the centre narrows its limits.
 
     Both are of the branches that are judged; where none is, the centre is that of all.
     """
     if not judged.any():
         judged = np.ones_like(judged)
-    alike = bool((variance <= 0).all()) or judged.sum() < 2
-    if alike:
+    if (variance <= 0).all() or judged.sum() < 2:
         return _Spread(float(value[judged].mean()), 0.0, np.ones_like(value))
     weight = judged / variance
     centre, tau2 = float(weight @ value / weight.sum()), 0.0
@@ -261,37 +329,212 @@ def _spread(value: Values, variance: Values, enough: bool, judged: Judged) -> _S
     return _Spread(centre, tau2, np.sqrt((1 + tau2 / variance) * own))
 
 
-def _proportion_limits(
-    value: Values, n: Values, spread: _Spread
-) -> tuple[dict[str, Values], Values]:
+def _proportion_limits(value: Values, n: Values, spread: _Spread) -> tuple[list[Values], Values]:
     """Return mid-P limits and z, their distance from the centre widened alike."""
-    centre, limits = min(max(spread.centre, 0.0), 1.0), {}
-    for level, name in zip(LEVELS, ("95", "998"), strict=True):
-        low, high = mid_p_limits(n, centre, level)
-        limits[f"lower_{name}"] = np.clip(centre + (low - centre) * spread.width, 0, 1)
-        limits[f"upper_{name}"] = np.clip(centre + (high - centre) * spread.width, 0, 1)
-    inside = centre + np.divide(value - centre, spread.width, out=np.zeros_like(value),
-                                where=spread.width > 0)  # fmt: skip
-    return limits, mid_p_z(np.clip(inside, 0, 1) * n, n, centre)
+    centre = min(max(spread.centre, 0.0), 1.0)
+    limits = [limit for level in LEVELS for limit in mid_p_limits(n, centre, level)]
+    inside = centre + _divide(value - centre, spread.width)
+    return (
+        [np.clip(centre + (limit - centre) * spread.width, 0, 1) for limit in limits],
+        mid_p_z(np.clip(inside, 0, 1) * n, n, centre),
+    )
 
 
-def _normal_limits(
-    value: Values, variance: Values, spread: _Spread
-) -> tuple[dict[str, Values], Values]:
+def _normal_limits(value: Values, variance: Values, spread: _Spread) -> tuple[list[Values], Values]:
     """Return normal limits and z."""
-    error, limits = np.sqrt(variance) * spread.width, {}
-    for level, name in zip(LEVELS, ("95", "998"), strict=True):
-        reach = normal_quantile(level) * error
-        limits[f"lower_{name}"] = spread.centre - reach
-        limits[f"upper_{name}"] = spread.centre + reach
-    z = np.divide(value - spread.centre, error, out=np.zeros_like(value), where=error > 0)
-    return limits, z
+    error = np.sqrt(variance) * spread.width
+    reaches = [normal_quantile(level) * error for level in LEVELS]
+    limits = [spread.centre + side * reach for reach in reaches for side in (-1, 1)]
+    return limits, _divide(value - spread.centre, error)
 
 
-def _verdict(z: Values) -> Any:
+def _divide(value: Values, by: Values) -> Values:
+    """Return the quotient, 0 where the divisor is not above 0."""
+    return np.divide(value, by, out=np.zeros_like(value), where=by > 0)
+
+
+def _verdict(z: Values) -> npt.NDArray[np.str_]:
     """Return a word for how far beyond chance each branch lies."""
-    near, far = (normal_quantile(level) for level in LEVELS)
-    words = ["far_below", "below", "far_above", "above"]
-    told = np.select([np.isnan(z), z < -far, z < -near, z > far, z > near], ["", *words],
-                     default="within")  # fmt: skip
-    return np.asarray(told.astype(_WORD))
+    near, far = map(normal_quantile, LEVELS)
+    conditions = [np.isnan(z), z < -far, z < -near, z > far, z > near]
+    words = np.select(conditions, ["", "far_below", "below", "far_above", "above"], "within")
+    return words.astype(_VERDICT_TYPE)
+
+
+def possible_values(measure: str, policy: Policy) -> tuple[float, float]:
+    """Return the lowest and the highest value a measure can have under a policy.
+
+    >>> from stockcust_analysis.policy import load_policy
+    >>> possible_values("products_per_customer", load_policy())
+    (0.0, 9.0)
+    """
+    defined = measure_definition(measure)
+    if measure == "products_per_customer":
+        return defined.lowest, float(len(policy.families.families))
+    return defined.lowest, defined.highest
+
+
+def peer_groups(
+    branches: pd.DataFrame, measures: pd.DataFrame, *, rule: ComparisonRule, quarter: str
+) -> dict[str, Peers]:
+    """Return with whom each branch is compared, under a policy's rule.
+
+    Parameters
+    ----------
+    branches : DataFrame
+        `branch_id`, and `type` where the rule looks at it.
+    measures : DataFrame
+        Of an evaluation: size is the quarter-average AUM of all customers.
+    rule : ComparisonRule
+        By `type_and_size` the classes of a type hold equally many branches, the largest first
+        (`urban_1`), branches without a type being a group of their own; `nearest` has for each
+        branch its own group, the branch and so many whose AUM is nearest by ratio, ties by number.
+    quarter : str
+        Such as "2026Q3".
+
+    Returns
+    -------
+    dict
+        branch_id → its peers.
+
+    Raises
+    ------
+    PolicyError
+        Branches that belong to no group.
+
+    Examples
+    --------
+    >>> town = pd.DataFrame({"branch_id": ["A", "B", "C"], "type": ["urban", "urban", "county"]})
+    >>> none = pd.DataFrame(columns=["quarter", "measure", "base", "member", "branch_id"])
+    >>> peer_groups(town, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")["A"]
+    Peers(group='urban', branches=('A', 'B'))
+    """
+    names = sorted(branches["branch_id"])
+    if rule.peers == "nearest":
+        return _nearest(_sizes(measures, quarter, names), rule.nearest)
+    group_of = pd.Series("all", index=names)
+    if rule.peers in ("type", "type_and_size"):
+        group_of = branches.set_index("branch_id")["type"].loc[names].replace("", NO_TYPE)
+    if rule.peers == "type_and_size":
+        by_type = _sizes(measures, quarter, names).groupby(group_of)
+        rank = by_type.rank(method="first", ascending=False)
+        size_class = (rank - 1) * rule.size_classes // by_type.transform("size") + 1
+        group_of = group_of + "_" + size_class.astype(int).astype(str)
+    if rule.peers == "given":
+        stated = {branch: group.name for group in rule.peer_groups for branch in group.branches}
+        without = [name for name in names if name not in stated]
+        if without:
+            few = f"{len(without)} branches in no peer group: {without[:5]}."
+            raise PolicyError(f"comparison: {few}")
+        group_of = pd.Series(stated).loc[names]
+    members = {group: tuple(rows.index) for group, rows in group_of.groupby(group_of)}
+    return {name: Peers(group_of[name], members[group_of[name]]) for name in names}
+
+
+def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:
+    """Return each branch's quarter-average AUM; a branch without any is of size zero."""
+    values = branch_figures(measures, quarter, [("aum_average_quarter", "all", "")], names)["value"]
+    return values.droplevel([0, 1, 2]).fillna(0.0)
+
+
+def _nearest(sizes: pd.Series, nearest: int) -> dict[str, Peers]:
+    """Return each branch with those whose AUM is nearest by ratio."""
+    logs, groups = np.log1p(sizes), {}
+    for branch in sizes.index:
+        gaps = (logs - logs[branch]).abs().drop(branch).sort_values(kind="stable")
+        groups[branch] = Peers(branch, tuple(sorted([branch, *gaps.index[:nearest]])))
+    return groups
+
+
+def group_positions(peers: Mapping[str, Peers]) -> list[tuple[Positions, Positions]]:
+    """Return for each peer group the positions of its members, and of those it is the group of."""
+    positions = {branch: position for position, branch in enumerate(peers)}
+    own: dict[tuple[str, ...], list[int]] = {}
+    for branch, position in positions.items():
+        own.setdefault(peers[branch].branches, []).append(position)
+    return [
+        (np.array([positions[branch] for branch in members]), np.array(rows))
+        for members, rows in own.items()
+    ]
+
+
+def known_members(
+    groups: list[tuple[Positions, Positions]], known: Flags
+) -> Iterator[tuple[Positions, Positions, Positions]]:
+    """Yield for each peer group its members with a value, those it is the group of, and their rank.
+
+    The third array says where among the first the second ones stand.
+    """
+    for members, own in groups:
+        inside, branches = members[known[members]], own[known[own]]
+        if branches.size:
+            yield inside, branches, np.searchsorted(inside, branches)
+
+
+def among_peers(
+    values: Values,
+    groups: list[tuple[Positions, Positions]],
+    of_group: Callable[[Values], Values],
+) -> Values:
+    """Return for each branch what `of_group` makes of its peers' values, the missing left out.
+
+    `of_group` takes the values of a group and returns one value for each.
+    """
+    result = np.full_like(values, np.nan)
+    for inside, branches, rows in known_members(groups, ~np.isnan(values)):
+        result[branches] = of_group(values[inside])[rows]
+    return result
+
+
+def exceptions(
+    comparison: pd.DataFrame, *, most: int = 8, per_branch: int = 2, rate: float = 0.05
+) -> pd.DataFrame:
+    """Return the exceptions (例外): figures beyond chance, the most certain first.
+
+    Hundreds of branches in a dozen measures make thousands of comparisons; one in twenty lies
+    outside its 95 % limits although nothing is the matter. Here the false discovery rate is held.
+
+    Parameters
+    ----------
+    comparison : DataFrame
+        As `comparison` returns it: branch_id, measure, base, value, centre, z, verdict.
+    most, per_branch : int
+        How many are returned, in all and of one branch.
+    rate : float
+        The share of all exceptions that may be chance.
+
+    Returns
+    -------
+    DataFrame
+        `evidence`: `very_strong` where the chance that even one of all comparisons lies so far out
+        is below `rate` (Bonferroni), otherwise `strong` (Benjamini and Hochberg, 1995).
+        `favourable`: yes, no, or neutral. `tests`: how many comparisons were made. Those without
+        a verdict, as among too few peers, are none.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"branch_id": ["A", "B", "C"], "measure": "dormancy_rate",
+    ...     "base": "all", "value": [0.3, 0.1, 0.12], "centre": 0.11, "z": [6.0, -0.4, 2.0],
+    ...     "verdict": ["far_above", "within", "above"]})
+    >>> exceptions(rows)[["branch_id", "evidence", "favourable"]].values.tolist()
+    [['A', 'very_strong', 'no']]
+    """
+    rows = comparison[(comparison["verdict"] != "") & comparison["z"].notna()]
+    tests = len(rows)
+    chance = np.array([erfc(abs(z) / sqrt(2)) for z in rows["z"]])
+    # Benjamini and Hochberg: the largest p(k) ≤ k · rate / m, and all below it.
+    ordered = np.sort(chance)
+    small = ordered[ordered <= rate * np.arange(1, tests + 1) / max(tests, 1)]
+    rows = rows.assign(chance=chance)[chance <= (small[-1] if small.size else -1.0)]
+    good = rows["measure"].map(lambda name: measure_definition(name).higher_is_better)
+    favourable = np.where((rows["z"] > 0) == (good == "yes"), "yes", "no")
+    rows = rows.assign(
+        evidence=np.where(rows["chance"] * tests <= rate, "very_strong", "strong"),
+        favourable=np.where(good == "neutral", "neutral", favourable),
+        size=rows["z"].abs(),
+        tests=tests,
+    )
+    order = ["size", "branch_id", "measure"]
+    rows = rows.sort_values(order, ascending=[False, True, True], kind="stable")
+    rows = rows[rows.groupby("branch_id").cumcount() < per_branch].head(most)
+    return rows.reindex(columns=list(EXCEPTION_COLUMNS)).reset_index(drop=True)

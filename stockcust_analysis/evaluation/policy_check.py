@@ -94,7 +94,7 @@ def _codes(policy: Policy) -> Iterator[str]:
 def _unknown(policy: Policy, offers: Collection[Offer]) -> Iterator[str]:
     """Yield measures, bases, members and warnings that are not there."""
     wanted = [
-        (f"indicator '{one.name}'", one.counted, one.customer_base, one.member)
+        (f"indicator '{one.name}'", one.measure_name, one.customer_base, one.member)
         for one in policy.scorecard.indicators
     ]
     wanted += [
@@ -140,9 +140,9 @@ def _missing(measure: str, base: str, member: str, offers: Collection[Offer]) ->
 def _directions(policy: Policy) -> Iterator[str]:
     """Yield indicators that reward what the codebook calls bad."""
     for one in policy.scorecard.indicators:
-        if one.counted in defined_measures():
+        if one.measure_name in defined_measures():
             good = {"yes": "higher", "no": "lower"}.get(
-                measure_definition(one.counted).higher_is_better, one.direction
+                measure_definition(one.measure_name).higher_is_better, one.direction
             )
             if good != one.direction:
                 yield (
@@ -175,9 +175,10 @@ def _plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
     for one in policy.scorecard.indicators:
         if one.target != "plan" or one.method in AMONG_PEERS:
             continue
-        rows = targets[targets["measure"] == one.counted]
+        rows = targets[targets["measure"] == one.measure_name]
         if rows.empty:
-            yield f"indicator '{one.name}': targets hold no plan of '{one.counted}' this quarter."
+            measure = one.measure_name
+            yield f"indicator '{one.name}': targets hold no plan of '{measure}' this quarter."
             continue
         useless = rows.loc[~(rows["target"] > 0), "branch_id"]
         if len(useless):

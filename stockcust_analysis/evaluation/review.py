@@ -21,9 +21,9 @@ import pandas as pd
 from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.lint import lint_scorecard
 from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.lint import LintWarning

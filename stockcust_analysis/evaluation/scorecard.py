@@ -1,38 +1,61 @@
-"""The scorecard (季度评价): from measures and targets to points, told step by step.
+"""The scorecard (季度评价): from measures and targets to points, step by step, and its traps.
 
-value → attainment → raw points → less what floor, cap and group cap took → points; the points of a
-branch's rows add up to its score. Scores rank branches of one peer group; equal scores share a
-rank.
+value → attainment (完成率) → raw points → less what floor, cap and group cap took → points; the
+points of a branch's rows add up to its score. Scores rank branches of one peer group; equal scores
+share a rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.stats import rankdata
 
-from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
-from stockcust_analysis.evaluation.peers import (
+from stockcust_analysis.evaluation.comparison import (
     Peers,
-    Values,
     among_peers,
-    descending_ranks,
+    branch_figures,
+    group_positions,
     peer_groups,
-    values_of,
 )
+from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard, Veto
+from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
+from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
 
 SCORECARD_COLUMNS = (
-    "branch_id", "indicator", "measure", "member", "base", "group", "method", "direction", "weight",
-    "value", "target", "target_source", "attainment", "raw_points",
-    "lost_to_floor", "lost_to_cap", "lost_to_group", "points", "note",
-)  # fmt: skip
+    "branch_id",
+    "indicator",
+    "measure",
+    "member",
+    "base",
+    "group",
+    "method",
+    "direction",
+    "weight",
+    "value",
+    "target",
+    "target_source",
+    "attainment",
+    "raw_points",
+    "lost_to_floor",
+    "lost_to_cap",
+    "lost_to_group",
+    "points",
+    "note",
+)
 SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed", "note")
-_AMOUNTS = ("raw_points", "lost_to_floor", "lost_to_cap", "points")
+_AMOUNTS = ["raw_points", "lost_to_floor", "lost_to_cap", "points"]
 _DECIMALS = 6  # of a score: sums of the same points in another order must tie
+_FEWEST = 10  # branches, for a correlation to say anything
 
 
 def scorecard(
@@ -90,163 +113,276 @@ def scorecard(
     [['A', 50.0, 2.0], ['B', 100.0, 1.0]]
     """
     rules = policy.scorecard
-    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
-    rows = [_rows(one, measures, targets, peers, quarter) for one in rules.indicators]
-    if not rows:
+    if not rules.indicators:
         return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
-    table = pd.concat(rows, ignore_index=True)
-    table = _grouped(_reweighted(table, rules), rules)
-    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
-    return table[list(SCORECARD_COLUMNS)], _scores(table, measures, rules, peers, quarter)
-
-
-def _rows(one: Indicator, measures: pd.DataFrame, targets: pd.DataFrame,
-          peers: Mapping[str, Peers], quarter: str) -> pd.DataFrame:  # fmt: skip
-    """Return one indicator's rows, one per branch, before groups and missing data are settled."""
-    value = _measured(one.counted, one.member, one.customer_base, measures, quarter, peers)
-    target = _targets(one, value, measures, targets, peers, quarter)
-    if one.method in AMONG_PEERS:
-        reached = among_peers(
-            value, peers, lambda group: place_among_peers(group, one.method, one.direction)
-        )
-    else:
-        reached = pd.Series(attainment(value, target, one.direction), index=value.index)
-    points = earned(one, reached)
-    table = pd.DataFrame(
-        {
-            "indicator": one.name, "measure": one.counted, "member": one.member,
-            "base": one.customer_base, "group": one.group, "method": one.method,
-            "direction": one.direction, "weight": one.weight, "value": value, "target": target,
-            "target_source": "peers" if one.method in AMONG_PEERS else one.target,
-            "attainment": reached, "raw_points": points.raw, "lost_to_floor": points.lost_to_floor,
-            "lost_to_cap": points.lost_to_cap, "missing": one.missing,
-        }
-    )  # fmt: skip
-    table["points"] = table["raw_points"] - table["lost_to_floor"] - table["lost_to_cap"]
-    table["note"] = _notes(one, table)
-    return table.rename_axis("branch_id").reset_index()
-
-
-def _measured(measure: str, member: str, base: str, measures: pd.DataFrame, quarter: str,
-              peers: Mapping[str, Peers]) -> pd.Series:  # fmt: skip
-    """Return a measure's values of the branches to score; a branch without it has none."""
-    name = measure_definition(measure).name
-    found = values_of(measures, quarter=quarter, measure=name, base=base, member=member)
-    return found["value"].reindex(list(peers)).astype(float)
-
-
-def _targets(one: Indicator, value: pd.Series, measures: pd.DataFrame, targets: pd.DataFrame,
-             peers: Mapping[str, Peers], quarter: str) -> pd.Series:  # fmt: skip
-    """Return each branch's target, empty where it has none."""
-    none = pd.Series(np.nan, index=value.index)
-    if one.method in AMONG_PEERS:
-        return none
-    if one.target == "fixed":
-        return none.fillna(one.fixed)
-    if one.target == "peer_median":
-        return among_peers(value, peers, lambda group: np.full_like(group, np.median(group)))
-    if one.target == "previous_quarter":
-        before = values_of(
-            measures, quarter=str(Quarter.parse(quarter).previous), measure=one.counted,
-            base=one.customer_base, member=one.member,
-        )  # fmt: skip
-        return before["value"].reindex(value.index).astype(float)
-    if targets.empty:
-        return none
-    planned = targets[targets["measure"] == one.counted].set_index("branch_id")["target"]
-    return planned.reindex(value.index).astype(float)
-
-
-def _notes(one: Indicator, table: pd.DataFrame) -> Values:
-    """Return what happened to each branch's points, in one word."""
-    target, relative = table["target"], one.method in AMONG_PEERS
-    limit = "limited" if one.method == "deduction" else "below_floor"
-    return np.select(
-        [
-            table["value"].isna(),
-            relative & table["attainment"].isna(),
-            ~pd.Series(relative, index=table.index) & target.isna(),
-            target <= 0,
-            table["lost_to_floor"] != 0,
-            table["lost_to_cap"] != 0,
-        ],
-        ["no_value", "no_peers", "no_target", "target_not_above_zero", limit, "capped"],
-        default="",
+    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
+    keys = [(each.measure_name, each.customer_base, each.member) for each in rules.indicators]
+    keys += [(veto.measure, veto.customer_base, "") for veto in rules.vetoes]
+    for measure, _, _ in keys:
+        measure_definition(measure)  # refuses a name that the codebook does not know
+    before = str(Quarter.parse(quarter).previous)
+    now, then = (
+        branch_figures(measures, when, keys, list(peers), ["value"]) for when in (quarter, before)
     )
+    rows = len(rules.indicators) * len(peers)
+    table = _with_targets(now[:rows].reset_index(), then["value"].to_numpy()[:rows], targets, rules)
+    table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
+    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers)
+    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
+    return table[list(SCORECARD_COLUMNS)], scores
 
 
-def _reweighted(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
+def _with_targets(
+    table: pd.DataFrame, before: Values, targets: pd.DataFrame, rules: Scorecard
+) -> pd.DataFrame:
+    """Return values with their indicators' rules and targets; `before` is last quarter's value."""
+    stated = pd.DataFrame(map(asdict, rules.indicators)).drop(columns=["measure", "member"])
+    stated = stated.loc[stated.index.repeat(len(table) // len(stated))].reset_index(drop=True)
+    table = table.join(stated.rename(columns={"name": "indicator", "target": "target_source"}))
+    source = table["target_source"].mask(table["method"].isin(AMONG_PEERS), "peers")
+    plan = np.full_like(before, np.nan)
+    if not targets.empty:
+        plans = targets.set_index(["measure", "branch_id"])["target"].astype(float)
+        plan[:] = plans.reindex(pd.MultiIndex.from_frame(table[["measure", "branch_id"]]))
+    fixed = table["fixed"].to_numpy(float)
+    known = {"fixed": fixed, "previous_quarter": before, "plan": plan}
+    target = np.select([source == name for name in known], list(known.values()), np.nan)
+    return table.assign(target_source=source, target=target)
+
+
+def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peers]) -> pd.DataFrame:
+    """Return the rows with attainment and points, before groups and missing data are settled."""
+    groups, results = group_positions(peers), []
+    blocks = table[["value", "target"]].to_numpy().T.reshape(2, -1, len(peers))
+    for indicator, value, target in zip(rules.indicators, *blocks, strict=True):
+        if indicator.method in AMONG_PEERS:
+            options = {"method": indicator.method, "direction": indicator.direction}
+            reached = among_peers(value, groups, partial(place_among_peers, **options))
+        else:
+            if indicator.target == "peer_median":
+                target = among_peers(value, groups, lambda x: np.full_like(x, np.median(x)))
+            reached = attainment(value, target, indicator.direction)
+        results.append([target, reached, *earned(indicator, reached)])
+    names = ("target", "attainment", "raw_points", "lost_to_floor", "lost_to_cap")
+    table = table.assign(**dict(zip(names, np.concatenate(results, axis=1), strict=True)))
+    by_peers, below = table["target_source"] == "peers", table["lost_to_floor"] != 0
+    reasons = {
+        "no_value": table["value"].isna(),
+        "no_peers": by_peers & table["attainment"].isna(),
+        "no_target": ~by_peers & table["target"].isna(),
+        "target_not_above_zero": table["target"] <= 0,
+        "limited": below & (table["method"] == "deduction"),
+        "below_floor": below,
+        "capped": table["lost_to_cap"] != 0,
+    }
+    points = table["raw_points"] - table["lost_to_floor"] - table["lost_to_cap"]
+    return table.assign(points=points, note=np.select(list(reasons.values()), list(reasons), ""))
+
+
+def _reweigh(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     """Settle indicators without data: left out, so that the others weigh more, or no points."""
-    absent = table["attainment"].isna()
-    out = absent & (table["missing"] == "left_out")
-    weighed = table["weight"].where(~out, 0.0)
-    whole = weighed.groupby(table["branch_id"]).transform("sum")
-    scale = np.divide(rules.points, whole, out=np.zeros(len(table)), where=whole > 0)
-    settled = table.assign(weight=weighed * scale)
-    settled[list(_AMOUNTS)] = settled[list(_AMOUNTS)].mul(scale, axis=0).mask(absent, 0.0)
-    settled["note"] = table["note"] + np.where(absent, " " + table["missing"], "")
-    return settled.assign(scale=scale)
+    absent, stated = table["attainment"].isna(), table["weight"]
+    weight = stated.mask(absent & (table["missing"] == "left_out"), 0.0)
+    total = weight.groupby(table["branch_id"]).transform("sum")
+    scale = np.divide(rules.points, total, out=np.zeros(len(table)), where=total > 0)
+    amounts = table[_AMOUNTS].mul(scale, axis=0).mask(absent, 0.0)
+    note = table["note"] + np.where(absent, " " + table["missing"], "")
+    return table.assign(**amounts, weight=weight * scale, note=note, scale=scale, stated=stated)
 
 
-def _grouped(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
+def _cap_groups(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
     """Cut the points of groups that earned more than they may, pro rata."""
     table = table.assign(lost_to_group=0.0)
     for group in rules.indicator_groups:
         inside = table["group"] == group.name
         points = table["points"].where(inside, 0.0)
         total = points.groupby(table["branch_id"]).transform("sum")
-        over = inside & (total > group.most_points * table["scale"])
-        kept = group.most_points * table["scale"] / total.where(over, 1.0)
-        table.loc[over, "lost_to_group"] = (points * (1 - kept))[over]
+        most = group.most_points * table["scale"]
+        over = inside & (total > most)
+        table.loc[over, "lost_to_group"] = (points * (1 - most / total.where(over, 1.0)))[over]
         table.loc[over, "note"] = (table["note"] + " group_capped").str.strip()[over]
     return table.assign(points=table["points"] - table["lost_to_group"])
 
 
-def _scores(table: pd.DataFrame, measures: pd.DataFrame, rules: Scorecard,
-            peers: Mapping[str, Peers], quarter: str) -> pd.DataFrame:  # fmt: skip
+def _scores(
+    table: pd.DataFrame, veto_values: Values, rules: Scorecard, peers: Mapping[str, Peers]
+) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
-    by_branch = table.groupby("branch_id")
-    names = list(peers)
-    scores = pd.DataFrame({
-        "branch_id": names,
-        "peer_group": [peers[name].group for name in names],
-        "points": by_branch["points"].sum().reindex(names).round(_DECIMALS).to_numpy(),
-        "vetoed": False,
-        "note": "",
-    })  # fmt: skip
-    for veto in rules.vetoes:
-        scores = _vetoed(scores, veto, measures, quarter, peers)
-    why = _not_scored(table, rules).reindex(names).fillna("").to_numpy()
-    scores["points"] = scores["points"].where(why == "")
-    scores["note"] = (scores["note"] + np.where(why == "", "", " not_scored:" + why)).str.strip()
-    points = scores.set_index("branch_id")["points"]
-    scores["rank"] = among_peers(points, peers, descending_ranks).to_numpy()
-    scores["rank_of"] = among_peers(
-        points, peers, lambda group: np.full_like(group, group.size)
-    ).to_numpy()
+    absent = table["attainment"].isna()
+    table = table.assign(
+        refused=absent & (table["missing"] == "not_scored"), known=table["stated"].mask(absent, 0.0)
+    )
+    sums = table.groupby("branch_id").agg({"points": "sum", "refused": "any", "known": "sum"})
+    sums = sums.reindex(list(peers))
+    points, notes = sums["points"].round(_DECIMALS).to_numpy(), []
+    vetoed = np.zeros(len(points), bool)
+    for veto, value in zip(rules.vetoes, veto_values.reshape(-1, len(peers)), strict=True):
+        hit = value > veto.above if veto.above is not None else value < (veto.below or 0.0)
+        points, vetoed = np.where(hit, np.minimum(points, veto.most_points), points), vetoed | hit
+        words = [veto.name, f"veto_unknown:{veto.name}"]
+        notes.append(np.select([hit, np.isnan(value)], words, ""))
+    thin = sums["known"] < rules.least_weight * rules.points
+    words = ["not_scored:indicator_missing", "not_scored:too_little_data"]
+    notes.append(np.select([sums["refused"], thin], words, ""))
+    points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
+    scores = pd.DataFrame(
+        {
+            "branch_id": list(peers),
+            "peer_group": [group for group, _ in peers.values()],
+            "points": points,
+            "rank": among_peers(points, groups, lambda x: rankdata(-x, "min")),
+            "rank_of": among_peers(points, groups, lambda x: np.full_like(x, x.size)),
+            "vetoed": vetoed,
+            "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
+        }
+    )
     return scores[list(SCORE_COLUMNS)]
 
 
-def _vetoed(scores: pd.DataFrame, veto: Veto, measures: pd.DataFrame, quarter: str,
-            peers: Mapping[str, Peers]) -> pd.DataFrame:  # fmt: skip
-    """Return the scores with one veto laid over them; a missing value vetoes nothing."""
-    value = _measured(veto.measure, "", veto.customer_base, measures, quarter, peers).to_numpy()
-    hit = value > veto.above if veto.above is not None else value < veto.below
-    unknown = np.isnan(value)
-    words = np.where(hit, " " + veto.name, np.where(unknown, f" veto_unknown:{veto.name}", ""))
-    return scores.assign(
-        points=scores["points"].where(~hit, scores["points"].clip(upper=veto.most_points)),
-        vetoed=scores["vetoed"] | hit,
-        note=(scores["note"] + words).str.strip(),
-    )
+class Earned(NamedTuple):
+    """Points before any bound, and what floor and cap took (what a limit gave is negative)."""
+
+    raw: Values
+    lost_to_floor: Values
+    lost_to_cap: Values
 
 
-def _not_scored(table: pd.DataFrame, rules: Scorecard) -> pd.Series:
-    """Return for each branch without a score the reason."""
-    absent = table["attainment"].isna()
-    refused = (absent & (table["missing"] == "not_scored")).groupby(table["branch_id"]).any()
-    stated = table["indicator"].map({one.name: one.weight for one in rules.indicators})
-    known = stated.where(~absent, 0.0).groupby(table["branch_id"]).sum()
-    thin = known < rules.least_weight * rules.points
-    reasons = np.select([refused, thin], ["indicator_missing", "too_little_data"], default="")
-    return pd.Series(reasons, index=refused.index)
+def attainment(values: npt.ArrayLike, targets: npt.ArrayLike, direction: str) -> Values:
+    """Return value / target, or 2 − value / target where low is good; NaN unless target > 0.
+
+    >>> attainment([90.0, 0.1], [100.0, 0.0], "higher").tolist()
+    [0.9, nan]
+    >>> attainment([0.12], [0.1], "lower").round(9).tolist()
+    [0.8]
+    """
+    value, target = np.asarray(values, float), np.asarray(targets, float)
+    ratio: Values = np.divide(value, target, out=np.full_like(value, np.nan), where=target > 0)
+    return ratio if direction == "higher" else np.subtract(2, ratio)
+
+
+def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Values:
+    """Return the attainment of each of a group's branches by the methods that look at peers.
+
+    Alone, a branch has none (NaN); where all are alike each stands in the middle, at 0.5.
+
+    >>> place_among_peers([1.0, 2.0, 4.0], "min_max", "higher").round(3).tolist()
+    [0.0, 0.333, 1.0]
+    >>> place_among_peers([1.0, 2.0, 2.0], "percentile", "higher").tolist()
+    [0.0, 0.75, 0.75]
+    >>> place_among_peers([1.0, 3.0], "z", "lower").tolist()
+    [0.6, 0.4]
+    """
+    value: Values = np.asarray(values, float) * (1 if direction == "higher" else -1)
+    if value.size < 2:
+        return np.full_like(value, np.nan)
+    if np.ptp(value) == 0:
+        return np.full_like(value, 0.5)
+    if method == "min_max":
+        place: Values = (value - value.min()) / np.ptp(value)
+    elif method == "percentile":
+        below = (value[:, None] > value).sum(axis=1)
+        alike = (value[:, None] == value).sum(axis=1) - 1
+        place = (below + alike / 2) / (value.size - 1)
+    else:
+        place = 0.5 + 0.1 * (value - value.mean()) / value.std()
+    return place
+
+
+def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:
+    """Return the points that an attainment earns, with what the bounds took.
+
+    >>> points = earned(Indicator("gini", 20, floor=0.6, ceiling=1.25), [0.5, 1.0, 1.5])
+    >>> points.raw.tolist(), points.lost_to_floor.tolist(), points.lost_to_cap.tolist()
+    ([10.0, 20.0, 30.0], [10.0, 0.0, 0.0], [0.0, 0.0, 5.0])
+    """
+    rate, weight = np.asarray(reached, float), indicator.weight
+    step = 100 * (indicator.points_per_percent or 0)
+    nothing = np.zeros_like(rate)
+    if indicator.method == "deduction":
+        deducted = step * np.maximum(1 - rate, 0)
+        beyond = np.maximum(deducted - (indicator.limit or weight), 0)
+        return Earned(weight - deducted, -beyond, nothing)
+    if indicator.method == "full_marks_then_bonus":
+        bonus = step * np.maximum(rate - 1, 0)
+        raw = weight * np.minimum(rate, 1) + bonus
+        most = step * max(indicator.ceiling - 1, 0)
+        over = np.maximum(bonus - min(indicator.limit or 0, most), 0)
+    else:
+        raw = weight * rate
+        over = weight * np.maximum(rate - indicator.ceiling, 0)
+    return Earned(raw, np.where(rate < indicator.floor, raw, 0.0), over)
+
+
+def lint_scorecard(
+    table: pd.DataFrame,
+    measures: pd.DataFrame,
+    *,
+    branches: pd.DataFrame,
+    policy: Policy,
+    quarter: str,
+) -> list[LintWarning]:
+    """Return all traps of a quarter's scorecard: those of its rules, and those of its figures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The scorecard's rows, as `scorecard` returns them.
+    measures, branches, policy, quarter
+        As for `scorecard`.
+
+    Returns
+    -------
+    list of LintWarning
+        One for each trap and indicator (or peer group), with the bank's reason where it is kept.
+    """
+    indicators = policy.scorecard.indicators
+    peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
+    sizes = {group: len(members) for group, members in peers.values()}
+    fewest = lints()["small_peer_group"].limit or 0
+    warnings = [
+        LintWarning("small_peer_group", group, f"({size} < {fewest:g})")
+        for group, size in sorted(sizes.items())
+        if size < fewest
+    ]
+    keys = [(each.measure_name, each.customer_base, each.member) for each in indicators]
+    figures = branch_figures(measures, quarter, keys, list(peers))
+    for number, indicator in enumerate(indicators):
+        block = figures[number * len(peers) : (number + 1) * len(peers)]
+        targets = table.loc[table["indicator"] == indicator.name, "target"]
+        warnings += _lint_figures(indicator, block[block["n"].notna()], targets.dropna())
+    warnings += _correlated_indicators(table, lints()["correlated"].limit or 1)
+    return lint(policy) + add_reasons(warnings, policy)
+
+
+def _lint_figures(
+    indicator: Indicator, figures: pd.DataFrame, targets: pd.Series
+) -> list[LintWarning]:
+    """Return the traps of one indicator: few customers, or growth from next to nothing."""
+    small, tiny = lints()["small_denominator"], lints()["tiny_base"]
+    n, warnings = figures["n"], []
+    # A total, whose denominator is 1, stands on its customers.
+    number = figures["denominator"].where(figures["denominator"] != 1, n).clip(upper=n)
+    if few := int((number < (small.limit or 0)).sum()):
+        detail = f"({few}/{len(figures)} < {small.limit:g})"
+        warnings.append(LintWarning(small.name, indicator.name, detail))
+    grows, opening = tiny.applies_to(indicator), targets
+    if grows:
+        opening = figures["denominator"]
+    few = int((opening < (tiny.limit or 0) * opening.median()).sum())
+    if few and (grows or indicator.target == "previous_quarter"):
+        detail = f"({few}/{len(opening)})"
+        warnings.append(LintWarning(tiny.name, indicator.name, detail))
+    return warnings
+
+
+def _correlated_indicators(table: pd.DataFrame, limit: float) -> list[LintWarning]:
+    """Return the pairs of indicators whose attainments go together over the branches."""
+    reached = table.pivot(index="branch_id", columns="indicator", values="attainment")
+    warnings = []
+    for first, second in combinations(sorted(map(str, reached)), 2):
+        both = reached[[first, second]].dropna()
+        if len(both) >= _FEWEST and (both.nunique() > 1).all():
+            r = float(np.corrcoef(both[first], both[second])[0, 1])
+            if abs(r) > limit:
+                warnings.append(LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})"))
+    return warnings

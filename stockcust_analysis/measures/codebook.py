@@ -7,27 +7,18 @@ It is data (`codebook.toml`) and the only place that says so: pages take their w
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.file import build, require
+from stockcust_analysis.policy.file import Table, build, read_toml, require
 
 Kind = Literal["money", "count", "share", "ratio", "index"]
 Direction = Literal["yes", "no", "neutral"]
 
-_FILE = "codebook.toml"
-_UNITS = {
-    "money": "CNY",
-    "count": "customers",
-    "share": "share",
-    "ratio": "ratio",
-    "index": "index",
-}
-_BOUNDS = {"share": [0, 1], "index": [0, 1]}
+_UNITS = {"money": "CNY", "count": "customers"}
 _DECIMALS = {"money": 2, "count": 0, "share": 1, "ratio": 2, "index": 3}
 
 
@@ -65,8 +56,18 @@ class MeasureDefinition:
         return self.bounds[1] if len(self.bounds) > 1 else math.inf
 
 
+@cache
 def measure_definition(name: str) -> MeasureDefinition:
     """Return the definition of a measure.
+
+    Parameters
+    ----------
+    name : str
+        As it stands in the column `measure`.
+
+    Returns
+    -------
+    MeasureDefinition
 
     Raises
     ------
@@ -79,10 +80,11 @@ def measure_definition(name: str) -> MeasureDefinition:
     >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('睡眠客户占比', 'share', 'no', 1)
     """
-    known = {one.name: one for section in codebook_sections().values() for one in section}
-    if name not in known:
-        raise UsageError.unknown("measure", name, known)
-    return known[name]
+    for section in codebook_sections().values():
+        for definition in section:
+            if definition.name == name:
+                return definition
+    raise UsageError.unknown("measure", name, defined_measures())
 
 
 def defined_measures() -> tuple[str, ...]:
@@ -91,35 +93,33 @@ def defined_measures() -> tuple[str, ...]:
     >>> defined_measures()[:2]
     ('customers', 'aum_period_end')
     """
-    return tuple(one.name for section in codebook_sections().values() for one in section)
+    sections = codebook_sections().values()
+    return tuple(definition.name for section in sections for definition in section)
 
 
 @cache
 def codebook_sections() -> dict[str, tuple[MeasureDefinition, ...]]:
-    """Read the codebook once: the title of each section → its measures."""
-    table = tomllib.loads((files("stockcust_analysis") / _FILE).read_text("utf-8"))
-    problems: list[str] = []
-    sections = {
-        f"{section['en']} {section['zh']}": tuple(_defined(key, section, problems))
-        for key, section in table.items()
-    }
-    return require(sections, _FILE, problems)
-
-
-def _defined(key: str, section: dict[str, Any], problems: list[str]) -> list[MeasureDefinition]:
-    """Return the definitions of one section."""
-    made = [
-        build(
-            MeasureDefinition, {"name": name, **_usual(entry), **entry}, f"{key}.{name}", problems
+    """Return the title of each section of the codebook, and its measures; read once."""
+    file, problems = files("stockcust_analysis") / "codebook.toml", list[str]()
+    sections: dict[str, tuple[MeasureDefinition, ...]] = {}
+    for key, section in read_toml(file).items():
+        entries = {name: entry for name, entry in section.items() if isinstance(entry, dict)}
+        definitions = (
+            build(MeasureDefinition, _with_defaults(name, entry), f"{key}.{name}", problems)
+            for name, entry in entries.items()
         )
-        for name, entry in section.items()
-        if isinstance(entry, dict)
-    ]
-    return [one for one in made if one is not None]
+        title = f"{section['en']} {section['zh']}"
+        sections[title] = tuple(filter(None, definitions))
+    return require(sections, file.name, problems)
 
 
-def _usual(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return what the kind of a measure decides where the measure states nothing of its own."""
+def _with_defaults(name: str, entry: Table) -> Table:
+    """Return an entry with its name, and with what its kind decides where it states nothing."""
     kind = str(entry.get("kind"))
-    usual = {"decimals": _DECIMALS.get(kind, 0), "unit": _UNITS.get(kind, "")}
-    return {**usual, "bounds": _BOUNDS.get(kind, [0])}
+    return {
+        "name": name,
+        "decimals": _DECIMALS.get(kind, 0),
+        "unit": _UNITS.get(kind, kind),
+        "bounds": [0, 1] if kind in ("share", "index") else [0],
+        **entry,
+    }

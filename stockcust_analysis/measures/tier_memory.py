@@ -19,7 +19,7 @@ from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.pairs import customers_of
 from stockcust_analysis.measures.tiers import tier_at, tier_rank
 from stockcust_analysis.periods import Day, as_day
-from stockcust_analysis.policy.tiers import TierMemory, TierScheme
+from stockcust_analysis.policy import TierMemory, TierScheme
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 
@@ -68,7 +68,7 @@ def tiers_with_memory(
     --------
     >>> import pandas as pd
     >>> from stockcust_analysis.policy import load_policy
-    >>> from stockcust_analysis.policy.tiers import TierMemory
+    >>> from stockcust_analysis.policy import TierMemory
     >>> rule = TierMemory("own", months_to_downgrade=2)
     >>> months = {
     ...     date(2026, month, 30): pd.DataFrame({"customer_id": ["1"], "aum_average_month": [aum]})

@@ -32,7 +32,7 @@ from stockcust_analysis.measures.worklist_facts import through
 from stockcust_analysis.measures.worklist_reasons import reason
 from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
-from stockcust_analysis.policy.actions import Actions, load_actions
+from stockcust_analysis.policy.service import Actions, load_actions
 
 COLUMNS = (
     "list", "branch_id", "priority", "customer_id", "manager_id", "tier", "groups",

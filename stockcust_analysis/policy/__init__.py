@@ -4,25 +4,43 @@ A policy is data. It is written in TOML, versioned, printed in the report, and n
 the quarter's own figures: a border that moved with the data would turn into migration.
 """
 
-from stockcust_analysis.policy.comparison import ComparedMeasure, ComparisonRule, PeerGroup
-from stockcust_analysis.policy.coverage import CoverageRule, CustomerClass, ProfileTarget
-from stockcust_analysis.policy.disclosure import DisclosureRule
-from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
-from stockcust_analysis.policy.families import EVIDENCE, Family, ProductFamilies
-from stockcust_analysis.policy.groups import CustomerGroup
+from stockcust_analysis.policy.comparison import (
+    ComparedMeasure,
+    ComparisonRule,
+    DisclosureRule,
+    PeerGroup,
+)
 from stockcust_analysis.policy.load import DEFAULT, PolicyLike, as_policy, load_policy
-from stockcust_analysis.policy.rules import Bases, Policy
+from stockcust_analysis.policy.rules import (
+    EVIDENCE,
+    AttritionRule,
+    Bases,
+    CustomerGroup,
+    DormancyRule,
+    Family,
+    Policy,
+    ProductFamilies,
+    Tier,
+    TierMemory,
+    TierMonths,
+    TierScheme,
+)
 from stockcust_analysis.policy.scorecard import (
     AMONG_PEERS,
     Indicator,
     IndicatorGroup,
     Override,
     Scorecard,
+    Theme,
     Veto,
 )
-from stockcust_analysis.policy.themes import Theme
-from stockcust_analysis.policy.tiers import Tier, TierMemory, TierMonths, TierScheme
-from stockcust_analysis.policy.worklists import LISTS, WorkListRule
+from stockcust_analysis.policy.service import (
+    LISTS,
+    CoverageRule,
+    CustomerClass,
+    ProfileTarget,
+    WorkListRule,
+)
 
 __all__ = [
     "AMONG_PEERS",

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 from unicodedata import east_asian_width
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import PACKAGE, Table, read_toml
 from stockcust_analysis.policy.rules import Policy
 
 Language = Literal["zh", "en"]
-# The words of an entry are its label.
-_LEFT_OUT = {"source", "zh", "en"}
-_MISSING = "—"
+_NO_RULES = {"source", "zh", "en"}  # the words of an entry are its label
+_NOT_STATED = "—"
 _WIDEST = 44
 
 
@@ -41,6 +39,22 @@ class Difference(NamedTuple):
 def describe(policy: Policy, language: Language = "zh") -> list[RuleInForce]:
     """Return every rule in force, in the order of the policy file.
 
+    Parameters
+    ----------
+    policy : Policy
+    language : {"zh", "en"}
+
+    Returns
+    -------
+    list of RuleInForce
+
+    Raises
+    ------
+    UsageError
+        Another language.
+
+    Examples
+    --------
     >>> from stockcust_analysis.policy import load_policy
     >>> rules = describe(load_policy(), "en")
     >>> [(row.rule, row.value) for row in rules if row.rule.endswith("Mid · From")]
@@ -48,20 +62,20 @@ def describe(policy: Policy, language: Language = "zh") -> list[RuleInForce]:
     """
     if language not in ("zh", "en"):
         raise UsageError.unknown("language", language, ("zh", "en"))
-    return list(_rows(policy, language, (), ""))
+    return list(_rule_rows(policy, language, (), ""))
 
 
 def differences(policy: Policy, base: Policy, language: Language = "zh") -> list[Difference]:
     """Return the rules that `policy` states differently from `base`, those it drops last.
 
     >>> from stockcust_analysis.policy import load_policy
-    >>> found = differences(load_policy("joint_stock_bank"), load_policy(), "en")
-    >>> [(row.base, row.value) for row in found if row.rule == "Tiers · Effective · From"]
+    >>> rows = differences(load_policy("joint_stock_bank"), load_policy(), "en")
+    >>> [(row.base, row.value) for row in rows if row.rule == "Tiers · Effective · From"]
     [('10,000', '20,000')]
     """
     before = {row.rule: row for row in describe(base, language)}
     after = {row.rule: row for row in describe(policy, language)}
-    none = RuleInForce("", _MISSING, "")
+    none = RuleInForce("", _NOT_STATED, "")
     return [
         Difference(rule, old.value, new.value, new.source or old.source)
         for rule in {**after, **before}
@@ -80,24 +94,21 @@ def text_table(
     Rule                 Value  Source
     Bases · Funded from  100
     """
-    kind = type(rows[0]) if rows else RuleInForce
+    columns = (rows[0] if rows else RuleInForce)._fields
+    lines = [[_texts()["header"][name][language] for name in columns]]
     sources = ["", *(row.source for row in rows)]
-    lines = [[_words()["header"][name][language] for name in kind._fields]]
-    lines += [
-        [*row[:-1], "" if source == above else source]
-        for row, (above, source) in zip(rows, pairwise(sources), strict=True)
-    ]
-    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    for row, (above, source) in zip(rows, pairwise(sources), strict=True):
+        lines.append([*row[:-1], "" if source == above else source])
+    widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
-            text + " " * (min(width, _WIDEST) - _width(text))
-            for text, width in zip(line, widths, strict=True)
+            text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in lines
     )
 
 
-def _rows(
+def _rule_rows(
     rule: Any, language: Language, path: tuple[str, ...], source: str
 ) -> Iterator[RuleInForce]:
     """Yield the rules of a dataclass and of those inside it."""
@@ -105,50 +116,49 @@ def _rows(
     for field in fields(rule):
         value = getattr(rule, field.name)
         on_offer = field.name.endswith("_presets")
-        if on_offer or field.name in _LEFT_OUT or value in (None, "", ()):
+        if on_offer or field.name in _NO_RULES or value in (None, "", ()):
             continue
-        word = _word(field.name, language)
-        place = path if path[-1:] == (word,) else (*path, word)
+        word = _text(field.name, language)
+        below = path if path[-1:] == (word,) else (*path, word)
         if is_dataclass(value):
-            yield from _rows(value, language, place, source)
+            yield from _rule_rows(value, language, below, source)
         elif isinstance(value, tuple) and is_dataclass(value[0]):
             for entry in value:
-                yield from _entry_rows(entry, language, place, source)
+                yield from _entry_rows(entry, language, below, source)
         else:
-            yield RuleInForce(" · ".join(place), _told(value, language), source)
+            yield RuleInForce(" · ".join(below), _format_value(value, language), source)
 
 
 def _entry_rows(
     entry: Any, language: Language, path: tuple[str, ...], source: str
 ) -> Iterator[RuleInForce]:
-    """Yield the rules of an entry of a list under the entry's own word."""
+    """Yield the rules of an entry of a list under the entry's label, which is no rule itself."""
     key = fields(entry)[0].name
     name = getattr(entry, key)
-    label = str(getattr(entry, language, name))
-    for row in _rows(entry, language, (*path, label), source):
-        if row.rule != " · ".join((*path, label, _word(key, language))):
+    path = (*path, str(getattr(entry, language, name)))
+    for row in _rule_rows(entry, language, path, source):
+        if row.rule != " · ".join((*path, _text(key, language))):
             yield row
 
 
-def _told(value: Any, language: Language) -> str:
+def _format_value(value: Any, language: Language) -> str:
     """Return a value as people write it."""
     if isinstance(value, bool):
-        return _word("true" if value else "false", language)
+        return _text(str(value).lower(), language)
     if isinstance(value, tuple):
-        return _word("separator", language).join(map(str, value))
+        return _text("separator", language).join(map(str, value))
     return f"{value:,.15g}" if isinstance(value, int | float) else str(value)
 
 
 @cache
-def _words() -> dict[str, Any]:
-    """Read the words for the keys of a policy file."""
-    place = files("stockcust_analysis") / "policy" / "words.toml"
-    return tomllib.loads(place.read_text("utf-8"))
+def _texts() -> Table:
+    """Return the words for the keys of a policy file."""
+    return read_toml(PACKAGE / "policy" / "words.toml")
 
 
-def _word(key: str, language: Language) -> str:
+def _text(key: str, language: Language) -> str:
     """Return the word for a key; a key without words stands for itself."""
-    return str(_words().get(key, {}).get(language, key))
+    return str(_texts().get(key, {}).get(language, key))
 
 
 def _width(text: str) -> int:

@@ -1,113 +1,132 @@
-"""From a TOML table to frozen dataclasses: every unknown key and wrong type is named."""
+"""Rule files: TOML tables become frozen dataclasses, and every problem is reported at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from math import isfinite
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
-from stockcust_analysis.errors import PolicyError, did_you_mean
+from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
 
+Table: TypeAlias = dict[str, Any]
 Rule = TypeVar("Rule")
+Key = TypeVar("Key", bound=Hashable)
 
-_WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+PACKAGE = files("stockcust_analysis")
+_EXPECTED = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def build(cls: type[Rule], table: object, where: str, problems: list[str]) -> Rule | None:
-    """Return `cls` made from `table`, or None after adding to `problems` all that is wrong."""
+def read_toml(file: Path | Traversable) -> Table:
+    """Return a rule file as a table; a byte order mark, as Windows editors write, is accepted."""
+    try:
+        return tomllib.loads(file.read_text("utf-8").removeprefix("\ufeff"))
+    except FileNotFoundError:
+        raise UsageError(f"there is no policy file {file.name} at the path given.") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{file.name} is not UTF-8. Save it as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{file.name} is not valid TOML: {error}.") from error
+
+
+def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rule | None:
+    """Return a dataclass made from a table, or None after adding all problems to the list.
+
+    Parameters
+    ----------
+    cls : type
+        A frozen dataclass. Its fields may be text, numbers, flags, `Literal`, other dataclasses,
+        tuples of any of these, or None.
+    table : object
+        The value read from the file.
+    path : str
+        Where the table stands, as in `tiers.tiers[mid]`; empty for the whole file.
+    problems : list of str
+        Receives unknown keys (with close matches), wrong types, missing keys, and what the
+        dataclass itself refuses.
+    """
     if not isinstance(table, Mapping):
-        problems.append(f"{where}: expected a table, found {_shown(table)}.")
+        problems.append(f"{path}: expected a table, found {table!r}.")
         return None
-    hints = get_type_hints(cls)
-    found = len(problems)
+    hints, before = get_type_hints(cls), len(problems)
+    paths = {name: f"{path}.{name}" if path else name for name in (*table, *hints)}
     for key in table:
         if key not in hints:
-            problems.append(f"{_at(where, key)}: unknown key.{did_you_mean(key, hints)}")
-    given = {
-        key: _value(hints[key], table[key], _at(where, key), problems)
-        for key in table
+            problems.append(f"{paths[key]}: unknown key.{did_you_mean(key, hints)}")
+    values = {
+        key: _convert(hints[key], value, paths[key], problems)
+        for key, value in table.items()
         if key in hints
     }
-    problems.extend(f"{_at(where, name)}: missing." for name in _required(cls) if name not in table)
-    if len(problems) > found:
+    for field in fields(cls):  # type: ignore[arg-type]
+        required = field.default is MISSING and field.default_factory is MISSING
+        if required and field.name not in table:
+            problems.append(f"{paths[field.name]}: missing.")
+    if len(problems) > before:
         return None
     try:
-        return cls(**given)
+        return cls(**values)
     except PolicyError as error:
-        problems.append(f"{where or 'policy'}: {error}")
+        problems.append(f"{path or 'policy'}: {error}")
         return None
 
 
-def require(made: Rule | None, file: str, problems: list[str]) -> Rule:
+def require(rule: Rule | None, file: str, problems: list[str]) -> Rule:
     """Return what was built from a file, or raise one error that lists all problems."""
-    if made is None or problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise PolicyError(f"{file} cannot be followed:\n{listed}")
-    return made
+    if rule is None or problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise PolicyError(f"{file} cannot be followed:\n{lines}")
+    return rule
 
 
-def _required(cls: type) -> list[str]:
-    """Return the fields that have no default."""
-    return [
-        field.name
-        for field in fields(cls)
-        if field.default is MISSING and field.default_factory is MISSING
-    ]
+def refuse(subject: str, problems: Mapping[str, object]) -> None:
+    """Raise one error that names all problems which hold; do nothing where none does.
+
+    >>> refuse("theme 'spring': ", {"the quarter is 1, 2, 3 or 4": 3 not in (1, 2, 3, 4)})
+    """
+    if found := [problem for problem, holds in problems.items() if holds]:
+        raise PolicyError(f"{subject}{'; '.join(found)}.")
 
 
-def _value(hint: Any, value: object, where: str, problems: list[str]) -> object:
-    """Return `value` in the type of the field, or None after adding a problem."""
-    if get_origin(hint) is tuple:
-        return _list(get_args(hint)[0], value, where, problems)
+def repeated(names: Iterable[Key]) -> list[Key]:
+    """Return the names that occur more than once, in order."""
+    return [name for name, number in Counter(names).items() if number > 1]
+
+
+def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object:
+    """Return a value in the type of its field, or None after adding a problem."""
+    options = get_args(hint)
     if get_origin(hint) is Literal:
-        return _choice(get_args(hint), value, where, problems)
-    wanted = next(one for one in get_args(hint) or (hint,) if one is not type(None))
-    if is_dataclass(wanted) and isinstance(wanted, type):
-        return build(wanted, value, where, problems)
-    return _plain(wanted, value, where, problems)
-
-
-def _list(item: Any, value: object, where: str, problems: list[str]) -> tuple[object, ...]:
-    """Return a list as a tuple, each entry checked."""
-    if not isinstance(value, list):
-        problems.append(f"{where}: expected a list, found {_shown(value)}.")
-        return ()
-    return tuple(
-        _value(item, entry, f"{where}[{_entry(entry, position)}]", problems)
-        for position, entry in enumerate(value, start=1)
-    )
-
-
-def _entry(entry: object, position: int) -> object:
-    """Return how an entry of a list is called: by its name when it has one."""
-    return entry.get("name", position) if isinstance(entry, Mapping) else position
-
-
-def _choice(allowed: tuple[str, ...], value: object, where: str, problems: list[str]) -> object:
-    """Return a text that must be one of those allowed."""
-    if value in allowed:
-        return value
-    close = did_you_mean(str(value), allowed)
-    problems.append(f"{where}: takes {', '.join(allowed)}; found {_shown(value)}.{close}")
+        if value in options:
+            return value
+        close = did_you_mean(str(value), options)
+        problems.append(f"{path}: takes {', '.join(options)}; found {value!r}.{close}")
+        return None
+    if get_origin(hint) is tuple:
+        if isinstance(value, list):
+            labels = [
+                entry.get("name", position) if isinstance(entry, Mapping) else position
+                for position, entry in enumerate(value, start=1)
+            ]
+            return tuple(
+                _convert(options[0], entry, f"{path}[{label}]", problems)
+                for label, entry in zip(labels, value, strict=True)
+            )
+        expected = "a list"
+    else:
+        kind = next(option for option in options or (hint,) if option is not type(None))
+        if is_dataclass(kind):
+            return build(kind, value, path, problems)  # type: ignore[arg-type]
+        # A whole number may stand for a number; a flag, which Python counts as one, may not.
+        if kind is float and type(value) in (int, float) and isfinite(value):  # type: ignore[arg-type]
+            return float(value)  # type: ignore[arg-type]
+        if kind is not float and type(value) is kind:
+            return value
+        expected = _EXPECTED[kind]
+    problems.append(f"{path}: expected {expected}, found {value!r}.")
     return None
-
-
-def _plain(wanted: type, value: object, where: str, problems: list[str]) -> object:
-    """Return a text, number or flag; a whole number may stand for a number, a flag may not."""
-    if wanted is float and type(value) in (int, float) and isfinite(value):  # type: ignore[arg-type]
-        return float(value)  # type: ignore[arg-type]
-    if wanted is not float and type(value) is wanted:
-        return value
-    problems.append(f"{where}: expected {_WORDS[wanted]}, found {_shown(value)}.")
-    return None
-
-
-def _shown(value: object) -> str:
-    """Return how a wrong value is quoted in a message."""
-    return f"'{value}'" if isinstance(value, str) else repr(value)
-
-
-def _at(where: str, key: str) -> str:
-    """Return the place of a key, written as in TOML."""
-    return f"{where}.{key}" if where else key

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
-from importlib.resources import files
 from typing import Literal, NamedTuple
 
-from stockcust_analysis.policy.file import build, require
+from stockcust_analysis.policy.file import PACKAGE, build, read_toml, require
 from stockcust_analysis.policy.rules import Policy
 from stockcust_analysis.policy.scorecard import Indicator
 
-_FILE = "lints.toml"
+_PHRASES = {"zh": ("：", "、", "已知悉："), "en": (": ", ", ", "Overridden: ")}
 
 
 @dataclass(frozen=True)
 class Lint:
-    """One trap: in words, and which indicators step into it; by figures where it has a limit."""
+    """A trap: in words, and which indicators step into it; by figures where it has a limit."""
 
     name: str
     zh: str
@@ -30,12 +28,14 @@ class Lint:
     targets: tuple[str, ...] = ()
     limit: float | None = None
 
-    def meets(self, one: Indicator) -> bool:
-        """Tell whether an indicator's name, method and target are those of the trap."""
-        named = any(fnmatch(name, each) for name in (one.name, one.counted)
-                    for each in self.measures)  # fmt: skip
-        by_method = not self.methods or one.method in self.methods
-        return named and by_method and (not self.targets or one.target in self.targets)
+    def applies_to(self, indicator: Indicator) -> bool:
+        """Return whether an indicator's name, method and target are those of the trap."""
+        names = (indicator.name, indicator.measure_name)
+        return (
+            any(fnmatch(name, pattern) for name in names for pattern in self.measures)
+            and (not self.methods or indicator.method in self.methods)
+            and (not self.targets or indicator.target in self.targets)
+        )
 
 
 class LintWarning(NamedTuple):
@@ -46,29 +46,26 @@ class LintWarning(NamedTuple):
     detail: str = ""
     reason: str = ""
 
-    def told(
-        self, language: Literal["zh", "en"], named: Callable[[str], str] = lambda name: name
+    def text(
+        self, language: Literal["zh", "en"], label: Callable[[str], str] = lambda name: name
     ) -> str:
-        """Return the warning in words; `named` gives an indicator's or a group's own words."""
-        known = lints()[self.lint]
-        colon, comma, kept = {"zh": ("：", "、", "已知悉："), "en": (": ", ", ", "Overridden: ")}[
-            language
-        ]
-        subject = comma.join(map(named, self.subject.split(", ")))
-        trap = subject + colon + str(getattr(known, language))
-        return " ".join(filter(None, [trap, self.detail, self.reason and kept + self.reason]))
+        """Return the warning in words; `label` gives the words for an indicator or a group."""
+        colon, comma, overridden = _PHRASES[language]
+        subject = comma.join(map(label, self.subject.split(", ")))
+        trap = subject + colon + str(getattr(lints()[self.lint], language))
+        reason = self.reason and overridden + self.reason
+        return " ".join(filter(None, [trap, self.detail, reason]))
 
 
 @cache
 def lints() -> dict[str, Lint]:
-    """Read the traps, once."""
-    place = files("stockcust_analysis") / "policy" / _FILE
-    problems: list[str] = []
-    made = {
+    """Return all traps by name, read once."""
+    file, problems = PACKAGE / "policy" / "lints.toml", list[str]()
+    traps = {
         name: build(Lint, {"name": name, **entry}, name, problems)
-        for name, entry in tomllib.loads(place.read_text("utf-8")).items()
+        for name, entry in read_toml(file).items()
     }
-    return require({name: one for name, one in made.items() if one}, _FILE, problems)
+    return require({name: trap for name, trap in traps.items() if trap}, file.name, problems)
 
 
 def lint(policy: Policy) -> list[LintWarning]:
@@ -78,16 +75,16 @@ def lint(policy: Policy) -> list[LintWarning]:
     >>> lint(load_policy())
     []
     """
-    found = [
-        LintWarning(each.name, one.name)
-        for one in policy.scorecard.indicators
-        for each in lints().values()
-        if each.limit is None and each.meets(one)
+    warnings = [
+        LintWarning(trap.name, indicator.name)
+        for indicator in policy.scorecard.indicators
+        for trap in lints().values()
+        if trap.limit is None and trap.applies_to(indicator)
     ]
-    return with_reasons(found, policy)
+    return add_reasons(warnings, policy)
 
 
-def with_reasons(found: Sequence[LintWarning], policy: Policy) -> list[LintWarning]:
+def add_reasons(warnings: Iterable[LintWarning], policy: Policy) -> list[LintWarning]:
     """Return warnings with the bank's reason for keeping what they warn of."""
-    reasons = {one.name: one.reason for one in policy.scorecard.overrides}
-    return [each._replace(reason=reasons.get(each.lint, "")) for each in found]
+    reasons = {override.name: override.reason for override in policy.scorecard.overrides}
+    return [warning._replace(reason=reasons.get(warning.lint, "")) for warning in warnings]

@@ -1,33 +1,66 @@
-"""Reading a policy: the file, the files it builds on, the presets; every problem in one error."""
+"""Reading a policy: its file, the files it builds on, its presets, and names that point nowhere.
+
+A bank's own file states its `base` and what differs; the rest is inherited:
+
+- A table is merged key by key. A table that names a `preset` replaces the base's whole table.
+- A list replaces the base's list. A list of tables that all have a `name` is merged by name: an
+  entry the base knows is changed in place, a new one stands after the entry written before it (or
+  last), and `{ name = "…", remove = true }` removes one.
+- `name` and `version` are never inherited: other rules are another policy.
+- `[rule] preset = "…"` starts from the entry of `[[rule_presets]]` with that name; changing a key
+  of it requires a `name` of its own.
+"""
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
-from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.policy.file import build, require
-from stockcust_analysis.policy.inheritance import Table, inherited, with_presets
-from stockcust_analysis.policy.references import contradictions
+from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
+from stockcust_analysis.policy.comparison import DisclosureRule
+from stockcust_analysis.policy.file import PACKAGE, Table, build, read_toml, require
 from stockcust_analysis.policy.rules import Policy
 
 DEFAULT = "rural_commercial_bank"
-_FOLDER = files("stockcust_analysis") / "policies"
+PolicyLike: TypeAlias = Policy | str | Path | None
+"""A policy by its name, by path, or as it is; None is the shipped default."""
+
+_FOLDER = PACKAGE / "policies"
+_NOT_INHERITED = {"name", "version", "base"}
+# Two ways to state one thing: stating one drops the other.
+_ALTERNATIVES = {"idle_months": "idle_days", "idle_days": "idle_months"}
+
+_TIERS, _FAMILIES = "tiers.tiers.name", "families.families.name"
+_CHANNELS, _CLASSES = "families.channels.name", "coverage.classes.name"
+_POINTERS = {
+    "coverage.profile_targets.tier": ("tier", [_TIERS]),
+    "tier_memory.exceptions.tier": ("tier", [_TIERS]),
+    "disclosure.merged_tiers": ("tier", [_TIERS]),
+    "worklists.next_products": ("family", [_FAMILIES]),
+    "scorecard.indicators.member": ("member", [_TIERS, _FAMILIES, _CHANNELS, _CLASSES]),
+}
+_PRODUCT_KEYS = ("families.aum_products", "dormancy.products", "dormancy.exempt")
+# Where a customer may be instead of in a tier, and a column beside those of the tiers.
+_RESERVED = ("NEW", "CLOSED", "DRAINED", "RETURNED", "TRANSFERRED", "total")
 
 
 def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     """Read a policy that is shipped with the package, by name, or a bank's own, by path.
 
     A bank's own file states its `base` (a shipped policy, or a file beside it) and only what
-    differs; `policy.inheritance` says how the two are laid over each other.
+    differs; everything else is inherited.
 
     Parameters
     ----------
     name_or_path : str or Path
         `rural_commercial_bank`, or a path that ends in `.toml`.
+
+    Returns
+    -------
+    Policy
 
     Raises
     ------
@@ -46,16 +79,13 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     ('rural_6m_500', 500.0)
     """
     name = str(name_or_path)
-    own = isinstance(name_or_path, Path) or name.endswith(".toml")
-    return _policy(Path(name_or_path).resolve()) if own else _shipped(name)
-
-
-PolicyLike: TypeAlias = Policy | str | Path | None
-"""A policy by its name, by path, or as it is; None is the shipped default."""
+    if isinstance(name_or_path, Path) or name.endswith(".toml"):
+        return _read_policy(Path(name_or_path).resolve())
+    return _read_shipped_policy(name)
 
 
 def as_policy(policy: PolicyLike) -> Policy:
-    """Return the policy given by name, by path or as it is; the shipped one where none is.
+    """Return a policy stated by name, by path or as it is; for None the shipped default.
 
     >>> as_policy(None) == as_policy("rural_commercial_bank") == as_policy(load_policy())
     True
@@ -63,79 +93,194 @@ def as_policy(policy: PolicyLike) -> Policy:
     return policy if isinstance(policy, Policy) else load_policy(policy or DEFAULT)
 
 
+@cache
 def shipped_policies() -> tuple[str, ...]:
     """Return the names of the policies in the package: the files there that state a version.
 
     >>> shipped_policies()
     ('joint_stock_bank', 'rural_commercial_bank')
     """
-    names = sorted(entry.name for entry in _FOLDER.iterdir())
-    return tuple(name.removesuffix(".toml") for name in names if "version" in shipped_table(name))
-
-
-def shipped_table(name: str) -> Table:
-    """Return a rule file of the package as it is written."""
-    return parsed((_FOLDER / name).read_text("utf-8"), name)
-
-
-def own_table(path: Path) -> Table:
-    """Return a bank's own rule file; a byte order mark, as Windows editors write, is fine."""
-    try:
-        return parsed(path.read_text("utf-8-sig"), path.name)
-    except FileNotFoundError:
-        raise UsageError(f"there is no policy file {path.name} at the path given.") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{path.name} is not UTF-8. Save it as UTF-8.") from None
-
-
-def parsed(text: str, file: str) -> Table:
-    """Return the text of a rule file as a table."""
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"{file} is not valid TOML: {error}.") from error
+    tables = {file.name: read_toml(file) for file in _FOLDER.iterdir()}
+    names = sorted(name for name, table in tables.items() if "version" in table)
+    return tuple(name.removesuffix(".toml") for name in names)
 
 
 @cache
-def _shipped(name: str) -> Policy:
+def _read_shipped_policy(name: str) -> Policy:
     """Read a policy of the package, once per process: it is frozen and cannot change."""
-    return _policy(name)
+    return _read_policy(_shipped_file(name))
 
 
-def _policy(source: str | Path) -> Policy:
-    """Build the policy, or raise one error that lists all problems."""
+def _read_policy(file: Path | Traversable) -> Policy:
+    """Build the policy of a file, or raise one error that lists all problems."""
     problems: list[str] = []
-    table = inherited(_presets(), _whole(source, problems), problems)
-    table = with_presets(table, problems)
+    presets = [read_toml(path) for path in _FOLDER.iterdir() if path.name.endswith("_presets.toml")]
+    table = {key: value for preset in presets for key, value in preset.items()}
+    table = _merge_tables(table, _read_with_bases(file, problems), "", problems)
+    table = _expand_presets(table, problems)
     policy = build(Policy, table, "", problems)
-    problems.extend(contradictions(table))
-    return require(policy, _file(source), problems)
+    problems.extend(_contradictions(table))
+    return require(policy, file.name, problems)
 
 
-def _presets() -> Table:
-    """Return the presets of the package, which are on offer in every policy."""
-    names = [entry.name for entry in _FOLDER.iterdir() if entry.name.endswith("_presets.toml")]
-    return {key: value for name in names for key, value in shipped_table(name).items()}
+def _shipped_file(name: str) -> Traversable:
+    """Return the file of a policy of the package."""
+    if name not in shipped_policies():
+        raise UsageError.unknown("policy", name, shipped_policies())
+    return _FOLDER / f"{name}.toml"
 
 
-def _whole(source: str | Path, problems: list[str], over: tuple[str | Path, ...] = ()) -> Table:
+def _read_with_bases(
+    file: Path | Traversable, problems: list[str], above: tuple[Path | Traversable, ...] = ()
+) -> Table:
     """Return the rules of a file together with those of its base, and of the base's base."""
-    if isinstance(source, str) and source not in shipped_policies():
-        raise UsageError.unknown("policy", source, shipped_policies())
-    table = own_table(source) if isinstance(source, Path) else shipped_table(_file(source))
+    table, chain = read_toml(file), (*above, file)
     base = table.get("base")
     if not isinstance(base, str):
         return table
-    chain = (*over, source)
-    below: str | Path = base
-    if isinstance(source, Path) and base.endswith(".toml"):
-        below = (source.parent / base).resolve()
+    if isinstance(file, Path) and base.endswith(".toml"):
+        below: Path | Traversable = (file.parent / base).resolve()
+    else:
+        below = _shipped_file(base)
     if below in chain:
-        told = " → ".join(map(_file, (*chain, below)))
-        raise PolicyError(f"policies build on each other: {told}.")
-    return inherited(_whole(below, problems, chain), table, problems)
+        circle = " → ".join(link.name for link in (*chain, below))
+        raise PolicyError(f"policies build on each other: {circle}.")
+    rules = _read_with_bases(below, problems, chain)
+    inherited = {key: value for key, value in rules.items() if key not in _NOT_INHERITED}
+    return _merge_tables(inherited, table, "", problems)
 
 
-def _file(source: str | Path) -> str:
-    """Return the name of a policy's file, for messages."""
-    return source.name if isinstance(source, Path) else f"{source}.toml"
+def _merge_tables(base: Table, own: Table, path: str, problems: list[str]) -> Table:
+    """Return `base` with every key of `own` merged into it.
+
+    >>> base = {"bases": {"funded": 100, "effective": 10_000}}
+    >>> _merge_tables(base, {"bases": {"effective": 20_000}}, "", [])
+    {'bases': {'funded': 100, 'effective': 20000}}
+    """
+    result = dict(base)
+    for key, value in own.items():
+        below, position = base.get(key), f"{path}.{key}".lstrip(".")
+        if isinstance(below, dict) and isinstance(value, dict) and "preset" not in value:
+            result[key] = _merge_tables(below, value, position, problems)
+        elif _is_named(below) and _is_named(value):
+            result[key] = _merge_by_name(below, value, position, problems)
+        else:
+            result[key] = value
+    return result
+
+
+def _merge_by_name(
+    base: list[Table], own: list[Table], path: str, problems: list[str]
+) -> list[Table]:
+    """Return a list of named tables with the own entries changed, added and removed."""
+    entries = {entry["name"]: entry for entry in base}
+    order, position = list(entries), len(entries)
+    for index, entry in enumerate(own):
+        name = entry["name"]
+        if any(name == earlier["name"] for earlier in own[:index]):
+            problems.append(f"{path}: '{name}' is stated twice.")
+        if "remove" not in entry:
+            if name not in order:
+                order.insert(position, name)
+            position = order.index(name) + 1
+            entries[name] = _merge_tables(entries.get(name, {}), entry, f"{path}[{name}]", problems)
+        elif entry["remove"] is True and len(entry) == 2 and name in order:
+            position = order.index(name)
+            order.remove(name)
+        else:
+            hint = " Write only remove = true." if name in order else did_you_mean(name, order)
+            problems.append(f"{path}: cannot remove '{name}'.{hint}")
+    return [entries[name] for name in order]
+
+
+def _is_named(value: object) -> TypeGuard[list[Table]]:
+    """Return whether a value is a list of tables that all have a name."""
+    return (
+        isinstance(value, list)
+        and value != []
+        and all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in value)
+    )
+
+
+def _expand_presets(table: Table, problems: list[str]) -> Table:
+    """Return the table with every rule that names a preset written out in full."""
+    return {
+        key: _expand_preset(key, value, table.get(f"{key}_presets"), problems)
+        if isinstance(value, dict) and "preset" in value
+        else value
+        for key, value in table.items()
+    }
+
+
+def _expand_preset(key: str, rule: Table, presets: object, problems: list[str]) -> Table:
+    """Return a rule that names a preset as that preset with its own changes."""
+    known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}
+    name, own = str(rule["preset"]), {k: value for k, value in rule.items() if k != "preset"}
+    if name not in known:
+        problems.append(
+            f"{key}.preset: unknown preset '{name}'.{did_you_mean(name, known)} "
+            f"Available: {', '.join(known)}."
+        )
+    elif own and own.get("name", name) == name:
+        problems.append(f"{key}: differs from preset '{name}'. Give it a name of its own.")
+    dropped = {_ALTERNATIVES.get(changed) for changed in own}
+    return {k: value for k, value in known.get(name, {}).items() if k not in dropped} | own
+
+
+def _contradictions(table: Table) -> Iterator[str]:
+    """Yield what a policy names and does not have; `table` is its file with base and presets.
+
+    The table is looked at as it is written, so that these problems are listed together with wrong
+    types and missing keys. What only a default names (a profile target of a tier that a bank's own
+    scheme does not have) is no fault of the file and applies to nobody.
+
+    >>> tiers = {"tiers": [{"name": "small"}, {"name": "large"}]}
+    >>> for problem in _contradictions({"tiers": tiers, "disclosure": {"merged_tiers": ["larg"]}}):
+    ...     print(problem)
+    disclosure.merged_tiers: there is no tier 'larg'. Did you mean 'large'?
+    """
+    for path, (kind, places) in _POINTERS.items():
+        known = [name for place in places for name in _texts(table, place)]
+        for name in _texts(table, path):
+            # Rounds and numbers of families are members that no policy names.
+            if known and name not in ("", *known) and not name[:1].isdigit():
+                yield f"{path}: there is no {kind} '{name}'.{did_you_mean(name, known)}"
+    # A family that stands where a product is wanted would match no account.
+    groups = ("families.families.products", "families.channels.products")
+    products = {name for path in groups for name in _texts(table, path)}
+    families = set(_texts(table, _FAMILIES)) - products
+    for path in _PRODUCT_KEYS:
+        for name in _texts(table, path):
+            if name in families:
+                yield f"{path}: '{name}' is a family. Name its products."
+    yield from _tier_contradictions(table)
+
+
+def _tier_contradictions(table: Table) -> Iterator[str]:
+    """Yield tiers with a reserved name, and merged tiers that are not the highest."""
+    tiers = list(_texts(table, _TIERS))
+    for name in tiers:
+        if name in _RESERVED:
+            yield f"tiers.tiers[{name}]: the name is taken. Give the tier another one."
+    disclosure = table.get("disclosure")
+    merged = tuple(_texts(disclosure, "merged_tiers"))
+    if not isinstance(disclosure, dict) or "merged_tiers" not in disclosure:
+        merged = DisclosureRule.merged_tiers
+    top = [name for name in tiers if name in merged]
+    if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
+        yield (
+            "disclosure.merged_tiers: must be the highest tiers, and not all of them: "
+            f"{', '.join(top)} of {', '.join(tiers)}."
+        )
+
+
+def _texts(value: Any, path: str) -> Iterator[str]:
+    """Yield the texts at a path through tables and lists; wrong types are reported elsewhere."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from _texts(entry, path)
+    elif path and isinstance(value, dict):
+        key, _, rest = path.partition(".")
+        yield from _texts(value.get(key), rest)
+    elif not path and isinstance(value, str):
+        yield value

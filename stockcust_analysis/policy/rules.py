@@ -1,23 +1,259 @@
-"""The policy as one object: all rules in force for one evaluation."""
+"""The rules customers are measured by: tiers, dormancy, families, bases; and the whole policy."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, Literal
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.comparison import ComparisonRule
-from stockcust_analysis.policy.coverage import CoverageRule
-from stockcust_analysis.policy.disclosure import DisclosureRule
-from stockcust_analysis.policy.dormancy import AttritionRule, DormancyRule
-from stockcust_analysis.policy.families import ProductFamilies
-from stockcust_analysis.policy.groups import CustomerGroup
-from stockcust_analysis.policy.scorecard import Scorecard
-from stockcust_analysis.policy.themes import Theme
-from stockcust_analysis.policy.tiers import TierMemory, TierScheme
-from stockcust_analysis.policy.worklists import WorkListRule
+from stockcust_analysis.periods import cutoff
+from stockcust_analysis.policy.comparison import ComparisonRule, DisclosureRule
+from stockcust_analysis.policy.file import refuse, repeated
+from stockcust_analysis.policy.scorecard import Scorecard, Theme
+from stockcust_analysis.policy.service import CoverageRule, WorkListRule
+
+Amount = Literal["aum_period_end", "aum_average_month", "aum_average_quarter"]
+EVIDENCE = ("balance", "in_force", "used", "held")
+_LANDINGS = ("last", "mean", "maximum")
+_CLOCKS = ("transaction", "maturity", "contact", "opening")
+_CAPS = ("total", "account")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One tier (客户分层): from `lower` CNY up to, but not including, the next tier's border."""
+
+    name: str
+    lower: float
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class TierScheme:
+    """Tiers in ascending order over one AUM column, half-open [lower, upper).
+
+    >>> small, large = Tier("small", 0, "小", "Small"), Tier("large", 100, "大", "Large")
+    >>> TierScheme("two", (small, large)).names
+    ('small', 'large')
+    """
+
+    name: str
+    tiers: tuple[Tier, ...]
+    value: Amount = "aum_average_quarter"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a scheme in which some amount would have no tier, or two."""
+        borders = [tier.lower for tier in self.tiers]
+        problems = {
+            "must begin at 0 CNY": not borders or borders[0] != 0,
+            "borders must rise from tier to tier": any(a >= b for a, b in pairwise(borders)),
+            "uses a tier's name twice": repeated(self.names),
+        }
+        refuse(f"tier scheme '{self.name}': ", problems)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the tiers, lowest first."""
+        return tuple(tier.name for tier in self.tiers)
+
+
+@dataclass(frozen=True)
+class TierMonths:
+    """The number of short months in a row that end one tier, where it differs from the rest."""
+
+    tier: str
+    months: int
+
+
+@dataclass(frozen=True)
+class TierMemory:
+    """How a tier is kept (升降级规则): up after one month, down after a row of short months.
+
+    `months_to_downgrade` short months in a row end a tier (`exceptions`: other tiers, other
+    months); until then the customer is on watch (关注). `landing` says which amount decides the
+    tier after that: that of the `last` short month, their `mean`, or their `maximum`. `lag_months`
+    is 1 where a tier is in force from the month after the one that earned or lost it.
+
+    >>> memory = TierMemory("own", exceptions=(TierMonths("private", 6),))
+    >>> memory.months_of("mid"), memory.months_of("private")
+    (3, 6)
+    >>> memory.periods_of("private", months_apart=3)
+    2
+    """
+
+    name: str
+    months_to_downgrade: int = 3
+    exceptions: tuple[TierMonths, ...] = ()
+    lag_months: int = 0
+    landing: str = "last"
+    value: Amount = "aum_average_month"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse no months, another lag than 0 or 1, unknown landings, a tier named twice."""
+        months = [self.months_to_downgrade, *(entry.months for entry in self.exceptions)]
+        problems = {
+            "needs at least 1 month before a downgrade": min(months) < 1,
+            "takes lag_months 0 or 1": self.lag_months not in (0, 1),
+            f"takes landing {', '.join(_LANDINGS)}": self.landing not in _LANDINGS,
+            "has two exceptions for one tier": repeated(entry.tier for entry in self.exceptions),
+        }
+        refuse(f"tier memory '{self.name}' ", problems)
+
+    def months_of(self, tier: str) -> int:
+        """Return the number of short months in a row that end a tier."""
+        months = {entry.tier: entry.months for entry in self.exceptions}
+        return months.get(tier, self.months_to_downgrade)
+
+    def periods_of(self, tier: str, *, months_apart: int) -> int:
+        """Return the same in snapshots, by calendar: 3 months are 1 quarter, 4 to 6 are 2."""
+        return -(-self.months_of(tier) // months_apart)
+
+
+@dataclass(frozen=True)
+class DormancyRule:
+    """When a customer counts as dormant (睡眠): idle for the period, below the cap, not exempt.
+
+    Exactly one of `idle_months` (counted day to day, 对年对月对日) and `idle_days` is stated. The
+    `clock` names what restarts the period: the last customer-initiated `transaction` (of
+    `active_kinds`; any, if empty), the last `maturity`, an answered `contact`, the `opening` of
+    the relationship. `cap` is CNY; an amount equal to it is small only when `cap_inclusive`, and
+    without a cap every balance above zero is. It is compared with the column `value`, or with the
+    balance of `products` where the rule names them; with `cap_per` account, with each account (of
+    `products`, or of all that are AUM). `exempt` names products a dormant customer cannot hold, or
+    `unmatured_time_deposit`; `scope` the customer types the rule applies to (all, if empty).
+
+    >>> DormancyRule("half_year", cap=500, idle_months=6).cutoff(date(2026, 9, 30))
+    datetime.date(2026, 3, 31)
+    """
+
+    name: str
+    cap: float | None = None
+    idle_months: int | None = None
+    idle_days: int | None = None
+    cap_inclusive: bool = False
+    cap_per: str = "total"
+    value: Amount = "aum_period_end"
+    scope: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    clock: tuple[str, ...] = ("transaction", "maturity")
+    exempt: tuple[str, ...] = ()
+    active_kinds: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
+        periods = [days for days in (self.idle_months, self.idle_days) if days is not None]
+        clocks = f"one or more of {', '.join(_CLOCKS)}; not {list(self.clock)}"
+        problems = {
+            "needs either idle_months or idle_days, at least 1": (
+                len(periods) != 1 or periods[0] < 1
+            ),
+            "the cap cannot be negative": self.cap is not None and self.cap < 0,
+            f"cap_per takes {' or '.join(_CAPS)}, not '{self.cap_per}'": self.cap_per not in _CAPS,
+            f"clock takes {clocks}": not self.clock or not set(self.clock) <= set(_CLOCKS),
+        }
+        refuse(f"dormancy rule '{self.name}': ", problems)
+
+    @property
+    def looks_at_accounts(self) -> bool:
+        """Whether the cap is compared with balances of accounts, not with the customer's AUM."""
+        return bool(self.products) or self.cap_per == "account"
+
+    def cutoff(self, as_of: date) -> date:
+        """Return the latest day of last activity with which a customer is idle by `as_of`."""
+        if self.idle_months is not None:
+            return cutoff(as_of, self.idle_months)
+        return as_of - timedelta(days=self.idle_days or 0)
+
+
+@dataclass(frozen=True)
+class AttritionRule:
+    """When money is leaving (流失预警): a fall of the quarter's average beyond that of the peers.
+
+    A customer is on the warning whose average of the previous quarter was `lowest_average` CNY or
+    more and fell by `margin` more than the median change of the branch's customers in the same
+    tier (0.2: twenty percentage points more; with 0 nearly half of all are below their median).
+    Where the branch has fewer than `smallest_group` of them, the whole bank's median is used.
+
+    >>> AttritionRule().lowest_average
+    10000
+    """
+
+    lowest_average: float = 10_000
+    margin: float = 0.2
+    smallest_group: int = 10
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a rule under which no fall could be recognised."""
+        limits = "lowest_average must be above 0, margin 0 or more, smallest_group 1 or more"
+        broken = self.lowest_average <= 0 or self.margin < 0 or self.smallest_group < 1
+        refuse("attrition: ", {limits: broken})
+
+
+@dataclass(frozen=True)
+class Family:
+    """A product family (产品大类) or a channel: its products, and what shows that it is in use.
+
+    `active_if` lists the evidence of which one suffices: `balance` above zero, a policy `in_force`
+    (not matured), `used` recently, or merely `held`.
+    """
+
+    name: str
+    zh: str
+    en: str
+    products: tuple[str, ...]
+    active_if: tuple[str, ...] = ("balance",)
+
+    def __post_init__(self) -> None:
+        """Refuse unknown evidence."""
+        unknown = [evidence for evidence in self.active_if if evidence not in EVIDENCE]
+        problem = f"active_if takes {', '.join(EVIDENCE)}; not {unknown}"
+        refuse(f"{self.name}: ", {problem: unknown})
+
+
+@dataclass(frozen=True)
+class ProductFamilies:
+    """Families count towards cross-sell; channels are shown only; AUM products add up to AUM."""
+
+    families: tuple[Family, ...]
+    channels: tuple[Family, ...] = ()
+    aum_products: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a product that would be counted in two families."""
+        every = self.families + self.channels
+        twice = sorted(repeated(product for family in every for product in family.products))
+        refuse("", {f"products in more than one family: {', '.join(twice)}": twice})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the families, in the policy's order."""
+        return tuple(family.name for family in self.families)
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """Names of the channels, in the policy's order."""
+        return tuple(channel.name for channel in self.channels)
+
+
+@dataclass(frozen=True)
+class CustomerGroup:
+    """A customer group (横向分群), under its code in the customers' column `groups`.
+
+    A customer may belong to several.
+    """
+
+    name: str
+    zh: str
+    en: str
 
 
 @dataclass(frozen=True)
@@ -67,18 +303,22 @@ class Policy:
         >>> load_policy().members["tiers"][3]
         {'name': 'mid', 'zh': '中端', 'en': 'Mid', 'lower': 50000.0}
         """
-        families = self.families
+
+        def words(entry: Any) -> dict[str, Any]:
+            return {key: getattr(entry, key) or entry.name for key in ("name", "zh", "en")}
+
         return {
-            "tiers": [_words(tier) | {"lower": tier.lower} for tier in self.tiers.tiers],
+            "tiers": [words(tier) | {"lower": tier.lower} for tier in self.tiers.tiers],
             "families": [
-                _words(one) | {"products": list(one.products)} for one in families.families
+                words(family) | {"products": list(family.products)}
+                for family in self.families.families
             ],
-            "channels": [_words(channel) for channel in families.channels],
-            "classes": [_words(group) for group in self.coverage.classes],
+            "channels": [words(channel) for channel in self.families.channels],
+            "classes": [words(group) for group in self.coverage.classes],
         }
 
     def dormancy_rule(self, name: str | DormancyRule | None) -> DormancyRule:
-        """Return a rule given as it is, the preset called `name`, or for None the one in force."""
+        """Return the preset of a name; a rule is returned as it is, for None the one in force."""
         if name is None:
             return self.dormancy
         if isinstance(name, DormancyRule):
@@ -89,14 +329,5 @@ class Policy:
         return rules[name]
 
     def theme(self, quarter: int) -> Theme | None:
-        """Return what the first, …, fourth quarter of the year is about, where the policy says."""
+        """Return the theme of the first, …, fourth quarter of the year, where there is one."""
         return next((theme for theme in self.themes if theme.quarter == quarter), None)
-
-
-def _words(entry: Any) -> dict[str, Any]:
-    """Return an entry's name, and its words in both languages: the name itself without any."""
-    return {
-        "name": entry.name,
-        "zh": entry.zh or entry.name,
-        "en": entry.en or entry.name,
-    }

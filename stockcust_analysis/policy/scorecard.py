@@ -1,12 +1,11 @@
-"""The scorecard of the quarterly evaluation (季度评价): which measures count, and how much."""
+"""The scorecard (季度评价): which measures count, how much, and the theme of each quarter."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
-from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.policy.file import refuse, repeated
 
 Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
@@ -18,11 +17,12 @@ class Indicator:
     """One indicator (指标): a measure of the codebook, and how it earns points.
 
     `measure` is the indicator's name unless stated; `member` chooses one member of a measure that
-    is told by member, such as the family "wealth" of `penetration`.
+    has several, such as the family "wealth" of `penetration`.
 
-    Attainment (完成率) a is value / target, or 2 − value / target where low is good; among peers it
-    is, best first, the place between their lowest and highest (`min_max`), the share of the peers
-    left behind, ties by halves (`percentile`), or 0.5 + z / 10 (`z`, the T score of 50 + 10z).
+    Attainment (完成率) a is value / target, or 2 − value / target where low is good. Among peers it
+    is, best first, the position between their lowest and highest (`min_max`), the share of the
+    peers left behind, ties by halves (`percentile`), or 0.5 + z / 10 (`z`, the T score of
+    50 + 10z).
 
     Nothing is earned below `floor`, and what lies above `ceiling` does not count.
 
@@ -54,34 +54,27 @@ class Indicator:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed, all of it at once."""
-        by_step = self.method in ("full_marks_then_bonus", "deduction")
+        bonus, deduction = self.method == "full_marks_then_bonus", self.method == "deduction"
+        by_step, fixed = bonus or deduction, self.fixed
         rate, limit = self.points_per_percent, self.limit
+        unused = not by_step and (rate is not None or limit is not None)
+        too_much = limit is not None and not 0 < limit <= self.weight
         problems = {
             "the weight must be above 0": self.weight <= 0,
             "the floor must lie below the ceiling": not 0 <= self.floor < self.ceiling,
-            "a fixed target needs `fixed`": self.target == "fixed" and self.fixed is None,
-            "`fixed` is for a fixed target": self.target != "fixed" and self.fixed is not None,
-            "the target must be above 0": self.fixed is not None and self.fixed <= 0,
+            "a fixed target needs `fixed`": self.target == "fixed" and fixed is None,
+            "`fixed` is for a fixed target": self.target != "fixed" and fixed is not None,
+            "the target must be above 0": fixed is not None and fixed <= 0,
             "the method needs `points_per_percent` above 0": by_step and not (rate or 0) > 0,
-            "a bonus needs a `limit` above 0": (
-                self.method == "full_marks_then_bonus" and not (limit or 0) > 0
-            ),
-            "a deduction is at most the weight": (
-                self.method == "deduction" and limit is not None and not 0 < limit <= self.weight
-            ),
-            "a deduction has a `limit` instead of a floor": (
-                self.method == "deduction" and self.floor > 0
-            ),
-            "`points_per_percent` and `limit` are for bonus and deduction": (
-                not by_step and (rate is not None or limit is not None)
-            ),
+            "a bonus needs a `limit` above 0": bonus and not (limit or 0) > 0,
+            "a deduction is at most the weight": deduction and too_much,
+            "a deduction has a `limit` instead of a floor": deduction and self.floor > 0,
+            "`points_per_percent` and `limit` are for bonus and deduction": unused,
         }
-        found = [problem for problem, holds in problems.items() if holds]
-        if found:
-            raise PolicyError(f"indicator '{self.name}': {'; '.join(found)}.")
+        refuse(f"indicator '{self.name}': ", problems)
 
     @property
-    def counted(self) -> str:
+    def measure_name(self) -> str:
         """The measure's name in the codebook."""
         return self.measure or self.name
 
@@ -95,8 +88,7 @@ class IndicatorGroup:
 
     def __post_init__(self) -> None:
         """Refuse a group that could earn nothing."""
-        if self.most_points <= 0:
-            raise PolicyError(f"group '{self.name}': most_points must be above 0.")
+        refuse(f"group '{self.name}': ", {"most_points must be above 0": self.most_points <= 0})
 
 
 @dataclass(frozen=True)
@@ -112,13 +104,13 @@ class Veto:
 
     def __post_init__(self) -> None:
         """Refuse a veto without a border, or with two."""
-        if (self.above is None) == (self.below is None):
-            raise PolicyError(f"veto '{self.name}': state either `above` or `below`.")
+        neither_or_both = (self.above is None) == (self.below is None)
+        refuse(f"veto '{self.name}': ", {"state either `above` or `below`": neither_or_both})
 
 
 @dataclass(frozen=True)
 class Override:
-    """A trap of the scorecard that the bank has seen and keeps; the review prints it."""
+    """A trap of the scorecard that the bank has seen and keeps; the review prints the reason."""
 
     name: str
     reason: str
@@ -145,28 +137,37 @@ class Scorecard:
 
     def __post_init__(self) -> None:
         """Refuse weights that do not add up, a measure that counts twice, an unknown group."""
-        total = sum(indicator.weight for indicator in self.indicators)
-        problems = []
-        if abs(total - self.points) > 1e-9:
-            problems.append(f"the weights add up to {total:g}, not {self.points:g}")
-        counted = [(one.counted, one.member, one.customer_base) for one in self.indicators]
-        twice = [" ".join(filter(None, each[:2])) for each in _repeated(counted)]
-        twice += _repeated([one.name for one in self.indicators])
-        if twice:
-            problems.append(f"counts twice: {', '.join(sorted(set(twice)))}")
-        groups = {group.name for group in self.indicator_groups}
-        unknown = sorted({one.group for one in self.indicators} - groups - {""})
-        if unknown:
-            problems.append(f"no such group: {', '.join(unknown)}")
-        if not 0 <= self.least_weight <= 1:
-            problems.append("least_weight is a share of the weights, 0 to 1")
-        if problems:
-            raise PolicyError(f"scorecard '{self.name}': {'; '.join(problems)}.")
+        indicators = self.indicators
+        total = sum(indicator.weight for indicator in indicators)
+        twice = {
+            f"{measure} {member}".strip()
+            for measure, member, _ in repeated(
+                (each.measure_name, each.member, each.customer_base) for each in indicators
+            )
+        }.union(repeated(indicator.name for indicator in indicators))
+        groups = {"", *(group.name for group in self.indicator_groups)}
+        unknown = sorted({indicator.group for indicator in indicators} - groups)
+        weights = f"the weights add up to {total:g}, not {self.points:g}"
+        problems = {
+            weights: abs(total - self.points) > 1e-9,
+            f"counts twice: {', '.join(sorted(twice))}": twice,
+            f"no such group: {', '.join(unknown)}": unknown,
+            "least_weight is a share of the weights, 0 to 1": not 0 <= self.least_weight <= 1,
+        }
+        refuse(f"scorecard '{self.name}': ", problems)
 
 
-_Key = TypeVar("_Key")
+@dataclass(frozen=True)
+class Theme:
+    """What one quarter of the year is about (季度主题), and its leading measures, in order."""
 
+    name: str
+    quarter: int
+    zh: str
+    en: str
+    measures: tuple[str, ...]
 
-def _repeated(keys: Sequence[_Key]) -> list[_Key]:
-    """Return the keys that stand there more than once."""
-    return [key for key in dict.fromkeys(keys) if keys.count(key) > 1]
+    def __post_init__(self) -> None:
+        """Refuse a quarter that no year has."""
+        problem = {"the quarter is 1, 2, 3 or 4": self.quarter not in (1, 2, 3, 4)}
+        refuse(f"theme '{self.name}': ", problem)

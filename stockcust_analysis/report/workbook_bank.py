@@ -195,7 +195,7 @@ def quality_sheet(page: HeadquartersPage) -> Sheet:
     ]  # fmt: skip
     rows += [
         [page.word("overridden" if row.reason else "warned"),
-         LintWarning(*row).told(page.language), None]
+         LintWarning(*row).text(page.language), None]
         for row in rows_of(review.warnings)
     ]  # fmt: skip
     columns = [*heads(page, "item"), Column(page.word("result", "hq_header"), "long", 70),

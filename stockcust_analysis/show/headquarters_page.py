@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.evaluation.exceptions import exceptions
+from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.show import branch_definitions, branch_page

@@ -57,7 +57,7 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
             for each, detail in zip(found["subject"], found["detail"], strict=True)
         ]
         told_of = LintWarning(lint, separator.join(subjects), reason=reason)
-        rows.append((page.word("overridden" if reason else "warned"), told_of.told(page.language)))
+        rows.append((page.word("overridden" if reason else "warned"), told_of.text(page.language)))
     return rows
 
 

@@ -8,8 +8,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from stockcust_analysis.errors import PolicyError
-from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS, comparison
-from stockcust_analysis.evaluation.exceptions import exceptions
+from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS, comparison, exceptions
 from tests.evaluation.small_quarters import BEFORE, NOW, named, quarter_of
 from tests.reference.funnel_coverage import (
     NO_CELLS,

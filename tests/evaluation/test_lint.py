@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stockcust_analysis.evaluation.lint import lint_scorecard
-from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 from stockcust_analysis.policy import ComparisonRule, Indicator, Override, Policy
 from stockcust_analysis.policy.lint import LintWarning
 from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of

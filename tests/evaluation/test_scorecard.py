@@ -10,8 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.attainment import attainment, earned, place_among_peers
-from stockcust_analysis.evaluation.scorecard import SCORECARD_COLUMNS, scorecard
+from stockcust_analysis.evaluation.scorecard import (
+    SCORECARD_COLUMNS,
+    attainment,
+    earned,
+    place_among_peers,
+    scorecard,
+)
 from stockcust_analysis.policy import ComparisonRule, Indicator, IndicatorGroup, Policy, Veto
 from tests.evaluation.small_quarters import BEFORE, NOW, named, policy_of, quarter_of
 

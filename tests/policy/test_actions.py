@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.policy import load_policy
-from stockcust_analysis.policy.actions import Action, Actions, Wording, load_actions
-from stockcust_analysis.policy.worklists import LISTS
+from stockcust_analysis.policy import LISTS, load_policy
+from stockcust_analysis.policy.service import Action, Actions, Wording, load_actions
 
 SHIPPED = load_actions()
 GROUPS = {"executives", "seniors", "merchants", "women", "farmers"}

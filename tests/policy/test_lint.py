@@ -60,10 +60,10 @@ def test_a_reason_is_printed_and_hides_nothing() -> None:
     )
     (warning,) = lint(policy)
     assert warning.reason == "board 2026"
-    assert warning.told("en").endswith("Use an average. Overridden: board 2026")
-    assert warning.told("zh").endswith("应改用日均。 已知悉：board 2026")
+    assert warning.text("en").endswith("Use an average. Overridden: board 2026")
+    assert warning.text("zh").endswith("应改用日均。 已知悉：board 2026")
     twins = LintWarning("correlated", "a, b")
-    assert twins.told("en", str.upper).startswith("A, B: Two indicators go together")
+    assert twins.text("en", str.upper).startswith("A, B: Two indicators go together")
 
 
 def test_every_trap_has_words_and_a_source() -> None:

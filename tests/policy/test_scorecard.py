@@ -27,7 +27,7 @@ from stockcust_analysis.policy import (
 def test_the_shipped_scorecard_counts_measures_that_exist() -> None:
     """Every indicator is a measure of the codebook, and the weights add up to 100."""
     scorecard = load_policy().scorecard
-    assert {indicator.counted for indicator in scorecard.indicators} <= set(defined_measures())
+    assert {indicator.measure_name for indicator in scorecard.indicators} <= set(defined_measures())
     assert sum(indicator.weight for indicator in scorecard.indicators) == 100
 
 

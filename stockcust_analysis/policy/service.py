@@ -1,0 +1,314 @@
+"""Rules of service: who is managed and called, who comes on a work list, and what to do then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import PACKAGE, build, read_toml, refuse, repeated, require
+
+Channel = Literal["phone", "message", "wechat", "visit", "branch"]
+LISTS = (
+    "hand_over",
+    "maturing",
+    "attrition_warning",
+    "overdue_contact",
+    "reclaim",
+    "unassigned",
+    "upgrade_candidates",
+    "silent_with_assets",
+    "next_product",
+    "referral_sources",
+    "incomplete_profile",
+    "dormant",
+    "set_aside",
+)
+"""All work lists there are, the most pressing first: the order of the sheets."""
+
+
+@dataclass(frozen=True)
+class CustomerClass:
+    """A class of managed customers (A to D): its part of the managed, and how often to call.
+
+    `share` is the part of the managed customers that the class takes, best first; the last class
+    but one takes the rest, the last one those whose assets and intent are unknown. Without words
+    of its own a class is printed by its name.
+    """
+
+    name: str
+    share: float
+    contact_months: int
+    zh: str = ""
+    en: str = ""
+
+
+@dataclass(frozen=True)
+class ProfileTarget:
+    """The share of a tier's managed customers whose profile is to be complete (建档率)."""
+
+    tier: str
+    share: float
+
+
+@dataclass(frozen=True)
+class CoverageRule:
+    """Who is to be managed, how often called, when handed over (管户与联络). Money in CNY.
+
+    >>> [(group.name, group.contact_months) for group in CoverageRule().classes]
+    [('A', 1), ('B', 2), ('C', 3), ('D', 3)]
+    """
+
+    manage_from: float = 50_000
+    vip_from: float = 500_000
+    contact_months: int = 3
+    effective_outcomes: tuple[str, ...] = ("reached", "appointment", "visit", "sale", "refused")
+    first_call_days: int = 2
+    reclaim_months: int = 6
+    set_aside_after: int = 5
+    purchase_months: int = 6
+    never_contact: tuple[str, ...] = ("deceased", "frozen", "staff", "minor")
+    classes: tuple[CustomerClass, ...] = (
+        CustomerClass("A", 0.20, 1, "A类", "A"),
+        CustomerClass("B", 0.30, 2, "B类", "B"),
+        CustomerClass("C", 0.00, 3, "C类", "C"),
+        CustomerClass("D", 0.00, 3, "D类", "D"),
+    )
+    profile_targets: tuple[ProfileTarget, ...] = (
+        ProfileTarget("mid", 0.70),
+        ProfileTarget("high", 1.00),
+        ProfileTarget("private", 1.00),
+    )
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse periods below one, borders out of order, and classes that leave no rest."""
+        shares = [group.share for group in self.classes]
+        monthly = all(group.contact_months >= 1 for group in self.classes)
+        targets = [target.share for target in self.profile_targets]
+        too_short = self.reclaim_months < self.contact_months
+        few = len(shares) < 2 or not monthly
+        borders = 0 < self.manage_from < self.vip_from
+        periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
+        problems = {
+            **_below_one(self, *periods, "purchase_months"),
+            "manage_from must lie above 0 and below vip_from": not borders,
+            "reclaim_months must not be shorter than contact_months": too_short,
+            "classes must be two or more, each with contact_months from 1": few,
+            "shares of classes must not be negative or exceed 1 together": (
+                sum(shares) > 1 or min(shares, default=0) < 0
+            ),
+            "profile_targets must lie between 0 and 1": not all(0 <= t <= 1 for t in targets),
+        }
+        refuse("coverage: ", problems)
+
+
+@dataclass(frozen=True)
+class WorkListRule:
+    """Which work lists (名单) a branch gets and who comes on them. Money in CNY.
+
+    `longest` is the number of customers on one list of one branch (ties at its end are kept);
+    `near_border` the part of the next tier's border from which a customer is a candidate;
+    `next_products` the families to offer, first the one to offer first.
+
+    >>> WorkListRule(longest=10).due_months
+    1
+    """
+
+    lists: tuple[str, ...] = LISTS
+    longest: int = 30
+    due_months: int = 1
+    near_border: float = 0.8
+    upgrade_from: float = 10_000
+    silent_from: float = 10_000
+    maturing_months: int = 3
+    next_product_below: int = 2
+    next_products: tuple[str, ...] = ("deposit", "wealth", "insurance", "fund")
+    hold_out_share: float = 0.0
+    hold_out_seed: int = 0
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse unknown lists, and lengths, periods and shares out of range."""
+        problems = {
+            **{f"there is no list '{name}'": name not in LISTS for name in self.lists},
+            **_below_one(self, "longest", "due_months", "maturing_months", "next_product_below"),
+            "near_border must lie between 0 and 1": not 0 < self.near_border < 1,
+            "hold_out_share must be 0 or more, and below 1": not 0 <= self.hold_out_share < 1,
+        }
+        refuse("worklists: ", problems)
+
+
+@dataclass(frozen=True)
+class Action:
+    """What to do with the customers of a list, or with those of one tier or group among them.
+
+    `channel` is as in the contacts table; `script` and `warning` name a `Wording`, or nothing.
+    """
+
+    list: str
+    zh: str
+    en: str
+    channel: Channel
+    source: str
+    tier: str = ""
+    group: str = ""
+    script: str = ""
+    warning: str = ""
+
+    @property
+    def name(self) -> str:
+        """List, tier and group, which no two actions share."""
+        return f"{self.list}/{self.tier}/{self.group}"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A call script (话术) or a warning, in both languages."""
+
+    name: str
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class _ActionFile:
+    """The content of one file of actions, complete or not."""
+
+    actions: tuple[Action, ...] = ()
+    scripts: tuple[Wording, ...] = ()
+    warnings: tuple[Wording, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse anything that is stated twice."""
+        names = [action.name for action in self.actions]
+        names += [wording.name for wording in (*self.scripts, *self.warnings)]
+        twice = sorted(repeated(names))
+        refuse("", {f"stated twice: {', '.join(twice)}": twice})
+
+
+Part = TypeVar("Part", bound=_ActionFile)
+
+
+@dataclass(frozen=True)
+class Actions(_ActionFile):
+    """All actions, with the scripts and warnings they point to.
+
+    Actions are data (`policies/actions.toml`), drawn from what a bank does for each tier and group
+    of customers. Every offer of deposits carries a compliance warning.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse a list without a default, and a wording that is not there."""
+        super().__post_init__()
+        defaults = {action.list for action in self.actions if action.name == f"{action.list}//"}
+        used = {name for action in self.actions for name in (action.script, action.warning)}
+        unknown = sorted(used - {"", *self._wordings})
+        problems = {f"list '{name}' has no default": name not in defaults for name in self.lists}
+        problems |= dict.fromkeys((f"there is no wording '{name}'" for name in unknown), True)
+        refuse("actions: ", problems)
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """Names of the work lists, in the file's order."""
+        return tuple(dict.fromkeys(action.list for action in self.actions))
+
+    @property
+    def _wordings(self) -> dict[str, Wording]:
+        return {wording.name: wording for wording in (*self.scripts, *self.warnings)}
+
+    def action(self, list: str, tier: str = "", groups: Sequence[str] = ()) -> Action:
+        """Return the most specific action for a customer on a list.
+
+        One for the tier and a group of the customer comes before one for a group, that before one
+        for the tier, and that before the list's default. Of several groups the one that stands
+        first in the file decides.
+
+        Raises
+        ------
+        UsageError
+            An unknown list.
+
+        Examples
+        --------
+        >>> actions = load_actions()
+        >>> actions.action("next_product", "mid", ["women", "seniors"]).group
+        'seniors'
+        >>> actions.action("next_product", "mid").tier
+        'mid'
+        """
+        if list not in self.lists:
+            raise UsageError.unknown("work list", list, self.lists)
+        matches = [
+            action
+            for action in self.actions
+            if action.list == list and action.tier in ("", tier) and action.group in ("", *groups)
+        ]
+        return max(matches, key=lambda action: (action.group != "", action.tier != ""))
+
+    def wording(self, name: str) -> Wording:
+        """Return the call script or the warning of that name.
+
+        >>> load_actions().wording("hand_over").en.split(":")[0]
+        'Hand-over'
+        """
+        if name not in self._wordings:
+            raise UsageError.unknown("wording", name, self._wordings)
+        return self._wordings[name]
+
+
+def load_actions(path: str | Path | None = None) -> Actions:
+    """Return the shipped actions, replaced by those of a bank's own file where it has any.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        TOML file with `[[actions]]`, `[[scripts]]` and `[[warnings]]`. An action for the same
+        list, tier and group, or a wording of the same name, replaces the shipped one.
+
+    Returns
+    -------
+    Actions
+
+    Raises
+    ------
+    UsageError
+        No such file.
+    PolicyError
+        The file cannot be followed; every problem is listed.
+
+    Examples
+    --------
+    >>> load_actions().action("hand_over").channel
+    'phone'
+    """
+    shipped = _shipped_actions()
+    if path is None:
+        return shipped
+    own = _read_actions(_ActionFile, Path(path))
+    merged: dict[str, Any] = {}
+    for part in fields(Actions):
+        entries = (*getattr(shipped, part.name), *getattr(own, part.name))
+        merged[part.name] = tuple({entry.name: entry for entry in entries}.values())
+    return Actions(**merged)
+
+
+@cache
+def _shipped_actions() -> Actions:
+    """Read the actions of the package, once per process."""
+    return _read_actions(Actions, PACKAGE / "policies" / "actions.toml")
+
+
+def _read_actions(cls: type[Part], file: Path | Traversable) -> Part:
+    """Read a file of actions, or raise one error that lists all problems."""
+    problems: list[str] = []
+    return require(build(cls, read_toml(file), "", problems), file.name, problems)
+
+
+def _below_one(rule: object, *names: str) -> dict[str, bool]:
+    """Return for fields of a rule the problem that they are below 1, and whether they are."""
+    return {f"{name} must be at least 1": getattr(rule, name) < 1 for name in names}
