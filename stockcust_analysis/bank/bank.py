@@ -191,7 +191,6 @@ class Bank:
         with engine_failures():
             self._engine.release(frame)
 
-
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
         self.table(name)  # or an error
