@@ -69,6 +69,13 @@ class Evaluation:
         """Whether the two largest customers of each amount are known, as to circulate it."""
         return "largest" in self.cells and bool(self.cells["largest"].notna().any())
 
+    def __repr__(self) -> str:
+        """Say what is held, and how to go on."""
+        return (
+            f"<Evaluation {self.quarter} of {self.bank_name!r}: {len(self.branches)} branches, "
+            f"{len(self.measures):,} rows of measures; see .measures, .migration, .bridge, .scores>"
+        )
+
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
         names = dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
@@ -129,8 +136,13 @@ def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:
-    """Read an evaluation that `Evaluation.save` wrote; UsageError when the folder holds none."""
+    """Read an evaluation that `Evaluation.save` wrote, or that of a quarter's folder.
+
+    UsageError when the folder holds none.
+    """
     place = Path(folder)
+    if not (place / _FACTS).exists() and (place / "evaluation" / _FACTS).exists():
+        place = place / "evaluation"
     if not (place / _FACTS).exists():
         raise UsageError(
             f"'{place}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"

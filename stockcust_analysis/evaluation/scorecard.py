@@ -7,7 +7,7 @@ share a rank.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations
@@ -127,9 +127,21 @@ def scorecard(
     rows = len(rules.indicators) * len(peers)
     table = _with_targets(now[:rows].reset_index(), then["value"].to_numpy()[:rows], targets, rules)
     table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
-    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers)
+    small = _too_small(measures, quarter, policy)
+    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, small)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     return table[list(SCORECARD_COLUMNS)], scores
+
+
+def _too_small(measures: pd.DataFrame, quarter: str, policy: Policy) -> set[str]:
+    """Return the branches of too few funded customers for a score to say anything."""
+    customers = measures[
+        (measures["quarter"] == quarter)
+        & (measures["measure"] == "customers")
+        & (measures["base"] == "funded")
+    ]
+    few = customers["value"] < policy.comparison.least_customers
+    return set(customers.loc[few, "branch_id"])
 
 
 def _with_targets(
@@ -205,7 +217,11 @@ def _cap_groups(table: pd.DataFrame, rules: Scorecard) -> pd.DataFrame:
 
 
 def _scores(
-    table: pd.DataFrame, veto_values: Values, rules: Scorecard, peers: Mapping[str, Peers]
+    table: pd.DataFrame,
+    veto_values: Values,
+    rules: Scorecard,
+    peers: Mapping[str, Peers],
+    small: Collection[str],
 ) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
     absent = table["attainment"].isna()
@@ -222,8 +238,13 @@ def _scores(
         words = [veto.name, f"veto_unknown:{veto.name}"]
         notes.append(np.select([hit, np.isnan(value)], words, ""))
     thin = sums["known"] < rules.least_weight * rules.points
-    words = ["not_scored:indicator_missing", "not_scored:too_little_data"]
-    notes.append(np.select([sums["refused"], thin], words, ""))
+    reasons = {
+        "too_few_customers": np.isin(list(peers), list(small)),
+        "indicator_missing": sums["refused"],
+        "too_little_data": thin,
+    }
+    words = [f"not_scored:{reason}" for reason in reasons]
+    notes.append(np.select([*reasons.values()], words, ""))
     points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
     scores = pd.DataFrame(
         {

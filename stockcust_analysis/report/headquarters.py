@@ -141,11 +141,16 @@ def _write_edition(
 
 
 def write_measures(review: Review, path: Path) -> None:
-    """Write the long table of figures, "*" where withheld; the BOM lets Excel read Chinese."""
+    """Write the long table of figures, "*" where withheld; the BOM lets Excel read Chinese.
+
+    A name that Excel would compute as a formula begins with an apostrophe.
+    """
     evaluation = review.evaluation
     names = evaluation.branches[["branch_id", "name"]].rename(columns={"name": "branch_name"})
     table = evaluation.measures.merge(names, how="left", on="branch_id", validate="m:1")
     table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
+    computed = table["branch_name"].str.match(r"[=+\-@\t]")
+    table.loc[computed, "branch_name"] = "'" + table.loc[computed, "branch_name"]
     withheld = table.pop("withheld").astype(bool)
     for name in ("n", "numerator", "denominator", "value"):
         gone = table[name].isna() & (withheld | (name == "n"))
