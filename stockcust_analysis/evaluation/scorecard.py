@@ -240,8 +240,8 @@ def _scores(
     thin = sums["known"] < rules.least_weight * rules.points
     reasons = {
         "too_few_customers": np.isin(list(peers), list(small)),
-        "indicator_missing": sums["refused"],
-        "too_little_data": thin,
+        "indicator_missing": sums["refused"].to_numpy(),
+        "too_little_data": thin.to_numpy(),
     }
     words = [f"not_scored:{reason}" for reason in reasons]
     notes.append(np.select([*reasons.values()], words, ""))
