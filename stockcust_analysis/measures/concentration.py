@@ -451,13 +451,21 @@ def _gini_weight(k: int) -> nw.Expr:
     """Return (2i − n − 1)/n averaged over the ranks i of the step's customers."""
     customers = _left("customers", k)
     ranks = 2 * _left("customers_through", k) - _left("held_by", k) - customers
-    return ranks.cast(nw.Float64) / nw.max_horizontal(customers, ONE).cast(nw.Float64)
+    return ranks.cast(nw.Float64) / _divisor("customers", k)
 
 
 def _share_of(amount: nw.Expr, k: int) -> nw.Expr:
     """Return cents as a share of the group's total, 0 where that is 0."""
-    total = nw.max_horizontal(_left("total_cents", k), ONE).cast(nw.Float64)
-    return amount.cast(nw.Float64) / total
+    return amount.cast(nw.Float64) / _divisor("total_cents", k)
+
+
+def _divisor(total: str, k: int) -> nw.Expr:
+    """Return a group's total to divide by, never 0.
+
+    What is divided is 0 wherever a step has more customers than the total. They stand here because
+    Polars multiplies by the reciprocal of a divisor that is one number, another last digit.
+    """
+    return nw.max_horizontal(_left(total, k), ONE, _left("held_by", k)).cast(nw.Float64)
 
 
 def _parts(share: nw.Expr) -> nw.Expr:
