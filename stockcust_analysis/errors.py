@@ -33,12 +33,12 @@ class UsageError(StockcustError):
     """An argument or option cannot be used as given."""
 
     @classmethod
-    def unknown(cls, what: str, given: object, available: Iterable[object]) -> UsageError:
+    def unknown(cls, what: str, name: object, available: Iterable[object]) -> UsageError:
         """Build the error for a name that is not among those available, with close matches."""
-        names = sorted(str(name) for name in available)
+        names = sorted(map(str, available))
         shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
-        close = did_you_mean(str(given), names)
-        return cls(f"unknown {what} '{given}'.{close} Available: {shown}.")
+        close = did_you_mean(str(name), names)
+        return cls(f"unknown {what} '{name}'.{close} Available: {shown}.")
 
 
 class PolicyError(StockcustError):
@@ -70,7 +70,7 @@ class OutputError(ReportError):
 
     @classmethod
     def of(cls, error: OSError, folder: object) -> OutputError:
-        """Build the error from the system's own."""
+        """Build the error from the operating system's."""
         return cls(
             f"cannot write to '{error.filename or folder}': {error.strerror}. What was finished is "
             "kept: make room or choose another folder, and run the same command again."
@@ -110,13 +110,13 @@ class TypesettingError(ReportError):
     """The typesetter refused a page."""
 
 
-def did_you_mean(given: str, available: Iterable[str]) -> str:
-    """Return ' Did you mean "x" or "y"?', or '' when nothing is close.
+def did_you_mean(name: str, available: Iterable[str]) -> str:
+    """Return ' Did you mean "x" or "y"?', or an empty text when nothing is close.
 
     >>> did_you_mean("balanse", ["balance", "product"])
     " Did you mean 'balance'?"
     >>> did_you_mean("zzz", ["balance", "product"])
     ''
     """
-    close = get_close_matches(given, list(available), n=2, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
+    close = get_close_matches(name, list(available), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""

@@ -124,10 +124,10 @@ def as_quarter(value: Day) -> Quarter:
 
 def require_day(day: date, days: Iterable[date], what: str) -> None:
     """Raise unless a table has rows of the day; the error names the days it has."""
-    there = sorted(set(days))
-    if day not in there:
-        newest = ", ".join(map(str, there[-8:])) or "none"
-        shown = f"{newest} ({len(there)} in all)" if len(there) > 8 else newest
+    known = sorted(set(days))
+    if day not in known:
+        newest = ", ".join(map(str, known[-8:])) or "none"
+        shown = f"{newest} ({len(known)} in all)" if len(known) > 8 else newest
         raise UsageError(f"{what} have no rows as of {day}. Days there are: {shown}.")
 
 

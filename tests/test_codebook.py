@@ -66,8 +66,16 @@ def test_the_page_is_printed_from_the_codebook() -> None:
 def test_a_definition_is_complete_and_bilingual(name: str) -> None:
     """Nothing is left empty, the English holds no Chinese, and no cell breaks the page's table."""
     one = measure_definition(name)
-    texts = (one.zh, one.en, one.definition_zh, one.definition_en, one.formula, one.range,
-             one.edge_cases, one.source)  # fmt: skip
+    texts = (
+        one.zh,
+        one.en,
+        one.definition_zh,
+        one.definition_en,
+        one.formula,
+        one.range,
+        one.edge_cases,
+        one.source,
+    )
     assert all(texts)
     english = " ".join((one.en, one.definition_en, one.formula, one.range, one.edge_cases))
     assert not re.search(r"[\u3000-\u9fff\uff00-\uffef|]", english)

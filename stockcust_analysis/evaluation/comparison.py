@@ -32,42 +32,11 @@ from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 
-COMPARISON_COLUMNS = (
-    "branch_id",
-    "peer_group",
-    "measure",
-    "base",
-    "kind",
-    "n",
-    "value",
-    "compared",
-    "centre",
-    "lower_95",
-    "upper_95",
-    "lower_998",
-    "upper_998",
-    "z",
-    "verdict",
-    "rank",
-    "rank_of",
-    "rank_low",
-    "rank_high",
-    "expected_ratio",
-    "shrunk_value",
-    "movement",
-    "movement_standard_error",
-)
-EXCEPTION_COLUMNS = (
-    "branch_id",
-    "measure",
-    "base",
-    "value",
-    "centre",
-    "z",
-    "evidence",
-    "favourable",
-    "tests",
-)
+_KEYS = ("branch_id", "peer_group", "measure", "base", "kind", "n", "value", "compared")
+_LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
+_RANKS = ("rank", "rank_of", "rank_low", "rank_high")
+_CONTEXT = ("expected_ratio", "shrunk_value", "movement", "movement_standard_error")
+COMPARISON_COLUMNS = (*_KEYS, "centre", *_LIMITS, "z", "verdict", *_RANKS, *_CONTEXT)
 NO_TYPE = "untyped"
 """The peer group of branches whose type the bank does not state."""
 
@@ -83,7 +52,6 @@ _FACTS = {
     "expected": "expected",
 }
 _ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
-_LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
 _VERDICT_TYPE = "<U9"
 
 
@@ -113,14 +81,15 @@ def branch_figures(
         Which figures; the member is empty where a measure has none.
     branches : sequence of str
     columns : sequence of str
-        Columns of `measures` to return, as floats.
+        Those to return, as floats.
     """
     index_columns = ["measure", "base", "member", "branch_id"]
-    names = {measure for measure, _, _ in keys}
-    rows = measures[(measures["quarter"] == quarter) & measures["measure"].isin(names)]
     wanted = [(*key, branch) for key in keys for branch in branches]
-    table = rows.set_index(index_columns).reindex(columns=list(columns))
     index = pd.MultiIndex.from_tuples(wanted, names=index_columns)
+    rows = measures[measures["quarter"] == quarter]
+    for column, values in zip(index_columns[:3], zip(*keys, strict=True), strict=True):
+        rows = rows[rows[column].isin(values)]
+    table = rows.set_index(index_columns).reindex(columns=list(columns))
     return table.reindex(index).astype(float)
 
 
@@ -236,8 +205,7 @@ def _compare(
 
 def _kind(measure: ComparedMeasure, figures: Mapping[str, Values]) -> str:
     """Return what a measure is: sums make a mean or a ratio, whole counts a proportion."""
-    summed = ~np.isnan(figures["d"])
-    if summed.any():
+    if not np.isnan(figures["d"]).all():
         return "mean" if (figures["d"] == figures["n"]).all() else "ratio"
     count, number = figures["numerator"], figures["denominator"]
     if not ((count % 1 == 0) & (count >= 0) & (count <= number)).all():
@@ -259,22 +227,22 @@ def _compare_peers(
     variance = _variance_by_chance(group, kind, n)
     judged = n >= rule.least_customers
     enough = int(judged.sum()) >= rule.least_branches
-    spread = _spread(value, variance, enough, judged)
+    centre, tau2, width = _spread(value, variance, enough, judged)
     level = sidak(rule.rank_level, value.size)
     if proportion:
-        limits, z = _proportion_limits(value, n, spread)
+        limits, z = _proportion_limits(value, n, centre, width)
         low, high = proportion_intervals(group["numerator"], n, level)
     else:
-        limits, z = _normal_limits(value, variance, spread)
+        limits, z = _normal_limits(value, np.sqrt(variance) * width, centre)
         reach = normal_quantile(level) * np.sqrt(variance)
         low, high = value - reach, value + reach
     best, worst = rank_sets(low, high) if upwards else rank_sets(-high, -low)
     z = np.where(judged, z, np.nan)
-    own = spread.tau2 / (spread.tau2 + variance) if spread.tau2 else np.zeros_like(value)
-    shrunk = spread.centre + own * (value - spread.centre)
+    own = tau2 / (tau2 + variance) if tau2 else np.zeros_like(value)
+    shrunk = centre + own * (value - centre)
     return {
         "n": n.astype(int),
-        "centre": np.full_like(value, spread.centre),
+        "centre": np.full_like(value, centre),
         **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", _VERDICT_TYPE),
@@ -303,49 +271,43 @@ def _own_variance(table: pd.DataFrame, kind: npt.NDArray[np.str_]) -> pd.Series:
     return proportion.where(kind == "proportion", table["standard_error"] ** 2)
 
 
-class _Spread(NamedTuple):
-    """Centre, τ² and, for each branch, by how much its limits are wider than by chance alone."""
+def _spread(
+    value: Values, variance: Values, enough: bool, judged: Flags
+) -> tuple[float, float, Values]:
+    """Return centre, τ² and, for each branch, how much wider its limits are than by chance alone.
 
-    centre: float
-    tau2: float
-    width: Values
-
-
-def _spread(value: Values, variance: Values, enough: bool, judged: Flags) -> _Spread:
-    """Return centre, τ² and widths; a branch's own weight in the centre narrows its limits.
-
-    Both are of the branches that are judged; where none is, the centre is that of all.
+    Centre and τ² are of the branches that are judged; where none is, the centre is that of all. A
+    branch's own weight in the centre narrows its limits.
     """
     if not judged.any():
         judged = np.ones_like(judged)
     if (variance <= 0).all() or judged.sum() < 2:
-        return _Spread(float(value[judged].mean()), 0.0, np.ones_like(value))
+        return float(value[judged].mean()), 0.0, np.ones_like(value)
     weight = judged / variance
     centre, tau2 = float(weight @ value / weight.sum()), 0.0
     if enough:
         centre, tau2 = overdispersion(value[judged], variance[judged])
     weight = judged / (variance + tau2)
     own = 1 - weight / weight.sum()
-    return _Spread(centre, tau2, np.sqrt((1 + tau2 / variance) * own))
+    return centre, tau2, np.sqrt((1 + tau2 / variance) * own)
 
 
-def _proportion_limits(value: Values, n: Values, spread: _Spread) -> tuple[list[Values], Values]:
+def _proportion_limits(
+    value: Values, n: Values, centre: float, width: Values
+) -> tuple[list[Values], Values]:
     """Return mid-P limits and z, their distance from the centre widened alike."""
-    centre = min(max(spread.centre, 0.0), 1.0)
+    centre = min(max(centre, 0.0), 1.0)
     limits = [limit for level in LEVELS for limit in mid_p_limits(n, centre, level)]
-    inside = centre + _divide(value - centre, spread.width)
-    return (
-        [np.clip(centre + (limit - centre) * spread.width, 0, 1) for limit in limits],
-        mid_p_z(np.clip(inside, 0, 1) * n, n, centre),
-    )
+    limits = [np.clip(centre + (limit - centre) * width, 0, 1) for limit in limits]
+    inside = np.clip(centre + _divide(value - centre, width), 0, 1)
+    return limits, mid_p_z(inside * n, n, centre)
 
 
-def _normal_limits(value: Values, variance: Values, spread: _Spread) -> tuple[list[Values], Values]:
+def _normal_limits(value: Values, error: Values, centre: float) -> tuple[list[Values], Values]:
     """Return normal limits and z."""
-    error = np.sqrt(variance) * spread.width
     reaches = [normal_quantile(level) * error for level in LEVELS]
-    limits = [spread.centre + side * reach for reach in reaches for side in (-1, 1)]
-    return limits, _divide(value - spread.centre, error)
+    limits = [centre + side * reach for reach in reaches for side in (-1, 1)]
+    return limits, _divide(value - centre, error)
 
 
 def _divide(value: Values, by: Values) -> Values:
@@ -424,8 +386,8 @@ def peer_groups(
         stated = {branch: group.name for group in rule.peer_groups for branch in group.branches}
         without = [name for name in names if name not in stated]
         if without:
-            few = f"{len(without)} branches in no peer group: {without[:5]}."
-            raise PolicyError(f"comparison: {few}")
+            number = f"{len(without)} branches"
+            raise PolicyError(f"comparison: {number} in no peer group: {without[:5]}.")
         group_of = pd.Series(stated).loc[names]
     members = {group: tuple(rows.index) for group, rows in group_of.groupby(group_of)}
     return {name: Peers(group_of[name], members[group_of[name]]) for name in names}
@@ -447,7 +409,7 @@ def _nearest(sizes: pd.Series, nearest: int) -> dict[str, Peers]:
 
 
 def group_positions(peers: Mapping[str, Peers]) -> list[tuple[Positions, Positions]]:
-    """Return for each peer group the positions of its members, and of those it is the group of."""
+    """Return for each peer group the positions of its members, and of those compared in it."""
     positions = {branch: position for position, branch in enumerate(peers)}
     own: dict[tuple[str, ...], list[int]] = {}
     for branch, position in positions.items():
@@ -461,10 +423,7 @@ def group_positions(peers: Mapping[str, Peers]) -> list[tuple[Positions, Positio
 def known_members(
     groups: list[tuple[Positions, Positions]], known: Flags
 ) -> Iterator[tuple[Positions, Positions, Positions]]:
-    """Yield for each peer group its members with a value, those it is the group of, and their rank.
-
-    The third array says where among the first the second ones stand.
-    """
+    """Yield each group's members with a value, the branches compared in it, and their places."""
     for members, own in groups:
         inside, branches = members[known[members]], own[known[own]]
         if branches.size:
@@ -537,4 +496,5 @@ def exceptions(
     order = ["size", "branch_id", "measure"]
     rows = rows.sort_values(order, ascending=[False, True, True], kind="stable")
     rows = rows[rows.groupby("branch_id").cumcount() < per_branch].head(most)
-    return rows.reindex(columns=list(EXCEPTION_COLUMNS)).reset_index(drop=True)
+    columns = ["branch_id", "measure", "base", "value", "centre", "z"]
+    return rows[[*columns, "evidence", "favourable", "tests"]].reset_index(drop=True)

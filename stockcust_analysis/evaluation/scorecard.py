@@ -31,27 +31,10 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
 
-SCORECARD_COLUMNS = (
-    "branch_id",
-    "indicator",
-    "measure",
-    "member",
-    "base",
-    "group",
-    "method",
-    "direction",
-    "weight",
-    "value",
-    "target",
-    "target_source",
-    "attainment",
-    "raw_points",
-    "lost_to_floor",
-    "lost_to_cap",
-    "lost_to_group",
-    "points",
-    "note",
-)
+_RULES = ("indicator", "measure", "member", "base", "group", "method", "direction", "weight")
+_REACHED = ("value", "target", "target_source", "attainment")
+_LOSSES = ("lost_to_floor", "lost_to_cap", "lost_to_group")
+SCORECARD_COLUMNS = ("branch_id", *_RULES, *_REACHED, "raw_points", *_LOSSES, "points", "note")
 SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed", "note")
 _AMOUNTS = ["raw_points", "lost_to_floor", "lost_to_cap", "points"]
 _DECIMALS = 6  # of a score: sums of the same points in another order must tie
@@ -301,9 +284,7 @@ def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Val
     if method == "min_max":
         place: Values = (value - value.min()) / np.ptp(value)
     elif method == "percentile":
-        below = (value[:, None] > value).sum(axis=1)
-        alike = (value[:, None] == value).sum(axis=1) - 1
-        place = (below + alike / 2) / (value.size - 1)
+        place = (rankdata(value) - 1) / (value.size - 1)
     else:
         place = 0.5 + 0.1 * (value - value.mean()) / value.std()
     return place
@@ -365,12 +346,11 @@ def lint_scorecard(
         for group, size in sorted(sizes.items())
         if size < fewest
     ]
-    keys = [(each.measure_name, each.customer_base, each.member) for each in indicators]
-    figures = branch_figures(measures, quarter, keys, list(peers))
-    for number, indicator in enumerate(indicators):
-        block = figures[number * len(peers) : (number + 1) * len(peers)]
-        targets = table.loc[table["indicator"] == indicator.name, "target"]
-        warnings += _lint_figures(indicator, block[block["n"].notna()], targets.dropna())
+    for indicator in indicators:
+        key = (indicator.measure_name, indicator.customer_base, indicator.member)
+        figures = branch_figures(measures, quarter, [key], list(peers)).dropna(subset="n")
+        targets = table.loc[table["indicator"] == indicator.name, "target"].dropna()
+        warnings += _lint_figures(indicator, figures, targets)
     warnings += _correlated_indicators(table, lints()["correlated"].limit or 1)
     return lint(policy) + add_reasons(warnings, policy)
 
@@ -399,11 +379,10 @@ def _lint_figures(
 def _correlated_indicators(table: pd.DataFrame, limit: float) -> list[LintWarning]:
     """Return the pairs of indicators whose attainments go together over the branches."""
     reached = table.pivot(index="branch_id", columns="indicator", values="attainment")
-    warnings = []
-    for first, second in combinations(sorted(map(str, reached)), 2):
-        both = reached[[first, second]].dropna()
-        if len(both) >= _FEWEST and (both.nunique() > 1).all():
-            r = float(np.corrcoef(both[first], both[second])[0, 1])
-            if abs(r) > limit:
-                warnings.append(LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})"))
-    return warnings
+    names = sorted(map(str, reached))
+    correlations = reached[names].corr(min_periods=_FEWEST).to_numpy()
+    return [
+        LintWarning("correlated", f"{first}, {second}", f"(r = {r:.2f})")
+        for (row, first), (column, second) in combinations(enumerate(names), 2)
+        if abs(r := float(correlations[row, column])) > limit
+    ]

@@ -109,14 +109,14 @@ def text_table(
 
 
 def _rule_rows(
-    rule: Any, language: Language, path: tuple[str, ...], source: str
+    rule: Any, language: Language, path: tuple[str, ...], source: str, label: str = ""
 ) -> Iterator[RuleInForce]:
-    """Yield the rules of a dataclass and of those inside it."""
+    """Yield the rules of a dataclass and of those inside it, but for the field that labels it."""
     source = getattr(rule, "source", "") or source
     for field in fields(rule):
         value = getattr(rule, field.name)
         on_offer = field.name.endswith("_presets")
-        if on_offer or field.name in _NO_RULES or value in (None, "", ()):
+        if on_offer or field.name in (label, *_NO_RULES) or value in (None, "", ()):
             continue
         word = _text(field.name, language)
         below = path if path[-1:] == (word,) else (*path, word)
@@ -124,21 +124,11 @@ def _rule_rows(
             yield from _rule_rows(value, language, below, source)
         elif isinstance(value, tuple) and is_dataclass(value[0]):
             for entry in value:
-                yield from _entry_rows(entry, language, below, source)
+                key = fields(entry)[0].name
+                words = str(getattr(entry, language, getattr(entry, key)))
+                yield from _rule_rows(entry, language, (*below, words), source, key)
         else:
             yield RuleInForce(" · ".join(below), _format_value(value, language), source)
-
-
-def _entry_rows(
-    entry: Any, language: Language, path: tuple[str, ...], source: str
-) -> Iterator[RuleInForce]:
-    """Yield the rules of an entry of a list under the entry's label, which is no rule itself."""
-    key = fields(entry)[0].name
-    name = getattr(entry, key)
-    path = (*path, str(getattr(entry, language, name)))
-    for row in _rule_rows(entry, language, path, source):
-        if row.rule != " · ".join((*path, _text(key, language))):
-            yield row
 
 
 def _format_value(value: Any, language: Language) -> str:

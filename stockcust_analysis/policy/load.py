@@ -204,27 +204,22 @@ def _is_named(value: object) -> TypeGuard[list[Table]]:
 
 def _expand_presets(table: Table, problems: list[str]) -> Table:
     """Return the table with every rule that names a preset written out in full."""
-    return {
-        key: _expand_preset(key, value, table.get(f"{key}_presets"), problems)
-        if isinstance(value, dict) and "preset" in value
-        else value
-        for key, value in table.items()
-    }
-
-
-def _expand_preset(key: str, rule: Table, presets: object, problems: list[str]) -> Table:
-    """Return a rule that names a preset as that preset with its own changes."""
-    known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}
-    name, own = str(rule["preset"]), {k: value for k, value in rule.items() if k != "preset"}
-    if name not in known:
-        problems.append(
-            f"{key}.preset: unknown preset '{name}'.{did_you_mean(name, known)} "
-            f"Available: {', '.join(known)}."
-        )
-    elif own and own.get("name", name) == name:
-        problems.append(f"{key}: differs from preset '{name}'. Give it a name of its own.")
-    dropped = {_ALTERNATIVES.get(changed) for changed in own}
-    return {k: value for k, value in known.get(name, {}).items() if k not in dropped} | own
+    result = dict(table)
+    for key, rule in table.items():
+        if not isinstance(rule, dict) or "preset" not in rule:
+            continue
+        presets = table.get(f"{key}_presets")
+        known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}
+        name, own = str(rule["preset"]), {k: v for k, v in rule.items() if k != "preset"}
+        if name not in known:
+            close, names = did_you_mean(name, known), ", ".join(known)
+            problems.append(f"{key}.preset: unknown preset '{name}'.{close} Available: {names}.")
+        elif own and own.get("name", name) == name:
+            problems.append(f"{key}: differs from preset '{name}'. Give it a name of its own.")
+        dropped = {_ALTERNATIVES.get(changed) for changed in own}
+        preset = known.get(name, {})
+        result[key] = {k: v for k, v in preset.items() if k not in dropped} | own
+    return result
 
 
 def _contradictions(table: Table) -> Iterator[str]:
@@ -263,9 +258,8 @@ def _tier_contradictions(table: Table) -> Iterator[str]:
         if name in _RESERVED:
             yield f"tiers.tiers[{name}]: the name is taken. Give the tier another one."
     disclosure = table.get("disclosure")
-    merged = tuple(_texts(disclosure, "merged_tiers"))
-    if not isinstance(disclosure, dict) or "merged_tiers" not in disclosure:
-        merged = DisclosureRule.merged_tiers
+    stated = isinstance(disclosure, dict) and "merged_tiers" in disclosure
+    merged = list(_texts(disclosure, "merged_tiers")) if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
         yield (

@@ -25,13 +25,20 @@ def quarter_of(
     """Return a measure frame of {(measure, base): one value per branch}."""
     rows = [
         {
-            "quarter": quarter, "branch_id": branch, "dimension": "", "member": "",
-            "measure": measure, "base": base, "n": n, "numerator": None,
-            "denominator": float(denominator or n), "value": value,
+            "quarter": quarter,
+            "branch_id": branch,
+            "dimension": "",
+            "member": "",
+            "measure": measure,
+            "base": base,
+            "n": n,
+            "numerator": None,
+            "denominator": float(denominator or n),
+            "value": value,
         }
         for (measure, base), told in values.items()
         for branch, value in zip(branches, told, strict=True)
-    ]  # fmt: skip
+    ]
     table = pd.DataFrame(rows).astype({"value": float, "numerator": float})
     return table.assign(numerator=table["value"] * table["denominator"])
 

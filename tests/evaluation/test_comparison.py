@@ -117,14 +117,20 @@ def test_a_mean_by_hand() -> None:
     x, branch = np.array([1.0, 3.0, 5.0, 7.0]), np.array([0, 0, 1, 1])
     cells = cells_of("aum_per_customer", branch, np.array([0.0, 0, 0, 0]), np.ones(4))
     cells = cells.assign(
-        winsorised_sum=np.bincount(branch, x), winsorised_squares=np.bincount(branch, x * x),
-        products=np.bincount(branch, x), standard_error=1.0, expected=[2.0, 24.0],
-    )  # fmt: skip
+        winsorised_sum=np.bincount(branch, x),
+        winsorised_squares=np.bincount(branch, x * x),
+        products=np.bincount(branch, x),
+        standard_error=1.0,
+        expected=[2.0, 24.0],
+    )
     measures = counted(np.array([4.0, 12.0]), np.array([2, 2]), measure="aum_per_customer")
     table = comparison(
-        measures, named(["00000", "00001"]), cells=cells,
-        policy=comparing("aum_per_customer", least_customers=1), quarter=NOW,
-    )  # fmt: skip
+        measures,
+        named(["00000", "00001"]),
+        cells=cells,
+        policy=comparing("aum_per_customer", least_customers=1),
+        quarter=NOW,
+    )
     assert table["kind"].tolist() == ["mean", "mean"]
     assert table["compared"].tolist() == [2.0, 6.0]
     assert table["z"].tolist() == pytest.approx([-2 / 1.25**0.5, 2 / 1.25**0.5])
@@ -233,9 +239,12 @@ def test_type_and_size() -> None:
     volume = quarter_of({("aum_average_quarter", "all"): [5.0, 4, 3, 2, 9]}, branches=names)
     rates = quarter_of({("dormancy_rate", "funded"): [0.1] * 5}, branches=names)
     table = comparison(
-        pd.concat([volume, rates]), named(names, ["urban"] * 4 + ["county"]), cells=NO_CELLS,
-        policy=comparing("dormancy_rate", peers="type_and_size"), quarter=NOW,
-    )  # fmt: skip
+        pd.concat([volume, rates]),
+        named(names, ["urban"] * 4 + ["county"]),
+        cells=NO_CELLS,
+        policy=comparing("dormancy_rate", peers="type_and_size"),
+        quarter=NOW,
+    )
     assert table["peer_group"].tolist() == ["urban_1", "urban_1", "urban_2", "urban_2", "county_1"]
 
 

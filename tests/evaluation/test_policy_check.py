@@ -59,8 +59,10 @@ def test_everything_is_told_at_once() -> None:
         ),
     )
     plan = pd.DataFrame({"branch_id": list("ABC"), "measure": "aum_average_quarter"})
-    told = problems(replace(policy, themes=(Theme("t", 1, "题", "t", ("ginni",)),)),
-                    plan.assign(target=[1.0, 0.0, -1.0]))  # fmt: skip
+    told = problems(
+        replace(policy, themes=(Theme("t", 1, "题", "t", ("ginni",)),)),
+        plan.assign(target=[1.0, 0.0, -1.0]),
+    )
     assert told == [
         "indicator 'multi_product_shar': unknown measure 'multi_product_shar'. "
         "Did you mean 'multi_product_share' or 'multi_product_share_4'?",
@@ -150,12 +152,12 @@ def test_what_a_file_alone_tells_is_refused_when_read(tmp_path: Path) -> None:
     own = tmp_path / "own.toml"
     own.write_text(
         'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n'
-        '[scorecard]\nindicators = [\n'
+        "[scorecard]\nindicators = [\n"
         '  { name = "vip_share", floor = 2.0 },\n'
         '  { name = "managed_aum", target = "fixed", fixed = 0.0 },\n]\n'
         '[comparison]\npeers = "given"\npeer_groups = [{ name = "north", branches = [] }]\n',
         encoding="utf-8",
-    )  # fmt: skip
+    )
     with pytest.raises(PolicyError) as caught:
         load_policy(own)
     assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()[1:]] == [

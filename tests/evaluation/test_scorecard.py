@@ -37,11 +37,17 @@ FOUR = policy_of(
         "customer_retention", 20, method="full_marks_then_bonus", points_per_percent=0.4, limit=1.5
     ),
     Indicator(
-        "dormancy_rate", 20, customer_base="all", direction="lower", target="previous_quarter",
-        method="deduction", points_per_percent=0.5, limit=15,
+        "dormancy_rate",
+        20,
+        customer_base="all",
+        direction="lower",
+        target="previous_quarter",
+        method="deduction",
+        points_per_percent=0.5,
+        limit=15,
     ),
     Indicator("vip_share", 20, method="percentile"),
-)  # fmt: skip
+)
 
 
 def scored(
@@ -106,8 +112,10 @@ def test_targets_and_their_sources() -> None:
     table, _ = scored()
     assert told(table, "multi_product_share", "target", "target_source") == [(0.4, "fixed")] * 3
     assert told(table, "customer_retention", "target", "target_source") == [
-        (0.9, "plan"), (0.8, "plan"), (0.5, "plan"),
-    ]  # fmt: skip
+        (0.9, "plan"),
+        (0.8, "plan"),
+        (0.5, "plan"),
+    ]
     assert (
         told(table, "dormancy_rate", "target", "target_source") == [(0.1, "previous_quarter")] * 3
     )
@@ -162,8 +170,11 @@ def test_ranks_stay_within_the_peer_group() -> None:
     table, scores = scorecard(measures, branches, targets=pd.DataFrame(), policy=rules, quarter=NOW)
     assert table["target"].tolist() == [0.03, 0.03, 0.02, 0.03]
     assert scores[["peer_group", "rank", "rank_of"]].values.tolist() == [
-        ["urban", 3.0, 3.0], ["urban", 2.0, 3.0], ["county", 1.0, 1.0], ["urban", 1.0, 3.0],
-    ]  # fmt: skip
+        ["urban", 3.0, 3.0],
+        ["urban", 2.0, 3.0],
+        ["county", 1.0, 1.0],
+        ["urban", 1.0, 3.0],
+    ]
 
 
 def test_a_group_is_capped_pro_rata() -> None:
@@ -178,11 +189,15 @@ def test_a_group_is_capped_pro_rata() -> None:
         {MULTI: [0.3, 0.15, 0.3], VIP: [0.01, 0.01, 0.0], RETAINED: [0.81] * 3}, rules
     )
     assert told(table, "multi_product_share", "lost_to_group", "points", "note") == [
-        (6.0, 24.0, "group_capped"), (0.0, 15.0, ""), (0.0, 30.0, ""),
-    ]  # fmt: skip
+        (6.0, 24.0, "group_capped"),
+        (0.0, 15.0, ""),
+        (0.0, 30.0, ""),
+    ]
     assert told(table, "vip_share", "lost_to_group", "points") == [
-        (4.0, 16.0), (0.0, 20.0), (0.0, 0.0),
-    ]  # fmt: skip
+        (4.0, 16.0),
+        (0.0, 20.0),
+        (0.0, 0.0),
+    ]
     assert scores["points"].tolist() == [90.0, 85.0, 80.0]
 
 
@@ -195,8 +210,10 @@ def test_a_veto_limits_the_score() -> None:
     values: dict[tuple[str, str], list[float | None]] = {MULTI: [0.3] * 3}
     _, scores = scored(values | {DORMANT: [0.15, None, 0.151]}, rules)
     assert scores[["points", "vetoed", "note"]].values.tolist() == [
-        [100.0, False, ""], [100.0, False, "veto_unknown:sleepers"], [60.0, True, "sleepers"],
-    ]  # fmt: skip
+        [100.0, False, ""],
+        [100.0, False, "veto_unknown:sleepers"],
+        [60.0, True, "sleepers"],
+    ]
     below = policy_of(
         Indicator("multi_product_share", 100, target="fixed", fixed=0.3),
         vetoes=(Veto("few", "dormancy_rate", "all", below=0.15),),

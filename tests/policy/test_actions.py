@@ -112,8 +112,11 @@ def test_nothing_promises_a_return() -> None:
 def test_scripts_are_the_four_calls() -> None:
     """Invitation, maturity, follow-up and hand-over are short and in both languages."""
     assert {script.name for script in SHIPPED.scripts} == {
-        "invitation", "maturity", "follow_up", "hand_over",
-    }  # fmt: skip
+        "invitation",
+        "maturity",
+        "follow_up",
+        "hand_over",
+    }
     for script in SHIPPED.scripts:
         assert len(script.zh) < 200
         assert not re.search(r"[\u4e00-\u9fff]", script.en)

@@ -32,17 +32,26 @@ def test_shipped_tiers_are_the_practice_notes_borders() -> None:
     """The six tiers begin at 0, 100, 10,000, 50,000, 500,000 and 6,000,000 CNY."""
     tiers = load_policy("rural_commercial_bank").tiers.tiers
     assert [(tier.zh, tier.lower) for tier in tiers] == [
-        ("零散", 0), ("潜力", 100), ("有效", 10_000), ("中端", 50_000), ("高端", 500_000),
+        ("零散", 0),
+        ("潜力", 100),
+        ("有效", 10_000),
+        ("中端", 50_000),
+        ("高端", 500_000),
         ("私行", 6_000_000),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_joint_stock_bank_has_higher_borders_below() -> None:
     """Its potential customers start at 1,000, its effective at 20,000; nothing else differs."""
     policy, base = load_policy("joint_stock_bank"), load_policy()
     assert [tier.lower for tier in policy.tiers.tiers] == [
-        0, 1_000, 20_000, 50_000, 500_000, 6_000_000,
-    ]  # fmt: skip
+        0,
+        1_000,
+        20_000,
+        50_000,
+        500_000,
+        6_000_000,
+    ]
     assert (policy.bases.funded, policy.bases.effective) == (100, 20_000)
     assert (policy.dormancy, policy.families) == (base.dormancy, base.families)
 
@@ -52,8 +61,11 @@ def test_shipped_dormancy_rule() -> None:
     policy = load_policy()
     rule = policy.dormancy
     assert (rule.name, rule.idle_months, rule.cap, rule.cap_inclusive) == (
-        "rural_6m_500", 6, 500, False,
-    )  # fmt: skip
+        "rural_6m_500",
+        6,
+        500,
+        False,
+    )
     assert policy.dormancy_rule("rural_6m_500") is rule
     assert policy.dormancy_rule("cib_2025").idle_days == 365
 
@@ -186,8 +198,10 @@ families = { families = [] }
     with pytest.raises(PolicyError) as caught:
         load_policy(own(tmp_path, stated='name = "own"\nversion = "7"\n'))
     assert str(caught.value).splitlines()[1:] == [
-        "  - tiers: missing.", "  - dormancy: missing.", "  - families: missing.",
-    ]  # fmt: skip
+        "  - tiers: missing.",
+        "  - dormancy: missing.",
+        "  - families: missing.",
+    ]
 
 
 def test_impossible_rule_is_told_with_its_place(tmp_path: Path) -> None:
@@ -203,8 +217,10 @@ def test_own_file_states_only_what_differs(tmp_path: Path) -> None:
     assert (policy.name, policy.version, policy.base) == ("own", "7", "rural_commercial_bank")
     assert (policy.bases.funded, policy.bases.effective) == (100, 20_000)
     assert (policy.tiers, policy.dormancy, policy.families) == (
-        base.tiers, base.dormancy, base.families,
-    )  # fmt: skip
+        base.tiers,
+        base.dormancy,
+        base.families,
+    )
 
 
 def test_own_file_states_its_own_name_and_version(tmp_path: Path) -> None:
@@ -257,9 +273,9 @@ families = [{ name = "gold", zh = "黄金", en = "Gold", products = ["metal"] },
         ('{ name = "mid", lower = 1, remove = true }', "'mid'. Write only remove = true."),
         ('{ name = "mid", remove = false }', "'mid'. Write only remove = true."),
         ('{ name = "mid" }, { name = "mid" }', "tiers.tiers: 'mid' is stated twice."),
-        ('{ lower = 4 }', "tiers.tiers[1].name: missing."),
+        ("{ lower = 4 }", "tiers.tiers[1].name: missing."),
     ],
-)  # fmt: skip
+)
 def test_entries_that_cannot_be_merged(tmp_path: Path, entries: str, told: str) -> None:
     """Removing what is not there, half a removal, and an entry stated twice or unnamed are told."""
     with pytest.raises(PolicyError) as caught:
@@ -289,8 +305,11 @@ def test_changing_a_preset_needs_a_name(tmp_path: Path) -> None:
         load_policy(own(tmp_path, changed))
     rule = load_policy(own(tmp_path, changed + 'name = "hundred_days"\n')).dormancy
     assert (rule.name, rule.idle_days, rule.idle_months, rule.cap) == (
-        "hundred_days", 100, None, 500,
-    )  # fmt: skip
+        "hundred_days",
+        100,
+        None,
+        500,
+    )
     assert rule.exempt == load_policy().dormancy.exempt
 
 

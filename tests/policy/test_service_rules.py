@@ -28,8 +28,10 @@ def test_shipped_coverage_is_that_of_the_practice_notes() -> None:
     assert "none" not in rule.effective_outcomes
     assert [(one.name, one.share) for one in rule.classes[:2]] == [("A", 0.2), ("B", 0.3)]
     assert {target.tier: target.share for target in rule.profile_targets} == {
-        "mid": 0.7, "high": 1, "private": 1,
-    }  # fmt: skip
+        "mid": 0.7,
+        "high": 1,
+        "private": 1,
+    }
 
 
 def test_the_file_states_what_a_bank_gets_without_it() -> None:

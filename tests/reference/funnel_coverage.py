@@ -46,9 +46,12 @@ def counted(
 def cells_of(measure: str, branch: np.ndarray, x: np.ndarray, d: np.ndarray) -> pd.DataFrame:
     """Return the sums behind a mean or a ratio of customers' amounts, by branch."""
     columns = {
-        "winsorised_sum": x, "winsorised_squares": x * x, "winsorised_denominator": d,
-        "denominator_squares": d * d, "products": x * d,
-    }  # fmt: skip
+        "winsorised_sum": x,
+        "winsorised_squares": x * x,
+        "winsorised_denominator": d,
+        "denominator_squares": d * d,
+        "products": x * d,
+    }
     table = pd.DataFrame({name: np.bincount(branch, each) for name, each in columns.items()})
     table["branch_id"] = [f"{place:05}" for place in range(len(table))]
     told = table.assign(quarter=NOW, measure=measure, base="funded", dimension="")
