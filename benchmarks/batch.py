@@ -96,19 +96,21 @@ def cpu_seconds(counter: Path | None) -> float:
 def prepared(folder: Path, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Evaluate once and return what each branch's page is made from."""
     from stockcust_analysis import evaluate, open_bank, open_evaluation
-    from stockcust_analysis.report.slices import folder_name, save_slices
+    from stockcust_analysis.report.cache import slice_folder
 
     with open_bank(arguments.data) as bank:
         evaluate(bank, quarter=arguments.quarter).save(folder / "evaluation")
-    save_slices(open_evaluation(folder / "evaluation"), folder / "evaluation")
-    branches = open_evaluation(folder / "evaluation").branches["branch_id"]
+    evaluation = open_evaluation(folder / "evaluation")
+    branches = evaluation.branches["branch_id"]
     # One more per worker: the first page of a worker pays for its start, and is told apart.
     chosen = list(branches[: arguments.branches + arguments.workers])
+    slices = {branch: slice_folder(folder / "evaluation", branch) for branch in chosen}
+    for branch, beside in slices.items():
+        evaluation.of_branch(branch).save(beside)
     return [
-        {"branch_id": branch_id, "language": "zh",
-         "evaluation": str(folder / "evaluation" / "branches" / folder_name(branch_id))}
-        for branch_id in chosen
-    ]  # fmt: skip
+        {"branch_id": branch, "language": "zh", "evaluation": str(beside)}
+        for branch, beside in slices.items()
+    ]
 
 
 def measured(arm: str, tasks: list[dict[str, Any]], folder: Path, workers: int) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def run_cells(asked: dict[str, Any]) -> None:
     import nbformat
     from IPython.core.interactiveshell import InteractiveShell
 
-    from stockcust_analysis.report.notebooks import notebook_path
+    from stockcust_analysis.report.records import notebook_path
 
     shell = InteractiveShell.instance()
     cells = nbformat.read(notebook_path("branch_report"), as_version=4).cells
@@ -225,7 +227,7 @@ def run_cells(asked: dict[str, Any]) -> None:
 
 def run_batch(asked: dict[str, Any]) -> None:
     """Make the pages as this package does."""
-    from stockcust_analysis.report.notebooks import notebook_path
+    from stockcust_analysis.report.records import notebook_path
     from stockcust_analysis.report.render import PageJob, render_page
 
     out = Path(asked["out"])
@@ -247,7 +249,7 @@ def run_loop(asked: dict[str, Any]) -> None:
     import papermill
     from nbconvert import HTMLExporter
 
-    from stockcust_analysis.report.notebooks import notebook_path
+    from stockcust_analysis.report.records import notebook_path
 
     out = Path(asked["out"])
 
@@ -266,7 +268,7 @@ def run_loop(asked: dict[str, Any]) -> None:
 
 def run_commands(asked: dict[str, Any]) -> None:
     """Make the pages with one command after another for each branch."""
-    from stockcust_analysis.report.notebooks import notebook_path
+    from stockcust_analysis.report.records import notebook_path
 
     out, commands = Path(asked["out"]), Path(sys.executable).parent
 

@@ -1,0 +1,185 @@
+"""Tables and rules: `sample`, `check`, `contacts import`, `policy show | diff | lint`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from stockcust_analysis.atomic import write_text
+from stockcust_analysis.cli import options
+
+if TYPE_CHECKING:
+    from stockcust_analysis.policy import Policy
+    from stockcust_analysis.policy.lint import LintWarning
+
+
+@click.command()
+@click.option("--out", type=options.FOLDER, default=Path("data/sample"), show_default=True)
+@click.option("--seed", type=int, help="Another seed makes another bank.")
+@click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
+@click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
+@click.option(
+    "--quarters",
+    type=click.IntRange(2, 5),
+    default=5,
+    show_default=True,
+    help="How many quarters, the last being 2026Q3.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes for a large bank, of up to 1 GB each. Default: one per core.",
+)
+def sample(
+    out: Path,
+    seed: int | None,
+    branches: int,
+    customers: int,
+    quarters: int,
+    workers: int | None,
+) -> None:
+    """Make a synthetic bank with all tables and planted stories.
+
+    With more than 200,000 customers it is written in pieces, several files a table, into a new
+    folder; memory does not grow with the bank.
+    """
+    from stockcust_analysis.bank import sample as bank_sample
+    from stockcust_analysis.cli.progress import show_steps
+
+    seed = bank_sample.SEED if seed is None else seed
+    if customers > bank_sample.HELD_AS_A_WHOLE:
+        rows = bank_sample.stream_bank(
+            out,
+            seed,
+            branches=branches,
+            customers=customers,
+            quarters=quarters,
+            workers=workers,
+            progress=show_steps("Pieces", "pieces written"),
+        )
+    else:
+        tables = bank_sample.make_bank(
+            seed, branches=branches, customers=customers, quarters=quarters
+        )
+        bank_sample.write_bank(tables, out)
+        rows = {name: len(frame) for name, frame in tables.items()}
+    for name, count in rows.items():
+        click.echo(f"  {name:<18} {count:>13,} rows")
+    click.echo(f"Sample bank written to {out}.")
+
+
+@click.command()
+@options.DATA
+@options.MAPPING
+@options.MEMORY
+def check(data: str, mapping: Path | None, memory_limit: str) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
+    from stockcust_analysis.bank.source import open_bank
+
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
+        for name in bank.columns:
+            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
+        quarters = ", ".join(map(str, bank.quarters)) or "none"
+        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
+
+
+@click.group()
+def contacts() -> None:
+    """Bring what managers filled in back to the bank's tables."""
+
+
+@contacts.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("contacts_imported.csv"),
+    show_default=True,
+    help="File to write; beside a bank's contacts it is read as part of them.",
+)
+def import_files(files: tuple[Path, ...], out: Path) -> None:
+    """Read filled-in work lists FILES as rows of the contacts table."""
+    from stockcust_analysis.bank.contacts_import import import_contacts
+
+    rows = import_contacts(files)
+    write_text(out, rows.to_csv(index=False, lineterminator="\n"))
+    click.echo(f"{len(rows)} contacts written to {out}.")
+
+
+@click.group()
+def policy() -> None:
+    """Show the rules a policy sets, or how they differ from another's."""
+
+
+@policy.command()
+@click.argument("name", default="rural_commercial_bank")
+@options.LANGUAGE
+def show(name: str, language: Literal["zh", "en"]) -> None:
+    """Print every rule of a policy (a shipped NAME or a TOML file) with its source."""
+    from stockcust_analysis.policy import load_policy
+    from stockcust_analysis.policy.describe import describe, text_table
+
+    rules = load_policy(name)
+    click.echo(f"{rules.name} {rules.version} ({rules.digest[:12]})")
+    click.echo(text_table(describe(rules, language), language))
+
+
+@policy.command()
+@click.argument("name")
+@click.argument("base", required=False)
+@options.LANGUAGE
+def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
+    """Print where policy NAME differs from BASE; by default from the one it builds on."""
+    from stockcust_analysis.policy import DEFAULT, load_policy
+    from stockcust_analysis.policy.describe import differences, text_table
+
+    rules = load_policy(name)
+    against = base or rules.base or DEFAULT
+    if base is None and against.endswith(".toml"):
+        against = str(Path(name).parent / against)
+    found = differences(rules, load_policy(against), language)
+    click.echo(text_table(found, language) if found else f"{name} sets the rules of {against}.")
+
+
+@policy.command()
+@click.argument("name", default="rural_commercial_bank")
+@click.option(
+    "--evaluation",
+    type=click.Path(path_type=Path),
+    help="Folder of a quarter's evaluation, to look at its figures too.",
+)
+@options.LANGUAGE
+def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> None:
+    """Print the traps that the scorecard of policy NAME steps into: warnings, not errors."""
+    from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+    from stockcust_analysis.policy import load_policy
+    from stockcust_analysis.policy.lint import lint as lint_rules
+
+    def named(key: str) -> str:
+        known = key in defined_measures()
+        return str(getattr(measure_definition(key), language)) if known else key
+
+    rules = load_policy(name)
+    found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
+    for warning in found:
+        click.echo(warning.told(language, named))
+    if not found:
+        click.echo(f"{name}: no trap found.")
+
+
+def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
+    """Return the traps of a quarter's scorecard, its figures looked at too."""
+    from stockcust_analysis.evaluation.lint import lint_scorecard
+    from stockcust_analysis.evaluation.results import open_evaluation
+    from stockcust_analysis.evaluation.scorecard import scorecard
+
+    told = open_evaluation(folder)
+    quarter = str(told.quarter)
+    table, _ = scorecard(
+        told.measures, told.branches, targets=told.targets, policy=rules, quarter=quarter
+    )
+    return lint_scorecard(
+        table, told.measures, branches=told.branches, policy=rules, quarter=quarter
+    )
