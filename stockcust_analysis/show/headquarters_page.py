@@ -93,14 +93,10 @@ class HeadquartersPage:
 
     @cached_property
     def _cells(self) -> dict[tuple[str, ...], tuple[Any, Any, Any]]:
-        columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
         rows = self.review.evaluation.measures
-        return {
-            tuple(key): (value, numerator, withheld)
-            for *key, value, numerator, withheld in rows[[*columns, "withheld"]].itertuples(
-                index=False, name=None
-            )
-        }
+        keys = (rows[name] for name in ("quarter", "branch_id", "measure", "member", "base"))
+        cells = (rows[name] for name in ("value", "numerator", "withheld"))
+        return dict(zip(zip(*keys, strict=True), zip(*cells, strict=True), strict=True))
 
     def cell(
         self,
