@@ -105,12 +105,12 @@ def give_tree(folder: Path) -> None:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a neighbour to write to; it takes the place of `path` only when the block ends well.
 
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "measures.csv"
-    >>> with whole(target) as beside:
+    >>> with atomic_write(target) as beside:
     ...     _ = beside.write_text("measure,value")
     >>> target.read_text()
     'measure,value'
@@ -136,7 +136,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `whole` was writing in a folder when its process was killed.
+    """Remove what `atomic_write` was writing in a folder when its process was killed.
 
     Only for folders in which nobody else is writing.
     """
@@ -147,7 +147,7 @@ def remove_unfinished(folder: Path) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole."""
-    with whole(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(content)
 
 

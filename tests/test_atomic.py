@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.atomic import Access, access, sha256, whole, write_bytes
+from stockcust_analysis.atomic import Access, access, atomic_write, sha256, write_bytes
 from stockcust_analysis.errors import FileInUseError
 
 
@@ -17,7 +17,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     """When writing breaks half-way, the old content stands and nothing lies beside it."""
     target = tmp_path / "new" / "measures.csv"
     write_bytes(target, b"old")
-    with pytest.raises(RuntimeError), whole(target) as beside:
+    with pytest.raises(RuntimeError), atomic_write(target) as beside:
         beside.write_text("half")
         raise RuntimeError("disk full")
     assert target.read_bytes() == b"old"

@@ -11,7 +11,7 @@ import sys
 import click
 
 from stockcust_analysis import __version__
-from stockcust_analysis.cli import lists, rules, run
+from stockcust_analysis.cli import run, tables
 from stockcust_analysis.errors import StockcustError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -23,8 +23,9 @@ def cli() -> None:
     """Analyse and report on a bank's existing customers (存量客户)."""
 
 
-_RUN = (run.sample, run.check, run.evaluate, run.report, run.verify)
-for command in (*_RUN, lists.worklists, lists.contacts, rules.policy):
+for command in (tables.sample, tables.check, run.evaluate, run.report, run.verify):
+    cli.add_command(command)
+for command in (run.worklists, tables.contacts, tables.policy):
     cli.add_command(command)
 
 

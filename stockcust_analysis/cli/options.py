@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
+FOLDER = click.Path(path_type=Path)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
     "--mapping",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
 )
 MEMORY = click.option(
@@ -31,10 +32,19 @@ POLICY = click.option(
 )
 OUT = click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FOLDER,
     default=Path("reports"),
     show_default=True,
     help="Folder for the output; the quarter becomes a folder inside it.",
+)
+LANGUAGE = click.option(
+    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
+)
+FIRST = click.option(
+    "--first-quarter", is_flag=True, help="This is the first quarter there is: compare with none."
+)
+WORKERS = click.option(
+    "--workers", type=click.IntRange(min=1), help="Pages at once. Default: one per core."
 )
 
 
@@ -55,21 +65,33 @@ class _FileMode(click.ParamType):  # type: ignore[type-arg]  # not generic in ol
         return int(octal, 8)
 
 
+class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
+    """A part of the branches, written 2/5: the second of five."""
+
+    name = "k/n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Read '2/5'."""
+        if isinstance(value, tuple):
+            return value
+        number, _, of = str(value).partition("/")
+        if not (number.isdigit() and of.isdigit()):
+            self.fail(f"'{value}' is not a shard. Write 2/5 for the second of five.", param, ctx)
+        return int(number), int(of)
+
+
 def access(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say who may read what a command writes."""
     mode = click.option(
-        "--file-mode", type=_FileMode(), default="600", show_default=True,
+        "--file-mode",
+        type=_FileMode(),
+        default="600",
+        show_default=True,
         help="Mode of every file written; folders may be entered by those who may read.",
-    )  # fmt: skip
+    )
     group = click.option(
         "--group", default="", metavar="NAME", help="Group that every file is given to."
     )
     return mode(group(command))
-
-
-LANGUAGE = click.option(
-    "--language", type=click.Choice(["zh", "en"]), default="zh", show_default=True
-)
-FIRST = click.option(
-    "--first-quarter", is_flag=True, help="This is the first quarter there is: compare with none."
-)

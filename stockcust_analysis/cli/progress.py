@@ -1,24 +1,26 @@
-"""How far a batch is, what it will do and how it ended: a bar on a terminal, lines in a log."""
+"""How far a batch is, what it will do and how it ended: a bar on a terminal, lines in a log.
+
+Heavy to import: commands import it when they run.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from stockcust_analysis.report.quarter import ReportRun
-    from stockcust_analysis.report.render import PageJob, PageResult
+from stockcust_analysis.report.quarter import ReportRun
+from stockcust_analysis.report.render import PageJob, PageResult, Progress
 
-_TOLD = {"run": "made", "print": "printed anew", "keep": "up to date"}
+_STATES = {"run": "made", "print": "printed anew", "keep": "up to date"}
 _EDITIONS = {"@internal": "Headquarters' set", "@circulated": "The circulated edition"}
 _MOST_LINES = 20
 
 
-def steps_done(label: str, told: str) -> Callable[[int, int], None]:
-    """Return what shows how many steps of a long job are done, with the time left."""
+def show_steps(label: str, what: str) -> Callable[[int, int], None]:
+    """Return a function that shows how many steps of a long job are done, with the time left."""
     bar = click.progressbar(length=0, label=label, show_pos=True, file=sys.stderr)
 
     def show(done: int, total: int) -> None:
@@ -28,23 +30,33 @@ def steps_done(label: str, told: str) -> Callable[[int, int], None]:
             if done == total:
                 bar.render_finish()
         elif done:
-            click.echo(f"[{done}/{total}] {told}", err=True)
+            click.echo(f"[{done}/{total}] {what}", err=True)
 
     return show
 
 
-class Progress:
+class TerminalProgress(Progress):
     """A bar with failures and time left on a terminal, a plain line per branch in a log."""
 
     def __init__(self) -> None:
         self._done = self._failed = 0
-        self.evaluated = steps_done("Evaluation", "steps of the evaluation done")
+        self._bar: Any = None
+        self._evaluation = show_steps("Evaluation", "steps of the evaluation done")
+        self._headquarters = show_steps("Headquarters", "steps of headquarters' set done")
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Show a step of the evaluation."""
+        self._evaluation(done, total)
+
+    def headquarters(self, done: int, total: int) -> None:
+        """Show a step of headquarters' set."""
+        self._headquarters(done, total)
 
     def start(self, total: int) -> None:
         """Say how many pages there will be."""
         self._total = total
-        self._bar: Any = (
-            click.progressbar(
+        if total and sys.stderr.isatty():
+            self._bar = click.progressbar(
                 length=total,
                 label="Branches",
                 show_pos=True,
@@ -52,18 +64,15 @@ class Progress:
                 item_show_func=lambda _: f"{self._failed} failed" if self._failed else None,
                 file=sys.stderr,
             )
-            if total and sys.stderr.isatty()
-            else None
-        )
 
     def __call__(self, result: PageResult) -> None:
-        """Note one finished page."""
+        """Show one finished page."""
         self._done += 1
         self._failed += result.failed
         if self._bar is not None:
             self._bar.update(1, result)
             return
-        state = "failed" if result.failed else _TOLD[result.action]
+        state = "failed" if result.failed else _STATES[result.action]
         line = f"[{self._done}/{self._total}] branch {result.branch_id} {state}"
         click.echo(f"{line} in {result.seconds:.1f} s", err=True)
 
@@ -73,7 +82,7 @@ class Progress:
             self._bar.render_finish()
 
 
-def planned(jobs: Sequence[PageJob]) -> str:
+def describe_plan(jobs: Sequence[PageJob]) -> str:
     """Say what a run would do, branch by branch where there is something to do."""
     words = {"run": "run the notebook and print", "print": "print with another status or look"}
     doing = [job for job in jobs if job.action != "keep"]
@@ -87,15 +96,12 @@ def planned(jobs: Sequence[PageJob]) -> str:
     return "\n".join([*lines, f"{len(doing)} pages to make, {kept} up to date. Nothing written."])
 
 
-def ended(run: ReportRun) -> str:
+def describe_run(run: ReportRun) -> str:
     """Return the table a run ends with: how many of each, and every failure."""
-    well = [result for result in run.results if not result.failed]
-    lines = [
-        f"  {words:<14} {count:>6,}"
-        for action, words in _TOLD.items()
-        if (count := sum(result.action == action for result in well))
-    ]
-    lines += [f"  {'failed':<14} {len(run.failed):>6,}"] if run.failed else []
+    done = [result for result in run.results if not result.failed]
+    counts = {words: sum(r.action == action for r in done) for action, words in _STATES.items()}
+    counts["failed"] = len(run.failed)
+    lines = [f"  {words:<14} {count:>6,}" for words, count in counts.items() if count]
     lines += [
         f"{_EDITIONS.get(result.branch_id, f'Branch {result.branch_id}')} failed: {result.error}"
         for result in run.failed
@@ -104,5 +110,5 @@ def ended(run: ReportRun) -> str:
     if unmade:
         more = ", …" if len(unmade) > _MOST_LINES else ""
         lines.append(f"Not made yet: {', '.join(unmade[:_MOST_LINES])}{more}")
-    asked = len(run.results) + len(unmade)
-    return "\n".join([*lines, f"{len(well)} of {asked} reports in {run.folder}."])
+    total = len(run.results) + len(unmade)
+    return "\n".join([*lines, f"{len(done)} of {total} reports in {run.folder}."])

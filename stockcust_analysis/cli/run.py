@@ -1,72 +1,23 @@
-"""The main job and its steps: `sample`, `check`, `evaluate`, `report`, `verify`."""
+"""The main job and what belongs to it: `evaluate`, `report`, `verify`, `worklists`."""
 
 from __future__ import annotations
 
 import signal
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from stockcust_analysis.atomic import Access
+from stockcust_analysis.atomic import Access, access
 from stockcust_analysis.cli import options
-from stockcust_analysis.cli.progress import Progress, ended, planned
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
 
 FAILED = 1
-MOST_CUSTOMERS = 200_000
-"""More are written in pieces, by a tool of the benchmarks."""
-
-
-@click.command()
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("data/sample"), show_default=True
-)
-@click.option("--seed", type=int, help="Another seed makes another bank.")
-@click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
-@click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
-@click.option(
-    "--quarters",
-    type=click.IntRange(2, 5),
-    default=5,
-    show_default=True,
-    help="How many quarters, the last being 2026Q3.",
-)
-def sample(out: Path, seed: int | None, branches: int, customers: int, quarters: int) -> None:
-    """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
-    from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
-
-    if customers > MOST_CUSTOMERS:
-        raise UsageError(
-            f"customers={customers} is more than is made in memory ({MOST_CUSTOMERS:,}). In a "
-            "checkout of the source write a larger bank in pieces: "
-            f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
-        )
-    seed = SEED if seed is None else seed
-    tables = make_bank(seed, branches=branches, customers=customers, quarters=quarters)
-    write_bank(tables, out)
-    for name, frame in tables.items():
-        click.echo(f"  {name:<18} {len(frame):>13,} rows")
-    click.echo(f"Sample bank written to {out}.")
-
-
-@click.command()
-@options.DATA
-@options.MAPPING
-@options.MEMORY
-def check(data: str, mapping: Path | None, memory_limit: str) -> None:
-    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
-    from stockcust_analysis.bank.source import open_bank
-
-    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
-        for name in bank.columns:
-            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
-        quarters = ", ".join(map(str, bank.quarters)) or "none"
-        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 
 
 @click.command()
@@ -81,44 +32,26 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
 def evaluate(
     data: str,
     quarter: str,
-    policy: str,
     mapping: Path | None,
     memory_limit: str,
-    first_quarter: bool,
     out: Path,
     file_mode: int,
     group: str,
+    **requested: Any,
 ) -> None:
     """Compute the measures of every branch in DATA; no pages."""
     from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.report.plan import ReportOptions
-    from stockcust_analysis.report.quarter import write_evaluation
+    from stockcust_analysis.cli.progress import TerminalProgress
+    from stockcust_analysis.report.quarter import ReportOptions, write_evaluation
 
+    settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
     with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
-        asked = ReportOptions(
-            quarter=_resolved(bank, quarter), policy=policy, first_quarter=first_quarter,
-            access=Access(file_mode, group),
-        )  # fmt: skip
-        ready = write_evaluation(bank, asked, out=out, progress=Progress())
-    done = "evaluated into" if ready.is_new else "already evaluated in"
-    click.echo(f"{len(ready.evaluation.branches)} branches {done} {_shown(ready.folder)}.")
-
-
-class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
-    """A part of the branches, written 2/5: the second of five."""
-
-    name = "k/n"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Read '2/5'."""
-        if isinstance(value, tuple):
-            return value
-        number, _, of = str(value).partition("/")
-        if not (number.isdigit() and of.isdigit()):
-            self.fail(f"'{value}' is not a shard. Write 2/5 for the second of five.", param, ctx)
-        return int(number), int(of)
+        settings = replace(settings, quarter=_resolved(bank, quarter))
+        cache = write_evaluation(bank, settings, out=out, progress=TerminalProgress())
+    done = "evaluated into" if cache.is_new else "already evaluated in"
+    here, folder = Path.cwd(), cache.folder
+    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+    click.echo(f"{len(cache.evaluation.branches)} branches {done} {shown}.")
 
 
 @click.command()
@@ -128,7 +61,7 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
     "--branch", "branches", multiple=True, metavar="ID", help="Only this branch; repeatable."
 )
 @options.LANGUAGE
-@click.option("--workers", type=click.IntRange(min=1), help="Pages at once. Default: one per core.")
+@options.WORKERS
 @click.option(
     "--status",
     type=click.Choice(["draft", "reviewed", "issued"]),
@@ -149,7 +82,9 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
     help="Also write circulated/: headquarters' set with figures withheld, so that it may leave "
     "the building. It stays up to date from then on.",
 )
-@click.option("--shard", type=Shard(), default="1/1", help="Make this part of the pages only.")
+@click.option(
+    "--shard", type=options.Shard(), default="1/1", help="Make this part of the pages only."
+)
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
 @click.option("--plan", is_flag=True, help="Say what would be done, and write nothing.")
@@ -174,9 +109,16 @@ class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older 
 @options.OUT
 @options.access
 def report(
-    data: str, quarter: str, mapping: Path | None, memory_limit: str, out: Path, plan: bool,
-    file_mode: int, group: str, **asked: Any,
-) -> None:  # fmt: skip
+    data: str,
+    quarter: str,
+    mapping: Path | None,
+    memory_limit: str,
+    out: Path,
+    plan: bool,
+    file_mode: int,
+    group: str,
+    **requested: Any,
+) -> None:
     """Make every branch's PDF and work lists, and headquarters' set, from the extracts in DATA.
 
     Headquarters' set is internal: it has every figure of every branch.
@@ -184,40 +126,40 @@ def report(
     Only what is missing or changed is made: run the same command again to go on.
     """
     from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.report.plan import ReportOptions
-    from stockcust_analysis.report.quarter import make_reports, plan_reports
+    from stockcust_analysis.cli.progress import TerminalProgress, describe_plan, describe_run
+    from stockcust_analysis.report.quarter import ReportOptions, make_reports, plan_reports
     from stockcust_analysis.report.scratch import all_temporary_files_in, working_folder
 
     # A scheduler's request to end is the same wish as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options = ReportOptions(quarter=quarter, access=Access(file_mode, group), **asked)
+    settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
     with (
         working_folder() as scratch,
         all_temporary_files_in(scratch),
         open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
     ):
-        options = replace(options, quarter=_resolved(bank, quarter))
+        settings = replace(settings, quarter=_resolved(bank, quarter))
         if plan:
-            click.echo(planned(plan_reports(bank, options, out=out)))
+            click.echo(describe_plan(plan_reports(bank, settings, out=out)))
             return
-        run = make_reports(bank, options, out=out, progress=Progress())
-    click.echo(ended(run))
+        run = make_reports(bank, settings, out=out, progress=TerminalProgress())
+    click.echo(describe_run(run))
     if run.failed or run.missing:
         raise click.exceptions.Exit(FAILED)
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--data", type=click.Path(path_type=Path), help="Extracts: make everything anew.")
+@click.option("--data", type=options.FOLDER, help="Extracts: make everything anew.")
 @options.MAPPING
-@click.option("--workers", type=click.IntRange(min=1), help="Pages at once. Default: one per core.")
+@options.WORKERS
 def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int | None) -> None:
     """Compare a quarter's FOLDER with its manifest: what changed, what is missing.
 
     Without --data the files' hashes are compared, and every page is printed anew from its
     executed notebook. With --data the whole quarter is made again and compared.
     """
-    from stockcust_analysis.report.verify import verify_folder
+    from stockcust_analysis.report.quarter import verify_folder
 
     differences = verify_folder(folder, data=data, mapping=mapping, workers=workers)
     for difference in differences:
@@ -227,17 +169,57 @@ def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int |
     click.echo(f"{folder} is as its manifest says.")
 
 
+@click.command()
+@options.DATA
+@click.option(
+    "--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day of a snapshot."
+)
+@click.option("--branch", "branches", multiple=True, metavar="ID", help="Only this; repeatable.")
+@options.LANGUAGE
+@options.POLICY
+@options.MAPPING
+@options.MEMORY
+@options.OUT
+@options.access
+def worklists(
+    data: str,
+    as_of: datetime,
+    branches: tuple[str, ...],
+    language: Literal["zh", "en"],
+    policy: str,
+    mapping: Path | None,
+    memory_limit: str,
+    out: Path,
+    file_mode: int,
+    group: str,
+) -> None:
+    """Write every branch's work lists alone, for the monthly rhythm."""
+    from stockcust_analysis.bank.source import open_bank
+    from stockcust_analysis.policy import load_policy
+    from stockcust_analysis.report.worklists import make_worklists
+
+    day = as_of.date()
+    folder = out / "worklists" / day.isoformat()
+    with (
+        access(Access(file_mode, group)),
+        open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
+    ):
+        files = make_worklists(
+            bank,
+            as_of=day,
+            policy=load_policy(policy),
+            out=folder,
+            branches=branches,
+            language=language,
+        )
+    click.echo(f"{len(files)} branches' work lists in {folder}.")
+
+
 def _resolved(bank: Bank, quarter: str) -> str:
-    """Return the quarter asked for; `latest` is the newest the bank has delivered whole."""
+    """Return the quarter; `latest` is the newest the bank has delivered whole."""
     if quarter != "latest":
         return quarter
     if not bank.quarters:
         raise UsageError("no quarter is delivered whole: customers and holdings of its last day.")
     click.echo(f"The latest quarter is {bank.quarters[-1]}.", err=True)
     return str(bank.quarters[-1])
-
-
-def _shown(path: Path) -> Path:
-    """Return a path as a person would write it: from here, if it is below."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from stockcust_analysis.atomic import make_folder, write_text
@@ -78,10 +80,9 @@ class Evaluation:
 
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""
-        names = dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
-        if branch_id not in names:
-            raise UsageError.unknown(f"branch in {self.quarter}", branch_id, names)
-        return str(names[branch_id])
+        if branch_id not in self._names:
+            raise UsageError.unknown(f"branch in {self.quarter}", branch_id, self._names)
+        return self._names[branch_id]
 
     def of_branch(self, branch_id: str) -> Evaluation:
         """Return the slice that one branch's page needs: its own rows and the whole bank's.
@@ -90,13 +91,21 @@ class Evaluation:
         are no page's: they know the amounts of the largest customers.
         """
         self.branch_name(branch_id)
-        kept = (branch_id, WHOLE_BANK)
-        tables = {
-            name: frame[frame["branch_id"].isin(kept)].reset_index(drop=True)
+        tables = {}
+        for name, rows in self.rows_by_branch.items():
+            positions = [rows[key] for key in (branch_id, WHOLE_BANK) if key in rows]
+            order = np.sort(np.concatenate(positions or [np.array([], dtype="int64")]))
+            tables[name] = getattr(self, name).take(order).reset_index(drop=True)
+        return self.sliced(branch_id, tables)
+
+    @cached_property
+    def rows_by_branch(self) -> dict[str, dict[Any, Any]]:
+        """Table → branch → positions of its rows, of the tables that have branches."""
+        return {
+            name: frame.groupby("branch_id", sort=False).indices
             for name, frame in self._tables().items()
             if "branch_id" in frame
         }
-        return self.sliced(branch_id, tables)
 
     def sliced(self, branch_id: str, tables: Mapping[str, pd.DataFrame]) -> Evaluation:
         """Return a branch's slice, given its rows and the bank's of every table that has them."""
@@ -107,6 +116,10 @@ class Evaluation:
             "cells": self.cells.head(0),
         }
         return replace(self, **told)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""

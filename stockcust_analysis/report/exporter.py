@@ -26,14 +26,15 @@ from traitlets.config import Config
 
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.report.brand import Brand, brand_files, load_brand
-from stockcust_analysis.report.fonts import (
+from stockcust_analysis.report.page import Page, document_facts, read_page
+from stockcust_analysis.report.typst import (
     check_glyphs,
+    compile_pdf,
+    literal,
     svg_texts,
     texts_of,
     with_substitutes,
 )
-from stockcust_analysis.report.page import Page, document_facts, read_page
-from stockcust_analysis.report.typst import compile_pdf, literal
 
 LAYOUT: Final = "report.typ"
 TEMPLATES: Final = Path(__file__).with_name("templates")

@@ -1,67 +1,53 @@
-"""What a run was made of: `manifest.json` for the facts, `run.json` for times and people.
+"""What a run leaves besides its pages: `manifest.json`, `run.json` and `run.log`.
 
-The same input, policy, notebook and packages give the same manifest, byte for byte.
+The manifest says what the files were made of: the same input, policy, notebook and packages give
+the same manifest, byte for byte. Times, people, processes and memory differ from run to run; they
+stand in `run.json` when the run has ended, and in `run.log` line by line while it goes.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.metadata import version
+import logging
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from stockcust_analysis.atomic import sha256, write_json
-from stockcust_analysis.report import fonts
-from stockcust_analysis.report.notebooks import notebook_path
-from stockcust_analysis.report.records import PageRecord, status_of
-
-if TYPE_CHECKING:
-    from stockcust_analysis.bank.source import Bank
-    from stockcust_analysis.evaluation.results import Evaluation
-    from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.atomic import make_file, sha256, write_json
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.records import (
+    PageRecord,
+    least_status,
+    notebook_path,
+    package_digest,
+    package_versions,
+    read_json,
+)
+from stockcust_analysis.report.render import PageResult
+from stockcust_analysis.report.scratch import user_name
+from stockcust_analysis.show.fonts import FONT_HASHES
 
 MANIFEST: Final = "manifest.json"
-_PARAMETERS = (
-    "quarter", "policy", "language", "brand", "first_quarter", "notebook", "circulated",
-)  # fmt: skip
-
-# Packages whose version can change a number or a page.
-_PACKAGES = (
-    "stockcust_analysis", "narwhals", "duckdb", "numpy", "pandas", "matplotlib", "seaborn",
-    "papermill", "nbconvert", "typst", "pypandoc_binary", "mpl-font", "XlsxWriter", "itables",
-)  # fmt: skip
-_PACKAGE = Path(__file__).resolve().parent.parent
-_CODE = {".py", ".toml", ".mplstyle", ".j2", ".typ", ".css", ".js"}
-_LEFT_OUT = {".ipynb"}  # executed notebooks carry time stamps
-
-
-def package_versions() -> dict[str, str]:
-    """Return the versions of all packages that can change a number or a page."""
-    return {name: version(name) for name in _PACKAGES}
-
-
-@cache
-def package_digest() -> str:
-    """Return one hash of this package's files: an edited chart or word makes pages anew."""
-    digest = hashlib.sha256()
-    files = (path for path in sorted(_PACKAGE.rglob("*")) if path.suffix in _CODE)
-    for path in files:
-        digest.update(f"{path.relative_to(_PACKAGE).as_posix()} {sha256(path)}\n".encode())
-    return digest.hexdigest()
-
-
-def digest_of(facts: Mapping[str, Any]) -> str:
-    """Return one hash of plain facts."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def output_hashes(folder: Path, paths: Sequence[Path]) -> dict[str, str]:
-    """Return path inside the folder → hash, sorted, without executed notebooks."""
-    kept = sorted(path for path in paths if path.suffix not in _LEFT_OUT)
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in kept}
+RUN: Final = "run.json"
+_PARAMETERS: Final = (
+    "quarter",
+    "policy",
+    "language",
+    "brand",
+    "first_quarter",
+    "notebook",
+    "circulated",
+)
+_SLOWEST: Final = 10
+_package_logger = logging.getLogger("stockcust_analysis")
+_logger = logging.getLogger(__name__)
 
 
 def write_manifest(
@@ -73,10 +59,12 @@ def write_manifest(
     records: Mapping[str, PageRecord],
     outputs: Sequence[Path],
 ) -> None:
-    """Write what the quarter's files were made of; no time, no person, no number of hands.
+    """Write what the quarter's files were made of; no time, no person, no number of workers.
 
     `records` are the finished pages, `outputs` all files that are delivered.
     """
+    # Executed notebooks carry time stamps.
+    hashed = sorted(path for path in outputs if path.suffix != ".ipynb")
     write_json(
         folder / MANIFEST,
         {
@@ -84,16 +72,151 @@ def write_manifest(
             "parameters": {name: getattr(options, name) for name in _PARAMETERS},
             "status": status_of(records),
             "policy": evaluation.policy_facts,
-            "inputs": {one.name: one.fingerprint for one in bank.inputs},
+            "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
             "notebook": sha256(notebook_path(options.notebook)),
             "packages": package_versions(),
             "code": package_digest(),
-            "fonts": fonts.FONT_HASHES,
+            "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
                 branch_id: {"made_from": record.made_from, "status": record.status}
                 for branch_id, record in records.items()
             },
-            "outputs": output_hashes(folder, outputs),
+            "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
         },
     )
+
+
+def status_of(records: Mapping[str, PageRecord]) -> str:
+    """Return the review status of a quarter: the least of its pages'."""
+    return least_status(record.status for record in records.values())
+
+
+def write_run(
+    folder: Path,
+    records: Mapping[str, PageRecord],
+    results: Sequence[PageResult],
+    headquarters: Sequence[PageResult] = (),
+    *,
+    seconds: float,
+) -> None:
+    """Write the run's summary: who and when, what each page took, what failed, what was slow.
+
+    `headquarters` are its editions, which the summary counts as pages.
+    """
+    status = status_of(records)
+    made = {
+        branch_id: {"seconds": record.seconds, "peak_megabytes": record.peak_megabytes}
+        for branch_id, record in records.items()
+    }
+    failed = {
+        result.branch_id: {"seconds": round(result.seconds, 2), "error": result.error}
+        for result in results
+        if result.failed
+    }
+    editions = {
+        result.branch_id.removeprefix("@"): {
+            "seconds": round(result.seconds, 2),
+            "action": result.action,
+            "error": result.error,
+        }
+        for result in headquarters
+    }
+    write_json(
+        folder / RUN,
+        {
+            "finished": _now(),
+            "user": user_name(),
+            "host": socket.gethostname(),
+            "cores": os.cpu_count(),
+            "seconds": round(seconds, 1),
+            "status": status,
+            "status_history": _status_history(folder / RUN, status),
+            "summary": _summary([*results, *headquarters]),
+            "branches": {**made, **failed},
+            "headquarters": editions,
+            "slowest_cells": _slowest_cells(records.values()),
+        },
+    )
+
+
+def _summary(results: Sequence[PageResult]) -> dict[str, int]:
+    """Return how many pages were run, printed again, kept, and how many failed."""
+    actions = [result.action for result in results if not result.failed]
+    counts = {action: actions.count(action) for action in ("run", "print", "keep")}
+    return {**counts, "failed": len(results) - len(actions)}
+
+
+def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
+    """Return the notebook's slowest cells over all pages, by their mean time."""
+    seconds: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
+    for record in records:
+        for cell in record.slowest_cells:
+            seconds[cell["cell"], cell["source"]].append(cell["seconds"])
+    rows: list[dict[str, Any]] = [
+        {
+            "cell": cell,
+            "source": source,
+            "mean_seconds": round(sum(times) / len(times), 3),
+            "longest_seconds": max(times),
+            "pages": len(times),
+        }
+        for (cell, source), times in seconds.items()
+    ]
+    return sorted(rows, key=lambda row: -row["mean_seconds"])[:_SLOWEST]
+
+
+def _status_history(path: Path, status: str) -> list[dict[str, str]]:
+    """Return who gave the quarter which review status, and when; one line more if it changed."""
+    history: list[dict[str, str]] = read_json(path).get("status_history", [])
+    if not history or history[-1]["status"] != status:
+        history.append({"status": status, "by": user_name(), "at": _now()})
+    return history
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def log_event(event: str, **facts: Any) -> None:
+    """Write one line to the log of the run."""
+    _logger.info(event, extra={"facts": facts})
+
+
+@contextmanager
+def run_log(path: Path) -> Iterator[None]:
+    """Append what this package logs to a file of JSON lines while the block runs."""
+    make_file(path)
+    handler = _LogFile(path, encoding="utf-8", delay=True)
+    handler.setFormatter(_JsonLine())
+    level = _package_logger.level
+    _package_logger.addHandler(handler)
+    _package_logger.setLevel(logging.INFO)
+    try:
+        yield
+    except BaseException as error:
+        log_event("broken off", reason=type(error).__name__)
+        raise
+    finally:
+        _package_logger.removeHandler(handler)
+        _package_logger.setLevel(level)
+        handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that cannot be written to must not be what a run fails of."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name there
+        """Drop the line."""
+
+
+class _JsonLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            "pid": record.process,
+            **getattr(record, "facts", {}),
+        }
+        return json.dumps(line, ensure_ascii=False)

@@ -1,34 +1,47 @@
-"""One branch's page: run the notebook in a warm kernel, typeset it, put both in place.
+"""Pages: one notebook run in a warm kernel, typeset and put in place; and many of them at once.
 
 ```
 job ── "run" ──> notebook executed ──┐
-    └─ "print" > notebook kept ──────┴─> report.ipynb, report.pdf, then the page's record
+    └─ "print" > notebook as it is ──┴─> report.ipynb, report.pdf, then the page's record
 ```
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from stockcust_analysis import errors
-from stockcust_analysis.atomic import Access, access, remove_unfinished, whole, write_bytes
-from stockcust_analysis.report.notebooks import plain_parameters
-from stockcust_analysis.report.records import PageRecord, slowest_cells, write_record
+from stockcust_analysis.atomic import (
+    Access,
+    access,
+    atomic_write,
+    remove_unfinished,
+    sha256,
+    write_bytes,
+)
+from stockcust_analysis.report.records import PageRecord, plain_parameters
 from stockcust_analysis.report.scratch import NO_PLACE, output_errors, working_folder
 
-KERNEL: Final = "python3"
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
+_KERNEL: Final = "python3"
+_SLOWEST_CELLS: Final = 5
 Action = Literal["run", "print", "keep"]
 
-stopping = threading.Event()
-"""Set when a batch is interrupted: a kernel that dies then is not started again."""
+_stopping = threading.Event()  # a batch was interrupted: a kernel that dies is not started again
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,11 @@ class PageJob:
     access: Access | None = None
     substitutes: bool = False
 
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The page's PDF and its executed notebook."""
+        return self.folder / f"{self.name}.pdf", self.folder / f"{self.name}.ipynb"
+
 
 @dataclass(frozen=True)
 class PageResult:
@@ -72,75 +90,85 @@ class PageResult:
 
 
 def render_page(job: PageJob) -> PageResult:
-    """Make one branch's PDF and keep its executed notebook; a failure is a result, not an error.
+    """Make one branch's PDF and its executed notebook; a failure is a result, not an error.
 
-    A kernel that dies is started once more. OutputError when files cannot be written at all.
+    A kernel that dies is started once more.
+
+    Raises
+    ------
+    OutputError
+        Files cannot be written at all.
     """
     started = time.perf_counter()
     granted = nullcontext() if job.access is None else access(job.access)
     with output_errors(job.folder), granted:
-        result = _attempts(job)
+        result = _attempt(job, attempt=1)
     return replace(result, seconds=time.perf_counter() - started)
 
 
-def _attempts(job: PageJob) -> PageResult:
+def _attempt(job: PageJob, attempt: int) -> PageResult:
     from nbclient.exceptions import DeadKernelError
 
-    attempts = 0
-    while True:
-        attempts += 1
-        with working_folder() as folder:
-            executed = folder / "report.ipynb"
-            try:
-                return replace(_make(job, executed, folder), attempts=attempts)
-            except Exception as error:
-                if isinstance(error, OSError) and error.errno in NO_PLACE:
-                    raise
-                if isinstance(error, DeadKernelError) and attempts == 1 and not stopping.is_set():
-                    continue
-                message = _reason(error, job) if not stopping.is_set() else "interrupted."
-                if not stopping.is_set():
-                    message += _keep_failed(job, executed)
-                return PageResult(job.branch_id, 0.0, error=message, attempts=attempts)
+    with working_folder() as folder:
+        executed = folder / "report.ipynb"
+        try:
+            return replace(_make_page(job, executed), attempts=attempt)
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in NO_PLACE:
+                raise
+            if _stopping.is_set():
+                return PageResult(job.branch_id, 0.0, error="interrupted.", attempts=attempt)
+            if not isinstance(error, DeadKernelError) or attempt > 1:
+                message = _reason(error, job) + _save_failed_notebook(job, executed)
+                return PageResult(job.branch_id, 0.0, error=message, attempts=attempt)
+    return _attempt(job, attempt + 1)
 
 
-def _make(job: PageJob, executed: Path, folder: Path) -> PageResult:
-    """Run or reuse the notebook, print it, put both in place and write down that they are."""
+def _make_page(job: PageJob, executed: Path) -> PageResult:
+    """Run or reuse the notebook, print it, put both in place and record that they are."""
     from stockcust_analysis.report.exporter import export_pdf
 
     started = time.perf_counter()
-    for place in (job.folder, job.failed_folder):
-        remove_unfinished(place)
-    report, notebook = (job.folder / f"{job.name}{ending}" for ending in (".pdf", ".ipynb"))
+    for folder in (job.folder, job.failed_folder):
+        remove_unfinished(folder)
+    pdf_path, notebook_path = job.files
     facts: dict[str, Any] = {}
     if job.action == "run":
-        facts = _execute(job, executed, folder)
+        facts = _execute(job, executed)
     else:
-        shutil.copyfile(notebook, executed)
+        shutil.copyfile(notebook_path, executed)
     pdf = export_pdf(
-        executed, language=job.parameters["language"], status=job.status, brand=job.brand,
+        executed,
+        language=job.parameters["language"],
+        status=job.status,
+        brand=job.brand,
         substitutes=job.substitutes,
-    )  # fmt: skip
+    )
     if job.action == "run":
-        with whole(notebook) as beside:
+        with atomic_write(notebook_path) as beside:
             shutil.copyfile(executed, beside)
-    write_bytes(report, pdf)
-    record = PageRecord.of(
-        job.branch_id, made_from=job.made_from, status=job.status, files=(report, notebook),
-        seconds=time.perf_counter() - started, look=job.look, **facts,
-    )  # fmt: skip
-    write_record(job.record, record)
+    write_bytes(pdf_path, pdf)
+    record = PageRecord(
+        job.branch_id,
+        job.made_from,
+        job.status,
+        files={path.name: sha256(path) for path in job.files},
+        seconds=round(time.perf_counter() - started, 2),
+        look=job.look,
+        **facts,
+    )
+    record.write(job.record)
     shutil.rmtree(job.failed_folder, ignore_errors=True)
     return PageResult(
         job.branch_id,
         record.seconds,
-        files=(report, notebook),
+        files=job.files,
         action=job.action,
         peak_megabytes=record.peak_megabytes,
     )
 
 
-def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
+def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
     """Run the notebook in a kernel of its own, and return what it took."""
     import papermill
 
@@ -152,31 +180,44 @@ def _execute(job: PageJob, executed: Path, folder: Path) -> dict[str, Any]:
         executed,
         parameters=plain_parameters(job.parameters),
         engine_name=engine.ENGINE,
-        kernel_name=KERNEL,
+        kernel_name=_KERNEL,
         progress_bar=False,
         # papermill's own `cwd` moves this whole process, and every other page with it.
-        folder=str(folder),
+        folder=str(executed.parent),
         cell_seconds=job.cell_seconds,
         page_seconds=job.page_seconds,
-        stopping=stopping,
+        stopping=_stopping,
     )
     return {
         "peak_megabytes": notebook.metadata.papermill.get("peak_megabytes"),
-        "slowest_cells": slowest_cells(notebook),
+        "slowest_cells": _slowest_cells(notebook),
     }
 
 
-def _keep_failed(job: PageJob, executed: Path) -> str:
-    """Keep the failed notebook, remove an earlier page that would pass for this one, say where."""
-    made = (job.folder / f"{job.name}{ending}" for ending in (".pdf", ".ipynb"))
-    for path in (job.record, *made):
+def _slowest_cells(notebook: NotebookNode) -> list[dict[str, Any]]:
+    """Return the cells that took longest, by papermill's times: position, last line, seconds."""
+    timed = [
+        {
+            "cell": position,
+            "source": cell.source.strip().split("\n")[-1][:80],
+            "seconds": round(cell.metadata.papermill.duration or 0.0, 3),
+        }
+        for position, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code" and "papermill" in cell.metadata
+    ]
+    return sorted(timed, key=lambda cell: -cell["seconds"])[:_SLOWEST_CELLS]
+
+
+def _save_failed_notebook(job: PageJob, executed: Path) -> str:
+    """Save the failed notebook, remove an earlier page that would pass for this one, say where."""
+    for path in (job.record, *job.files):
         with suppress(OSError):  # open elsewhere; without its record it passes for no page
             path.unlink(missing_ok=True)
     with suppress(OSError):
         job.folder.rmdir()
     if not executed.exists():
         return ""
-    with whole(job.failed_folder / "report.ipynb") as beside:
+    with atomic_write(job.failed_folder / "report.ipynb") as beside:
         shutil.copyfile(executed, beside)
     return f" See {job.failed_folder.name}/report.ipynb under 'failed'."
 
@@ -192,5 +233,117 @@ def _reason(error: Exception, job: PageJob) -> str:
     if name == "KeyboardInterrupt":  # nobody else sends one to a kernel
         limits = f"{job.cell_seconds:g} s for a cell, {job.page_seconds:g} s for a page"
         return f"{where} ran into the time limit ({limits})."
-    place = f"{name} in {where}"
-    return f"{place}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{place}."
+    reason = f"{name} in {where}"
+    return f"{reason}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{reason}."
+
+
+class Progress:
+    """Receives how far a run is, and does nothing with it; subclasses show it."""
+
+    def evaluated(self, done: int, total: int) -> None:
+        """Receive the steps of the evaluation."""
+
+    def start(self, total: int) -> None:
+        """Receive the number of pages."""
+
+    def __call__(self, result: PageResult) -> None:
+        """Receive a finished page."""
+
+    def finish(self) -> None:
+        """Receive the end of the pages."""
+
+    def headquarters(self, done: int, total: int) -> None:
+        """Receive the steps of headquarters' set."""
+
+
+def default_workers() -> int:
+    """Return how many pages to make at once: one for each core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_batch(
+    jobs: Iterable[PageJob],
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    progress: Callable[[PageResult], None] = lambda result: None,
+) -> list[PageResult]:
+    """Make every page and return the results in the order of the jobs.
+
+    Parameters
+    ----------
+    jobs
+        One per page; taken one after the other while the first are already being made.
+    executor
+        Where to run: any `concurrent.futures.Executor`, such as a Dask cluster's
+        `client.get_executor()`; all its machines must see the jobs' folders. Default: threads on
+        this machine, for every page already runs in a kernel process of its own.
+    workers
+        Pages at once when no executor is given; default one for each core.
+    progress
+        Called with each result as it comes in.
+
+    Raises
+    ------
+    OutputError
+        Files cannot be written. Pages that were finished are kept.
+    """
+    if executor is not None:
+        return _run(jobs, executor, progress)
+    with _own_threads(workers or default_workers()) as threads:
+        return _run(jobs, threads, progress)
+
+
+@contextmanager
+def _own_threads(workers: int) -> Iterator[Executor]:
+    """Yield threads; when the batch is broken off, end their kernels, and them, at once."""
+    from stockcust_analysis.report.kernels.engine import kill_kernels
+
+    _stopping.clear()
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            yield threads
+        except BaseException:
+            _stopping.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+            kill_kernels()
+            raise
+
+
+def _run(
+    jobs: Iterable[PageJob], executor: Executor, progress: Callable[[PageResult], None]
+) -> list[PageResult]:
+    submitted: dict[Future[PageResult], PageJob] = {}
+    results: dict[Future[PageResult], PageResult] = {}
+    finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
+
+    def receive() -> None:
+        future = finished.get()
+        results[future] = _result(future, submitted[future])
+        progress(results[future])
+
+    try:
+        for job in jobs:
+            future = executor.submit(render_page, job)
+            submitted[future] = job
+            future.add_done_callback(finished.put)
+            while not finished.empty():
+                receive()
+        while len(results) < len(submitted):
+            receive()
+    except BaseException:
+        for future in submitted:
+            future.cancel()
+        raise
+    return [results[future] for future in submitted]
+
+
+def _result(future: Future[PageResult], job: PageJob) -> PageResult:
+    """Return a page's result; a worker that was lost is that page's failure."""
+    try:
+        return future.result()
+    except errors.OutputError:
+        raise
+    except Exception as error:  # noqa: BLE001 - an executor has errors of its own
+        reason = f"its worker was lost ({type(error).__name__}). Run the same command again."
+        return PageResult(job.branch_id, 0.0, error=reason, action=job.action)

@@ -1,197 +1,267 @@
 """Headquarters' workbook: one sheet per question, typed cells, the same bytes every time.
 
-What a sheet says is decided in `workbook_bank` and `workbook_branches`; here it is written. A
-withheld figure is the text "*", never blank and never 0; one that does not exist is blank.
+A sheet is declared column by column (`workbook_sheets`); here it is written. A withheld figure is
+the text "*", never blank and never 0; one that does not exist is blank.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
-from stockcust_analysis.atomic import whole
-from stockcust_analysis.report import workbook_bank, workbook_branches
-from stockcust_analysis.report.sheets import Column, Sheet
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.atomic import atomic_write
 from stockcust_analysis.show.units import SUPPRESSED
 
 HEADER_ROW: Final = 2
 """Above the header: the title with the review status, and a line of explanation."""
+_FIRST_ROW: Final = HEADER_ROW + 1
+_CELLS_IN_MEMORY: Final = 2_000_000
+"""A larger workbook is written row by row: slower to open, but in little memory."""
 _A4, _WIDEST = 9, 46
 _FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
-_NUMBERS: Final[dict[str, dict[str, Any]]] = {
-    "text": {"indent": 1}, "long": {"text_wrap": True, "valign": "top", "indent": 1},
-    "count": {"num_format": "#,##0"}, "plain": {"num_format": "#,##0.00"},
-    "index": {"num_format": "0.000"}, "share": {"num_format": "0.0%"},
-    **{f"change_{kind}": {"num_format": f'"▲ "{size};"▼ "{size};{size}'} for kind, size in
-       {"money": "0.0%", "count": "0.0%", "share": '0.0" pp"', "ratio": "0.00",
-        "index": "0.000"}.items()},
+_PALE: Final = {"bg_color": "#F2F5F8"}
+_HEAD: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", **_PALE, "top": 2}
+_CHANGES: Final = {
+    "money": "0.0%",
+    "count": "0.0%",
+    "share": '0.0" pp"',
+    "ratio": "0.00",
+    "index": "0.000",
+}
+_FORMATS: Final[dict[str, dict[str, Any]]] = {
+    "text": {"indent": 1},
+    "long": {"text_wrap": True, "valign": "top", "indent": 1},
+    "count": {"num_format": "#,##0"},
+    "plain": {"num_format": "#,##0.00"},
+    "index": {"num_format": "0.000"},
+    "share": {"num_format": "0.0%"},
+    **{f"change_{kind}": {"num_format": f'"▲ "{x};"▼ "{x};{x}'} for kind, x in _CHANGES.items()},
     "wan": {"num_format": "#,##0.00"},
-    "cny": {"num_format": "#,##0.00"}, "points": {"num_format": "0.0"},
+    "cny": {"num_format": "#,##0.00"},
+    "points": {"num_format": "0.0"},
     "z": {"num_format": "+0.0;-0.0;0.0"},
-}  # fmt: skip
-_GOOD, _BAD, _PALE = "#DCE9F5", "#FBE3D0", "#F2F5F8"
+    "gone": {"align": "right", "font_color": "#7B8794"},
+    "title": {"bold": True, "font_color": "#1B4F72"},
+    "note": {"font_color": "#52606D"},
+    "head": {**_HEAD, "bottom": 1, "indent": 1},
+    "head_right": {**_HEAD, "align": "right", "bottom": 1},
+    "good": {"bg_color": "#DCE9F5"},
+    "bad": {"bg_color": "#FBE3D0"},
+}
 
 
-def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
-    """Write headquarters' workbook.
+@dataclass(frozen=True)
+class Column:
+    """One column: its header, its cells, how they are typed, which words in it are good or bad.
+
+    `kind` is a format's name for all cells, or one for each of them.
+    """
+
+    label: str
+    values: Sequence[Any]
+    kind: str | Sequence[str] = "text"
+    width: float = 0
+    good: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+    bars: bool = False
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its cells hold words."""
+        return self.kind in ("text", "long")
+
+    def kind_of(self, row: int) -> str:
+        """Return the format of a cell."""
+        return self.kind if isinstance(self.kind, str) else self.kind[row]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A column chart beside a sheet's table, over its first rows."""
+
+    categories: int
+    values: int
+    column: int
+    rows: int = 30
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One question's sheet: its columns, how many of them stay in sight, lines and a chart.
+
+    `trend` are the first and the last column that a line in the next column is drawn of.
+    """
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    note: str = ""
+    frozen: int = 1
+    trend: tuple[int, int] | None = None
+    chart: Chart | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has below the header."""
+        return len(self.columns[0].values)
+
+
+@contextmanager
+def new_workbook(
+    path: Path, *, created: date, in_memory: bool = True, **properties: str
+) -> Iterator[xlsxwriter.Workbook]:
+    """Yield a workbook that appears whole or not at all, and whose bytes tell no time."""
+    options = {
+        "strings_to_formulas": False,
+        "strings_to_urls": False,
+        "in_memory": in_memory,
+        "constant_memory": not in_memory,
+    }
+    with atomic_write(path) as beside:
+        book = xlsxwriter.Workbook(str(beside), options)
+        created_at = datetime(created.year, created.month, created.day)
+        book.set_properties({**properties, "created": created_at})
+        yield book
+        book.close()
+
+
+def set_up_printing(worksheet: Any, header_row: int) -> None:
+    """Print a sheet on A4 across, as wide as the page, with its header on every page."""
+    worksheet.set_paper(_A4)
+    worksheet.set_landscape()
+    worksheet.fit_to_pages(1, 0)
+    worksheet.repeat_rows(header_row)
+
+
+def write_sheets(
+    path: Path, sheets: Sequence[Sheet], *, title: str, state: str, company: str, created: date
+) -> None:
+    """Write a workbook of the sheets that have rows.
 
     Parameters
     ----------
     path
         Where to; it appears whole or not at all.
-    page
-        The review and its language.
-    status
-        "draft", "reviewed" or "issued": on the first line of every sheet, and printed below.
+    sheets
+        In their order; those without rows are left out.
+    title, state
+        On the first line of every sheet, and printed below.
+    company, created
+        Properties of the file.
     """
-    told = page.review.evaluation
-    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-    title = f"{told.bank_name} · {page.word('title')} · {page.quarter}"
-    state = page.word("status_line").format(status=page.word(status, "review_status"))
-    state = f"{page.edition} · {state}"
-    with whole(path) as beside:
-        book = xlsxwriter.Workbook(str(beside), options)
-        end = told.quarter.end
-        book.set_properties({
-            "title": title, "company": told.bank_name, "status": state,
-            "created": datetime(end.year, end.month, end.day),
-        })  # fmt: skip
+    shown = [sheet for sheet in sheets if sheet.rows]
+    in_memory = sum(sheet.rows * len(sheet.columns) for sheet in shown) <= _CELLS_IN_MEMORY
+    with new_workbook(
+        path, created=created, in_memory=in_memory, title=title, company=company, status=state
+    ) as book:
         book.formats[0].set_font_name(_FONT["font_name"])
         book.formats[0].set_font_size(_FONT["font_size"])
-        formats = _formats(book)
-        for sheet in _sheets(page):
-            _write(book, sheet, formats, f"{title} · {state}")
-        book.close()
+        formats = {name: book.add_format({**_FONT, **style}) for name, style in _FORMATS.items()}
+        for sheet in shown:
+            _write_sheet(book, sheet, formats, f"{title} · {state}", by_row=not in_memory)
 
 
-def _sheets(page: HeadquartersPage) -> Iterator[Sheet]:
-    """Yield the workbook's sheets in order; a question without an answer has none."""
-    bank, branches = workbook_bank, workbook_branches
-    for made in (
-        bank.overview_sheet, branches.exceptions_sheet, branches.scores_sheet,
-        branches.decomposition_sheet, branches.comparison_sheet, bank.migration_sheet,
-        bank.bridge_sheet, bank.concentration_sheet, bank.measures_sheet, bank.quality_sheet,
-        bank.pages_sheet, bank.restatements_sheet, bank.definitions_sheet,
-    ):  # fmt: skip
-        sheet = made(page)
-        if sheet.rows:
-            yield sheet
-
-
-def _formats(book: xlsxwriter.Workbook) -> dict[str, Any]:
-    styles: dict[str, dict[str, Any]] = {
-        **_NUMBERS,
-        "gone": {"align": "right", "font_color": "#7B8794"},
-        "title": {"bold": True, "font_color": "#1B4F72"},
-        "note": {"font_color": "#52606D"},
-        "head": {"bold": True, "text_wrap": True, "valign": "vcenter", "bg_color": _PALE,
-                 "top": 2, "bottom": 1, "indent": 1},
-        "head_right": {"bold": True, "text_wrap": True, "valign": "vcenter", "align": "right",
-                       "bg_color": _PALE, "top": 2, "bottom": 1},
-        "good": {"bg_color": _GOOD}, "bad": {"bg_color": _BAD},
-    }  # fmt: skip
-    return {name: book.add_format({**_FONT, **style}) for name, style in styles.items()}
-
-
-def _write(book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str) -> None:
-    """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
-    place = book.add_worksheet(sheet.name)
-    place.write_string(0, 0, title, formats["title"])
-    place.write_string(1, 0, " · ".join(filter(None, (sheet.caption, sheet.note))), formats["note"])
-    place.set_row(HEADER_ROW, 30)
-    rows = sheet.rows
-    for at, column in enumerate(sheet.columns):
-        worded = column.kind in ("text", "long")
-        place.write_string(
-            HEADER_ROW, at, column.label, formats["head" if worded else "head_right"]
-        )
-        place.set_column(at, at, _width(column, sheet, at))
-        for row, cells in enumerate(rows, start=HEADER_ROW + 1):
-            at_row = row - HEADER_ROW - 1
-            by_row = {"mixed": sheet.kinds, "change": sheet.changes}.get(column.kind)
-            kind = by_row[at_row] if by_row else column.kind
-            _write_cell(place, row, at, cells[at], formats, kind)
-    last = HEADER_ROW + len(rows)
-    place.freeze_panes(HEADER_ROW + 1, sheet.frozen)
-    if rows:
-        place.autofilter(HEADER_ROW, 0, last, len(sheet.columns) - 1)
-        _emphasise(place, sheet, formats, last)
-    place.set_paper(_A4)
-    place.set_landscape()
-    place.fit_to_pages(1, 0)
-    place.repeat_rows(HEADER_ROW)
-    place.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
-    for chart in sheet.charts:
-        place.insert_chart(chart.row, chart.column, _chart(book, sheet, chart))
-
-
-def _write_cell(
-    place: Any, row: int, at: int, value: Any, formats: Mapping[str, Any], kind: str
+def _write_sheet(
+    book: xlsxwriter.Workbook, sheet: Sheet, formats: Mapping[str, Any], title: str, *, by_row: bool
 ) -> None:
-    if value is None or value != value:
-        return
-    if value == SUPPRESSED:
-        place.write_string(row, at, SUPPRESSED, formats["gone"])
-    elif isinstance(value, str):
-        place.write_string(row, at, value, formats[kind if kind == "long" else "text"])
-    else:
-        place.write_number(row, at, value, formats[kind])
+    """Write one sheet: header that stays, filters, a line per row, then what helps the eye."""
+    worksheet = book.add_worksheet(sheet.name)
+    worksheet.write_string(0, 0, title, formats["title"])
+    explanation = " · ".join(filter(None, (sheet.caption, sheet.note)))
+    worksheet.write_string(1, 0, explanation, formats["note"])
+    worksheet.set_row(HEADER_ROW, 30)
+    for position, column in enumerate(sheet.columns):
+        worksheet.set_column(position, position, _width(column))
+    _write_cells(worksheet, sheet, formats, by_row=by_row)
+    worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
+    worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
+    _emphasise(worksheet, sheet, formats)
+    set_up_printing(worksheet, HEADER_ROW)
+    worksheet.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
+    if sheet.chart:
+        worksheet.insert_chart(HEADER_ROW + 1, sheet.chart.column, _draw(book, sheet, sheet.chart))
 
 
-def _width(column: Column, sheet: Sheet, at: int) -> float:
+def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any], *, by_row: bool) -> None:
+    """Write headers and cells, by column, or by row where a row cannot be gone back to."""
+    heads, columns = range(-1, sheet.rows), range(len(sheet.columns))
+    by_column = ((row, position) for position, row in product(columns, heads))
+    for row, position in product(heads, columns) if by_row else by_column:
+        column = sheet.columns[position]
+        if row < 0:
+            style = formats["head" if column.is_text else "head_right"]
+            worksheet.write_string(HEADER_ROW, position, column.label, style)
+            continue
+        value = column.values[row]
+        if value is None or value != value:
+            continue
+        if value == SUPPRESSED:
+            worksheet.write_string(_FIRST_ROW + row, position, SUPPRESSED, formats["gone"])
+        elif isinstance(value, str):
+            style = formats["long" if column.kind == "long" else "text"]
+            worksheet.write_string(_FIRST_ROW + row, position, value, style)
+        else:
+            worksheet.write_number(_FIRST_ROW + row, position, value, formats[column.kind_of(row)])
+
+
+def _width(column: Column) -> float:
     """Return a width in which the cells fit: a Chinese character takes two places."""
     if column.width:
         return column.width
-    shown = [column.label] if column.kind not in ("text", "long") else []
-    lengths = [sum(1 + (ord(letter) > 0x2E7F) for letter in text) / 2 + 1 for text in shown]
-    words = (str(row[at]) for row in sheet.rows if isinstance(row[at], str))
-    lengths += [sum(1 + (ord(letter) > 0x2E7F) for letter in text) for text in {*words}]
-    numbers = [abs(row[at]) for row in sheet.rows if isinstance(row[at], (int, float))]
-    lengths.append(len(f"{max((n for n in numbers if n == n), default=0):,.2f}"))
+    texts = {value for value in column.values if isinstance(value, str)}
+    numbers = [abs(v) for v in column.values if isinstance(v, (int, float)) and v == v]
+    lengths = [*map(_places, texts), len(f"{max(numbers, default=0):,.2f}")]
+    if not column.is_text:
+        lengths.append(_places(column.label) / 2 + 1)
     return min(max(8.0, *lengths) + 2.5, _WIDEST)
 
 
-def _emphasise(place: Any, sheet: Sheet, formats: Mapping[str, Any], last: int) -> None:
+def _places(text: str) -> float:
+    return sum(1 + (ord(letter) > 0x2E7F) for letter in text)
+
+
+def _emphasise(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any]) -> None:
     """Colour what is good or bad, draw bars for points, and lines for quarters."""
-    for at, column in enumerate(sheet.columns):
-        area = (HEADER_ROW + 1, at, last, at)
+    last = HEADER_ROW + sheet.rows
+    for position, column in enumerate(sheet.columns):
+        area = (_FIRST_ROW, position, last, position)
         for words, name in ((column.good, "good"), (column.bad, "bad")):
             for word in words:
                 rule = {"type": "cell", "criteria": "==", "value": f'"{word}"'}
-                place.conditional_format(*area, {**rule, "format": formats[name]})
+                worksheet.conditional_format(*area, {**rule, "format": formats[name]})
         if column.bars:
-            place.conditional_format(
-                *area, {"type": "data_bar", "bar_color": "#9DB8CF", "bar_solid": True}
-            )
-    first, final = sheet.trend
-    for row in range(HEADER_ROW + 1, last + 1 if final else 0):
-        place.add_sparkline(row, final + 1, {
-            "range": f"'{sheet.name}'!{xl_range_abs(row, first, row, final)}",
-            "series_color": "#1B4F72", "last_point": True,
-        })  # fmt: skip
+            bars = {"type": "data_bar", "bar_color": "#9DB8CF", "bar_solid": True}
+            worksheet.conditional_format(*area, bars)
+    if sheet.trend:
+        first, final = sheet.trend
+        for row in range(_FIRST_ROW, last + 1):
+            cells = f"'{sheet.name}'!{xl_range_abs(row, first, row, final)}"
+            line = {"range": cells, "series_color": "#1B4F72", "last_point": True}
+            worksheet.add_sparkline(row, final + 1, line)
 
 
-def _chart(book: xlsxwriter.Workbook, sheet: Sheet, wanted: Any) -> Any:
-    """Return a bar chart of one column over another."""
-    chart = book.add_chart({"type": wanted.kind})
-    first, last = HEADER_ROW + 1, HEADER_ROW + min(len(sheet.rows), wanted.most)
-    for at in wanted.values:
-        chart.add_series({
-            "name": [sheet.name, HEADER_ROW, at],
-            "categories": [sheet.name, first, wanted.categories, last, wanted.categories],
-            "values": [sheet.name, first, at, last, at],
-            "fill": {"color": "#2E6A9E" if at == wanted.values[0] else "#E08B3E"},
-        })  # fmt: skip
-    chart.set_title({"name": sheet.caption, "name_font": {"size": 11}})
-    chart.set_legend({"none": len(wanted.values) < 2, "position": "bottom"})
-    chart.set_size({"width": 640, "height": 340})
-    chart.set_y_axis({"num_format": "0%", "major_gridlines": {"visible": True}})
-    if wanted.kind == "bar":
-        chart.set_y_axis({"reverse": True})
-    return chart
+def _draw(book: xlsxwriter.Workbook, sheet: Sheet, chart: Chart) -> Any:
+    """Return the chart of one column over another."""
+    last = HEADER_ROW + min(sheet.rows, chart.rows)
+    drawn = book.add_chart({"type": "column"})
+    drawn.add_series(
+        {
+            "name": [sheet.name, HEADER_ROW, chart.values],
+            "categories": [sheet.name, _FIRST_ROW, chart.categories, last, chart.categories],
+            "values": [sheet.name, _FIRST_ROW, chart.values, last, chart.values],
+            "fill": {"color": "#2E6A9E"},
+        }
+    )
+    drawn.set_title({"name": sheet.caption, "name_font": {"size": 11}})
+    drawn.set_legend({"none": True, "position": "bottom"})
+    drawn.set_size({"width": 640, "height": 340})
+    drawn.set_y_axis({"num_format": "0%", "major_gridlines": {"visible": True}})
+    return drawn

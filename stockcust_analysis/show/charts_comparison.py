@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -182,7 +183,8 @@ def league(
 def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
     """Set the axis of places, first at the left, with a fine grid."""
     ax.set(xlim=(0.4, last * 1.14), ylim=(rows - 0.4, -0.6))
-    step = next(size for size in (1, 2, 5, 10, 20, 50, 100) if last / size <= 12)
+    sizes = (digit * 10**zeros for zeros in count() for digit in (1, 2, 5))
+    step = next(size for size in sizes if last / size <= 12)
     ax.set_xticks([1, *(tick for tick in range(step, int(last) + 1, step) if tick > 1)])
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)

@@ -19,7 +19,7 @@ from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.report.slices import save_slices
+from stockcust_analysis.report.cache import EvaluationCache, slice_digests, slice_folder
 from tests.conftest import SAMPLE
 from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
 
@@ -200,8 +200,9 @@ def test_no_slice_knows_the_largest_customers(evaluation: Evaluation, tmp_path: 
     """Cell facts, which hold single customers' amounts, stay out of what a page reads."""
     assert len(evaluation.cells)
     assert evaluation.of_branch("001").cells.empty
-    save_slices(evaluation, tmp_path)
-    assert open_evaluation(tmp_path / "branches" / "001").cells.empty
+    cache = EvaluationCache(tmp_path, evaluation, slice_digests(evaluation), is_new=True)
+    cache.write_slice("001")
+    assert open_evaluation(slice_folder(tmp_path, "001")).cells.empty
 
 
 def test_a_folder_without_evaluation(tmp_path: Path) -> None:

@@ -13,10 +13,9 @@ import nbformat
 import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.report.batch import run_batch
-from stockcust_analysis.report.notebooks import notebook_path
-from stockcust_analysis.report.render import PageJob, PageResult
-from stockcust_analysis.report.slices import save_slices
+from stockcust_analysis.report.cache import slice_folder
+from stockcust_analysis.report.records import notebook_path
+from stockcust_analysis.report.render import PageJob, PageResult, run_batch
 from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.branch_page import branch_page
 from tests.report.small_notebooks import outputs, small_job
@@ -106,14 +105,15 @@ def test_every_chart_is_its_own_branchs(sample_evaluation: Evaluation, tmp_path:
     """
     sample_evaluation.save(tmp_path / "evaluation")
     evaluation = open_evaluation(tmp_path / "evaluation")
-    save_slices(evaluation, tmp_path / "evaluation")
     branches = ["B001", "B007", "B013"]
+    for branch in branches:
+        evaluation.of_branch(branch).save(slice_folder(tmp_path / "evaluation", branch))
     jobs = [
         replace(
             small_job(tmp_path, "1", branch_id=branch),
             notebook=notebook_path("branch_report"),
             parameters={
-                "evaluation": str(tmp_path / "evaluation" / "branches" / branch),
+                "evaluation": str(slice_folder(tmp_path / "evaluation", branch)),
                 "branch_id": branch,
                 "language": "zh",
             },

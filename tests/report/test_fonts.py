@@ -9,8 +9,8 @@ import pytest
 from fontTools import subset
 
 from stockcust_analysis.errors import MissingGlyphError, ReportError
-from stockcust_analysis.report import fonts as gate
-from stockcust_analysis.report.fonts import (
+from stockcust_analysis.report import typst as gate
+from stockcust_analysis.report.typst import (
     check_glyphs,
     missing_characters,
     svg_texts,

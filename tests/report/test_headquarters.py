@@ -14,15 +14,14 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pypdf import PdfReader
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.cli.progress import ended
+from stockcust_analysis.cli.progress import describe_run
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import disclosure
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.report.editions import REVIEW
+from stockcust_analysis.report.headquarters import REVIEW
 from stockcust_analysis.report.index_html import _SHOWN
 from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.quarter import make_reports, plan_reports
-from stockcust_analysis.report.verify import verify_folder
+from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_quality
 from stockcust_analysis.show.branch_tables import _OVERVIEW
@@ -126,7 +125,9 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
     with open_bank(write_tiny_bank(tmp_path)) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")
     assert [page.error for page in run.failed] == ["3 figures could be worked out."]
-    assert ended(run).startswith("  made                1\n  failed              1\nThe circulated")
+    assert describe_run(run).startswith(
+        "  made                1\n  failed              1\nThe circulated"
+    )
     assert (run.folder / "headquarters_review.pdf").exists()
     assert not (run.folder / "circulated").exists()
     summary = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))

@@ -16,11 +16,10 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report import manifest, plan
-from stockcust_analysis.report.plan import ReportOptions, counts
-from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports
+from stockcust_analysis.report.cache import EvaluationCache, slice_digests
+from stockcust_analysis.report.plan import ReportOptions, count_actions
+from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.scratch import held
-from stockcust_analysis.report.slices import save_slices
-from stockcust_analysis.report.verify import verify_folder
 from tests.report.small_notebooks import small_notebook
 from tests.tiny_bank import HOLDINGS, write_tiny_bank
 
@@ -62,7 +61,7 @@ class Quarter:
     def plan(self, options: ReportOptions = OPTIONS) -> dict[str, int]:
         """Return how many pages a run would run, print again and keep."""
         with open_bank(self.data) as bank:
-            return counts(plan_reports(bank, options, out=self.out))
+            return count_actions(plan_reports(bank, options, out=self.out))
 
     def page(self, branch: str, name: str = "report.pdf") -> Path:
         """Return a file of a branch."""
@@ -280,8 +279,9 @@ def test_a_slice_is_what_the_evaluation_says_of_the_branch(
     """Each slice holds the rows of `Evaluation.of_branch`, table by table."""
     sample_evaluation.save(tmp_path / "whole")
     evaluation = open_evaluation(tmp_path / "whole")
-    save_slices(evaluation, tmp_path)
+    cache = EvaluationCache(tmp_path, evaluation, slice_digests(evaluation), is_new=True)
     for branch in ("B001", "B024"):
+        cache.write_slice(branch)
         ours, theirs = open_evaluation(tmp_path / "branches" / branch), evaluation.of_branch(branch)
         for name in ("measures", "lorenz", "co_holding", "migration", "bridge", "targets"):
             assert_frame_equal(getattr(ours, name), getattr(theirs, name))

@@ -13,7 +13,8 @@ import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.report.workbook import HEADER_ROW, write_workbook
+from stockcust_analysis.report.workbook import HEADER_ROW
+from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from tests.report.small_review import WITHHELD, small_review
 

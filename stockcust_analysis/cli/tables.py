@@ -1,4 +1,4 @@
-"""The rules in force: `policy show`, `policy diff`, `policy lint`."""
+"""Tables and rules: `sample`, `check`, `contacts import`, `policy show | diff | lint`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,84 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from stockcust_analysis.atomic import write_text
 from stockcust_analysis.cli import options
+from stockcust_analysis.errors import UsageError
+
+MOST_CUSTOMERS = 200_000
+"""More customers than fit in memory with their accounts."""
 
 if TYPE_CHECKING:
     from stockcust_analysis.policy import Policy
     from stockcust_analysis.policy.lint import LintWarning
+
+
+@click.command()
+@click.option("--out", type=options.FOLDER, default=Path("data/sample"), show_default=True)
+@click.option("--seed", type=int, help="Another seed makes another bank.")
+@click.option("--branches", type=click.IntRange(min=10), default=24, show_default=True)
+@click.option("--customers", type=click.IntRange(min=1000), default=12_000, show_default=True)
+@click.option(
+    "--quarters",
+    type=click.IntRange(2, 5),
+    default=5,
+    show_default=True,
+    help="How many quarters, the last being 2026Q3.",
+)
+def sample(out: Path, seed: int | None, branches: int, customers: int, quarters: int) -> None:
+    """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
+    from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
+
+    if customers > MOST_CUSTOMERS:
+        raise UsageError(
+            f"customers={customers} is more than is made in memory ({MOST_CUSTOMERS:,}). In a "
+            "checkout of the source write a larger bank in pieces: "
+            f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
+        )
+    seed = SEED if seed is None else seed
+    tables = make_bank(seed, branches=branches, customers=customers, quarters=quarters)
+    write_bank(tables, out)
+    for name, frame in tables.items():
+        click.echo(f"  {name:<18} {len(frame):>13,} rows")
+    click.echo(f"Sample bank written to {out}.")
+
+
+@click.command()
+@options.DATA
+@options.MAPPING
+@options.MEMORY
+def check(data: str, mapping: Path | None, memory_limit: str) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
+    from stockcust_analysis.bank.source import open_bank
+
+    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
+        for name in bank.columns:
+            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
+        quarters = ", ".join(map(str, bank.quarters)) or "none"
+        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
+
+
+@click.group()
+def contacts() -> None:
+    """Bring what managers filled in back to the bank's tables."""
+
+
+@contacts.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("contacts_imported.csv"),
+    show_default=True,
+    help="File to write; beside a bank's contacts it is read as part of them.",
+)
+def import_files(files: tuple[Path, ...], out: Path) -> None:
+    """Read filled-in work lists FILES as rows of the contacts table."""
+    from stockcust_analysis.bank.contacts_import import import_contacts
+
+    rows = import_contacts(files)
+    write_text(out, rows.to_csv(index=False, lineterminator="\n"))
+    click.echo(f"{len(rows)} contacts written to {out}.")
 
 
 @click.group()
@@ -77,8 +150,9 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
 
 def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
     """Return the traps of a quarter's scorecard, its figures looked at too."""
+    from stockcust_analysis.evaluation.lint import lint_scorecard
     from stockcust_analysis.evaluation.results import open_evaluation
-    from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
+    from stockcust_analysis.evaluation.scorecard import scorecard
 
     told = open_evaluation(folder)
     quarter = str(told.quarter)
