@@ -10,7 +10,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.measures.pareto import CONCENTRATION
+from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.report.workbook import Chart, Column, Sheet, write_sheets
 from stockcust_analysis.show.assumptions import assumptions
@@ -298,7 +298,7 @@ class _Sheets:
     def concentration(self) -> Sheet:
         """Return how concentrated the assets of the bank and of each branch are."""
         page = self._page
-        measures = [entry.measure for entry in CONCENTRATION]
+        measures = [measure.name for measure in MEASURES]
         branches = [WHOLE_BANK, *self._evaluation.branches["branch_id"]]
         columns = [
             *self._branch(branches),
