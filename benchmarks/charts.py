@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.runs import circumstances, write_json
 from stockcust_analysis import open_evaluation
 from stockcust_analysis.report.exporter import export_pdf
-from stockcust_analysis.show import branch_figures, branch_score
+from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.branch_page import branch_page
 
 ROUNDS = 5
@@ -51,7 +51,7 @@ def measured(folder: Path, branch_id: str) -> dict[str, Any]:
     drawn = [
         getattr(branch_figures, name) for name in dir(branch_figures) if name.endswith("_figure")
     ]
-    drawn += [branch_score.place_figure, branch_score.scorecard_figure]
+    drawn += [branch_figures.place_figure, branch_figures.scorecard_figure]
     charts = {figure.__name__: best(lambda figure=figure: figure(page)) for figure in drawn}
     warming, *notebooks = sorted(folder.glob("branches/*/report.ipynb"))
     export_pdf(warming)

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from fontTools.ttLib import TTFont
 
 from stockcust_analysis.errors import MissingGlyphError, ReportError
-from stockcust_analysis.show.fonts import FONT_HASHES, font_files
+from stockcust_analysis.show.figures import FONT_HASHES, font_files
 
 __all__ = [
     "FONT_HASHES",

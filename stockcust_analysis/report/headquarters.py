@@ -45,7 +45,7 @@ from stockcust_analysis.report.slices import folder_digest, folder_name
 from stockcust_analysis.report.staging import Staged
 from stockcust_analysis.report.workbook import write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
-from stockcust_analysis.show.units import SUPPRESSED
+from stockcust_analysis.show.words import SUPPRESSED
 
 
 def plan_headquarters(
@@ -223,5 +223,5 @@ def _write_index(
     others |= {"workbook": WORKBOOK, "measures_csv": MEASURES}
     write_index(
         folder / INDEX, page, status=status, links=links,
-        others={page.word(key, "index"): path for key, path in others.items()},
+        others={page.text(key, "index"): path for key, path in others.items()},
     )  # fmt: skip

@@ -16,7 +16,7 @@ import nbformat
 import numpy as np
 
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
-from stockcust_analysis.show.parameters import wrong_type
+from stockcust_analysis.show.pages import wrong_type
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a checkout the notebooks stand beside the package; in an installed wheel, inside it.

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from stockcust_analysis.show.headquarters_league import type_name
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.units import SUPPRESSED, change_between
+from stockcust_analysis.show.headquarters_tables import type_name
+from stockcust_analysis.show.words import SUPPRESSED, change_between
 
 Kind = Literal["text", "long", "count", "plain", "index", "share", "change", "wan", "cny",
                "points", "z", "mixed"]  # fmt: skip
@@ -67,26 +67,26 @@ def sheet(page: HeadquartersPage, key: str, columns: Sequence[Column],
            rows: Sequence[Sequence[Any]], **more: Any) -> Sheet:  # fmt: skip
     """Return a sheet by its key, with its name and caption in the page's language."""
     return Sheet(
-        page.word(key, "sheet_name"), page.word(key, "sheet_caption"), columns, rows, **more
+        page.text(key, "sheet_name"), page.text(key, "sheet_caption"), columns, rows, **more
     )
 
 
 def heads(page: HeadquartersPage, *keys: str, kind: Kind = "text") -> list[Column]:
     """Return columns whose headers the review's tables have, too."""
-    return [Column(page.word(key, "hq_header"), kind) for key in keys]
+    return [Column(page.text(key, "hq_header"), kind) for key in keys]
 
 
 def branch_columns(page: HeadquartersPage) -> list[Column]:
     """Return the columns that say which branch a row is about."""
-    return [Column(page.word("branch_id", "sheet")), *heads(page, "branch"),
-            Column(page.word("region", "sheet")), Column(page.word("type", "sheet"))]  # fmt: skip
+    return [Column(page.text("branch_id", "sheet")), *heads(page, "branch"),
+            Column(page.text("region", "sheet")), Column(page.text("type", "sheet"))]  # fmt: skip
 
 
 def branch_cells(page: HeadquartersPage, branch_id: str) -> list[str]:
     """Return a branch's number, name, region and type; the bank has its name alone."""
     branches = page.review.evaluation.branches
     if branch_id not in page.names:
-        return [branch_id, page.word("bank", "word"), "", ""]
+        return [branch_id, page.text("bank", "word"), "", ""]
     row = branches.iloc[page.places[branch_id]]
     return [
         branch_id,
@@ -98,7 +98,7 @@ def branch_cells(page: HeadquartersPage, branch_id: str) -> list[str]:
 
 def unit_of(page: HeadquartersPage, kind: str) -> str:
     """Return the unit of a kind's cells on the sheets of one question: money in 万元."""
-    return page.word("wan", "sheet") if kind == "money" else page.word(kind, "kind_unit")
+    return page.text("wan", "sheet") if kind == "money" else page.text(kind, "kind_unit")
 
 
 def scaled(value: Any, kind: str) -> Any:

@@ -22,7 +22,7 @@ from typing import Final
 import typst
 
 from stockcust_analysis.errors import TypesettingError
-from stockcust_analysis.show.fonts import font_folder
+from stockcust_analysis.show.figures import font_folder
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from stockcust_analysis.atomic import whole
 from stockcust_analysis.report import workbook_bank, workbook_branches
 from stockcust_analysis.report.sheets import Column, Sheet
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.units import SUPPRESSED
+from stockcust_analysis.show.words import SUPPRESSED
 
 HEADER_ROW: Final = 2
 """Above the header: the title with the review status, and a line of explanation."""
@@ -52,8 +52,8 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
     """
     told = page.review.evaluation
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
-    title = f"{told.bank_name} · {page.word('title')} · {page.quarter}"
-    state = page.word("status_line").format(status=page.word(status, "review_status"))
+    title = f"{told.bank_name} · {page.text('title')} · {page.quarter}"
+    state = page.text("status_line").format(status=page.text(status, "review_status"))
     state = f"{page.edition} · {state}"
     with whole(path) as beside:
         book = xlsxwriter.Workbook(str(beside), options)

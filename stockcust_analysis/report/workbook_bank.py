@@ -25,11 +25,10 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
-from stockcust_analysis.show.assumptions import assumptions
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.headquarters_tables import growth_steps
-from stockcust_analysis.show.labels import measure_words, names
-from stockcust_analysis.show.units import SUPPRESSED
+from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.words import SUPPRESSED, assumptions, measure_words, names
 
 _OVERVIEW: Final = (
     ("aum_average_quarter", "funded"), ("customers", "funded"), ("customer_retention", "funded"),
@@ -55,13 +54,13 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
         changes = [change_cell(now, earlier, kind) for earlier in (values[-2], values[0], start)]
         attained = now / plan if plan and isinstance(now, float) else None
         rows.append([
-            page.measure(measure), page.word(base, "base"), unit_of(page, kind),
+            page.measure(measure), page.text(base, "base"), unit_of(page, kind),
             *(scaled(each, kind) for each in (now,)), *changes,
             scaled(plan, kind), attained, *(scaled(each, kind) for each in values), None,
         ])  # fmt: skip
         kinds.append(KINDS[kind])
         kinds_of_change.append(f"change_{kind}")
-    head = page.word
+    head = page.text
     columns = [
         Column(head("measure", "hq_header")), Column(head("base", "hq_header")),
         Column(head("unit", "header")), Column(head("value", "hq_header"), "mixed"),
@@ -71,7 +70,7 @@ def overview_sheet(page: HeadquartersPage) -> Sheet:
         *(Column(each, "mixed") for each in (*past, page.quarter)),
         Column(head("trend", "sheet"), width=16),
     ]  # fmt: skip
-    note = "".join([*_assumed(page), page.word("plan_note")])
+    note = "".join([*_assumed(page), page.text("plan_note")])
     return sheet(page, "overview", columns, rows, kinds=kinds, changes=kinds_of_change,
                  trend=(9, 13), note=note)  # fmt: skip
 
@@ -80,7 +79,7 @@ def migration_sheet(page: HeadquartersPage) -> Sheet:
     """Return the migration of the bank and of the branches told, a row per pair of tiers."""
     words = {
         **page.members("tier"),
-        **{state: page.word(state, "state") for state in names("state")},
+        **{state: page.text(state, "state") for state in names("state")},
     }
     rows = [
         [*branch_cells(page, row["branch_id"])[:2], words[row["from"]], words[row["to"]],
@@ -89,8 +88,8 @@ def migration_sheet(page: HeadquartersPage) -> Sheet:
            for name in ("opening_aum", "closing_aum"))]
         for row in page.review.evaluation.migration.to_dict("records")
     ]  # fmt: skip
-    amounts = [Column(page.word(name, "sheet"), "wan") for name in ("opening_aum", "closing_aum")]
-    columns = [*branch_columns(page)[:2], *heads(page, "from"), Column(page.word("to", "sheet")),
+    amounts = [Column(page.text(name, "sheet"), "wan") for name in ("opening_aum", "closing_aum")]
+    columns = [*branch_columns(page)[:2], *heads(page, "from"), Column(page.text("to", "sheet")),
                *heads(page, "customers", kind="count"), *amounts]  # fmt: skip
     return sheet(page, "migration", columns, rows, frozen=4)
 
@@ -115,9 +114,9 @@ def bridge_sheet(page: HeadquartersPage) -> Sheet:
         amounts = [told.get((branch, one)) for one in components]
         rows.append([*branch_cells(page, branch)[:2], *amounts, *sums])
     columns = [*branch_columns(page)[:2],
-               *(Column(page.word(one, "component"), "wan") for one in components),
+               *(Column(page.text(one, "component"), "wan") for one in components),
                *heads(page, "new", "existing", kind="wan")]  # fmt: skip
-    return sheet(page, "bridge", columns, rows, frozen=2, note=page.word("wan", "sheet"))
+    return sheet(page, "bridge", columns, rows, frozen=2, note=page.text("wan", "sheet"))
 
 
 def concentration_sheet(page: HeadquartersPage) -> Sheet:
@@ -134,7 +133,7 @@ def concentration_sheet(page: HeadquartersPage) -> Sheet:
     chart = Chart(categories=1, values=(2 + measures.index("top_20_share"),), row=3,
                   column=len(columns) + 1)  # fmt: skip
     return sheet(page, "concentration", columns, rows, frozen=2, charts=(chart,),
-                  note=page.word("concentration_note", "sheet"))  # fmt: skip
+                  note=page.text("concentration_note", "sheet"))  # fmt: skip
 
 
 def measures_sheet(page: HeadquartersPage) -> Sheet:
@@ -143,12 +142,12 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
     table = table[table["quarter"] == page.quarter].reset_index(drop=True)
     told = pd.DataFrame({
         "quarter": table["quarter"], "branch_id": table["branch_id"],
-        "name": table["branch_id"].map(page.names).fillna(page.word("bank", "word")),
+        "name": table["branch_id"].map(page.names).fillna(page.text("bank", "word")),
         "measure": table["measure"],
         "words": table["measure"].map({each: page.measure(each) for each in
                                        table["measure"].unique()}),
         "dimension": table["dimension"], "member": table["member"].replace(_members(page)),
-        "base": table["base"].map({each: page.word(each, "base") for each in names("base")}),
+        "base": table["base"].map({each: page.text(each, "base") for each in names("base")}),
     }).astype(object)  # fmt: skip
     for name in ("n", "numerator", "denominator", "value"):
         gone = table[name].isna() & (table["withheld"] | (name == "n"))
@@ -157,7 +156,7 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
     kind_of = {each: KINDS[measure_words(each).kind] for each in table["measure"].unique()}
     # Money stands in CNY here, whole as in the CSV.
     kinds = ["cny" if kind_of[each] == "wan" else kind_of[each] for each in table["measure"]]
-    head = page.word
+    head = page.text
     columns = [
         *heads(page, "quarter"), *branch_columns(page)[:2], Column(head("code", "sheet")),
         *heads(page, "measure"), Column(head("dimension", "sheet")),
@@ -166,7 +165,7 @@ def measures_sheet(page: HeadquartersPage) -> Sheet:
         Column(head("numerator", "sheet"), "plain"), Column(head("denominator", "sheet"), "plain"),
         Column(head("value", "sheet"), "mixed"),
     ]  # fmt: skip
-    note = page.gap_note("withheld_note", after=page.word("measures_note", "sheet"))
+    note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
     rows = told.to_numpy().tolist()
     return sheet(page, "measures", columns, rows, kinds=kinds, frozen=5, note=note)
 
@@ -182,24 +181,24 @@ def quality_sheet(page: HeadquartersPage) -> Sheet:
     review = page.review
     checks = review.evaluation.reconciliation[["check", "difference"]].to_numpy()
     rows: list[list[Any]] = [
-        [page.word(check, "reconciliation"), "", float(difference)]
+        [page.text(check, "reconciliation"), "", float(difference)]
         for check, difference in checks
     ]  # fmt: skip
     kinds: list[Kind] = ["cny"] * len(rows)
     gone = review.report
     gone = gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]
     rows += [
-        [page.word("withheld_cells"), f"{page.word(row.kind, 'withheld_kind')} · "
-         f"{page.word(row.reason, 'withheld_reason')}", int(row.cells)]
+        [page.text("withheld_cells"), f"{page.text(row.kind, 'withheld_kind')} · "
+         f"{page.text(row.reason, 'withheld_reason')}", int(row.cells)]
         for row in rows_of(gone)
     ]  # fmt: skip
     rows += [
-        [page.word("overridden" if row.reason else "warned"),
+        [page.text("overridden" if row.reason else "warned"),
          LintWarning(*row).told(page.language), None]
         for row in rows_of(review.warnings)
     ]  # fmt: skip
-    columns = [*heads(page, "item"), Column(page.word("result", "hq_header"), "long", 70),
-               Column(page.word("number", "sheet"), "mixed")]  # fmt: skip
+    columns = [*heads(page, "item"), Column(page.text("result", "hq_header"), "long", 70),
+               Column(page.text("number", "sheet"), "mixed")]  # fmt: skip
     kinds += ["count"] * (len(rows) - len(kinds))
     return sheet(page, "quality", columns, rows, kinds=kinds)
 
@@ -207,13 +206,13 @@ def quality_sheet(page: HeadquartersPage) -> Sheet:
 def pages_sheet(page: HeadquartersPage) -> Sheet:
     """Return how each branch's report ended."""
     rows = [
-        [*branch_cells(page, row.branch_id)[:2], page.word(row.state, "page_state"), row.error]
+        [*branch_cells(page, row.branch_id)[:2], page.text(row.state, "page_state"), row.error]
         for row in rows_of(page.review.pages)
     ]
     columns = [*branch_columns(page)[:2],
-               Column(page.word("state", "hq_header"), bad=(page.word("failed", "page_state"),
-                                                            page.word("missing", "page_state"))),
-               Column(page.word("error", "hq_header"), "long", 80)]  # fmt: skip
+               Column(page.text("state", "hq_header"), bad=(page.text("failed", "page_state"),
+                                                            page.text("missing", "page_state"))),
+               Column(page.text("error", "hq_header"), "long", 80)]  # fmt: skip
     return sheet(page, "pages", columns, rows, frozen=2)
 
 
@@ -224,12 +223,12 @@ def restatements_sheet(page: HeadquartersPage) -> Sheet:
         kind = measure_words(row.measure).kind
         member = members.get(row.member, row.member)
         rows.append([row.quarter, *branch_cells(page, row.branch_id)[:2], page.measure(row.measure),
-                     member, page.word(row.base, "base"), unit_of(page, kind),
+                     member, page.text(row.base, "base"), unit_of(page, kind),
                      scaled(row.issued, kind), scaled(row.restated, kind)])  # fmt: skip
         kinds.append(KINDS[kind])
     columns = [*heads(page, "quarter"), *branch_columns(page)[:2], *heads(page, "measure"),
-               Column(page.word("member", "sheet")), *heads(page, "base"),
-               Column(page.word("unit", "header")),
+               Column(page.text("member", "sheet")), *heads(page, "base"),
+               Column(page.text("unit", "header")),
                *heads(page, "issued", "restated", kind="mixed")]  # fmt: skip
     return sheet(page, "restatements", columns, rows, kinds=kinds, frozen=3)
 
@@ -241,13 +240,13 @@ def definitions_sheet(page: HeadquartersPage) -> Sheet:
     rows = []
     for one in (measure_definition(name) for name in found):
         definition = one.definition_zh if zh else one.definition_en
-        good = page.word(one.higher_is_better, "direction")
+        good = page.text(one.higher_is_better, "direction")
         rows.append([one.name, page.measure(one.name), unit_of(page, one.kind), good, definition,
                      one.formula, one.edge_cases, one.source])  # fmt: skip
-    columns = [Column(page.word("code", "sheet")), *heads(page, "measure"),
-               Column(page.word("unit", "header")), Column(page.word("direction", "sheet")),
-               Column(page.word("definition", "sheet"), "long", 60),
-               *(Column(page.word(name, "sheet"), "long", 40)
+    columns = [Column(page.text("code", "sheet")), *heads(page, "measure"),
+               Column(page.text("unit", "header")), Column(page.text("direction", "sheet")),
+               Column(page.text("definition", "sheet"), "long", 60),
+               *(Column(page.text(name, "sheet"), "long", 40)
                  for name in ("formula", "edge_cases", "source"))]  # fmt: skip
     note = " ".join([*_assumed(page), page.gap_note("withheld_note")]).strip()
     return sheet(page, "definitions", columns, rows, frozen=2, note=note)

@@ -18,10 +18,15 @@ from stockcust_analysis.report.sheets import (
     sheet,
     unit_of,
 )
-from stockcust_analysis.show.headquarters_league import ordered_scores, peer_name, score_columns
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
-from stockcust_analysis.show.headquarters_quality import note_words
-from stockcust_analysis.show.labels import measure_words, names
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_tables import (
+    note_words,
+    ordered_scores,
+    peer_name,
+    score_columns,
+)
+from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.words import measure_words, names
 
 _SCORES: Final[dict[str, Kind]] = {"rank": "count", "points": "points"}
 
@@ -32,17 +37,17 @@ def exceptions_sheet(page: HeadquartersPage) -> Sheet:
     for row in rows_of(page.exceptions):
         kind = measure_words(row.measure).kind
         rows.append([row.branch_id, page.names[row.branch_id], page.measure(row.measure),
-                     page.word(row.base, "base"), unit_of(page, kind), scaled(row.value, kind),
-                     scaled(row.centre, kind), row.z, page.word(row.evidence, "evidence"),
-                     page.word(row.favourable, "favourable")])  # fmt: skip
+                     page.text(row.base, "base"), unit_of(page, kind), scaled(row.value, kind),
+                     scaled(row.centre, kind), row.z, page.text(row.evidence, "evidence"),
+                     page.text(row.favourable, "favourable")])  # fmt: skip
         kinds.append(KINDS[kind])
     columns = [*branch_columns(page)[:2], *heads(page, "measure", "base"),
-               Column(page.word("unit", "header")), *heads(page, "value", "centre", kind="mixed"),
+               Column(page.text("unit", "header")), *heads(page, "value", "centre", kind="mixed"),
                *heads(page, "z", kind="z"), *heads(page, "evidence"),
-               Column(page.word("favourable", "hq_header"),
-                      good=(page.word("yes", "favourable"),),
-                      bad=(page.word("no", "favourable"),))]  # fmt: skip
-    return sheet(page, "exceptions", columns, rows, kinds=kinds, note=page.word("exceptions_note"))
+               Column(page.text("favourable", "hq_header"),
+                      good=(page.text("yes", "favourable"),),
+                      bad=(page.text("no", "favourable"),))]  # fmt: skip
+    return sheet(page, "exceptions", columns, rows, kinds=kinds, note=page.text("exceptions_note"))
 
 
 def scores_sheet(page: HeadquartersPage) -> Sheet:
@@ -56,10 +61,10 @@ def scores_sheet(page: HeadquartersPage) -> Sheet:
     ] if len(page.review.evaluation.scores) else []  # fmt: skip
     columns = [
         *branch_columns(page), *heads(page, "peer_group"),
-        *(Column(page.word(n, "hq_header"), _SCORES[n], bars=n == "points") for n in told),
-        *heads(page, "scored", kind="count"), Column(page.word("note", "sheet")),
+        *(Column(page.text(n, "hq_header"), _SCORES[n], bars=n == "points") for n in told),
+        *heads(page, "scored", kind="count"), Column(page.text("note", "sheet")),
     ]  # fmt: skip
-    note = page.gap_note("score_gaps", after=page.word("score_note"))
+    note = page.gap_note("score_gaps", after=page.text("score_note"))
     return sheet(page, "scores", columns, rows, frozen=2, note=note)
 
 
@@ -74,20 +79,20 @@ def decomposition_sheet(page: HeadquartersPage) -> Sheet:
                 (*numbers, "value", "target")}  # fmt: skip
         rows.append([
             *branch_cells(page, row.branch_id)[:2], page.measure(row.measure, row.base),
-            page.word(row.method, "method"), unit_of(page, kind), scaled(told["value"], kind),
-            scaled(told["target"], kind), page.word(row.target_source, "target_source"),
+            page.text(row.method, "method"), unit_of(page, kind), scaled(told["value"], kind),
+            scaled(told["target"], kind), page.text(row.target_source, "target_source"),
             told["attainment"], row.weight, *(told[name] for name in numbers[1:]),
             note_words(page, str(row.note) if row.note == row.note else ""),
         ])  # fmt: skip
         kinds.append(KINDS[kind])
     columns = [
-        *branch_columns(page)[:2], *heads(page, "measure"), Column(page.word("method", "sheet")),
-        Column(page.word("unit", "header")), *heads(page, "value", "plan", kind="mixed"),
-        Column(page.word("score_target_source", "header")), *heads(page, "attained", kind="share"),
-        Column(page.word("score_weight", "header"), "points"),
-        *(Column(page.word(name, "sheet"), "points") for name in numbers[1:-1]),
-        Column(page.word("points", "hq_header"), "points", bars=True),
-        Column(page.word("note", "sheet")),
+        *branch_columns(page)[:2], *heads(page, "measure"), Column(page.text("method", "sheet")),
+        Column(page.text("unit", "header")), *heads(page, "value", "plan", kind="mixed"),
+        Column(page.text("score_target_source", "header")), *heads(page, "attained", kind="share"),
+        Column(page.text("score_weight", "header"), "points"),
+        *(Column(page.text(name, "sheet"), "points") for name in numbers[1:-1]),
+        Column(page.text("points", "hq_header"), "points", bars=True),
+        Column(page.text("note", "sheet")),
     ]  # fmt: skip
     return sheet(page, "decomposition", columns, rows, kinds=kinds, frozen=3)
 
@@ -109,22 +114,22 @@ def comparison_sheet(page: HeadquartersPage) -> Sheet:
         rows.append([
             *branch_cells(page, row.branch_id)[:2], peer_name(page, row.peer_group),
             page.measure(row.measure),
-            page.word(row.base, "base"), unit_of(page, kind), told["n"],
+            page.text(row.base, "base"), unit_of(page, kind), told["n"],
             *(scaled(told[name], kind) for name in numbers), told["z"],
-            page.word(row.verdict, "comparison_verdict") if row.verdict else "",
+            page.text(row.verdict, "comparison_verdict") if row.verdict else "",
             told["rank_low"], told["rank_high"], told["expected_ratio"],
         ])  # fmt: skip
         kinds.append(KINDS[kind])
-    verdicts = {name: page.word(name, "comparison_verdict") for name in names("comparison_verdict")}
+    verdicts = {name: page.text(name, "comparison_verdict") for name in names("comparison_verdict")}
     columns = [
         *branch_columns(page)[:2], *heads(page, "peer_group", "measure", "base"),
-        Column(page.word("unit", "header")), *heads(page, "customers", kind="count"),
-        *(Column(page.word(name, "sheet"), kind) for name, kind in numbers.items()),
+        Column(page.text("unit", "header")), *heads(page, "customers", kind="count"),
+        *(Column(page.text(name, "sheet"), kind) for name, kind in numbers.items()),
         *heads(page, "z", kind="z"),
-        Column(page.word("verdict", "sheet"), good=(verdicts["far_above"], verdicts["far_below"]),
+        Column(page.text("verdict", "sheet"), good=(verdicts["far_above"], verdicts["far_below"]),
                bad=()),
-        *(Column(page.word(name, "sheet"), "count") for name in ("rank_low", "rank_high")),
-        Column(page.word("expected_ratio", "sheet"), "plain"),
+        *(Column(page.text(name, "sheet"), "count") for name in ("rank_low", "rank_high")),
+        Column(page.text("expected_ratio", "sheet"), "plain"),
     ]  # fmt: skip
-    note = page.gap_note("comparison_gaps", after=page.word("comparison_note", "sheet"))
+    note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
     return sheet(page, "comparison", columns, rows, kinds=kinds, frozen=4, note=note)
