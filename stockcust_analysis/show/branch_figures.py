@@ -6,7 +6,8 @@ Its place among its peers and its scorecard stand here too, the scorecard also a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -26,151 +27,144 @@ from stockcust_analysis.show.words import (
     format_share,
     format_with_unit,
     measure_words,
-    money_unit,
 )
 
+
+@dataclass(frozen=True)
+class _Figure:
+    """How a chart stands on the page.
+
+    `section` is the chapter whose sentence says what it shows, `members` the dimension whose names
+    it takes from the policy. Shares of a branch too small for them are not drawn. Without a height
+    the chart has its own.
+    """
+
+    chart: Callable[..., Axes]
+    height: float = 0
+    width: float = FULL_WIDTH
+    section: Section = "customers"
+    members: str = ""
+    if_small: bool = False
+
+
+_FIGURES: Final = {
+    "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
+    "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
+    "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH, "concentration"),
+    "dormancy_bars": _Figure(plot.dormancy, 4.4, section="dormancy"),
+    "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH, "cross_sell"),
+    "penetration_dots": _Figure(plot.penetration, 5.8, HALF_WIDTH, "cross_sell", "family"),
+    "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "cross_sell", "family"),
+    "bridge_chart": _Figure(plot.bridge, 4.6, if_small=True),
+    "migration_heatmap": _Figure(plot.migration, 5.4, HALF_WIDTH, members="tier"),
+    "migration_flow": _Figure(plot.migration_flow, 8.0, members="tier"),
+    "tier_slope": _Figure(plot.slope, 6.5, members="tier", if_small=True),
+    "dormancy_flow": _Figure(plot.dormancy_flow, 5.2, section="dormancy"),
+    "penetration_panels": _Figure(plot.small_multiples, section="cross_sell", members="family"),
+}
+"""Key of the caption → the figure."""
 _FEWEST_QUARTERS: Final = 2
 _DEPOSITS: Final = {"demand_deposit", "time_deposit"}
 """Products that nearly every customer has: beside them the other families would lie flat."""
-_PLACED: Final = (
-    "aum_per_customer",
-    "customer_retention",
-    "silent_rate",
-    "multi_product_share",
-    "contact_coverage",
-    "profile_completion",
-)
+_PLACED: Final = {
+    "aum_per_customer": 1,
+    "customer_retention": 2,
+    "silent_rate": 3,
+    "multi_product_share": 4,
+    "contact_coverage": 5,
+    "profile_completion": 6,
+}
+"""Measures in which the branch's place is shown, in their order."""
 _MOST_PLACES: Final = 5
 
 
 def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter; None of a first quarter."""
     rows = page.own(_on_one_base(page))
-    if rows["quarter"].nunique() < _FEWEST_QUARTERS:
-        return None
-    return _draw(page, plot.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
+    enough = rows["quarter"].nunique() >= _FEWEST_QUARTERS
+    return _draw(page, "aum", rows) if enough else None
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
-    rows, names = _this_quarter(page), page.members("tier")
-    return _draw(
-        page, plot.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, names=names, if_small=True
-    )
+    return _draw(page, "tier_pyramid", _this_quarter(page))
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
-    rows = page.evaluation.lorenz
-    return _draw(page, plot.lorenz, rows, "lorenz", 6.2, HALF_WIDTH, section="concentration")
+    return _draw(page, "lorenz", page.evaluation.lorenz)
 
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    rows = page.own(_on_one_base(page))
-    return _draw(page, plot.dormancy, rows, "dormancy_bars", 4.4, section="dormancy")
+    return _draw(page, "dormancy_bars", page.own(_on_one_base(page)))
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    rows = _this_quarter(page)
-    return _draw(
-        page, plot.product_count, rows, "product_count", 5.4, HALF_WIDTH, section="cross_sell"
-    )
+    return _draw(page, "product_count", _this_quarter(page))
 
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    rows, names = _this_quarter(page), page.members("family")
-    return _draw(
-        page,
-        plot.penetration,
-        rows,
-        "penetration_dots",
-        5.8,
-        HALF_WIDTH,
-        names=names,
-        section="cross_sell",
-    )
+    return _draw(page, "penetration_dots", _this_quarter(page))
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
-    rows, names = page.own(page.evaluation.co_holding), page.members("family")
-    return _draw(page, plot.co_holding, rows, "co_holding", 5.6, names=names, section="cross_sell")
+    return _draw(page, "co_holding", page.own(page.evaluation.co_holding))
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw what moved last quarter's assets to this one's."""
-    rows = page.own(page.evaluation.bridge, structure="today")
-    return _draw(page, plot.bridge, rows, "bridge_chart", 4.6, if_small=True)
+    return _draw(page, "bridge_chart", page.own(page.evaluation.bridge, structure="today"))
 
 
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
-    rows, names = page.own(page.evaluation.migration, structure="today"), page.members("tier")
-    if rows.empty or not rows.loc[rows["from"].isin(list(names)), "customers"].any():
-        return None
-    return _draw(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH, names=names)
+    rows = page.own(page.evaluation.migration, structure="today")
+    before = rows["from"].isin(list(page.members("tier"))) & (rows["customers"] != 0)
+    return _draw(page, "migration_heatmap", rows) if before.any() else None
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
-    rows, names = page.own(page.evaluation.migration, structure="today"), page.members("tier")
-    return _draw(page, plot.migration_flow, rows, "migration_flow", 8.0, names=names)
+    return _draw(page, "migration_flow", page.own(page.evaluation.migration, structure="today"))
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
     """Draw how the tiers' shares of assets moved since the first quarter there is."""
-    rows, names = page.own(_on_one_base(page), measure="tier_aum_share"), page.members("tier")
-    return _draw(page, plot.slope, rows, "tier_slope", 6.5, names=names, if_small=True)
+    return _draw(page, "tier_slope", page.own(_on_one_base(page), measure="tier_aum_share"))
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw how last quarter's dormant customers became this quarter's."""
-    rows = page.own(_on_one_base(page), quarter=page.quarter)
-    return _draw(page, plot.dormancy_flow, rows, "dormancy_flow", 5.2, section="dormancy")
+    return _draw(page, "dormancy_flow", page.own(_this_quarter(page)))
 
 
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
     families = page.evaluation.policy_facts["families"]
     deposits = [family["name"] for family in families if _DEPOSITS & set(family["products"])]
-    rows, names = _on_one_base(page), page.members("family")
-    rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
-    return _draw(
-        page, plot.small_multiples, rows, "penetration_panels", names=names, section="cross_sell"
-    )
+    rows = _on_one_base(page)
+    chosen = (rows["measure"] == "penetration") & ~rows["member"].isin(deposits)
+    return _draw(page, "penetration_panels", rows[chosen])
 
 
-def _draw(
-    page: BranchPage,
-    chart: Callable[..., Axes],
-    rows: pd.DataFrame,
-    caption: str,
-    height: float | None = None,
-    width: float = FULL_WIDTH,
-    *,
-    names: dict[str, str] | None = None,
-    section: Section = "customers",
-    if_small: bool = False,
-) -> Drawing | None:
-    """Return a chart with its caption and the words in its place; None for a chart of nothing.
-
-    The words are those the chapter (`section`) opens with. Shares of a branch too small for them
-    are not drawn. Without a height the chart has its own.
-    """
-    if page.is_small and not if_small:
+def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
+    """Return a figure with its caption and the words in its place; None for a chart of nothing."""
+    spec = _FIGURES[name]
+    if page.is_small and not spec.if_small:
         return None
-    ax = None if height is None else sized_axes(height, width)
-    members = {} if names is None else {"words": names}
-    drawn = chart(rows, language=page.language, ax=ax, **members)
+    members = {"words": page.members(spec.members)} if spec.members else {}
+    ax = sized_axes(spec.height, spec.width) if spec.height else None
+    drawn = spec.chart(rows, language=page.language, ax=ax, **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
-    words, opening = page.text(caption, "caption"), section_sentence(page, section)
+    caption, opening = page.text(name, "caption"), section_sentence(page, spec.section)
     summary = opening.sentences[0].text if opening else page.text("see_table")
-    return figure(drawn, caption=words, alt=f"{words}{page.text('colon')}{summary}")
+    return figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
 
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:
@@ -189,12 +183,10 @@ def _on_one_base(page: BranchPage) -> pd.DataFrame:
 def place_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's place among its peers, each with the places chance allows; None alone."""
     own = page.own(page.evaluation.comparison)
+    own = own if own.empty else own[own["measure"].isin(_PLACED)]
     if own.empty or page.is_small:
         return None
-    own = own[own["measure"].isin(_PLACED)]
-    own = own.sort_values("measure", key=lambda names: names.map(_PLACED.index)).head(_MOST_PLACES)
-    if own.empty:
-        return None
+    own = own.sort_values("measure", key=lambda names: names.map(_PLACED)).head(_MOST_PLACES)
     peers = format_count(own["rank_of"].max())
     caption = page.text("places", "caption").format(peers=peers) + _score_words(page)
     words = [
@@ -212,15 +204,12 @@ def place_figure(page: BranchPage) -> Drawing | None:
 
 def _score_words(page: BranchPage) -> str:
     """Return the score and its rank, where the branch has one."""
-    own = page.own(page.evaluation.scores)
-    if own.empty or pd.isna(own["rank"].iloc[0]):
+    scores = list(rows_of(page.own(page.evaluation.scores)))
+    if not scores or pd.isna(scores[0].rank):
         return ""
-    score = own.iloc[0]
-    return page.text("score_words").format(
-        points=format_points(score["points"]),
-        rank=format_count(score["rank"]),
-        rank_of=format_count(score["rank_of"]),
-    )
+    rank, rank_of = format_count(scores[0].rank), format_count(scores[0].rank_of)
+    points = format_points(scores[0].points)
+    return page.text("score_words").format(points=points, rank=rank, rank_of=rank_of)
 
 
 def scorecard_figure(page: BranchPage) -> Drawing | None:
@@ -241,6 +230,34 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
     return figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
 
 
+def scorecard_table(page: BranchPage) -> Table | None:
+    """Return how every indicator's points are made, and what was lost to floors and caps."""
+    card = _scorecard(page)
+    if card.empty:
+        return None
+    money = card[[measure_words(measure).kind == "money" for measure in card["measure"]]]
+    unit = page.unit(money[["value", "target"]].to_numpy().ravel())
+    rows: list[dict[str, Any]] = [
+        {
+            "score_indicator": row.name,
+            "score_value": format_with_unit(row.value, row.measure, unit),
+            "score_target": format_with_unit(row.target, row.measure, unit),
+            "score_target_source": page.text(row.target_source, "target_source"),
+            "score_attainment": row.attainment,
+            "score_weight": row.weight,
+            "score_raw_points": row.raw_points,
+            "score_lost": row.lost,
+            "score_points": row.points,
+        }
+        for row in rows_of(card)
+    ]
+    summed = ("weight", "raw_points", "lost", "points")
+    total = {f"score_{name}": card[name].sum() for name in summed}
+    rows.append({"score_indicator": page.text("total"), **total})
+    note = page.text("scorecard_note")
+    return page_table(page, "scorecard_table", rows, note=note, emphasise=[-1])
+
+
 def _scorecard(page: BranchPage) -> pd.DataFrame:
     """Return the branch's scorecard with names and all points lost, by weight; none if small."""
     card = page.own(page.evaluation.scorecard)
@@ -253,41 +270,3 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     own["lost"] = own[losses].sum(axis=1)
     own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)
-
-
-def scorecard_table(page: BranchPage) -> Table | None:
-    """Return how every indicator's points are made, and what was lost to floors and caps."""
-    card = _scorecard(page)
-    if card.empty:
-        return None
-    money = card[[measure_words(measure).kind == "money" for measure in card["measure"]]]
-    unit = money_unit(money[["value", "target"]].to_numpy().ravel(), page.language)
-    rows = [
-        [
-            row.name,
-            format_with_unit(row.value, row.measure, unit),
-            format_with_unit(row.target, row.measure, unit),
-            page.text(row.target_source, "target_source"),
-            row.attainment,
-            row.weight,
-            row.raw_points,
-            row.lost,
-            row.points,
-        ]
-        for row in rows_of(card)
-    ]
-    totals = (card[name].sum() for name in ("weight", "raw_points", "lost", "points"))
-    rows.append([page.text("total"), "", "", "", "", *totals])
-    columns = [
-        "score_indicator",
-        "score_value",
-        "score_target",
-        "score_target_source",
-        "score_attainment",
-        "score_weight",
-        "score_raw_points",
-        "score_lost",
-        "score_points",
-    ]
-    note = page.text("scorecard_note")
-    return page_table(page, "scorecard_table", columns, rows, note=note, emphasise=[-1])

@@ -17,9 +17,9 @@ from stockcust_analysis.show.branch_page import memory_note
 from stockcust_analysis.show.pages import BranchPage, Page, rows_of
 from stockcust_analysis.show.words import (
     AVERAGE,
+    STATUS_RATES,
     Unit,
     assumptions,
-    format_change,
     format_count,
     format_measure,
     format_money,
@@ -27,7 +27,6 @@ from stockcust_analysis.show.words import (
     format_share,
     format_with_unit,
     measure_words,
-    money_unit,
     names,
     unit_note,
 )
@@ -69,12 +68,10 @@ _MEASURE_TABLES: Final = {
     },
 }
 """Tables of measures: base → the measures counted on it, in the order of the rows."""
-_STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
-_STATUS_AUM: Final = {"silent": "silent_aum_share", "dormant": "dormant_aum_share"}
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
-_FORMATS: Final[dict[str, Callable[[Any], str]]] = {
+_FORMATS: Final[dict[str | None, Callable[[Any], str]]] = {
     "count": format_count,
     "share": format_share,
     "points": format_points,
@@ -98,8 +95,7 @@ _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in 
 def page_table(
     page: Page,
     caption: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
+    rows: Sequence[Mapping[str, Any]],
     *,
     unit: Unit | None = None,
     note: str = "",
@@ -117,11 +113,9 @@ def page_table(
         Whose words and language.
     caption
         Key of the caption; "" for none.
-    columns
-        Keys of the headers. The key says what the values are: words (at the left), counts, shares,
-        points, or money in `unit`.
     rows
-        A value for each column. A text is printed as it is.
+        Key of the header → value. The first row has all columns. The key says what the values are:
+        words (at the left), counts, shares, points, or money in `unit`. A text is printed as it is.
     unit, note, emphasise, look, half
         As `Table` has them; `emphasise` holds positions, from the end when negative.
     labels
@@ -131,26 +125,23 @@ def page_table(
         nothing to compare with.
     """
 
-    def print_cell(kind: str, value: Any) -> str:
+    def print_cell(key: str, value: Any) -> str:
         if isinstance(value, str):
             return value
+        kind = _KIND_OF.get(key)
         return format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
 
-    labels, kinds = labels or {}, [_KIND_OF.get(key, "figure") for key in columns]
-    cells = [[print_cell(*pair) for pair in zip(kinds, row, strict=True)] for row in rows]
-    shown = [
-        place
-        for place in range(len(columns))
-        if keep_empty or not cells or any(row[place] != MISSING for row in cells)
-    ]
-    headers = [labels.get(key) or page.text(key, page.headers) for key in columns]
+    columns, cells, labels = [], [], labels or {}
+    for key in rows[0] if rows else ():
+        printed = [print_cell(key, row.get(key, "")) for row in rows]
+        if keep_empty or any(cell != MISSING for cell in printed):
+            label = labels.get(key) or page.text(key, page.headers)
+            columns.append(Column(label, "left" if _KIND_OF.get(key) == "words" else "right"))
+            cells.append(printed)
     return Table(
         caption=page.text(caption, page.captions) if caption else "",
-        columns=tuple(
-            Column(headers[place], "left" if kinds[place] == "words" else "right")
-            for place in shown
-        ),
-        rows=tuple(tuple(row[place] for place in shown) for row in cells),
+        columns=tuple(columns),
+        rows=tuple(zip(*cells, strict=True)),
         unit=unit_note(unit, page.language) if unit else "",
         note=note,
         emphasised=frozenset(range(len(rows))[position] for position in emphasise),
@@ -164,37 +155,25 @@ def overview_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     # One unit for all rows of money: a column never mixes them.
-    unit, quarter = _common_unit(page, OVERVIEW), page.evaluation.quarter
-    earlier = [str(quarter.previous), str(quarter.year_ago), str(quarter.year_start)]
+    unit = _common_unit(page, OVERVIEW)
     rows = []
     for measure, base in OVERVIEW:
         kind, now = measure_words(measure).kind, page.value(measure, base=base)
         target = page.target(measure) if base == "funded" else None
+        name = f"{base}_customers" if measure == "customers" else ""
         rows.append(
-            [
-                page.text(f"{base}_customers")
-                if measure == "customers"
-                else page.text(measure, "measure"),
-                unit.name if kind == "money" else page.text(kind, "kind_unit"),
-                format_measure(now, measure, unit=unit),
-                *(_change(page, measure, base, before) for before in earlier),
-                now / target if target and now is not None else None,
-                format_measure(_of_bank(page, measure, base), measure, unit=unit),
-            ]
+            {
+                "measure": page.text(name) if name else page.text(measure, "measure"),
+                "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
+                "now": format_measure(now, measure, unit=unit),
+                **_changes(page, measure, base),
+                "attained": now / target if target and now is not None else None,
+                "bank": format_measure(_of_bank(page, measure, base), measure, unit=unit),
+            }
         )
-    columns = [
-        "measure",
-        "unit",
-        "now",
-        "previous_quarter",
-        "year_ago",
-        "year_start",
-        "attained",
-        "bank",
-    ]
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
     note = "".join([page.text("funded_note"), *assumptions(origins, page.language)])
-    return page_table(page, "overview", columns, rows, note=note)
+    return page_table(page, "overview", rows, note=note)
 
 
 def measure_table(page: BranchPage, name: str) -> Table | None:
@@ -208,116 +187,106 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     if page.is_small and half:
         return None
     bases = _MEASURE_TABLES[name].items()
-    measures = [(measure, base) for base, names_on in bases for measure in names_on.split()]
-    unit, before = _common_unit(page, measures), str(page.evaluation.quarter.previous)
+    measures = [(measure, base) for base, listed in bases for measure in listed.split()]
+    unit = _common_unit(page, measures)
     rows = [
-        [
-            page.text(measure, "measure"),
-            format_with_unit(now, measure, unit),
-            _change(page, measure, base, before),
-            format_with_unit(_of_bank(page, measure, base), measure, unit),
-        ]
+        {
+            "measure": page.text(measure, "measure"),
+            "now": format_with_unit(now, measure, unit),
+            "previous_quarter": _changes(page, measure, base)["previous_quarter"],
+            "bank": format_with_unit(_of_bank(page, measure, base), measure, unit),
+        }
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
     ]
-    columns = ["measure", "now", "previous_quarter", "bank"]
-    return page_table(page, name, columns, rows, half=half) if rows else None
+    return page_table(page, name, rows, half=half) if rows else None
 
 
 def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> Unit:
     """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
-    money = [
-        (measure, base) for measure, base in measures if measure_words(measure).kind == "money"
-    ]
+    money = [(name, base) for name, base in measures if measure_words(name).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
-    return money_unit(
-        own if any(own) else [_of_bank(page, measure, base) for measure, base in money],
-        page.language,
-    )
+    return page.unit(own if any(own) else [_of_bank(page, *pair) for pair in money])
 
 
 def _of_bank(page: BranchPage, measure: str, base: str) -> float | None:
     return page.value(measure, base=base, branch_id=WHOLE_BANK)
 
 
-def _change(page: BranchPage, measure: str, base: str, before: str) -> str:
-    """Return the change of a measure since an earlier quarter."""
-    now, then = page.value(measure, base=base), page.value(measure, base=base, quarter=before)
-    return format_change(now, then, kind=measure_words(measure).kind, language=page.language)
+def _changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
+    """Return the changes of a measure since the quarters it is compared with."""
+    quarter, now = page.evaluation.quarter, page.value(measure, base=base)
+    earlier = {
+        "previous_quarter": quarter.previous,
+        "year_ago": quarter.year_ago,
+        "year_start": quarter.year_start,
+    }
+    return {
+        name: page.change(measure, now, page.value(measure, base=base, quarter=str(before)))
+        for name, before in earlier.items()
+    }
 
 
 def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     own = page.own(page.evaluation.bridge, structure="today")
-    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
     if own.empty:
         return None
-    opening = amounts.get("opening") or None
+    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
+    opening = amounts.get("opening")
     rows = [
-        [
-            page.text(component, "component"),
-            customers,
-            amounts[component],
-            amounts[component] / opening if opening else None,
-        ]
+        {
+            "component": page.text(component, "component"),
+            "customers": customers,
+            "amount": amounts[component],
+            "share_of_opening": amounts[component] / opening if opening else None,
+        }
         for component, customers in own[["component", "customers"]].to_numpy()
         if customers or component in ("opening", "closing")
     ]
-    columns = ["component", "customers", "amount", "share_of_opening"]
-    unit = money_unit([amounts.get("closing")], page.language)
-    return page_table(page, "bridge", columns, rows, unit=unit, emphasise=[0, -1] if rows else [])
+    unit = page.unit([amounts.get("closing")])
+    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1] if rows else [])
 
 
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
-    rows: list[list[Any]] = [
-        [
-            words,
-            page.value("tier_customers", tier),
-            page.value("tier_customer_share", tier),
-            page.value("tier_aum", tier),
-            page.value("tier_aum_share", tier),
-            page.value("tier_aum_share", tier, branch_id=WHOLE_BANK),
-        ]
+    rows: list[dict[str, Any]] = [
+        {
+            "tier": words,
+            "customers": page.value("tier_customers", tier),
+            "customer_share": page.value("tier_customer_share", tier),
+            "aum": page.value("tier_aum", tier),
+            "aum_share": page.value("tier_aum_share", tier),
+            "bank_aum_share": page.value("tier_aum_share", tier, branch_id=WHOLE_BANK),
+        }
         for tier, words in reversed(page.members("tier").items())
     ]
-    counts, amounts = [row[1] for row in rows], [row[3] for row in rows]
-    customers = None if None in counts else sum(counts)
-    money = None if None in amounts else sum(amounts)
-    whole = [None if total is None else 1 for total in (customers, money)]
-    rows.append([page.text("total"), customers, whole[0], money, whole[1], 1])
-    columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    unit, note = money_unit([money], page.language), memory_note(page)
-    return page_table(page, "tiers", columns, rows, unit=unit, emphasise=[-1], note=note)
+    total: dict[str, Any] = {"tier": page.text("total"), "bank_aum_share": 1}
+    for name, share in (("customers", "customer_share"), ("aum", "aum_share")):
+        values = [row[name] for row in rows]
+        total[name] = None if None in values else sum(values)
+        total[share] = None if None in values else 1
+    unit, note = page.unit([total["aum"]]), memory_note(page)
+    return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
 
 
 def dormancy_table(page: BranchPage) -> Table:
     """Return customers by activity: funded ones with their assets, and all, empty accounts too."""
     before = str(page.evaluation.quarter.previous)
     rows = [
-        [
-            page.text(status, "status"),
-            page.count(rate, base="funded"),
-            page.value(rate, base="funded"),
-            page.value(rate, base="funded", quarter=before),
-            page.value(rate, base="funded", branch_id=WHOLE_BANK),
-            page.value(_STATUS_AUM[status], base="funded") if status in _STATUS_AUM else None,
-            page.count(rate, base="all"),
-            page.value(rate, base="all"),
-        ]
-        for status, rate in zip(names("status"), _STATUS_RATES, strict=True)
+        {
+            "status": page.text(status, "status"),
+            "funded": page.count(rate, base="funded"),
+            "customer_share": page.value(rate, base="funded"),
+            "before": page.value(rate, base="funded", quarter=before),
+            "bank": page.value(rate, base="funded", branch_id=WHOLE_BANK),
+            "idle_aum_share": page.value(f"{status}_aum_share", base="funded"),
+            "all": page.count(rate, base="all"),
+            "all_share": page.value(rate, base="all"),
+        }
+        for status, rate in zip(names("status"), STATUS_RATES, strict=True)
     ]
-    columns = [
-        "status",
-        "funded",
-        "customer_share",
-        "before",
-        "bank",
-        "idle_aum_share",
-        "all",
-        "all_share",
-    ]
-    return page_table(page, "dormancy", columns, rows)
+    return page_table(page, "dormancy", rows)
 
 
 def dormancy_flow_table(page: BranchPage) -> Table | None:
@@ -326,12 +295,11 @@ def dormancy_flow_table(page: BranchPage) -> Table | None:
     if page.is_small or not any(steps.values()):
         return None
     rows = [
-        [page.text(name, "dormant_step"), value]
+        {"step": page.text(name, "dormant_step"), "task_customers": value}
         for name, value in steps.items()
         if value or name in ("dormant_opening", "dormant_closing")
     ]
-    columns = ["step", "task_customers"]
-    return page_table(page, "dormancy_flow", columns, rows, emphasise=[0, -1], half=True)
+    return page_table(page, "dormancy_flow", rows, emphasise=[0, -1], half=True)
 
 
 def penetration_table(page: BranchPage) -> Table | None:
@@ -346,88 +314,79 @@ def penetration_table(page: BranchPage) -> Table | None:
         now = page.value("penetration", family)
         earlier = page.value("penetration", family, quarter=before)
         rows.append(
-            [
-                words,
-                unknown.get(family) or page.count("penetration", family),
-                unknown.get(family) or now,
-                format_change(now, earlier, kind="share", language=page.language),
-                page.value("penetration", family, branch_id=WHOLE_BANK),
-            ]
+            {
+                "family": words,
+                "holders": unknown.get(family) or page.count("penetration", family),
+                "penetration": unknown.get(family) or now,
+                "previous_quarter": page.change("penetration", now, earlier),
+                "bank": page.value("penetration", family, branch_id=WHOLE_BANK),
+            }
         )
-    columns = ["family", "holders", "penetration", "previous_quarter", "bank"]
-    return page_table(page, "penetration", columns, rows, half=True)
+    return page_table(page, "penetration", rows, half=True)
 
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
-    classes = page.members("customer_class")
     rows = [
-        [
-            words,
-            customers,
-            page.value("class_aum", name),
-            page.value("class_contact_coverage", name),
-        ]
-        for name, words in classes.items()
+        {
+            "class": words,
+            "customers": customers,
+            "class_aum": page.value("class_aum", name),
+            "coverage": page.value("class_contact_coverage", name),
+        }
+        for name, words in page.members("customer_class").items()
         if (customers := page.value("class_customers", name))
     ]
     if page.is_small or not rows:
         return None
-    unit = money_unit([row[2] for row in rows], page.language)
-    columns = ["class", "customers", "class_aum", "coverage"]
-    return page_table(page, "classes", columns, rows, unit=unit, half=True)
+    unit = page.unit([row["class_aum"] for row in rows])
+    return page_table(page, "classes", rows, unit=unit, half=True)
 
 
 def five_things(page: BranchPage) -> Table | None:
     """Return this month's five things to do 本月先做五件事; None where there are no lists."""
-    pressing = most_pressing(
-        page.evaluation.worklists, page.evaluation.measures, branch_id=page.branch_id
-    )
+    evaluation = page.evaluation
+    pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
     if pressing.empty:
         return None
-    unit = money_unit(pressing["amount"], page.language)
+    unit = page.unit(pressing["amount"])
     rows = [
-        [
-            f"{number}",
-            f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
-            row.customers,
-            format_money(row.amount, unit),
-            _day(page, row.due_on),
-            list_name(row.list, page.language),
-        ]
+        {
+            "order": f"{number}",
+            "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
+            "task_customers": row.customers,
+            "at_stake": format_money(row.amount, unit),
+            "due_on": _day(page, row.due_on),
+            "sheet": list_name(row.list, page.language),
+        }
         for number, row in enumerate(rows_of(pressing), start=1)
     ]
-    columns = ["order", "task", "task_customers", "at_stake", "due_on", "sheet"]
     header = page.text("at_stake", "header").format(unit.name)
     labels = {"at_stake": header, "due_on": page.text("due", "header")}
     note = page.text("five_things_note")
-    return page_table(
-        page, "", columns, rows, labels=labels, note=note, look="steps", keep_empty=True
-    )
+    return page_table(page, "", rows, labels=labels, note=note, look="steps", keep_empty=True)
 
 
 def worklist_table(page: BranchPage) -> Table | None:
     """Return every list with its customers, amount at stake and who was left out."""
     own = page.own(page.evaluation.worklists)
     own = own if own.empty else own[own["customers"] > 0]
-    if own.empty:
-        return None
-    # Every list has its own cut of the customers: their sums would count many twice.
-    unit = money_unit(own["amount"], page.language)
     rows = [
-        [
-            list_name(row.list, page.language),
-            row.customers,
-            row.listed,
-            row.amount,
-            row.left_out,
-            _day(page, row.due_on),
-        ]
+        {
+            "sheet": list_name(row.list, page.language),
+            "task_customers": row.customers,
+            "listed": row.listed,
+            "stake": row.amount,
+            "left_out": row.left_out,
+            "due": _day(page, row.due_on),
+        }
         for row in rows_of(own)
     ]
-    columns = ["sheet", "task_customers", "listed", "stake", "left_out", "due"]
-    note = page.text("worklists_note")
-    return page_table(page, "worklists", columns, rows, unit=unit, note=note)
+    if not rows:
+        return None
+    # Every list has its own cut of the customers: their sums would count many twice.
+    unit, note = page.unit([row["stake"] for row in rows]), page.text("worklists_note")
+    return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
 def _day(page: BranchPage, day: str) -> str:
@@ -435,8 +394,7 @@ def _day(page: BranchPage, day: str) -> str:
     if not day:
         return ""
     _, month, number = (int(part) for part in day.split("-"))
-    months = page.text("months").split()
-    return page.text("day").format(month=months[month - 1], day=number)
+    return page.text("day").format(month=page.text("months").split()[month - 1], day=number)
 
 
 def outcomes_table(page: BranchPage) -> Table | None:
@@ -453,36 +411,26 @@ def outcomes_table(page: BranchPage) -> Table | None:
     sizes = sizes.sort_values("contacted", ascending=False, kind="stable").head(_MOST_OUTCOMES)
     cells = {(row.list, row.group, row.measure): row for row in rows_of(own)}
 
-    def figure(name: str, group: str, measure: str, column: str) -> Any:
-        row = cells.get((name, group, f"outcome_{measure}"))
-        return None if row is None else getattr(row, column)
+    def figure(name: str, group: str, measure: str, column: str = "numerator") -> Any:
+        return getattr(cells.get((name, group, f"outcome_{measure}")), column, None)
+
+    def change(name: str, group: str, size: int) -> Any:
+        few = size < _FEWEST_CONTACTED
+        return page.text("few") if few else figure(name, group, "aum_change", "value")
 
     rows = [
-        [
-            list_name(name, page.language),
-            contacted + others,
-            contacted,
-            figure(name, "contacted", "sold_rate", "numerator"),
-            figure(name, "contacted", "reactivated_rate", "numerator")
+        {
+            "outcome_list": list_name(name, page.language),
+            "outcome_listed": contacted + others,
+            "outcome_contacted": contacted,
+            "outcome_sold": figure(name, "contacted", "sold_rate"),
+            "outcome_woken": figure(name, "contacted", "reactivated_rate")
             if figure(name, "contacted", "reactivated_rate", "denominator")
             else None,
-            *(
-                figure(name, group, "aum_change", "value")
-                if size >= _FEWEST_CONTACTED
-                else page.text("few")
-                for group, size in (("contacted", contacted), ("not_contacted", others))
-            ),
-        ]
+            "outcome_change": change(name, "contacted", contacted),
+            "outcome_change_others": change(name, "not_contacted", others),
+        }
         for name, contacted, others in sizes.itertuples()
     ]
-    columns = [
-        "outcome_list",
-        "outcome_listed",
-        "outcome_contacted",
-        "outcome_sold",
-        "outcome_woken",
-        "outcome_change",
-        "outcome_change_others",
-    ]
     note = page.text("outcomes_note")
-    return page_table(page, "outcomes", columns, rows, note=note) if rows else None
+    return page_table(page, "outcomes", rows, note=note) if rows else None

@@ -14,12 +14,7 @@ from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import (
-    Words,
-    format_share,
-    member_words,
-    text,
-)
+from stockcust_analysis.show.words import Words, format_share, member_words, text
 
 _TOP = 0.2
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")

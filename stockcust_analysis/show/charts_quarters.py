@@ -17,6 +17,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.words import (
+    STATUS_RATES,
     Unit,
     Words,
     format_money,
@@ -38,7 +39,6 @@ _STATUS_COLOURS = {
     "silent": canvas.PALE_HIGHLIGHT,
     "dormant": canvas.HIGHLIGHT,
 }
-_CUSTOMER_MEASURES = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 _AUM_MEASURES = ("silent_aum_share", "dormant_aum_share")
 _NARROWEST_LABELLED = 0.08
 _THICK, _THIN = 0.62, 0.34
@@ -101,7 +101,7 @@ def dormancy(
     >>> [words.get_text() for words in dormancy(rates).texts][:2]
     ['50.0%', '20.0%']
     """
-    measures = [*_CUSTOMER_MEASURES, *_AUM_MEASURES]
+    measures = [*STATUS_RATES, *_AUM_MEASURES]
     source = "dormancy_rate(customers, rule, as_of=…)"
     rows = canvas.read_measures(frame, measures, source=source)
     groups = canvas.group_columns(rows, ["measure"]) if group is None else []
@@ -153,7 +153,7 @@ def _bars_of_groups(
 
 def _customer_shares(rows: pd.DataFrame) -> dict[str, float]:
     """Return the share of customers by status; empty where one is undefined."""
-    shares = canvas.by_measure(rows, _CUSTOMER_MEASURES)
+    shares = canvas.by_measure(rows, STATUS_RATES)
     return {} if shares.isna().any() else dict(zip(names("status"), shares, strict=True))
 
 

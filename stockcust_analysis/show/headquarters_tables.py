@@ -19,8 +19,7 @@ from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
 from stockcust_analysis.show.words import (
     SUPPRESSED,
-    Cell,
-    format_change,
+    Figure,
     format_count,
     format_measure,
     format_money,
@@ -28,7 +27,6 @@ from stockcust_analysis.show.words import (
     format_points,
     format_share,
     measure_words,
-    money_unit,
     names,
 )
 
@@ -42,15 +40,15 @@ _LONGEST_ERROR: Final = 120
 _table = partial(page_table, keep_empty=True)
 
 
-def format_alone(page: HeadquartersPage, measure: str, value: Cell) -> str:
+def format_alone(page: HeadquartersPage, measure: str, value: Figure) -> str:
     """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
     if value is None or isinstance(value, str) or measure_words(measure).kind != "money":
-        return format_measure(value, measure, unit=money_unit([], page.language))
-    unit = money_unit([value], page.language)
+        return format_measure(value, measure, unit=page.unit([]))
+    unit = page.unit([value])
     return unit.pattern.format(format_money(value, unit))
 
 
-def _with_gaps(frame: pd.DataFrame, column: str) -> list[Cell]:
+def _with_gaps(frame: pd.DataFrame, column: str) -> list[Figure]:
     """Return a column's figures: "*" for the withheld."""
     return [
         SUPPRESSED if withheld and pd.isna(value) else float(value)
@@ -65,20 +63,18 @@ def _listed(page: HeadquartersPage, words: Sequence[str]) -> str:
 def exceptions_table(page: HeadquartersPage) -> Table | None:
     """Return the exceptions with the strength of their evidence; None when there are none."""
     rows = [
-        [
-            page.names[row.branch_id],
-            page.measure(row.measure, row.base),
-            format_alone(page, row.measure, row.value),
-            format_alone(page, row.measure, row.centre),
-            f"{'+' if row.z > 0 else ''}{format_points(row.z)}",
-            page.text(row.evidence, "evidence"),
-            page.text(row.favourable, "favourable"),
-        ]
+        {
+            "branch": page.names[row.branch_id],
+            "measure": page.measure(row.measure, row.base),
+            "value": format_alone(page, row.measure, row.value),
+            "centre": format_alone(page, row.measure, row.centre),
+            "z": f"{'+' if row.z > 0 else ''}{format_points(row.z)}",
+            "evidence": page.text(row.evidence, "evidence"),
+            "favourable": page.text(row.favourable, "favourable"),
+        }
         for row in rows_of(page.exceptions)
     ]
-    columns = ["branch", "measure", "value", "centre", "z", "evidence", "favourable"]
-    note = page.text("exceptions_note")
-    return _table(page, "exceptions", columns, rows, note=note) if rows else None
+    return _table(page, "exceptions", rows, note=page.text("exceptions_note")) if rows else None
 
 
 def plan_table(page: HeadquartersPage) -> Table | None:
@@ -88,7 +84,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
-        base, kind = dict(KEY_MEASURES).get(measure, "funded"), measure_words(measure).kind
+        base = dict(KEY_MEASURES).get(measure, "funded")
         plans = targets[targets["measure"] == measure].set_index("branch_id")["target"]
         value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
         branches = {branch: page.cell(measure, base, branch_id=branch) for branch in plans.index}
@@ -99,17 +95,16 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         ]
         earlier = page.cell(measure, base, quarter=year_ago)
         rows.append(
-            [
-                page.measure(measure, base),
-                format_alone(page, measure, value),
-                format_alone(page, measure, plan),
-                value / plan if plan and isinstance(value, float) else None,
-                format_change(value, earlier, kind=kind, language=page.language),
-                f"{format_count(sum(reached))} / {format_count(len(reached))}",
-            ]
+            {
+                "measure": page.measure(measure, base),
+                "value": format_alone(page, measure, value),
+                "plan": format_alone(page, measure, plan),
+                "attained": value / plan if plan and isinstance(value, float) else None,
+                "year_ago": page.change(measure, value, earlier),
+                "reached": f"{format_count(sum(reached))} / {format_count(len(reached))}",
+            }
         )
-    columns = ["measure", "value", "plan", "attained", "year_ago", "reached"]
-    return _table(page, "plan", columns, rows, note=page.text("plan_note")) if rows else None
+    return _table(page, "plan", rows, note=page.text("plan_note")) if rows else None
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
@@ -120,21 +115,24 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     amounts, components = _with_gaps(own, "amount"), own["component"].tolist()
     opening = amounts[components.index("opening")]
 
-    def of_opening(amount: Cell) -> Cell:
+    def of_opening(amount: Figure) -> Figure:
         if isinstance(amount, str) or isinstance(opening, str):
             return SUPPRESSED
         return float(amount or 0) / float(opening) if opening else None
 
     rows = [
-        [page.text(component, "component"), customers, amount, of_opening(amount)]
+        {
+            "component": page.text(component, "component"),
+            "customers": customers,
+            "amount": amount,
+            "share_of_opening": of_opening(amount),
+        }
         for component, customers, amount in zip(
             components, _with_gaps(own, "customers"), amounts, strict=True
         )
         if amount or component in ("opening", "closing")
     ]
-    columns = ["component", "customers", "amount", "share_of_opening"]
-    unit = money_unit(amounts, page.language)
-    return _table(page, "bridge", columns, rows, unit=unit, emphasise=[0, -1])
+    return _table(page, "bridge", rows, unit=page.unit(amounts), emphasise=[0, -1])
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
@@ -158,22 +156,20 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
     if known.empty or openings.isna().any() or not openings.iloc[0]:
         return None
-    half = _MOST_CONTRIBUTORS // 2
-    shown = _ends(known, _MOST_CONTRIBUTORS)
+    shown, opening = _ends(known, _MOST_CONTRIBUTORS), float(openings.iloc[0])
     rows = [
-        [
-            page.names[row.branch_id],
-            row.change,
-            *(SUPPRESSED if np.isnan(part) else part for part in (row.new, row.existing)),
-            format_number(100 * row.change / float(openings.iloc[0]), decimals=2),
-        ]
+        {
+            "branch": page.names[row.branch_id],
+            "change": row.change,
+            "new": SUPPRESSED if np.isnan(row.new) else row.new,
+            "existing": SUPPRESSED if np.isnan(row.existing) else row.existing,
+            "contribution": format_number(100 * row.change / opening, decimals=2),
+        }
         for row in rows_of(shown)
     ]
-    columns = ["branch", "change", "new", "existing", "contribution"]
-    if len(shown) < len(steps):
-        rows.insert(min(half, len(rows)), _left_out(page, len(steps) - len(shown), len(columns)))
-    unit, note = money_unit(shown["change"], page.language), page.text("growth_note")
-    return _table(page, "growth", columns, rows, unit=unit, note=note)
+    _say_left_out(page, rows, len(steps) - len(shown), _MOST_CONTRIBUTORS)
+    unit, note = page.unit(shown["change"]), page.text("growth_note")
+    return _table(page, "growth", rows, unit=unit, note=note)
 
 
 def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -181,9 +177,11 @@ def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     return rows if len(rows) <= most else pd.concat([rows.head(most // 2), rows.tail(most // 2)])
 
 
-def _left_out(page: HeadquartersPage, count: int, columns: int) -> list[str]:
-    """Return the row that stands for those left out."""
-    return [page.text("rows_left_out").format(count=format_count(count)), *[""] * (columns - 1)]
+def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int) -> None:
+    """Put a row between both ends that stands for those left out."""
+    if count:
+        words = page.text("rows_left_out").format(count=format_count(count))
+        rows.insert(min(most // 2, len(rows)), {"branch": words})
 
 
 def migration_table(page: HeadquartersPage) -> Table | None:
@@ -198,23 +196,29 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     starts = [name for name in words if any(cells.get((name, to)) for to in words)]
     ends = [name for name in words if any(cells.get((start, name)) for start in words)]
     rows = [
-        [words[start], *(format_count(cells.get((start, end)) or 0) for end in ends)]
+        {
+            "from": words[start],
+            **{end: format_count(cells.get((start, end)) or 0) for end in ends},
+        }
         for start in starts
     ]
-    note = page.gap_note("withheld_note")
-    return _table(page, "migration", ["from", *ends], rows, labels=words, note=note)
+    return _table(page, "migration", rows, labels=words, note=page.gap_note("withheld_note"))
 
 
 def tier_table(page: HeadquartersPage) -> Table:
     """Return the bank's customers and assets by tier, highest first."""
-    measures = ("tier_customers", "tier_customer_share", "tier_aum", "tier_aum_share")
     rows = [
-        [words, *(page.cell(measure, "all", member=tier) for measure in measures)]
+        {
+            "tier": words,
+            "customers": page.cell("tier_customers", "all", member=tier),
+            "customer_share": page.cell("tier_customer_share", "all", member=tier),
+            "aum": page.cell("tier_aum", "all", member=tier),
+            "aum_share": page.cell("tier_aum_share", "all", member=tier),
+        }
         for tier, words in reversed(page.members("tier").items())
     ]
-    columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
-    unit = money_unit([row[3] for row in rows], page.language)
-    return _table(page, "tiers", columns, rows, unit=unit, note=memory_note(page.bank))
+    unit = page.unit([row["aum"] for row in rows])
+    return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
 
 def score_table(page: HeadquartersPage) -> Table | None:
@@ -226,19 +230,17 @@ def score_table(page: HeadquartersPage) -> Table | None:
     indicators = list(dict.fromkeys(card["indicator"]))
     shown, known = _ends(scores, _MOST_ROWS), score_columns(page)
     rows = [
-        [
-            page.names[row.branch_id],
-            *score_cells(row, known),
-            *(points[row.branch_id, indicator] for indicator in indicators),
-        ]
+        {
+            "branch": page.names[row.branch_id],
+            **dict(zip(known, score_cells(row, known), strict=True)),
+            **{f"points of {name}": points[row.branch_id, name] for name in indicators},
+        }
         for row in rows_of(shown)
     ]
-    columns = ["branch", *known, *indicators]
-    if len(shown) < len(scores):
-        rows.insert(_MOST_ROWS // 2, _left_out(page, len(scores) - len(shown), len(columns)))
-    labels = {name: _indicator_name(page, name) for name in indicators}
+    _say_left_out(page, rows, len(scores) - len(shown), _MOST_ROWS)
+    labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
     note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
-    return _table(page, "scores", columns, rows, labels=labels, note=note)
+    return _table(page, "scores", rows, labels=labels, note=note)
 
 
 def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
@@ -287,16 +289,15 @@ def peers_table(page: HeadquartersPage) -> Table | None:
     if scores.empty or scores["peer_group"].nunique() > _MOST_ROWS:
         return None
     rows = [
-        [
-            peer_name(page, str(name)),
-            len(group),
-            int(group["rank_of"].notna().sum()),
-            SUPPRESSED if group["withheld"].any() else group["points"].median(),
-        ]
+        {
+            "peer_group": peer_name(page, str(name)),
+            "branches": len(group),
+            "scored": int(group["rank_of"].notna().sum()),
+            "median_points": SUPPRESSED if group["withheld"].any() else group["points"].median(),
+        }
         for name, group in scores.groupby("peer_group", sort=True)
     ]
-    columns = ["peer_group", "branches", "scored", "median_points"]
-    return _table(page, "peers", columns, rows, note=page.gap_note("withheld_note"))
+    return _table(page, "peers", rows, note=page.gap_note("withheld_note"))
 
 
 def type_name(page: HeadquartersPage, kind: object) -> str:
@@ -337,7 +338,7 @@ def quality_table(page: HeadquartersPage) -> Table:
         ]
         rows.append((page.text("not_scored"), _listed(page, words)))
     rows += [*_withheld_rows(page), *_warning_rows(page)]
-    return _table(page, "quality", ["item", "result"], rows)
+    return _table(page, "quality", [{"item": item, "result": result} for item, result in rows])
 
 
 def pages_words(page: HeadquartersPage) -> str:
@@ -393,14 +394,14 @@ def failures_table(page: HeadquartersPage) -> Table | None:
     """Return the branches without a report and why; None when every branch has one."""
     pages = page.review.pages
     rows = [
-        [
-            page.names.get(row.branch_id, row.branch_id),
-            page.text(row.state, "page_state"),
-            (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
-        ]
+        {
+            "branch": page.names.get(row.branch_id, row.branch_id),
+            "state": page.text(row.state, "page_state"),
+            "error": (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
+        }
         for row in rows_of(pages[pages["state"] != "made"].head(_MOST_ROWS))
     ]
-    return _table(page, "failures", ["branch", "state", "error"], rows) if rows else None
+    return _table(page, "failures", rows) if rows else None
 
 
 def restatements_table(page: HeadquartersPage) -> Table | None:
@@ -414,18 +415,17 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
         order, ascending=[False, True, True, True, True], kind="stable"
     )
     rows = [
-        [
-            row.quarter,
-            page.names.get(row.branch_id) or page.text("bank", "word"),
-            page.measure(row.measure, row.base),
-            format_alone(page, row.measure, row.issued),
-            format_alone(page, row.measure, row.restated),
-        ]
+        {
+            "quarter": row.quarter,
+            "branch": page.names.get(row.branch_id) or page.text("bank", "word"),
+            "measure": page.measure(row.measure, row.base),
+            "issued": format_alone(page, row.measure, row.issued),
+            "restated": format_alone(page, row.measure, row.restated),
+        }
         for row in rows_of(largest_first.head(_MOST_RESTATED))
     ]
     note = page.text("restated_note").format(count=format_count(len(restated)))
-    columns = ["quarter", "branch", "measure", "issued", "restated"]
-    return _table(page, "restatements", columns, rows, note=note)
+    return _table(page, "restatements", rows, note=note)
 
 
 def note_words(page: HeadquartersPage, note: str) -> str:

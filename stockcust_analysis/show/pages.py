@@ -12,7 +12,7 @@ and kept for the other notebooks.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,14 +21,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, get_args
 import pandas as pd
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import (
-    Evaluation,
-    find_folder,
-    open_evaluation,
-)
+from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import policy_words, text
+from stockcust_analysis.show.words import (
+    Figure,
+    Unit,
+    format_change,
+    measure_words,
+    money_unit,
+    policy_words,
+    text,
+)
 
 if TYPE_CHECKING:
     from stockcust_analysis.evaluation.evaluate import Steps
@@ -105,6 +109,14 @@ class Page:
     def text(self, key: str, within: str = "") -> str:
         """Return a word of the page in its language."""
         return text(key, self.language, within=within or self.section)
+
+    def unit(self, values: Iterable[Figure]) -> Unit:
+        """Return one unit of money for a column or table."""
+        return money_unit(values, self.language)
+
+    def change(self, measure: str, now: Figure, before: Figure) -> str:
+        """Return a change of a measure, as a table prints it."""
+        return format_change(now, before, kind=measure_words(measure).kind, language=self.language)
 
     def members(self, dimension: str) -> dict[str, str]:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""

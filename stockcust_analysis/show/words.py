@@ -35,12 +35,14 @@ from stockcust_analysis.show.blocks import MISSING, Language
 
 Words = Mapping[str, str]
 """Member → what a page calls it, in the order in which members are shown."""
-Cell = float | Decimal | str | None
+Figure = float | Decimal | str | None
 """A figure that may be missing, or withheld: then "*" stands in its place."""
 
 SUPPRESSED: Final = "*"
 """What a withheld value prints as; the formatters take it in place of a number."""
 AVERAGE: Final = "aum_average_quarter"
+STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
+"""The share of customers in each status, in the order of the words for them."""
 _POLICY_SECTIONS: Final = {
     "tier": "tiers",
     "family": "families",
@@ -243,7 +245,7 @@ def money_scales(language: Language) -> list[dict[str, Any]]:
     return list(_word_file()["money"][_known(language)])
 
 
-def money_unit(values: Iterable[Cell], language: Language = "zh") -> Unit:
+def money_unit(values: Iterable[Figure], language: Language = "zh") -> Unit:
     """Choose one unit for a column or table of money.
 
     The largest unit in which the typical (median non-zero) amount is at least 1 is taken, with
@@ -278,7 +280,7 @@ def unit_note(unit: Unit, language: Language = "zh") -> str:
     return text("unit", language, within="word").format(unit.name)
 
 
-def format_number(value: Cell, *, decimals: int, divisor: float = 1) -> str:
+def format_number(value: Figure, *, decimals: int, divisor: float = 1) -> str:
     """Return a number with thousands separators, rounded half up as on paper.
 
     The decimal digits of the number are rounded, not its binary neighbour: 0.125 gives 0.13.
@@ -303,7 +305,7 @@ def format_number(value: Cell, *, decimals: int, divisor: float = 1) -> str:
     return f"{rounded or abs(rounded):,}"
 
 
-def format_money(value: Cell, unit: Unit) -> str:
+def format_money(value: Figure, unit: Unit) -> str:
     """Return an amount of CNY in the column's unit, without the unit's name.
 
     >>> format_money(1_263_000_000, money_unit([1_263_000_000]))
@@ -312,7 +314,7 @@ def format_money(value: Cell, unit: Unit) -> str:
     return format_number(value, decimals=unit.decimals, divisor=unit.divisor)
 
 
-def format_count(value: Cell) -> str:
+def format_count(value: Figure) -> str:
     """Return a number of customers.
 
     >>> format_count(5230)
@@ -321,7 +323,7 @@ def format_count(value: Cell) -> str:
     return format_number(value, decimals=0)
 
 
-def format_points(value: Cell) -> str:
+def format_points(value: Figure) -> str:
     """Return points of a score, or another number with one decimal.
 
     >>> format_points(18.65)
@@ -330,7 +332,7 @@ def format_points(value: Cell) -> str:
     return format_number(value, decimals=1)
 
 
-def format_share(value: Cell, *, decimals: int = 1) -> str:
+def format_share(value: Figure, *, decimals: int = 1) -> str:
     """Return a share between 0 and 1 as a percentage.
 
     >>> format_share(0.4845), format_share(float("nan")), format_share("*")
@@ -340,7 +342,7 @@ def format_share(value: Cell, *, decimals: int = 1) -> str:
     return number if number in (MISSING, SUPPRESSED) else f"{number}%"
 
 
-def format_measure(value: Cell, measure: str, *, unit: Unit | None = None) -> str:
+def format_measure(value: Figure, measure: str, *, unit: Unit | None = None) -> str:
     """Return a measure's value as its kind asks for; money needs the unit of its column.
 
     >>> format_measure(0.0821, "dormancy_rate"), format_measure(0.74251, "gini")
@@ -359,7 +361,7 @@ def format_measure(value: Cell, measure: str, *, unit: Unit | None = None) -> st
     return format_money(value, unit)
 
 
-def format_with_unit(value: Cell, measure: str, unit: Unit) -> str:
+def format_with_unit(value: Figure, measure: str, unit: Unit) -> str:
     """Return a value as a cell whose neighbours have other units: money says its own.
 
     >>> format_with_unit(35_000, "aum_per_customer", money_unit([35_000]))
@@ -370,7 +372,7 @@ def format_with_unit(value: Cell, measure: str, unit: Unit) -> str:
     return unit.short.format(amount) if is_money else amount
 
 
-def change_between(now: Cell, before: Cell, kind: Kind) -> Decimal | None:
+def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | None:
     """Return a change: relative for money and counts, a difference for all else.
 
     None where either is missing or withheld, or where growth would start from nothing.
@@ -386,7 +388,7 @@ def change_between(now: Cell, before: Cell, kind: Kind) -> Decimal | None:
     return new - old
 
 
-def format_difference(change: Cell, kind: Kind, language: Language = "zh") -> str:
+def format_difference(change: Figure, kind: Kind, language: Language = "zh") -> str:
     """Return the size of a change without its sign: percent, percentage points or plain.
 
     >>> format_difference(0.031, "money"), format_difference(-0.012, "share")
@@ -405,7 +407,7 @@ def format_difference(change: Cell, kind: Kind, language: Language = "zh") -> st
     return format_number(abs(number), decimals=3 if kind == "index" else 2)
 
 
-def format_change(now: Cell, before: Cell, *, kind: Kind, language: Language = "zh") -> str:
+def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language = "zh") -> str:
     """Return a change with ▲ or ▼; one that rounds to nothing reads as unchanged.
 
     >>> format_change(103.1, 100, kind="money"), format_change(0.47, 0.482, kind="share")
@@ -418,7 +420,7 @@ def format_change(now: Cell, before: Cell, *, kind: Kind, language: Language = "
     return _with_sign(change_between(now, before, kind), kind, language, ("▲ ", "▼ "))
 
 
-def format_signed(change: Cell, kind: Kind, language: Language = "zh") -> str:
+def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:
     """Return a change with + or -, for running text.
 
     >>> format_signed(0.031, "money"), format_signed(-0.012, "share", "en")
@@ -427,7 +429,7 @@ def format_signed(change: Cell, kind: Kind, language: Language = "zh") -> str:
     return _with_sign(change, kind, language, ("+", "-"))
 
 
-def _with_sign(change: Cell, kind: Kind, language: Language, signs: tuple[str, str]) -> str:
+def _with_sign(change: Figure, kind: Kind, language: Language, signs: tuple[str, str]) -> str:
     """Return a change behind its sign; unchanged when nothing is left after rounding."""
     number = _decimal(change)
     if number is None:
@@ -438,7 +440,7 @@ def _with_sign(change: Cell, kind: Kind, language: Language, signs: tuple[str, s
     return f"{signs[0] if number > 0 else signs[1]}{size}"
 
 
-def _decimal(value: Cell) -> Decimal | None:
+def _decimal(value: Figure) -> Decimal | None:
     """Return the number as its printed digits say; None when missing, infinite or withheld."""
     if value is None or isinstance(value, str) or not isfinite(value):
         return None
