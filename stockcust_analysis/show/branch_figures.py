@@ -123,8 +123,10 @@ def bridge_figure(page: BranchPage) -> Drawing | None:
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
     rows = page.own(page.evaluation.migration, structure="today")
-    before = rows["from"].isin(list(page.members("tier"))) & (rows["customers"] != 0)
-    return _draw(page, "migration_heatmap", rows) if before.any() else None
+    tiers = list(page.members("tier"))
+    if rows.empty or not rows.loc[rows["from"].isin(tiers), "customers"].any():
+        return None
+    return _draw(page, "migration_heatmap", rows)
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:

@@ -11,7 +11,7 @@ that alone: the style holds inside the call. What Matplotlib makes only when a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from functools import wraps
 from itertools import product
 from typing import Any, Final, Literal, ParamSpec
@@ -29,7 +29,6 @@ from stockcust_analysis.bank.engines import Frame, collected
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.frames import lazily
-from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.figures import FONT_FAMILY, report_style
 from stockcust_analysis.show.words import text
 
@@ -269,30 +268,57 @@ def _is_numeric(column: pd.Series[Any]) -> bool:
     return bool((pd.to_numeric(column, errors="coerce").notna() | column.isna()).all())
 
 
-def in_report_style(draw: Callable[P, Axes]) -> Callable[P, Axes]:
-    """Let a chart draw in the report's style, and give the reader's style back afterwards."""
+class NothingToDraw(Exception):  # noqa: N818
+    """Raised by `axes_for`: the chart's table has no rows."""
+
+    def __init__(self, ax: Axes) -> None:
+        self.ax = ax
+
+
+def chart(draw: Callable[P, Axes]) -> Callable[P, Axes]:
+    """Let a chart draw in the report's style, and give the reader's style back afterwards.
+
+    A chart that has nothing to draw says so, so that a page never shows a blank.
+    """
 
     @wraps(draw)
     def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Axes:
         with report_style():
-            return draw(*args, **kwargs)
+            try:
+                return draw(*args, **kwargs)
+            except NothingToDraw as nothing:
+                ax = nothing.ax
+            without_frame(ax)
+            ax.set_label(NOTHING_DRAWN)
+            words = text("no_data", kwargs.get("language", "zh"), within="word")  # type: ignore[arg-type]
+            ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=MUTED)
+            return ax
 
     return draw_in_style
 
 
-def open_axes(ax: Axes | None, height: float | None = None) -> Axes:
-    """Return the axes to draw on, a new figure (of a height in centimetres) if there are none."""
+def axes_for(data: Sized, ax: Axes | None, height: float | None = None) -> Axes:
+    """Return the axes to draw data on, a new figure (of a height in centimetres) if there are none.
+
+    Raises
+    ------
+    NothingToDraw
+        The data are empty; `chart` says so on the axes.
+    """
     if ax is None:
-        return style_axes(plt.subplots()[1]) if height is None else sized_axes(height)
-    if not isinstance(ax, Axes):
+        ax = plt.subplots()[1] if height is None else sized_axes(height)
+    elif not isinstance(ax, Axes):
         raise UsageError(f"ax= takes the axes of one plot, given {type(ax).__name__}.")
-    return style_axes(ax)
+    style_axes(ax)
+    if not len(data):
+        raise NothingToDraw(ax)
+    return ax
 
 
 def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
     """Return the axes of a new figure, its width and height in centimetres."""
     with report_style():
-        return style_axes(plt.subplots(figsize=(width / 2.54, height / 2.54))[1])
+        return plt.subplots(figsize=(width / 2.54, height / 2.54))[1]
 
 
 def style_axes(ax: Axes) -> Axes:
@@ -419,15 +445,6 @@ def shade_cells(
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
-    return ax
-
-
-def say_no_data(ax: Axes, language: Language) -> Axes:
-    """Draw the words for an empty chart, so that a page never shows a blank."""
-    without_frame(ax)
-    ax.set_label(NOTHING_DRAWN)
-    words = text("no_data", language, within="word")
-    ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=MUTED)
     return ax
 
 

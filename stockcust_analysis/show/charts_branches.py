@@ -31,7 +31,7 @@ _MOST_NAMED = 8
 _ROW_CM = 0.42
 
 
-@canvas.in_report_style
+@canvas.chart
 def funnel(
     frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -73,11 +73,9 @@ def funnel(
     'B2'
     """
     rows = _one_comparison(frame, ["n", *_LIMITS])
-    ax = canvas.open_axes(ax)
     rows = rows.assign(value=rows["compared"]) if "compared" in rows else rows
     rows = rows.dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
         lower, upper = rows[f"lower_{band}"], rows[f"upper_{band}"]
         ax.fill_between(rows["n"], lower, upper, color=shade, linewidth=0)
@@ -129,7 +127,7 @@ def _measure_of(rows: pd.DataFrame, language: Language) -> tuple[str, Unit | Non
     return words.name, unit, f"{title} · {unit_note(unit, language)}"
 
 
-@canvas.in_report_style
+@canvas.chart
 def league(
     frame: Frame, *, language: Language = "zh", highlight: str = "", ax: Axes | None = None
 ) -> Axes:
@@ -168,9 +166,7 @@ def league(
     """
     rows = _one_comparison(frame, ["rank_low", "rank_high"])
     rows = rows.dropna(subset=["value", "rank_low", "rank_high"])
-    ax = canvas.open_axes(ax, 1.4 + _ROW_CM * max(len(rows), 4))
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax, 1.4 + _ROW_CM * max(len(rows), 4))
     measure, unit, title = _measure_of(rows, language)
     best_first = measure_words(measure).higher_is_better == "no"
     by = "compared" if "compared" in rows else "value"
@@ -223,7 +219,7 @@ _WIDEST = 1.6
 _SHADES = ((0.8, "#D5DDE5"), (1.0, "#E4EAF0"))
 
 
-@canvas.in_report_style
+@canvas.chart
 def places(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -261,9 +257,7 @@ def places(
     rows = canvas.read_rows(frame, ["measure", *ranks], source="evaluate(bank, …).comparison")
     rows = canvas.one_group(rows, ["measure"], group, groups=["branch_id"])
     rows = rows.dropna(subset=["rank_low", "rank_high"])
-    ax = canvas.open_axes(ax, 0.8 + 0.46 * max(len(rows), 3))
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax, 0.8 + 0.46 * max(len(rows), 3))
     last = float(rows["rank_of"].max())
     heights = np.arange(len(rows))
     ax.hlines(heights, 1, last, color="#E4E7EB", linewidth=4.5)
@@ -285,7 +279,7 @@ def places(
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def scorecard(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -327,9 +321,7 @@ def scorecard(
         frame, ["indicator", "weight", "attainment", "points"], source="evaluate(bank, …).scorecard"
     )
     rows = canvas.one_group(rows, ["indicator"], group, groups=["branch_id"])
-    ax = canvas.open_axes(ax, 0.9 + 0.5 * max(len(rows), 3))
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax, 0.9 + 0.5 * max(len(rows), 3))
     edge = float(rows["attainment"].fillna(1.2).clip(1.2, _WIDEST).max())
     at_right: dict[str, Any] = {"ha": "right", "va": "center_baseline"}
     for height, row in enumerate(rows.to_dict("records")):

@@ -23,7 +23,7 @@ _COUNTED = ("families", "families_held")
 _MANY = 4
 
 
-@canvas.in_report_style
+@canvas.chart
 def lorenz(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -60,9 +60,7 @@ def lorenz(
     '前20%客户持有 81.3%'
     """
     current, own = _curves(frame, group, "lorenz_curve(customers)")
-    ax = canvas.open_axes(ax)
-    if own.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(own, ax)
     ax.plot([0, 1], [0, 1], color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
     has_bank = _draw_curves(ax, current, own)
     _frame_unit_square(ax, language)
@@ -122,7 +120,7 @@ def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str
     return words, canvas.HIGHLIGHT
 
 
-@canvas.in_report_style
+@canvas.chart
 def whale(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -158,9 +156,7 @@ def whale(
     '最高 125.0%'
     """
     known, own = _curves(frame, group, "whale_curve(customers)")
-    ax = canvas.open_axes(ax)
-    if own.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(own, ax)
     ax.axhline(1, color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
     _draw_curves(ax, known, own)
     peak = own.iloc[int(own["value_share"].to_numpy().argmax())]
@@ -175,7 +171,7 @@ def whale(
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def tier_pyramid(
     frame: Frame,
     *,
@@ -225,9 +221,7 @@ def tier_pyramid(
     tiers = member_words("tier", language, words=words, present=rows["member"])
     customers, assets = (canvas.by_member(rows, name, subject, tiers) for name in _TIER_SHARES)
     known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
-    ax = canvas.open_axes(ax)
-    if not known:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(known, ax)
     longest = max(float(customers.max()), float(assets.max()), 0.01)
     narrow = canvas.narrowness(ax)
     widest = max(1.0, *(canvas.text_width(tiers[tier]) / 9 for tier in known))
@@ -256,7 +250,7 @@ def _draw_half(ax: Axes, height: int, share: float, *, outwards: int, gap: float
     ax.text(end, height, format_share(share), ha=side, va="center")
 
 
-@canvas.in_report_style
+@canvas.chart
 def product_count(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -298,9 +292,7 @@ def product_count(
     subject, counts = canvas.subject_of(rows), member_words("families_held", language)
     rows = _with_many_together(rows)
     own, bank = (canvas.by_member(rows, _COUNT_SHARE, b, counts) for b in (subject, WHOLE_BANK))
-    ax = canvas.open_axes(ax)
-    if own.isna().all():
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
     ax.bar(positions, own.fillna(0), width=0.56, color=canvas.ACTUAL)
@@ -329,7 +321,7 @@ def _with_many_together(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(by)["value"].sum(min_count=1).reset_index()
 
 
-@canvas.in_report_style
+@canvas.chart
 def penetration(
     frame: Frame,
     *,
@@ -379,9 +371,7 @@ def penetration(
     subject = canvas.subject_of(rows)
     families = member_words("family", language, words=words, present=rows["member"])
     own = canvas.by_member(rows, "penetration", subject, families).dropna()
-    ax = canvas.open_axes(ax)
-    if own.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(own, ax)
     bank = canvas.by_member(rows, "penetration", WHOLE_BANK, list(own.index))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends.dropna(axis="columns", how="all")
@@ -413,7 +403,7 @@ def _write_values(ax: Axes, ends: pd.DataFrame, edge: float, headers: Sequence[s
             ax.text(right, height, format_share(value), color=colour, **at_right)
 
 
-@canvas.in_report_style
+@canvas.chart
 def co_holding(
     frame: Frame,
     *,
@@ -461,9 +451,7 @@ def co_holding(
     rows = canvas.one_group(canvas.last_quarter(rows), pair, group)
     rows = rows[rows["conditional_rate"].notna() & (rows["family_a"] != rows["family_b"])]
     canvas.require_one_base(rows, pair)
-    ax = canvas.open_axes(ax)
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax)
     present = [*rows["family_a"], *rows["family_b"]]
     families = member_words("family", language, words=words, present=present)
     order = [family for family in families if family in present]

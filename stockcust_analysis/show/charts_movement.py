@@ -26,7 +26,7 @@ _DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
 
-@canvas.in_report_style
+@canvas.chart
 def dormancy_flow(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -67,9 +67,7 @@ def dormancy_flow(
     values = canvas.by_measure(rows, steps).dropna()
     values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
     ends = [name in _DORMANT_ENDS for name in values.index]
-    ax = canvas.open_axes(ax)
-    if not any(ends):
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for([end for end in ends if end], ax)
     signed = [-value if name in _FALLS else value for name, value in values.items()]
     texts = [
         format_count(value) if end else f"{value:+,.0f}"
@@ -82,7 +80,7 @@ def dormancy_flow(
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def bridge(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -126,10 +124,8 @@ def bridge(
     rows = canvas.one_group(canvas.last_quarter(rows), ["component"], group)
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
     has_ends = {"opening", "closing"} <= set(amounts)
-    ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
-    ax = canvas.open_axes(ax)
-    if not has_ends:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(amounts if has_ends else {}, ax)
+    ends = {name: amounts.pop(name) for name in ("opening", "closing")}
     unit = money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
     steps = {n: a for n, a in amounts.items() if format_money(a, unit).strip("-0.,")}
@@ -147,7 +143,7 @@ def bridge(
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def migration(
     frame: Frame,
     *,
@@ -189,9 +185,7 @@ def migration(
     ['1', '9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = canvas.open_axes(ax)
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax)
     # All tiers, so that the picture of a branch with one tier is not one large cell.
     starts, ends = (
         [*tiers, *(state for state in states if state in set(rows[side]))]
@@ -206,7 +200,7 @@ def migration(
     return canvas.shade_cells(ax, parts, texts, down=down, across=across, tilted=tilted)
 
 
-@canvas.in_report_style
+@canvas.chart
 def migration_flow(
     frame: Frame,
     *,
@@ -249,9 +243,7 @@ def migration_flow(
     ['中端 10', '高端 1', '中端 9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = canvas.open_axes(ax)
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax)
     members = tiers | states
     order = {name: rank for rank, name in enumerate(members)}
     rows = rows.assign(breadth=np.sqrt(rows["customers"]))

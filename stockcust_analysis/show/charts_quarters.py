@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ class _Bar:
     room: float = _APART
 
 
-@canvas.in_report_style
+@canvas.chart
 def dormancy(
     frame: Frame,
     *,
@@ -109,9 +110,7 @@ def dormancy(
         bars = _bars_of_groups(canvas.last_quarter(rows), groups, language, words)
     else:
         bars = _bars_of_quarters(canvas.one_group(rows, ["measure"], group), language)
-    ax = canvas.open_axes(ax, 0.9 + 0.72 * len(bars) if groups and bars else None)
-    if not bars:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(bars, ax, 0.9 + 0.72 * len(bars) if groups and bars else None)
     top, ticks = 0.0, []
     for bar in bars:
         top -= bar.thick / 2
@@ -199,7 +198,7 @@ def _status_key(ax: Axes, language: Language) -> None:
     ax.legend(handles=handles, ncols=4, borderpad=0, handlelength=0.8, **above)
 
 
-@canvas.in_report_style
+@canvas.chart
 def aum_trend(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -236,9 +235,7 @@ def aum_trend(
     rows = canvas.one_group(rows, ["measure"], group)
     canvas.require_one_base(rows, ["quarter"])
     values = rows.set_index("quarter")["value"].sort_index()
-    ax = canvas.open_axes(ax)
-    if values.isna().all():
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(values.dropna(), ax)
     unit = money_unit(values, language)
     colours = [canvas.REFERENCE] * (len(values) - 1) + [canvas.ACTUAL]
     # Few quarters keep the width that many have: a lone column is not a wall.
@@ -253,7 +250,7 @@ def aum_trend(
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def slope(
     frame: Frame,
     *,
@@ -301,9 +298,7 @@ def slope(
     rows = canvas.one_group(rows, ["member"], group).dropna(subset=["value"])
     canvas.require_one_base(rows, ["quarter", "member"])
     quarters = sorted(rows["quarter"].unique())
-    ax = canvas.open_axes(ax)
-    if len(quarters) < 2:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(quarters[1:], ax)
     ends = rows.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].dropna()
     labels = member_words(dimension, language, words=words, present=rows["member"])
@@ -350,7 +345,7 @@ def _spread(values: pd.Series[float], line: float) -> dict[Any, float]:
     return heights
 
 
-@canvas.in_report_style
+@canvas.chart
 def small_multiples(
     frame: Frame,
     *,
@@ -398,13 +393,11 @@ def small_multiples(
     canvas.require_one_base(rows, ["quarter", "branch_id", "member"])
     subject = canvas.subject_of(rows)
     now = canvas.of_branch(canvas.last_quarter(rows), subject).dropna(subset=["value"])
-    if now.empty:
-        return canvas.say_no_data(canvas.open_axes(ax), language)
     largest = set(now.nlargest(_PANEL_ROWS * _PANELS_ABREAST, "value")["member"])
     labels = member_words(dimension, language, words=words, present=now["member"])
     members = [member for member in labels if member in largest]
     quarters = sorted(rows.dropna(subset=["value"])["quarter"].unique())
-    panels = _panels(ax, len(members))
+    panels = _panels(members, ax)
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
     unit = money_unit(now["value"], language)
     for panel, member in zip(panels, members, strict=True):
@@ -428,18 +421,21 @@ def _print_value(value: float, measure: str, unit: Unit) -> str:
     return format_with_unit(value, measure, unit) if measure else format_share(value)
 
 
-def _panels(ax: Axes | None, count: int) -> list[Axes]:
-    """Return so many panels to the same scale, in the place of axes or in a new figure."""
-    down = -(-count // _PANELS_ABREAST)
-    if ax is None:
+def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
+    """Return a panel for each member, in the place of axes or in a new figure."""
+    down = -(-len(members) // _PANELS_ABREAST)
+    if ax is None and members:
         size = (canvas.FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
         ax = plt.subplots(figsize=size, layout="none")[1]
         room = 0.4 / (0.4 + 2.3 * down)
         ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
-    cell = canvas.open_axes(ax).get_subplotspec()
+    ax = canvas.axes_for(members, ax)
+    cell = ax.get_subplotspec()
     if cell is None:
         raise UsageError("small_multiples() takes axes that stand in a grid, as subplots() makes.")
     whole = ax.figure
     ax.remove()
     grid = cell.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
-    return [canvas.style_axes(whole.add_subplot(grid[position])) for position in range(count)]
+    return [
+        canvas.style_axes(whole.add_subplot(grid[position])) for position in range(len(members))
+    ]
