@@ -45,7 +45,7 @@ from stockcust_analysis.report.slices import folder_digest, folder_name
 from stockcust_analysis.report.staging import Staged
 from stockcust_analysis.report.workbook import write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
-from stockcust_analysis.show.words import SUPPRESSED
+from stockcust_analysis.show.wording import SUPPRESSED
 
 
 def plan_headquarters(

@@ -32,7 +32,7 @@ from stockcust_analysis.show.headquarters_tables import (
     type_name,
 )
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.words import (
+from stockcust_analysis.show.wording import (
     SUPPRESSED,
     assumptions,
     format_measure,

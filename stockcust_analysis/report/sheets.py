@@ -10,7 +10,7 @@ import pandas as pd
 
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.headquarters_tables import type_name
-from stockcust_analysis.show.words import SUPPRESSED, change_between
+from stockcust_analysis.show.wording import SUPPRESSED, change_between
 
 Kind = Literal["text", "long", "count", "plain", "index", "share", "change", "wan", "cny",
                "points", "z", "mixed"]  # fmt: skip

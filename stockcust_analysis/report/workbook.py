@@ -18,7 +18,7 @@ from stockcust_analysis.atomic import whole
 from stockcust_analysis.report import workbook_bank, workbook_branches
 from stockcust_analysis.report.sheets import Column, Sheet
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.words import SUPPRESSED
+from stockcust_analysis.show.wording import SUPPRESSED
 
 HEADER_ROW: Final = 2
 """Above the header: the title with the review status, and a line of explanation."""

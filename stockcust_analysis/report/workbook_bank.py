@@ -28,7 +28,7 @@ from stockcust_analysis.report.sheets import (
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.headquarters_tables import growth_steps
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.words import SUPPRESSED, assumptions, measure_words, names
+from stockcust_analysis.show.wording import SUPPRESSED, assumptions, measure_words, names
 
 _OVERVIEW: Final = (
     ("aum_average_quarter", "funded"), ("customers", "funded"), ("customer_retention", "funded"),

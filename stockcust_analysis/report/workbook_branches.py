@@ -26,7 +26,7 @@ from stockcust_analysis.show.headquarters_tables import (
     score_columns,
 )
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.words import measure_words, names
+from stockcust_analysis.show.wording import measure_words, names
 
 _SCORES: Final[dict[str, Kind]] = {"rank": "count", "points": "points"}
 

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from stockcust_analysis import plot
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Table
 from stockcust_analysis.show.branch_page import section_sentence
 from stockcust_analysis.show.branch_tables import page_table
@@ -21,13 +22,6 @@ from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
 from stockcust_analysis.show.pages import BranchPage, rows_of
-from stockcust_analysis.show.words import (
-    format_count,
-    format_points,
-    format_share,
-    format_with_unit,
-    measure_words,
-)
 
 
 @dataclass(frozen=True)
@@ -189,14 +183,14 @@ def place_figure(page: BranchPage) -> Drawing | None:
     if own.empty or page.is_small:
         return None
     own = own.sort_values("measure", key=lambda names: names.map(_PLACED)).head(_MOST_PLACES)
-    peers = format_count(own["rank_of"].max())
+    peers = wording.format_count(own["rank_of"].max())
     caption = page.text("places", "caption").format(peers=peers) + _score_words(page)
     words = [
         page.text("place_words").format(
             measure=page.text(row.measure, "measure"),
-            rank=format_count(row.rank),
-            low=format_count(row.rank_low),
-            high=format_count(row.rank_high),
+            rank=wording.format_count(row.rank),
+            low=wording.format_count(row.rank_low),
+            high=wording.format_count(row.rank_high),
         )
         for row in rows_of(own)
     ]
@@ -209,8 +203,8 @@ def _score_words(page: BranchPage) -> str:
     scores = list(rows_of(page.own(page.evaluation.scores)))
     if not scores or pd.isna(scores[0].rank):
         return ""
-    rank, rank_of = format_count(scores[0].rank), format_count(scores[0].rank_of)
-    points = format_points(scores[0].points)
+    rank, rank_of = wording.format_count(scores[0].rank), wording.format_count(scores[0].rank_of)
+    points = wording.format_points(scores[0].points)
     return page.text("score_words").format(points=points, rank=rank, rank_of=rank_of)
 
 
@@ -223,8 +217,8 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
     words = [
         page.text("attained_words").format(
             measure=row.name,
-            attainment=format_share(row.attainment),
-            points=format_points(row.points),
+            attainment=wording.format_share(row.attainment),
+            points=wording.format_points(row.points),
         )
         for row in rows_of(card)
     ]
@@ -237,13 +231,13 @@ def scorecard_table(page: BranchPage) -> Table | None:
     card = _scorecard(page)
     if card.empty:
         return None
-    money = card[[measure_words(measure).kind == "money" for measure in card["measure"]]]
+    money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())
     rows: list[dict[str, Any]] = [
         {
             "score_indicator": row.name,
-            "score_value": format_with_unit(row.value, row.measure, unit),
-            "score_target": format_with_unit(row.target, row.measure, unit),
+            "score_value": wording.format_with_unit(row.value, row.measure, unit),
+            "score_target": wording.format_with_unit(row.target, row.measure, unit),
             "score_target_source": page.text(row.target_source, "target_source"),
             "score_attainment": row.attainment,
             "score_weight": row.weight,

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
     Document,
     Heading,
@@ -25,19 +26,6 @@ from stockcust_analysis.show.findings import (
     section_conclusion,
 )
 from stockcust_analysis.show.pages import BranchPage, compared_quarters
-from stockcust_analysis.show.words import (
-    AVERAGE,
-    assumptions,
-    average_is_balance,
-    format_change,
-    format_count,
-    format_measure,
-    format_number,
-    format_share,
-    measure_words,
-    money_unit,
-    names,
-)
 
 IDLE: Final = "idle_customers"
 """Silent and dormant customers together: who has not acted."""
@@ -46,7 +34,7 @@ _MOST_FIGURES: Final = 6
 
 # What a manager looks at first, each with the base it is counted on; the first six there are.
 KEY_MEASURES: Final = (
-    (AVERAGE, "funded"),
+    (wording.AVERAGE, "funded"),
     ("customers", "funded"),
     ("customer_retention", "funded"),
     (IDLE, "funded"),
@@ -84,7 +72,7 @@ def run_facts(page: BranchPage) -> dict[str, str]:
     policy, checks = page.evaluation.policy_facts, page.evaluation.reconciliation
     differences = {
         page.text(str(check), "reconciliation"): page.text("difference").format(
-            format_number(float(difference), decimals=2)
+            wording.format_number(float(difference), decimals=2)
         )
         for check, difference in checks[["check", "difference"]].to_numpy()
     }
@@ -110,28 +98,28 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
         values = [page.value(part, **which) for part in parts]
         return None if None in values else sum(value or 0.0 for value in values)
 
-    now, kind = value(), measure_words(parts[0]).kind
+    now, kind = value(), wording.measure_words(parts[0]).kind
     if now is None:
         return None
     is_judged = kind != "share" or not page.is_small
-    unit = money_unit([now], page.language) if kind == "money" else None
+    unit = wording.money_unit([now], page.language) if kind == "money" else None
     points = page.text("percentage_points", "word").removeprefix("{}")
     pairs = []
     for name, quarter in compared_quarters(page.quarter).items() if is_judged else ():
         if (before := value(quarter)) is not None:
             # Percentage points are said once for the whole figure, as its unit.
-            change = format_change(now, before, kind=kind, language=page.language)
+            change = wording.format_change(now, before, kind=kind, language=page.language)
             pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
     in_points = page.text("points_told") if pairs and kind == "share" else ""
     target = page.target(measure) if base == "funded" and measure != IDLE else None
     if target is not None and is_judged:
-        pairs.append((page.text("target", "comparison_short"), format_share(now / target)))
+        pairs.append((page.text("target", "comparison_short"), wording.format_share(now / target)))
     of_bank = value(branch_id=WHOLE_BANK)
     if of_bank is not None and page.branch_id != WHOLE_BANK and kind not in ("money", "count"):
-        pairs.append((page.text("bank", "word"), format_measure(of_bank, parts[0])))
+        pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, parts[0])))
     return KeyFigure(
         label=_figure_name(page, measure),
-        value=format_measure(now, parts[0], unit=unit),
+        value=wording.format_measure(now, parts[0], unit=unit),
         unit=unit.name if unit else in_points,
         comparisons=tuple(pairs),
     )
@@ -141,7 +129,7 @@ def _figure_name(page: BranchPage, measure: str) -> str:
     """Return what a key figure is called; where the average is the balance, its name says so."""
     short = _SHORT_NAMES.get(measure)
     name = page.text(short) if short else page.text(measure, "measure")
-    if measure == AVERAGE and average_is_balance(page.evaluation.policy_facts):
+    if measure == wording.AVERAGE and wording.average_is_balance(page.evaluation.policy_facts):
         return page.text("from_balance").format(name)
     return name
 
@@ -180,13 +168,13 @@ def definitions_table(page: BranchPage) -> Table:
     period = "idle_months" if rule["idle_months"] else "idle_days"
     blanks: dict[str, Any] = {
         "as_of": page.evaluation.quarter.end.isoformat(),
-        "funded": format_count(policy["funded"]),
-        "effective": format_count(policy["effective"]),
-        "cap": "" if rule["cap"] is None else format_count(rule["cap"]),
+        "funded": wording.format_count(policy["funded"]),
+        "effective": wording.format_count(policy["effective"]),
+        "cap": "" if rule["cap"] is None else wording.format_count(rule["cap"]),
         "idle": page.text(period).format(rule[period]),
         "tiers": _tier_borders(page),
     }
-    patterns = {key: page.text(key, "definition") for key in names("definition")}
+    patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
     if rule["cap"] is None:
         patterns["dormancy"] = page.text("dormancy", "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
@@ -195,14 +183,14 @@ def definitions_table(page: BranchPage) -> Table:
     return table(
         pd.DataFrame(rows, columns=[page.text("term"), page.text("meaning")]),
         caption=page.text("definitions"),
-        note="".join([*assumptions(policy, page.language), page.text("definitions_note")]),
+        note="".join([*wording.assumptions(policy, page.language), page.text("definitions_note")]),
     )
 
 
 def _tier_borders(page: BranchPage) -> str:
     """Return the tiers with their borders, the lowest first."""
     tiers = page.evaluation.policy_facts["tiers"]
-    borders = [format_count(tier["lower"]) for tier in tiers]
+    borders = [wording.format_count(tier["lower"]) for tier in tiers]
     ranges = [f"{low}–{high}" for low, high in pairwise(borders)] + [f"≥{borders[-1]}"]
     words = [
         f"{tier[page.language]} {between}" for tier, between in zip(tiers, ranges, strict=True)

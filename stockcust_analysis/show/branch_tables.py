@@ -12,27 +12,13 @@ from typing import Any, Final
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklist_reasons import list_name
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Look, Table
 from stockcust_analysis.show.branch_page import memory_note
 from stockcust_analysis.show.pages import BranchPage, Page, rows_of
-from stockcust_analysis.show.words import (
-    AVERAGE,
-    STATUS_RATES,
-    Unit,
-    assumptions,
-    format_count,
-    format_measure,
-    format_money,
-    format_points,
-    format_share,
-    format_with_unit,
-    measure_words,
-    names,
-    unit_note,
-)
 
 OVERVIEW: Final = (
-    (AVERAGE, "funded"),
+    (wording.AVERAGE, "funded"),
     ("aum_period_end", "funded"),
     ("customers", "funded"),
     ("customers", "effective"),
@@ -72,9 +58,9 @@ _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
 _FORMATS: Final[dict[str | None, Callable[[Any], str]]] = {
-    "count": format_count,
-    "share": format_share,
-    "points": format_points,
+    "count": wording.format_count,
+    "share": wording.format_share,
+    "points": wording.format_points,
 }
 _COLUMNS: Final = {
     "words": "base branch class component due_on error evidence family favourable from indicator "
@@ -97,7 +83,7 @@ def page_table(
     caption: str,
     rows: Sequence[Mapping[str, Any]],
     *,
-    unit: Unit | None = None,
+    unit: wording.Unit | None = None,
     note: str = "",
     labels: Mapping[str, str] | None = None,
     emphasise: Sequence[int] = (),
@@ -129,7 +115,9 @@ def page_table(
         if isinstance(value, str):
             return value
         kind = _KIND_OF.get(key)
-        return format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
+        return (
+            wording.format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
+        )
 
     columns, cells, labels = [], [], labels or {}
     for key in rows[0] if rows else ():
@@ -142,7 +130,7 @@ def page_table(
         caption=page.text(caption, page.captions) if caption else "",
         columns=tuple(columns),
         rows=tuple(zip(*cells, strict=True)),
-        unit=unit_note(unit, page.language) if unit else "",
+        unit=wording.unit_note(unit, page.language) if unit else "",
         note=note,
         emphasised=frozenset(range(len(rows))[position] for position in emphasise),
         look=look,
@@ -158,21 +146,21 @@ def overview_table(page: BranchPage) -> Table | None:
     unit = _common_unit(page, OVERVIEW)
     rows = []
     for measure, base in OVERVIEW:
-        kind, now = measure_words(measure).kind, page.value(measure, base=base)
+        kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
         target = page.target(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
         rows.append(
             {
                 "measure": page.text(name) if name else page.text(measure, "measure"),
                 "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
-                "now": format_measure(now, measure, unit=unit),
+                "now": wording.format_measure(now, measure, unit=unit),
                 **_changes(page, measure, base),
                 "attained": now / target if target and now is not None else None,
-                "bank": format_measure(_of_bank(page, measure, base), measure, unit=unit),
+                "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
             }
         )
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
-    note = "".join([page.text("funded_note"), *assumptions(origins, page.language)])
+    note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
 
 
@@ -192,9 +180,9 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     rows = [
         {
             "measure": page.text(measure, "measure"),
-            "now": format_with_unit(now, measure, unit),
+            "now": wording.format_with_unit(now, measure, unit),
             "previous_quarter": _changes(page, measure, base)["previous_quarter"],
-            "bank": format_with_unit(_of_bank(page, measure, base), measure, unit),
+            "bank": wording.format_with_unit(_of_bank(page, measure, base), measure, unit),
         }
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
@@ -202,9 +190,9 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     return page_table(page, name, rows, half=half) if rows else None
 
 
-def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> Unit:
+def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
     """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
-    money = [(name, base) for name, base in measures if measure_words(name).kind == "money"]
+    money = [(name, base) for name, base in measures if wording.measure_words(name).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
     return page.unit(own if any(own) else [_of_bank(page, *pair) for pair in money])
 
@@ -284,14 +272,14 @@ def dormancy_table(page: BranchPage) -> Table:
             "all": page.count(rate, base="all"),
             "all_share": page.value(rate, base="all"),
         }
-        for status, rate in zip(names("status"), STATUS_RATES, strict=True)
+        for status, rate in zip(wording.names("status"), wording.STATUS_RATES, strict=True)
     ]
     return page_table(page, "dormancy", rows)
 
 
 def dormancy_flow_table(page: BranchPage) -> Table | None:
     """Return how last quarter's dormant customers became this quarter's."""
-    steps = {name: page.value(name, base="funded") for name in names("dormant_step")}
+    steps = {name: page.value(name, base="funded") for name in wording.names("dormant_step")}
     if page.is_small or not any(steps.values()):
         return None
     rows = [
@@ -355,7 +343,7 @@ def five_things(page: BranchPage) -> Table | None:
             "order": f"{number}",
             "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
             "task_customers": row.customers,
-            "at_stake": format_money(row.amount, unit),
+            "at_stake": wording.format_money(row.amount, unit),
             "due_on": _day(page, row.due_on),
             "sheet": list_name(row.list, page.language),
         }

@@ -30,7 +30,7 @@ from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.frames import lazily
 from stockcust_analysis.show.figures import FONT_FAMILY, report_style
-from stockcust_analysis.show.words import text
+from stockcust_analysis.show.wording import text
 
 P = ParamSpec("P")
 

@@ -10,20 +10,8 @@ from matplotlib.axes import Axes
 
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show import canvas
+from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import (
-    Unit,
-    format_count,
-    format_measure,
-    format_points,
-    format_share,
-    measure_words,
-    money_unit,
-    names,
-    text,
-    unit_note,
-)
 
 _SOURCE = "evaluate(bank, …).comparison"
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
@@ -101,9 +89,9 @@ def funnel(
 def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
     """Set both axes, and name the two bands at their right end."""
     measure, unit, title = _measure_of(rows, language)
-    ax.yaxis.set_major_formatter(lambda value, _: format_measure(value, measure, unit=unit))
-    ax.xaxis.set_major_formatter(lambda value, _: format_count(value))
-    ax.set_xlabel(text("customers_counted", language, within="word"))
+    ax.yaxis.set_major_formatter(lambda value, _: wording.format_measure(value, measure, unit=unit))
+    ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
+    ax.set_xlabel(wording.text("customers_counted", language, within="word"))
     canvas.name_values(ax, title)
     widest = float(rows["n"].max())
     ax.set_xlim(0, widest * 1.14)
@@ -117,14 +105,14 @@ def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
         ax.text(widest * 1.01, float(last["upper_998"]), "99.8%", **style)
 
 
-def _measure_of(rows: pd.DataFrame, language: Language) -> tuple[str, Unit | None, str]:
+def _measure_of(rows: pd.DataFrame, language: Language) -> tuple[str, wording.Unit | None, str]:
     """Return the measure that is compared, its unit of money, and both in words."""
-    words = measure_words(str(rows["measure"].iloc[0]))
-    title = text(words.name, language)
+    words = wording.measure_words(str(rows["measure"].iloc[0]))
+    title = wording.text(words.name, language)
     if words.kind != "money":
         return words.name, None, title
-    unit = money_unit(rows["value"], language)
-    return words.name, unit, f"{title} · {unit_note(unit, language)}"
+    unit = wording.money_unit(rows["value"], language)
+    return words.name, unit, f"{title} · {wording.unit_note(unit, language)}"
 
 
 @canvas.chart
@@ -168,7 +156,7 @@ def league(
     rows = rows.dropna(subset=["value", "rank_low", "rank_high"])
     ax = canvas.axes_for(rows, ax, 1.4 + _ROW_CM * max(len(rows), 4))
     measure, unit, title = _measure_of(rows, language)
-    best_first = measure_words(measure).higher_is_better == "no"
+    best_first = wording.measure_words(measure).higher_is_better == "no"
     by = "compared" if "compared" in rows else "value"
     rows = rows.sort_values([by, "branch_id"], ascending=[best_first, True])
     heights, high = np.arange(len(rows)), rows["rank_high"]
@@ -178,7 +166,7 @@ def league(
     ax.scatter(heights + 1, heights, color=colours, s=14, zorder=3)
     last = max(float(high.max()), len(rows))
     for height, value in enumerate(rows["value"]):
-        words = format_measure(value, measure, unit=unit)
+        words = wording.format_measure(value, measure, unit=unit)
         ax.text(last * 1.13, height, words, ha="right", va="center_baseline")
     _frame_places(ax, last, len(rows), language)
     canvas.name_values(ax, title, side="right")
@@ -194,7 +182,7 @@ def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(text("place", language, within="word"))
+    ax.set_xlabel(wording.text("place", language, within="word"))
 
 
 def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
@@ -263,15 +251,15 @@ def places(
     ax.hlines(heights, 1, last, color="#E4E7EB", linewidth=4.5)
     ax.hlines(heights, rows["rank_low"], rows["rank_high"], color=canvas.REFERENCE, linewidth=4.5)
     ax.plot(rows["rank"], heights, "o", color=canvas.ACTUAL, markersize=5)
-    pattern = text("place_between", language, within="word")
+    pattern = wording.text("place_between", language, within="word")
     for height, row in enumerate(rows[ranks[:3]].itertuples(index=False)):
-        words = pattern.format(*map(format_count, row))
+        words = pattern.format(*map(wording.format_count, row))
         ax.text(last + 0.04 * last, height, words, va="center_baseline")
     canvas.without_frame(ax, names=True)
     ax.tick_params(labelbottom=True)
     ax.set_yticks(heights, [_measure_name(name, language) for name in rows["measure"]])
     ends = [
-        text(f"{end}_of", language, within="word").format(format_count(last))
+        wording.text(f"{end}_of", language, within="word").format(wording.format_count(last))
         for end in ("first", "last")
     ]
     ax.set_xticks([1, last], ends)
@@ -330,14 +318,14 @@ def scorecard(
         if not np.isnan(row["attainment"]):
             colour = canvas.HIGHLIGHT if row["attainment"] < _SHADES[0][0] else canvas.ACTUAL
             ax.barh(height, min(max(row["attainment"], 0), edge), height=0.24, color=colour)
-        points = f"{format_points(row['points'])} / {format_count(row['weight'])}"
-        ax.text(edge * 1.16, height, format_share(row["attainment"]), **at_right)
+        points = f"{wording.format_points(row['points'])} / {wording.format_count(row['weight'])}"
+        ax.text(edge * 1.16, height, wording.format_share(row["attainment"]), **at_right)
         ax.text(edge * 1.35, height, points, fontweight="bold", **at_right)
     ax.vlines(1.0, -0.42, len(rows) - 0.58, color=canvas.INK, linewidth=1.6)
     for right, key in ((1.16, "attainment"), (1.35, "points_of_weight")):
-        words = text(key, language, within="word")
+        words = wording.text(key, language, within="word")
         ax.text(edge * right, -0.85, words, color=canvas.MUTED, **at_right)
-    for border, words in ((1.0, text("target", language, within="word")), (0.8, "80%")):
+    for border, words in ((1.0, wording.text("target", language, within="word")), (0.8, "80%")):
         ax.text(border, -0.85, words, ha="center", va="center_baseline", color=canvas.MUTED)
     canvas.without_frame(ax, names=True)
     measures = [_measure_name(name, language) for name in rows["indicator"]]
@@ -348,4 +336,4 @@ def scorecard(
 
 def _measure_name(name: str, language: Language) -> str:
     """Return what a measure is called; a bank's own indicator by its name."""
-    return text(name, language) if name in names("measure") else name
+    return wording.text(name, language) if name in wording.names("measure") else name

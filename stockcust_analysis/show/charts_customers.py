@@ -12,9 +12,8 @@ from matplotlib.ticker import PercentFormatter
 
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show import canvas
+from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import Words, format_share, member_words, text
 
 _TOP = 0.2
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
@@ -65,7 +64,7 @@ def lorenz(
     has_bank = _draw_curves(ax, current, own)
     _frame_unit_square(ax, language)
     lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)] if has_bank else []
-    entries = [(text(key, language, within="word"), colour) for key, colour in lines]
+    entries = [(wording.text(key, language, within="word"), colour) for key, colour in lines]
     _line_key(ax, [*entries, _mark_top(ax, own, language)])
     return ax
 
@@ -91,8 +90,8 @@ def _frame_unit_square(ax: Axes, language: Language) -> None:
     """Set both axes to 0–100 %, with room for the marker and the last tick's label."""
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
-    _frame_shares(ax, 1.02, text("customers_poorest_first", language, within="word"))
-    canvas.name_values(ax, text("aum_cumulated", language, within="word"))
+    _frame_shares(ax, 1.02, wording.text("customers_poorest_first", language, within="word"))
+    canvas.name_values(ax, wording.text("aum_cumulated", language, within="word"))
 
 
 def _frame_shares(ax: Axes, top: float, across: str) -> None:
@@ -116,7 +115,9 @@ def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
     ax.plot([1 - _TOP], [below], color=canvas.HIGHLIGHT, marker="o", markersize=5)
-    words = text("top_20_hold", language, within="word").format(format_share(1 - below))
+    words = wording.text("top_20_hold", language, within="word").format(
+        wording.format_share(1 - below)
+    )
     return words, canvas.HIGHLIGHT
 
 
@@ -163,9 +164,9 @@ def whale(
     customers, share = float(peak["customer_share"]), float(peak["value_share"])
     top = max(float(known["value_share"].max()), 1.0) * 1.22
     ax.plot([customers], [share], "o", color=canvas.HIGHLIGHT, markersize=5)
-    _frame_shares(ax, top, text("customers_of_size", language, within="word"))
-    canvas.name_values(ax, text("contribution_cumulated", language, within="word"))
-    words = text("peak", language, within="word").format(format_share(share))
+    _frame_shares(ax, top, wording.text("customers_of_size", language, within="word"))
+    canvas.name_values(ax, wording.text("contribution_cumulated", language, within="word"))
+    words = wording.text("peak", language, within="word").format(wording.format_share(share))
     side = "right" if customers > 0.5 else "left"
     ax.text(customers, share + 0.05 * top, words, ha=side, fontweight="bold")
     return ax
@@ -176,7 +177,7 @@ def tier_pyramid(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -218,7 +219,7 @@ def tier_pyramid(
     )
     rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
     subject = canvas.subject_of(rows)
-    tiers = member_words("tier", language, words=words, present=rows["member"])
+    tiers = wording.member_words("tier", language, words=words, present=rows["member"])
     customers, assets = (canvas.by_member(rows, name, subject, tiers) for name in _TIER_SHARES)
     known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
     ax = canvas.axes_for(known, ax)
@@ -232,7 +233,7 @@ def tier_pyramid(
         _draw_half(ax, height, float(assets[tier]), outwards=1, gap=gap)
     headers: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
     for side, align, key in ((-1, "right", "share_of_customers"), (1, "left", "share_of_aum")):
-        header = text(key, language, within="word")
+        header = wording.text(key, language, within="word")
         ax.text(side * gap, len(known) - 0.25, header, ha=align, **headers)
     canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
@@ -247,7 +248,7 @@ def _draw_half(ax: Axes, height: int, share: float, *, outwards: int, gap: float
     length = 0.0 if np.isnan(share) else share
     ax.barh(height, outwards * length, left=outwards * gap, height=0.72, color=canvas.ACTUAL)
     end, side = outwards * (1.1 * gap + length), "right" if outwards < 0 else "left"
-    ax.text(end, height, format_share(share), ha=side, va="center")
+    ax.text(end, height, wording.format_share(share), ha=side, va="center")
 
 
 @canvas.chart
@@ -289,7 +290,7 @@ def product_count(
     source = "product_count_distribution(customers, holdings=…)"
     rows = canvas.read_measures(frame, [_COUNT_SHARE], member=_COUNTED, source=source)
     rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
-    subject, counts = canvas.subject_of(rows), member_words("families_held", language)
+    subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
     rows = _with_many_together(rows)
     own, bank = (canvas.by_member(rows, _COUNT_SHARE, b, counts) for b in (subject, WHOLE_BANK))
     ax = canvas.axes_for(own.dropna(), ax)
@@ -299,12 +300,14 @@ def product_count(
     if compare:
         outline: dict[str, Any] = {"facecolor": "none", "edgecolor": canvas.MUTED, "linewidth": 0.9}
         ax.bar(positions, bank.fillna(0), width=0.74, **outline)
-        canvas.name_values(ax, text("outlined_bank", language, within="word"), side="right")
+        canvas.name_values(ax, wording.text("outlined_bank", language, within="word"), side="right")
     ticks = []
     for position, (count, words) in enumerate(counts.items()):
         top = np.nanmax([own[count], bank[count] if compare else 0, 0])
-        ax.text(position, top + 0.015, format_share(own[count]), ha="center", fontweight="bold")
-        ticks.append(f"{words}\n{format_share(bank[count])}" if compare else words)
+        ax.text(
+            position, top + 0.015, wording.format_share(own[count]), ha="center", fontweight="bold"
+        )
+        ticks.append(f"{words}\n{wording.format_share(bank[count])}" if compare else words)
     ax.set_xticks(positions, ticks, linespacing=1.4)
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
     canvas.only_the_zero_line(ax)
@@ -326,7 +329,7 @@ def penetration(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -369,7 +372,7 @@ def penetration(
     )
     rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
     subject = canvas.subject_of(rows)
-    families = member_words("family", language, words=words, present=rows["member"])
+    families = wording.member_words("family", language, words=words, present=rows["member"])
     own = canvas.by_member(rows, "penetration", subject, families).dropna()
     ax = canvas.axes_for(own, ax)
     bank = canvas.by_member(rows, "penetration", WHOLE_BANK, list(own.index))
@@ -382,7 +385,7 @@ def penetration(
     if len(ends.columns) > 1:
         ax.plot(ends["bank"], heights, "o", color=canvas.MUTED, markerfacecolor="white")
     ax.plot(own, heights, "o", color=canvas.ACTUAL)
-    headers = [text(str(key), language, within="word") for key in ends] if subject else []
+    headers = [wording.text(str(key), language, within="word") for key in ends] if subject else []
     _write_values(ax, ends, edge, headers)
     canvas.without_frame(ax, names=True)
     ax.set_yticks(heights, [families[family] for family in own.index])
@@ -400,7 +403,7 @@ def _write_values(ax: Axes, ends: pd.DataFrame, edge: float, headers: Sequence[s
         if headers:
             ax.text(right, -0.95, f"{mark} {headers[column]}", color=canvas.MUTED, **at_right)
         for height, value in enumerate(values):
-            ax.text(right, height, format_share(value), color=colour, **at_right)
+            ax.text(right, height, wording.format_share(value), color=colour, **at_right)
 
 
 @canvas.chart
@@ -408,7 +411,7 @@ def co_holding(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -453,11 +456,11 @@ def co_holding(
     canvas.require_one_base(rows, pair)
     ax = canvas.axes_for(rows, ax)
     present = [*rows["family_a"], *rows["family_b"]]
-    families = member_words("family", language, words=words, present=present)
+    families = wording.member_words("family", language, words=words, present=present)
     order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order)
-    texts = rates.map(lambda rate: format_share(rate, decimals=0))
+    texts = rates.map(lambda rate: wording.format_share(rate, decimals=0))
     down = [families[family] for family in order]
     broken = [name.replace(" ", "\n") for name in down]
     return canvas.shade_cells(ax, rates, texts, down=down, across=broken)

@@ -9,18 +9,8 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from stockcust_analysis.bank.engines import Frame
-from stockcust_analysis.show import canvas
+from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import (
-    Words,
-    format_count,
-    format_money,
-    member_words,
-    money_unit,
-    names,
-    text,
-    unit_note,
-)
 
 _DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
@@ -61,7 +51,7 @@ def dormancy_flow(
     >>> [words.get_text() for words in dormancy_flow(flow).texts]
     ['10', '+3', '-1', '12']
     """
-    steps = names("dormant_step")
+    steps = wording.names("dormant_step")
     rows = canvas.read_measures(frame, steps, source="dormancy_flow(opening, closing, rule)")
     rows = canvas.one_group(canvas.last_quarter(rows), ["measure"], group)
     values = canvas.by_measure(rows, steps).dropna()
@@ -70,11 +60,11 @@ def dormancy_flow(
     ax = canvas.axes_for([end for end in ends if end], ax)
     signed = [-value if name in _FALLS else value for name, value in values.items()]
     texts = [
-        format_count(value) if end else f"{value:+,.0f}"
+        wording.format_count(value) if end else f"{value:+,.0f}"
         for value, end in zip(signed, ends, strict=True)
     ]
     canvas.draw_waterfall(ax, signed, ends, texts)
-    words = [text(str(name), language, within="dormant_step") for name in values.index]
+    words = [wording.text(str(name), language, within="dormant_step") for name in values.index]
     size = "x-small" if canvas.narrowness(ax) > canvas.NARROW else "medium"
     ax.set_xticks(range(len(words)), words, fontsize=size)
     return ax
@@ -126,20 +116,23 @@ def bridge(
     has_ends = {"opening", "closing"} <= set(amounts)
     ax = canvas.axes_for(amounts if has_ends else {}, ax)
     ends = {name: amounts.pop(name) for name in ("opening", "closing")}
-    unit = money_unit([ends["closing"] or ends["opening"]], language)
+    unit = wording.money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
-    steps = {n: a for n, a in amounts.items() if format_money(a, unit).strip("-0.,")}
+    steps = {n: a for n, a in amounts.items() if wording.format_money(a, unit).strip("-0.,")}
     steps["net"] = ends["closing"] - ends["opening"]
     signs = ("+" if amount > 0 else "" for amount in steps.values())
-    sizes = (format_money(amount, unit) for amount in steps.values())
+    sizes = (wording.format_money(amount, unit) for amount in steps.values())
     signed = [f"{sign}{size}" for sign, size in zip(signs, sizes, strict=True)]
     is_end = [name == "net" for name in steps]
     canvas.draw_waterfall(ax, list(steps.values()), is_end, signed)
-    known = {n: text(n, language, within="component_short") for n in names("component_short")}
+    known = {
+        n: wording.text(n, language, within="component_short")
+        for n in wording.names("component_short")
+    }
     ax.set_xticks(range(len(steps)), [known.get(name, name) for name in steps])
-    printed = {name: format_money(amount, unit) for name, amount in ends.items()}
-    canvas.name_values(ax, text("bridge_ends", language, within="word").format(**printed))
-    canvas.name_values(ax, unit_note(unit, language), side="right")
+    printed = {name: wording.format_money(amount, unit) for name, amount in ends.items()}
+    canvas.name_values(ax, wording.text("bridge_ends", language, within="word").format(**printed))
+    canvas.name_values(ax, wording.unit_note(unit, language), side="right")
     return ax
 
 
@@ -148,7 +141,7 @@ def migration(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -194,7 +187,7 @@ def migration(
     counts = rows.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
-    texts = counts.map(lambda n: format_count(n) if n else "")
+    texts = counts.map(lambda n: wording.format_count(n) if n else "")
     down, across = ([(tiers | states)[name] for name in side] for side in (starts, ends))
     tilted = language == "en" and canvas.narrowness(ax) > canvas.NARROW
     return canvas.shade_cells(ax, parts, texts, down=down, across=across, tilted=tilted)
@@ -205,7 +198,7 @@ def migration_flow(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -264,26 +257,26 @@ def migration_flow(
         _draw_band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
     for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
         for name, breadth, customers in sides[side].itertuples():
-            label = f"{members[name]} {format_count(customers)}"
+            label = f"{members[name]} {wording.format_count(customers)}"
             middle = tops[side][name] - breadth / 2
             ax.text(x, middle, label, ha=align, va="center_baseline")
     canvas.without_frame(ax)
     lowest = min(level for levels in used.values() for level in levels.values())
     ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
-    canvas.name_values(ax, text("flow", language, within="word"))
+    canvas.name_values(ax, wording.text("flow", language, within="word"))
     return ax
 
 
 def _moves(
-    frame: Frame, group: object, words: Words | None, language: Language
+    frame: Frame, group: object, words: wording.Words | None, language: Language
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the moves that happened, the tiers from the top down and the states, with words."""
     source = "migration_matrix(opening, closing, scheme=…)"
     rows = canvas.read_rows(frame, ["from", "to", "customers"], source=source)
     rows = canvas.one_group(canvas.last_quarter(rows), ["from", "to"], group, sparse=True)
-    states = {name: text(name, language, within="state") for name in names("state")}
+    states = {name: wording.text(name, language, within="state") for name in wording.names("state")}
     present = [name for name in _in_order(rows) if name not in states]
-    tiers = member_words("tier", language, words=words, present=present)
+    tiers = wording.member_words("tier", language, words=words, present=present)
     return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states
 
 

@@ -15,21 +15,8 @@ from matplotlib.patches import Patch
 from stockcust_analysis.bank.engines import Frame
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show import canvas
+from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import (
-    STATUS_RATES,
-    Unit,
-    Words,
-    format_money,
-    format_share,
-    format_with_unit,
-    member_words,
-    money_unit,
-    names,
-    text,
-    unit_note,
-)
 
 _SOURCE = "evaluate(bank, …).measures"
 _MEMBERS = ("tier", "family", "families")
@@ -61,7 +48,7 @@ def dormancy(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -102,7 +89,7 @@ def dormancy(
     >>> [words.get_text() for words in dormancy(rates).texts][:2]
     ['50.0%', '20.0%']
     """
-    measures = [*STATUS_RATES, *_AUM_MEASURES]
+    measures = [*wording.STATUS_RATES, *_AUM_MEASURES]
     source = "dormancy_rate(customers, rule, as_of=…)"
     rows = canvas.read_measures(frame, measures, source=source)
     groups = canvas.group_columns(rows, ["measure"]) if group is None else []
@@ -131,7 +118,7 @@ def _bars_of_quarters(rows: pd.DataFrame, language: Language) -> list[_Bar]:
     for key, shares_of in (("customers", _customer_shares), ("aum", _aum_shares)):
         for quarter in quarters:
             shares = shares_of(rows[rows["quarter"] == quarter])
-            name = f"{text(key, language, within='word')} {quarter}".strip()
+            name = f"{wording.text(key, language, within='word')} {quarter}".strip()
             latest = quarter == quarters[0]
             room = _CLOSE if latest and len(quarters) > 1 else _APART
             bars += [_Bar(name, shares, _THICK if latest else _THIN, room)] if shares else []
@@ -139,21 +126,21 @@ def _bars_of_quarters(rows: pd.DataFrame, language: Language) -> list[_Bar]:
 
 
 def _bars_of_groups(
-    rows: pd.DataFrame, groups: list[str], language: Language, words: Words | None
+    rows: pd.DataFrame, groups: list[str], language: Language, words: wording.Words | None
 ) -> list[_Bar]:
     """Return one bar of customers for each group, in the order of its words or of the table."""
     grouped = rows.groupby(groups, sort=False, dropna=False)
     shares = {" · ".join(map(str, key)): _customer_shares(own) for key, own in grouped}
     labels = dict(zip(shares, shares, strict=True))
     if len(groups) == 1:
-        labels = member_words(groups[0], language, words=words, present=shares)
+        labels = wording.member_words(groups[0], language, words=words, present=shares)
     return [_Bar(label, shares[name]) for name, label in labels.items() if shares.get(name)]
 
 
 def _customer_shares(rows: pd.DataFrame) -> dict[str, float]:
     """Return the share of customers by status; empty where one is undefined."""
-    shares = canvas.by_measure(rows, STATUS_RATES)
-    return {} if shares.isna().any() else dict(zip(names("status"), shares, strict=True))
+    shares = canvas.by_measure(rows, wording.STATUS_RATES)
+    return {} if shares.isna().any() else dict(zip(wording.names("status"), shares, strict=True))
 
 
 def _aum_shares(rows: pd.DataFrame) -> dict[str, float]:
@@ -179,19 +166,25 @@ def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
                 "color": "white" if status == "active" else "black",
                 "ha": "center",
             }
-            ax.text(start + share / 2, height, format_share(share), va="center_baseline", **inside)
+            ax.text(
+                start + share / 2,
+                height,
+                wording.format_share(share),
+                va="center_baseline",
+                **inside,
+            )
         start += share
-    words = "  ".join(
-        f"{text(status, language, within='status')} {format_share(bar.shares[status])}"
-        for status in ("silent", "dormant")
-    )
-    ax.text(1.015, height, words, va="center_baseline")
+    parts: list[str] = []
+    for status in ("silent", "dormant"):
+        name = wording.text(status, language, within="status")
+        parts.append(f"{name} {wording.format_share(bar.shares[status])}")
+    ax.text(1.015, height, "  ".join(parts), va="center_baseline")
 
 
 def _status_key(ax: Axes, language: Language) -> None:
     """Name the colours above the bars, in the bars' order."""
     handles = [
-        Patch(color=colour, label=text(status, language, within="status"))
+        Patch(color=colour, label=wording.text(status, language, within="status"))
         for status, colour in _STATUS_COLOURS.items()
     ]
     above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
@@ -236,16 +229,16 @@ def aum_trend(
     canvas.require_one_base(rows, ["quarter"])
     values = rows.set_index("quarter")["value"].sort_index()
     ax = canvas.axes_for(values.dropna(), ax)
-    unit = money_unit(values, language)
+    unit = wording.money_unit(values, language)
     colours = [canvas.REFERENCE] * (len(values) - 1) + [canvas.ACTUAL]
     # Few quarters keep the width that many have: a lone column is not a wall.
     margin = max(0.0, (6 - len(values)) / 2)
     columns = ax.bar(range(len(values)), values.fillna(0), width=0.62, color=colours)
-    ax.bar_label(columns, [format_money(value, unit) for value in values], padding=2)
+    ax.bar_label(columns, [wording.format_money(value, unit) for value in values], padding=2)
     ax.set_xticks(range(len(values)), list(values.index))
     ax.set_xlim(-0.6 - margin, len(values) - 0.4 + margin)
     ax.set_ylim(0, max(float(values.max()), unit.divisor) * 1.12)
-    canvas.name_values(ax, unit_note(unit, language), side="right")
+    canvas.name_values(ax, wording.unit_note(unit, language), side="right")
     canvas.only_the_zero_line(ax)
     return ax
 
@@ -255,7 +248,7 @@ def slope(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -301,8 +294,8 @@ def slope(
     ax = canvas.axes_for(quarters[1:], ax)
     ends = rows.pivot(index="member", columns="quarter", values="value")
     ends = ends[[quarters[0], quarters[-1]]].dropna()
-    labels = member_words(dimension, language, words=words, present=rows["member"])
-    unit = money_unit(ends.to_numpy().ravel(), language)
+    labels = wording.member_words(dimension, language, words=words, present=rows["member"])
+    unit = wording.money_unit(ends.to_numpy().ravel(), language)
     for before, after in ends.to_numpy():
         colour = canvas.ACTUAL if after >= before else canvas.HIGHLIGHT
         ax.plot([0, 1], [before, after], color=colour, marker="o")
@@ -317,7 +310,7 @@ def slope(
     ax.tick_params(labelbottom=True)
     ax.set_xticks([0, 1], [quarters[0], quarters[-1]])
     ax.set_xlim(-0.45, 1.45)
-    canvas.name_values(ax, text(measure, language) if measure else "")
+    canvas.name_values(ax, wording.text(measure, language) if measure else "")
     return ax
 
 
@@ -350,7 +343,7 @@ def small_multiples(
     frame: Frame,
     *,
     group: object = None,
-    words: Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -394,12 +387,12 @@ def small_multiples(
     subject = canvas.subject_of(rows)
     now = canvas.of_branch(canvas.last_quarter(rows), subject).dropna(subset=["value"])
     largest = set(now.nlargest(_PANEL_ROWS * _PANELS_ABREAST, "value")["member"])
-    labels = member_words(dimension, language, words=words, present=now["member"])
+    labels = wording.member_words(dimension, language, words=words, present=now["member"])
     members = [member for member in labels if member in largest]
     quarters = sorted(rows.dropna(subset=["value"])["quarter"].unique())
     panels = _panels(members, ax)
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
-    unit = money_unit(now["value"], language)
+    unit = wording.money_unit(now["value"], language)
     for panel, member in zip(panels, members, strict=True):
         for branch_id, colour in ((WHOLE_BANK, canvas.REFERENCE), (subject, canvas.ACTUAL)):
             values = canvas.of_branch(rows[rows["member"] == member], branch_id)
@@ -416,9 +409,11 @@ def small_multiples(
     return panels[0]
 
 
-def _print_value(value: float, measure: str, unit: Unit) -> str:
+def _print_value(value: float, measure: str, unit: wording.Unit) -> str:
     """Return a value as its measure is printed; a share if the measure has no name."""
-    return format_with_unit(value, measure, unit) if measure else format_share(value)
+    return (
+        wording.format_with_unit(value, measure, unit) if measure else wording.format_share(value)
+    )
 
 
 def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:

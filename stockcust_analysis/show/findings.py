@@ -21,20 +21,9 @@ import pandas as pd
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, Sentence
 from stockcust_analysis.show.pages import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
-from stockcust_analysis.show.words import (
-    AVERAGE,
-    change_between,
-    format_count,
-    format_difference,
-    format_money,
-    format_share,
-    format_signed,
-    measure_words,
-    money_unit,
-    text,
-)
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3
@@ -232,21 +221,21 @@ def _family_finding(page: BranchPage, story: Story) -> Finding | None:
 
 def _growth_finding(page: BranchPage) -> Finding | None:
     """Judge the growth of assets beside the bank's; the number of customers is said along."""
-    cell = page.cell(AVERAGE)
+    cell = page.cell(wording.AVERAGE)
     if cell is None:
         return None
-    movements = _movements(page, AVERAGE)
+    movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=_money(page, cell))]
-    clauses += [_movement_words(page, AVERAGE, movement) for movement in movements]
-    if target := page.target(AVERAGE):
-        clauses.append(_words(page, "attainment", value=format_share(cell.value / target)))
+    clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
+    if target := page.target(wording.AVERAGE):
+        clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
     if movements:
         trend = movements[0].change / NOISE.relative
         if movements[0].bank_change is not None:
             gap = (movements[0].change - movements[0].bank_change) / NOISE.relative
     lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
-    weight = max(_weight(in_limits, AVERAGE) for in_limits in (gap, trend))
+    weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
     sentence = _sentence(page, clauses, _customers_clauses(page), lead=lead)
     return Finding(sentence, "customers", weight)
 
@@ -256,7 +245,9 @@ def _customers_clauses(page: BranchPage) -> list[str]:
     cell = page.cell("customers")
     if cell is None:
         return []
-    count = _words(page, "customers", base=_base(page, cell), value=format_count(cell.value))
+    count = _words(
+        page, "customers", base=_base(page, cell), value=wording.format_count(cell.value)
+    )
     movements = _movements(page, "customers")[:1]
     return [count, *(_movement_words(page, "customers", movement) for movement in movements)]
 
@@ -272,20 +263,20 @@ def _bank_cell(
 
 def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:
     """Return how a value moved, the leading comparison first; only within the same base."""
-    now, kind = page.cell(measure, member), measure_words(measure).kind
+    now, kind = page.cell(measure, member), wording.measure_words(measure).kind
     bank_now = _bank_cell(page, measure, member)
     movements = []
     for comparison, quarter in compared_quarters(page.quarter).items():
         before = page.cell(measure, member, quarter=quarter)
         if now is None or before is None or before.base != now.base:
             continue
-        change = change_between(now.value, before.value, kind)
+        change = wording.change_between(now.value, before.value, kind)
         if change is None:
             continue
         bank_before = _bank_cell(page, measure, member, quarter=quarter)
         bank_change = None
         if bank_now is not None and bank_before is not None:
-            bank_change = change_between(bank_now.value, bank_before.value, kind)
+            bank_change = wording.change_between(bank_now.value, bank_before.value, kind)
         of_bank = None if bank_change is None else float(bank_change)
         movements.append(Movement(comparison, before, float(change), of_bank))
     return movements
@@ -313,42 +304,42 @@ def _weight(in_limits: float | None, measure: str) -> float:
     """Return how much a difference matters: nothing within noise, more when unfavourable."""
     if in_limits is None or abs(in_limits) < 1:
         return 0.0
-    good = {"yes": 1, "no": -1, "neutral": 0}[measure_words(measure).higher_is_better]
+    good = {"yes": 1, "no": -1, "neutral": 0}[wording.measure_words(measure).higher_is_better]
     return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
 
 
 def _level(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
     """Say a share, with the number of customers behind it, and of whom it is a share."""
-    value = format_share(cell.value)
+    value = wording.format_share(cell.value)
     if story.of_customers and not family:
-        value = _words(page, "with_count", share=value, count=format_count(cell.numerator))
+        value = _words(page, "with_count", share=value, count=wording.format_count(cell.numerator))
     return _words(page, story.name, base=_base(page, cell), family=family, value=value)
 
 
 def _beside_bank(page: BranchPage, cell: Cell, bank: Cell, in_limits: float) -> str:
     """Say how far a share lies from the bank's."""
-    gap = format_difference(cell.value - bank.value, "share", page.language)
+    gap = wording.format_difference(cell.value - bank.value, "share", page.language)
     side = _side(in_limits, "above", "level", "below")
-    return _words(page, side, bank=format_share(bank.value), gap=gap)
+    return _words(page, side, bank=wording.format_share(bank.value), gap=gap)
 
 
 def _movement_words(
     page: BranchPage, measure: str, movement: Movement, beside_bank: bool = True
 ) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
-    kind = measure_words(measure).kind
+    kind = wording.measure_words(measure).kind
     comparison = _words(page, movement.comparison, "comparison")
-    change = format_signed(movement.change, kind, page.language)
+    change = wording.format_signed(movement.change, kind, page.language)
     if movement.bank_change is None or not beside_bank:
         return _words(page, "change", comparison=comparison, change=change)
-    bank = format_signed(movement.bank_change, kind, page.language)
+    bank = wording.format_signed(movement.bank_change, kind, page.language)
     return _words(page, "change_beside_bank", comparison=comparison, change=change, bank=bank)
 
 
 def _money(page: BranchPage, cell: Cell) -> str:
     """Say an amount with its unit."""
-    unit = money_unit([cell.value], page.language)
-    return unit.pattern.format(format_money(cell.value, unit))
+    unit = wording.money_unit([cell.value], page.language)
+    return unit.pattern.format(wording.format_money(cell.value, unit))
 
 
 def _base(page: BranchPage, cell: Cell) -> str:
@@ -400,9 +391,9 @@ def _too_few(page: BranchPage, customers: int, key: str) -> Sentence:
         page,
         key,
         base=_base(page, page.cell("customers") or _current(page)[0]),
-        value=format_count(customers),
-        step=format_difference(1 / customers, "share", page.language),
-        limit=format_count(FEWEST_CUSTOMERS),
+        value=wording.format_count(customers),
+        step=wording.format_difference(1 / customers, "share", page.language),
+        limit=wording.format_count(FEWEST_CUSTOMERS),
     )
 
 
@@ -446,16 +437,21 @@ def growth_sentence(
     new = sum(amounts.get(name, 0.0) for name in FROM_NEW)
     change = amounts.get("closing", 0.0) - opening
     existing = change - new
-    unit = money_unit([amounts.get("closing")], language)
-    key, blanks = "bridge", {"rate": format_signed(change / opening, "money", language)}
+    unit = wording.money_unit([amounts.get("closing")], language)
+    key, blanks = "bridge", {"rate": wording.format_signed(change / opening, "money", language)}
     for name, amount in (("change", change), ("new", new), ("existing", existing)):
-        size = unit.pattern.format(format_money(abs(amount), unit))
+        size = unit.pattern.format(wording.format_money(abs(amount), unit))
         blanks[name] = f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
     if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
         of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
-        key, blanks["bank"] = "bridge_beside_bank", format_signed(of_bank, "money", language)
-    words = text(key, language, within="sentence").format(**blanks)
-    lead = text(_verdict(new / opening, existing / opening), language, within="bridge_verdict")
+        key, blanks["bank"] = (
+            "bridge_beside_bank",
+            wording.format_signed(of_bank, "money", language),
+        )
+    words = wording.text(key, language, within="sentence").format(**blanks)
+    lead = wording.text(
+        _verdict(new / opening, existing / opening), language, within="bridge_verdict"
+    )
     return Sentence(words, lead=lead, section="growth")
 
 

@@ -29,7 +29,7 @@ from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import conclusions, growth_sentence
 from stockcust_analysis.show.pages import BranchPage, Page
-from stockcust_analysis.show.words import SUPPRESSED, format_count, measure_words
+from stockcust_analysis.show.wording import SUPPRESSED, format_count, measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_FUNNELS: Final = 4

@@ -11,24 +11,13 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import KEY_MEASURES, memory_note
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.findings import FROM_NEW
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.words import (
-    SUPPRESSED,
-    Figure,
-    format_count,
-    format_measure,
-    format_money,
-    format_number,
-    format_points,
-    format_share,
-    measure_words,
-    names,
-)
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -40,18 +29,18 @@ _LONGEST_ERROR: Final = 120
 _table = partial(page_table, keep_empty=True)
 
 
-def format_alone(page: HeadquartersPage, measure: str, value: Figure) -> str:
+def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
     """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
-    if value is None or isinstance(value, str) or measure_words(measure).kind != "money":
-        return format_measure(value, measure, unit=page.unit([]))
+    if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
+        return wording.format_measure(value, measure, unit=page.unit([]))
     unit = page.unit([value])
-    return unit.pattern.format(format_money(value, unit))
+    return unit.pattern.format(wording.format_money(value, unit))
 
 
-def _with_gaps(frame: pd.DataFrame, column: str) -> list[Figure]:
+def _with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
     """Return a column's figures: "*" for the withheld."""
     return [
-        SUPPRESSED if withheld and pd.isna(value) else float(value)
+        wording.SUPPRESSED if withheld and pd.isna(value) else float(value)
         for value, withheld in zip(frame[column], frame["withheld"], strict=True)
     ]
 
@@ -68,7 +57,7 @@ def exceptions_table(page: HeadquartersPage) -> Table | None:
             "measure": page.measure(row.measure, row.base),
             "value": format_alone(page, row.measure, row.value),
             "centre": format_alone(page, row.measure, row.centre),
-            "z": f"{'+' if row.z > 0 else ''}{format_points(row.z)}",
+            "z": f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
             "evidence": page.text(row.evidence, "evidence"),
             "favourable": page.text(row.favourable, "favourable"),
         }
@@ -87,12 +76,12 @@ def plan_table(page: HeadquartersPage) -> Table | None:
         base = dict(KEY_MEASURES).get(measure, "funded")
         plans = targets[targets["measure"] == measure].set_index("branch_id")["target"]
         value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
-        branches = {branch: page.cell(measure, base, branch_id=branch) for branch in plans.index}
         reached = [
-            number >= plans[branch]
-            for branch, number in branches.items()
-            if isinstance(number, float) and branch != WHOLE_BANK
+            number >= target
+            for branch, target in plans.drop(WHOLE_BANK, errors="ignore").items()
+            if isinstance(number := page.cell(measure, base, branch_id=str(branch)), float)
         ]
+        counts = map(wording.format_count, (sum(reached), len(reached)))
         earlier = page.cell(measure, base, quarter=year_ago)
         rows.append(
             {
@@ -101,7 +90,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
                 "plan": format_alone(page, measure, plan),
                 "attained": value / plan if plan and isinstance(value, float) else None,
                 "year_ago": page.change(measure, value, earlier),
-                "reached": f"{format_count(sum(reached))} / {format_count(len(reached))}",
+                "reached": " / ".join(counts),
             }
         )
     return _table(page, "plan", rows, note=page.text("plan_note")) if rows else None
@@ -115,9 +104,9 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     amounts, components = _with_gaps(own, "amount"), own["component"].tolist()
     opening = amounts[components.index("opening")]
 
-    def of_opening(amount: Figure) -> Figure:
+    def of_opening(amount: wording.Figure) -> wording.Figure:
         if isinstance(amount, str) or isinstance(opening, str):
-            return SUPPRESSED
+            return wording.SUPPRESSED
         return float(amount or 0) / float(opening) if opening else None
 
     rows = [
@@ -161,9 +150,9 @@ def growth_table(page: HeadquartersPage) -> Table | None:
         {
             "branch": page.names[row.branch_id],
             "change": row.change,
-            "new": SUPPRESSED if np.isnan(row.new) else row.new,
-            "existing": SUPPRESSED if np.isnan(row.existing) else row.existing,
-            "contribution": format_number(100 * row.change / opening, decimals=2),
+            "new": wording.SUPPRESSED if np.isnan(row.new) else row.new,
+            "existing": wording.SUPPRESSED if np.isnan(row.existing) else row.existing,
+            "contribution": wording.format_number(100 * row.change / opening, decimals=2),
         }
         for row in rows_of(shown)
     ]
@@ -180,7 +169,7 @@ def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
 def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int) -> None:
     """Put a row between both ends that stands for those left out."""
     if count:
-        words = page.text("rows_left_out").format(count=format_count(count))
+        words = page.text("rows_left_out").format(count=wording.format_count(count))
         rows.insert(min(most // 2, len(rows)), {"branch": words})
 
 
@@ -190,7 +179,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     if moves.empty:
         return None
     words = dict(reversed(page.members("tier").items()))
-    words |= {state: page.text(state, "state") for state in names("state")}
+    words |= {state: page.text(state, "state") for state in wording.names("state")}
     pairs = zip(moves["from"], moves["to"], strict=True)
     cells = dict(zip(pairs, _with_gaps(moves, "customers"), strict=True))
     starts = [name for name in words if any(cells.get((name, to)) for to in words)]
@@ -198,7 +187,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     rows = [
         {
             "from": words[start],
-            **{end: format_count(cells.get((start, end)) or 0) for end in ends},
+            **{end: wording.format_count(cells.get((start, end)) or 0) for end in ends},
         }
         for start in starts
     ]
@@ -261,9 +250,9 @@ def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
     """Return a branch's `score_columns` as texts; who is ranked among others has them all."""
     values = {name: getattr(row, name) for name in columns}
     return [
-        SUPPRESSED
+        wording.SUPPRESSED
         if pd.isna(value) and not pd.isna(row.rank_of)
-        else format_number(value, decimals=1 if name == "points" else 0)
+        else wording.format_number(value, decimals=1 if name == "points" else 0)
         for name, value in values.items()
     ]
 
@@ -271,8 +260,8 @@ def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
 def _points(row: Any) -> str:
     """Return an indicator's points as text; one that is left out has none."""
     if row.withheld:
-        return SUPPRESSED
-    return MISSING if "left_out" in str(row.note) else format_points(row.points)
+        return wording.SUPPRESSED
+    return MISSING if "left_out" in str(row.note) else wording.format_points(row.points)
 
 
 def _indicator_name(page: HeadquartersPage, indicator: str) -> str:
@@ -293,7 +282,9 @@ def peers_table(page: HeadquartersPage) -> Table | None:
             "peer_group": peer_name(page, str(name)),
             "branches": len(group),
             "scored": int(group["rank_of"].notna().sum()),
-            "median_points": SUPPRESSED if group["withheld"].any() else group["points"].median(),
+            "median_points": wording.SUPPRESSED
+            if group["withheld"].any()
+            else group["points"].median(),
         }
         for name, group in scores.groupby("peer_group", sort=True)
     ]
@@ -302,7 +293,9 @@ def peers_table(page: HeadquartersPage) -> Table | None:
 
 def type_name(page: HeadquartersPage, kind: object) -> str:
     """Return the word for a branch's type; one the package does not know stays as it is."""
-    return page.text(str(kind), "branch_type") if kind in names("branch_type") else str(kind)
+    return (
+        page.text(str(kind), "branch_type") if kind in wording.names("branch_type") else str(kind)
+    )
 
 
 def peer_name(page: HeadquartersPage, group: str) -> str:
@@ -312,7 +305,11 @@ def peer_name(page: HeadquartersPage, group: str) -> str:
     kind, _, size = group.partition("_")
     if group in page.names:
         return page.names[group]
-    return type_name(page, kind) + f" {size}".rstrip() if kind in names("branch_type") else group
+    return (
+        type_name(page, kind) + f" {size}".rstrip()
+        if kind in wording.names("branch_type")
+        else group
+    )
 
 
 def quality_table(page: HeadquartersPage) -> Table:
@@ -322,7 +319,7 @@ def quality_table(page: HeadquartersPage) -> Table:
         (
             page.text(row.check, "reconciliation"),
             page.text("difference", "page").format(
-                format_number(float(row.difference), decimals=2)
+                wording.format_number(float(row.difference), decimals=2)
             ),
         )
         for row in rows_of(checks)
@@ -344,7 +341,10 @@ def quality_table(page: HeadquartersPage) -> Table:
 def pages_words(page: HeadquartersPage) -> str:
     """Return how many branches have a report, how many failed, how many were not made."""
     states = page.review.pages["state"]
-    counts = {state: format_count(int((states == state).sum())) for state in names("page_state")}
+    counts = {
+        state: wording.format_count(int((states == state).sum()))
+        for state in wording.names("page_state")
+    }
     return page.text("pages_told").format(**counts)
 
 
@@ -355,7 +355,7 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
         lint, reason = map(str, key)
         subjects = [
             " × ".join(
-                page.measure(name) if name in names("measure") else name
+                page.measure(name) if name in wording.names("measure") else name
                 for name in row.subject.split(", ")
             )
             + f" {row.detail}".rstrip()
@@ -376,17 +376,19 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     withheld = now[now["reason"] != "printed"]
     count = int(withheld["cells"].sum())
     words = page.text("withheld_told").format(
-        of=format_count(whole), count=format_count(count), share=format_share(count / whole)
+        of=wording.format_count(whole),
+        count=wording.format_count(count),
+        share=wording.format_share(count / whole),
     )
     rows = [(page.text("withheld_cells"), words)]
     reasons = [
-        f"{page.text(str(name), 'withheld_reason')} {format_count(cells)}"
+        f"{page.text(str(name), 'withheld_reason')} {wording.format_count(cells)}"
         for name, cells in withheld.groupby("reason", sort=True)["cells"].sum().items()
     ]
     if reasons:
         rows.append((page.text("reasons"), _listed(page, reasons)))
     if review.exposed and review.issued:
-        rows.append((page.text("exposed"), format_count(review.exposed)))
+        rows.append((page.text("exposed"), wording.format_count(review.exposed)))
     return rows
 
 
@@ -424,13 +426,13 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
         }
         for row in rows_of(largest_first.head(_MOST_RESTATED))
     ]
-    note = page.text("restated_note").format(count=format_count(len(restated)))
+    note = page.text("restated_note").format(count=wording.format_count(len(restated)))
     return _table(page, "restatements", rows, note=note)
 
 
 def note_words(page: HeadquartersPage, note: str) -> str:
     """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    known = names("score_note")
+    known = wording.names("score_note")
     parts = [part for entry in note.split() for part in entry.split(":")]
     words = [page.text(part, "score_note") if part in known else part for part in parts]
     return page.text("comma", "sentence").join(words)

@@ -23,16 +23,8 @@ import pandas as pd
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.periods import Quarter
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.words import (
-    Figure,
-    Unit,
-    format_change,
-    measure_words,
-    money_unit,
-    policy_words,
-    text,
-)
 
 if TYPE_CHECKING:
     from stockcust_analysis.evaluation.evaluate import Steps
@@ -108,19 +100,21 @@ class Page:
 
     def text(self, key: str, within: str = "") -> str:
         """Return a word of the page in its language."""
-        return text(key, self.language, within=within or self.section)
+        return wording.text(key, self.language, within=within or self.section)
 
-    def unit(self, values: Iterable[Figure]) -> Unit:
+    def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
         """Return one unit of money for a column or table."""
-        return money_unit(values, self.language)
+        return wording.money_unit(values, self.language)
 
-    def change(self, measure: str, now: Figure, before: Figure) -> str:
+    def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
         """Return a change of a measure, as a table prints it."""
-        return format_change(now, before, kind=measure_words(measure).kind, language=self.language)
+        return wording.format_change(
+            now, before, kind=wording.measure_words(measure).kind, language=self.language
+        )
 
     def members(self, dimension: str) -> dict[str, str]:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""
-        return policy_words(self.evaluation.policy_facts, dimension, self.language)
+        return wording.policy_words(self.evaluation.policy_facts, dimension, self.language)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
 from stockcust_analysis.show.branch_tables import OVERVIEW
 from stockcust_analysis.show.headquarters_page import headquarters_page
-from stockcust_analysis.show.words import format_measure, measure_words
+from stockcust_analysis.show.wording import format_measure, measure_words
 from tests.report.small_review import small_review
 from tests.tiny_bank import write_tiny_bank
 

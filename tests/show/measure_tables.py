@@ -12,7 +12,7 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.pages import BranchPage, branch_page
-from stockcust_analysis.show.words import member_words
+from stockcust_analysis.show.wording import member_words
 
 Key = str | tuple[str, str, str]
 """A measure, or (measure, dimension, member)."""

@@ -26,7 +26,7 @@ from stockcust_analysis.show import canvas
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import report_style
-from stockcust_analysis.show.words import member_words, names
+from stockcust_analysis.show.wording import member_words, names
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 
 FAMILIES = list(member_words("family"))
@@ -526,7 +526,7 @@ def test_two_bases_in_one_frame_are_refused() -> None:
         plot.penetration(pd.concat([funded, funded.assign(base="all")]))
 
 
-@pytest.mark.parametrize("module", ["words", "pages", "findings", "branch_tables", "show"])
+@pytest.mark.parametrize("module", ["wording", "pages", "findings", "branch_tables", "show"])
 def test_words_and_numbers_need_no_matplotlib(module: str) -> None:
     """Numbers, labels and sentences are used where nothing is drawn."""
     target = "stockcust_analysis.show" + ("" if module == "show" else f".{module}")

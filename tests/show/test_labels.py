@@ -11,8 +11,8 @@ import pytest
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show import words as labels
-from stockcust_analysis.show.words import (
+from stockcust_analysis.show import wording as labels
+from stockcust_analysis.show.wording import (
     measure_words,
     member_words,
     money_scales,
