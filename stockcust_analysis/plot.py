@@ -19,13 +19,17 @@ Actual is dark, what it is compared with is lighter or outlined, orange is the o
 A frame without anything to draw gives a figure that says so.
 """
 
-from stockcust_analysis.show.charts_comparison import funnel, league
-from stockcust_analysis.show.charts_concentration import lorenz, tier_pyramid, whale
-from stockcust_analysis.show.charts_cross_sell import co_holding, penetration, product_count
-from stockcust_analysis.show.charts_dormancy import dormancy, dormancy_flow
-from stockcust_analysis.show.charts_growth import bridge, migration, migration_flow
-from stockcust_analysis.show.charts_over_time import aum_trend, slope, small_multiples
-from stockcust_analysis.show.charts_scorecard import places, scorecard
+from stockcust_analysis.show.charts_branches import funnel, league, places, scorecard
+from stockcust_analysis.show.charts_customers import (
+    co_holding,
+    lorenz,
+    penetration,
+    product_count,
+    tier_pyramid,
+    whale,
+)
+from stockcust_analysis.show.charts_movement import bridge, dormancy_flow, migration, migration_flow
+from stockcust_analysis.show.charts_quarters import aum_trend, dormancy, slope, small_multiples
 
 __all__ = [
     "aum_trend",

@@ -24,7 +24,7 @@ from fontTools.ttLib import TTFont
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.report.typst import literal
-from stockcust_analysis.show.fonts import FONT_FAMILY
+from stockcust_analysis.show.figures import FONT_FAMILY
 
 COLOURS: Final = {
     "brand": "#1F4E79",

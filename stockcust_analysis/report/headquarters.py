@@ -42,7 +42,7 @@ from stockcust_analysis.report.records import (
 from stockcust_analysis.report.render import PageJob, PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
-from stockcust_analysis.show.units import SUPPRESSED
+from stockcust_analysis.show.wording import SUPPRESSED
 
 CIRCULATED: Final = "circulated"
 ISSUED: Final = "issued"
@@ -322,5 +322,5 @@ def _write_index(
         page,
         status=status_of(records),
         links=links,
-        others={page.word(key, "index"): path for key, path in others.items()},
+        others={page.text(key, "index"): path for key, path in others.items()},
     )

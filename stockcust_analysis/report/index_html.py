@@ -21,24 +21,24 @@ from jinja2 import Environment, FileSystemLoader
 
 from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
-from stockcust_analysis.show import headquarters_quality as quality
 from stockcust_analysis.show import headquarters_tables as tables
-from stockcust_analysis.show.assumptions import assumptions
-from stockcust_analysis.show.headquarters_league import (
-    leading,
+from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, leading
+from stockcust_analysis.show.headquarters_tables import (
     ordered_scores,
     peer_name,
     score_cells,
     score_columns,
     type_name,
 )
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
-from stockcust_analysis.show.labels import measure_words, names
-from stockcust_analysis.show.units import (
-    MISSING,
+from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.wording import (
     SUPPRESSED,
+    assumptions,
     format_measure,
+    measure_words,
     money_unit,
+    names,
 )
 
 TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
@@ -80,11 +80,11 @@ def write_index(
     others
         Headquarters' other files: what they are called → their path.
     """
-    words = {key: page.word(key, "index") for key in names("index")}
+    words = {key: page.text(key, "index") for key in names("index")}
     told = page.review.evaluation
-    exceptions, failures = tables.exceptions_table(page), quality.failures_table(page)
+    exceptions, failures = tables.exceptions_table(page), tables.failures_table(page)
     columns, rows = _narrowed(_columns(page), _rows(page, links))
-    state = page.word(status, "review_status")
+    state = page.text(status, "review_status")
     policy = told.policy_facts
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
@@ -92,8 +92,8 @@ def write_index(
         status=state, edition=page.edition, subtitle=hq.cover(page).subtitle,
         print_line=_css_text(f"{told.bank_name} · {page.quarter} · {page.edition} · {state}"),
         as_of=told.quarter.end.isoformat(),
-        words={**words, "title": page.word("index_title"), "bank": page.word("bank", "word"),
-               "pages": page.word("pages_made"), "pages_told": quality.pages_told(page)},
+        words={**words, "title": page.text("index_title"), "bank": page.text("bank", "word"),
+               "pages": page.text("pages_made"), "pages_told": tables.pages_words(page)},
         files=[{"name": name, "path": quote(at)} for name, at in others.items()],
         figures=hq.key_figures(page).payload()["figures"],
         sentences=hq.review_conclusions(page).sentences,
@@ -101,7 +101,7 @@ def write_index(
         filters=_filters(columns, rows), columns=columns, rows=rows,
         notes=[
             *assumptions(policy, page.language),
-            *filter(None, [page.word("interval_note", "index"), page.gap_note("withheld_note")]),
+            *filter(None, [page.text("interval_note", "index"), page.gap_note("withheld_note")]),
         ],
         policy=f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
         css=_own("index.css"), script=_own("index.js"),
@@ -113,17 +113,17 @@ def write_index(
 
 def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
     """Return the table's columns: names, whether numbers, whether a filter chooses from them."""
-    words = [(page.word("branch", "hq_header"), "search")]
-    words += [(page.word(key, "sheet"), "choose") for key in ("region", "type")]
-    words.append((page.word("peer_group", "hq_header"), "choose"))
-    numbers = [page.word(key, "hq_header") for key in score_columns(page)]
-    numbers += [f"{page.word('places_in', 'index')} {page.measure(measure)}"
+    words = [(page.text("branch", "hq_header"), "search")]
+    words += [(page.text(key, "sheet"), "choose") for key in ("region", "type")]
+    words.append((page.text("peer_group", "hq_header"), "choose"))
+    numbers = [page.text(key, "hq_header") for key in score_columns(page)]
+    numbers += [f"{page.text('places_in', 'index')} {page.measure(measure)}"
                 for measure, _ in leading(page)[:_MOST_INTERVALS]]  # fmt: skip
     numbers += [_with_unit(page, measure) for measure, _ in _SHOWN]
-    numbers.append(page.word("trend", "index"))
+    numbers.append(page.text("trend", "index"))
     end = [
-        (page.word("exceptions_n", "index"), "number"),
-        (page.word("state", "hq_header"), "choose"),
+        (page.text("exceptions_n", "index"), "number"),
+        (page.text("state", "hq_header"), "choose"),
     ]
     return [
         {"label": label, "number": role == "number", "choose": role == "choose"}
@@ -153,7 +153,7 @@ def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, An
             *(each.get(branch, _number(MISSING, None)) for each in intervals),
             *(_figure(page, branch, *pair) for pair in _SHOWN), _trend(page, branch),
             _number(str(found.get(branch, 0)), float(found.get(branch, 0))),
-            Shown(page.word(state, "page_state")),
+            Shown(page.text(state, "page_state")),
         ]  # fmt: skip
         link = links.get(branch)
         rows.append({"cells": cells, "link": link and quote(link), "problem": state != "made"})

@@ -32,7 +32,7 @@ from stockcust_analysis.report.records import (
 )
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.report.scratch import user_name
-from stockcust_analysis.show.fonts import FONT_HASHES
+from stockcust_analysis.show.figures import FONT_HASHES
 
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"

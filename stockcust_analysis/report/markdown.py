@@ -19,7 +19,7 @@ from typing import Any, Final
 import pypandoc
 
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.show.tables import natural_alignment
+from stockcust_analysis.show.blocks import natural_alignment
 
 Block = dict[str, Any]
 Inline = str | dict[str, Any]

@@ -23,7 +23,7 @@ from stockcust_analysis.report.records import (
     package_versions,
 )
 from stockcust_analysis.report.render import CELL_SECONDS, PAGE_SECONDS, PageJob
-from stockcust_analysis.show.fonts import FONT_HASHES
+from stockcust_analysis.show.figures import FONT_HASHES
 
 RECORDS: Final = ".pages"
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from stockcust_analysis.atomic import sha256, write_json
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
-from stockcust_analysis.show.parameters import wrong_type
+from stockcust_analysis.show.pages import wrong_type
 
 STATUSES: Final = ("draft", "reviewed", "issued")
 

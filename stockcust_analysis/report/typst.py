@@ -30,7 +30,7 @@ import typst
 from fontTools.ttLib import TTFont
 
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError
-from stockcust_analysis.show.fonts import font_files, font_folder
+from stockcust_analysis.show.figures import font_files, font_folder
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from stockcust_analysis.atomic import atomic_write
-from stockcust_analysis.show.units import SUPPRESSED
+from stockcust_analysis.show.wording import SUPPRESSED
 
 HEADER_ROW: Final = 2
 """Above the header: the title with the review status, and a line of explanation."""

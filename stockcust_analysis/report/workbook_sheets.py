@@ -13,18 +13,23 @@ from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.report.workbook import Chart, Column, Sheet, write_sheets
-from stockcust_analysis.show.assumptions import assumptions
-from stockcust_analysis.show.headquarters_league import (
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_tables import (
+    growth_steps,
+    note_words,
     ordered_scores,
     peer_name,
     score_columns,
     type_name,
 )
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
-from stockcust_analysis.show.headquarters_quality import note_words
-from stockcust_analysis.show.headquarters_tables import growth_steps
-from stockcust_analysis.show.labels import measure_words, names
-from stockcust_analysis.show.units import SUPPRESSED, change_between
+from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.wording import (
+    SUPPRESSED,
+    assumptions,
+    change_between,
+    measure_words,
+    names,
+)
 
 _TEN_THOUSAND: Final = 10_000
 _CELL_KINDS: Final = {
@@ -62,7 +67,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
         "draft", "reviewed" or "issued": on the first line of every sheet, and printed below.
     """
     evaluation = page.review.evaluation
-    state = page.word("status_line").format(status=page.word(status, "review_status"))
+    state = page.text("status_line").format(status=page.text(status, "review_status"))
     sheets = _Sheets(page)
     write_sheets(
         path,
@@ -81,7 +86,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
             sheets.restatements(),
             sheets.definitions(),
         ],
-        title=f"{evaluation.bank_name} · {page.word('title')} · {page.quarter}",
+        title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
         state=f"{page.edition} · {state}",
         company=evaluation.bank_name,
         created=evaluation.quarter.end,
@@ -138,14 +143,14 @@ class _Sheets:
             *(Column(q, _scaled(cells(q), kinds), _cell_kinds(kinds)) for q in quarters),
             self._column("trend", [None] * len(kinds), within="sheet", width=16),
         ]
-        note = "".join([*self._assumptions(), page.word("plan_note")])
+        note = "".join([*self._assumptions(), page.text("plan_note")])
         return self._sheet("overview", columns, note=note, trend=(9, 13))
 
     def exceptions(self) -> Sheet:
         """Return the figures beyond chance."""
         page, table = self._page, self._page.exceptions
         kinds = _kinds(table["measure"])
-        words = {key: (page.word(key, "favourable"),) for key in ("yes", "no")}
+        words = {key: (page.text(key, "favourable"),) for key in ("yes", "no")}
         columns = [
             *self._branch(table["branch_id"]),
             self._named("measure", table["measure"], page.measure),
@@ -157,7 +162,7 @@ class _Sheets:
             self._coded("evidence", table["evidence"]),
             self._coded("favourable", table["favourable"], good=words["yes"], bad=words["no"]),
         ]
-        return self._sheet("exceptions", columns, note=page.word("exceptions_note"))
+        return self._sheet("exceptions", columns, note=page.text("exceptions_note"))
 
     def scores(self) -> Sheet:
         """Return the scores and ranks, as the review orders them."""
@@ -177,7 +182,7 @@ class _Sheets:
             self._column("scored", _gaps(table["rank_of"]), "count"),
             self._notes(table["note"].astype(str)),
         ]
-        note = page.gap_note("score_gaps", after=page.word("score_note"))
+        note = page.gap_note("score_gaps", after=page.text("score_note"))
         return self._sheet("scores", columns, frozen=2, note=note)
 
     def decomposition(self) -> Sheet:
@@ -213,7 +218,7 @@ class _Sheets:
         page, table = self._page, self._evaluation.comparison
         kinds = _kinds(table["measure"])
         gone = table.groupby(["measure", "base"])["withheld"].transform("any").astype(bool)
-        far = tuple(page.word(name, "comparison_verdict") for name in ("far_above", "far_below"))
+        far = tuple(page.text(name, "comparison_verdict") for name in ("far_above", "far_below"))
         figures = (
             "value",
             "compared",
@@ -249,13 +254,13 @@ class _Sheets:
             numbers("rank_high", "count"),
             numbers("expected_ratio", "plain"),
         ]
-        note = page.gap_note("comparison_gaps", after=page.word("comparison_note", "sheet"))
+        note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         return self._sheet("comparison", columns, frozen=4, note=note)
 
     def migration(self) -> Sheet:
         """Return the migration of the bank and of its branches, a row per pair of tiers."""
         page, table = self._page, self._evaluation.migration
-        states = {state: page.word(state, "state") for state in names("state")}
+        states = {state: page.text(state, "state") for state in names("state")}
         words, gone = {**page.members("tier"), **states}, table["withheld"]
         columns = [
             *self._branch(table["branch_id"]),
@@ -293,7 +298,7 @@ class _Sheets:
                 for name in ("new", "existing")
             ),
         ]
-        return self._sheet("bridge", columns, frozen=2, note=page.word("wan", "sheet"))
+        return self._sheet("bridge", columns, frozen=2, note=page.text("wan", "sheet"))
 
     def concentration(self) -> Sheet:
         """Return how concentrated the assets of the bank and of each branch are."""
@@ -313,7 +318,7 @@ class _Sheets:
         ]
         top = 2 + measures.index("top_20_share")
         chart = Chart(categories=1, values=top, column=len(columns) + 1)
-        note = page.word("concentration_note", "sheet")
+        note = page.text("concentration_note", "sheet")
         return self._sheet("concentration", columns, frozen=2, chart=chart, note=note)
 
     def measures(self) -> Sheet:
@@ -340,7 +345,7 @@ class _Sheets:
             numbers("denominator", "plain"),
             numbers("value", [cell_kinds[kind] for kind in _kinds(table["measure"])]),
         ]
-        note = page.gap_note("withheld_note", after=page.word("measures_note", "sheet"))
+        note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
         return self._sheet("measures", columns, frozen=5, note=note)
 
     def quality(self) -> Sheet:
@@ -348,18 +353,18 @@ class _Sheets:
         page, review = self._page, self._page.review
         checks = self._evaluation.reconciliation[["check", "difference"]].to_numpy()
         rows: list[tuple[str, str, Any, str]] = [
-            (page.word(check, "reconciliation"), "", float(difference), "cny")
+            (page.text(check, "reconciliation"), "", float(difference), "cny")
             for check, difference in checks
         ]
         gone = review.report
         for row in rows_of(gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]):
-            kind = page.word(row.kind, "withheld_kind")
-            reason = page.word(row.reason, "withheld_reason")
+            kind = page.text(row.kind, "withheld_kind")
+            reason = page.text(row.reason, "withheld_reason")
             rows.append(
-                (page.word("withheld_cells"), f"{kind} · {reason}", int(row.cells), "count")
+                (page.text("withheld_cells"), f"{kind} · {reason}", int(row.cells), "count")
             )
         for row in rows_of(review.warnings):
-            item = page.word("overridden" if row.reason else "warned")
+            item = page.text("overridden" if row.reason else "warned")
             rows.append((item, LintWarning(*row).text(page.language), None, "count"))
         items, results, numbers, kinds = zip(*rows, strict=True) if rows else [()] * 4
         columns = [
@@ -372,7 +377,7 @@ class _Sheets:
     def pages(self) -> Sheet:
         """Return how each branch's report ended."""
         table = self._page.review.pages
-        bad = tuple(self._page.word(state, "page_state") for state in ("failed", "missing"))
+        bad = tuple(self._page.text(state, "page_state") for state in ("failed", "missing"))
         columns = [
             *self._branch(table["branch_id"]),
             self._coded("state", table["state"], "page_state", bad=bad),
@@ -423,7 +428,7 @@ class _Sheets:
 
     def _sheet(self, key: str, columns: Sequence[Column], **more: Any) -> Sheet:
         """Return a sheet by its key, with its name and caption in the page's language."""
-        word = self._page.word
+        word = self._page.text
         return Sheet(word(key, "sheet_name"), word(key, "sheet_caption"), columns, **more)
 
     def _column(
@@ -435,7 +440,7 @@ class _Sheets:
         **more: Any,
     ) -> Column:
         """Return a column by the key of its header."""
-        return Column(self._page.word(key, within), values, kind, **more)
+        return Column(self._page.text(key, within), values, kind, **more)
 
     def _named(
         self,
@@ -461,7 +466,7 @@ class _Sheets:
         """Return a column of codes by the words of a section, by default the header's key."""
 
         def name(code: str) -> str:
-            return self._page.word(code, section or key) if code else ""
+            return self._page.text(code, section or key) if code else ""
 
         return self._named(key, values, name, within, **more)
 
@@ -469,7 +474,7 @@ class _Sheets:
         """Return the columns that say which branch a row is about; the bank has its name alone."""
         page, ids = self._page, list(branch_ids)
         facts = self._evaluation.branches.set_index("branch_id")
-        bank = page.word("bank", "word")
+        bank = page.text("bank", "word")
         columns = [
             self._column("branch_id", ids, within="sheet"),
             self._named("branch", ids, lambda branch: str(page.names.get(branch, bank))),
@@ -492,7 +497,7 @@ class _Sheets:
         """Return the units of figures on the sheets of one question: money in ten thousands."""
 
         def unit(kind: str) -> str:
-            word = self._page.word
+            word = self._page.text
             return word("wan", "sheet") if kind == "money" else word(kind, "kind_unit")
 
         return self._named("unit", kinds, unit, within="header")

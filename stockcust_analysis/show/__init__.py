@@ -6,15 +6,17 @@ when a figure is made.
 """
 
 from stockcust_analysis.show.blocks import (
+    Column,
     Document,
     KeyFigure,
     KeyFigures,
     Sentence,
     Sentences,
+    Table,
     document,
+    table,
 )
 from stockcust_analysis.show.figures import Drawing, figure, report_style
-from stockcust_analysis.show.tables import Column, Table, table
 
 __all__ = [
     "Column",

@@ -1,24 +1,41 @@
-"""What a page says beside its tables and figures: cover, key figures, conclusions.
+"""What a page consists of, as data: cover, key figures, conclusions, tables.
+
+```
+frame ── table(frame, caption=…, unit=…, formats=…) ──> Table ──> html, JSON for the page, text
+```
 
 Each is a small frozen value that displays itself three ways: as data for the printed page, as
-escaped HTML for JupyterLab, as text for a log. None of them holds markup.
+escaped HTML for JupyterLab, as text for a log. None of them holds markup: a branch named `<b>` or
+`#read("x")` is text. What a cell says is decided here, how it looks is decided by the page.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from html import escape
+from itertools import groupby
+from numbers import Integral, Number
 from typing import Any, Final, Literal, get_args
 
-from stockcust_analysis.errors import UsageError
+import pandas as pd
+
+from stockcust_analysis.errors import ReportError, UsageError
 
 DOCUMENT_MIME: Final = "application/vnd.stockcust.document+json"
 KEY_FIGURES_MIME: Final = "application/vnd.stockcust.keyfigures+json"
 SENTENCES_MIME: Final = "application/vnd.stockcust.sentences+json"
+TABLE_MIME: Final = "application/vnd.stockcust.table+json"
+
+MISSING: Final = "—"
+"""What a value that does not exist prints as."""
 
 Language = Literal["zh", "en"]
+Look = Literal["rules", "steps"]
+Alignment = Literal["left", "right", "center"]
+_LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−*\s]*([\d,]+(\.\d+)?)?\s*(%|‰|个百分点|pp)?|—|持平|flat")
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Document:
     def payload(self) -> dict[str, Any]:
         """Return the facts as plain values, ready for JSON."""
         return {
-            **asdict(self),
+            **vars(self),
             "as_of": self.as_of.isoformat()[:10] if self.as_of else "",
             # Pairs, because notebooks are stored with the names of a mapping sorted.
             "run_facts": [[str(name), str(fact)] for name, fact in self.run_facts.items()],
@@ -99,8 +116,13 @@ class KeyFigure:
     unit: str = ""
     comparisons: tuple[str | tuple[str, str], ...] = ()
 
+    @property
+    def comparison_texts(self) -> list[str]:
+        """The comparisons, each in one piece."""
+        return [text if isinstance(text, str) else " ".join(text) for text in self.comparisons]
 
-@dataclass(frozen=True, init=False)
+
+@dataclass(frozen=True)
 class KeyFigures:
     """The numbers a manager looks at first, as tiles three abreast.
 
@@ -109,40 +131,32 @@ class KeyFigures:
     ['环比 ▲ 3.1%']
     """
 
-    figures: tuple[KeyFigure, ...]
+    figures: Sequence[KeyFigure]
 
-    def __init__(self, figures: Iterable[KeyFigure]) -> None:
-        object.__setattr__(self, "figures", tuple(figures))
+    def __post_init__(self) -> None:
+        """Keep the figures of any iterable."""
+        object.__setattr__(self, "figures", tuple(self.figures))
 
     def payload(self) -> dict[str, Any]:
         """Return the figures as plain values, ready for JSON."""
-        return {
-            "figures": [
-                {**asdict(figure), "comparisons": list(figure.comparisons)}
-                for figure in self.figures
-            ]
-        }
+        figures = [{**vars(tile), "comparisons": list(tile.comparisons)} for tile in self.figures]
+        return {"figures": figures}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         tiles = "".join(
-            f"<td><small>{escape(figure.label)}</small><br><b>{escape(figure.value)}</b> "
-            f"{escape(figure.unit)}<br><small>{escape(' '.join(_flat(figure)))}</small></td>"
-            for figure in self.figures
+            f"<td><small>{escape(tile.label)}</small><br><b>{escape(tile.value)}</b> "
+            f"{escape(tile.unit)}<br><small>{escape(' '.join(tile.comparison_texts))}</small></td>"
+            for tile in self.figures
         )
         lines = (
-            " ".join((figure.label, figure.value, figure.unit, *_flat(figure)))
-            for figure in self.figures
+            " ".join((tile.label, tile.value, tile.unit, *tile.comparison_texts))
+            for tile in self.figures
         )
         return {
             KEY_FIGURES_MIME: self.payload(),
             "text/html": f"<table><tr>{tiles}</tr></table>",
             "text/plain": "\n".join(lines),
         }
-
-
-def _flat(figure: KeyFigure) -> list[str]:
-    """Return the comparisons as texts."""
-    return [each if isinstance(each, str) else " ".join(each) for each in figure.comparisons]
 
 
 @dataclass(frozen=True)
@@ -171,23 +185,178 @@ class Sentences:
     anchor: str = ""
 
     def __init__(self, sentences: Iterable[Sentence | str], anchor: str = "") -> None:
-        finished = (Sentence(each) if isinstance(each, str) else each for each in sentences)
+        finished = (Sentence(text) if isinstance(text, str) else text for text in sentences)
         object.__setattr__(self, "sentences", tuple(finished))
         object.__setattr__(self, "anchor", anchor)
 
     def payload(self) -> dict[str, Any]:
         """Return the sentences as plain values, ready for JSON."""
-        sentences = [asdict(sentence) for sentence in self.sentences]
-        return {"sentences": sentences, "anchor": self.anchor}
+        return {"sentences": [dict(vars(text)) for text in self.sentences], "anchor": self.anchor}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         items = "".join(
             f"<li><b>{escape(sentence.lead)}</b> {escape(sentence.text)}</li>"
             for sentence in self.sentences
         )
-        lines = (f"{each.lead} {each.text}".strip() for each in self.sentences)
+        lines = (f"{sentence.lead} {sentence.text}".strip() for sentence in self.sentences)
         return {
             SENTENCES_MIME: self.payload(),
             "text/html": f"<ol>{items}</ol>",
             "text/plain": "\n".join(f"{n}. {line}" for n, line in enumerate(lines, start=1)),
         }
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its header, how its cells are aligned, the header group above it."""
+
+    label: str
+    align: Alignment = "left"
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A finished table (三线表): caption, unit, columns, rows of strings, note.
+
+    `emphasised` holds the positions of the rows printed in bold, such as a total. The look "steps"
+    is for what is to be done: large numbers, the task in bold, what follows a line end below it.
+    Two halves in a row stand side by side.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    unit: str = ""
+    note: str = ""
+    emphasised: frozenset[int] = frozenset()
+    look: Look = "rules"
+    half: bool = False
+
+    def payload(self) -> dict[str, Any]:
+        """Return the table as plain values, ready for JSON."""
+        return {
+            **vars(self),
+            "columns": [dict(vars(column)) for column in self.columns],
+            "rows": [list(row) for row in self.rows],
+            "emphasised": sorted(self.emphasised),
+        }
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {TABLE_MIME: self.payload(), "text/html": _html(self), "text/plain": _plain(self)}
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    unit: str = "",
+    note: str = "",
+    labels: Mapping[str, str] | None = None,
+    formats: Mapping[str, Callable[[Any], str]] | None = None,
+    align: Mapping[str, Alignment] | None = None,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    emphasise: Collection[int] = (),
+    look: Look = "rules",
+    half: bool = False,
+) -> Table:
+    """Make a table of a frame's columns; the index is not shown.
+
+    `formats` turns values into text; strings and whole numbers need none, other numbers do.
+    `labels`, `formats`, `align` and `groups` (header group → its columns, side by side) speak of
+    the frame's own column names. `emphasise` holds row positions, from the end when negative.
+
+    >>> people = pd.DataFrame({"branch": ["城关支行", "合计"], "customers": [1200, 1200]})
+    >>> shown = table(people, caption="客户数", unit="单位:户", emphasise=[-1])
+    >>> shown.rows
+    (('城关支行', '1,200'), ('合计', '1,200'))
+    >>> [column.align for column in shown.columns], sorted(shown.emphasised)
+    (['left', 'right'], [1])
+    """
+    labels, formats, align, groups = labels or {}, formats or {}, align or {}, groups or {}
+    group_of = {name: group for group, names in groups.items() for name in names}
+    for unknown in sorted({*labels, *formats, *align, *group_of} - set(map(str, frame.columns))):
+        raise UsageError.unknown("column", unknown, frame.columns)
+    columns, cells = [], []
+    for key, values in ((str(name), values) for name, values in frame.items()):
+        texts = [_cell_text(value, key, formats.get(key)) for value in values]
+        side = align.get(key) or natural_alignment(texts)
+        columns.append(Column(labels.get(key, key), side, group_of.get(key, "")))
+        cells.append(texts)
+    emphasised = frozenset(range(len(frame))[position] for position in emphasise)
+    rows = tuple(zip(*cells, strict=True))
+    return Table(caption, tuple(columns), rows, unit, note, emphasised, look, half)
+
+
+def _cell_text(value: Any, column: str, text_of: Callable[[Any], str] | None) -> str:
+    """Return a cell as text; the column's name is for the error message only."""
+    if pd.isna(value):
+        return MISSING
+    if text_of is not None:
+        return text_of(value)
+    if isinstance(value, (str, bool)):
+        return str(value)
+    if isinstance(value, Integral):
+        return f"{value:,}"
+    if isinstance(value, Number):
+        raise ReportError(
+            f"column '{column}' holds decimal numbers and no format: how many decimals to print "
+            f"is a decision, make it with formats={{'{column}': …}}."
+        )
+    return str(value)
+
+
+def natural_alignment(texts: Sequence[str]) -> Alignment:
+    """Return "right" for a column of numbers, "left" for one of words."""
+    numbers = texts and all(_LOOKS_LIKE_A_NUMBER.fullmatch(text) for text in texts)
+    return "right" if numbers else "left"
+
+
+def header_groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    """Return the header groups from left to right, each with the number of columns it spans.
+
+    >>> header_groups([Column("支行"), Column("户数", group="本季"), Column("金额", group="本季")])
+    [('', 1), ('本季', 2)]
+    """
+    neighbours = groupby(column.group for column in columns)
+    return [(group, len(list(columns_below))) for group, columns_below in neighbours]
+
+
+def _plain(shown: Table) -> str:
+    """Return the table as tab-separated lines, for logs and consoles."""
+    title = "  ".join(part for part in (shown.caption, shown.unit) if part)
+    header = "\t".join(column.label for column in shown.columns)
+    lines = [title, header, *("\t".join(row) for row in shown.rows), shown.note]
+    return "\n".join(line for line in lines if line)
+
+
+def _html(shown: Table) -> str:
+    """Return the table as escaped HTML with its three rules, for JupyterLab."""
+    thick, thin, bare = "1.5px solid #333", "0.75px solid #333", "border:0;background:none"
+
+    def cells(tag: str, texts: Iterable[str]) -> str:
+        return "".join(
+            f'<{tag} style="text-align:{column.align}">{escape(text)}</{tag}>'
+            for column, text in zip(shown.columns, texts, strict=True)
+        )
+
+    body = "".join(
+        f'<tr style="{bare};font-weight:{700 if position in shown.emphasised else 400}">'
+        f"{cells('td', row)}</tr>"
+        for position, row in enumerate(shown.rows)
+    )
+    spans = header_groups(shown.columns)
+    upper = "".join(
+        f'<th colspan="{width}" style="text-align:center">{escape(group)}</th>'
+        for group, width in spans
+    )
+    group_row = f'<tr style="{bare}">{upper}</tr>' if any(group for group, _ in spans) else ""
+    labels = cells("th", (column.label for column in shown.columns))
+    return (
+        f'<table style="border-collapse:collapse;border-top:{thick};border-bottom:{thick}">'
+        f'<caption style="text-align:left"><b>{escape(shown.caption)}</b>'
+        f'<span style="float:right">{escape(shown.unit)}</span></caption>'
+        f'<thead style="border-bottom:{thin}">{group_row}<tr style="{bare}">{labels}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+        + (f"<small>{escape(shown.note)}</small>" if shown.note else "")
+    )

@@ -1,174 +1,268 @@
-"""The figures of a branch's page: a chart, its caption, and words for those who cannot see it."""
+"""The figures of a branch's page: a chart, its caption, and words for those who cannot see it.
+
+Its place among its peers and its scorecard stand here too, the scorecard also as a table.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
 from stockcust_analysis import plot
-from stockcust_analysis.show.branch_page import BranchPage, section_sentence
-from stockcust_analysis.show.charts_canvas import (
-    FULL_WIDTH,
-    HALF_WIDTH,
-    NOTHING_DRAWN,
-    sized_axes,
-)
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import Table
+from stockcust_analysis.show.branch_page import section_sentence
+from stockcust_analysis.show.branch_tables import page_table
+from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
+from stockcust_analysis.show.pages import BranchPage, rows_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from matplotlib.axes import Axes
+@dataclass(frozen=True)
+class _Figure:
+    """How a chart stands on the page.
 
-_FEWEST_QUARTERS = 2
-_DEPOSITS = {"demand_deposit", "time_deposit"}
+    `section` is the chapter whose sentence says what it shows, `members` the dimension whose names
+    it takes from the policy. Shares of a branch too small for them are not drawn. Without a height
+    the chart has its own.
+    """
+
+    chart: Callable[..., Axes]
+    height: float = 0
+    width: float = FULL_WIDTH
+    section: Section = "customers"
+    members: str = ""
+    if_small: bool = False
+
+
+_FIGURES: Final = {
+    "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
+    "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
+    "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH, "concentration"),
+    "dormancy_bars": _Figure(plot.dormancy, 4.4, section="dormancy"),
+    "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH, "cross_sell"),
+    "penetration_dots": _Figure(plot.penetration, 5.8, HALF_WIDTH, "cross_sell", "family"),
+    "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "cross_sell", "family"),
+    "bridge_chart": _Figure(plot.bridge, 4.6, if_small=True),
+    "migration_heatmap": _Figure(plot.migration, 5.4, HALF_WIDTH, members="tier"),
+    "migration_flow": _Figure(plot.migration_flow, 8.0, members="tier"),
+    "tier_slope": _Figure(plot.slope, 6.5, members="tier", if_small=True),
+    "dormancy_flow": _Figure(plot.dormancy_flow, 5.2, section="dormancy"),
+    "penetration_panels": _Figure(plot.small_multiples, section="cross_sell", members="family"),
+}
+"""Key of the caption → the figure."""
+_FEWEST_QUARTERS: Final = 2
+_DEPOSITS: Final = {"demand_deposit", "time_deposit"}
 """Products that nearly every customer has: beside them the other families would lie flat."""
-_MEMBERS = {
-    **dict.fromkeys(("tier_pyramid", "migration_heatmap", "migration_flow", "tier_slope"), "tier"),
-    **dict.fromkeys(("penetration_dots", "penetration_panels", "co_holding"), "family"),
+_PLACED: Final = {
+    "aum_per_customer": 1,
+    "customer_retention": 2,
+    "silent_rate": 3,
+    "multi_product_share": 4,
+    "contact_coverage": 5,
+    "profile_completion": 6,
 }
-"""The dimension whose members a figure calls as the policy does."""
-_SECTIONS: dict[str, Section] = {
-    **dict.fromkeys(("dormancy_bars", "dormancy_flow"), "dormancy"),
-    **dict.fromkeys(("product_count", "penetration_dots", "co_holding"), "cross_sell"),
-    "penetration_panels": "cross_sell",
-    "lorenz": "concentration",
-}
-"""The chapter whose sentence tells a figure; the others stand among the customers."""
+"""Measures in which the branch's place is shown, in their order."""
+_MOST_PLACES: Final = 5
 
 
 def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter; None of a first quarter."""
-    rows = _own(page)
-    if rows["quarter"].nunique() < _FEWEST_QUARTERS:
-        return None
-    return _drawn(page, plot.aum_trend, rows, "aum", 4.8, HALF_WIDTH, if_small=True)
+    rows = page.own(_on_one_base(page))
+    enough = rows["quarter"].nunique() >= _FEWEST_QUARTERS
+    return _draw(page, "aum", rows) if enough else None
 
 
 def tier_figure(page: BranchPage) -> Drawing | None:
     """Draw the tiers as a pyramid: customers left, assets right."""
-    rows = _now(page)
-    return _drawn(page, plot.tier_pyramid, rows, "tier_pyramid", 4.8, HALF_WIDTH, if_small=True)
+    return _draw(page, "tier_pyramid", _this_quarter(page))
 
 
 def lorenz_figure(page: BranchPage) -> Drawing | None:
     """Draw the Lorenz curve of the branch before the whole bank's."""
-    rows = page.evaluation.lorenz
-    return _drawn(page, plot.lorenz, rows, "lorenz", 6.2, HALF_WIDTH)
+    return _draw(page, "lorenz", page.evaluation.lorenz)
 
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    return _drawn(page, plot.dormancy, _own(page), "dormancy_bars", 4.4)
+    return _draw(page, "dormancy_bars", page.own(_on_one_base(page)))
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
     """Draw how many product families customers hold, beside the whole bank."""
-    return _drawn(page, plot.product_count, _now(page), "product_count", 5.4, HALF_WIDTH)
+    return _draw(page, "product_count", _this_quarter(page))
 
 
 def penetration_figure(page: BranchPage) -> Drawing | None:
     """Draw the penetration of each family beside the whole bank's."""
-    return _drawn(page, plot.penetration, _now(page), "penetration_dots", 5.8, HALF_WIDTH)
+    return _draw(page, "penetration_dots", _this_quarter(page))
 
 
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
-    table = page.evaluation.co_holding
-    rows = table[table["branch_id"] == page.branch_id]
-    return _drawn(page, plot.co_holding, rows, "co_holding", 5.6)
+    return _draw(page, "co_holding", page.own(page.evaluation.co_holding))
 
 
 def bridge_figure(page: BranchPage) -> Drawing | None:
     """Draw what moved last quarter's assets to this one's."""
-    rows = _today(page, page.evaluation.bridge)
-    return _drawn(page, plot.bridge, rows, "bridge_chart", 4.6, if_small=True)
+    return _draw(page, "bridge_chart", page.own(page.evaluation.bridge, structure="today"))
 
 
 def migration_figure(page: BranchPage) -> Drawing | None:
     """Draw who went from which tier to which; None where nobody was there before."""
-    rows = _today(page, page.evaluation.migration)
-    if rows.empty or not rows.loc[rows["from"].isin(list(page.members("tier"))), "customers"].any():
+    rows = page.own(page.evaluation.migration, structure="today")
+    tiers = list(page.members("tier"))
+    if rows.empty or not rows.loc[rows["from"].isin(tiers), "customers"].any():
         return None
-    return _drawn(page, plot.migration, rows, "migration_heatmap", 5.4, HALF_WIDTH)
+    return _draw(page, "migration_heatmap", rows)
 
 
 def migration_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw the moves between tiers as bands, rises dark and falls orange."""
-    rows = _today(page, page.evaluation.migration)
-    return _drawn(page, plot.migration_flow, rows, "migration_flow", 8.0)
+    return _draw(page, "migration_flow", page.own(page.evaluation.migration, structure="today"))
 
 
 def tier_slope_figure(page: BranchPage) -> Drawing | None:
-    """Draw how the tiers' shares of assets moved since the first quarter told."""
-    own = _own(page)
-    rows = own[own["measure"] == "tier_aum_share"]
-    return _drawn(page, plot.slope, rows, "tier_slope", 6.5, if_small=True)
+    """Draw how the tiers' shares of assets moved since the first quarter there is."""
+    return _draw(page, "tier_slope", page.own(_on_one_base(page), measure="tier_aum_share"))
 
 
 def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
     """Draw how last quarter's dormant customers became this quarter's."""
-    own = _own(page)
-    rows = own[own["quarter"] == page.quarter]
-    return _drawn(page, plot.dormancy_flow, rows, "dormancy_flow", 5.2)
+    return _draw(page, "dormancy_flow", page.own(_this_quarter(page)))
 
 
 def penetration_panels_figure(page: BranchPage) -> Drawing | None:
     """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
-    rows = _charted(page)
-    deposits = [
-        family["name"]
-        for family in page.evaluation.policy_facts["families"]
-        if _DEPOSITS & set(family["products"])
-    ]
-    rows = rows[(rows["measure"] == "penetration") & ~rows["member"].isin(deposits)]
-    return _drawn(page, plot.small_multiples, rows, "penetration_panels")
+    families = page.evaluation.policy_facts["families"]
+    deposits = [family["name"] for family in families if _DEPOSITS & set(family["products"])]
+    rows = _on_one_base(page)
+    chosen = (rows["measure"] == "penetration") & ~rows["member"].isin(deposits)
+    return _draw(page, "penetration_panels", rows[chosen])
 
 
-def _drawn(
-    page: BranchPage, chart: Callable[..., Axes], rows: pd.DataFrame, caption: str,
-    height: float | None = None, width: float = FULL_WIDTH, *, if_small: bool = False,
-) -> Drawing | None:  # fmt: skip
-    """Return a chart with its caption and the words in its place; None for a chart of nothing.
-
-    Shares of a branch too small for them are not drawn. Without a height the chart has its own.
-    """
-    if page.is_small and not if_small:
+def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
+    """Return a figure with its caption and the words in its place; None for a chart of nothing."""
+    spec = _FIGURES[name]
+    if page.is_small and not spec.if_small:
         return None
-    ax = None if height is None else sized_axes(height, width)
-    named = {"words": page.members(_MEMBERS[caption])} if caption in _MEMBERS else {}
-    drawn = chart(rows, language=page.language, ax=ax, **named)
+    members = {"words": page.members(spec.members)} if spec.members else {}
+    ax = sized_axes(spec.height, spec.width) if spec.height else None
+    drawn = spec.chart(rows, language=page.language, ax=ax, **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
-    words = page.word(caption, "caption")
-    opening = section_sentence(page, _SECTIONS.get(caption, "customers"))
-    told = opening.sentences[0].text if opening else page.word("see_table")
-    return figure(drawn, caption=words, alt=f"{words}{page.word('colon')}{told}")
+    caption, opening = page.text(name, "caption"), section_sentence(page, spec.section)
+    summary = opening.sentences[0].text if opening else page.text("see_table")
+    return figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
 
 
-def _today(page: BranchPage, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the branch's rows on today's structure."""
-    return table[(table["branch_id"] == page.branch_id) & (table["structure"] == "today")]
-
-
-def _now(page: BranchPage) -> pd.DataFrame:
+def _this_quarter(page: BranchPage) -> pd.DataFrame:
     """Return this quarter's measures of the branch and of the whole bank."""
-    measures = _charted(page)
+    measures = _on_one_base(page)
     return measures[measures["quarter"] == page.quarter]
 
 
-def _own(page: BranchPage) -> pd.DataFrame:
-    """Return the branch's measures of all quarters."""
-    measures = _charted(page)
-    return measures[measures["branch_id"] == page.branch_id]
-
-
-def _charted(page: BranchPage) -> pd.DataFrame:
+def _on_one_base(page: BranchPage) -> pd.DataFrame:
     """Return each measure on one base: tiers count all customers, the rest funded ones."""
     measures = page.evaluation.measures
     base = measures["dimension"].map({"tier": "all"}).fillna("funded")
     return measures[measures["base"] == base]
+
+
+def place_figure(page: BranchPage) -> Drawing | None:
+    """Draw the branch's place among its peers, each with the places chance allows; None alone."""
+    own = page.own(page.evaluation.comparison)
+    own = own if own.empty else own[own["measure"].isin(_PLACED)]
+    if own.empty or page.is_small:
+        return None
+    own = own.sort_values("measure", key=lambda names: names.map(_PLACED)).head(_MOST_PLACES)
+    peers = wording.format_count(own["rank_of"].max())
+    caption = page.text("places", "caption").format(peers=peers) + _score_words(page)
+    words = [
+        page.text("place_words").format(
+            measure=page.text(row.measure, "measure"),
+            rank=wording.format_count(row.rank),
+            low=wording.format_count(row.rank_low),
+            high=wording.format_count(row.rank_high),
+        )
+        for row in rows_of(own)
+    ]
+    alt = page.text("list_separator").join([caption, *words])
+    return figure(plot.places(own, language=page.language), caption=caption, alt=alt)
+
+
+def _score_words(page: BranchPage) -> str:
+    """Return the score and its rank, where the branch has one."""
+    scores = list(rows_of(page.own(page.evaluation.scores)))
+    if not scores or pd.isna(scores[0].rank):
+        return ""
+    rank, rank_of = wording.format_count(scores[0].rank), wording.format_count(scores[0].rank_of)
+    points = wording.format_points(scores[0].points)
+    return page.text("score_words").format(points=points, rank=rank, rank_of=rank_of)
+
+
+def scorecard_figure(page: BranchPage) -> Drawing | None:
+    """Draw the scorecard as bullet graphs; None where there is no score."""
+    card = _scorecard(page)
+    if card.empty:
+        return None
+    caption = page.text("scorecard", "caption") + _score_words(page)
+    words = [
+        page.text("attained_words").format(
+            measure=row.name,
+            attainment=wording.format_share(row.attainment),
+            points=wording.format_points(row.points),
+        )
+        for row in rows_of(card)
+    ]
+    alt = page.text("list_separator").join([caption, *words])
+    return figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
+
+
+def scorecard_table(page: BranchPage) -> Table | None:
+    """Return how every indicator's points are made, and what was lost to floors and caps."""
+    card = _scorecard(page)
+    if card.empty:
+        return None
+    money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
+    unit = page.unit(money[["value", "target"]].to_numpy().ravel())
+    rows: list[dict[str, Any]] = [
+        {
+            "score_indicator": row.name,
+            "score_value": wording.format_with_unit(row.value, row.measure, unit),
+            "score_target": wording.format_with_unit(row.target, row.measure, unit),
+            "score_target_source": page.text(row.target_source, "target_source"),
+            "score_attainment": row.attainment,
+            "score_weight": row.weight,
+            "score_raw_points": row.raw_points,
+            "score_lost": row.lost,
+            "score_points": row.points,
+        }
+        for row in rows_of(card)
+    ]
+    summed = ("weight", "raw_points", "lost", "points")
+    total = {f"score_{name}": card[name].sum() for name in summed}
+    rows.append({"score_indicator": page.text("total"), **total})
+    note = page.text("scorecard_note")
+    return page_table(page, "scorecard_table", rows, note=note, emphasise=[-1])
+
+
+def _scorecard(page: BranchPage) -> pd.DataFrame:
+    """Return the branch's scorecard with names and all points lost, by weight; none if small."""
+    card = page.own(page.evaluation.scorecard)
+    if card.empty or page.is_small:
+        return pd.DataFrame()
+    own = card[card["weight"] > 0].copy()
+    if "measure" not in own:
+        own["measure"] = own["indicator"]
+    losses = [name for name in ("lost_to_floor", "lost_to_cap", "lost_to_group") if name in own]
+    own["lost"] = own[losses].sum(axis=1)
+    own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
+    return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

@@ -1,45 +1,141 @@
-"""The tables of a branch's page, each made from its slice of the evaluation."""
+"""The tables of a branch's page, each made from its slice of the evaluation.
+
+`page_table` makes every table of a page, headquarters' too: rows of values, and for each column
+what kind of values it holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import pandas as pd
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.measures.dormancy import STATUSES
-from stockcust_analysis.show.assumptions import assumptions
-from stockcust_analysis.show.branch_page import BranchPage, memory_note
-from stockcust_analysis.show.comparisons import target_of
-from stockcust_analysis.show.labels import label, measure_words
-from stockcust_analysis.show.tables import Table, table
-from stockcust_analysis.show.units import (
-    MISSING,
-    Unit,
-    format_change,
-    format_count,
-    format_measure,
-    format_money,
-    format_share,
-    money_unit,
-    unit_note,
-)
+from stockcust_analysis.evaluation.worklists import most_pressing
+from stockcust_analysis.measures.worklist_reasons import list_name
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import MISSING, Column, Look, Table
+from stockcust_analysis.show.branch_page import memory_note
+from stockcust_analysis.show.pages import BranchPage, Page, rows_of
 
-_OVERVIEW = (
-    ("aum_average_quarter", "funded"), ("aum_period_end", "funded"),
-    ("customers", "funded"), ("customers", "effective"), ("products_per_customer", "funded"),
-    ("multi_product_share", "funded"), ("dormancy_rate", "funded"), ("silent_rate", "funded"),
-    ("top_20_share", "funded"), ("ten_largest_share", "funded"),
-)  # fmt: skip
-_CONCENTRATION = (
-    "gini", "top_1_share", "top_5_share", "top_10_share", "top_20_share",
-    "share_of_customers_holding_80", "ten_largest_share", "herfindahl",
-)  # fmt: skip
-_STATUS_MEASURES = dict(
-    zip(STATUSES, ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate"), strict=True)
+OVERVIEW: Final = (
+    (wording.AVERAGE, "funded"),
+    ("aum_period_end", "funded"),
+    ("customers", "funded"),
+    ("customers", "effective"),
+    ("products_per_customer", "funded"),
+    ("multi_product_share", "funded"),
+    ("dormancy_rate", "funded"),
+    ("silent_rate", "funded"),
+    ("top_20_share", "funded"),
+    ("ten_largest_share", "funded"),
 )
-_STATUS_AUM = {"silent": "silent_aum_share", "dormant": "dormant_aum_share"}
+"""The measures of the first table, each with the base it is counted on."""
+_MEASURE_TABLES: Final = {
+    "concentration": {
+        "funded": "gini top_1_share top_5_share top_10_share top_20_share "
+        "share_of_customers_holding_80 ten_largest_share herfindahl"
+    },
+    "sensitivity": {
+        "funded": "gini gini_without_1 gini_without_10 "
+        "top_20_share top_20_share_without_1 top_20_share_without_10"
+    },
+    "retention": {
+        "funded": "customer_retention asset_retention same_customer_growth all_customer_growth "
+        "upgrade_rate downgrade_rate"
+    },
+    "attrition": {
+        "all": "attrition_warning_rate attrition_outflow_share",
+        "funded": "newly_dormant_rate reactivation_rate",
+    },
+    "coverage": {
+        "funded": "managed_customers managed_aum managed_share vip_share",
+        "managed": "contact_coverage profile_completion contact_due_share reclaim_due_share "
+        "customers_per_manager",
+    },
+}
+"""Tables of measures: base → the measures counted on it, in the order of the rows."""
+_MOST_OUTCOMES: Final = 4
+_FEWEST_CONTACTED: Final = 5
+
+_FORMATS: Final[dict[str | None, Callable[[Any], str]]] = {
+    "count": wording.format_count,
+    "share": wording.format_share,
+    "points": wording.format_points,
+}
+_COLUMNS: Final = {
+    "words": "base branch class component due_on error evidence family favourable from indicator "
+    "item measure order outcome_list peer_group quarter result score_indicator "
+    "score_target_source sheet state status step task tier unit",
+    "count": "all branches customers funded holders left_out listed outcome_contacted "
+    "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
+    "share": "all_share attained aum_share bank bank_aum_share before coverage customer_share "
+    "idle_aum_share outcome_change outcome_change_others penetration score_attainment "
+    "share_of_opening",
+    "money": "amount aum change class_aum existing new stake",
+    "points": "median_points score_lost score_points score_raw_points",
+}
+_KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
+"""What the values of a column are; one that is not named holds figures already printed."""
+
+
+def page_table(
+    page: Page,
+    caption: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unit: wording.Unit | None = None,
+    note: str = "",
+    labels: Mapping[str, str] | None = None,
+    emphasise: Sequence[int] = (),
+    look: Look = "rules",
+    half: bool = False,
+    keep_empty: bool = False,
+) -> Table:
+    """Return rows of values as a table of the page, its caption and headers in words.
+
+    Parameters
+    ----------
+    page
+        Whose words and language.
+    caption
+        Key of the caption; "" for none.
+    rows
+        Key of the header → value. The first row has all columns. The key says what the values are:
+        words (at the left), counts, shares, points, or money in `unit`. A text is printed as it is.
+    unit, note, emphasise, look, half
+        As `Table` has them; `emphasise` holds positions, from the end when negative.
+    labels
+        Headers in words, where they are no key.
+    keep_empty
+        Keep columns in which nothing exists. A branch's page leaves them out: a first quarter has
+        nothing to compare with.
+    """
+
+    def print_cell(key: str, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        kind = _KIND_OF.get(key)
+        return (
+            wording.format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
+        )
+
+    columns, cells, labels = [], [], labels or {}
+    for key in rows[0] if rows else ():
+        printed = [print_cell(key, row.get(key, "")) for row in rows]
+        if keep_empty or any(cell != MISSING for cell in printed):
+            label = labels.get(key) or page.text(key, page.headers)
+            columns.append(Column(label, "left" if _KIND_OF.get(key) == "words" else "right"))
+            cells.append(printed)
+    return Table(
+        caption=page.text(caption, page.captions) if caption else "",
+        columns=tuple(columns),
+        rows=tuple(zip(*cells, strict=True)),
+        unit=wording.unit_note(unit, page.language) if unit else "",
+        note=note,
+        emphasised=frozenset(range(len(rows))[position] for position in emphasise),
+        look=look,
+        half=half,
+    )
 
 
 def overview_table(page: BranchPage) -> Table | None:
@@ -47,115 +143,151 @@ def overview_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     # One unit for all rows of money: a column never mixes them.
-    unit = _unit_of(page, [each for each in _OVERVIEW if measure_words(each[0]).kind == "money"])
-    rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
-    columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
-               "bank"]  # fmt: skip
+    unit = _common_unit(page, OVERVIEW)
+    rows = []
+    for measure, base in OVERVIEW:
+        kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
+        target = page.target(measure) if base == "funded" else None
+        name = f"{base}_customers" if measure == "customers" else ""
+        rows.append(
+            {
+                "measure": page.text(name) if name else page.text(measure, "measure"),
+                "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
+                "now": wording.format_measure(now, measure, unit=unit),
+                **_changes(page, measure, base),
+                "attained": now / target if target and now is not None else None,
+                "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
+            }
+        )
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
-    note = "".join([page.word("funded_note"), *assumptions(origins, page.language)])
-    return finished_table(page, rows, columns, "overview", left=2, note=note)
+    note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
+    return page_table(page, "overview", rows, note=note)
 
 
-def _unit_of(page: BranchPage, rows: Sequence[tuple[str, str]]) -> Unit:
+def measure_table(page: BranchPage, name: str) -> Table | None:
+    """Return measures as rows: now, the change since the quarter before if known, the whole bank.
+
+    `name` is "concentration", "sensitivity" (concentration without the largest customers),
+    "retention", "attrition" or "coverage". Measures the bank has no figures for are left out; None
+    when that leaves nothing, and of shares of a small branch.
+    """
+    half = name != "sensitivity"
+    if page.is_small and half:
+        return None
+    bases = _MEASURE_TABLES[name].items()
+    measures = [(measure, base) for base, listed in bases for measure in listed.split()]
+    unit = _common_unit(page, measures)
+    rows = [
+        {
+            "measure": page.text(measure, "measure"),
+            "now": wording.format_with_unit(now, measure, unit),
+            "previous_quarter": _changes(page, measure, base)["previous_quarter"],
+            "bank": wording.format_with_unit(_of_bank(page, measure, base), measure, unit),
+        }
+        for measure, base in measures
+        if (now := page.value(measure, base=base)) is not None
+    ]
+    return page_table(page, name, rows, half=half) if rows else None
+
+
+def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
     """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
-    for branch_id in (page.branch_id, WHOLE_BANK):
-        amounts = [page.value(measure, base=base, branch_id=branch_id) for measure, base in rows]
-        if any(amounts):
-            break
-    return money_unit(amounts, page.language)
+    money = [(name, base) for name, base in measures if wording.measure_words(name).kind == "money"]
+    own = [page.value(measure, base=base) for measure, base in money]
+    return page.unit(own if any(own) else [_of_bank(page, *pair) for pair in money])
+
+
+def _of_bank(page: BranchPage, measure: str, base: str) -> float | None:
+    return page.value(measure, base=base, branch_id=WHOLE_BANK)
+
+
+def _changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
+    """Return the changes of a measure since the quarters it is compared with."""
+    quarter, now = page.evaluation.quarter, page.value(measure, base=base)
+    earlier = {
+        "previous_quarter": quarter.previous,
+        "year_ago": quarter.year_ago,
+        "year_start": quarter.year_start,
+    }
+    return {
+        name: page.change(measure, now, page.value(measure, base=base, quarter=str(before)))
+        for name, before in earlier.items()
+    }
 
 
 def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
-    bridge = page.evaluation.bridge
-    own = bridge[(bridge["branch_id"] == page.branch_id) & (bridge["structure"] == "today")]
-    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
+    own = page.own(page.evaluation.bridge, structure="today")
     if own.empty:
         return None
-    unit = money_unit([amounts.get("closing")], page.language)
-    opening = amounts.get("opening") or None
+    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
+    opening = amounts.get("opening")
     rows = [
-        [
-            page.word(component, "component"),
-            format_count(customers),
-            format_money(amounts[component], unit),
-            format_share(amounts[component] / opening if opening else None),
-        ]
+        {
+            "component": page.text(component, "component"),
+            "customers": customers,
+            "amount": amounts[component],
+            "share_of_opening": amounts[component] / opening if opening else None,
+        }
         for component, customers in own[["component", "customers"]].to_numpy()
         if customers or component in ("opening", "closing")
     ]
-    columns = ["component", "customers", "amount", "share_of_opening"]
-    return finished_table(
-        page, rows, columns, "bridge", unit=unit, emphasise=[0, -1] if rows else []
-    )
-
-
-def concentration_table(page: BranchPage) -> Table | None:
-    """Return how concentrated the assets are, beside the previous quarter and the whole bank."""
-    if page.is_small:
-        return None
-    rows = [(measure, "funded") for measure in _CONCENTRATION]
-    return measure_table(page, rows, "concentration", half=True)
-
-
-def sensitivity_table(page: BranchPage) -> Table | None:
-    """Return how concentrated the assets would be without the largest customers."""
-    names_of = ("gini", "gini_without_1", "gini_without_10",
-                "top_20_share", "top_20_share_without_1", "top_20_share_without_10")  # fmt: skip
-    return measure_table(page, [(measure, "funded") for measure in names_of], "sensitivity")
+    unit = page.unit([amounts.get("closing")])
+    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1] if rows else [])
 
 
 def tier_table(page: BranchPage) -> Table:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
-    tiers = dict(reversed(page.members("tier").items()))
-    money = [page.value("tier_aum", tier) for tier in tiers]
-    total = None if None in money else sum(amount or 0 for amount in money)
-    unit = money_unit([total], page.language)
-    rows: list[list[Any]] = [
-        [
-            tiers[tier],
-            format_count(page.value("tier_customers", tier)),
-            format_share(page.value("tier_customer_share", tier)),
-            format_money(amount, unit),
-            format_share(page.value("tier_aum_share", tier)),
-            format_share(page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)),
-        ]
-        for tier, amount in zip(tiers, money, strict=True)
+    rows: list[dict[str, Any]] = [
+        {
+            "tier": words,
+            "customers": page.value("tier_customers", tier),
+            "customer_share": page.value("tier_customer_share", tier),
+            "aum": page.value("tier_aum", tier),
+            "aum_share": page.value("tier_aum_share", tier),
+            "bank_aum_share": page.value("tier_aum_share", tier, branch_id=WHOLE_BANK),
+        }
+        for tier, words in reversed(page.members("tier").items())
     ]
-    counts = [page.value("tier_customers", tier) for tier in tiers]
-    customers = None if None in counts else sum(count or 0 for count in counts)
-    shares = [format_share(None if each is None else 1) for each in (customers, total, 1)]
-    rows.append([page.word("total"), format_count(customers), shares[0],
-                 format_money(total, unit), *shares[1:]])  # fmt: skip
-    columns = ["tier", "customers", "customer_share", "aum", "aum_share", "bank_aum_share"]
-    return finished_table(
-        page, rows, columns, "tiers", unit=unit, emphasise=[-1], note=memory_note(page)
-    )
+    total: dict[str, Any] = {"tier": page.text("total"), "bank_aum_share": 1}
+    for name, share in (("customers", "customer_share"), ("aum", "aum_share")):
+        values = [row[name] for row in rows]
+        total[name] = None if None in values else sum(values)
+        total[share] = None if None in values else 1
+    unit, note = page.unit([total["aum"]]), memory_note(page)
+    return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
 
 
 def dormancy_table(page: BranchPage) -> Table:
     """Return customers by activity: funded ones with their assets, and all, empty accounts too."""
     before = str(page.evaluation.quarter.previous)
-    rows = []
-    for status, measure in _STATUS_MEASURES.items():
-        aum = _STATUS_AUM.get(status)
-        rows.append(
-            [
-                page.word(status, "status"),
-                format_count(page.value(measure, base="funded", column="numerator")),
-                format_share(page.value(measure, base="funded")),
-                format_share(page.value(measure, base="funded", quarter=before)),
-                format_share(page.value(measure, base="funded", branch_id=WHOLE_BANK)),
-                format_share(page.value(aum, base="funded") if aum else None),
-                format_count(page.value(measure, base="all", column="numerator")),
-                format_share(page.value(measure, base="all")),
-            ]
-        )
-    columns = [
-        "status", "funded", "customer_share", "before", "bank", "idle_aum_share",
-        "all", "all_share",
-    ]  # fmt: skip
-    return finished_table(page, rows, columns, "dormancy")
+    rows = [
+        {
+            "status": page.text(status, "status"),
+            "funded": page.count(rate, base="funded"),
+            "customer_share": page.value(rate, base="funded"),
+            "before": page.value(rate, base="funded", quarter=before),
+            "bank": page.value(rate, base="funded", branch_id=WHOLE_BANK),
+            "idle_aum_share": page.value(f"{status}_aum_share", base="funded"),
+            "all": page.count(rate, base="all"),
+            "all_share": page.value(rate, base="all"),
+        }
+        for status, rate in zip(wording.names("status"), wording.STATUS_RATES, strict=True)
+    ]
+    return page_table(page, "dormancy", rows)
+
+
+def dormancy_flow_table(page: BranchPage) -> Table | None:
+    """Return how last quarter's dormant customers became this quarter's."""
+    steps = {name: page.value(name, base="funded") for name in wording.names("dormant_step")}
+    if page.is_small or not any(steps.values()):
+        return None
+    rows = [
+        {"step": page.text(name, "dormant_step"), "task_customers": value}
+        for name, value in steps.items()
+        if value or name in ("dormant_opening", "dormant_closing")
+    ]
+    return page_table(page, "dormancy_flow", rows, emphasise=[0, -1], half=True)
 
 
 def penetration_table(page: BranchPage) -> Table | None:
@@ -163,124 +295,130 @@ def penetration_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     before = str(page.evaluation.quarter.previous)
-    facts = page.evaluation.policy_facts
-    missing = {family["name"] for family in facts.get("families_missing", [])}
+    missing = page.evaluation.policy_facts.get("families_missing", [])
+    unknown = dict.fromkeys((family["name"] for family in missing), page.text("not_provided"))
     rows = []
     for family, words in page.members("family").items():
         now = page.value("penetration", family)
-        unknown = page.word("not_provided") if family in missing else ""
         earlier = page.value("penetration", family, quarter=before)
         rows.append(
-            [
-                words,
-                unknown or format_count(page.value("penetration", family, column="numerator")),
-                unknown or format_share(now),
-                format_change(now, earlier, kind="share", language=page.language),
-                format_share(page.value("penetration", family, branch_id=WHOLE_BANK)),
-            ]
+            {
+                "family": words,
+                "holders": unknown.get(family) or page.count("penetration", family),
+                "penetration": unknown.get(family) or now,
+                "previous_quarter": page.change("penetration", now, earlier),
+                "bank": page.value("penetration", family, branch_id=WHOLE_BANK),
+            }
         )
-    columns = ["family", "holders", "penetration", "previous_quarter", "bank"]
-    return finished_table(page, rows, columns, "penetration", half=True)
+    return page_table(page, "penetration", rows, half=True)
 
 
-def measure_table(
-    page: BranchPage, rows: Sequence[tuple[str, str]], caption: str, *, half: bool = False
-) -> Table | None:
-    """Return measures as rows: now, the change since the quarter before if known, the whole bank.
-
-    Measures the bank has no figures for are left out; None when that leaves nothing.
-    """
-    before = str(page.evaluation.quarter.previous)
-    unit = _unit_of(page, [each for each in rows if measure_words(each[0]).kind == "money"])
-    told, has_past = [], False
-    for measure, base in rows:
-        now = page.value(measure, base=base)
-        if now is None:
-            continue
-        earlier = page.value(measure, base=base, quarter=before)
-        has_past = has_past or earlier is not None
-        change = format_change(
-            now, earlier, kind=measure_words(measure).kind, language=page.language
-        )
-        bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
-        name = page.word(measure, "measure")
-        told.append([name, with_unit(measure, now, unit), change, with_unit(measure, bank, unit)])
-    if not told:
+def class_table(page: BranchPage) -> Table | None:
+    """Return the managed customers by class with their contacts; None without managers' data."""
+    rows = [
+        {
+            "class": words,
+            "customers": customers,
+            "class_aum": page.value("class_aum", name),
+            "coverage": page.value("class_contact_coverage", name),
+        }
+        for name, words in page.members("customer_class").items()
+        if (customers := page.value("class_customers", name))
+    ]
+    if page.is_small or not rows:
         return None
-    columns = ["measure", "now", "previous_quarter", "bank"]
-    frame = pd.DataFrame(told, columns=columns)
-    kept = columns if has_past else ["measure", "now", "bank"]
-    return finished_table(page, frame[kept].to_numpy().tolist(), kept, caption, half=half)
+    unit = page.unit([row["class_aum"] for row in rows])
+    return page_table(page, "classes", rows, unit=unit, half=True)
 
 
-def with_unit(measure: str, value: float | None, unit: Unit) -> str:
-    """Return a value as a cell whose neighbours above and below have other units."""
-    if value is None or pd.isna(value):
-        return MISSING
-    if measure_words(measure).kind != "money":
-        return format_measure(value, measure)
-    return unit.short.format(format_money(value, unit))
-
-
-def _compared(page: BranchPage, measure: str, base: str, unit: Unit) -> list[str]:
-    """Return a row of the overview."""
-    kind = measure_words(measure).kind
-    now = page.value(measure, base=base)
-    bank = page.value(measure, base=base, branch_id=WHOLE_BANK)
-    quarter = page.evaluation.quarter
-    changes = [
-        format_change(
-            now,
-            page.value(measure, base=base, quarter=str(earlier)),
-            kind=kind,
-            language=page.language,
-        )
-        for earlier in (quarter.previous, quarter.year_ago, quarter.year_start)
+def five_things(page: BranchPage) -> Table | None:
+    """Return this month's five things to do 本月先做五件事; None where there are no lists."""
+    evaluation = page.evaluation
+    pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
+    if pressing.empty:
+        return None
+    unit = page.unit(pressing["amount"])
+    rows = [
+        {
+            "order": f"{number}",
+            "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
+            "task_customers": row.customers,
+            "at_stake": wording.format_money(row.amount, unit),
+            "due_on": _day(page, row.due_on),
+            "sheet": list_name(row.list, page.language),
+        }
+        for number, row in enumerate(rows_of(pressing), start=1)
     ]
-    target = target_of(page.evaluation.targets, measure, page.branch_id, page.quarter)
-    target = target if base == "funded" else None
-    name = (
-        page.word(f"{base}_customers") if measure == "customers" else page.word(measure, "measure")
-    )
-    return [
-        name,
-        unit.name if kind == "money" else page.word(kind, "kind_unit"),
-        format_measure(now, measure, unit=unit),
-        *changes,
-        format_share(now / target if target and now is not None else None),
-        format_measure(bank, measure, unit=unit),
+    header = page.text("at_stake", "header").format(unit.name)
+    labels = {"at_stake": header, "due_on": page.text("due", "header")}
+    note = page.text("five_things_note")
+    return page_table(page, "", rows, labels=labels, note=note, look="steps", keep_empty=True)
+
+
+def worklist_table(page: BranchPage) -> Table | None:
+    """Return every list with its customers, amount at stake and who was left out."""
+    own = page.own(page.evaluation.worklists)
+    own = own if own.empty else own[own["customers"] > 0]
+    rows = [
+        {
+            "sheet": list_name(row.list, page.language),
+            "task_customers": row.customers,
+            "listed": row.listed,
+            "stake": row.amount,
+            "left_out": row.left_out,
+            "due": _day(page, row.due_on),
+        }
+        for row in rows_of(own)
     ]
+    if not rows:
+        return None
+    # Every list has its own cut of the customers: their sums would count many twice.
+    unit, note = page.unit([row["stake"] for row in rows]), page.text("worklists_note")
+    return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
-def finished_table(
-    page: BranchPage,
-    rows: Sequence[Sequence[str]],
-    columns: Sequence[str],
-    caption: str,
-    *,
-    unit: Unit | None = None,
-    emphasise: Sequence[int] = (),
-    half: bool = False,
-    left: int = 1,
-    note: str = "",
-) -> Table:
-    """Return finished rows as a table with its headers, the first column or two left.
+def _day(page: BranchPage, day: str) -> str:
+    """Return a day as people write it; nothing without one."""
+    if not day:
+        return ""
+    _, month, number = (int(part) for part in day.split("-"))
+    return page.text("day").format(month=page.text("months").split()[month - 1], day=number)
 
-    A column in which nothing exists is left out: a first quarter has nothing to compare with.
+
+def outcomes_table(page: BranchPage) -> Table | None:
+    """Return what last quarter's lists brought, contacted beside not contacted (非因果).
+
+    The lists with the most customers contacted; a share of fewer than five people is left out.
     """
-    frame = pd.DataFrame(rows, columns=list(columns))
-    columns = [name for name in columns if not frame[name].eq(MISSING).all() or frame.empty]
-    return table(
-        frame[columns],
-        caption=page.word(caption, "caption"),
-        unit=unit_note(unit, page.language) if unit else "",
-        labels={name: _header(page, name) for name in columns},
-        align={**dict.fromkeys(columns[:left], "left"), **dict.fromkeys(columns[left:], "right")},
-        emphasise=emphasise,
-        half=half,
-        note=note,
-    )
+    own = page.own(page.evaluation.outcomes, evidence="observational")
+    if own.empty:
+        return None
+    sizes = own.drop_duplicates(["list", "group"]).pivot(index="list", columns="group", values="n")
+    sizes = sizes.reindex(columns=["contacted", "not_contacted"]).fillna(0).astype(int)
+    sizes = sizes[sizes["contacted"] >= _FEWEST_CONTACTED]
+    sizes = sizes.sort_values("contacted", ascending=False, kind="stable").head(_MOST_OUTCOMES)
+    cells = {(row.list, row.group, row.measure): row for row in rows_of(own)}
 
+    def figure(name: str, group: str, measure: str, column: str = "numerator") -> Any:
+        return getattr(cells.get((name, group, f"outcome_{measure}")), column, None)
 
-def _header(page: BranchPage, name: str) -> str:
-    return label(name, page.language, within="header")
+    def change(name: str, group: str, size: int) -> Any:
+        few = size < _FEWEST_CONTACTED
+        return page.text("few") if few else figure(name, group, "aum_change", "value")
+
+    rows = [
+        {
+            "outcome_list": list_name(name, page.language),
+            "outcome_listed": contacted + others,
+            "outcome_contacted": contacted,
+            "outcome_sold": figure(name, "contacted", "sold_rate"),
+            "outcome_woken": figure(name, "contacted", "reactivated_rate")
+            if figure(name, "contacted", "reactivated_rate", "denominator")
+            else None,
+            "outcome_change": change(name, "contacted", contacted),
+            "outcome_change_others": change(name, "not_contacted", others),
+        }
+        for name, contacted, others in sizes.itertuples()
+    ]
+    note = page.text("outcomes_note")
+    return page_table(page, "outcomes", rows, note=note) if rows else None

@@ -1,29 +1,35 @@
-"""What one branch's numbers amount to: a level, its distance from the bank, its change.
+"""What one branch's numbers amount to, in sentences: the report's conclusions, a chapter's opening.
+
+```
+page ──> findings: a level, its distance from the bank, its change ──> sentences, heaviest first
+```
 
 What lies within `NoiseLimits` is never called a difference or a change, and no finding names a
-cause. The words stand in `labels.toml`.
+cause. A branch too small or too young to be judged gets a sentence that says so instead. The words
+stand in `labels.toml`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, replace
+from typing import Final, Literal, get_args
 
-from stockcust_analysis.show.blocks import Sentence
-from stockcust_analysis.show.facts import Cell, Movement, Page
-from stockcust_analysis.show.labels import label, measure_words
-from stockcust_analysis.show.units import (
-    format_count,
-    format_difference,
-    format_money,
-    format_share,
-    format_signed,
-    money_unit,
-)
+import pandas as pd
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import Language, Sentence
+from stockcust_analysis.show.pages import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
+FEWEST: Final = 3
+MOST: Final = 5
+FROM_NEW: Final = ("new", "returned", "transferred_in")
+"""Components of the bridge that customers brought who were not there before."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +37,8 @@ class NoiseLimits:
     """The sizes up to which a difference is noise and gets no words.
 
     Money and counts: `relative` change. Shares: `points`, and for shares of customers also
-    `standard_errors` of the branch's own number of customers. With fewer than `fewest_customers`
-    nothing is compared. An unfavourable finding weighs more, so that it comes first.
+    `standard_errors` of the branch's own number of customers. An unfavourable finding weighs more,
+    so that it comes first.
 
     `alarm` is the share of assets in the hands of the ten largest that is worth a sentence by
     itself, where ten customers are a small part (one in `alarm_customers` / 10) of the branch.
@@ -41,12 +47,11 @@ class NoiseLimits:
     relative: float = 0.01
     points: float = 0.01
     standard_errors: float = 2.0
-    fewest_customers: int = 30
     unfavourable_weight: float = 1.5
     alarm: float = 0.5
     alarm_customers: int = 200
 
-    def of_share(self, share: float, customers: int | None) -> float:
+    def of_share(self, share: float, customers: float | None) -> float:
         """Return by how much a share may differ without meaning anything.
 
         `customers` is their number for a share of customers, None for a share of money.
@@ -70,9 +75,25 @@ class Story:
     name: str
     section: Section
     measure: str
-    of_customers: bool
+    of_customers: bool = False
     beside_bank: bool = True
     alarming: bool = False
+
+
+# The first story of a section always speaks there, the others when they have something to say.
+# The bank's ten largest say nothing of a branch's: that story looks at its own change only.
+_STORIES: Final = (
+    Story("dormancy", "dormancy", "dormancy_rate", of_customers=True),
+    Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
+    Story("concentration", "concentration", "top_20_share"),
+    Story("same_customers", "customers", "same_customer_growth"),
+    Story("retention", "customers", "customer_retention", of_customers=True),
+    Story("coverage", "service", "contact_coverage", of_customers=True),
+    Story("profiles", "service", "profile_completion", of_customers=True),
+    Story("silent_assets", "dormancy", "silent_aum_share"),
+    Story("family_gap", "cross_sell", "penetration", of_customers=True),
+    Story("ten_largest", "concentration", "ten_largest_share", beside_bank=False, alarming=True),
+)
 
 
 @dataclass(frozen=True)
@@ -84,77 +105,184 @@ class Finding:
     weight: float
 
 
-def share_finding(page: Page, story: Story, member: str = "") -> Finding | None:
+@dataclass(frozen=True)
+class Movement:
+    """A change against an earlier quarter, and the bank's own change if it is known.
+
+    Relative for money and counts, a difference for all else.
+    """
+
+    comparison: str
+    before: Cell
+    change: float
+    bank_change: float | None
+
+
+def conclusions(page: BranchPage) -> list[Sentence]:
+    """Return what the quarter's numbers amount to, the most important first.
+
+    The size of the business comes first, then what exceeds its noise limit by most, unfavourable
+    findings ahead. Where fewer than three do, the report says what held steady. Fewer than three
+    are returned only where the page has fewer measures. Each names the section that shows its
+    figures.
+    """
+    if (customers := _customers(page)) < FEWEST_CUSTOMERS:
+        return [_too_few(page, customers, "caution_few")]
+    growth, shares = _findings(page)
+    opening = [] if _has_history(page) else [_no_history(page)]
+    opening += [_with_section(growth)] if growth else []
+    by_weight = sorted(shares, key=lambda finding: -finding.weight)
+    notable = sum(finding.weight > 0 for finding in shares)
+    wanted = max(FEWEST - len(opening), min(notable, MOST - len(opening)))
+    sentences = opening + [_with_section(finding) for finding in by_weight[:wanted]]
+    return sentences or [_caution(page, "caution_empty", quarter=page.quarter)]
+
+
+def section_conclusion(page: BranchPage, section: Section) -> Sentence:
+    """Return the sentence a chapter opens with; a calm chapter's says that it is calm.
+
+    `section` is "customers", "concentration", "dormancy", "cross_sell" or "service".
+    """
+    if section not in get_args(Section):
+        raise UsageError.unknown("section", section, get_args(Section))
+    if (customers := _customers(page)) < FEWEST_CUSTOMERS:
+        return _too_few(page, customers, "caution_few_here")
+    growth, shares = _findings(page)
+    findings = [*([growth] if growth else []), *shares]
+    here = [finding for finding in findings if finding.section == section]
+    if not here:
+        return _caution(page, "caution_empty", quarter=page.quarter)
+    speaking = [here[0], *(finding for finding in here[1:] if finding.weight)]
+    speaking.sort(key=lambda finding: -finding.weight)
+    joined = _words(page, "between").join(finding.sentence.text for finding in speaking)
+    return Sentence(joined, lead=speaking[0].sentence.lead)
+
+
+def _with_section(finding: Finding) -> Sentence:
+    """Return a finding's sentence with the section that shows its figures."""
+    return replace(finding.sentence, section=finding.section)
+
+
+def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
+    """Return the finding on growth, and those on shares as they are told when all is calm."""
+    if "findings" not in page.memo:
+        shares = [
+            _family_finding(page, story)
+            if story.measure == "penetration"
+            else _share_finding(page, story)
+            for story in _STORIES
+        ]
+        page.memo["findings"] = (_growth_finding(page), [found for found in shares if found])
+    findings: tuple[Finding | None, list[Finding]] = page.memo["findings"]
+    return findings
+
+
+def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding | None:
     """Judge a share against the bank's, and against its own leading earlier quarter.
 
     None when the branch has no such value. A level without difference or change is a finding of
     weight 0.
     """
-    cell = page.own(story.measure, member)
+    cell = page.cell(story.measure, member)
     if cell is None:
         return None
     customers = cell.n if story.of_customers else None
-    family = page.families[member] if member else ""
+    family = page.members("family").get(member, member)
     clauses = [_level(page, story, cell, family)]
     gap = trend = None
-    bank = page.bank(story.measure, member) if story.beside_bank else None
+    bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
     if bank is not None:
         gap = (cell.value - bank.value) / NOISE.of_share(bank.value, customers)
         clauses.append(_beside_bank(page, cell, bank, gap))
-    movement = next(iter(page.movements(story.measure, member)), None)
+    movement = next(iter(_movements(page, story.measure, member)), None)
     if movement is not None:
         trend = movement.change / NOISE.of_share(movement.before.value, customers)
         if abs(trend) >= 1:
-            clauses.append(movement_words(page, story.measure, movement, story.beside_bank))
-    subject = words(page, story.name, "story", family=family)
+            clauses.append(_movement_words(page, story.measure, movement, story.beside_bank))
+    subject = _words(page, story.name, "story", family=family)
     lead = _lead(page, subject, gap, trend, "verdict")
     weight = max(_weight(gap, story.measure), _weight(trend, story.measure))
     if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
-        lead = words(page, "lead", story=subject, verdict=words(page, "high", "verdict"))
+        lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weight((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
-    return Finding(sentence(page, clauses, lead=lead), story.section, weight)
+    return Finding(_sentence(page, clauses, lead=lead), story.section, weight)
 
 
-def family_finding(page: Page, story: Story) -> Finding | None:
+def _family_finding(page: BranchPage, story: Story) -> Finding | None:
     """Return the product family that differs or changed most; None when none does."""
-    found = (share_finding(page, story, family) for family in page.families)
-    notable = [finding for finding in found if finding is not None and finding.weight]
+    current = page.cells.get((page.quarter, page.branch_id), {})
+    members = dict.fromkeys(member for measure, member in current if measure == story.measure)
+    known = [family for family in page.members("family") if family in members]
+    others = [member for member in members if member not in known]
+    findings = (_share_finding(page, story, family) for family in known + others)
+    notable = [finding for finding in findings if finding is not None and finding.weight]
     return max(notable, key=lambda finding: finding.weight, default=None)
 
 
-def growth_finding(page: Page, target: float | None) -> Finding | None:
+def _growth_finding(page: BranchPage) -> Finding | None:
     """Judge the growth of assets beside the bank's; the number of customers is said along."""
-    cell = page.own("aum_average_quarter")
+    cell = page.cell(wording.AVERAGE)
     if cell is None:
         return None
-    movements = page.movements("aum_average_quarter")
-    clauses = [words(page, "growth", base=base_of(page, cell), value=money_words(page, cell))]
-    clauses += [movement_words(page, "aum_average_quarter", movement) for movement in movements]
-    if target:
-        clauses.append(words(page, "attainment", value=format_share(cell.value / target)))
+    movements = _movements(page, wording.AVERAGE)
+    clauses = [_words(page, "growth", base=_base(page, cell), value=_money(page, cell))]
+    clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
+    if target := page.target(wording.AVERAGE):
+        clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
     if movements:
         trend = movements[0].change / NOISE.relative
         if movements[0].bank_change is not None:
             gap = (movements[0].change - movements[0].bank_change) / NOISE.relative
-    lead = _lead(page, words(page, "growth", "story"), gap, trend, "growth_verdict")
-    weight = max(_weight(each, "aum_average_quarter") for each in (gap, trend))
-    return Finding(
-        sentence(page, clauses, _customers_clauses(page), lead=lead), "customers", weight
-    )
+    lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
+    weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
+    sentence = _sentence(page, clauses, _customers_clauses(page), lead=lead)
+    return Finding(sentence, "customers", weight)
 
 
-def _customers_clauses(page: Page) -> list[str]:
-    """Say how many customers there are, and how that changed."""
-    cell = page.own("customers")
+def _customers_clauses(page: BranchPage) -> list[str]:
+    """Return how many customers there are, and how that changed."""
+    cell = page.cell("customers")
     if cell is None:
         return []
-    count = words(page, "customers", base=base_of(page, cell), value=format_count(cell.value))
-    movements = page.movements("customers")[:1]
-    return [count, *(movement_words(page, "customers", movement) for movement in movements)]
+    count = _words(
+        page, "customers", base=_base(page, cell), value=wording.format_count(cell.value)
+    )
+    movements = _movements(page, "customers")[:1]
+    return [count, *(_movement_words(page, "customers", movement) for movement in movements)]
 
 
-def _lead(page: Page, story: str, gap: float | None, trend: float | None, verdicts: str) -> str:
+def _bank_cell(
+    page: BranchPage, measure: str, member: str = "", *, quarter: str = ""
+) -> Cell | None:
+    """Return the bank's cell to compare with; None on the bank's own page."""
+    if page.branch_id == WHOLE_BANK:
+        return None
+    return page.cell(measure, member, quarter=quarter, branch_id=WHOLE_BANK)
+
+
+def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:
+    """Return how a value moved, the leading comparison first; only within the same base."""
+    now, kind = page.cell(measure, member), wording.measure_words(measure).kind
+    bank_now = _bank_cell(page, measure, member)
+    movements = []
+    for comparison, quarter in compared_quarters(page.quarter).items():
+        before = page.cell(measure, member, quarter=quarter)
+        if now is None or before is None or before.base != now.base:
+            continue
+        change = wording.change_between(now.value, before.value, kind)
+        if change is None:
+            continue
+        bank_before = _bank_cell(page, measure, member, quarter=quarter)
+        bank_change = None
+        if bank_now is not None and bank_before is not None:
+            bank_change = wording.change_between(bank_now.value, bank_before.value, kind)
+        of_bank = None if bank_change is None else float(bank_change)
+        movements.append(Movement(comparison, before, float(change), of_bank))
+    return movements
+
+
+def _lead(page: BranchPage, story: str, gap: float | None, trend: float | None, within: str) -> str:
     """Say in three words what a finding amounts to; the subject alone when nothing is compared.
 
     `gap` and `trend` are the distance from the bank and the change, in noise limits.
@@ -163,8 +291,8 @@ def _lead(page: Page, story: str, gap: float | None, trend: float | None, verdic
         return story
     position = _side(gap or 0.0, "above", "level", "below")
     direction = "unknown" if trend is None else _side(trend, "up", "flat", "down")
-    verdict = words(page, f"{position}_{direction}", verdicts)
-    return words(page, "lead", story=story, verdict=verdict)
+    verdict = _words(page, f"{position}_{direction}", within)
+    return _words(page, "lead", story=story, verdict=verdict)
 
 
 def _side(in_limits: float, above: str, within: str, below: str) -> str:
@@ -176,54 +304,172 @@ def _weight(in_limits: float | None, measure: str) -> float:
     """Return how much a difference matters: nothing within noise, more when unfavourable."""
     if in_limits is None or abs(in_limits) < 1:
         return 0.0
-    good = {"yes": 1, "no": -1, "neutral": 0}[measure_words(measure).higher_is_better]
+    good = {"yes": 1, "no": -1, "neutral": 0}[wording.measure_words(measure).higher_is_better]
     return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
 
 
-def _level(page: Page, story: Story, cell: Cell, family: str) -> str:
+def _level(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
     """Say a share, with the number of customers behind it, and of whom it is a share."""
-    value = format_share(cell.value)
+    value = wording.format_share(cell.value)
     if story.of_customers and not family:
-        value = words(page, "with_count", share=value, count=format_count(cell.numerator))
-    return words(page, story.name, base=base_of(page, cell), family=family, value=value)
+        value = _words(page, "with_count", share=value, count=wording.format_count(cell.numerator))
+    return _words(page, story.name, base=_base(page, cell), family=family, value=value)
 
 
-def _beside_bank(page: Page, cell: Cell, bank: Cell, in_limits: float) -> str:
+def _beside_bank(page: BranchPage, cell: Cell, bank: Cell, in_limits: float) -> str:
     """Say how far a share lies from the bank's."""
-    gap = format_difference(cell.value - bank.value, "share", page.language)
+    gap = wording.format_difference(cell.value - bank.value, "share", page.language)
     side = _side(in_limits, "above", "level", "below")
-    return words(page, side, bank=format_share(bank.value), gap=gap)
+    return _words(page, side, bank=wording.format_share(bank.value), gap=gap)
 
 
-def movement_words(page: Page, measure: str, movement: Movement, beside_bank: bool = True) -> str:
+def _movement_words(
+    page: BranchPage, measure: str, movement: Movement, beside_bank: bool = True
+) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
-    kind = measure_words(measure).kind
-    comparison = words(page, movement.comparison, "comparison")
-    change = format_signed(movement.change, kind, page.language)
+    kind = wording.measure_words(measure).kind
+    comparison = _words(page, movement.comparison, "comparison")
+    change = wording.format_signed(movement.change, kind, page.language)
     if movement.bank_change is None or not beside_bank:
-        return words(page, "change", comparison=comparison, change=change)
-    bank = format_signed(movement.bank_change, kind, page.language)
-    return words(page, "change_beside_bank", comparison=comparison, change=change, bank=bank)
+        return _words(page, "change", comparison=comparison, change=change)
+    bank = wording.format_signed(movement.bank_change, kind, page.language)
+    return _words(page, "change_beside_bank", comparison=comparison, change=change, bank=bank)
 
 
-def money_words(page: Page, cell: Cell) -> str:
+def _money(page: BranchPage, cell: Cell) -> str:
     """Say an amount with its unit."""
-    unit = money_unit([cell.value], page.language)
-    return unit.pattern.format(format_money(cell.value, unit))
+    unit = wording.money_unit([cell.value], page.language)
+    return unit.pattern.format(wording.format_money(cell.value, unit))
 
 
-def base_of(page: Page, cell: Cell) -> str:
+def _base(page: BranchPage, cell: Cell) -> str:
     """Name the customers a cell was counted on."""
-    return words(page, cell.base, "base")
+    return page.text(cell.base, "base")
 
 
-def words(page: Page, key: str, within: str = "sentence", **values: str) -> str:
+def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: str) -> str:
     """Return a part of a sentence with its blanks filled."""
-    return label(key, page.language, within=within).format(**values)
+    return page.text(key, within).format(**blanks)
 
 
-def sentence(page: Page, *halves: Sequence[str], lead: str) -> Sentence:
+def _sentence(page: BranchPage, *halves: Sequence[str], lead: str) -> Sentence:
     """Join clauses to one sentence, its halves by a semicolon."""
-    joined = [words(page, "comma").join(clauses) for clauses in halves if clauses]
-    text = words(page, "semicolon").join(joined) + words(page, "stop")
-    return Sentence(text=text[0].upper() + text[1:], lead=lead)
+    joined = [_words(page, "comma").join(clauses) for clauses in halves if clauses]
+    words = _words(page, "semicolon").join(joined) + _words(page, "stop")
+    return Sentence(words[0].upper() + words[1:], lead=lead)
+
+
+def _current(page: BranchPage) -> list[Cell]:
+    """Return the branch's cells of this quarter that have a value."""
+    current = page.cells.get((page.quarter, page.branch_id), {})
+    cells = (page.cell(measure, member) for measure, member in current)
+    return [cell for cell in cells if cell is not None]
+
+
+def _has_history(page: BranchPage) -> bool:
+    """Return whether the branch has figures for any quarter this one is compared with."""
+    return any(
+        page.cell(measure, member, quarter=quarter) is not None
+        for quarter in compared_quarters(page.quarter).values()
+        for measure, member in page.cells.get((quarter, page.branch_id), {})
+    )
+
+
+def _customers(page: BranchPage) -> int:
+    """Return how many customers the page is about; 0 when it has no figures."""
+    customers = page.cell("customers")
+    if customers is not None:
+        return int(customers.value)
+    return int(max((cell.n for cell in _current(page)), default=0))
+
+
+def _too_few(page: BranchPage, customers: int, key: str) -> Sentence:
+    """Say the size alone: one customer would move every share."""
+    if customers == 0:
+        return _caution(page, "caution_empty", quarter=page.quarter)
+    return _caution(
+        page,
+        key,
+        base=_base(page, page.cell("customers") or _current(page)[0]),
+        value=wording.format_count(customers),
+        step=wording.format_difference(1 / customers, "share", page.language),
+        limit=wording.format_count(FEWEST_CUSTOMERS),
+    )
+
+
+def _no_history(page: BranchPage) -> Sentence:
+    """Say that nothing can have risen or fallen yet."""
+    earlier = str(Quarter.parse(page.quarter).previous)
+    key = "caution_new_bank" if page.branch_id == WHOLE_BANK else "caution_new"
+    return _caution(page, key, quarter=earlier)
+
+
+def _caution(page: BranchPage, key: str, **blanks: str) -> Sentence:
+    """Return a sentence that says why there is no judgement."""
+    return _sentence(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
+
+
+def growth_sentence(
+    bridge: pd.DataFrame, *, branch_id: str, language: Language = "zh"
+) -> Sentence | None:
+    """Say how much of the change of assets new customers brought, and existing ones.
+
+    New: opened, returned or moved in. Existing: the rest, with those who left. The bank's own
+    change stands beside the branch's; a change within noise is called steady, and no cause named.
+
+    Parameters
+    ----------
+    bridge
+        Growth bridge on one structure, of the branch and of the bank: branch_id, component, amount.
+    branch_id, language
+        Whose, and in which language.
+
+    >>> steps = pd.DataFrame({"branch_id": "B01",
+    ...     "component": ["opening", "new", "shrunk", "closing"],
+    ...     "amount": [1e7, 1.5e6, -5e5, 1.1e7]})
+    >>> growth_sentence(steps, branch_id="B01").lead
+    '增长来自新客户，原有客户在减少'
+    """
+    amounts, whole = _amounts(bridge, branch_id), _amounts(bridge, WHOLE_BANK)
+    opening = amounts.get("opening", 0.0)
+    if opening <= 0:
+        return None
+    new = sum(amounts.get(name, 0.0) for name in FROM_NEW)
+    change = amounts.get("closing", 0.0) - opening
+    existing = change - new
+    unit = wording.money_unit([amounts.get("closing")], language)
+    key, blanks = "bridge", {"rate": wording.format_signed(change / opening, "money", language)}
+    for name, amount in (("change", change), ("new", new), ("existing", existing)):
+        size = unit.pattern.format(wording.format_money(abs(amount), unit))
+        blanks[name] = f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+    if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
+        of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
+        key, blanks["bank"] = (
+            "bridge_beside_bank",
+            wording.format_signed(of_bank, "money", language),
+        )
+    words = wording.text(key, language, within="sentence").format(**blanks)
+    lead = wording.text(
+        _verdict(new / opening, existing / opening), language, within="bridge_verdict"
+    )
+    return Sentence(words, lead=lead, section="growth")
+
+
+def _verdict(new: float, existing: float) -> str:
+    """Return what the bridge amounts to, in parts of the opening; within noise nothing moved."""
+    limit = NOISE.relative
+    if abs(new + existing) < limit:
+        return "offset" if existing <= -limit else "steady"
+    if new + existing < 0:
+        return "falling"
+    if existing <= -limit:
+        return "new_alone"
+    if existing < limit:
+        return "mostly_new"
+    return "both" if new >= limit else "mostly_existing"
+
+
+def _amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
+    """Return component → amount of one branch."""
+    own = bridge[bridge["branch_id"] == branch_id]
+    return dict(zip(own["component"], own["amount"].astype(float), strict=True))

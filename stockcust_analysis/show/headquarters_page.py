@@ -1,104 +1,92 @@
-"""Headquarters' review in words: cover, the bank's six numbers, conclusions, definitions.
+"""Headquarters' review in words and figures: cover, the bank's six numbers, conclusions, funnels.
 
 Everything is read from a `Review`; which edition it is of makes no difference here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis import plot
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.show import branch_definitions, branch_page
-from stockcust_analysis.show.blocks import Document, KeyFigures, Language, Sentence, Sentences
-from stockcust_analysis.show.branch_page import BranchPage
-from stockcust_analysis.show.conclusions import conclusions
-from stockcust_analysis.show.growth_words import growth_sentence
-from stockcust_analysis.show.labels import label, measure_words, policy_words
-from stockcust_analysis.show.tables import Table
-from stockcust_analysis.show.units import SUPPRESSED, format_count
+from stockcust_analysis.show import branch_page
+from stockcust_analysis.show.blocks import (
+    Document,
+    KeyFigures,
+    Language,
+    Sentence,
+    Sentences,
+    Table,
+)
+from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
+from stockcust_analysis.show.figures import Drawing, figure
+from stockcust_analysis.show.findings import conclusions, growth_sentence
+from stockcust_analysis.show.pages import BranchPage, Page
+from stockcust_analysis.show.wording import SUPPRESSED, format_count, measure_words
 
-_MOST_OF_BANK = 3
+_MOST_OF_BANK: Final = 3
+_MOST_FUNNELS: Final = 4
+_MOST_ROWS: Final = 40
+_MOST_NAMED: Final = 8
 
 
 @dataclass(frozen=True)
-class HeadquartersPage:
-    """A quarter's review, and the language it is told in."""
+class HeadquartersPage(Page):
+    """A quarter's review, and the language of its page."""
 
     review: Review
-    language: Language
+    section = "headquarters"
+    captions = "hq_caption"
+    headers = "hq_header"
 
     @cached_property
     def bank(self) -> BranchPage:
         """The whole bank as a page of its own, with the sum of the branches' plans as its plan."""
-        evaluation = self.review.evaluation
-        measures = evaluation.measures
+        measures, targets = self.evaluation.measures, self.evaluation.targets
         own = measures[(measures["branch_id"] == WHOLE_BANK) & measures["n"].notna()]
-        told = replace(
-            evaluation,
+        evaluation = replace(
+            self.evaluation,
             measures=own.reset_index(drop=True),
-            targets=pd.concat([evaluation.targets, self._bank_targets()], ignore_index=True),
+            targets=pd.concat([targets, self._bank_targets()], ignore_index=True),
         )
-        return BranchPage(told, WHOLE_BANK, self.language)
+        return BranchPage(evaluation, self.language, WHOLE_BANK)
 
     @cached_property
     def exceptions(self) -> pd.DataFrame:
         """The figures beyond chance, eight at most."""
-        return exceptions(self.review.evaluation.comparison)
+        return exceptions(self.evaluation.comparison)
 
     @cached_property
     def names(self) -> dict[str, str]:
         """Branch → its name."""
-        branches = self.review.evaluation.branches
+        branches = self.evaluation.branches
         return dict(zip(branches["branch_id"], branches["name"], strict=True))
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Branch → its place in the table of branches."""
-        return {name: place for place, name in enumerate(self.names)}
-
-    @property
-    def quarter(self) -> str:
-        """The quarter told, such as 2026Q3."""
-        return str(self.review.evaluation.quarter)
+        """Branch → its position in the table of branches."""
+        return {branch_id: position for position, branch_id in enumerate(self.names)}
 
     @property
     def edition(self) -> str:
         """The word for whom the review is meant: on every page, sheet and index."""
-        return self.word(self.review.edition, "edition")
-
-    def word(self, key: str, within: str = "headquarters") -> str:
-        """Return a word of the page in its language."""
-        return label(key, self.language, within=within)
-
-    def members(self, dimension: str) -> dict[str, str]:
-        """Return what the policy calls its tiers, families, channels or classes, in its order."""
-        return policy_words(self.review.evaluation.policy_facts, dimension, self.language)
+        return self.text(self.review.edition, "edition")
 
     def gap_note(self, *keys: str, after: str = "") -> str:
         """Return a note with what is to be said of withheld figures, where there can be any."""
-        return " ".join([after, *map(self.word, keys if len(self.review.report) else ())]).strip()
+        return " ".join([after, *map(self.text, keys if len(self.review.report) else ())]).strip()
 
     def measure(self, name: str, base: str = "") -> str:
-        """Return a measure's name, with its base where one is given."""
-        words = self.word(name, "measure")
-        return f"{words} · {self.word(base, 'base')}" if base else words
-
-    @cached_property
-    def _cells(self) -> dict[tuple[str, ...], tuple[Any, Any, Any]]:
-        names = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
-        columns = (self.review.evaluation.measures[name].tolist() for name in (*names, "withheld"))
-        return {
-            tuple(key): (value, numerator, withheld)
-            for *key, value, numerator, withheld in zip(*columns, strict=True)
-        }
+        """Return a measure's name, with its base where one is named."""
+        words = self.text(name, "measure")
+        return f"{words} · {self.text(base, 'base')}" if base else words
 
     def cell(
         self,
@@ -111,52 +99,48 @@ class HeadquartersPage:
         column: Literal["value", "numerator"] = "value",
     ) -> float | str | None:
         """Return one figure: "*" where it is withheld, None where there is none."""
-        found = self._cells.get((quarter or self.quarter, branch_id, measure, member, base))
-        if found is None:
+        group = self.cells.get((quarter or self.quarter, branch_id), {})
+        cell = group.get((measure, member), {}).get(base)
+        if cell is None:
             return None
-        value, numerator, withheld = found
-        if withheld:
-            return SUPPRESSED
-        number = value if column == "value" else numerator
-        return None if pd.isna(number) else float(number)
+        number = getattr(cell, column)
+        return SUPPRESSED if cell.withheld else None if pd.isna(number) else float(number)
+
+    def own(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the whole bank's rows of a table."""
+        return table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one."""
-        told = self.review.evaluation
-        rows = told.targets[told.targets["quarter"] == self.quarter]
+        targets = self.evaluation.targets
+        rows = targets[targets["quarter"] == self.quarter]
         additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
-        kept = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
-        groups = kept.groupby("measure")["target"]
-        whole = groups.sum()[groups.count() == len(told.branches)]
+        planned = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
+        groups = planned.groupby("measure")["target"]
+        whole = groups.sum()[groups.count() == len(self.evaluation.branches)]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
 
 
-def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
-    """Yield a frame's rows, each with its cells as attributes."""
-    return frame.itertuples(index=False)
-
-
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
-    """Take a quarter's review to be told in a language."""
-    return HeadquartersPage(review, language)
+    """Return a quarter's review as a page in a language."""
+    return HeadquartersPage(review.evaluation, language, review)
 
 
 def cover(page: HeadquartersPage) -> Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
-    told, theme = page.review.evaluation, page.review.theme
-    key = "subtitle_theme" if theme else "subtitle"
+    evaluation, theme = page.evaluation, page.review.theme
+    quarter = evaluation.quarter
     return Document(
-        title=page.word("title"),
-        subtitle=page.word(key).format(
-            year=told.quarter.year, number=told.quarter.number,
-            theme=theme.get(page.language, ""),
+        title=page.text("title"),
+        subtitle=page.text("subtitle_theme" if theme else "subtitle").format(
+            year=quarter.year, number=quarter.number, theme=theme.get(page.language, "")
         ),
-        organisation=told.bank_name,
-        as_of=told.quarter.end,
+        organisation=evaluation.bank_name,
+        as_of=quarter.end,
         language=page.language,
-        run_facts=branch_page.run_facts_of(page.bank),
+        run_facts=branch_page.run_facts(page.bank),
         edition=page.edition,
-    )  # fmt: skip
+    )
 
 
 def key_figures(page: HeadquartersPage) -> KeyFigures:
@@ -166,27 +150,21 @@ def key_figures(page: HeadquartersPage) -> KeyFigures:
 
 def review_conclusions(page: HeadquartersPage) -> Sentences:
     """Return what the quarter amounts to: the bank, the exceptions, what is missing."""
-    told = page.bank.evaluation
     # Of a bank of a handful of customers everything is withheld.
-    whole = [] if told.measures.empty else conclusions(
-        told.measures, branch_id=WHOLE_BANK, quarter=page.quarter, language=page.language,
-        targets=told.targets, families=page.members("family"),
-    )  # fmt: skip
+    of_bank = [] if page.bank.evaluation.measures.empty else conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
-    sentences = [replace(each, section="") for each in whole[:_MOST_OF_BANK]]
-    sentences.append(_exceptions_sentence(page))
-    return Sentences([*sentences, *_quality_sentence(page)])
+    sentences = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
+    return Sentences([*sentences, _exceptions_sentence(page), *_quality_sentence(page)])
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
-    found, table = page.exceptions, page.review.evaluation.comparison
+    beyond, table = page.exceptions, page.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
-    bad = int((found["favourable"] == "no").sum())
-    key = "exceptions_found" if len(found) else "exceptions_none"
-    text = page.word(key).format(
-        tests=format_count(tests), count=format_count(len(found)), bad=format_count(bad)
+    bad = int((beyond["favourable"] == "no").sum())
+    words = page.text("exceptions_found" if len(beyond) else "exceptions_none").format(
+        tests=format_count(tests), count=format_count(len(beyond)), bad=format_count(bad)
     )
-    return Sentence(text, lead=page.word("exceptions_lead"), section="exceptions")
+    return Sentence(words, lead=page.text("exceptions_lead"), section="exceptions")
 
 
 def _quality_sentence(page: HeadquartersPage) -> list[Sentence]:
@@ -194,8 +172,8 @@ def _quality_sentence(page: HeadquartersPage) -> list[Sentence]:
     failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
     if not failed + missing:
         return []
-    text = page.word("quality_found").format(of=len(states), failed=failed, missing=missing)
-    return [Sentence(text, lead=page.word("quality_lead"), section="quality")]
+    words = page.text("quality_found").format(of=len(states), failed=failed, missing=missing)
+    return [Sentence(words, lead=page.text("quality_lead"), section="quality")]
 
 
 def exceptions_anchor(page: HeadquartersPage) -> Sentences:
@@ -205,37 +183,115 @@ def exceptions_anchor(page: HeadquartersPage) -> Sentences:
 
 def quality_anchor(page: HeadquartersPage) -> Sentences | None:
     """Return what is missing, to which the conclusions lead; None when nothing is."""
-    told = [replace(each, section="") for each in _quality_sentence(page)]
-    return Sentences(told, anchor="quality") if told else None
+    sentences = [replace(sentence, section="") for sentence in _quality_sentence(page)]
+    return Sentences(sentences, anchor="quality") if sentences else None
 
 
 def growth_words(page: HeadquartersPage) -> Sentences | None:
     """Return where the bank's growth came from; None in a first quarter."""
-    bridge = page.review.evaluation.bridge
-    own = bridge[bridge["branch_id"] == WHOLE_BANK]
+    own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
-    told = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
-    return None if told is None else Sentences([replace(told, section="")])
+    sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    return None if sentence is None else Sentences([replace(sentence, section="")])
 
 
 def definitions_table(page: HeadquartersPage) -> Table:
     """Return the definitions of the quarter, with the rule by which any are withheld."""
-    shown = branch_definitions.definitions_table(page.bank)
+    shown = branch_page.definitions_table(page.bank)
     if not page.gap_note("disclosure_term"):
         return shown
-    names = page.members("tier")
-    merged = sorted({names[tier] for tier in page.review.merged.values()})
-    separator = page.word("list_separator", "page")
-    text = page.word("disclosure_text").format(
-        merged=separator.join(merged) or page.word("no_merge")
-    )
-    return replace(shown, rows=(*shown.rows, (page.word("disclosure_term"), text)))
+    tiers = page.members("tier")
+    merged = sorted({tiers[tier] for tier in page.review.merged.values()})
+    listed = page.text("list_separator", "page").join(merged) or page.text("no_merge")
+    words = page.text("disclosure_text").format(merged=listed)
+    return replace(shown, rows=(*shown.rows, (page.text("disclosure_term"), words)))
 
 
 def restatement_words(page: HeadquartersPage) -> Sentences | None:
     """Say that nothing was restated; None where the table tells what was."""
     if len(page.review.restatements):
         return None
-    key = "no_restatements" if page.review.issued else "no_issued"
-    return Sentences([page.word(key)])
+    return Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
+
+
+def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return the measures compared that have limits: those of the quarter's theme first."""
+    table = page.evaluation.comparison
+    printed = table[table["centre"].notna() & ~table["withheld"]]
+    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
+    judged = set(printed.loc[printed["verdict"] != "", "measure"])
+    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
+    return sorted(
+        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
+    )
+
+
+def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
+    """Draw the n-th funnel, counted from 1; None where fewer measures have limits."""
+    chosen = leading(page)[:_MOST_FUNNELS]
+    if number > len(chosen):
+        return None
+    measure, base = chosen[number - 1]
+    rows = _compared_rows(page, measure, base)
+    # A funnel compares like with like: the largest peer group.
+    rows = _largest_group(rows[rows["centre"].notna()])
+    drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
+    values = rows["compared"]
+    beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
+    listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
+    alt = page.text("funnel_alt").format(
+        measure=page.measure(measure),
+        count=len(rows),
+        beyond=len(beyond),
+        names=listed or page.text("nobody"),
+    )
+    return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
+
+
+def league_figure(page: HeadquartersPage) -> Drawing | None:
+    """Draw the places in the leading measure with their intervals, of the first forty branches."""
+    chosen = leading(page)
+    if not chosen:
+        return None
+    measure, base = chosen[0]
+    rows = _largest_group(_compared_rows(page, measure, base))
+    best_first = measure_words(measure).higher_is_better == "no"
+    rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
+    rows = rows.head(_MOST_ROWS)
+    drawn = plot.league(rows, language=page.language)
+    alt = page.text("league_alt").format(
+        measure=page.measure(measure),
+        first=rows["name"].iloc[0],
+        last=rows["name"].iloc[-1],
+        width=int((rows["rank_high"] - rows["rank_low"]).median()) + 1,
+    )
+    return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
+
+
+def bridge_figure(page: HeadquartersPage) -> Drawing | None:
+    """Draw the bank's assets from last quarter to this one."""
+    own = page.own(page.evaluation.bridge)
+    if own.empty or own["withheld"].any():
+        return None
+    drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
+    caption = page.text("bridge", "hq_caption")
+    alt = page.text("bridge_alt").format(caption=caption, text=page.text("see_table", "page"))
+    return figure(drawn, caption=caption, alt=alt)
+
+
+def _compared_rows(page: HeadquartersPage, measure: str, base: str) -> pd.DataFrame:
+    """Return the printed rows of one comparison, with the branches' names."""
+    rows = page.evaluation.comparison
+    own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    return own.assign(name=own["branch_id"].map(page.names))
+
+
+def _largest_group(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the largest peer group."""
+    largest = str(rows["peer_group"].value_counts().idxmax())
+    return rows[rows["peer_group"] == largest]
+
+
+def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:
+    return page.text(key).format(measure=page.measure(measure), base=page.text(base, "base"))

@@ -1,225 +1,438 @@
-"""The tables of headquarters' review."""
+"""The tables of headquarters' review: exceptions, plan, growth, tiers, scores, material."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import KEY_MEASURES, memory_note
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, rows_of
-from stockcust_analysis.show.labels import measure_words, names
-from stockcust_analysis.show.tables import Alignment, Table, table
-from stockcust_analysis.show.units import (
-    SUPPRESSED,
-    Cell,
-    Unit,
-    format_change,
-    format_count,
-    format_measure,
-    format_money,
-    format_number,
-    format_share,
-    money_unit,
-    unit_note,
-)
+from stockcust_analysis.show.branch_tables import page_table
+from stockcust_analysis.show.findings import FROM_NEW
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.pages import rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
-_WORDS = {"branch", "measure", "base", "evidence", "favourable", "item", "result", "state", "error",
-          "component", "tier", "peer_group", "from", "quarter"}  # fmt: skip
-_FROM_NEW = ("new", "returned", "transferred_in")
+_MOST_ROWS: Final = 40
+_MOST_RESTATED: Final = 15
+_MOST_NAMED: Final = 12
+_LONGEST_ERROR: Final = 120
+
+# The review keeps columns in which nothing exists: its editions then have the same shape.
+_table = partial(page_table, keep_empty=True)
+
+
+def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) -> str:
+    """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
+    if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
+        return wording.format_measure(value, measure, unit=page.unit([]))
+    unit = page.unit([value])
+    return unit.pattern.format(wording.format_money(value, unit))
+
+
+def _with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
+    """Return a column's figures: "*" for the withheld."""
+    return [
+        wording.SUPPRESSED if withheld and pd.isna(value) else float(value)
+        for value, withheld in zip(frame[column], frame["withheld"], strict=True)
+    ]
+
+
+def _listed(page: HeadquartersPage, words: Sequence[str]) -> str:
+    return page.text("list_separator", "page").join(words)
 
 
 def exceptions_table(page: HeadquartersPage) -> Table | None:
     """Return the exceptions with the strength of their evidence; None when there are none."""
     rows = [
-        [
-            page.names[row.branch_id],
-            page.measure(row.measure, row.base),
-            told(page, row.measure, row.value),
-            told(page, row.measure, row.centre),
-            f"{'+' if row.z > 0 else ''}{format_number(row.z, decimals=1)}",
-            page.word(row.evidence, "evidence"),
-            page.word(row.favourable, "favourable"),
-        ]
+        {
+            "branch": page.names[row.branch_id],
+            "measure": page.measure(row.measure, row.base),
+            "value": format_alone(page, row.measure, row.value),
+            "centre": format_alone(page, row.measure, row.centre),
+            "z": f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
+            "evidence": page.text(row.evidence, "evidence"),
+            "favourable": page.text(row.favourable, "favourable"),
+        }
         for row in rows_of(page.exceptions)
     ]
-    columns = ["branch", "measure", "value", "centre", "z", "evidence", "favourable"]
-    note = page.word("exceptions_note")
-    return finished(page, rows, columns, "exceptions", note=note) if rows else None
+    return _table(page, "exceptions", rows, note=page.text("exceptions_note")) if rows else None
 
 
 def plan_table(page: HeadquartersPage) -> Table | None:
     """Return how far the bank and its branches have come with the plan; None without a plan."""
     targets = page.bank.evaluation.targets
     targets = targets[targets["quarter"] == page.quarter]
-    year_ago = str(page.review.evaluation.quarter.year_ago)
+    year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
         base = dict(KEY_MEASURES).get(measure, "funded")
-        own = targets[targets["measure"] == measure].set_index("branch_id")["target"]
-        value, plan = page.cell(measure, base), own.get(WHOLE_BANK)
-        values = {branch: page.cell(measure, base, branch_id=branch) for branch in own.index}
-        known = {b: v for b, v in values.items() if isinstance(v, float) and b != WHOLE_BANK}
-        reached = sum(value >= own[branch] for branch, value in known.items())
+        plans = targets[targets["measure"] == measure].set_index("branch_id")["target"]
+        value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
+        reached = [
+            number >= target
+            for branch, target in plans.drop(WHOLE_BANK, errors="ignore").items()
+            if isinstance(number := page.cell(measure, base, branch_id=str(branch)), float)
+        ]
+        counts = map(wording.format_count, (sum(reached), len(reached)))
         earlier = page.cell(measure, base, quarter=year_ago)
-        share = value / plan if plan and isinstance(value, float) else None
-        kind = measure_words(measure).kind
-        rows.append([
-            page.measure(measure, base), told(page, measure, value), told(page, measure, plan),
-            format_share(share), format_change(value, earlier, kind=kind, language=page.language),
-            f"{format_count(reached)} / {format_count(len(known))}",
-        ])  # fmt: skip
-    columns = ["measure", "value", "plan", "attained", "year_ago", "reached"]
-    return finished(page, rows, columns, "plan", note=page.word("plan_note")) if rows else None
+        rows.append(
+            {
+                "measure": page.measure(measure, base),
+                "value": format_alone(page, measure, value),
+                "plan": format_alone(page, measure, plan),
+                "attained": value / plan if plan and isinstance(value, float) else None,
+                "year_ago": page.change(measure, value, earlier),
+                "reached": " / ".join(counts),
+            }
+        )
+    return _table(page, "plan", rows, note=page.text("plan_note")) if rows else None
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's bridge; None in a first quarter."""
-    bridge = page.review.evaluation.bridge
-    own = bridge[bridge["branch_id"] == WHOLE_BANK]
+    own = page.own(page.evaluation.bridge)
     if own.empty:
         return None
-    amounts = _cells(own, "amount")
-    opening = amounts[own["component"].tolist().index("opening")]
-    unit = money_unit(amounts, page.language)
+    amounts, components = _with_gaps(own, "amount"), own["component"].tolist()
+    opening = amounts[components.index("opening")]
+
+    def of_opening(amount: wording.Figure) -> wording.Figure:
+        if isinstance(amount, str) or isinstance(opening, str):
+            return wording.SUPPRESSED
+        return float(amount or 0) / float(opening) if opening else None
+
     rows = [
-        [page.word(component, "component"), format_count(customers), format_money(amount, unit),
-         SUPPRESSED if SUPPRESSED in (amount, opening)
-         else format_share(amount / opening if opening else None)]  # type: ignore[operator]
+        {
+            "component": page.text(component, "component"),
+            "customers": customers,
+            "amount": amount,
+            "share_of_opening": of_opening(amount),
+        }
         for component, customers, amount in zip(
-            own["component"], _cells(own, "customers"), amounts, strict=True)
+            components, _with_gaps(own, "customers"), amounts, strict=True
+        )
         if amount or component in ("opening", "closing")
-    ]  # fmt: skip
-    columns = ["component", "customers", "amount", "share_of_opening"]
-    return finished(page, rows, columns, "bridge", unit=unit, emphasise=[0, -1])
-
-
-def growth_table(page: HeadquartersPage) -> Table | None:
-    """Return which branches the bank's growth came from, by contribution; None without a bridge."""
-    steps = growth_steps(page)
-    opening = page.review.evaluation.bridge
-    opening = opening[(opening["branch_id"] == WHOLE_BANK) & (opening["component"] == "opening")]
-    if steps.empty or opening["amount"].isna().any():
-        return None
-    whole = float(opening["amount"].iloc[0])
-    known = steps[steps["change"].notna()].sort_values(
-        ["change", "branch_id"], ascending=[False, True]
-    )
-    if known.empty:
-        return None
-    half = _MOST_CONTRIBUTORS // 2
-    shown = known if len(known) <= _MOST_CONTRIBUTORS else pd.concat(
-        [known.head(half), known.tail(half)])  # fmt: skip
-    unit = money_unit(shown["change"], page.language)
-    rows = [
-        [page.names[row.branch_id], format_money(row.change, unit),
-         *(SUPPRESSED if np.isnan(each) else format_money(each, unit)
-           for each in (row.new, row.existing)),
-         format_number(100 * row.change / whole, decimals=2)]
-        for row in rows_of(shown)
-    ]  # fmt: skip
-    if len(shown) < len(steps):
-        count = page.word("rows_left_out").format(count=format_count(len(steps) - len(shown)))
-        rows.insert(min(half, len(rows)), [count, "", "", "", ""])
-    columns = ["branch", "change", "new", "existing", "contribution"]
-    note = page.word("growth_note")
-    return finished(page, rows, columns, "growth", unit=unit, note=note)
+    ]
+    return _table(page, "bridge", rows, unit=page.unit(amounts), emphasise=[0, -1])
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
     """Return each branch's change of assets, of new customers and of existing ones."""
-    bridge = page.review.evaluation.bridge
+    bridge = page.evaluation.bridge
     wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
         index="branch_id", columns="component", values="amount", dropna=False, sort=True
     )
     if wide.empty:
         return pd.DataFrame(columns=["branch_id", "change", "new", "existing"])
-    new = wide[[name for name in _FROM_NEW if name in wide]].sum(axis=1, skipna=False)
+    new = wide[[name for name in FROM_NEW if name in wide]].sum(axis=1, skipna=False)
     change = wide["closing"] - wide["opening"]
-    told_steps = pd.DataFrame({"change": change, "new": new, "existing": change - new})
-    return told_steps.reset_index()
+    return pd.DataFrame({"change": change, "new": new, "existing": change - new}).reset_index()
+
+
+def growth_table(page: HeadquartersPage) -> Table | None:
+    """Return which branches the bank's growth came from, by contribution; None without a bridge."""
+    steps, bridge = growth_steps(page), page.own(page.evaluation.bridge)
+    openings = bridge.loc[bridge["component"] == "opening", "amount"]
+    known = steps[steps["change"].notna()]
+    known = known.sort_values(["change", "branch_id"], ascending=[False, True])
+    if known.empty or openings.isna().any() or not openings.iloc[0]:
+        return None
+    shown, opening = _ends(known, _MOST_CONTRIBUTORS), float(openings.iloc[0])
+    rows = [
+        {
+            "branch": page.names[row.branch_id],
+            "change": row.change,
+            "new": wording.SUPPRESSED if np.isnan(row.new) else row.new,
+            "existing": wording.SUPPRESSED if np.isnan(row.existing) else row.existing,
+            "contribution": wording.format_number(100 * row.change / opening, decimals=2),
+        }
+        for row in rows_of(shown)
+    ]
+    _say_left_out(page, rows, len(steps) - len(shown), _MOST_CONTRIBUTORS)
+    unit, note = page.unit(shown["change"]), page.text("growth_note")
+    return _table(page, "growth", rows, unit=unit, note=note)
+
+
+def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return the first and the last rows where there are too many for a page."""
+    return rows if len(rows) <= most else pd.concat([rows.head(most // 2), rows.tail(most // 2)])
+
+
+def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int) -> None:
+    """Put a row between both ends that stands for those left out."""
+    if count:
+        words = page.text("rows_left_out").format(count=wording.format_count(count))
+        rows.insert(min(most // 2, len(rows)), {"branch": words})
 
 
 def migration_table(page: HeadquartersPage) -> Table | None:
     """Return who went from which tier to which over the bank; None in a first quarter."""
-    moves = page.review.evaluation.migration
-    moves = moves[moves["branch_id"] == WHOLE_BANK]
+    moves = page.own(page.evaluation.migration)
     if moves.empty:
         return None
-    words = {**dict(reversed(page.members("tier").items())),
-             **{state: page.word(state, "state") for state in names("state")}}  # fmt: skip
-    cells = dict(zip(zip(moves["from"], moves["to"], strict=True), _cells(moves, "customers"),
-                     strict=True))  # fmt: skip
+    words = dict(reversed(page.members("tier").items()))
+    words |= {state: page.text(state, "state") for state in wording.names("state")}
+    pairs = zip(moves["from"], moves["to"], strict=True)
+    cells = dict(zip(pairs, _with_gaps(moves, "customers"), strict=True))
     starts = [name for name in words if any(cells.get((name, to)) for to in words)]
     ends = [name for name in words if any(cells.get((start, name)) for start in words)]
     rows = [
-        [words[start], *(format_count(cells.get((start, end)) or 0) for end in ends)]
+        {
+            "from": words[start],
+            **{end: wording.format_count(cells.get((start, end)) or 0) for end in ends},
+        }
         for start in starts
     ]
-    frame = pd.DataFrame(rows, columns=["from", *ends])
-    labels = {"from": page.word("from", "hq_header"), **{end: words[end] for end in ends}}
-    return table(
-        frame, caption=page.word("migration", "hq_caption"), labels=labels,
-        align={"from": "left", **dict.fromkeys(ends, "right")}, note=page.gap_note("withheld_note"),
-    )  # fmt: skip
+    return _table(page, "migration", rows, labels=words, note=page.gap_note("withheld_note"))
 
 
 def tier_table(page: HeadquartersPage) -> Table:
     """Return the bank's customers and assets by tier, highest first."""
-    tiers = dict(reversed(page.members("tier").items()))
-    money = [page.cell("tier_aum", "all", member=tier) for tier in tiers]
-    unit = money_unit(money, page.language)
-    rows = []
-    for tier, amount in zip(tiers, money, strict=True):
-        count, share, part = (
-            page.cell(name, "all", member=tier)
-            for name in ("tier_customers", "tier_customer_share", "tier_aum_share")
-        )
-        rows.append([tiers[tier], format_count(count), format_share(share),
-                     format_money(amount, unit), format_share(part)])  # fmt: skip
-    columns = ["tier", "customers", "customer_share", "aum", "aum_share"]
-    return finished(page, rows, columns, "tiers", unit=unit, note=memory_note(page.bank))
+    rows = [
+        {
+            "tier": words,
+            "customers": page.cell("tier_customers", "all", member=tier),
+            "customer_share": page.cell("tier_customer_share", "all", member=tier),
+            "aum": page.cell("tier_aum", "all", member=tier),
+            "aum_share": page.cell("tier_aum_share", "all", member=tier),
+        }
+        for tier, words in reversed(page.members("tier").items())
+    ]
+    unit = page.unit([row["aum"] for row in rows])
+    return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
 
-def told(page: HeadquartersPage, measure: str, value: Cell) -> str:
-    """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
-    if measure_words(measure).kind != "money" or value is None or isinstance(value, str):
-        return SUPPRESSED if value == SUPPRESSED else format_measure(
-            value, measure, unit=money_unit([], page.language))  # fmt: skip
-    unit = money_unit([value], page.language)
-    return unit.pattern.format(format_money(value, unit))
+def score_table(page: HeadquartersPage) -> Table | None:
+    """Return the league table of scores with the points of every indicator; None without scores."""
+    if page.evaluation.scores.empty:
+        return None
+    scores, card = ordered_scores(page), page.evaluation.scorecard
+    points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
+    indicators = list(dict.fromkeys(card["indicator"]))
+    shown, known = _ends(scores, _MOST_ROWS), score_columns(page)
+    rows = [
+        {
+            "branch": page.names[row.branch_id],
+            **dict(zip(known, score_cells(row, known), strict=True)),
+            **{f"points of {name}": points[row.branch_id, name] for name in indicators},
+        }
+        for row in rows_of(shown)
+    ]
+    _say_left_out(page, rows, len(scores) - len(shown), _MOST_ROWS)
+    labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
+    note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
+    return _table(page, "scores", rows, labels=labels, note=note)
 
 
-def _cells(frame: pd.DataFrame, column: str) -> list[Cell]:
-    """Return a column's figures: "*" for the withheld."""
+def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
+    """Return the scores by peer group, by rank within."""
+    order = ["peer_group", "rank", "branch_id"]
+    return page.evaluation.scores.sort_values(order, kind="stable", ignore_index=True)
+
+
+def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
+    """Return which of rank and points are known of any branch at all."""
+    scores = page.evaluation.scores
+    return tuple(
+        name for name in ("rank", "points") if name in scores and scores[name].notna().any()
+    )
+
+
+def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
+    """Return a branch's `score_columns` as texts; who is ranked among others has them all."""
+    values = {name: getattr(row, name) for name in columns}
     return [
-        SUPPRESSED if withheld and pd.isna(value) else float(value)
-        for value, withheld in zip(frame[column], frame["withheld"], strict=True)
+        wording.SUPPRESSED
+        if pd.isna(value) and not pd.isna(row.rank_of)
+        else wording.format_number(value, decimals=1 if name == "points" else 0)
+        for name, value in values.items()
     ]
 
 
-def finished(
-    page: HeadquartersPage,
-    rows: Sequence[Sequence[str]],
-    columns: Sequence[str],
-    caption: str,
-    *,
-    unit: Unit | None = None,
-    note: str = "",
-    emphasise: Sequence[int] = (),
-) -> Table:
-    """Return finished rows as a table with its headers; figures stand at the right."""
-    side: dict[str, Alignment] = {name: "left" if name in _WORDS else "right" for name in columns}
-    return table(
-        pd.DataFrame([list(row) for row in rows], columns=list(columns)),
-        caption=page.word(caption, "hq_caption"),
-        unit=unit_note(unit, page.language) if unit else "",
-        labels={name: page.word(name, "hq_header") for name in columns},
-        align=side,
-        note=note,
-        emphasise=emphasise,
+def _points(row: Any) -> str:
+    """Return an indicator's points as text; one that is left out has none."""
+    if row.withheld:
+        return wording.SUPPRESSED
+    return MISSING if "left_out" in str(row.note) else wording.format_points(row.points)
+
+
+def _indicator_name(page: HeadquartersPage, indicator: str) -> str:
+    """Return what an indicator is called: as its measure, with its member."""
+    card = page.evaluation.scorecard
+    row = card[card["indicator"] == indicator].iloc[0]
+    member = str(row["member"])
+    return page.measure(row["measure"]) + (f" {member}" if member and member != "nan" else "")
+
+
+def peers_table(page: HeadquartersPage) -> Table | None:
+    """Return the peer groups with their sizes and median scores; None without scores."""
+    scores = page.evaluation.scores
+    if scores.empty or scores["peer_group"].nunique() > _MOST_ROWS:
+        return None
+    rows = [
+        {
+            "peer_group": peer_name(page, str(name)),
+            "branches": len(group),
+            "scored": int(group["rank_of"].notna().sum()),
+            "median_points": wording.SUPPRESSED
+            if group["withheld"].any()
+            else group["points"].median(),
+        }
+        for name, group in scores.groupby("peer_group", sort=True)
+    ]
+    return _table(page, "peers", rows, note=page.gap_note("withheld_note"))
+
+
+def type_name(page: HeadquartersPage, kind: object) -> str:
+    """Return the word for a branch's type; one the package does not know stays as it is."""
+    return (
+        page.text(str(kind), "branch_type") if kind in wording.names("branch_type") else str(kind)
     )
+
+
+def peer_name(page: HeadquartersPage, group: str) -> str:
+    """Return a peer group's name: the bank, a type with its size class, or its own name."""
+    if group == "all":
+        return page.text("bank", "word")
+    kind, _, size = group.partition("_")
+    if group in page.names:
+        return page.names[group]
+    return (
+        type_name(page, kind) + f" {size}".rstrip()
+        if kind in wording.names("branch_type")
+        else group
+    )
+
+
+def quality_table(page: HeadquartersPage) -> Table:
+    """Return how the extracts agree, which pages are there, what is withheld, which rules warn."""
+    checks, scores = page.evaluation.reconciliation, page.evaluation.scores
+    rows = [
+        (
+            page.text(row.check, "reconciliation"),
+            page.text("difference", "page").format(
+                wording.format_number(float(row.difference), decimals=2)
+            ),
+        )
+        for row in rows_of(checks)
+    ]
+    if len(page.review.pages):
+        rows.append((page.text("pages_made"), pages_words(page)))
+    without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
+    if len(without):
+        pattern = "{}（{}）" if page.language == "zh" else "{} ({})"
+        words = [
+            pattern.format(page.names[row.branch_id], note_words(page, row.note))
+            for row in rows_of(without.head(_MOST_NAMED))
+        ]
+        rows.append((page.text("not_scored"), _listed(page, words)))
+    rows += [*_withheld_rows(page), *_warning_rows(page)]
+    return _table(page, "quality", [{"item": item, "result": result} for item, result in rows])
+
+
+def pages_words(page: HeadquartersPage) -> str:
+    """Return how many branches have a report, how many failed, how many were not made."""
+    states = page.review.pages["state"]
+    counts = {
+        state: wording.format_count(int((states == state).sum()))
+        for state in wording.names("page_state")
+    }
+    return page.text("pages_told").format(**counts)
+
+
+def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return each trap the scorecard steps into, once, with all that step into it."""
+    rows = []
+    for key, warnings in page.review.warnings.groupby(["lint", "reason"], sort=False):
+        lint, reason = map(str, key)
+        subjects = [
+            " × ".join(
+                page.measure(name) if name in wording.names("measure") else name
+                for name in row.subject.split(", ")
+            )
+            + f" {row.detail}".rstrip()
+            for row in rows_of(warnings)
+        ]
+        warning = LintWarning(lint, _listed(page, subjects), reason=reason)
+        rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
+    return rows
+
+
+def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return how many of the quarter's figures are withheld, and why."""
+    report, review = page.review.report, page.review
+    now = report[report["quarter"] == page.quarter]
+    whole = int(now["cells"].sum())
+    if not whole:
+        return []
+    withheld = now[now["reason"] != "printed"]
+    count = int(withheld["cells"].sum())
+    words = page.text("withheld_told").format(
+        of=wording.format_count(whole),
+        count=wording.format_count(count),
+        share=wording.format_share(count / whole),
+    )
+    rows = [(page.text("withheld_cells"), words)]
+    reasons = [
+        f"{page.text(str(name), 'withheld_reason')} {wording.format_count(cells)}"
+        for name, cells in withheld.groupby("reason", sort=True)["cells"].sum().items()
+    ]
+    if reasons:
+        rows.append((page.text("reasons"), _listed(page, reasons)))
+    if review.exposed and review.issued:
+        rows.append((page.text("exposed"), wording.format_count(review.exposed)))
+    return rows
+
+
+def failures_table(page: HeadquartersPage) -> Table | None:
+    """Return the branches without a report and why; None when every branch has one."""
+    pages = page.review.pages
+    rows = [
+        {
+            "branch": page.names.get(row.branch_id, row.branch_id),
+            "state": page.text(row.state, "page_state"),
+            "error": (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
+        }
+        for row in rows_of(pages[pages["state"] != "made"].head(_MOST_ROWS))
+    ]
+    return _table(page, "failures", rows) if rows else None
+
+
+def restatements_table(page: HeadquartersPage) -> Table | None:
+    """Return what reads otherwise today of the last issued quarter, the largest change first."""
+    restated = page.review.restatements
+    if restated.empty:
+        return None
+    size = (restated["restated"] / restated["issued"].where(restated["issued"] != 0) - 1).abs()
+    order = ["size", "branch_id", "measure", "base", "member"]
+    largest_first = restated.assign(size=size.fillna(np.inf)).sort_values(
+        order, ascending=[False, True, True, True, True], kind="stable"
+    )
+    rows = [
+        {
+            "quarter": row.quarter,
+            "branch": page.names.get(row.branch_id) or page.text("bank", "word"),
+            "measure": page.measure(row.measure, row.base),
+            "issued": format_alone(page, row.measure, row.issued),
+            "restated": format_alone(page, row.measure, row.restated),
+        }
+        for row in rows_of(largest_first.head(_MOST_RESTATED))
+    ]
+    note = page.text("restated_note").format(count=wording.format_count(len(restated)))
+    return _table(page, "restatements", rows, note=note)
+
+
+def note_words(page: HeadquartersPage, note: str) -> str:
+    """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
+    known = wording.names("score_note")
+    parts = [part for entry in note.split() for part in entry.split(":")]
+    words = [page.text(part, "score_note") if part in known else part for part in parts]
+    return page.text("comma", "sentence").join(words)

@@ -17,7 +17,7 @@ from stockcust_analysis.report.typst import (
     texts_of,
     with_substitutes,
 )
-from stockcust_analysis.show import fonts
+from stockcust_analysis.show import figures as fonts
 
 
 class TestMissingCharacters:

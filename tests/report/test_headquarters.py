@@ -23,11 +23,10 @@ from stockcust_analysis.report.index_html import _SHOWN
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
-from stockcust_analysis.show import headquarters_quality
-from stockcust_analysis.show.branch_tables import _OVERVIEW
+from stockcust_analysis.show import headquarters_tables
+from stockcust_analysis.show.branch_tables import OVERVIEW
 from stockcust_analysis.show.headquarters_page import headquarters_page
-from stockcust_analysis.show.labels import label, measure_words
-from stockcust_analysis.show.units import format_measure
+from stockcust_analysis.show.wording import format_measure, measure_words
 from tests.report.small_review import small_review
 from tests.tiny_bank import write_tiny_bank
 
@@ -178,20 +177,20 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
         assert (index["名次"], index["得分"]) == (rank, points)
         row = league[league["网点号"] == branch].iloc[0]
         assert (f"{row['名次']:.0f}", f"{row['得分']:.1f}") == (rank, points)
-        for measure, base in _OVERVIEW:
+        for measure, base in OVERVIEW:
             if measure_words(measure).kind == "money":
                 continue
             value = float(truth[branch, measure, base, ""])
             shown = format_measure(value, measure)
             # The overview's row: name, unit if any, this quarter.
-            name = re.escape(re.sub(r"\s", "", label(measure)))
+            name = re.escape(re.sub(r"\s", "", text(measure)))
             assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", text), (branch, measure)
             assert float(csv[branch, measure, base, ""]) == value
             own = (long["网点号"] == branch) & (long["代码"] == measure)
-            own &= (long["口径"] == label(base, within="base")) & long["成员"].fillna("").eq("")
+            own &= (long["口径"] == text(base, within="base")) & long["成员"].fillna("").eq("")
             assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
             if (measure, base) in _SHOWN:
-                assert index[label(measure)] == shown
+                assert index[text(measure)] == shown
 
 
 def rows_of_sheet(sheet: Worksheet) -> pd.DataFrame:
@@ -210,6 +209,6 @@ def test_a_restated_figure_is_listed_with_both_readings() -> None:
     issued = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=measures)
     before = replace(now, evaluation=issued)
     page = headquarters_page(small_review(issued=before), language="zh")
-    shown = headquarters_quality.restatements_table(page)
+    shown = headquarters_tables.restatements_table(page)
     assert shown is not None
     assert shown.rows == (("2026Q2", "001支行", "客户数 · 有资产客户", "195", "200"),)

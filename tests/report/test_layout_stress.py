@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show.labels import measure_words
+from stockcust_analysis.show.wording import measure_words
 from tests.report.in_process import branch_report
 from tests.report.printed import COVER, Printed, printed, shown, words
 from tests.report.word_boxes import badly_placed, needs_pdftotext, word_boxes

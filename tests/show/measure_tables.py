@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.show.labels import member_words
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import load_policy
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.pages import BranchPage, branch_page
+from stockcust_analysis.show.wording import member_words
 
 Key = str | tuple[str, str, str]
 """A measure, or (measure, dimension, member)."""
@@ -115,3 +120,28 @@ def co_holding(rates: Mapping[tuple[str, str], float]) -> pd.DataFrame:
         [("2026Q3", "B01", a, b, rate) for (a, b), rate in rates.items()],
         columns=["quarter", "branch_id", "family_a", "family_b", "conditional_rate"],
     )
+
+
+def page_of(
+    measures: pd.DataFrame,
+    language: Language = "zh",
+    *,
+    branch_id: str = "B01",
+    quarter: str = "2026Q3",
+    **tables: pd.DataFrame,
+) -> BranchPage:
+    """Return a branch's page on these measures; other tables are empty unless they are named."""
+    empty = pd.DataFrame(columns=["branch_id", "structure", "component", "amount", "customers"])
+    names = ("lorenz", "co_holding", "migration", "bridge", "reconciliation")
+    targets = pd.DataFrame(columns=["branch_id", "quarter", "measure", "target"])
+    evaluation = Evaluation(
+        quarter=Quarter.parse(quarter),
+        bank_name="示例银行",
+        policy_facts=load_policy().members,
+        branches=pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]}),
+        measures=measures,
+        **{**dict.fromkeys(names, empty), "targets": targets, **tables},
+    )
+    if branch_id == WHOLE_BANK:
+        return BranchPage(evaluation, language, WHOLE_BANK)
+    return branch_page(evaluation, branch_id=branch_id, language=language)

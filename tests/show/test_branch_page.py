@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show import branch_figures, branch_score, branch_tables, branch_work
+from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.branch_page import (
-    BranchPage,
-    branch_page,
     growth_words,
     key_figures,
     page_conclusions,
     section_sentence,
 )
-from tests.show.measure_tables import story
+from tests.show.measure_tables import page_of, story
 
 BRIDGE = pd.DataFrame(
     [
@@ -39,19 +32,6 @@ LISTS = pd.DataFrame(
 )
 
 
-def page_of(measures: pd.DataFrame, language: str = "zh", **tables: pd.DataFrame) -> BranchPage:
-    """Return the page of branch B01 on these measures; other tables are empty unless given."""
-    empty = pd.DataFrame(columns=["branch_id", "structure", "component", "amount", "customers"])
-    evaluation = Evaluation(
-        quarter=Quarter.parse("2026Q3"), bank_name="示例银行", policy_facts=load_policy().members,
-        branches=pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]}), measures=measures,
-        lorenz=empty, co_holding=empty, migration=empty, bridge=tables.pop("bridge", empty),
-        targets=pd.DataFrame(columns=["branch_id", "quarter", "measure", "target"]),
-        reconciliation=empty,
-    )  # fmt: skip
-    return branch_page(replace(evaluation, **tables), branch_id="B01", language=language)  # type: ignore[arg-type]
-
-
 def test_silent_and_dormant_are_one_number() -> None:
     """18 % silent and 10 % dormant are 28.0 %, a quarter ago 27.0 %: up one point, bank 28.0 %."""
     page = page_of(story(before={"silent_rate": 0.17}))
@@ -62,7 +42,7 @@ def test_silent_and_dormant_are_one_number() -> None:
 
 def test_five_things_name_task_sheet_money_and_deadline() -> None:
     """The day's task first, then the larger; 1,200,000 and 8,400,000 CNY in one unit, 万元."""
-    told = branch_work.five_things(page_of(story(), worklists=LISTS))
+    told = branch_tables.five_things(page_of(story(), worklists=LISTS))
     assert told is not None
     assert told.look == "steps"
     first, second = told.rows
@@ -70,7 +50,7 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert first[2:] == ("12", "120.0", "10月5日", "到期")
     assert second[:2] == ("2", "走访有资产的沉默客户\n有资产，长期没有主动交易")
     assert second[2:] == ("40", "840.0", "10月31日", "沉默有资产")
-    english = branch_work.five_things(page_of(story(), "en", worklists=LISTS))
+    english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
     assert english.rows[0][-2:] == ("5 Oct", "Maturing")
 
@@ -78,12 +58,12 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
     """What is not there is left out, not printed empty."""
     page = page_of(story())
-    assert branch_work.five_things(page) is None
-    assert branch_work.outcomes_table(page) is None
-    assert branch_work.worklist_table(page) is None
-    assert branch_score.place_figure(page) is None
-    assert branch_score.scorecard_figure(page) is None
-    assert branch_score.scorecard_table(page) is None
+    assert branch_tables.five_things(page) is None
+    assert branch_tables.outcomes_table(page) is None
+    assert branch_tables.worklist_table(page) is None
+    assert branch_figures.place_figure(page) is None
+    assert branch_figures.scorecard_figure(page) is None
+    assert branch_figures.scorecard_table(page) is None
     assert branch_figures.bridge_figure(page) is None
     assert branch_figures.migration_figure(page) is None
     assert branch_tables.bridge_table(page) is None
@@ -96,7 +76,7 @@ def test_a_tiny_branch_gets_the_short_report() -> None:
     assert [each.lead for each in page_conclusions(page).sentences] == ["户数过少，不作判断"]
     assert section_sentence(page, "dormancy") is None
     assert branch_figures.dormancy_figure(page) is None
-    assert branch_tables.concentration_table(page) is None
+    assert branch_tables.measure_table(page, "concentration") is None
     assert growth_words(page) is None
     assert branch_figures.bridge_figure(page) is not None
     shares = [each for each in key_figures(page).figures if each.value.endswith("%")]

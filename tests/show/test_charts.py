@@ -22,14 +22,14 @@ from matplotlib.transforms import Bbox
 
 from stockcust_analysis import plot
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show import charts_canvas, charts_dormancy
+from stockcust_analysis.show import canvas
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.charts_canvas import HALF_WIDTH, sized_axes
+from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import report_style
-from stockcust_analysis.show.labels import member_words
+from stockcust_analysis.show.wording import member_words, names
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 
-TIERS, FAMILIES = (tuple(member_words(kind)) for kind in ("tier", "family"))
+FAMILIES = list(member_words("family"))
 BRANCH_FAMILIES = [0.974, 0.301, 0.062, 0.118, 0.031, 0.082, 0.151, 0.094, 0.224]
 BANK_FAMILIES = [0.969, 0.282, 0.119, 0.124, 0.025, 0.101, 0.149, 0.031, 0.301]
 
@@ -100,7 +100,7 @@ def steps(**amounts: float) -> pd.DataFrame:
 
 def moves(**rows: list[int]) -> pd.DataFrame:
     """Return a migration: from each place so many customers to residual, potential, …, CLOSED."""
-    ends = [*TIERS, "CLOSED"]
+    ends = [*member_words("tier"), "CLOSED"]
     cells = [
         {"from": start, "to": end, "customers": count}
         for start, counts in rows.items()
@@ -111,7 +111,7 @@ def moves(**rows: list[int]) -> pd.DataFrame:
 
 def dormant(*counts: float) -> pd.DataFrame:
     """Return the stock and flow of dormant customers."""
-    return quarter_of("2026Q3", "B01", dict(zip(charts_dormancy.DORMANT_FLOW, counts, strict=True)))
+    return quarter_of("2026Q3", "B01", dict(zip(names("dormant_step"), counts, strict=True)))
 
 
 def card(attainment: list[float]) -> pd.DataFrame:
@@ -243,9 +243,9 @@ def words_and_boxes(ax: Axes) -> list[tuple[str, Bbox]]:
     """Return every visible text of a figure with its place in pixels, as rendered by Agg."""
     figure = ax.figure
     assert isinstance(figure, Figure)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    agg = FigureCanvasAgg(figure)
+    agg.draw()  # type: ignore[no-untyped-call]
+    renderer = agg.get_renderer()  # type: ignore[no-untyped-call]
     return [
         (text.get_text(), text.get_window_extent(renderer))
         for text in cast("list[Text]", figure.findobj(Text))
@@ -362,7 +362,7 @@ def test_the_inks_tested_are_those_of_the_style() -> None:
         cycle = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     assert cycle[:3] == [INKS[name] for name in list(INKS)[:3]]
     drawn_with = ("ACTUAL", "REFERENCE", "HIGHLIGHT", "PALE_HIGHLIGHT")
-    assert [getattr(charts_canvas, name) for name in drawn_with] == [*INKS.values()]
+    assert [getattr(canvas, name) for name in drawn_with] == [*INKS.values()]
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -526,7 +526,7 @@ def test_two_bases_in_one_frame_are_refused() -> None:
         plot.penetration(pd.concat([funded, funded.assign(base="all")]))
 
 
-@pytest.mark.parametrize("module", ["units", "comparisons", "labels", "conclusions", "show"])
+@pytest.mark.parametrize("module", ["wording", "pages", "findings", "branch_tables", "show"])
 def test_words_and_numbers_need_no_matplotlib(module: str) -> None:
     """Numbers, labels and sentences are used where nothing is drawn."""
     target = "stockcust_analysis.show" + ("" if module == "show" else f".{module}")

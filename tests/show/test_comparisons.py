@@ -1,13 +1,11 @@
-"""Comparisons: the right quarters, only those that exist, in the order of the season."""
+"""What a key figure is compared with: the right quarters, only those that exist, by season."""
 
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show.comparisons import comparisons
-from tests.show.measure_tables import members, quarter_of
+from stockcust_analysis.show.branch_page import key_figures
+from tests.show.measure_tables import page_of, quarter_of
 
 
 def customers(**by_quarter: float) -> pd.DataFrame:
@@ -18,10 +16,10 @@ def customers(**by_quarter: float) -> pd.DataFrame:
     )
 
 
-def texts(table: pd.DataFrame, quarter: str, **options: object) -> list[str]:
-    """Return the comparisons of the number of customers in words."""
-    found = comparisons(table, "customers", branch_id="B01", quarter=quarter, **options)  # type: ignore[arg-type]
-    return [comparison.text() for comparison in found]
+def texts(table: pd.DataFrame, quarter: str, **tables: pd.DataFrame) -> list[str]:
+    """Return what the number of customers is compared with, in words."""
+    tiles = key_figures(page_of(table, quarter=quarter, **tables)).figures
+    return tiles[0].comparison_texts if tiles else []
 
 
 def test_each_comparison_has_its_quarter() -> None:
@@ -68,28 +66,32 @@ def test_attainment_of_target() -> None:
 
 
 def test_shares_change_in_points() -> None:
-    """From 10 % to 12 % is two percentage points, in either language."""
-    before = quarter_of("2026Q2", "B01", {"dormancy_rate": 0.10})
-    table = pd.concat([before, quarter_of("2026Q3", "B01", {"dormancy_rate": 0.12})])
-    (found,) = comparisons(table, "dormancy_rate", branch_id="B01", quarter="2026Q3")
-    assert (found.text(), found.text("en")) == ("环比 ▲ 2.0个百分点", "▲ 2.0 pp on quarter")
+    """From 10 % to 12 % is two percentage points, said once as the figure's unit."""
+    now, before = (
+        quarter_of(quarter, "B01", {"customers": 1000, "multi_product_share": share})
+        for quarter, share in (("2026Q3", 0.12), ("2026Q2", 0.10))
+    )
+    zh, en = (
+        key_figures(page_of(pd.concat([before, now]), language)).figures[-1]
+        for language in ("zh", "en")
+    )
+    assert (zh.unit, zh.comparisons) == ("变动为百分点", (("环比", "▲ 2.0"),))
+    assert en.comparisons == (("QoQ", "▲ 2.0"),)
 
 
 def test_members_are_compared_with_themselves() -> None:
-    """The funds' penetration is compared with the funds' alone."""
-    now = members("penetration", "family", [0.9, 0.3, 0.12, 0.2])
-    before = now.assign(quarter="2026Q2", value=[0.8, 0.3, 0.10, 0.3])
-    (found,) = comparisons(
-        pd.concat([before, now]), "penetration",
-        branch_id="B01", quarter="2026Q3", dimension="family", member="fund",
-    )  # fmt: skip
-    assert found.text() == "环比 ▲ 2.0个百分点"
+    """A figure of a dimension's member is found by its name, and by no other."""
+    page = page_of(quarter_of("2026Q3", "B01", {("penetration", "family", "fund"): 0.12}))
+    assert page.value("penetration", "fund") == 0.12
+    assert page.value("penetration", "wealth") is None
+    assert page.value("penetration") is None
 
 
-def test_several_bases_need_a_choice() -> None:
-    """All and funded customers are different numbers: the caller must say which."""
+def test_of_several_bases_the_named_one_is_compared() -> None:
+    """All and funded customers are different numbers: each figure keeps to its own base."""
     table = customers(q2026Q2=1000, q2026Q3=1100)
     both = pd.concat([table, table.assign(base="all", value=[5000.0, 4000.0])])
-    with pytest.raises(UsageError, match="bases all, funded"):
-        texts(both, "2026Q3")
-    assert texts(both, "2026Q3", base="all") == ["环比 ▼ 20.0%"]
+    assert texts(both, "2026Q3") == ["环比 ▲ 10.0%"]
+    page = page_of(both)
+    assert page.value("customers", base="all") == 4000
+    assert page.value("customers") == 1100

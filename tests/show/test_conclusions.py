@@ -12,9 +12,8 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show.blocks import Language, Sentence
-from stockcust_analysis.show.conclusions import conclusions, section_conclusion
-from stockcust_analysis.show.findings import Section
-from tests.show.measure_tables import NORMAL, Key, quarter_of, story
+from stockcust_analysis.show.findings import Section, conclusions, section_conclusion
+from tests.show.measure_tables import NORMAL, Key, page_of, quarter_of, story
 
 FUND: Key = ("penetration", "family", "fund")
 
@@ -23,7 +22,7 @@ def told(
     table: pd.DataFrame, *, language: Language = "zh", quarter: str = "2026Q3"
 ) -> list[Sentence]:
     """Return the conclusions on branch B01, without the chapter that each leads to."""
-    found = conclusions(table, branch_id="B01", quarter=quarter, language=language)
+    found = conclusions(page_of(table, language, quarter=quarter))
     assert {each.section for each in found} <= {"", *get_args(Section)}
     return [replace(each, section="") for each in found]
 
@@ -89,7 +88,7 @@ class TestGrowth:
             [("B01", "2026Q3", "aum_average_quarter", 1.5e9)],
             columns=["branch_id", "quarter", "measure", "target"],
         )
-        found = conclusions(story(), branch_id="B01", quarter="2026Q3", targets=targets)
+        found = conclusions(page_of(story(), targets=targets))
         assert "计划完成率80.0%" in found[0].text
         assert "计划完成率" not in told(story())[0].text
 
@@ -258,7 +257,7 @@ class TestCaution:
     def test_the_bank_is_not_compared_with_itself(self) -> None:
         """The bank's own page has its changes and no 全行 beside them."""
         table = story(bank_now={"dormancy_rate": 0.13})
-        found = conclusions(table, branch_id="@bank", quarter="2026Q3")
+        found = conclusions(page_of(table, branch_id="@bank"))
         assert found[1].lead == "睡眠客户占比上升"
         assert not any("全行" in sentence.lead + sentence.text for sentence in found)
 
@@ -275,10 +274,10 @@ class TestCaution:
 
     def test_unknown_branch_and_quarter_are_errors(self) -> None:
         """A misspelt branch is not a branch without news."""
-        with pytest.raises(UsageError, match="unknown branch 'B1'"):
-            conclusions(story(), branch_id="B1", quarter="2026Q3")
+        with pytest.raises(UsageError, match="unknown branch in 2026Q3 'B1'"):
+            conclusions(page_of(story(), branch_id="B1"))
         with pytest.raises(UsageError, match="not a quarter"):
-            conclusions(story(), branch_id="B01", quarter="2026-09")
+            conclusions(page_of(story(), quarter="2026-09"))
 
 
 class TestReport:
@@ -324,15 +323,13 @@ class TestSections:
     )
     def test_a_calm_chapter_has_its_main_measure(self, section: Section, subject: str) -> None:
         """Without news the chapter's main measure is stated once."""
-        found = section_conclusion(story(), section, branch_id="B01", quarter="2026Q3")
+        found = section_conclusion(page_of(story()), section)
         assert subject in found.text
         assert found.text.count("。") == 1
 
     def test_news_of_the_chapter_comes_first(self) -> None:
         """A fall in funds leads the chapter, the steady main measure follows."""
-        found = section_conclusion(
-            story({FUND: 0.06}), "cross_sell", branch_id="B01", quarter="2026Q3"
-        )
+        found = section_conclusion(page_of(story({FUND: 0.06})), "cross_sell")
         assert found.lead == "基金覆盖率低于全行且下降"
         assert found.text.index("基金") < found.text.index("两类及以上产品")
 
@@ -340,16 +337,16 @@ class TestSections:
         """Both get a sentence that says why there is no judgement."""
         tiny = story({"customers": 12})
         for section in get_args(Section):
-            found = section_conclusion(tiny, section, branch_id="B01", quarter="2026Q3")
+            found = section_conclusion(page_of(tiny), section)
             assert found.text == "有资产客户不足30户，本节只列数、不作判断。"
         only_size = quarter_of("2026Q3", "B01", {"customers": 500})
-        found = section_conclusion(only_size, "dormancy", branch_id="B01", quarter="2026Q3")
+        found = section_conclusion(page_of(only_size), "dormancy")
         assert found.text == "2026Q3没有可用于判断的指标。"
 
     def test_unknown_section(self) -> None:
         """A chapter that does not exist is an error with the names of those that do."""
         with pytest.raises(UsageError, match=r"unknown section 'dormant'.*'dormancy'"):
-            section_conclusion(story(), "dormant", branch_id="B01", quarter="2026Q3")  # type: ignore[arg-type]
+            section_conclusion(page_of(story()), "dormant")  # type: ignore[arg-type]
 
 
 class TestTenLargest:

@@ -11,14 +11,14 @@ import pytest
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show import labels
-from stockcust_analysis.show.labels import (
-    label,
+from stockcust_analysis.show import wording as labels
+from stockcust_analysis.show.wording import (
     measure_words,
     member_words,
     money_scales,
     names,
     policy_words,
+    text,
 )
 
 MEMBERS = {
@@ -38,7 +38,7 @@ PAIRS = [
 
 def test_measures_are_named_by_the_codebook() -> None:
     """Measures have the codebook's names, and the word file does not say them again."""
-    assert label("gini", "en") == measure_definition("gini").en
+    assert text("gini", "en") == measure_definition("gini").en
     assert measure_words("gini") is measure_definition("gini")
     assert list(names("measure")) == list(defined_measures())
     assert "measure" not in WORDS
@@ -48,7 +48,7 @@ def test_measures_are_named_by_the_codebook() -> None:
 def test_members_have_words_in_page_order(section: str, expected: str) -> None:
     """Every member of a dimension has its word, and stands in the order pages show."""
     assert list(names(section)) == expected.split()
-    assert all(label(name, "en", within=section) for name in names(section))
+    assert all(text(name, "en", within=section) for name in names(section))
 
 
 @pytest.mark.parametrize(("name", "entry"), PAIRS, ids=[name for name, _ in PAIRS])
@@ -69,14 +69,14 @@ def test_names_within_a_section_are_told_apart() -> None:
     """Two members of one dimension never share a word."""
     for section in MEMBERS:
         for language in ("zh", "en"):
-            found = [label(name, language, within=section) for name in names(section)]
+            found = [text(name, language, within=section) for name in names(section)]
             assert len(set(found)) == len(found)
 
 
 def test_same_name_means_different_things() -> None:
     """'effective' is a tier and a base: the section tells which."""
     assert member_words("tier")["effective"] == "有效"
-    assert label("effective", within="base") == "有效客户"
+    assert text("effective", within="base") == "有效客户"
 
 
 def test_units_of_money_grow() -> None:
@@ -92,15 +92,15 @@ def test_unknown_names_offer_the_close_ones() -> None:
     with pytest.raises(
         UsageError, match=r"unknown measure to label 'dormancy_rat'.* 'dormancy_rate'"
     ):
-        label("dormancy_rat")
+        text("dormancy_rat")
     with pytest.raises(
         UsageError, match=r"unknown status to label 'silnt'.* Did you mean 'silent'"
     ):
-        label("silnt", within="status")
+        text("silnt", within="status")
     with pytest.raises(UsageError, match=r"unknown kind of label 'statuses'.* 'status'"):
-        label("silent", within="statuses")
+        text("silent", within="statuses")
     with pytest.raises(UsageError, match="unknown language 'cn'"):
-        label("gini", "cn")  # type: ignore[arg-type]
+        text("gini", "cn")  # type: ignore[arg-type]
 
 
 def test_members_are_the_policys(tmp_path: Path) -> None:

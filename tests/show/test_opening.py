@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show.opening import open_branch_page
+from stockcust_analysis.show.pages import open_branch_page
 from tests.tiny_bank import write_tiny_bank
 
 EVALUATION = "reports/2026Q3/evaluation"

@@ -9,7 +9,7 @@ import pytest
 
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.show import Column, Table, table
-from stockcust_analysis.show.tables import TABLE_MIME, header_groups
+from stockcust_analysis.show.blocks import TABLE_MIME, header_groups
 
 
 def _frame() -> pd.DataFrame:

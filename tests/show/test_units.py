@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show.units import (
+from stockcust_analysis.show.wording import (
     MISSING,
     Unit,
     change_between,

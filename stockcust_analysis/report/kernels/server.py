@@ -36,12 +36,9 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
-    "stockcust_analysis.show.branch_definitions",
     "stockcust_analysis.show.branch_figures",
-    "stockcust_analysis.show.branch_score",
-    "stockcust_analysis.show.branch_service",
-    "stockcust_analysis.show.branch_work",
-    "stockcust_analysis.show.opening",
+    "stockcust_analysis.show.branch_tables",
+    "stockcust_analysis.show.pages",
 )
 """What a report's cells import. Not `matplotlib_inline`: it looks for the kernel it is in."""
 

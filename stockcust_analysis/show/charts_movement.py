@@ -1,4 +1,4 @@
-"""Charts between two dates: what moved the assets, and who went from which tier to which."""
+"""Charts of what moved between two dates: dormant customers, assets, tiers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,68 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.show import chart_frames as frames
-from stockcust_analysis.show import charts_canvas as canvas
+from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.labels import label, names
-from stockcust_analysis.show.units import format_count, format_money, money_unit, unit_note
 
-_NARROW = 1.5
-"""From so narrow a figure on, English names are set aslant."""
+_DORMANT_ENDS = ("dormant_opening", "dormant_closing")
+_FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
 
-@canvas.in_report_style
+@canvas.chart
+def dormancy_flow(
+    frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
+    """Draw how the dormant of last quarter became those of this one, in customers.
+
+    Parameters
+    ----------
+    frame
+        What `dormancy_flow` returns: measure (`dormant_opening`, `newly_dormant`,
+        `dormant_arrived`, `reactivated`, `dormant_moved`, `dormant_left`, `dormant_closing`),
+        value. With `quarter` the last one is drawn.
+    group
+        The group to draw, where the frame has several: a value of `by`, or a tuple of them.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the frame holds several groups and `group` names none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> flow = pd.DataFrame({"measure": ["dormant_opening", "newly_dormant", "reactivated",
+    ...     "dormant_closing"], "value": [10.0, 3.0, 1.0, 12.0]})
+    >>> [words.get_text() for words in dormancy_flow(flow).texts]
+    ['10', '+3', '-1', '12']
+    """
+    steps = wording.names("dormant_step")
+    rows = canvas.read_measures(frame, steps, source="dormancy_flow(opening, closing, rule)")
+    rows = canvas.one_group(canvas.last_quarter(rows), ["measure"], group)
+    values = canvas.by_measure(rows, steps).dropna()
+    values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
+    ends = [name in _DORMANT_ENDS for name in values.index]
+    ax = canvas.axes_for([end for end in ends if end], ax)
+    signed = [-value if name in _FALLS else value for name, value in values.items()]
+    texts = [
+        wording.format_count(value) if end else f"{value:+,.0f}"
+        for value, end in zip(signed, ends, strict=True)
+    ]
+    canvas.draw_waterfall(ax, signed, ends, texts)
+    words = [wording.text(str(name), language, within="dormant_step") for name in values.index]
+    size = "x-small" if canvas.narrowness(ax) > canvas.NARROW else "medium"
+    ax.set_xticks(range(len(words)), words, fontsize=size)
+    return ax
+
+
+@canvas.chart
 def bridge(
     frame: Frame, *, group: object = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
@@ -57,42 +108,40 @@ def bridge(
     >>> [words.get_text() for words in bridge(steps).texts]
     ['+40.0', '-10.0', '+30.0']
     """
-    rows = frames.read_rows(
+    rows = canvas.read_rows(
         frame, ["component", "amount"], source="growth_bridge(opening, closing)"
     )
-    rows = frames.one_group(frames.last_quarter(rows), ["component"], group)
+    rows = canvas.one_group(canvas.last_quarter(rows), ["component"], group)
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
     has_ends = {"opening", "closing"} <= set(amounts)
-    ends = {name: amounts.pop(name, 0.0) for name in ("opening", "closing")}
-    ax = canvas.open_axes(ax)
-    if not has_ends:
-        return canvas.say_no_data(ax, language)
-    unit = money_unit([ends["closing"] or ends["opening"]], language)
+    ax = canvas.axes_for(amounts if has_ends else {}, ax)
+    ends = {name: amounts.pop(name) for name in ("opening", "closing")}
+    unit = wording.money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
-    printed = {name: format_money(amount, unit) for name, amount in amounts.items()}
-    steps = [name for name, text in printed.items() if text.strip("-0.,")]
-    moved = [*(amounts[name] for name in steps), ends["closing"] - ends["opening"]]
-    texts = [format_money(amount, unit) for amount in moved]
-    signed = [
-        text if amount <= 0 else f"+{text}" for amount, text in zip(moved, texts, strict=True)
-    ]
-    canvas.waterfall(ax, moved, [*(False for _ in steps), True], signed)
-    known = names("component_short")
-    words = [label(name, language, within="component_short") if name in known else name
-             for name in (*steps, "net")]  # fmt: skip
-    ax.set_xticks(range(len(words)), words)
-    amounts_at = {name: format_money(amount, unit) for name, amount in ends.items()}
-    canvas.name_values(ax, label("bridge_ends", language, within="word").format(**amounts_at))
-    canvas.name_values(ax, unit_note(unit, language), side="right")
+    steps = {n: a for n, a in amounts.items() if wording.format_money(a, unit).strip("-0.,")}
+    steps["net"] = ends["closing"] - ends["opening"]
+    signs = ("+" if amount > 0 else "" for amount in steps.values())
+    sizes = (wording.format_money(amount, unit) for amount in steps.values())
+    signed = [f"{sign}{size}" for sign, size in zip(signs, sizes, strict=True)]
+    is_end = [name == "net" for name in steps]
+    canvas.draw_waterfall(ax, list(steps.values()), is_end, signed)
+    known = {
+        n: wording.text(n, language, within="component_short")
+        for n in wording.names("component_short")
+    }
+    ax.set_xticks(range(len(steps)), [known.get(name, name) for name in steps])
+    printed = {name: wording.format_money(amount, unit) for name, amount in ends.items()}
+    canvas.name_values(ax, wording.text("bridge_ends", language, within="word").format(**printed))
+    canvas.name_values(ax, wording.unit_note(unit, language), side="right")
     return ax
 
 
-@canvas.in_report_style
+@canvas.chart
 def migration(
     frame: Frame,
     *,
     group: object = None,
-    words: frames.Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -129,9 +178,7 @@ def migration(
     ['1', '9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = canvas.open_axes(ax)
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
+    ax = canvas.axes_for(rows, ax)
     # All tiers, so that the picture of a branch with one tier is not one large cell.
     starts, ends = (
         [*tiers, *(state for state in states if state in set(rows[side]))]
@@ -140,21 +187,18 @@ def migration(
     counts = rows.pivot_table(index="from", columns="to", values="customers", aggfunc="sum")
     counts = counts.reindex(index=starts, columns=ends).fillna(0)
     parts = counts.div(counts.sum(axis=1).replace(0, 1), axis=0)
-    texts = counts.map(lambda n: format_count(n) if n else "")
-    called = tiers | states
-    tilted = language == "en" and canvas.narrowness(ax) > _NARROW
-    return canvas.shaded_cells(
-        ax, parts, texts, down=[called[name] for name in starts],
-        across=[called[name] for name in ends], tilted=tilted,
-    )  # fmt: skip
+    texts = counts.map(lambda n: wording.format_count(n) if n else "")
+    down, across = ([(tiers | states)[name] for name in side] for side in (starts, ends))
+    tilted = language == "en" and canvas.narrowness(ax) > canvas.NARROW
+    return canvas.shade_cells(ax, parts, texts, down=down, across=across, tilted=tilted)
 
 
-@canvas.in_report_style
+@canvas.chart
 def migration_flow(
     frame: Frame,
     *,
     group: object = None,
-    words: frames.Words | None = None,
+    words: wording.Words | None = None,
     language: Language = "zh",
     ax: Axes | None = None,
 ) -> Axes:
@@ -192,51 +236,47 @@ def migration_flow(
     ['中端 10', '高端 1', '中端 9']
     """
     rows, tiers, states = _moves(frame, group, words, language)
-    ax = canvas.open_axes(ax)
-    if rows.empty:
-        return canvas.say_no_data(ax, language)
-    called = tiers | states
-    order = {name: rank for rank, name in enumerate(called)}
-    rows = rows.assign(
-        breadth=np.sqrt(rows["customers"]), a=rows["from"].map(order), b=rows["to"].map(order)
-    ).sort_values(["a", "b"])
-    sides = {}
+    ax = canvas.axes_for(rows, ax)
+    members = tiers | states
+    order = {name: rank for rank, name in enumerate(members)}
+    rows = rows.assign(breadth=np.sqrt(rows["customers"]))
+    rows = rows.sort_values(["from", "to"], key=lambda column: column.map(order))
+    gap = 0.06 * float(rows["breadth"].sum())
+    sides, tops = {}, {}
     for side in ("from", "to"):
         totals = rows.groupby(side)[["breadth", "customers"]].sum()
-        sides[side] = totals.loc[[name for name in called if name in totals.index]]
-    gap = 0.06 * float(rows["breadth"].sum())
-    tops = {side: _tops(totals["breadth"], gap) for side, totals in sides.items()}
-    used = {side: dict(places) for side, places in tops.items()}
+        sides[side] = totals.loc[[name for name in members if name in totals.index]]
+        tops[side] = _tops(sides[side]["breadth"], gap)
+    used = {side: dict(levels) for side, levels in tops.items()}
     for start, end, breadth in rows[["from", "to", "breadth"]].itertuples(index=False):
         left, right = used["from"][start], used["to"][end]
         used["from"][start] -= breadth
         used["to"][end] -= breadth
         rise = order[start] - order[end] if {start, end} <= set(tiers) else 0
         colour = canvas.ACTUAL if rise > 0 else canvas.HIGHLIGHT if rise < 0 else canvas.REFERENCE
-        _band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
+        _draw_band(ax, left, right, breadth, colour, alpha=0.35 if start == end else 0.85)
     for x, align, side in ((-0.02, "right", "from"), (1.02, "left", "to")):
-        for place, breadth, customers in sides[side].itertuples():
-            middle = tops[side][place] - breadth / 2
-            text = f"{called[place]} {format_count(customers)}"
-            ax.text(x, middle, text, ha=align, va="center_baseline")
+        for name, breadth, customers in sides[side].itertuples():
+            label = f"{members[name]} {wording.format_count(customers)}"
+            middle = tops[side][name] - breadth / 2
+            ax.text(x, middle, label, ha=align, va="center_baseline")
     canvas.without_frame(ax)
-    lowest = min(level for places in used.values() for level in places.values())
+    lowest = min(level for levels in used.values() for level in levels.values())
     ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
-    canvas.name_values(ax, label("flow", language, within="word"))
+    canvas.name_values(ax, wording.text("flow", language, within="word"))
     return ax
 
 
 def _moves(
-    frame: Frame, group: object, words: frames.Words | None, language: Language
+    frame: Frame, group: object, words: wording.Words | None, language: Language
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the moves that happened, the tiers from the top down and the states, with words."""
-    rows = frames.read_rows(
-        frame, ["from", "to", "customers"], source="migration_matrix(opening, closing, scheme=…)"
-    )
-    rows = frames.one_group(frames.last_quarter(rows), ["from", "to"], group, sparse=True)
-    states = {name: label(name, language, within="state") for name in names("state")}
+    source = "migration_matrix(opening, closing, scheme=…)"
+    rows = canvas.read_rows(frame, ["from", "to", "customers"], source=source)
+    rows = canvas.one_group(canvas.last_quarter(rows), ["from", "to"], group, sparse=True)
+    states = {name: wording.text(name, language, within="state") for name in wording.names("state")}
     present = [name for name in _in_order(rows) if name not in states]
-    tiers = frames.member_words("tier", language, words=words, present=present)
+    tiers = wording.member_words("tier", language, words=words, present=present)
     return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states
 
 
@@ -244,28 +284,26 @@ def _in_order(rows: pd.DataFrame) -> list[str]:
     """Return the names on both sides in the order the table keeps on each of them."""
     order = list(dict.fromkeys(rows["from"]))
     for _, ends in rows.groupby("from", sort=False)["to"]:
-        at = 0
+        position = 0
         for name in ends:
-            if name in order:
-                at = max(at, order.index(name) + 1)
-            else:
-                order.insert(at, name)
-                at += 1
+            if name not in order:
+                order.insert(position, name)
+            position = max(position, order.index(name) + 1)
     return order
 
 
-def _band(
+def _draw_band(
     ax: Axes, left: float, right: float, breadth: float, colour: str, *, alpha: float
 ) -> None:
     """Draw one band from the left to the right, in a calm curve."""
-    points = [(0, left), (0.5, left), (0.5, right), (1, right),
-              (1, right - breadth), (0.5, right - breadth), (0.5, left - breadth),
-              (0, left - breadth), (0, left)]  # fmt: skip
+    upper = [(0.0, left), (0.5, left), (0.5, right), (1.0, right)]
+    lower = [(x, level - breadth) for x, level in reversed(upper)]
+    points = [*upper, *lower, (0.0, left)]
     curve = [Path.MOVETO, *(Path.CURVE4,) * 3, Path.LINETO, *(Path.CURVE4,) * 3, Path.CLOSEPOLY]
     ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))
 
 
 def _tops(breadths: pd.Series[float], gap: float) -> dict[str, float]:
-    """Return where each place begins, from the top down, with room for its name."""
+    """Return where each side's names begin, from the top down, with room for its name."""
     room = breadths.clip(lower=gap) + gap / 2
     return dict(-(room.cumsum() - room))

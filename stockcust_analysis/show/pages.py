@@ -1,0 +1,345 @@
+"""A page: whose it is, its figures, its words; and a notebook's first call, which opens it.
+
+```
+evaluation ── open_branch_page ──> BranchPage ──> sentences, tables, figures of the notebook's cells
+```
+
+A page looks its figures up in an index that is made once, and takes its words from `words`.
+Straight after a clone nothing has been evaluated: then the evaluation is made from the sample bank,
+and kept for the other notebooks.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, get_args
+
+import pandas as pd
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import Language
+
+if TYPE_CHECKING:
+    from stockcust_analysis.evaluation.evaluate import Steps
+    from stockcust_analysis.evaluation.review import Review
+    from stockcust_analysis.show.headquarters_page import HeadquartersPage
+
+SAMPLE: Final = "data/sample"
+FEWEST_CUSTOMERS: Final = 30
+"""With fewer funded customers than this a page compares and draws no shares."""
+_BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
+_PROGRESS: Final = {
+    "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
+    "en": "No evaluation in '{folder}' yet; making it from '{data}': {done} of {total} steps done",
+}
+_PLAIN_TYPES: Final = {"str", "int", "float", "bool", "list", "dict"}
+_TYPE_WORDS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "a flag (True or False)",
+    "list": "a list",
+    "dict": "a mapping",
+    "NoneType": "nothing",
+}
+
+
+class Cell(NamedTuple):
+    """One row of the measure table: its value with what it was counted on."""
+
+    base: str
+    value: float
+    numerator: float
+    n: float
+    withheld: bool = False
+
+
+Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
+"""(quarter, branch_id) → (measure, member) → base → cell."""
+
+
+def index_cells(measures: pd.DataFrame) -> Cells:
+    """Return the measure table as an index, so that no figure is searched for twice."""
+    names = ("quarter", "branch_id", "measure", "member", "base", "value", "numerator", "n")
+    columns = [measures[name].tolist() for name in names]
+    withheld = measures["withheld"].tolist() if "withheld" in measures else [False] * len(measures)
+    cells: Cells = {}
+    for quarter, branch_id, measure, member, base, *figures in zip(*columns, withheld, strict=True):
+        group = cells.setdefault((quarter, branch_id), {})
+        group.setdefault((measure, member), {})[base] = Cell(base, *figures)
+    return cells
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every page has: an evaluation, a language, the words of the one in the other."""
+
+    evaluation: Evaluation
+    language: Language
+    # The sections of `labels.toml` where its words, captions and headers stand.
+    section: ClassVar[str] = "page"
+    captions: ClassVar[str] = "caption"
+    headers: ClassVar[str] = "header"
+
+    @cached_property
+    def quarter(self) -> str:
+        """The quarter of the page, such as 2026Q3."""
+        return str(self.evaluation.quarter)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The measure table, indexed."""
+        return index_cells(self.evaluation.measures)
+
+    def text(self, key: str, within: str = "") -> str:
+        """Return a word of the page in its language."""
+        return wording.text(key, self.language, within=within or self.section)
+
+    def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
+        """Return one unit of money for a column or table."""
+        return wording.money_unit(values, self.language)
+
+    def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
+        """Return a change of a measure, as a table prints it."""
+        return wording.format_change(
+            now, before, kind=wording.measure_words(measure).kind, language=self.language
+        )
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return wording.policy_words(self.evaluation.policy_facts, dimension, self.language)
+
+
+@dataclass(frozen=True)
+class BranchPage(Page):
+    """One branch's slice of the evaluation, and the language of its page."""
+
+    branch_id: str
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What is worked out once for several cells of the notebook."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether too few customers are funded to say anything of shares."""
+        return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
+
+    def cell(
+        self,
+        measure: str,
+        member: str = "",
+        *,
+        base: str = "",
+        quarter: str = "",
+        branch_id: str = "",
+    ) -> Cell | None:
+        """Return a row of the measure table, of this branch and quarter unless others are named.
+
+        Without a base the first that has a value is taken: funded customers, then effective,
+        managed and all; those of a year or more only where there is nothing else.
+        """
+        whose = (quarter or self.quarter, branch_id or self.branch_id)
+        bases = self.cells.get(whose, {}).get((measure, member), {})
+        if base:
+            return bases.get(base)
+        with_value = (bases[b] for b in _BASE_ORDER if b in bases and not pd.isna(bases[b].value))
+        return next(with_value, None)
+
+    def value(self, measure: str, member: str = "", **which: str) -> float | None:
+        """Return the value of a cell; None where there is none."""
+        cell = self.cell(measure, member, **which)
+        return None if cell is None or pd.isna(cell.value) else float(cell.value)
+
+    def count(self, measure: str, member: str = "", **which: str) -> float | None:
+        """Return how many customers a share stands for; None where that is not known."""
+        cell = self.cell(measure, member, **which)
+        return None if cell is None or pd.isna(cell.numerator) else float(cell.numerator)
+
+    def target(self, measure: str) -> float | None:
+        """Return what the branch is to reach; None without a target above zero."""
+        targets = self.own(self.evaluation.targets)
+        chosen = targets[(targets["quarter"] == self.quarter) & (targets["measure"] == measure)]
+        return next((float(target) for target in chosen["target"] if target > 0), None)
+
+    def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
+        """Return the branch's rows of a table; of its own rows those whose columns are equal."""
+        if table.empty:
+            return table
+        for name, value in {"branch_id": self.branch_id, **equal}.items():
+            table = table[table[name] == value]
+        return table
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield a frame's rows, each with its cells as attributes."""
+    return frame.itertuples(index=False)
+
+
+def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
+    """Return one branch's page; UsageError when the branch does not report."""
+    return BranchPage(evaluation.of_branch(branch_id), language, branch_id)
+
+
+def compared_quarters(quarter: str) -> dict[str, str]:
+    """Return the earlier quarters a quarter is compared with (环比, 同比, 较年初).
+
+    The first and the fourth quarter lead with year-on-year, because of the season. Versus year
+    start is left out where it is the same comparison as another one.
+
+    >>> compared_quarters("2026Q3")
+    {'previous_quarter': '2026Q2', 'year_ago': '2025Q3', 'year_start': '2025Q4'}
+    >>> compared_quarters("2026Q4")
+    {'year_ago': '2025Q4', 'previous_quarter': '2026Q3'}
+    """
+    this = Quarter.parse(quarter)
+    previous, year_ago, year_start = str(this.previous), str(this.year_ago), str(this.year_start)
+    if this.number in (1, 4):
+        return {"year_ago": year_ago, "previous_quarter": previous}
+    return {"previous_quarter": previous, "year_ago": year_ago, "year_start": year_start}
+
+
+def open_branch_page(
+    evaluation: str, *, branch_id: str, language: Language, data: str = SAMPLE
+) -> BranchPage:
+    """Return one branch's page for a notebook; an evaluation that is missing is made first.
+
+    Parameters
+    ----------
+    evaluation
+        Folder that `stockcust evaluate` wrote, such as "reports/2026Q3/evaluation", from the
+        working folder or the one above it.
+    branch_id
+        Which branch.
+    language
+        "zh" or "en".
+    data
+        The bank from which a missing evaluation is made, beside `reports`.
+
+    Raises
+    ------
+    UsageError
+        A parameter is not the text it must be, the branch does not report, or there is no
+        evaluation and no bank to make it from.
+    """
+    check_texts(evaluation=evaluation, branch_id=branch_id, language=language)
+    opened = _open_or_make(evaluation, data, language)
+    return branch_page(opened, branch_id=branch_id, language=language)
+
+
+def open_headquarters_page(
+    review: str, *, language: Language, data: str = SAMPLE
+) -> HeadquartersPage:
+    """Return headquarters' page for a notebook; a review that is missing is made first.
+
+    Parameters
+    ----------
+    review
+        Folder that `stockcust report` wrote, such as "reports/2026Q3/evaluation/headquarters", from
+        the working folder or the one above it. One that is made here is not kept.
+    language
+        "zh" or "en".
+    data
+        The bank from which a missing evaluation is made, beside `reports`.
+
+    Raises
+    ------
+    UsageError
+        A parameter is not the text it must be, or there is no review and none can be made.
+    """
+    # A branch's page never loads what only headquarters' needs.
+    from stockcust_analysis.evaluation.review import open_review
+    from stockcust_analysis.show.headquarters_page import headquarters_page
+
+    check_texts(review=review, language=language)
+    folder = find_folder(review, "review.json")
+    opened = _make_review(review, data, language) if folder is None else open_review(folder)
+    return headquarters_page(opened, language=language)
+
+
+def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
+    """Read the evaluation, or make it."""
+    found = find_folder(folder)
+    if found is not None:
+        return open_evaluation(found)
+    from stockcust_analysis.evaluation.missing import make_missing_evaluation
+
+    words = _PROGRESS[language].replace("{folder}", folder).replace("{data}", data)
+    return make_missing_evaluation(folder, data=data, progress=_progress_line(words))
+
+
+def _make_review(folder: str, data: str, language: Language) -> Review:
+    """Make the review of an evaluation by the default policy; no branch's page has been made."""
+    from stockcust_analysis.evaluation.review import make_review
+    from stockcust_analysis.policy import load_policy
+
+    evaluation, policy = _open_or_make(str(Path(folder).parent), data, language), load_policy()
+    if evaluation.policy_facts["digest"] != policy.digest:
+        raise UsageError(
+            f"'{folder}' holds no review, and the evaluation beside it is by another policy than "
+            f"'{policy.name}'. Write one with: stockcust report …"
+        )
+    review = make_review(evaluation, policy=policy)
+    return review.with_pages((branch, "missing", "") for branch in evaluation.branches["branch_id"])
+
+
+def _progress_line(words: str) -> Steps:
+    """Return what writes one line that changes with every step: a bar would need ipywidgets.
+
+    What goes to stderr is seen in JupyterLab and never printed on a page.
+    """
+
+    def show(done: int, total: int) -> None:
+        sys.stderr.write("\r" + words.format(done=done, total=total) + ("\n" * (done == total)))
+        sys.stderr.flush()
+
+    return show
+
+
+def wrong_type(name: str, wanted: str, value: object) -> str:
+    """Return what is wrong with a notebook's parameter, and what to do; "" when it is as declared.
+
+    papermill's option `-p` reads values as numbers and flags where they look like some, `-y` as
+    YAML: branch 0110 becomes the number 110, or 72. Only `-r` hands over what was written.
+
+    >>> print(wrong_type("branch_id", "str", 110))
+    parameter 'branch_id' must be text (str), not a whole number (110): papermill's -p turns the
+    text 0110 into 110, and -y into 72. Give it with -r, as it is written: -r branch_id …
+    >>> wrong_type("branch_id", "str", "0110")
+    ''
+    """
+    if wanted not in _PLAIN_TYPES:
+        return (
+            f"parameter '{name}' is declared {wanted}, which papermill cannot write into a "
+            "notebook. Declare str, int, float, bool, list or dict; a date as str, 2026-09-30."
+        )
+    actual = type(value).__name__
+    if actual == wanted or (actual, wanted) == ("int", "float"):
+        return ""
+    problem = (
+        f"parameter '{name}' must be {_TYPE_WORDS[wanted]} ({wanted}), "
+        f"not {_TYPE_WORDS.get(actual, actual)} ({value!r})"
+    )
+    if wanted != "str":
+        return f"{problem}."
+    return (
+        f"{problem}: papermill's -p turns the text 0110 into 110, and -y into 72. "
+        f"Give it with -r, as it is written: -r {name} …"
+    )
+
+
+def check_texts(language: object, **texts: object) -> None:
+    """Raise one UsageError for all parameters of a notebook that are not the texts they must be."""
+    parameters = {**texts, "language": language}
+    problems = [wrong_type(name, "str", value) for name, value in parameters.items()]
+    wrong = [problem for problem in problems if problem]
+    if wrong:
+        lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(wrong, 1))
+        raise UsageError(f"the notebook cannot be run with these parameters:\n{lines}")
+    if language not in get_args(Language):
+        raise UsageError.unknown("language", language, get_args(Language))
