@@ -161,13 +161,12 @@ def _absent_columns(
     return problems
 
 
+@dataclass(frozen=True)
 class Delivery:
     """A delivered table, whose columns are named and read as the contract says."""
 
-    def __init__(self, contract: Table, columns: Iterable[str]) -> None:
-        self.contract = contract
-        delivered = set(columns)
-        self.columns = [column for column in contract.columns if column.name in delivered]
+    contract: Table
+    columns: Sequence[Column]
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: each column's value, and `column|fault` where it may have one.
@@ -198,31 +197,31 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
 
 def validate(
     deliveries: Iterable[Delivery], problems: Sequence[Problem], source: str
-) -> dict[str, Validated]:
+) -> dict[str, TableFacts]:
     """Check tables, given in the contract's order; raise all problems at once.
 
     `problems` are those known before, `source` says in the error where the tables are.
     """
-    found, checks = [*problems], dict[str, _TableCheck]()
+    checks: dict[str, _TableCheck] = {}
     for delivery in deliveries:
         checks[delivery.contract.name] = _TableCheck(delivery, checks)
     _count_references([r for check in checks.values() for r in check.references.values()])
-    for check in checks.values():
-        found += check.run()
-    raise_if_any(found, source)
+    problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
+    raise_if_any(problems, source)
     return {
-        name: Validated(check.total, check.days, check.trimmed) for name, check in checks.items()
+        name: TableFacts(check.total, check.days, check.trimmed) for name, check in checks.items()
     }
 
 
 @dataclass(frozen=True)
-class Validated:
-    """What is known of a table that was checked: its rows, also those of each as-of date.
+class TableFacts:
+    """What validation found out about a table.
 
-    Text in the columns `trimmed` is not plain; in others there is nothing to trim.
+    `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
+    trimming, that of others does not.
     """
 
-    total: int
+    rows: int
     days: Mapping[date, int]
     trimmed: Collection[str]
 

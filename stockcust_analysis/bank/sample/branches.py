@@ -17,8 +17,20 @@ Random = np.random.Generator
 
 _FIRST = "青云柳石白金南长双高清竹松桂莲荷梅枫榆槐葛芦杏稻"
 _SECOND = "溪桥塘湾岭坪铺渡墩店坝河浦泉沟畈垄圩洲岗滩坞峰集"
-_TYPES = ["urban", "urban", "township", "county", "urban", "township", "urban", "county",
-          "township", "county", "township", "township"]  # fmt: skip
+_TYPES = [
+    "urban",
+    "urban",
+    "township",
+    "county",
+    "urban",
+    "township",
+    "urban",
+    "county",
+    "township",
+    "county",
+    "township",
+    "township",
+]
 _SUFFIX = {"urban": "支行", "county": "支行", "township": "镇支行"}
 _REGIONS = ["东片区", "西片区", "北片区"]
 

@@ -13,8 +13,14 @@ from stockcust_analysis.bank.sample.quarters import ENDS, LAST, MERGER, TIMES
 
 TINY_CUSTOMERS = 24
 _PULL = {"urban": 1.5, "county": 1.1, "township": 0.8}
-_CHANNELS = {"lobby": 0.4, "outreach": 0.16, "payroll": 0.1, "referral": 0.09, "online": 0.07,
-             "unknown": 0.18}  # fmt: skip
+_CHANNELS = {
+    "lobby": 0.4,
+    "outreach": 0.16,
+    "payroll": 0.1,
+    "referral": 0.09,
+    "online": 0.07,
+    "unknown": 0.18,
+}
 _EXCLUSIONS = {"none": 0.985, "deceased": 0.004, "frozen": 0.002, "staff": 0.009, "minor": 0}
 _TYPES = ["personal", "sole_trader", "corporate"]
 _GROUPS = ["executives", "seniors", "merchants", "women", "farmers"]

@@ -15,8 +15,14 @@ from stockcust_analysis.bank.sample.quarters import ENDS, LAST, POSTED_ON, START
 MANAGED_FROM, VIP_FROM = 50_000, 500_000
 _CUSTOMERS_PER_MANAGER = {"counter": 80, "vip": 40}
 _CHANNELS = {"phone": 0.4, "wechat": 0.2, "message": 0.2, "branch": 0.14, "visit": 0.06}
-_OUTCOMES = {"none": 0.22, "reached": 0.46, "appointment": 0.12, "visit": 0.06, "sale": 0.06,
-             "refused": 0.08}  # fmt: skip
+_OUTCOMES = {
+    "none": 0.22,
+    "reached": 0.46,
+    "appointment": 0.12,
+    "visit": 0.06,
+    "sale": 0.06,
+    "refused": 0.08,
+}
 _OWN_KINDS = {"cash": 0.2, "transfer": 0.25, "payment": 0.15, "purchase": 0.1, "wechat_alipay": 0.3}
 
 
