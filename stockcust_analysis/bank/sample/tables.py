@@ -150,7 +150,7 @@ def managers_table(
     here = branches["closed_on"].isna() & branches["branch_id"].isin(now["branch_id"].unique())
     operating = branches.loc[here, "branch_id"]
     levels = {"branch_id": operating.to_list(), "role": [*_CUSTOMERS_PER_MANAGER]}
-    posts = pd.MultiIndex.from_product(levels.values(), names=[*levels])
+    posts = pd.MultiIndex.from_product([*levels.values()], names=[*levels])
     need = rich.groupby(["branch_id", role]).size().reindex(posts, fill_value=0).to_numpy()
     count = np.ceil(need.reshape(-1, 2) / [*_CUSTOMERS_PER_MANAGER.values()]).astype(int)
     managers = posts.repeat(np.maximum(count, [1, 0]).ravel()).to_frame(index=False)
