@@ -22,11 +22,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.sample.bank import LARGE, SEED, check_size, join_pieces, make_piece
-from stockcust_analysis.bank.sample.branches import Array, make_branches
-from stockcust_analysis.bank.sample.people import count_arrivals, make_people
-from stockcust_analysis.bank.sample.quarters import LAST
-from stockcust_analysis.bank.sample.writing import file_name, first_pair, write_table, write_texts
+from stockcust_analysis.bank.sample.bank import (
+    LARGE,
+    SEED,
+    check_size,
+    file_name,
+    first_pair,
+    write_table,
+    write_texts,
+)
+from stockcust_analysis.bank.sample.people import (
+    LAST,
+    Array,
+    count_arrivals,
+    make_branches,
+    make_people,
+)
+from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
 from stockcust_analysis.errors import UsageError
 
 LARGEST_MEAN = 50_000

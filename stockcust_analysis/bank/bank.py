@@ -21,7 +21,7 @@ from stockcust_analysis.periods import Day, Quarter, as_day, require_day
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stockcust_analysis.bank.validation import Validated
+    from stockcust_analysis.bank.validation import TableFacts
     from stockcust_analysis.policy import PolicyLike
 
 
@@ -78,7 +78,7 @@ class Bank:
         *,
         name: str,
         inputs: Sequence[Input],
-        counts: Mapping[str, Validated],
+        facts: Mapping[str, TableFacts],
     ) -> None:
         self.name = name
         self.inputs = tuple(inputs)
@@ -88,7 +88,7 @@ class Bank:
         }
         self._tables = dict(tables)
         self._engine = engine
-        self._counts = counts
+        self._facts = facts
 
     def table(self, name: str) -> Frame:
         """Return a table of the contract, lazily; UsageError when the bank does not deliver it."""
@@ -194,7 +194,7 @@ class Bank:
     def rows(self, name: str) -> int:
         """Return the number of a table's rows."""
         self.table(name)  # or an error
-        return self._counts[name].total
+        return self._facts[name].rows
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -206,7 +206,7 @@ class Bank:
     def days(self, name: str) -> set[date]:
         """Return the as-of dates of a table."""
         self.table(name)  # or an error
-        return set(self._counts[name].days)
+        return set(self._facts[name].days)
 
     def close(self) -> None:
         """Let go of the connection and of everything written beside it."""

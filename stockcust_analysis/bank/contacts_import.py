@@ -6,8 +6,10 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +20,29 @@ from stockcust_analysis.bank.validation import Problem, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]
+"""Code → how it is written in Chinese and in English."""
 OUTCOMES: Words = {
-    "none": ("未接通", "Not answered"), "reached": ("已接通", "Reached"),
-    "appointment": ("已预约", "Appointment"), "visit": ("已面访", "Visit"),
-    "sale": ("已成交", "Sale"), "refused": ("拒绝", "Refused"),
-}  # fmt: skip
+    "none": ("未接通", "Not answered"),
+    "reached": ("已接通", "Reached"),
+    "appointment": ("已预约", "Appointment"),
+    "visit": ("已面访", "Visit"),
+    "sale": ("已成交", "Sale"),
+    "refused": ("拒绝", "Refused"),
+}
 CHANNELS: Words = {
-    "phone": ("电话", "Phone"), "message": ("短信", "Message"), "wechat": ("微信", "WeChat"),
-    "visit": ("上门", "Visit"), "branch": ("网点", "Branch"),
-}  # fmt: skip
-_ENGLISH = {"customer_id": "Customer", "manager_id": "Manager", "contacted_on": "Contacted on",
-            "channel": "Channel", "outcome": "Result"}  # fmt: skip
+    "phone": ("电话", "Phone"),
+    "message": ("短信", "Message"),
+    "wechat": ("微信", "WeChat"),
+    "visit": ("上门", "Visit"),
+    "branch": ("网点", "Branch"),
+}
+_ENGLISH = {
+    "customer_id": "Customer",
+    "manager_id": "Manager",
+    "contacted_on": "Contacted on",
+    "channel": "Channel",
+    "outcome": "Result",
+}
 HEADINGS: Words = {name: (table("contacts").column(name).zh, en) for name, en in _ENGLISH.items()}
 AS_OF = ("统计时点", "As of")
 _LATEST = timedelta(days=366)
@@ -64,100 +78,83 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
     if absent or not paths:
         raise UsageError(f"no such file: {', '.join(absent)}." if absent else "give a file.")
     problems: list[Problem] = []
-    lines = [line for path in paths for line in _lines(path, problems)]
-    read = [(line, _contact(line)) for line in lines]
-    problems += _wrong(read)
+    lines = [line for path in paths for line in _read_lines(path, problems)]
+    contacts = [{name: parse(line[name]) for name, parse in _PARSERS.items()} for line in lines]
+    problems += _find_problems(lines, contacts)
     raise_if_any(problems, "the work lists")
-    contacts = pd.DataFrame([contact for _, contact in read], columns=list(_ENGLISH))
-    contacts["contacted_on"] = pd.to_datetime(contacts["contacted_on"])
-    return contacts.drop_duplicates().sort_values(list(_ENGLISH), ignore_index=True)
+    frame = pd.DataFrame(contacts, columns=list(HEADINGS))
+    frame["contacted_on"] = pd.to_datetime(frame["contacted_on"])
+    return frame.drop_duplicates().sort_values(list(HEADINGS), ignore_index=True)
 
 
-def _lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
-    """Return the filled-in lines of a workbook with their place and the day of the list."""
+def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
+    """Return the filled-in lines of a workbook: cells, `position` and the list's day, `listed_on`.
+
+    A file that is no work list is noted as a problem.
+    """
     try:
         sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="calamine")
     except Exception as error:  # noqa: BLE001  # the reader's errors are of many kinds
-        _refuse(path, f"cannot be read ({type(error).__name__})", problems)
+        problems.append(_refuse(f"{path.name} cannot be read ({type(error).__name__})"))
         return []
     cells = {name: sheet.values.tolist() for name, sheet in sheets.items() if len(sheet)}
-    days = [_day(*row[1:2]) for rows in cells.values() for row in rows if row[0] in AS_OF]
-    listed_on = next(iter(days), None)
-    found = {name: columns for name, rows in cells.items() if (columns := _columns(rows[0]))}
-    if listed_on is None or not found:
-        _refuse(path, "is no work list", problems)
+    days = [_parse_day(*row[1:2]) for rows in cells.values() for row in rows if row[0] in AS_OF]
+    columns = {name: _find_columns(rows[0]) for name, rows in cells.items()}
+    if not (days and days[0] and any(columns.values())):
+        problems.append(_refuse(f"{path.name} is no work list"))
         return []
-    return [
-        {"place": f"{path.name} {name}:{number}", "listed_on": listed_on} | line
-        for name, columns in found.items()
-        for number, row in enumerate(cells[name][1:], start=2)
-        for line in [{key: row[place] for key, place in columns.items()}]
-        if _text(line["outcome"]) or _text(line["contacted_on"])
-    ]
+    lines = []
+    for sheet, indexes in columns.items():
+        for number, row in enumerate(cells[sheet][1:] if indexes else [], start=2):
+            line = {name: row[index] for name, index in indexes.items()}
+            if _parse_text(line["outcome"]) or _parse_text(line["contacted_on"]):
+                position = f"{path.name} {sheet}:{number}"
+                lines.append({**line, "position": position, "listed_on": days[0]})
+    return lines
 
 
-def _refuse(path: Path, what: str, problems: list[Problem]) -> None:
-    """Note a file that is none of ours."""
+def _refuse(what: str) -> Problem:
+    """Return the problem of a file that this package did not write."""
     remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
-    problems.append(Problem("contacts", "", f"{path.name} {what}", remedy))
+    return Problem("contacts", "", what, remedy)
 
 
-def _columns(header: list[object]) -> dict[str, int]:
-    """Return contract column → its place in the sheet; nothing when the sheet is no list."""
-    places = {
-        name: header.index(word)
-        for name, words in HEADINGS.items()
-        for word in (name, *words)
-        if word in header
+def _find_columns(header: list[object]) -> dict[str, int]:
+    """Return contract column → its index in the sheet; nothing when the sheet is no list."""
+    indexes = {
+        name: header.index(heading)
+        for name, headings in HEADINGS.items()
+        for heading in (name, *headings)
+        if heading in header
     }
-    return places if len(places) == len(HEADINGS) else {}
+    return indexes if len(indexes) == len(HEADINGS) else {}
 
 
-def _contact(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line as a row of the contacts table; None for what cannot be understood."""
-    return {
-        "customer_id": _text(line["customer_id"]),
-        "manager_id": _text(line["manager_id"]),
-        "contacted_on": _day(line["contacted_on"]),
-        "channel": _code(line["channel"], CHANNELS),
-        "outcome": _code(line["outcome"], OUTCOMES),
-    }
-
-
-def _wrong(read: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[Problem]:
+def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) -> list[Problem]:
     """Return everything that is wrong in the lines, column by column."""
-    cases: dict[tuple[str, str], list[str]] = {}
-    for line, contact in read:
-        place, on, listed_on = line["place"], contact["contacted_on"], line["listed_on"]
+    positions: dict[tuple[str, str], list[str]] = {}
+    for line, contact in zip(lines, contacts, strict=True):
         for name, value in contact.items():
             if value is None:
-                what = "not understood" if _text(line[name]) else "empty"
-                cases.setdefault((name, what), []).append(place)
-        if on and not listed_on <= on <= listed_on + _LATEST:
-            case = ("contacted_on", "before the list's day, or over a year after")
-            cases.setdefault(case, []).append(place)
+                what = "not understood" if _parse_text(line[name]) else "empty"
+                positions.setdefault((name, what), []).append(line["position"])
+        day, listed_on = contact["contacted_on"], line["listed_on"]
+        if day and not listed_on <= day <= listed_on + _LATEST:
+            what = "before the list's day, or over a year after"
+            positions.setdefault(("contacted_on", what), []).append(line["position"])
     return [
-        Problem("contacts", name, what, _REMEDIES[name], len(places), tuple(places[:_SHOWN]))
-        for (name, what), places in cases.items()
+        Problem("contacts", name, what, _REMEDIES[name], len(rows), tuple(rows[:_SHOWN]))
+        for (name, what), rows in positions.items()
     ]
 
 
-_REMEDIES = {
-    "customer_id": "Restore the customer number of the list.",
-    "manager_id": "Fill in who made the contact.",
-    "contacted_on": "Write the day of the contact, such as 2026-09-05.",
-    "channel": f"Choose one of {', '.join(zh for zh, _ in CHANNELS.values())}.",
-    "outcome": f"Choose one of {', '.join(zh for zh, _ in OUTCOMES.values())}.",
-}
-
-
-def _code(cell: object, words: Words) -> str | None:
+def _parse_code(words: Words, cell: object) -> str | None:
     """Return the contract's code for a word in either language, or for the code itself."""
-    said = _text(cell)
-    return next((code for code, both in words.items() if said in (code, *both)), None)
+    text = _parse_text(cell)
+    return next((code for code, both in words.items() if text in (code, *both)), None)
 
 
-def _text(cell: object) -> str | None:
+def _parse_text(cell: object) -> str | None:
     """Return a cell as text, None when it is empty; a number without its decimal point."""
     if cell is None or cell != cell:
         return None
@@ -165,13 +162,27 @@ def _text(cell: object) -> str | None:
     return str(int(cell) if whole else cell).strip() or None  # type: ignore[call-overload]
 
 
-def _day(cell: object = None) -> date | None:
+def _parse_day(cell: object = None) -> date | None:
     """Return a cell as a date, None when it is none."""
     if isinstance(cell, date):
         return cell.date() if isinstance(cell, datetime) else cell
     for pattern in _DATES:
-        try:
-            return datetime.strptime(_text(cell) or "", pattern).date()
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            return datetime.strptime(_parse_text(cell) or "", pattern).date()
     return None
+
+
+_PARSERS: Mapping[str, Callable[[object], object]] = {
+    "customer_id": _parse_text,
+    "manager_id": _parse_text,
+    "contacted_on": _parse_day,
+    "channel": partial(_parse_code, CHANNELS),
+    "outcome": partial(_parse_code, OUTCOMES),
+}
+_REMEDIES = {
+    "customer_id": "Restore the customer number of the list.",
+    "manager_id": "Fill in who made the contact.",
+    "contacted_on": "Write the day of the contact, such as 2026-09-05.",
+    "channel": f"Choose one of {', '.join(zh for zh, _ in CHANNELS.values())}.",
+    "outcome": f"Choose one of {', '.join(zh for zh, _ in OUTCOMES.values())}.",
+}

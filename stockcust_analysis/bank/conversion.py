@@ -8,7 +8,7 @@ types of their own, and a date written as text is not guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -226,24 +226,24 @@ def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:
     return nw.coalesce(*words, text) if codes else text
 
 
-def without_objects(frame: AnyFrame, columns: Mapping[str, Column]) -> AnyFrame:
+def without_objects(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
     """Return a pandas frame whose columns of objects have the types of the contract.
 
     Dates, Decimals and flags with gaps come as objects; other engines have none.
     """
     kinds = frame.collect_schema()
-    objects = [name for name in columns if kinds[name] == nw.Object]
+    objects = [column for column in columns if kinds[column.name] == nw.Object]
     if not objects or not frame.implementation.is_pandas_like():
         return frame
     native = nw.to_native(frame)
     replaced: dict[str, Any] = {}
-    for name in objects:
-        kind = columns[name].kind
-        if kind is Kind.FLAG:
-            replaced[name] = native[name].convert_dtypes()
-        elif kind is Kind.DATE:
-            replaced[name] = native[name].astype("datetime64[us]")
-        elif kind.is_numeric:
-            replaced[name] = native[name].astype(float)
+    for column in objects:
+        values = native[column.name]
+        if column.kind is Kind.FLAG:
+            replaced[column.name] = values.convert_dtypes()
+        elif column.kind is Kind.DATE:
+            replaced[column.name] = values.astype("datetime64[us]")
+        elif column.kind.is_numeric:
+            replaced[column.name] = values.astype(float)
     result: AnyFrame = nw.from_native(native.assign(**replaced))
     return result

@@ -56,21 +56,17 @@ class _TextFile:
     delimiter: str
 
 
+class _UnusableFileError(Exception):
+    """A file that cannot be used; its arguments are those of `FileReader._note`."""
+
+
 def files_of(folder: Path, table_name: str, pattern: str | None) -> list[Path]:
     """Return the files that hold a table, sorted by name; the mapping's pattern wins."""
-    patterns = (
-        [pattern]
-        if pattern
-        else [f"{table_name}{{}}", f"{table_name}_*{{}}", f"{table_name}/*{{}}"]
-    )
-    matches = {
-        path
-        for template in patterns
-        for ending in ([""] if pattern else ENDINGS)
-        for path in folder.glob(template.format(ending))
-        if path.is_file() and path.name.lower().endswith(ENDINGS)
-    }
-    return sorted(path for path in matches if not path.name.startswith((".", "~$")))
+    stems = [table_name, f"{table_name}_*", f"{table_name}/*"]
+    patterns = [pattern] if pattern else [stem + ending for stem in stems for ending in ENDINGS]
+    matches = {path for pattern in patterns for path in folder.glob(pattern)}
+    readable = (path for path in matches if path.name.lower().endswith(ENDINGS) and path.is_file())
+    return sorted(path for path in readable if not path.name.startswith((".", "~$")))
 
 
 class FileReader:
@@ -92,26 +88,27 @@ class FileReader:
         parquet: dict[tuple[tuple[str, str], ...], list[Path]] = {}
         for path in paths:
             name = path.name.lower()
-            with self._reading(path):
+            with self._noting_problems(path):
                 if name.endswith(".parquet"):
                     columns = column_types(self._connection, f"read_parquet({_sql_list([path])})")
                     parquet.setdefault(tuple(columns.items()), []).append(path)
                 elif name.endswith(EXCEL_ENDINGS):
                     groups.append(self._excel(path))
-                elif text := self._text(path):
+                else:
+                    text = self._text(path)
                     texts.setdefault((text.header, text.delimiter), []).append(text)
         groups += [_parquet(alike, dict(columns)) for columns, alike in parquet.items()]
-        for files in texts.values():
-            groups += self._csv(files)
-        return groups
+        return groups + [group for alike in texts.values() for group in self._csv(alike)]
 
     @contextmanager
-    def _reading(self, path: Path) -> Iterator[None]:
-        """Note a file that cannot be read; memory that does not suffice is no fault of the file."""
+    def _noting_problems(self, path: Path) -> Iterator[None]:
+        """Note a file that cannot be read; too little memory is no fault of the file."""
         try:
             yield
         except duckdb.OutOfMemoryException:
             raise
+        except _UnusableFileError as error:
+            self._note(*error.args)
         except (duckdb.Error, OSError, ValueError, EOFError) as error:
             what = f"{path.name} cannot be read ({type(error).__name__})"
             self._note(what, "Check that it is whole.")
@@ -129,29 +126,21 @@ class FileReader:
         view = self._new_name("excel")
         self._connection.register(view, text)
         numbered = f"SELECT *, 0 AS _file, row_number() OVER () + 1 AS _row FROM {view}"
-        return FileGroup(
-            (path.name,), dict.fromkeys(text.columns, "VARCHAR"), view, f"({numbered})"
-        )
+        types = dict.fromkeys(text.columns, "VARCHAR")
+        return FileGroup((path.name,), types, view, f"({numbered})")
 
-    def _text(self, path: Path) -> _TextFile | None:
-        """Return a text file, once its encoding is known; None after noting what is wrong."""
+    def _text(self, path: Path) -> _TextFile:
+        """Return a text file, once its encoding and its header are known."""
         encoding, first_line, damaged = _inspect(path)
-        if not encoding:
-            self._note(
-                f"{path.name} is neither UTF-8 nor GB18030/GBK", "Export it again in one encoding."
-            )
-            return None
         if damaged:
             what = "characters were lost when GBK text was read as UTF-8"
             remedy = "Export the file again; the lost text cannot be restored."
-            self._note(what, remedy, len(damaged), damaged)
-            return None
+            raise _UnusableFileError(what, remedy, len(damaged), damaged)
         # The separator is the one that splits the header most.
         delimiter = max(",;\t|", key=first_line.count)
         names = next(csv.reader([first_line], delimiter=delimiter), [])
         if not names:
-            self._note(f"{path.name} is empty", "Deliver the header and the rows.")
-            return None
+            raise _UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
         readable = path
         if encoding != "utf-8":
             readable = self._copies / f"{self._new_name('copy')}.csv"
@@ -162,7 +151,7 @@ class FileReader:
     def _csv(self, files: Sequence[_TextFile]) -> list[FileGroup]:
         """Return text files that are alike as one group; one by one where they cannot be read."""
         groups = []
-        with self._reading(files[0].path):
+        with self._noting_problems(files[0].path):
             try:
                 groups = self._checked_csv(files)
             except duckdb.Error as error:
@@ -181,16 +170,14 @@ class FileReader:
         )
         rejects = self._new_name("rejects")
         store = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
-        paths = _sql_list([file.readable for file in files])
-        self._connection.sql(
-            f"SELECT count(*) FROM read_csv({paths}, {options}, {store})"
-        ).fetchall()
+        names = {str(file.readable): file.path.name for file in files}
+        scan = f"read_csv({_sql_list(names)}, {options}, {store})"
+        self._connection.sql(f"SELECT count(*) FROM {scan}").fetchall()
         ragged = self._connection.sql(
             f"SELECT file_path, count(*), min(line, {_FIRST_SHOWN}) FROM (SELECT DISTINCT "
             f"file_path, line FROM {rejects} JOIN {rejects}_scan USING (scan_id, file_id)) "
             "GROUP BY file_path ORDER BY file_path"
         ).fetchall()
-        names = {str(file.readable): file.path.name for file in files}
         for path, rows, first in ragged:
             what = f"{names.pop(path)} has more or fewer cells than the header's {len(header)}"
             self._note(what, "Quote cells that hold the separator or a line break.", rows, first)
@@ -200,10 +187,9 @@ class FileReader:
         # Rows come in the order of the files, and have no number in theirs.
         in_order = f"SELECT *, file_index AS _file, row_number() OVER () AS _n FROM {scan}"
         numbered = "* EXCLUDE (_n), _n - min(_n) OVER (PARTITION BY _file) + 2 AS _row"
+        numbered = f"(SELECT {numbered} FROM ({in_order}))"
         types = dict.fromkeys(header, "VARCHAR")
-        return [
-            FileGroup(tuple(names.values()), types, scan, f"(SELECT {numbered} FROM ({in_order}))")
-        ]
+        return [FileGroup(tuple(names.values()), types, scan, numbered)]
 
     def _new_name(self, what: str) -> str:
         self._made += 1
@@ -231,7 +217,7 @@ def _inspect(path: Path) -> tuple[str, str, list[int]]:
     """Return a text file's encoding, its first line and the rows that were damaged before.
 
     Characters of damaged rows (header = 1) were lost in an earlier conversion. The encoding is
-    "utf-8" or "gb18030", whichever reads the whole file; "" when neither does.
+    "utf-8" or "gb18030", whichever reads the whole file.
     """
     for encoding in ("utf-8", "gb18030"):
         with suppress(UnicodeDecodeError):
@@ -244,7 +230,11 @@ def _inspect(path: Path) -> tuple[str, str, list[int]]:
                     damaged += [row for row, line in lines if any(m in line for m in _DAMAGE)]
                 ended += block.count("\n")
             return encoding, first_line.lstrip("\ufeff").rstrip("\r"), damaged
-    return "", "", []
+    what, remedy = (
+        f"{path.name} is neither UTF-8 nor GB18030/GBK",
+        "Export it again in one encoding.",
+    )
+    raise _UnusableFileError(what, remedy)
 
 
 def _decoded_blocks(path: Path, encoding: str) -> Iterator[str]:

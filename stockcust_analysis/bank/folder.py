@@ -9,28 +9,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank, Input, InputFile
-from stockcust_analysis.bank.contract import TABLES, Table
+from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.files import ENDINGS, FileGroup, FileReader, column_types, files_of
-from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
-from stockcust_analysis.bank.validation import (
-    ABSENT,
-    POSITION,
-    Delivery,
-    Problem,
-    Rows,
-    match_headers,
-    missing_tables,
-    validate,
-    with_readings,
-)
+from stockcust_analysis.bank.mapping import Mapping, contract_names
+from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.temporary import WorkingFolder
@@ -39,10 +31,10 @@ _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
 
 
-def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
+def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
     with _opening(memory_limit) as engine:
-        files = {c.name: files_of(folder, c.name, words.of(c.name).file) for c in TABLES}
+        files = {c.name: files_of(folder, c.name, mapping.of(c.name).file) for c in TABLES}
         groups: dict[str, list[FileGroup]] = {}
         problems: list[Problem] = []
         unread = set()
@@ -54,16 +46,16 @@ def open_folder(folder: Path, words: Mapping, *, memory_limit: str) -> Bank:
                 unread.add(name)
             problems += reader.problems
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-        problems = missing_tables(groups, stems, holder="file") + problems
+        problems = validation.missing_tables(groups, stems, holder="file") + problems
         inputs = [
             InputFile(str(p.relative_to(folder)), p) for paths in files.values() for p in paths
         ]
-        name = words.name or folder.resolve().name
-        return _bank(engine, groups, words, problems, f"'{folder}'", name, inputs, unread)
+        name = mapping.name or folder.resolve().name
+        return _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
 
 
 def open_duckdb_file(
-    path: Path, words: Mapping, *, tables: Dictionary[str, str], memory_limit: str
+    path: Path, mapping: Mapping, *, tables: Dictionary[str, str], memory_limit: str
 ) -> Bank:
     """Open a DuckDB database for reading; its tables are named as in the contract or as given."""
     with _opening(memory_limit) as engine:
@@ -74,10 +66,10 @@ def open_duckdb_file(
             for name, source in names.items()
             if source in row_numbers
         }
-        problems = missing_tables(groups, row_numbers)
-        name = words.name or path.stem
+        problems = validation.missing_tables(groups, row_numbers)
+        name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
-        return _bank(engine, groups, words, problems, f"'{path}'", name, inputs)
+        return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
 
 
 @contextmanager
@@ -127,7 +119,7 @@ def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number
 def _bank(
     engine: DuckDBEngine,
     groups: Dictionary[str, list[FileGroup]],
-    words: Mapping,
+    mapping: Mapping,
     problems: list[Problem],
     source: str,
     name: str,
@@ -137,37 +129,39 @@ def _bank(
     """Validate tables and return their bank; of those that were not read only the headers."""
     deliveries = {}
     for contract in (c for c in TABLES if c.name in groups):
-        mapping = words.of(contract.name)
-        files = [group.columns for group in groups[contract.name]]
-        doubtful, headers = match_headers(contract, files, contract_names(mapping, contract))
+        words, files = mapping.of(contract.name), groups[contract.name]
+        names = contract_names(words, contract)
+        columns = [group.columns for group in files]
+        doubtful, headers = validation.match_headers(contract, columns, names)
         problems += doubtful
         if not doubtful and contract.name not in unread:
+            delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             deliveries[contract.name] = _DuckDBDelivery(
-                engine.connection, contract, groups[contract.name], headers, mapping
+                contract, delivered, engine.connection, files, headers, words.codes
             )
-    validated = validate(deliveries.values(), problems, source)
+    facts = validation.validate(deliveries.values(), problems, source)
     tables = {}
     for table, delivery in deliveries.items():
-        delivery.create_view(validated[table].trimmed)
+        delivery.create_view(facts[table].trimmed)
         tables[table] = engine.connection.view(table)
-    return Bank(tables, engine, name=name, inputs=inputs, counts=validated)
+    return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
 
 
+@dataclass(frozen=True)
 class _DuckDBDelivery(Delivery):
-    """Files of a table, or a table of a DuckDB database, whose rows have numbers."""
+    """Files of a table, or a table of a DuckDB database, whose rows have numbers.
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        contract: Table,
-        groups: list[FileGroup],
-        headers: list[dict[str, str]],
-        mapping: TableMapping,
-    ) -> None:
-        super().__init__(contract, {name for header in headers for name in header})
-        self._connection, self._groups, self._headers = connection, groups, headers
-        self._codes = mapping.codes
-        self._files = sorted(name for group in groups for name in group.names)
+    `headers` maps the columns of each group to the names they have there.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    groups: list[FileGroup]
+    headers: list[dict[str, str]]
+    codes: Dictionary[str, Dictionary[str, str]]
+
+    @property
+    def _files(self) -> list[str]:
+        return sorted(name for group in self.groups for name in group.names)
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: values, and whether they are at fault or odd."""
@@ -179,27 +173,27 @@ class _DuckDBDelivery(Delivery):
 
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return the numbers of rows; with the names of their files if there are several."""
-        places = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
-        alone = len(self._files) == 1
-        return tuple(str(row) if alone else f"{self._files[file]}:{row}" for file, row in places)
+        files = self._files
+        rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
+        return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
 
     def create_view(self, trimmed: Collection[str]) -> None:
         """Define the table as a view of its values."""
         columns = ", ".join(quoted(column.name) for column in self.columns)
-        self._connection.execute(
+        self.connection.execute(
             f"CREATE VIEW {quoted(self.contract.name)} AS "
             f"SELECT {columns} FROM ({self._select(trimmed)})"
         )
 
     def _rows(self, sql: str) -> Rows:
-        rows: Rows = nw.from_native(self._connection.sql(sql))
+        rows: Rows = nw.from_native(self.connection.sql(sql))
         return rows
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
         """Return the SQL of all groups, one below the other."""
         cells = [
             self._cells(group, header, trimmed)
-            for group, header in zip(self._groups, self._headers, strict=True)
+            for group, header in zip(self.groups, self.headers, strict=True)
         ]
         # A condition that one group lacks does not hold in its rows.
         conditions = {name for group in cells for name in group if "|" in name}
@@ -208,15 +202,15 @@ class _DuckDBDelivery(Delivery):
         }
         conditions |= {f"{name}|{ABSENT}" for name in lacking}
         selects = []
-        for group, columns in zip(self._groups, cells, strict=True):
+        for group, columns in zip(self.groups, cells, strict=True):
             absent = lacking - {*columns}
             columns |= {f"{name}|{ABSENT}": "true" for name in absent}
             columns |= dict.fromkeys(sorted(conditions - {*columns}), "false")
             source = group.scan
             if numbered:
                 source, files = group.numbered, [self._files.index(name) for name in group.names]
-                place = f"{files}[_file::BIGINT + 1]::BIGINT"
-                columns[POSITION] = f"{place} * {_ROWS_OF_A_FILE} + _row"
+                file = f"{files}[_file::BIGINT + 1]::BIGINT"
+                columns[POSITION] = f"{file} * {_ROWS_OF_A_FILE} + _row"
             values = ", ".join(f"{sql} AS {quoted(name)}" for name, sql in columns.items())
             selects.append(f"SELECT {values} FROM {source}")
         return " UNION ALL BY NAME ".join(selects)
@@ -230,9 +224,9 @@ class _DuckDBDelivery(Delivery):
                 self.contract.column(name),
                 source,
                 group.columns[source],
-                self._codes.get(name, {}),
+                self.codes.get(name, {}),
                 trimmed=name in trimmed,
             )
             for name, source in header.items()
         }
-        return with_readings(readings)
+        return validation.with_readings(readings)

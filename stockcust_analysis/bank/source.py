@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection
 from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,32 +13,17 @@ from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
-from stockcust_analysis.bank.contract import TABLES, Column, Table
+from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import AnyFrame, Reading, frame_reading, without_objects
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names, read_mapping
-from stockcust_analysis.bank.validation import (
-    Delivery,
-    Problem,
-    Rows,
-    match_headers,
-    missing_tables,
-    validate,
-    with_readings,
-)
-from stockcust_analysis.core.engines import (
-    DatabaseEngine,
-    Engine,
-    Frame,
-    PandasEngine,
-    PolarsEngine,
-    SparkEngine,
-    class_names,
-    engine_failures,
-)
+from stockcust_analysis.bank.validation import Delivery, Problem, Rows
+from stockcust_analysis.core import engines
+from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.errors import UsageError
 
 MAPPING_NAME = "mapping.toml"
@@ -104,23 +90,23 @@ def open_bank(
 
 
 def _open(
-    source: Any, mapping: str | Path | None, tables: Dictionary[str, str], memory_limit: str
+    source: Any, mapping_file: str | Path | None, tables: Dictionary[str, str], memory_limit: str
 ) -> Bank:
     """Open whatever kind of source is given."""
     url = source if isinstance(source, str) and "://" in source else ""
     if isinstance(source, (str, Path)) and not url:
-        return _open_folder(Path(source), mapping, memory_limit)
-    words = Mapping() if mapping is None else read_mapping(Path(mapping))
-    names = {name: entry.table for name, entry in words.tables.items() if entry.table}
+        return _open_folder(Path(source), mapping_file, memory_limit)
+    mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
+    names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, words, tables=names, memory_limit=memory_limit)
+        return open_duckdb_file(path, mapping, tables=names, memory_limit=memory_limit)
     if url:
-        return _open_database(url, words, names)
+        return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):
-        return _open_frames(_require_known(source), words)
-    return _open_spark(source, words, names)
+        return _open_frames(_require_known(source), mapping)
+    return _open_spark(source, mapping, names)
 
 
 def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
@@ -132,19 +118,19 @@ def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
     return dict(tables)
 
 
-def _open_folder(folder: Path, mapping: str | Path | None, memory_limit: str) -> Bank:
+def _open_folder(folder: Path, mapping_file: str | Path | None, memory_limit: str) -> Bank:
     if not folder.is_dir():
         raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
     beside = folder / MAPPING_NAME
-    chosen = Path(mapping) if mapping is not None else beside if beside.exists() else None
-    words = Mapping() if chosen is None else read_mapping(chosen)
-    bank = open_folder(folder, words, memory_limit=memory_limit)
+    chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
+    mapping = Mapping() if chosen is None else read_mapping(chosen)
+    bank = open_folder(folder, mapping, memory_limit=memory_limit)
     if chosen is not None:  # what it says decides what the files mean
         bank.inputs = (*bank.inputs, InputFile(chosen.name, chosen))
     return bank
 
 
-def _open_frames(frames: Dictionary[str, Frame], words: Mapping) -> Bank:
+def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
     try:
         tables = {name: nw.from_native(frame) for name, frame in frames.items()}
@@ -159,25 +145,25 @@ def _open_frames(frames: Dictionary[str, Frame], words: Mapping) -> Bank:
     if kind.is_polars():
         tables = {table: frame.lazy() for table, frame in tables.items()}
     engine = _engine_of(kind, next(iter(frames.values())))
-    return _bank_of(tables, words, engine, place=f"{name} frames", name="bank")
+    return _bank_of(tables, mapping, engine, location=f"{name} frames", name="bank")
 
 
-def _engine_of(kind: nw.Implementation, frame: Frame) -> Engine:
+def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
     """Return the engine that computes a frame."""
     if kind.is_pandas_like():
-        return PandasEngine()
+        return engines.PandasEngine()
     if kind.is_polars():
-        return PolarsEngine()
+        return engines.PolarsEngine()
     if kind.is_spark_like():
-        return SparkEngine()
+        return engines.SparkEngine()
     if kind.is_ibis():
-        return DatabaseEngine(frame.get_backend(), owned=False)
+        return engines.DatabaseEngine(frame.get_backend(), owned=False)
     raise UsageError(
         f"tables of {kind} cannot be opened. Give pandas, Polars, Spark or Ibis frames."
     )
 
 
-def _open_spark(session: Any, words: Mapping, tables: Dictionary[str, str]) -> Bank:
+def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) -> Bank:
     """Open the tables that a Spark session sees; those named in `tables` must be there."""
     if not (hasattr(session, "read") and hasattr(session, "catalog")):
         raise UsageError(
@@ -191,7 +177,8 @@ def _open_spark(session: Any, words: Mapping, tables: Dictionary[str, str]) -> B
         for contract in TABLES
         if contract.name in tables or session.catalog.tableExists(contract.name)
     }
-    return _bank_of(_narwhals(frames), words, SparkEngine(), place="the Spark session", name="bank")
+    location, engine = "the Spark session", engines.SparkEngine()
+    return _bank_of(_narwhals(frames), mapping, engine, location=location, name="bank")
 
 
 def _spark_table(session: Any, name: str) -> Frame:
@@ -205,13 +192,13 @@ def _spark_table(session: Any, name: str) -> Frame:
         raise UsageError(f"Spark cannot read '{name}'. Is it there?") from None
 
 
-def _open_database(url: str, words: Mapping, tables: Dictionary[str, str]) -> Bank:
+def _open_database(url: str, mapping: Mapping, tables: Dictionary[str, str]) -> Bank:
     """Open the tables of a database that Ibis speaks to; those in `tables` must be there.
 
     They stay where they are, and the work is done there.
     """
     backend = _connect(url)
-    engine = DatabaseEngine(backend, owned=True)
+    engine = engines.DatabaseEngine(backend, owned=True)
     try:
         existing = set(backend.list_tables())
         names = {
@@ -223,8 +210,8 @@ def _open_database(url: str, words: Mapping, tables: Dictionary[str, str]) -> Ba
         if backend.name == "postgres":
             _warn_of_missing_statistics(backend, names.values())
         name = urlsplit(url).path.strip("/").split("/")[0] or urlsplit(url).scheme
-        place = without_secrets(url)
-        return _bank_of(_narwhals(frames), words, engine, place=place, name=name)
+        location = without_secrets(url)
+        return _bank_of(_narwhals(frames), mapping, engine, location=location, name=name)
     except BaseException:
         engine.close()
         raise
@@ -303,75 +290,74 @@ def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
 
 
 def _bank_of(
-    frames: Dictionary[str, AnyFrame], words: Mapping, engine: Engine, *, place: str, name: str
+    frames: Dictionary[str, AnyFrame],
+    mapping: Mapping,
+    engine: engines.Engine,
+    *,
+    location: str,
+    name: str,
 ) -> Bank:
     """Return the bank whose tables are those given, by the contract's names.
 
-    `place` says in errors and manifests where the tables are; it never holds a password.
+    `location` says in errors and manifests where the tables are; it never holds a password.
     """
-    problems = missing_tables(frames, frames)
+    problems = validation.missing_tables(frames, frames)
     deliveries = {}
     for contract in (c for c in TABLES if c.name in frames):
-        mapping, frame = words.of(contract.name), frames[contract.name]
-        header = frame.collect_schema().names()
-        names = contract_names(mapping, contract)
-        doubtful, (columns,) = match_headers(contract, [header], names)
+        words, frame = mapping.of(contract.name), frames[contract.name]
+        header, names = frame.collect_schema().names(), contract_names(words, contract)
+        doubtful, (columns,) = validation.match_headers(contract, [header], names)
         problems += doubtful
         if not doubtful:
-            delivery = _FrameDelivery(contract, frame, columns, mapping)
-            problems += delivery.type_problems
-            deliveries[contract.name] = delivery
-    validated = validate(deliveries.values(), problems, place)
+            delivered = [column for column in contract.columns if column.name in columns]
+            frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
+            delivery = _FrameDelivery(contract, delivered, without_objects(frame, delivered), words)
+            unfit = delivery.type_problems()
+            problems += unfit
+            fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
+            kept = [column for column in delivered if column.name in fitting]
+            deliveries[contract.name] = replace(delivery, columns=kept)
+    facts = validation.validate(deliveries.values(), problems, location)
     tables = {
-        table: delivery.read(validated[table].trimmed)
+        table: delivery.read(facts[table].trimmed)
         .select(*(column.name for column in delivery.columns))
         .to_native()
         for table, delivery in deliveries.items()
     }
-    inputs = [InputTable(table, place, counts.total) for table, counts in validated.items()]
-    return Bank(tables, engine, name=words.name or name, inputs=inputs, counts=validated)
+    inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]
+    return Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
 
 
+@dataclass(frozen=True)
 class _FrameDelivery(Delivery):
     """A frame, or a table of a database; its rows have no numbers."""
 
-    def __init__(
-        self,
-        contract: Table,
-        frame: AnyFrame,
-        header: Dictionary[str, str],
-        mapping: TableMapping,
-    ) -> None:
-        columns = {name: contract.column(name) for name in contract.column_names if name in header}
-        renamed = frame.select(*(nw.col(header[name]).alias(name) for name in columns))
-        self._frame = without_objects(renamed, columns)
-        self._kinds = self._frame.collect_schema()
-        self._codes = mapping.codes
-        self.type_problems = []
-        for name, column in columns.items():
+    frame: AnyFrame
+    mapping: TableMapping
+
+    def type_problems(self) -> list[Problem]:
+        """Return the columns whose type cannot hold what they should."""
+        kinds, problems = self.frame.collect_schema(), []
+        for column in self.columns:
             if self._reading(column) is None:
                 kind = column.kind.value
-                what = f"the column's type is {self._kinds[name]}, which does not hold a {kind}"
+                what = f"the column's type is {kinds[column.name]}, which does not hold a {kind}"
                 remedy = f"Convert it to a {kind} in the source, or in a view of it."
-                self.type_problems.append(Problem(contract.name, name, what, remedy))
-        unfit = {problem.column for problem in self.type_problems}
-        super().__init__(contract, {*columns} - unfit)
+                problems.append(Problem(self.contract.name, column.name, what, remedy))
+        return problems
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: values, and whether they are at fault or odd."""
-        readings = {
-            column.name: reading
-            for column in self.columns
-            if (reading := self._reading(column, trimmed))
-        }
-        rows: Rows = self._frame.lazy().select(**with_readings(readings))
+        readings = {column.name: self._reading(column, trimmed) for column in self.columns}
+        fitting = {name: reading for name, reading in readings.items() if reading}
+        rows: Rows = self.frame.lazy().select(**validation.with_readings(fitting))
         return rows
 
     def _reading(self, column: Column, trimmed: Collection[str] = ()) -> Reading[nw.Expr] | None:
         return frame_reading(
             column,
-            self._kinds[column.name],
-            self._codes.get(column.name, {}),
+            self.frame.collect_schema()[column.name],
+            self.mapping.codes.get(column.name, {}),
             trimmed=column.name in trimmed,
-            has_dates=not self._frame.implementation.is_pandas_like(),
+            has_dates=not self.frame.implementation.is_pandas_like(),
         )

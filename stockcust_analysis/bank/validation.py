@@ -161,13 +161,12 @@ def _absent_columns(
     return problems
 
 
+@dataclass(frozen=True)
 class Delivery:
     """A delivered table, whose columns are named and read as the contract says."""
 
-    def __init__(self, contract: Table, columns: Iterable[str]) -> None:
-        self.contract = contract
-        delivered = set(columns)
-        self.columns = [column for column in contract.columns if column.name in delivered]
+    contract: Table
+    columns: Sequence[Column]
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: each column's value, and `column|fault` where it may have one.
@@ -198,31 +197,31 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
 
 def validate(
     deliveries: Iterable[Delivery], problems: Sequence[Problem], source: str
-) -> dict[str, Validated]:
+) -> dict[str, TableFacts]:
     """Check tables, given in the contract's order; raise all problems at once.
 
     `problems` are those known before, `source` says in the error where the tables are.
     """
-    found, checks = [*problems], dict[str, _TableCheck]()
+    checks: dict[str, _TableCheck] = {}
     for delivery in deliveries:
         checks[delivery.contract.name] = _TableCheck(delivery, checks)
     _count_references([r for check in checks.values() for r in check.references.values()])
-    for check in checks.values():
-        found += check.run()
-    raise_if_any(found, source)
+    problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
+    raise_if_any(problems, source)
     return {
-        name: Validated(check.total, check.days, check.trimmed) for name, check in checks.items()
+        name: TableFacts(check.total, check.days, check.trimmed) for name, check in checks.items()
     }
 
 
 @dataclass(frozen=True)
-class Validated:
-    """What is known of a table that was checked: its rows, also those of each as-of date.
+class TableFacts:
+    """What validation found out about a table.
 
-    Text in the columns `trimmed` is not plain; in others there is nothing to trim.
+    `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
+    trimming, that of others does not.
     """
 
-    total: int
+    rows: int
     days: Mapping[date, int]
     trimmed: Collection[str]
 
@@ -241,8 +240,8 @@ class _Test:
 class _Reference:
     """Where a column leads: the keys that must agree in both tables, of one as-of date if any.
 
-    `lost` counts the rows that lead nowhere; as counted first, those with empty cells are among
-    them.
+    `lost` counts the rows that refer to something that is not there; `complete` says that every
+    row refers to something that is there, so that no cell is empty.
     """
 
     column: Column
@@ -251,6 +250,7 @@ class _Reference:
     ours: list[str]
     theirs: list[str]
     lost: int = 0
+    complete: bool = True
 
     @property
     def is_plain(self) -> bool:
@@ -268,9 +268,13 @@ class _Reference:
         filled = rows.filter(~nw.col(self.column.name).is_null())
         return filled.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
 
+    def count(self) -> None:
+        """Count the rows that refer to something that is not there."""
+        self.complete, self.lost = False, _count_rows(self.lost_rows(self.table.rows))
+
 
 def _count_references(references: Sequence[_Reference]) -> None:
-    """Count the rows that lead nowhere.
+    """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
     On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
     that lead to it; a small one is quicker looked up in by each alone.
@@ -285,9 +289,8 @@ def _count_references(references: Sequence[_Reference]) -> None:
         keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
         names = group_references[0].theirs
         lost = keys.join(group_references[0].target.rows.select(*names), on=names, how="anti")
-        counts = collect_rows(lost.group_by("reference").agg(n=nw.len()))
-        for index, count in zip(counts["reference"], counts["n"], strict=True):
-            group_references[int(index)].lost = int(count)
+        for index in collect_rows(lost.select("reference").unique())["reference"]:
+            group_references[int(index)].count()
 
 
 class _TableCheck:
@@ -329,7 +332,7 @@ class _TableCheck:
             counts += self._count(self._cell_tests(again))
             for reference in self.references.values():
                 if reference.column in again:
-                    reference.lost = _count_rows(reference.lost_rows(self.rows))
+                    reference.count()
         problems = [self._cell_problem(test, count) for test, count in counts if count]
         problems += self._table_problems()
         return problems + [self._lost_problem(r) for r in self.references.values() if r.lost]
@@ -350,7 +353,7 @@ class _TableCheck:
                         tests.append(_Test(column, fault, what, _REMEDIES.get(what, remedy)))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
-            leads = reference and not reference.lost
+            leads = reference and reference.complete
             if not (column.nullable or leads):
                 tests.append(_Test(column, empty, "the cell is empty", "Fill it in."))
             tests += _value_tests(column, cell)

@@ -215,3 +215,52 @@ def test_a_parquet_nan_is_found(tiny_bank: TinyBank) -> None:
     ).write_parquet(str(folder / "holdings.parquet"))
     (folder / "holdings.csv").unlink()
     assert "holdings.balance: 4 rows (first: 2, 3, 5): NaN or infinite" in message_of(folder)
+
+
+def test_keys_in_any_order_are_told_apart(tiny_bank: TinyBank) -> None:
+    """Unsorted rows, and files whose keys overlap, are only refused for a key that is twice."""
+    folder = tiny_bank()
+    header, *rows = CUSTOMERS.splitlines()
+    (folder / "customers.csv").unlink()
+    parts = {"a": rows[::-2], "b": rows[-2::-2], "c": rows[:1]}
+    for name, part in parts.items():
+        (folder / f"customers_{name}.csv").write_text("\n".join([header, *part]))
+    twice = "customers: 1 row (first: customers_c.csv:2): the key (as_of, customer_id) occurs twice"
+    assert twice in message_of(folder)
+    (folder / "customers_c.csv").unlink()
+    with open_bank(folder) as bank:
+        assert bank.rows("customers") == len(rows)
+    (folder / "customers_a.csv").write_text("\n".join([header, *rows[::2]]))
+    (folder / "customers_b.csv").write_text("\n".join([header, *rows[1::2]]))
+    with open_bank(folder) as bank:
+        assert bank.rows("customers") == len(rows)
+
+
+def test_rows_of_many_text_files_are_told_apart(tiny_bank: TinyBank) -> None:
+    """Text files read by one scan say in which of them, and where there, a wrong row is."""
+    folder = tiny_bank()
+    header, *rows = CUSTOMERS.splitlines()
+    (folder / "customers.csv").unlink()
+    for number, row in enumerate(rows):
+        wrong = row.replace("2026-09-29", "soon").replace("personal", "person") if number else row
+        text = f"{header}\n{rows[0].replace('C1', f'D{number}')}\n{wrong}\n"
+        encoding = "gbk" if number % 2 else "utf-8"
+        (folder / f"customers_{number}.csv").write_text(text, encoding=encoding)
+    message = message_of(folder)
+    assert "(first: customers_6.csv:3): not a date" in message
+    first = "(first: customers_1.csv:3, customers_2.csv:3, customers_3.csv:3)"
+    assert f"customers.customer_type: 5 rows {first}: unknown customer_type" in message
+
+
+def test_a_broken_file_among_many_is_named(tiny_bank: TinyBank) -> None:
+    """Of files read by one scan each with ragged rows is named, with its rows."""
+    folder = tiny_bank()
+    header, *rows = CUSTOMERS.splitlines()
+    (folder / "customers.csv").unlink()
+    for number, row in enumerate(rows):
+        ragged = f"{row},more\n" if number in (2, 4) else ""
+        (folder / f"customers_{number}.csv").write_text(f"{header}\n{row}\n{ragged}")
+    message = message_of(folder)
+    for number in (2, 4):
+        what = f"customers_{number}.csv has more or fewer cells than the header's 8"
+        assert f"customers: 1 row (first: 3): {what}" in message

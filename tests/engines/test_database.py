@@ -139,6 +139,18 @@ def test_a_database_that_may_only_be_read(server: Server) -> None:
         assert same.count().execute() == 7
 
 
+def test_tables_without_statistics_are_named(server: Server) -> None:
+    """Who never analysed a table is warned once, at opening, with the command that does it."""
+    import psycopg
+
+    server.load(tiny())
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute("ALTER TABLE holdings RENAME TO old")
+        connection.execute("CREATE TABLE holdings AS SELECT * FROM old")
+    with pytest.warns(UserWarning, match=r"never analysed.*: holdings.*Run ANALYZE holdings once"):
+        open_bank(server.url()).close()
+
+
 def test_tables_of_an_open_connection(server: Server) -> None:
     """Tables of the analyst's own Ibis connection do as well; what was kept is dropped again."""
     import ibis

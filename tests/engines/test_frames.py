@@ -94,6 +94,40 @@ def test_the_same_faults_are_found_everywhere(place: Any, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_text_is_looked_at_closely_everywhere(place: Any, tmp_path: Path) -> None:
+    """Control characters, shortened numbers, our own names and odd quarters are found."""
+    tables = tiny()
+    tables["branches"].loc[1, ["branch_id", "name"]] = ["@bank", "柳\x1f树"]
+    tables["holdings"].loc[0, "account_id"] = "6.22E+18"
+    tables["targets"] = pd.DataFrame(
+        {"branch_id": ["001"], "quarter": ["2026-3"], "measure": ["customers"], "target": [2.0]}
+    )
+    found = sorted(line.split(". ", 1)[1] for line in problems_of(place(tables, tmp_path)))
+    told = "\n".join(found)
+    assert "begins with '@', which stands for the whole bank" in told
+    assert "control characters" in told
+    assert "holdings.account_id" in told
+    assert "number in scientific notation" in told
+    assert "targets.quarter" in told
+    assert "not a quarter. Write it as 2026Q3." in told
+    assert "customers.branch_id" in told
+    assert len(found) == 5
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_reference_may_be_empty_where_the_contract_says_so(place: Any, tmp_path: Path) -> None:
+    """An empty branch of booking refers to nothing; an empty owner is missed, once."""
+    tables = tiny()
+    holdings = tables["holdings"].assign(booking_branch_id=["001", None, "002"] * 2 + ["001"])
+    with open_bank(place(tables | {"holdings": holdings}, tmp_path)) as bank:
+        assert bank.rows("holdings") == 7
+    holdings.loc[0, "customer_id"] = None
+    (problem,) = problems_of(place(tables | {"holdings": holdings}, tmp_path))
+    assert "holdings.customer_id: 1 row" in problem
+    assert "the cell is empty" in problem
+
+
 def test_a_missing_table_column_or_type_is_one_error() -> None:
     """What is missing or of the wrong type stands in one list, with what may have been meant."""
     tables = tiny()

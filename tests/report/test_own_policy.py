@@ -10,7 +10,7 @@ import pytest
 from pypdf import PdfReader
 
 from stockcust_analysis.bank.sample import make_bank
-from stockcust_analysis.bank.sample.writing import write_bank
+from stockcust_analysis.bank.sample.bank import write_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.plan import ReportOptions

@@ -5,7 +5,6 @@ the tables of the contract. Within, a branch, product, customer or quarter is a 
 is whole cents (分). Nothing here reads or measures a real bank.
 """
 
-from stockcust_analysis.bank.sample.bank import SEED, make_bank
-from stockcust_analysis.bank.sample.writing import write_bank
+from stockcust_analysis.bank.sample.bank import SEED, make_bank, write_bank
 
 __all__ = ["SEED", "make_bank", "write_bank"]

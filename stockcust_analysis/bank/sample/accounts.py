@@ -13,9 +13,17 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS
-from stockcust_analysis.bank.sample.branches import Array, Branch, Days, Random
-from stockcust_analysis.bank.sample.panel import Panel
-from stockcust_analysis.bank.sample.quarters import ENDS, LAST, STARTS, TIMES
+from stockcust_analysis.bank.sample.people import (
+    ENDS,
+    LAST,
+    STARTS,
+    TIMES,
+    Array,
+    Branch,
+    Days,
+    Panel,
+    Random,
+)
 
 SEASON = np.array([0.97, 0.98, 1.03, 1.09, 1.04, 1.08])
 """Year end and the opening campaign (开门红) lift everybody; the trend is about 5 % a year."""

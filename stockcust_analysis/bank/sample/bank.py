@@ -1,20 +1,27 @@
-"""The sample bank: all its tables, made in one piece or joined from several."""
+"""The sample bank: all its tables, made in one piece or joined from several, and its files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.bank.sample import books, service
-from stockcust_analysis.bank.sample.accounts import make_accounts
-from stockcust_analysis.bank.sample.branches import Branch, Random, make_branches, successors_table
-from stockcust_analysis.bank.sample.names import plain
-from stockcust_analysis.bank.sample.panel import make_panel
-from stockcust_analysis.bank.sample.people import draw_arrivals, make_people
-from stockcust_analysis.bank.sample.quarters import ENDS, LAST
+from stockcust_analysis.bank.contract import TABLES, table
+from stockcust_analysis.bank.conversion import sql_type
+from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
+from stockcust_analysis.bank.files import files_of
+from stockcust_analysis.bank.sample.people import (
+    LAST,
+    QUARTERS,
+    Branch,
+    decode_names,
+    draw_arrivals,
+    make_branches,
+    make_people,
+)
+from stockcust_analysis.bank.sample.tables import join_pieces, make_piece
 from stockcust_analysis.errors import UsageError
 
 SEED = 20260930
@@ -22,6 +29,9 @@ CUSTOMERS_PER_BRANCH = 100
 """With fewer on average the planted stories drown in chance."""
 LARGE = ("customers", "holdings", "assignments", "contacts", "transactions")
 """Tables that grow with the customers; the others are small enough to be read in an editor."""
+BANK_NAME = "青禾农村商业银行"
+SMALLEST = "COMPRESSION zstd, COMPRESSION_LEVEL 12, ROW_GROUP_SIZE 1000000"
+_COUNT = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 
 
 def make_bank(
@@ -42,7 +52,7 @@ def make_bank(
     network = make_branches(rng, branches)
     people = make_people(rng, network, draw_arrivals(rng, network, customers))
     piece = make_piece(rng, network, people, quarters=quarters)
-    tables = {name: plain(piece[name]) for name in LARGE} | join_pieces(network, [piece])
+    tables = {name: decode_names(piece[name]) for name in LARGE} | join_pieces(network, [piece])
     return {entry.name: tables[entry.name] for entry in TABLES}
 
 
@@ -59,52 +69,76 @@ def check_size(branches: int, customers: int, quarters: int) -> None:
         raise UsageError(f"quarters={quarters} is not between 2 and {LAST}.")
 
 
-def make_piece(
-    rng: Random,
-    network: pd.DataFrame,
-    people: pd.DataFrame,
-    *,
-    quarters: int,
-    managers_before: int = 0,
-) -> dict[str, pd.DataFrame]:
-    """Return what is known of some branches' people; `plan_start` is where `targets` come from.
+def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
+    """Write a bank's tables, its name (`mapping.toml`) and a README into a folder.
 
-    Names in large tables are positions; `plain` turns them into text.
+    Small tables become CSV, others Parquet with exact money; files of the same names are replaced.
+    Raises UsageError when the folder holds customers of another bank, which would be read along.
     """
-    panel = make_panel(rng, people, len(network) - 2, quarters=quarters)
-    accounts = make_accounts(rng, panel)
-    owners = books.customers_table(rng, panel, accounts, network)
-    start = books.plan_start(owners, network)
-    owners = owners[owners["as_of"] >= ENDS[panel.first]].reset_index(drop=True)
-    holdings = books.holdings_table(panel, accounts, network)
-    managers = service.managers_table(owners, network, before=managers_before)
-    managed = service.managed_customers(owners)
-    assignments = service.assignments_table(rng, managed, managers)
-    return {
-        "customers": owners,
-        "holdings": holdings,
-        "managers": managers,
-        "assignments": assignments,
-        "contacts": service.contacts_table(rng, managed, assignments),
-        "transactions": service.transactions_table(rng, panel, accounts),
-        "ledger": books.ledger_table(holdings.rename(columns={"booking_branch_id": "branch_id"})),
-        "plan_start": start,
-    }
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    others = [p for p in files_of(target, "customers", None) if p.name != file_name("customers")]
+    if others:
+        raise UsageError(
+            f"'{target}' holds {len(others)} files of another bank, such as {others[0].name}. "
+            "Give another folder, or remove them."
+        )
+    for name, frame in tables.items():
+        write_table(name, frame, target / file_name(name))
+    write_texts(
+        target,
+        branches=tables["branches"],
+        rows={name: len(frame) for name, frame in tables.items()},
+        quarters=tables["customers"]["as_of"].nunique(),
+        pair=first_pair(tables["customers"]),
+    )
 
 
-def join_pieces(
-    network: pd.DataFrame, pieces: Sequence[dict[str, pd.DataFrame]]
-) -> dict[str, pd.DataFrame]:
-    """Return the small tables of a whole bank from those of its pieces."""
-    together = {
-        name: pd.concat([piece[name] for piece in pieces])
-        for name in ("managers", "ledger", "plan_start")
-    }
-    start = together["plan_start"].groupby(level=0).sum()
-    return {
-        "branches": network,
-        "branch_successors": successors_table(network),
-        "managers": together["managers"].reset_index(drop=True),
-        "ledger": books.ledger_table(together["ledger"]),
-        "targets": books.targets_table(start, network),
-    }
+def write_table(name: str, frame: pd.DataFrame, path: Path, *, parquet: str = SMALLEST) -> None:
+    """Write one table; `parquet` says how those that are Parquet are compressed."""
+    columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in table(name).columns)
+    how = f"FORMAT parquet, {parquet}" if name in LARGE else "FORMAT csv, HEADER"
+    with quiet_connection() as connection:
+        # One thread keeps the row order, and so the bytes, the same from run to run.
+        connection.execute("SET threads = 1")
+        connection.register("frame", frame)
+        connection.execute(f"COPY (SELECT {columns} FROM frame) TO {literal(str(path))} ({how})")
+
+
+def write_texts(
+    folder: Path,
+    *,
+    branches: pd.DataFrame,
+    rows: Mapping[str, int],
+    quarters: int,
+    pair: Sequence[str],
+    part: str = "",
+) -> None:
+    """Write a bank's name and the page about it: its stories, its files and how it was made."""
+    template = Path(__file__).with_name("readme.md").read_text(encoding="utf-8")
+    stories = branches.head(len(Branch))
+    files = [
+        f"| {file_name(entry.name, part)} | {entry.zh} | {rows[entry.name]:,} | {entry.meaning} |"
+        for entry in TABLES
+    ]
+    page = template.format(
+        bank=BANK_NAME,
+        quarters=f"{_COUNT[quarters]} quarters, {QUARTERS[-quarters]} to {QUARTERS[-1]}",
+        files="\n".join(files),
+        pair=" and ".join(pair),
+        **dict(zip(stories["branch_id"], stories["name"], strict=True)),
+    )
+    for name, text in {"mapping.toml": f'name = "{BANK_NAME}"\n', "README.md": page}.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def first_pair(customers: pd.DataFrame) -> list[str]:
+    """Return the first two customer numbers of one person."""
+    people = customers.drop_duplicates("customer_id").dropna(subset="person_id")
+    twice = people[people["person_id"].duplicated(keep=False)].sort_values("person_id")
+    return [*twice["customer_id"].head(2)]
+
+
+def file_name(table_name: str, part: str = "") -> str:
+    """Return the name of a table's file."""
+    return f"{table_name}{part}.parquet" if table_name in LARGE else f"{table_name}.csv"
