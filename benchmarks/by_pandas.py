@@ -1,190 +1,207 @@
-"""The questions in pandas, as an analyst would write them who minds memory.
+"""The headline measures in pandas, as an analyst would write them who minds memory.
 
 Only the columns that are needed are read, one date at a time; branches and products are
-categories, money is whole cents, and what is asked of many is asked in one `groupby`.
+categories, money is whole cents, and everything asked of a group is asked in one `groupby`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.answers import Sums
-from benchmarks.asked import OBLIGING, STATUSES, Asked, Days, cents, exempting
-from benchmarks.pandas_changes import attrition_of, cells_of, pair_sums, side_by_side
-from benchmarks.pandas_concentration import concentration_of, lorenz_of
-from benchmarks.pandas_levels import co_holding_of, levels_of
-from benchmarks.pandas_served import served_of
-from stockcust_analysis.policy import Policy
+from benchmarks import headline
+from benchmarks.headline import BANK, FAMILIES, STATUSES, files
 
+_BORDERS = [100_00, 10_000_00, 50_000_00, 500_000_00, 6_000_000_00]
+_ANSWERED = ("reached", "appointment", "visit", "sale", "refused")
+_UNTOUCHABLE = ("deceased", "frozen", "staff", "minor")
+_CATEGORIES = ("branch_id", "customer_type", "exclusion", "product")
+_FLAGS = ["funded", "funded_by_end", "effective"]
+_COMPARED = ["customer_id", "branch", "tier", "average_cents", "end_cents", *_FLAGS]
 Frame = pd.DataFrame
-_AMOUNTS = {"aum_period_end": "end", "aum_average_month": "month", "aum_average_quarter": "average"}
 
 
-def sums(asked: Asked, *, memory_limit: str | None = None) -> Sums:
+def answer(folder: Path, quarter: str, *, memory_limit: str = "") -> headline.Sums:
     """Return the sums of a bank's quarter and the one before; pandas knows no memory limit."""
-    levels, concentration, facts = {}, {}, {}
-    for quarter in asked.quarters:
-        days = Days(quarter.end, asked.policy)
-        table = customer_facts(asked, days)
-        served = served_of(table, asked, days) if asked.has("assignments") else None
-        levels[str(quarter)] = levels_of(table, served, asked.policy)
-        concentration[str(quarter)] = concentration_of(table)
-        if quarter == asked.quarter:
-            lorenz = lorenz_of(table)
-            co_holding = co_holding_of(table, asked.policy.families.names)
-        facts[quarter] = _compared(table)
-        del table
-    before, now = facts.values()
-    moved = (before["branch_id"] != before["issued_branch_id"]).any()
-    both, pairs, cells = side_by_side(before, now), {}, {}
-    del before, now, facts
-    for structure in ("today", "issued") if moved else ("today",):
-        branch = "branch_id" if structure == "today" else "issued_branch_id"
-        pairs[structure] = pair_sums(both, branch)
-        cells[structure] = cells_of(both, branch)
-    attrition = attrition_of(both, asked.policy.attrition)
-    return Sums(levels, concentration, lorenz, co_holding, attrition, pairs, cells)
+    ends, levels, concentration = headline.period_ends(quarter), {}, {}
+    merged, compared = headline.successors(folder, ends[quarter]), []
+    for name, as_of in ends.items():
+        facts = _facts(folder, as_of, merged)
+        levels[name] = _levels(facts)
+        funded = facts.loc[facts["funded"], ["branch", "end_cents"]]
+        by_branch = _concentration(funded).reindex(levels[name]["branch"])
+        ranked = pd.concat([by_branch, _concentration(funded.assign(branch=BANK))])
+        ranked = ranked.rename_axis("branch").reset_index()
+        concentration[name] = ranked.fillna({c: 0 for c in ranked if c != "holders_of_80"})
+        compared.append(facts[_COMPARED])
+        del facts, funded
+    return headline.Sums(levels, concentration, _pairs(*compared))
 
 
-def customer_facts(asked: Asked, days: Days) -> Frame:
-    """Return one row per customer in scope of a date, with what is counted."""
-    policy = asked.policy
-    table = _customers(asked, days)
-    held = _held(asked, days)
-    table = table.merge(held, how="left", left_on="customer_id", right_index=True)
-    flags = [name for name in held if not name.startswith(("opened", "unused"))]
-    counts = [name for name in held if name not in flags]
-    # A customer without accounts holds nothing.
-    table[flags] = table[flags].eq(True)
-    table[counts] = table[counts].fillna(0).astype("int8")
-    owes = (table.pop("loan_balance") > 0) | table["obliged"]
-    table["funded"] = (table["average"] >= cents(policy.bases.funded)) | owes
-    table["funded_by_end"] = (table["end"] >= cents(policy.bases.funded)) | owes
-    table["effective"] = table["average"] >= cents(policy.bases.effective)
-    table["established"] = table["funded"] & table.pop("a_year")
-    table["families"] = table[[f"holds_{name}" for name in policy.families.names]].sum(axis=1)
-    table["families"] = table["families"].astype("int8")
-    borders = [cents(tier.lower) for tier in policy.tiers.tiers[1:]]
-    table["tier"] = np.searchsorted(borders, table["average"], side="right").astype("int8")
-    acted = table.pop("moved_lately") | table.pop("matured_lately")
-    small = table["end"] < cents(policy.dormancy.cap or 0)
-    dormant = small & ~table.pop("exempt")
-    place = np.select([acted & ~small, acted, ~dormant], [0, 1, 2], 3)
-    table["status"] = pd.Categorical.from_codes(place, list(STATUSES))
-    return table.drop(columns="obliged")
-
-
-def _customers(asked: Asked, days: Days) -> Frame:
-    """Return the customers in scope on today's structure."""
-    policy, as_of = asked.policy, pd.Timestamp(days.as_of)
-    columns = [
-        "customer_id", "branch_id", "customer_type", "relationship_since", "closed_on",
-        "last_active_on", *_AMOUNTS, "loan_balance", "profile_complete", "exclusion",
-        "do_not_contact",
-    ]  # fmt: skip
-    categories = ["branch_id", "customer_type", "exclusion"]
-    table = read(asked.files("customers"), columns, categories, as_of=days.as_of)
-    stays = table["closed_on"].isna() | (table["closed_on"] > as_of)
-    table = table[table["customer_type"].isin(policy.customer_types) & stays]
-    branches = pd.CategoricalDtype(sorted(asked.csv("branches")["branch_id"]))
-    successors = asked.successors()
-    issued = table["branch_id"].astype(branches)
-    told = {
-        "customer_id": table["customer_id"],
-        "branch_id": issued.map(lambda one: successors.get(one, one)).astype(branches),
-        "issued_branch_id": issued,
-        "a_year": table["relationship_since"] <= pd.Timestamp(days.established),
-        "moved_lately": table["last_active_on"] > pd.Timestamp(days.idle),
-        "profiled": table["profile_complete"].eq(True),
-        "contactable": ~table["exclusion"].isin(policy.coverage.never_contact)
-        & ~table["do_not_contact"].eq(True),
-        "loan_balance": table["loan_balance"],
-    }
-    money = {to: (table[of] * 100).round().astype("int64") for of, to in _AMOUNTS.items()}
-    return pd.DataFrame(told | money)
-
-
-def _held(asked: Asked, days: Days) -> Frame:
-    """Return what each customer holds: flags that one account suffices for, and new accounts."""
-    columns = ["customer_id", "product", "balance", "opened_on", "matures_on", "last_active_on",
-               "used_recently"]  # fmt: skip
-    accounts = read(asked.files("holdings"), columns, ["product"], as_of=days.as_of)
-    flags = _account_flags(accounts, asked.policy, days)
-    openings = _openings(accounts, flags, asked.policy, days)
-    customer = accounts["customer_id"]
-    del accounts
-    held = flags.groupby(customer, sort=False).max()
-    new = openings[openings.any(axis=1)]
-    counted = new.groupby(customer[new.index]).sum()
-    return held.join(counted).fillna(dict.fromkeys(counted, 0))
-
-
-def _account_flags(accounts: Frame, policy: Policy, days: Days) -> Frame:
-    """Return what each account shows."""
-    as_of, idle = pd.Timestamp(days.as_of), pd.Timestamp(days.idle)
-    matures, product = accounts["matures_on"], accounts["product"]
-    shown = {
-        "balance": accounts["balance"] > 0,
-        "in_force": matures > as_of,
-        "used": accounts["used_recently"].eq(True),
-    }
-
-    def active(products: Iterable[str], evidence: Iterable[str]) -> Any:
-        of_family = product.isin(list(products))
-        found = [shown[name] for name in evidence if name in shown]
-        return of_family & np.logical_or.reduce(found) if found else of_family
-
-    families, channels = policy.families.families, policy.families.channels
-    flags = {f"holds_{one.name}": active(one.products, one.active_if) for one in families}
-    flags |= {f"uses_{one.name}": active(one.products, one.active_if) for one in channels}
-    unmatured = (product == "time_deposit") & shown["balance"] & ~(matures <= as_of)
-    exempt = [active([name], evidence) for name, evidence in exempting(policy).items()]
-    return pd.DataFrame(flags | {
-        "obliged": np.logical_or.reduce([active(one.products, one.active_if) for one in OBLIGING]),
-        "exempt": np.logical_or.reduce([unmatured, *exempt]),
-        "matured_lately": (matures > idle) & (matures <= as_of),
-    })  # fmt: skip
-
-
-def _openings(accounts: Frame, flags: Frame, policy: Policy, days: Days) -> Frame:
-    """Return which accounts came of age in the quarter, and which of them nobody uses."""
-    opened = accounts["opened_on"]
-    families = [f"holds_{name}" for name in policy.families.names]
-    used = flags[families].any(axis=1) | (accounts["last_active_on"] > opened)
-    products = [product for one in policy.families.families for product in one.products]
-    counts = accounts["product"].isin(products)
-    columns = {}
-    for age, (first, last) in days.came_of_age.items():
-        new = counts & (opened > pd.Timestamp(first)) & (opened <= pd.Timestamp(last))
-        columns |= {f"opened_{age}": new, f"unused_{age}": new & ~used}
-    return pd.DataFrame(columns)
-
-
-def _compared(facts: Frame) -> Frame:
-    """Return what is compared between two dates."""
-    names = ["customer_id", "branch_id", "issued_branch_id", "average", "end", "tier", "funded",
-             "funded_by_end", "effective"]  # fmt: skip
-    return facts[names].assign(
-        asleep=facts["funded"] & (facts["status"] == "dormant"),
-        awake=facts["funded"] & facts["status"].isin(["active", "active_small"]),
-    )
-
-
-def read(files: list[str], columns: list[str], categories: list[str], *,
-         as_of: date | None = None) -> Frame:  # fmt: skip
-    """Read columns of Parquet files, money as floats and dates as dates, of one date if any."""
-    filters = None if as_of is None else [("as_of", "=", as_of)]
-    table = pq.read_table(files, columns=columns, filters=filters, read_dictionary=categories)
-    for place, field in enumerate(table.schema):
-        if pa.types.is_decimal(field.type):
-            amount = table.column(place).cast(pa.float64())
-            table = table.set_column(place, field.name, amount)
+def _read(names: list[str], columns: list[str], as_of: pd.Timestamp | None = None) -> Frame:
+    """Read columns of Parquet files, of one date if any; money as floats."""
+    filters = None if as_of is None else [("as_of", "=", as_of.date())]
+    texts = [name for name in columns if name in _CATEGORIES]
+    table = pq.read_table(names, columns=columns, filters=filters, read_dictionary=texts)
+    for position, column in enumerate(table.schema):
+        if pa.types.is_decimal(column.type):
+            money = table.column(position).cast(pa.float64())
+            table = table.set_column(position, column.name, money)
     frame: Frame = table.to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
     return frame
+
+
+def _facts(folder: Path, as_of: pd.Timestamp, merged: dict[str, str]) -> Frame:
+    """Return one row per customer in scope of a date, with what is counted."""
+    columns = ["customer_id", "branch_id", "customer_type", "closed_on", "last_active_on"]
+    columns += ["aum_period_end", "aum_average_quarter", "loan_balance"]
+    table = _read(files(folder, "customers"), [*columns, "exclusion", "do_not_contact"], as_of)
+    leaves = table.pop("closed_on") <= as_of
+    table = table[table.pop("customer_type").isin(["personal", "sole_trader"]) & ~leaves]
+    idle = as_of - pd.offsets.MonthEnd(6)
+    held = _holdings(folder, as_of, idle)
+    table = table.merge(held, how="left", left_on="customer_id", right_index=True)
+    table[held.columns] = table[held.columns].eq(True)
+    branch = table.pop("branch_id").astype(str)
+    table["branch"] = branch.map(lambda b: merged.get(b, b)).astype("category")
+    for to, money in (("end_cents", "aum_period_end"), ("average_cents", "aum_average_quarter")):
+        table[to] = (table.pop(money) * 100).round().astype("int64")
+    obliged = (table.pop("loan_balance") > 0) | table["loan"] | table["insurance"]
+    table["funded"] = (table["average_cents"] >= 100_00) | obliged
+    table["funded_by_end"] = (table["end_cents"] >= 100_00) | obliged
+    table["effective"] = table["average_cents"] >= 10_000_00
+    table["tier"] = np.searchsorted(_BORDERS, table["average_cents"], side="right").astype("int8")
+    table["families"] = table[list(FAMILIES)].sum(axis=1).astype("int8")
+    acted = (table.pop("last_active_on") > idle) | table.pop("matured")
+    small = table["end_cents"] < 500_00
+    status = np.select([acted & ~small, acted, ~small | table.pop("exempt")], [0, 1, 2], 3)
+    table["status"] = pd.Categorical.from_codes(status, list(STATUSES))
+    return _with_service(table, folder, as_of)
+
+
+def _holdings(folder: Path, as_of: pd.Timestamp, idle: pd.Timestamp) -> Frame:
+    """Return what each customer holds: one account suffices."""
+    columns = ["customer_id", "product", "balance", "matures_on", "used_recently"]
+    accounts = _read(files(folder, "holdings"), columns, as_of)
+    product, matures = accounts["product"], accounts["matures_on"]
+    filled, used = accounts["balance"] > 0, accounts["used_recently"].eq(True)
+    flags = {
+        "deposit": product.isin(["demand_deposit", "time_deposit"]) & filled,
+        "wealth": (product == "wealth") & filled,
+        "fund": (product == "fund") & filled,
+        "insurance": (product == "insurance") & (filled | (matures > as_of)),
+        "bond_metal": product.isin(["bond", "metal"]) & filled,
+        "loan": (product == "loan") & filled,
+        "credit_card": (product == "credit_card") & (filled | used),
+        "merchant_acquiring": (product == "merchant_acquiring") & used,
+        "payroll": (product == "payroll") & used,
+        "matured": (matures > idle) & (matures <= as_of),
+    }
+    flags["exempt"] = (product == "time_deposit") & filled & ~(matures <= as_of)
+    flags["exempt"] |= product == "social_security_card"
+    for name in ("loan", "insurance", "merchant_acquiring", "payroll"):
+        flags["exempt"] |= flags[name]
+    return pd.DataFrame(flags).groupby(accounts["customer_id"], sort=False).max()
+
+
+def _with_service(table: Frame, folder: Path, as_of: pd.Timestamp) -> Frame:
+    """Add who is managed, who was to be spoken to in three months, and who was."""
+    quiet, customer = as_of - pd.offsets.MonthEnd(3), table["customer_id"]
+    exclusion, refuses = table.pop("exclusion"), table.pop("do_not_contact").eq(True)
+    assigned = _read(files(folder, "assignments"), ["customer_id", "valid_from", "valid_to"])
+    table["managed"], managed_before = (
+        customer.isin(assigned.query("valid_from <= @day and not valid_to < @day")["customer_id"])
+        for day in (as_of, quiet)
+    )
+    contacts = _read(files(folder, "contacts"), ["customer_id", "contacted_on", "outcome"])
+    recent = (contacts["contacted_on"] > quiet) & (contacts["contacted_on"] <= as_of)
+    answered = contacts.loc[recent & contacts["outcome"].isin(_ANSWERED), "customer_id"]
+    contactable = ~exclusion.isin(_UNTOUCHABLE) & ~refuses
+    table["coverable"] = table["managed"] & managed_before & contactable
+    return table.assign(covered=table["coverable"] & customer.isin(answered))
+
+
+def _levels(facts: Frame) -> Frame:
+    """Return the sums of one date by branch."""
+    average, end, funded = facts["average_cents"], facts["end_cents"], facts["funded"]
+    sums = {"customers_managed": facts["managed"], "families": facts["families"].where(funded, 0)}
+    among = {"all": average >= 0, "funded": funded, "effective": facts["effective"]}
+    for base, inside in among.items():
+        sums |= {f"customers_{base}": inside, f"end_{base}_cents": end.where(inside, 0)}
+        sums[f"average_{base}_cents"] = average.where(inside, 0)
+        for status in STATUSES if base != "effective" else ():
+            found = inside & (facts["status"] == status)
+            sums |= {f"{status}_{base}": found, f"{status}_{base}_cents": end.where(found, 0)}
+    sums |= {f"at_least_{k}": funded & (facts["families"] >= k) for k in (2, 3, 4)}
+    sums |= {f"holds_{family}": funded & facts[family] for family in FAMILIES}
+    for position, tier in enumerate(headline.TIERS):
+        inside = facts["tier"] == position
+        sums |= {f"tier_{tier}": inside, f"tier_{tier}_cents": average.where(inside, 0)}
+    managed, entitled = facts["managed"] & funded, funded & (average >= 50_000_00)
+    sums |= {"managed": managed, "managed_cents": average.where(managed, 0), "entitled": entitled}
+    sums |= {"entitled_managed": managed & entitled, "coverable": facts["coverable"]}
+    sums["covered"] = facts["covered"]
+    by_branch = pd.DataFrame(sums).groupby(facts["branch"], observed=True).sum()
+    return by_branch.reset_index().astype({"branch": str})
+
+
+def _concentration(funded: Frame) -> Frame:
+    """Return the sums of concentration by branch: customers by rising balance."""
+    ranked = funded.sort_values(["branch", "end_cents"], ignore_index=True)
+    x, grouped = ranked["end_cents"], ranked.groupby("branch", observed=True)["end_cents"]
+    n, total = grouped.transform("size"), grouped.transform("sum")
+    i, running = grouped.cumcount() + 1, grouped.cumsum()
+    crosses = (5 * running > total) & (5 * (running - x) <= total)
+    part = ((total - 5 * (running - x)) / (5.0 * x)).where(crosses, 0)
+    sums = {"ranked": n > 0, "ranked_cents": x, "gini_cents": (2 * i - n - 1) / n * x}
+    sums["holders_of_80"] = (5 * running > total) - part
+    for percent in headline.TOPS:
+        inside = (n * percent - 100 * (n - i)).clip(0, 100)
+        sums[f"top_{percent}_share_cents"] = inside * x / 100
+    by_branch = pd.DataFrame(sums).groupby(ranked["branch"], observed=True).sum()
+    by_branch["holders_of_80"] = by_branch["holders_of_80"].where(by_branch["ranked_cents"] > 0)
+    return by_branch.set_axis(by_branch.index.astype(str))
+
+
+def _pairs(opening: Frame, closing: Frame) -> Frame:
+    """Return the customers of either date by branches, tiers and what became of them."""
+    both = opening.merge(closing, "outer", on="customer_id", suffixes=("_o", "_c"), indicator=True)
+    opens, closes = both["_merge"] != "right_only", both["_merge"] != "left_only"
+    for date, other in (("_o", "_c"), ("_c", "_o")):
+        for name in _FLAGS:
+            both[name + date] = both[name + date].eq(True)
+        for name in ("average_cents", "end_cents"):
+            both[name + date] = both[name + date].fillna(0).astype("int64")
+        both["tier" + date] = both["tier" + date].fillna(both["tier" + other])
+        both["branch" + date] = both["branch" + date].astype(object)
+    old, new, before, after = (both[n] for n in ("branch_o", "branch_c", "funded_o", "funded_c"))
+    opening_end, closing_end = both["end_cents_o"], both["end_cents_c"]
+    had, has = both["funded_by_end_o"], both["funded_by_end_c"]
+    order = [~opens, ~closes, had & ~has, has & ~had]
+    order += [closing_end > opening_end, closing_end < opening_end]
+    states = ["new", "closed", "drained", "returned", "grown", "shrunk"]
+    keys = {
+        "opening_branch": old.fillna(new),
+        "closing_branch": new.fillna(old),
+        "opening_tier": both["tier_o"],
+        "closing_tier": both["tier_c"],
+        "state": np.select(order, states, "unchanged"),
+        "came": np.select([~opens, closes & after & ~before], ["NEW", "RETURNED"], ""),
+        "went": np.select([~closes, opens & before & ~after], ["CLOSED", "DRAINED"], ""),
+    }
+    average, later = both["average_cents_o"], both["average_cents_c"]
+    sums = {"customers": opens | closes, "opens": opens, "closes": closes}
+    sums |= {"opening_cents": average, "opening_end_cents": opening_end}
+    sums |= {"closing_cents": later, "closing_end_cents": closing_end}
+    for base in ("funded", "effective"):
+        inside = both[f"{base}_o"]
+        sums |= {f"opens_{base}": inside, f"retained_{base}": inside & both[f"{base}_c"]}
+        sums[f"opening_{base}_cents"] = average.where(inside, 0)
+        sums[f"kept_{base}_cents"] = np.minimum(average, later).where(inside, 0)
+    labels = pd.DataFrame(keys).astype("category")
+    named = pd.DataFrame(sums).groupby([labels[key] for key in keys], observed=True).sum()
+    return named.reset_index().astype(dict.fromkeys(keys, object))

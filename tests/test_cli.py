@@ -106,3 +106,15 @@ def test_a_sample_of_another_size_meets_the_contract(
     assert run("sample", "--out", folder, *size) == 0
     assert run("check", folder) == 0
     assert "2025Q3, 2025Q4, 2026Q1, 2026Q2, 2026Q3" in capsys.readouterr().out
+
+
+def test_a_sample_of_millions_is_sent_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What does not fit in memory is refused, with the command that writes it in pieces."""
+    folder = tmp_path / "bank"
+    assert run("sample", "--out", folder, "--customers", "200001", "--branches", "500") == 2
+    message = " ".join(capsys.readouterr().err.split())
+    command = f"python -m benchmarks.bank {folder} --customers 200001 --branches 500"
+    assert command in message
+    assert not folder.exists()

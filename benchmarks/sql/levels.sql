@@ -1,9 +1,58 @@
 -- The sums of one date by branch.
-WITH counted AS (
-    SELECT
-        branch_id,
-        $sums
-    FROM facts_$quarter
-    GROUP BY branch_id
-)
-SELECT * FROM counted $served ORDER BY branch_id;
+SELECT
+    branch,
+    count(*) AS customers_all,
+    count(*) FILTER (funded) AS customers_funded,
+    count(*) FILTER (effective) AS customers_effective,
+    count(*) FILTER (managed) AS customers_managed,
+    sum(end_cents) AS end_all_cents,
+    sum(end_cents) FILTER (funded) AS end_funded_cents,
+    sum(end_cents) FILTER (effective) AS end_effective_cents,
+    sum(average_cents) AS average_all_cents,
+    sum(average_cents) FILTER (funded) AS average_funded_cents,
+    sum(average_cents) FILTER (effective) AS average_effective_cents,
+    count(*) FILTER (status = 'active') AS active_all,
+    count(*) FILTER (status = 'active_small') AS active_small_all,
+    count(*) FILTER (status = 'silent') AS silent_all,
+    count(*) FILTER (status = 'dormant') AS dormant_all,
+    sum(end_cents) FILTER (status = 'silent') AS silent_all_cents,
+    sum(end_cents) FILTER (status = 'dormant') AS dormant_all_cents,
+    count(*) FILTER (funded AND status = 'active') AS active_funded,
+    count(*) FILTER (funded AND status = 'active_small') AS active_small_funded,
+    count(*) FILTER (funded AND status = 'silent') AS silent_funded,
+    count(*) FILTER (funded AND status = 'dormant') AS dormant_funded,
+    sum(end_cents) FILTER (funded AND status = 'silent') AS silent_funded_cents,
+    sum(end_cents) FILTER (funded AND status = 'dormant') AS dormant_funded_cents,
+    sum(families) FILTER (funded) AS families,
+    count(*) FILTER (funded AND families >= 2) AS at_least_2,
+    count(*) FILTER (funded AND families >= 3) AS at_least_3,
+    count(*) FILTER (funded AND families >= 4) AS at_least_4,
+    count(*) FILTER (funded AND deposit) AS holds_deposit,
+    count(*) FILTER (funded AND wealth) AS holds_wealth,
+    count(*) FILTER (funded AND fund) AS holds_fund,
+    count(*) FILTER (funded AND insurance) AS holds_insurance,
+    count(*) FILTER (funded AND bond_metal) AS holds_bond_metal,
+    count(*) FILTER (funded AND loan) AS holds_loan,
+    count(*) FILTER (funded AND credit_card) AS holds_credit_card,
+    count(*) FILTER (funded AND merchant_acquiring) AS holds_merchant_acquiring,
+    count(*) FILTER (funded AND payroll) AS holds_payroll,
+    count(*) FILTER (tier = 0) AS tier_residual,
+    count(*) FILTER (tier = 1) AS tier_potential,
+    count(*) FILTER (tier = 2) AS tier_effective,
+    count(*) FILTER (tier = 3) AS tier_mid,
+    count(*) FILTER (tier = 4) AS tier_high,
+    count(*) FILTER (tier = 5) AS tier_private,
+    sum(average_cents) FILTER (tier = 0) AS tier_residual_cents,
+    sum(average_cents) FILTER (tier = 1) AS tier_potential_cents,
+    sum(average_cents) FILTER (tier = 2) AS tier_effective_cents,
+    sum(average_cents) FILTER (tier = 3) AS tier_mid_cents,
+    sum(average_cents) FILTER (tier = 4) AS tier_high_cents,
+    sum(average_cents) FILTER (tier = 5) AS tier_private_cents,
+    count(*) FILTER (managed AND funded) AS managed,
+    sum(average_cents) FILTER (managed AND funded) AS managed_cents,
+    count(*) FILTER (funded AND average_cents >= 50_000_00) AS entitled,
+    count(*) FILTER (managed AND funded AND average_cents >= 50_000_00) AS entitled_managed,
+    count(*) FILTER (coverable) AS coverable,
+    count(*) FILTER (covered) AS covered
+FROM facts
+GROUP BY branch;

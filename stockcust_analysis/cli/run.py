@@ -11,13 +11,15 @@ import click
 
 from stockcust_analysis.atomic import Access
 from stockcust_analysis.cli import options
-from stockcust_analysis.cli.progress import Progress, ended, planned, steps_done
+from stockcust_analysis.cli.progress import Progress, ended, planned
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
 
 FAILED = 1
+MOST_CUSTOMERS = 200_000
+"""More are written in pieces, by a tool of the benchmarks."""
 
 
 @click.command()
@@ -34,45 +36,21 @@ FAILED = 1
     show_default=True,
     help="How many quarters, the last being 2026Q3.",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    help="Processes for a large bank, of up to 1 GB each. Default: one per core.",
-)
-def sample(
-    out: Path,
-    seed: int | None,
-    branches: int,
-    customers: int,
-    quarters: int,
-    workers: int | None,
-) -> None:
-    """Make a synthetic bank with all tables and planted stories.
+def sample(out: Path, seed: int | None, branches: int, customers: int, quarters: int) -> None:
+    """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
+    from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
 
-    With more than 200,000 customers it is written in pieces, several files a table, into a new
-    folder; memory does not grow with the bank.
-    """
-    from stockcust_analysis.bank import sample as bank_sample
-
-    seed = bank_sample.SEED if seed is None else seed
-    if customers > bank_sample.HELD_AS_A_WHOLE:
-        rows = bank_sample.stream_bank(
-            out,
-            seed,
-            branches=branches,
-            customers=customers,
-            quarters=quarters,
-            workers=workers,
-            progress=steps_done("Pieces", "pieces written"),
+    if customers > MOST_CUSTOMERS:
+        raise UsageError(
+            f"customers={customers} is more than is made in memory ({MOST_CUSTOMERS:,}). In a "
+            "checkout of the source write a larger bank in pieces: "
+            f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
         )
-    else:
-        tables = bank_sample.make_bank(
-            seed, branches=branches, customers=customers, quarters=quarters
-        )
-        bank_sample.write_bank(tables, out)
-        rows = {name: len(frame) for name, frame in tables.items()}
-    for name, count in rows.items():
-        click.echo(f"  {name:<18} {count:>13,} rows")
+    seed = SEED if seed is None else seed
+    tables = make_bank(seed, branches=branches, customers=customers, quarters=quarters)
+    write_bank(tables, out)
+    for name, frame in tables.items():
+        click.echo(f"  {name:<18} {len(frame):>13,} rows")
     click.echo(f"Sample bank written to {out}.")
 
 

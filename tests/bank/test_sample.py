@@ -112,6 +112,28 @@ class TestSeed:
             make_bank(branches=branches, customers=customers)
 
 
+class TestQuarters:
+    """Fewer quarters are the last ones."""
+
+    def test_two_quarters_are_the_last_two_of_five(self) -> None:
+        """Customers and accounts are those of the bank of five; plan and managers are the same."""
+        size = {"branches": 8, "customers": 2_400}
+        five, two = make_bank(**size), make_bank(**size, quarters=2)
+        for name in ("customers", "holdings", "ledger"):
+            expected = five[name][five[name]["as_of"] >= BEFORE].reset_index(drop=True)
+            pd.testing.assert_frame_equal(two[name], expected)
+        for name in ("managers", "targets"):
+            pd.testing.assert_frame_equal(two[name], five[name])
+        assert set(two["assignments"]["customer_id"]) <= set(two["customers"]["customer_id"])
+        assert two["contacts"]["contacted_on"].min() >= pd.Timestamp("2026-04-01")
+
+    @pytest.mark.parametrize("quarters", [1, 6])
+    def test_too_few_or_many_are_refused(self, quarters: int) -> None:
+        """A quarter needs one before it, and there are five in all."""
+        with pytest.raises(UsageError, match="between 2 and 5"):
+            make_bank(quarters=quarters)
+
+
 class TestSums:
     """Everything adds up to the cent."""
 

@@ -18,8 +18,6 @@ from stockcust_analysis.errors import UsageError
 
 BANK_NAME = "青禾农村商业银行"
 SMALLEST = "COMPRESSION zstd, COMPRESSION_LEVEL 12, ROW_GROUP_SIZE 1000000"
-FASTEST = "COMPRESSION zstd, COMPRESSION_LEVEL 1"
-"""A fifth larger, in half the time."""
 _COUNT = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 
 
@@ -49,7 +47,7 @@ def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
 
 
 def write_table(name: str, frame: pd.DataFrame, path: Path, *, parquet: str = SMALLEST) -> None:
-    """Write one table, Parquet in one of the two ways above."""
+    """Write one table; `parquet` says how those that are Parquet are compressed."""
     columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in table(name).columns)
     how = f"FORMAT parquet, {parquet}" if name in LARGE else "FORMAT csv, HEADER"
     with quiet_connection() as connection:
