@@ -165,7 +165,7 @@ def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE bad AS FROM holdings; UPDATE bad SET balance = NULL")
     before = path.read_bytes()
     with open_bank(url, tables={"customers": "dm.cust"}) as bank:
-        bank.keep(bank.table("customers"))
+        bank.materialize(bank.table("customers"))
         assert [one.name for one in bank.inputs] == ["bank.duckdb"]
     assert path.read_bytes() == before
     with pytest.raises(BankDataError, match=r"7 rows \(first: 1, 2, 3\): the cell is empty"):

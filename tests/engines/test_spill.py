@@ -65,7 +65,7 @@ def test_full_memory_and_disk_end_in_one_error(place: Path, tiny_bank: TinyBank)
         connection = bank._engine.connection  # type: ignore[attr-defined]
         connection.execute("SET max_temp_directory_size = '1MB'; SET threads = 1")
         with pytest.raises(EngineError, match="Raise --memory-limit") as caught:
-            bank.keep(connection.sql(f"SELECT a FROM ({big}) ORDER BY a"))
+            bank.materialize(connection.sql(f"SELECT a FROM ({big}) ORDER BY a"))
     assert caught.value.__suppress_context__
     assert list(place.iterdir()) == []
 
