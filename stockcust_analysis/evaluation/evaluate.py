@@ -110,20 +110,8 @@ def evaluate(
     _check(bank, rules, target, paired=target.previous in quarters)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
-    parts: list[Measured] = []
-    opening: Table | None = None
-    for done, chunk in enumerate(chunks):
-        progress(done, steps)
-        views = views_of(bank, rules, chunk, structure=target)
-        compared = [target.previous, target]
-        parts.append(measure_views(bank, views, rules, compared=compared, sizes=sizes))
-        if target.previous.end in chunk.days:
-            before = _of_quarter(views, target.previous)
-            opening = comparable_columns(bank, before, rules)
-        if target.end not in chunk.days:
-            views.release(bank)
+    parts, opening, closing = _measure(bank, rules, chunks, target, sizes, progress)
     progress(len(chunks), steps)
-    closing = _of_quarter(views, target)
     tables = {"lorenz": _lorenz(parts[-1].lorenz, target)}
     missing = families_missing(bank, rules, quarters)
     tables["co_holding"] = without_families(_co_holding(closing, rules, target), missing)
@@ -146,6 +134,33 @@ def evaluate(
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
+
+
+def _measure(
+    bank: Bank,
+    policy: Policy,
+    chunks: Sequence[Calendar],
+    target: Quarter,
+    sizes: bool,
+    progress: Steps,
+) -> tuple[list[Measured], Table | None, Table]:
+    """Return the measures of each chunk, and the customers of the previous quarter and the target.
+
+    Of the previous quarter, if there is one, only what is compared is held.
+    """
+    parts: list[Measured] = []
+    opening: Table | None = None
+    for done, chunk in enumerate(chunks):
+        progress(done, len(chunks) + 2)
+        views = views_of(bank, policy, chunk, structure=target)
+        compared = [target.previous, target]
+        parts.append(measure_views(bank, views, policy, compared=compared, sizes=sizes))
+        if target.previous.end in chunk.days:
+            before = _of_quarter(views, target.previous)
+            opening = comparable_columns(bank, before, policy)
+        if target.end not in chunk.days:
+            views.release(bank)
+    return parts, opening, _of_quarter(views, target)
 
 
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:

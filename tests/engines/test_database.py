@@ -157,7 +157,7 @@ def test_tables_of_an_open_connection(server: Server) -> None:
 
     server.load(tiny())
     backend = ibis.connect(server.url())
-    kept = "SELECT count(*) FROM pg_class WHERE relname LIKE 'stockcust_kept%'"
+    kept = "SELECT count(*) FROM pg_class WHERE relname LIKE 'stockcust_step%'"
     with open_bank({name: backend.table(name) for name in tiny()}) as bank:
         frame = bank.materialize(bank.snapshot("holdings", as_of=date(2026, 9, 30)))
         assert frame.count().execute() == 4
@@ -194,15 +194,15 @@ def test_a_database_that_goes_away_ends_in_one_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A server killed in mid-run: one message, exit code 2, no output, no password anywhere."""
-    keep, kept = DatabaseEngine.keep, []
+    materialize, steps = DatabaseEngine.materialize, []
 
     def dying(engine: DatabaseEngine, frame: Frame) -> Frame:
-        kept.append(frame)
-        if len(kept) == 2:
+        steps.append(frame)
+        if len(steps) == 2:
             doomed.kill()
-        return keep(engine, frame)
+        return materialize(engine, frame)
 
-    monkeypatch.setattr(DatabaseEngine, "keep", dying)
+    monkeypatch.setattr(DatabaseEngine, "materialize", dying)
     out = tmp_path / "reports"
     command = ["stockcust", "evaluate", doomed.url(), "--quarter", "2026Q3", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", command)
