@@ -29,6 +29,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.figures import FONT_FAMILY, report_style
 from stockcust_analysis.show.wording import text
 
@@ -290,7 +291,7 @@ def chart(draw: Callable[P, Axes]) -> Callable[P, Axes]:
                 ax = nothing.ax
             without_frame(ax)
             ax.set_label(NOTHING_DRAWN)
-            words = text("no_data", kwargs.get("language", "zh"), within="word")  # type: ignore[arg-type]
+            words = word("no_data", kwargs.get("language", "zh"))  # type: ignore[arg-type]
             ax.text(0.5, 0.5, words, transform=ax.transAxes, ha="center", va="center", color=MUTED)
             return ax
 
@@ -386,6 +387,16 @@ def narrowness(ax: Axes) -> float:
 def text_width(words: str) -> int:
     """Return how wide a text is, in Latin letters; a Chinese character counts as two."""
     return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
+
+
+def word(key: str, language: Language) -> str:
+    """Return a word that charts print."""
+    return text(key, language, within="word")
+
+
+def write(ax: Axes, x: float, y: float, words: str, **style: Any) -> None:
+    """Write words level with a bar or a point at the same height."""
+    ax.text(x, y, words, va="center_baseline", **style)
 
 
 def without_frame(ax: Axes, *, names: bool = False) -> None:

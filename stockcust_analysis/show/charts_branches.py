@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,13 +70,9 @@ def funnel(
     ax.plot(rows["n"], rows["centre"], color=canvas.MUTED, linewidth=0.8)
     beyond = (rows["value"] < rows["lower_95"]) | (rows["value"] > rows["upper_95"])
     ours = rows["branch_id"].eq(highlight)
-    open_dots: dict[str, Any] = {
-        "color": canvas.MUTED,
-        "markerfacecolor": "white",
-        "markersize": 3.4,
-    }
     sizes, values = rows["n"], rows["value"]
-    ax.plot(sizes[~beyond], values[~beyond], "o", **open_dots)
+    (open_dots,) = ax.plot(sizes[~beyond], values[~beyond], "o", markersize=3.4, color=canvas.MUTED)
+    open_dots.set_markerfacecolor("white")
     ax.plot(sizes[beyond], values[beyond], "o", markersize=4.4, color=canvas.ACTUAL)
     ax.plot(sizes[ours], values[ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
     _frame_funnel(ax, rows, language)
@@ -92,18 +87,14 @@ def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
     measure, unit, title = _measure_of(rows, language)
     ax.yaxis.set_major_formatter(lambda value, _: wording.format_measure(value, measure, unit=unit))
     ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
-    ax.set_xlabel(wording.text("customers_counted", language, within="word"))
+    ax.set_xlabel(canvas.word("customers_counted", language))
     canvas.name_values(ax, title)
     widest = float(rows["n"].max())
     ax.set_xlim(0, widest * 1.14)
     last = rows.iloc[-1]
     if pd.notna(last["upper_998"]):
-        style: dict[str, Any] = {
-            "va": "center_baseline",
-            "color": canvas.MUTED,
-            "fontsize": "small",
-        }
-        ax.text(widest * 1.01, float(last["upper_998"]), "99.8%", **style)
+        style = {"color": canvas.MUTED, "fontsize": "small"}
+        canvas.write(ax, widest * 1.01, float(last["upper_998"]), "99.8%", **style)
 
 
 def _measure_of(rows: pd.DataFrame, language: Language) -> tuple[str, wording.Unit | None, str]:
@@ -168,7 +159,7 @@ def league(
     last = max(float(high.max()), len(rows))
     for height, value in enumerate(rows["value"]):
         words = wording.format_measure(value, measure, unit=unit)
-        ax.text(last * 1.13, height, words, ha="right", va="center_baseline")
+        canvas.write(ax, last * 1.13, height, words, ha="right")
     _frame_places(ax, last, len(rows), language)
     canvas.name_values(ax, title, side="right")
     ax.set_yticks(heights, list(_names(rows)))
@@ -184,7 +175,7 @@ def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(wording.text("place", language, within="word"))
+    ax.set_xlabel(canvas.word("place", language))
 
 
 def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
@@ -253,15 +244,15 @@ def places(
     ax.hlines(heights, 1, last, color="#E4E7EB", linewidth=4.5)
     ax.hlines(heights, rows["rank_low"], rows["rank_high"], color=canvas.REFERENCE, linewidth=4.5)
     ax.plot(rows["rank"], heights, "o", color=canvas.ACTUAL, markersize=5)
-    pattern = wording.text("place_between", language, within="word")
+    pattern = canvas.word("place_between", language)
     for height, row in enumerate(rows[ranks[:3]].itertuples(index=False)):
         words = pattern.format(*map(wording.format_count, row))
-        ax.text(last + 0.04 * last, height, words, va="center_baseline")
+        canvas.write(ax, last + 0.04 * last, height, words)
     canvas.without_frame(ax, names=True)
     ax.tick_params(labelbottom=True)
     ax.set_yticks(heights, [_measure_name(name, language) for name in rows["measure"]])
     ends = [
-        wording.text(f"{end}_of", language, within="word").format(wording.format_count(last))
+        canvas.word(f"{end}_of", language).format(wording.format_count(last))
         for end in ("first", "last")
     ]
     ax.set_xticks([1, last], ends)
@@ -313,7 +304,6 @@ def scorecard(
     rows = canvas.one_group(rows, ["indicator"], group, groups=["branch_id"])
     ax = canvas.axes_for(rows, ax, 0.9 + 0.5 * max(len(rows), 3))
     edge = float(rows["attainment"].fillna(1.2).clip(1.2, _WIDEST).max())
-    at_right: dict[str, Any] = {"ha": "right", "va": "center_baseline"}
     for height, row in enumerate(rows.to_dict("records")):
         for upper, shade in reversed(_SHADES):
             ax.barh(height, upper, height=0.6, color=shade)
@@ -321,14 +311,14 @@ def scorecard(
             colour = canvas.HIGHLIGHT if row["attainment"] < _SHADES[0][0] else canvas.ACTUAL
             ax.barh(height, min(max(row["attainment"], 0), edge), height=0.24, color=colour)
         points = f"{wording.format_points(row['points'])} / {wording.format_count(row['weight'])}"
-        ax.text(edge * 1.16, height, wording.format_share(row["attainment"]), **at_right)
-        ax.text(edge * 1.35, height, points, fontweight="bold", **at_right)
+        canvas.write(ax, edge * 1.16, height, wording.format_share(row["attainment"]), ha="right")
+        canvas.write(ax, edge * 1.35, height, points, fontweight="bold", ha="right")
     ax.vlines(1.0, -0.42, len(rows) - 0.58, color=canvas.INK, linewidth=1.6)
     for right, key in ((1.16, "attainment"), (1.35, "points_of_weight")):
-        words = wording.text(key, language, within="word")
-        ax.text(edge * right, -0.85, words, color=canvas.MUTED, **at_right)
-    for border, words in ((1.0, wording.text("target", language, within="word")), (0.8, "80%")):
-        ax.text(border, -0.85, words, ha="center", va="center_baseline", color=canvas.MUTED)
+        words = canvas.word(key, language)
+        canvas.write(ax, edge * right, -0.85, words, color=canvas.MUTED, ha="right")
+    for border, words in ((1.0, canvas.word("target", language)), (0.8, "80%")):
+        canvas.write(ax, border, -0.85, words, ha="center", color=canvas.MUTED)
     canvas.without_frame(ax, names=True)
     measures = [_measure_name(name, language) for name in rows["indicator"]]
     ax.set_yticks(range(len(rows)), list(rows["name"]) if "name" in rows else measures)

@@ -64,7 +64,7 @@ def lorenz(
     has_bank = _draw_curves(ax, current, own)
     _frame_unit_square(ax, language)
     lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)] if has_bank else []
-    entries = [(wording.text(key, language, within="word"), colour) for key, colour in lines]
+    entries = [(canvas.word(key, language), colour) for key, colour in lines]
     _line_key(ax, [*entries, _mark_top(ax, own, language)])
     return ax
 
@@ -90,8 +90,8 @@ def _frame_unit_square(ax: Axes, language: Language) -> None:
     """Set both axes to 0–100 %, with room for the marker and the last tick's label."""
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
-    _frame_shares(ax, 1.02, wording.text("customers_poorest_first", language, within="word"))
-    canvas.name_values(ax, wording.text("aum_cumulated", language, within="word"))
+    _frame_shares(ax, 1.02, canvas.word("customers_poorest_first", language))
+    canvas.name_values(ax, canvas.word("aum_cumulated", language))
 
 
 def _frame_shares(ax: Axes, top: float, across: str) -> None:
@@ -115,9 +115,7 @@ def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
     ax.plot([1 - _TOP], [below], color=canvas.HIGHLIGHT, marker="o", markersize=5)
-    words = wording.text("top_20_hold", language, within="word").format(
-        wording.format_share(1 - below)
-    )
+    words = canvas.word("top_20_hold", language).format(wording.format_share(1 - below))
     return words, canvas.HIGHLIGHT
 
 
@@ -164,9 +162,9 @@ def whale(
     customers, share = float(peak["customer_share"]), float(peak["value_share"])
     top = max(float(known["value_share"].max()), 1.0) * 1.22
     ax.plot([customers], [share], "o", color=canvas.HIGHLIGHT, markersize=5)
-    _frame_shares(ax, top, wording.text("customers_of_size", language, within="word"))
-    canvas.name_values(ax, wording.text("contribution_cumulated", language, within="word"))
-    words = wording.text("peak", language, within="word").format(wording.format_share(share))
+    _frame_shares(ax, top, canvas.word("customers_of_size", language))
+    canvas.name_values(ax, canvas.word("contribution_cumulated", language))
+    words = canvas.word("peak", language).format(wording.format_share(share))
     side = "right" if customers > 0.5 else "left"
     ax.text(customers, share + 0.05 * top, words, ha=side, fontweight="bold")
     return ax
@@ -233,7 +231,7 @@ def tier_pyramid(
         _draw_half(ax, height, float(assets[tier]), outwards=1, gap=gap)
     headers: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
     for side, align, key in ((-1, "right", "share_of_customers"), (1, "left", "share_of_aum")):
-        header = wording.text(key, language, within="word")
+        header = canvas.word(key, language)
         ax.text(side * gap, len(known) - 0.25, header, ha=align, **headers)
     canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
@@ -300,7 +298,7 @@ def product_count(
     if compare:
         outline: dict[str, Any] = {"facecolor": "none", "edgecolor": canvas.MUTED, "linewidth": 0.9}
         ax.bar(positions, bank.fillna(0), width=0.74, **outline)
-        canvas.name_values(ax, wording.text("outlined_bank", language, within="word"), side="right")
+        canvas.name_values(ax, canvas.word("outlined_bank", language), side="right")
     ticks = []
     for position, (count, words) in enumerate(counts.items()):
         top = np.nanmax([own[count], bank[count] if compare else 0, 0])
@@ -396,14 +394,15 @@ def penetration(
 
 def _write_values(ax: Axes, ends: pd.DataFrame, edge: float, headers: Sequence[str]) -> None:
     """Write the values in columns right of the dots, each under its name and mark."""
-    at_right: dict[str, Any] = {"ha": "right", "va": "center_baseline"}
     for column, (values, mark) in enumerate(zip(ends.to_numpy().T, "●○", strict=False)):
         right = edge * (1 + canvas.narrowness(ax) * (0.16 + 0.15 * column))
         colour = (canvas.ACTUAL, canvas.MUTED)[column]
         if headers:
-            ax.text(right, -0.95, f"{mark} {headers[column]}", color=canvas.MUTED, **at_right)
+            canvas.write(
+                ax, right, -0.95, f"{mark} {headers[column]}", color=canvas.MUTED, ha="right"
+            )
         for height, value in enumerate(values):
-            ax.text(right, height, wording.format_share(value), color=colour, **at_right)
+            canvas.write(ax, right, height, wording.format_share(value), color=colour, ha="right")
 
 
 @canvas.chart

@@ -131,7 +131,7 @@ def bridge(
     }
     ax.set_xticks(range(len(steps)), [known.get(name, name) for name in steps])
     printed = {name: wording.format_money(amount, unit) for name, amount in ends.items()}
-    canvas.name_values(ax, wording.text("bridge_ends", language, within="word").format(**printed))
+    canvas.name_values(ax, canvas.word("bridge_ends", language).format(**printed))
     canvas.name_values(ax, wording.unit_note(unit, language), side="right")
     return ax
 
@@ -259,11 +259,11 @@ def migration_flow(
         for name, breadth, customers in sides[side].itertuples():
             label = f"{members[name]} {wording.format_count(customers)}"
             middle = tops[side][name] - breadth / 2
-            ax.text(x, middle, label, ha=align, va="center_baseline")
+            canvas.write(ax, x, middle, label, ha=align)
     canvas.without_frame(ax)
     lowest = min(level for levels in used.values() for level in levels.values())
     ax.set(xlim=(-0.42, 1.42), ylim=(lowest, 0.5))
-    canvas.name_values(ax, wording.text("flow", language, within="word"))
+    canvas.name_values(ax, canvas.word("flow", language))
     return ax
 
 

@@ -118,7 +118,7 @@ def _bars_of_quarters(rows: pd.DataFrame, language: Language) -> list[_Bar]:
     for key, shares_of in (("customers", _customer_shares), ("aum", _aum_shares)):
         for quarter in quarters:
             shares = shares_of(rows[rows["quarter"] == quarter])
-            name = f"{wording.text(key, language, within='word')} {quarter}".strip()
+            name = f"{canvas.word(key, language)} {quarter}".strip()
             latest = quarter == quarters[0]
             room = _CLOSE if latest and len(quarters) > 1 else _APART
             bars += [_Bar(name, shares, _THICK if latest else _THIN, room)] if shares else []
@@ -155,30 +155,18 @@ def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
     """Draw one bar; the parts to act on, silent and dormant, are always named at its right end."""
     start = 0.0
     for status, share in bar.shares.items():
-        style: dict[str, Any] = {
-            "color": _STATUS_COLOURS[status],
-            "edgecolor": "white",
-            "linewidth": 0.6,
-        }
-        ax.barh(height, share, left=start, height=bar.thick, **style)
+        colour, letters = _STATUS_COLOURS[status], "white" if status == "active" else "black"
+        part = ax.barh(height, share, left=start, height=bar.thick, color=colour)
+        part.patches[0].set(edgecolor="white", linewidth=0.6)
         if status.startswith("active") and share >= _NARROWEST_LABELLED:
-            inside: dict[str, Any] = {
-                "color": "white" if status == "active" else "black",
-                "ha": "center",
-            }
-            ax.text(
-                start + share / 2,
-                height,
-                wording.format_share(share),
-                va="center_baseline",
-                **inside,
-            )
+            words = wording.format_share(share)
+            canvas.write(ax, start + share / 2, height, words, ha="center", color=letters)
         start += share
     parts: list[str] = []
     for status in ("silent", "dormant"):
         name = wording.text(status, language, within="status")
         parts.append(f"{name} {wording.format_share(bar.shares[status])}")
-    ax.text(1.015, height, "  ".join(parts), va="center_baseline")
+    canvas.write(ax, 1.015, height, "  ".join(parts))
 
 
 def _status_key(ax: Axes, language: Language) -> None:
@@ -187,8 +175,8 @@ def _status_key(ax: Axes, language: Language) -> None:
         Patch(color=colour, label=wording.text(status, language, within="status"))
         for status, colour in _STATUS_COLOURS.items()
     ]
-    above: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
-    ax.legend(handles=handles, ncols=4, borderpad=0, handlelength=0.8, **above)
+    key = ax.legend(handles=handles, loc="lower left", ncols=4, borderpad=0, handlelength=0.8)
+    key.set_bbox_to_anchor((0, 1), transform=ax.transAxes)
 
 
 @canvas.chart
@@ -305,7 +293,7 @@ def slope(
         for member, value in ends.iloc[:, side].items():
             parts = [labels[str(member)], _print_value(value, measure, unit)]
             label = " ".join(reversed(parts) if side else parts)
-            ax.text(x, heights[member], label, ha=align, va="center_baseline")
+            canvas.write(ax, x, heights[member], label, ha=align)
     canvas.without_frame(ax)
     ax.tick_params(labelbottom=True)
     ax.set_xticks([0, 1], [quarters[0], quarters[-1]])
@@ -411,9 +399,9 @@ def small_multiples(
 
 def _print_value(value: float, measure: str, unit: wording.Unit) -> str:
     """Return a value as its measure is printed; a share if the measure has no name."""
-    return (
-        wording.format_with_unit(value, measure, unit) if measure else wording.format_share(value)
-    )
+    if not measure:
+        return wording.format_share(value)
+    return wording.format_with_unit(value, measure, unit)
 
 
 def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
