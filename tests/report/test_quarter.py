@@ -74,7 +74,7 @@ def test_executed_notebooks_stay_beside_the_page(reported: Path) -> None:
 
 
 def test_measures_for_headquarters(reported: Path) -> None:
-    """measures.csv opens in Excel (BOM), names the branches and has every figure: it is internal."""
+    """measures.csv opens in Excel (BOM), names the branches and, internal, has every figure."""
     path = reported / "measures.csv"
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     table = pd.read_csv(path, dtype={"branch_id": str}, encoding="utf-8-sig")
