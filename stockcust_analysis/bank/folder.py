@@ -21,6 +21,7 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.files import ENDINGS, FileGroup, FileReader, column_types, files_of
+from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, contract_names
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
@@ -46,7 +47,7 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
                 unread.add(name)
             problems += reader.problems
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-        problems = validation.missing_tables(groups, stems, holder="file") + problems
+        problems = missing_tables(groups, stems, holder="file") + problems
         inputs = [
             InputFile(str(p.relative_to(folder)), p) for paths in files.values() for p in paths
         ]
@@ -66,7 +67,7 @@ def open_duckdb_file(
             for name, source in names.items()
             if source in row_numbers
         }
-        problems = validation.missing_tables(groups, row_numbers)
+        problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
         return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
@@ -132,7 +133,7 @@ def _bank(
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
-        doubtful, headers = validation.match_headers(contract, columns, names)
+        doubtful, headers = match_headers(contract, columns, names)
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]

@@ -20,6 +20,7 @@ from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import AnyFrame, Reading, frame_reading, without_objects
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
+from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names, read_mapping
 from stockcust_analysis.bank.validation import Delivery, Problem, Rows
 from stockcust_analysis.core import engines
@@ -301,12 +302,12 @@ def _bank_of(
 
     `location` says in errors and manifests where the tables are; it never holds a password.
     """
-    problems = validation.missing_tables(frames, frames)
+    problems = missing_tables(frames, frames)
     deliveries = {}
     for contract in (c for c in TABLES if c.name in frames):
         words, frame = mapping.of(contract.name), frames[contract.name]
         header, names = frame.collect_schema().names(), contract_names(words, contract)
-        doubtful, (columns,) = validation.match_headers(contract, [header], names)
+        doubtful, (columns,) = match_headers(contract, [header], names)
         problems += doubtful
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]

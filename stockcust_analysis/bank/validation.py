@@ -12,14 +12,13 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from difflib import get_close_matches
 from itertools import pairwise
 from typing import Any
 
 import duckdb
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table, table
+from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import EXCEL_SERIAL, NOT_FINITE, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import quoted
 from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
@@ -100,65 +99,6 @@ def raise_if_any(problems: Sequence[Problem], source: str) -> None:
     )
     lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, start=1)]
     raise BankDataError("\n".join([head, *lines]), problems)
-
-
-def missing_tables(
-    delivered: Collection[str], names: Iterable[str], *, holder: str = "table"
-) -> list[Problem]:
-    """Return the required tables that no file or table holds; `names` are those that exist."""
-    problems = []
-    for contract in TABLES:
-        if contract.required and contract.name not in delivered:
-            close = did_you_mean(contract.name, names)
-            expected = contract.name + (".csv, .parquet or .xlsx" if holder == "file" else "")
-            remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}"
-            problems.append(Problem(contract.name, "", f"no {holder} holds this table", remedy))
-    return problems
-
-
-def match_headers(
-    contract: Table, headers: Sequence[Collection[str]], names: Mapping[str, str]
-) -> tuple[list[Problem], list[dict[str, str]]]:
-    """Return what is wrong with the headers of a table's files, and for each column → header.
-
-    `names` maps the headers that are understood to columns of the contract.
-    """
-    problems: dict[Problem, None] = {}
-    matches = []
-    for file in headers:
-        matched: dict[str, str] = {}
-        for header in file:
-            name = names.get(header)
-            if name is not None and name in matched:
-                what = f"headers '{matched[name]}' and '{header}' both mean this column"
-                problems[Problem(contract.name, name, what, "Keep one.")] = None
-            elif name is not None:
-                matched[name] = header
-        spare = [header for header in file if header not in names]
-        problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
-        matches.append(matched)
-    return list(problems), matches
-
-
-def _absent_columns(
-    contract: Table, matched: Mapping[str, str], spare: Sequence[str]
-) -> list[Problem]:
-    """Return required columns that are absent, and optional ones that are perhaps misspelt."""
-    absent = [column for column in contract.columns if column.name not in matched]
-    words = {word: column.name for column in absent for word in (column.zh, column.name)}
-    close = {header: get_close_matches(header, words, n=1, cutoff=0.7) for header in spare}
-    meant = {words[matches[0]]: header for header, matches in close.items() if matches}
-    problems = []
-    for column in absent:
-        hint = f" Did you mean '{meant[column.name]}'?" if column.name in meant else ""
-        if column.required:
-            remedy = f"Add it, or map the bank's header to it ({column.zh}).{hint}"
-            problems.append(Problem(contract.name, column.name, "column is missing", remedy))
-        elif hint:
-            what = "optional column is absent, but a header looks like it"
-            remedy = f"Rename or drop that header.{hint}"
-            problems.append(Problem(contract.name, column.name, what, remedy))
-    return problems
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,8 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
 
 def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
     """Return the traps of a quarter's scorecard, its figures looked at too."""
-    from stockcust_analysis.evaluation.lint import lint_scorecard
     from stockcust_analysis.evaluation.results import open_evaluation
-    from stockcust_analysis.evaluation.scorecard import scorecard
+    from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 
     told = open_evaluation(folder)
     quarter = str(told.quarter)

@@ -1,7 +1,7 @@
 """A notebook's words, read by pandoc into plain values the page can set.
 
 ```
-markdown cells ── one pandoc call ──> pandoc's tree ── blocks_of ──> [{"kind": "heading", …}, …]
+markdown cells ── one pandoc call ──> pandoc's tree ── read_texts ──> [{"kind": "heading", …}, …]
 ```
 
 Only pandoc's reader is used: no Typst is written here, so no text can become Typst. Raw HTML is
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pypandoc
@@ -54,11 +54,16 @@ def read_texts(texts: Sequence[str], *, reader: str = "markdown") -> list[list[B
     while any(separator in text for text in texts):
         separator += "x"
     border = f"\n\n<p>{separator}</p>\n\n" if reader == "html" else f"\n\n{separator}\n\n"
-    parts = _split(_pandoc(border.join(texts), reader), separator)
+    parts: list[list[Node]] = [[]]
+    for node in _pandoc(border.join(texts), reader):
+        if node == {"t": "Para", "c": [{"t": "Str", "c": separator}]}:
+            parts.append([])
+        else:
+            parts[-1].append(node)
     if len(parts) != len(texts):
         # An unclosed code fence swallows what follows: then each text is read on its own.
         parts = [_pandoc(text, reader) for text in texts]
-    return [blocks_of(part) for part in parts]
+    return [_blocks(part) for part in parts]
 
 
 def _pandoc(text: str, reader: str) -> list[Node]:
@@ -70,123 +75,98 @@ def _pandoc(text: str, reader: str) -> list[Node]:
     return nodes
 
 
-def _split(nodes: Sequence[Node], separator: str) -> list[list[Node]]:
-    border = {"t": "Para", "c": [{"t": "Str", "c": separator}]}
-    parts: list[list[Node]] = [[]]
-    for node in nodes:
-        if node == border:
-            parts.append([])
-        else:
-            parts[-1].append(node)
-    return parts
-
-
-def blocks_of(nodes: Sequence[Node]) -> list[Block]:
+def _blocks(nodes: Sequence[Node]) -> list[Block]:
     """Return pandoc's block nodes as plain values; what cannot be printed is left out."""
-    blocks: list[Block] = []
-    for node in nodes:
-        reads = _BLOCKS.get(node["t"])
-        if reads is not None:
-            blocks += reads(node.get("c"))
-    return blocks
+    return [block for node in nodes for block in _block(node["t"], node.get("c"))]
 
 
-def _heading(content: Any) -> list[Block]:
-    level, _, inlines = content
-    return [{"kind": "heading", "level": level, "text": plain_text(inlines_of(inlines))}]
+def _block(kind: str, content: Any) -> list[Block]:
+    match kind:
+        case "Header":
+            level, _, inlines = content
+            text = plain_text(_inlines(inlines))
+            return [{"kind": "heading", "level": level, "text": text}]
+        case "Para" | "Plain":
+            return [{"kind": "paragraph", "body": _inlines(content)}]
+        case "LineBlock":
+            return [{"kind": "paragraph", "body": _inlines(line)} for line in content]
+        case "RawBlock":
+            return [{"kind": "paragraph", "body": _raw(content[1].strip())}]
+        case "CodeBlock":
+            return [{"kind": "code", "text": content[1]}]
+        case "BlockQuote":
+            return [{"kind": "quote", "body": _nested(content)}]
+        case "BulletList":
+            return [{"kind": "list", "start": None, "items": [_nested(item) for item in content]}]
+        case "OrderedList":
+            (start, _, _), items = content
+            return [{"kind": "list", "start": start, "items": [_nested(item) for item in items]}]
+        case "Table":
+            return [_table(content)]
+        case "Div":
+            return _blocks(content[1])
+        case "Figure":
+            return _blocks(content[2])
+        case "HorizontalRule":
+            return [{"kind": "rule"}]
+    return []
 
 
-def _paragraph(content: Any) -> list[Block]:
-    return [{"kind": "paragraph", "body": inlines_of(content)}]
-
-
-def _bullets(content: Any) -> list[Block]:
-    return [{"kind": "list", "start": None, "items": [_inside(item) for item in content]}]
-
-
-def _numbers(content: Any) -> list[Block]:
-    (start, _, _), items = content
-    return [{"kind": "list", "start": start, "items": [_inside(item) for item in items]}]
-
-
-def _inside(nodes: Sequence[Node]) -> list[Block]:
+def _nested(nodes: Sequence[Node]) -> list[Block]:
     """Return the blocks of a list item or quotation, where a heading is only a bold line."""
     return [
         {"kind": "paragraph", "body": [{"kind": "strong", "body": [block["text"]]}]}
         if block["kind"] == "heading"
         else block
-        for block in blocks_of(nodes)
+        for block in _blocks(nodes)
     ]
 
 
-def _table(content: Any) -> list[Block]:
+def _table(content: Any) -> Block:
     """Read a markdown or HTML table: the last header row labels the columns."""
     _, caption, specs, (_, head), bodies, (_, foot) = content
-    heads = [_cells(row) for row in head] or [[""] * len(specs)]
-    rows = [_cells(row) for body in bodies for part in (body[2], body[3]) for row in part]
-    rows += [_cells(row) for row in foot]
-    rows = [_filled(row, len(specs)) for row in [*heads[:-1], *rows]]
+    heads = [_cells(row) for row in head] or [[]]
+    below = [row for body in bodies for part in (body[2], body[3]) for row in part]
+    width = len(specs)
+    rows = [
+        (cells + [""] * width)[:width]
+        for cells in [*heads[:-1], *(_cells(row) for row in [*below, *foot])]
+    ]
+    labels = (heads[-1] + [""] * width)[:width]
     columns = [
-        {"label": label, "align": _side(spec[0]["t"], [row[position] for row in rows]), "group": ""}
-        for position, (label, spec) in enumerate(
-            zip(_filled(heads[-1], len(specs)), specs, strict=True)
-        )
+        {"label": label, "align": _side(spec[0]["t"], [row[i] for row in rows]), "group": ""}
+        for i, (label, spec) in enumerate(zip(labels, specs, strict=True))
     ]
-    title = " ".join(block["text"] for block in _plain_blocks(caption[1]))
-    return [
-        {
-            "kind": "table",
-            "caption": title,
-            "unit": "",
-            "note": "",
-            "columns": columns,
-            "rows": rows,
-            "emphasised": [],
-        }
-    ]
+    return {
+        "kind": "table",
+        "caption": _one_line(caption[1]),
+        "unit": "",
+        "note": "",
+        "columns": columns,
+        "rows": rows,
+        "emphasised": [],
+    }
 
 
 def _side(alignment: str, cells: Sequence[str]) -> str:
     """Return where a column's cells stand: as the author says, else numbers right, words left."""
-    said = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center"}
-    return said.get(alignment) or natural_alignment(cells)
+    sides = {"AlignLeft": "left", "AlignRight": "right", "AlignCenter": "center"}
+    return sides.get(alignment) or natural_alignment(cells)
 
 
 def _cells(row: Any) -> list[str]:
     """Return a row's cells as text, a wide cell followed by empty ones."""
     cells: list[str] = []
     for _, _, _, width, content in row[1]:
-        cells.append(" ".join(block["text"] for block in _plain_blocks(content)))
-        cells += [""] * (width - 1)
+        cells += [_one_line(content), *[""] * (width - 1)]
     return cells
 
 
-def _filled(cells: list[str], width: int) -> list[str]:
-    return (cells + [""] * width)[:width]
+def _one_line(nodes: Sequence[Node]) -> str:
+    return " ".join(plain_text(block["body"]) for block in _blocks(nodes) if "body" in block)
 
 
-def _plain_blocks(nodes: Sequence[Node]) -> list[Block]:
-    return [{"text": plain_text(block["body"])} for block in blocks_of(nodes) if "body" in block]
-
-
-_BLOCKS: Final[dict[str, Callable[[Any], list[Block]]]] = {
-    "Header": _heading,
-    "Para": _paragraph,
-    "Plain": _paragraph,
-    "BulletList": _bullets,
-    "OrderedList": _numbers,
-    "Table": _table,
-    "CodeBlock": lambda content: [{"kind": "code", "text": content[1]}],
-    "RawBlock": lambda content: [{"kind": "paragraph", "body": _raw(content[1].strip())}],
-    "BlockQuote": lambda content: [{"kind": "quote", "body": _inside(content)}],
-    "LineBlock": lambda content: [block for line in content for block in _paragraph(line)],
-    "Div": lambda content: blocks_of(content[1]),
-    "Figure": lambda content: blocks_of(content[2]),
-    "HorizontalRule": lambda _: [{"kind": "rule"}],
-}
-
-
-def inlines_of(nodes: Sequence[Node]) -> list[Inline]:
+def _inlines(nodes: Sequence[Node]) -> list[Inline]:
     """Return pandoc's inline nodes as texts and small values, neighbouring texts joined."""
     inlines: list[Inline] = []
     for position, node in enumerate(nodes):
@@ -201,27 +181,31 @@ def inlines_of(nodes: Sequence[Node]) -> list[Inline]:
 def _inline(node: Node, nodes: Sequence[Node], position: int) -> list[Inline]:
     kind: str = node["t"]
     content: Any = node.get("c")
-    if kind == "Str":
-        return [content]
-    if kind == "Space":
-        return [" "]
-    if kind == "SoftBreak":
-        return ["" if _between_wide(nodes, position) else " "]
     if kind in _WEIGHTED:
-        return [{"kind": _WEIGHTED[kind], "body": inlines_of(content)}]
-    if kind in ("Code", "Math"):
-        return [{"kind": "code", "text": content[1]}]
-    if kind == "Link":
-        body, address = inlines_of(content[1]), content[2][0]
-        return [{"kind": "link", "body": body, "to": address}] if _is_link(address) else body
-    if kind == "Image":
-        words = plain_text(inlines_of(content[1]))
-        return [{"kind": "picture", "alt": words, "source": content[2][0]}]
-    if kind == "LineBreak" or (kind == "RawInline" and content[1].startswith("<br")):
-        return [{"kind": "break"}]
-    if kind == "RawInline":
-        return _raw(content[1])
-    return inlines_of(content[1]) if kind in ("Span", "Quoted", "Cite") else []
+        return [{"kind": _WEIGHTED[kind], "body": _inlines(content)}]
+    match kind:
+        case "Str":
+            return [content]
+        case "Space":
+            return [" "]
+        case "SoftBreak":
+            return ["" if _between_wide(nodes, position) else " "]
+        case "LineBreak":
+            return [{"kind": "break"}]
+        case "Code" | "Math":
+            return [{"kind": "code", "text": content[1]}]
+        case "Link":
+            body, address = _inlines(content[1]), content[2][0]
+            is_link = address.startswith(_LINKS)
+            return [{"kind": "link", "body": body, "to": address}] if is_link else body
+        case "Image":
+            alt = plain_text(_inlines(content[1]))
+            return [{"kind": "picture", "alt": alt, "source": content[2][0]}]
+        case "RawInline":
+            return [{"kind": "break"}] if content[1].startswith("<br") else _raw(content[1])
+        case "Span" | "Quoted" | "Cite":
+            return _inlines(content[1])
+    return []
 
 
 def _raw(html: str) -> list[Inline]:
@@ -229,14 +213,10 @@ def _raw(html: str) -> list[Inline]:
     return [] if html.startswith(("<style", "<script")) else [html]
 
 
-def _is_link(address: str) -> bool:
-    return address.startswith(_LINKS)
-
-
 def _between_wide(nodes: Sequence[Node], position: int) -> bool:
-    """Tell whether a line ends and the next begins in Chinese: then no space belongs between."""
-    before = plain_text(inlines_of(nodes[position - 1 : position]))
-    after = plain_text(inlines_of(nodes[position + 1 : position + 2]))
+    """Return whether a line ends and the next begins in Chinese: no space belongs between."""
+    before = plain_text(_inlines(nodes[position - 1 : position]))
+    after = plain_text(_inlines(nodes[position + 1 : position + 2]))
     return all(
         text and unicodedata.east_asian_width(text[end]) in "WF"
         for text, end in ((before, -1), (after, 0))

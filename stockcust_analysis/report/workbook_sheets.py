@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
-
-import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.report.workbook import Chart, Column, Sheet, write_sheets
+from stockcust_analysis.report.workbook_columns import (
+    CELL_KINDS,
+    SheetBuilder,
+    cell_kinds,
+    in_ten_thousands,
+    kinds_of,
+    scaled,
+    with_gaps,
+)
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.headquarters_tables import (
     growth_steps,
-    note_words,
     ordered_scores,
-    peer_name,
     score_columns,
-    type_name,
 )
 from stockcust_analysis.show.pages import rows_of
 from stockcust_analysis.show.wording import (
     SUPPRESSED,
-    assumptions,
     change_between,
     measure_words,
     names,
 )
 
-_TEN_THOUSAND: Final = 10_000
-_CELL_KINDS: Final = {
-    "money": "wan",
-    "count": "count",
-    "share": "share",
-    "ratio": "plain",
-    "index": "index",
-}
 _OVERVIEW: Final = (
     ("aum_average_quarter", "funded"),
     ("customers", "funded"),
@@ -93,16 +87,8 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
     )
 
 
-class _Sheets:
+class _Sheets(SheetBuilder):
     """The sheets of one review, each a method."""
-
-    def __init__(self, page: HeadquartersPage) -> None:
-        self._page = page
-        self._evaluation = page.review.evaluation
-        dimensions = ("customer_class", "channel", "family", "tier")
-        self._members = {
-            name: word for each in dimensions for name, word in page.members(each).items()
-        }
 
     def overview(self) -> Sheet:
         """Return the bank's numbers with their changes, plan, and five quarters as a line."""
@@ -140,7 +126,7 @@ class _Sheets:
             ),
             self._figures("plan", plans, kinds),
             self._column("attained", attained, "share"),
-            *(Column(q, _scaled(cells(q), kinds), _cell_kinds(kinds)) for q in quarters),
+            *(Column(q, scaled(cells(q), kinds), cell_kinds(kinds)) for q in quarters),
             self._column("trend", [None] * len(kinds), within="sheet", width=16),
         ]
         note = "".join([*self._assumptions(), page.text("plan_note")])
@@ -149,7 +135,7 @@ class _Sheets:
     def exceptions(self) -> Sheet:
         """Return the figures beyond chance."""
         page, table = self._page, self._page.exceptions
-        kinds = _kinds(table["measure"])
+        kinds = kinds_of(table["measure"])
         words = {key: (page.text(key, "favourable"),) for key in ("yes", "no")}
         columns = [
             *self._branch(table["branch_id"]),
@@ -176,10 +162,12 @@ class _Sheets:
             *self._branch(table["branch_id"], with_region=True),
             self._peers(table["peer_group"]),
             *(
-                self._column(name, _gaps(table[name], ranked), kinds[name], bars=name == "points")
+                self._column(
+                    name, with_gaps(table[name], ranked), kinds[name], bars=name == "points"
+                )
                 for name in score_columns(page)
             ),
-            self._column("scored", _gaps(table["rank_of"]), "count"),
+            self._column("scored", with_gaps(table["rank_of"]), "count"),
             self._notes(table["note"].astype(str)),
         ]
         note = page.gap_note("score_gaps", after=page.text("score_note"))
@@ -190,25 +178,25 @@ class _Sheets:
         page, table = self._page, self._evaluation.scorecard
         if table.empty:
             return self._sheet("decomposition", [Column("", [])])
-        kinds, gone = _kinds(table["measure"]), table["withheld"]
+        kinds, gone = kinds_of(table["measure"]), table["withheld"]
         indicators = zip(table["measure"], table["base"], strict=True)
         columns = [
             *self._branch(table["branch_id"]),
             self._named("measure", list(indicators), lambda pair: page.measure(*pair)),
             self._coded("method", table["method"], within="sheet"),
             self._units(kinds),
-            self._figures("value", _gaps(table["value"], gone), kinds),
-            self._figures("plan", _gaps(table["target"], gone), kinds),
+            self._figures("value", with_gaps(table["value"], gone), kinds),
+            self._figures("plan", with_gaps(table["target"], gone), kinds),
             self._coded(
                 "score_target_source", table["target_source"], "target_source", within="header"
             ),
-            self._column("attained", _gaps(table["attainment"], gone), "share"),
+            self._column("attained", with_gaps(table["attainment"], gone), "share"),
             self._column("score_weight", table["weight"].tolist(), "points", within="header"),
             *(
-                self._column(name, _gaps(table[name], gone), "points", within="sheet")
+                self._column(name, with_gaps(table[name], gone), "points", within="sheet")
                 for name in ("raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group")
             ),
-            self._column("points", _gaps(table["points"], gone), "points", bars=True),
+            self._column("points", with_gaps(table["points"], gone), "points", bars=True),
             self._notes(table["note"].fillna("").astype(str)),
         ]
         return self._sheet("decomposition", columns, frozen=3)
@@ -216,7 +204,7 @@ class _Sheets:
     def comparison(self) -> Sheet:
         """Return each branch among its peers, in every measure that is compared."""
         page, table = self._page, self._evaluation.comparison
-        kinds = _kinds(table["measure"])
+        kinds = kinds_of(table["measure"])
         gone = table.groupby(["measure", "base"])["withheld"].transform("any").astype(bool)
         far = tuple(page.text(name, "comparison_verdict") for name in ("far_above", "far_below"))
         figures = (
@@ -233,7 +221,7 @@ class _Sheets:
         )
 
         def numbers(name: str, kind: str) -> Column:
-            return self._column(name, _gaps(table[name], gone), kind, within="sheet")
+            return self._column(name, with_gaps(table[name], gone), kind, within="sheet")
 
         columns = [
             *self._branch(table["branch_id"]),
@@ -241,17 +229,16 @@ class _Sheets:
             self._named("measure", table["measure"], page.measure),
             self._coded("base", table["base"]),
             self._units(kinds),
-            self._column("customers", _gaps(table["n"], gone), "count"),
+            self._column("customers", with_gaps(table["n"], gone), "count"),
             *(
-                self._figures(name, _gaps(table[name], gone), kinds, within="sheet")
+                self._figures(name, with_gaps(table[name], gone), kinds, within="sheet")
                 for name in figures
             ),
-            self._column("z", _gaps(table["z"], gone), "z"),
+            self._column("z", with_gaps(table["z"], gone), "z"),
             self._coded(
                 "verdict", table["verdict"], "comparison_verdict", within="sheet", good=far
             ),
-            numbers("rank_low", "count"),
-            numbers("rank_high", "count"),
+            *(numbers(name, "count") for name in ("rank_low", "rank_high")),
             numbers("expected_ratio", "plain"),
         ]
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
@@ -266,9 +253,11 @@ class _Sheets:
             *self._branch(table["branch_id"]),
             self._named("from", table["from"], words.__getitem__),
             self._named("to", table["to"], words.__getitem__, within="sheet"),
-            self._column("customers", _gaps(table["customers"], gone), "count"),
+            self._column("customers", with_gaps(table["customers"], gone), "count"),
             *(
-                self._column(name, _in_wan(_gaps(table[name], gone)), "wan", within="sheet")
+                self._column(
+                    name, in_ten_thousands(with_gaps(table[name], gone)), "wan", within="sheet"
+                )
                 for name in ("opening_aum", "closing_aum")
             ),
         ]
@@ -277,9 +266,9 @@ class _Sheets:
     def bridge(self) -> Sheet:
         """Return every branch's bridge, a row each, the bank first, with new against existing."""
         page, table = self._page, self._evaluation.bridge
-        amounts = _gaps(table["amount"], table["withheld"])
+        amounts = with_gaps(table["amount"], table["withheld"])
         keys = zip(table["branch_id"], table["component"], strict=True)
-        cells = dict(zip(keys, _in_wan(amounts), strict=True))
+        cells = dict(zip(keys, in_ten_thousands(amounts), strict=True))
         branches = list(dict.fromkeys(table["branch_id"]))
         gone = set(table.loc[table["withheld"], "branch_id"])
         steps = growth_steps(page).set_index("branch_id")
@@ -294,7 +283,7 @@ class _Sheets:
                 for name in names("component")
             ),
             *(
-                self._column(name, _in_wan(_gaps(sums[name], withheld)), "wan")
+                self._column(name, in_ten_thousands(with_gaps(sums[name], withheld)), "wan")
                 for name in ("new", "existing")
             ),
         ]
@@ -311,7 +300,7 @@ class _Sheets:
                 Column(
                     page.measure(measure),
                     [page.cell(measure, "funded", branch_id=branch) for branch in branches],
-                    _CELL_KINDS[measure_words(measure).kind],
+                    CELL_KINDS[measure_words(measure).kind],
                 )
                 for measure in measures
             ),
@@ -326,11 +315,11 @@ class _Sheets:
         page, table = self._page, self._evaluation.measures
         table = table[table["quarter"] == page.quarter].reset_index(drop=True)
         # Money stands in CNY here, whole as in the CSV.
-        cell_kinds = {**_CELL_KINDS, "money": "cny"}
+        in_csv = {**CELL_KINDS, "money": "cny"}
 
         def numbers(name: str, kind: str | list[str]) -> Column:
             gone = table["withheld"] | (name == "n")
-            return self._column(name, _gaps(table[name], gone), kind, within="sheet")
+            return self._column(name, with_gaps(table[name], gone), kind, within="sheet")
 
         columns = [
             self._column("quarter", table["quarter"].tolist()),
@@ -343,7 +332,7 @@ class _Sheets:
             numbers("n", "count"),
             numbers("numerator", "plain"),
             numbers("denominator", "plain"),
-            numbers("value", [cell_kinds[kind] for kind in _kinds(table["measure"])]),
+            numbers("value", [in_csv[kind] for kind in kinds_of(table["measure"])]),
         ]
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
         return self._sheet("measures", columns, frozen=5, note=note)
@@ -388,7 +377,7 @@ class _Sheets:
     def restatements(self) -> Sheet:
         """Return the figures of the last issued quarter that read otherwise today."""
         page, table = self._page, self._page.review.restatements
-        kinds = _kinds(table["measure"])
+        kinds = kinds_of(table["measure"])
         columns = [
             self._column("quarter", table["quarter"].tolist()),
             *self._branch(table["branch_id"]),
@@ -426,91 +415,6 @@ class _Sheets:
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         return self._sheet("definitions", columns, frozen=2, note=note)
 
-    def _sheet(self, key: str, columns: Sequence[Column], **more: Any) -> Sheet:
-        """Return a sheet by its key, with its name and caption in the page's language."""
-        word = self._page.text
-        return Sheet(word(key, "sheet_name"), word(key, "sheet_caption"), columns, **more)
-
-    def _column(
-        self,
-        key: str,
-        values: Sequence[Any],
-        kind: str | Sequence[str] = "text",
-        within: str = "hq_header",
-        **more: Any,
-    ) -> Column:
-        """Return a column by the key of its header."""
-        return Column(self._page.text(key, within), values, kind, **more)
-
-    def _named(
-        self,
-        key: str,
-        values: Iterable[Any],
-        name: Callable[[Any], str],
-        within: str = "hq_header",
-        **more: Any,
-    ) -> Column:
-        """Return a column of codes by their names, each looked up once."""
-        codes = list(values)
-        known = {code: name(code) for code in dict.fromkeys(codes)}
-        return self._column(key, [known[code] for code in codes], within=within, **more)
-
-    def _coded(
-        self,
-        key: str,
-        values: Iterable[str],
-        section: str = "",
-        within: str = "hq_header",
-        **more: Any,
-    ) -> Column:
-        """Return a column of codes by the words of a section, by default the header's key."""
-
-        def name(code: str) -> str:
-            return self._page.text(code, section or key) if code else ""
-
-        return self._named(key, values, name, within, **more)
-
-    def _branch(self, branch_ids: Iterable[str], *, with_region: bool = False) -> list[Column]:
-        """Return the columns that say which branch a row is about; the bank has its name alone."""
-        page, ids = self._page, list(branch_ids)
-        facts = self._evaluation.branches.set_index("branch_id")
-        bank = page.text("bank", "word")
-        columns = [
-            self._column("branch_id", ids, within="sheet"),
-            self._named("branch", ids, lambda branch: str(page.names.get(branch, bank))),
-        ]
-        if with_region:
-            rows = facts.reindex(columns=["region", "type"], fill_value="").reindex(ids)
-            regions = rows["region"].fillna("").astype(str)
-            types = [type_name(page, kind) for kind in rows["type"].fillna("")]
-            columns.append(self._column("region", regions.tolist(), within="sheet"))
-            columns.append(self._column("type", types, within="sheet"))
-        return columns
-
-    def _peers(self, groups: Iterable[str]) -> Column:
-        return self._named("peer_group", groups, lambda group: peer_name(self._page, group))
-
-    def _notes(self, notes: Iterable[str]) -> Column:
-        return self._named("note", notes, lambda note: note_words(self._page, note), "sheet")
-
-    def _units(self, kinds: Sequence[str]) -> Column:
-        """Return the units of figures on the sheets of one question: money in ten thousands."""
-
-        def unit(kind: str) -> str:
-            word = self._page.text
-            return word("wan", "sheet") if kind == "money" else word(kind, "kind_unit")
-
-        return self._named("unit", kinds, unit, within="header")
-
-    def _figures(
-        self, key: str, values: Iterable[Any], kinds: Sequence[str], within: str = "hq_header"
-    ) -> Column:
-        """Return a column whose cells are of different kinds."""
-        return self._column(key, _scaled(values, kinds), _cell_kinds(kinds), within)
-
-    def _member(self, code: str) -> str:
-        return self._members.get(code, code)
-
     def _bank_plans(self) -> list[float | None]:
         """Return the bank's plans for the overview's measures."""
         targets = self._page.bank.evaluation.targets
@@ -518,41 +422,6 @@ class _Sheets:
         own = targets[(targets["branch_id"] == WHOLE_BANK) & current]
         plans = dict(zip(own["measure"], own["target"], strict=True))
         return [plans.get(measure) if base == "funded" else None for measure, base in _OVERVIEW]
-
-    def _assumptions(self) -> list[str]:
-        """Return what the figures assume where the bank did not deliver something."""
-        return assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
-
-
-def _kinds(measures: Iterable[str]) -> list[str]:
-    codes = list(measures)
-    kinds = {code: measure_words(code).kind for code in dict.fromkeys(codes)}
-    return [kinds[code] for code in codes]
-
-
-def _cell_kinds(kinds: Iterable[str]) -> list[str]:
-    return [_CELL_KINDS[kind] for kind in kinds]
-
-
-def _scaled(values: Iterable[Any], kinds: Iterable[str]) -> list[Any]:
-    """Return values as cells hold them: money in ten thousands."""
-    return [
-        value / _TEN_THOUSAND if kind == "money" and isinstance(value, (int, float)) else value
-        for value, kind in zip(values, kinds, strict=True)
-    ]
-
-
-def _in_wan(values: Sequence[Any]) -> list[Any]:
-    return _scaled(values, ["money"] * len(values))
-
-
-def _gaps(values: pd.Series[Any], withheld: Iterable[Any] | None = None) -> list[Any]:
-    """Return numbers; a withheld one as "*", one that does not exist as nothing."""
-    marks = [False] * len(values) if withheld is None else withheld
-    return [
-        (SUPPRESSED if mark else None) if value != value else value
-        for value, mark in zip(values.astype(float).tolist(), marks, strict=True)
-    ]
 
 
 def _change(now: Any, earlier: Any, kind: Any) -> Any:

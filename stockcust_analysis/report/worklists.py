@@ -17,9 +17,9 @@ import pandas as pd
 
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
 from stockcust_analysis.evaluation.worklists import bank_worklist_facts, listed
-from stockcust_analysis.measures.frames import collected, lazily
 from stockcust_analysis.measures.worklist_reasons import list_name
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.cache import folder_name
@@ -99,7 +99,7 @@ def make_worklists(
     lists, counts = listed(facts, as_of=as_of, policy=policy)
     rows_of_lists = lists.groupby("branch_id").indices
     rows_of_counts = counts.groupby("branch_id").indices
-    rows = collected(lazily(bank.table("branches")).select("branch_id", "name"))
+    rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = dict(zip(rows["branch_id"], rows["name"], strict=True))
     for branch in branches:
         if branch not in rows_of_counts:

@@ -11,7 +11,7 @@ import pytest
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
-from stockcust_analysis.report.slices import SLICES, save_slices
+from stockcust_analysis.report.cache import EvaluationCache, slice_digests, slice_folder
 
 RICH, OTHER = 987_654.32, 7_000_001.11
 
@@ -93,8 +93,8 @@ def test_the_banks_curve_rises_in_steps_of_five(whole: Evaluation) -> None:
 def test_saved_slices_are_the_same(whole: Evaluation, tmp_path: Path) -> None:
     """What a run writes for a branch's page is what `of_branch` returns, and stays so if taken."""
     whole.save(tmp_path)
-    save_slices(whole, tmp_path)
-    saved = open_evaluation(tmp_path / SLICES / "001")
+    EvaluationCache(tmp_path, whole, slice_digests(whole), is_new=True).write_slice("001")
+    saved = open_evaluation(slice_folder(tmp_path, "001"))
     for name in ("measures", "lorenz", "bridge"):
         expected, found = getattr(whole.of_branch("001"), name), getattr(saved, name)
         assert len(expected) == len(found) == len(getattr(saved.of_branch("001"), name))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from pypdf import PdfReader
-from stockcust_analysis.report.slices import folder_name
+from stockcust_analysis.report.cache import folder_name
 
 from stockcust_analysis import cli
 from stockcust_analysis.report import plan
