@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.branch_slice import without_others
 from stockcust_analysis.periods import Quarter
 
 WHOLE_BANK = "@bank"
@@ -73,7 +74,8 @@ class Evaluation:
     def of_branch(self, branch_id: str) -> Evaluation:
         """Return the slice that one branch's page needs: its own rows and the whole bank's.
 
-        Cell facts are no page's: they know the amounts of the largest customers.
+        No amount of another branch's customer follows from it (see `without_others`). Cell facts
+        are no page's: they know the amounts of the largest customers.
         """
         self.branch_name(branch_id)
         kept = (branch_id, WHOLE_BANK)
@@ -82,7 +84,17 @@ class Evaluation:
             for name, frame in self._tables().items()
             if "branch_id" in frame
         }
-        return Evaluation(**{**self.__dict__, **tables, "cells": self.cells.head(0)})
+        return self.sliced(branch_id, tables)
+
+    def sliced(self, branch_id: str, tables: Mapping[str, pd.DataFrame]) -> Evaluation:
+        """Return a branch's slice, given its rows and the bank's of every table that has them."""
+        cells = tables.get("cells", self.cells.head(0))
+        least = int(self.policy_facts.get("smallest_cell", 5))
+        told: dict[str, Any] = {
+            **without_others(tables, cells, branch_id=branch_id, bank=WHOLE_BANK, least=least),
+            "cells": self.cells.head(0),
+        }
+        return replace(self, **told)
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""

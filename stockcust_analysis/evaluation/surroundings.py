@@ -29,7 +29,8 @@ def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(collected(table.select(columns)))
     for name in ("region", "type"):
-        frame[name] = frame[name].astype(object).fillna("") if name in frame else ""
+        told = frame[name].astype(object).fillna("") if name in frame else ""
+        frame[name] = pd.Series(told, index=frame.index, dtype="str")
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
@@ -90,8 +91,10 @@ def families_missing(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
 def without_families(table: pd.DataFrame, missing: Sequence[str]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
     if "member" in table:
-        return table[~(table["dimension"].eq("family") & table["member"].isin(missing))]
-    return table[~(table["family_a"].isin(missing) | table["family_b"].isin(missing))]
+        gone = table["dimension"].eq("family") & table["member"].isin(missing)
+    else:
+        gone = table["family_a"].isin(missing) | table["family_b"].isin(missing)
+    return table[~gone].reset_index(drop=True)
 
 
 def policy_facts(

@@ -49,7 +49,7 @@ def lazily(frame: Frame) -> nw.LazyFrame[Any]:
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
     lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
-    if lazy.implementation.is_spark_like():
+    if not lazy.implementation.is_polars():
         return lazy
     # Two tables may know different categories of one column; only text compares everywhere.
     kinds = lazy.collect_schema().items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,8 +54,7 @@ def _slice(evaluation: Evaluation, branch_id: str, rows: dict[str, dict[Any, Any
         found = [places[each] for each in (branch_id, WHOLE_BANK) if each in places]
         positions = np.sort(np.concatenate([np.array([], dtype=int), *found]))
         kept[name] = getattr(evaluation, name).take(positions).reset_index(drop=True)
-    # Cell facts know the largest customers of the whole bank: they are no page's.
-    return replace(evaluation, **{**kept, "cells": evaluation.cells.head(0)})
+    return evaluation.sliced(branch_id, kept)
 
 
 def folder_digest(folder: Path) -> str:

@@ -51,7 +51,7 @@ def overview_table(page: BranchPage) -> Table | None:
     rows = [_compared(page, measure, base, unit) for measure, base in _OVERVIEW]
     columns = ["measure", "unit", "now", "previous_quarter", "year_ago", "year_start", "attained",
                "bank"]  # fmt: skip
-    origins = {"aum_from": page.evaluation.policy_facts["aum_from"]}
+    origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
     note = "".join([page.word("funded_note"), *assumptions(origins, page.language)])
     return finished_table(page, rows, columns, "overview", left=2, note=note)
 

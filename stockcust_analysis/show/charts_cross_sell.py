@@ -28,8 +28,8 @@ def product_count(
     Parameters
     ----------
     frame
-        What `product_count_distribution` returns: families (0, 1, 2, …), value. With `quarter` the
-        last one is drawn; with `branch_id` the whole bank ("@bank") stands beside the branch.
+        What `product_count_distribution` returns: families_held (0 to 4+), value. With `quarter`
+        the last is drawn; with `branch_id` the whole bank ("@bank") stands beside the branch.
     group
         The group to draw, where the frame has several: a value of `by`, or a tuple of them.
     language, ax
@@ -55,7 +55,7 @@ def product_count(
     rows = frames.read_measures(
         frame,
         ["product_count_share"],
-        member=["families"],
+        member=["families_held", "families"],
         source="product_count_distribution(holdings, customers)",
     )
     rows = frames.one_group(rows, ["measure", "member"], group, beside_bank=True)

@@ -93,13 +93,11 @@ class HeadquartersPage:
 
     @cached_property
     def _cells(self) -> dict[tuple[str, ...], tuple[Any, Any, Any]]:
-        columns = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
-        rows = self.review.evaluation.measures
+        names = ["quarter", "branch_id", "measure", "member", "base", "value", "numerator"]
+        columns = (self.review.evaluation.measures[name].tolist() for name in (*names, "withheld"))
         return {
             tuple(key): (value, numerator, withheld)
-            for *key, value, numerator, withheld in rows[[*columns, "withheld"]].itertuples(
-                index=False, name=None
-            )
+            for *key, value, numerator, withheld in zip(*columns, strict=True)
         }
 
     def cell(

@@ -44,6 +44,7 @@ def customers_at(bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
 def of_quarter(bank: Bank, customers: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, list[Row]]:
     """Recompute what one quarter says, for the bank and each branch."""
     accounts = openings(bank, as_of)
+    opened = "opened_on" in bank.delivered["holdings"]
     groups = {BANK: customers, **dict(list(customers.groupby("branch_id")))}
     return {
         name: [
@@ -51,7 +52,7 @@ def of_quarter(bank: Bank, customers: pd.DataFrame, as_of: pd.Timestamp) -> dict
             *concentration(group),
             *dormancy(group),
             *cross_sell(group, bank),
-            *unused_openings(group, accounts, as_of),
+            *(unused_openings(group, accounts, as_of) if opened else ()),
             *tiers(group, bank),
             *managed_of_base(group, bank),
             *coverage(group, bank, as_of),

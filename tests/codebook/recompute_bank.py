@@ -39,6 +39,7 @@ class Bank:
     tables: dict[str, pd.DataFrame]
     policy: dict[str, Any]
     families: dict[str, dict[str, Any]]  # families and channels by name
+    delivered: dict[str, set[str]]  # columns each table came with
     today: pd.Timestamp  # as-of date of the newest quarter: its structure holds for all
 
     def table(self, name: str) -> pd.DataFrame:
@@ -55,6 +56,7 @@ def read_folder(folder: Path) -> dict[str, pd.DataFrame]:
 
 def make_bank(tables: dict[str, pd.DataFrame], today: str) -> Bank:
     """Put tables beside the shipped policy."""
+    delivered = {name: set(table.columns) for name, table in tables.items()}
     tables = {name: tidy(name, table) for name, table in tables.items()}
     policy = tomllib.loads((POLICIES / "rural_commercial_bank.toml").read_text("utf-8"))
     presets = tomllib.loads((POLICIES / "dormancy_presets.toml").read_text("utf-8"))
@@ -63,7 +65,7 @@ def make_bank(tables: dict[str, pd.DataFrame], today: str) -> Bank:
     families = {
         f["name"]: f for f in policy["families"]["families"] + policy["families"]["channels"]
     }
-    return Bank(tables, policy, families, pd.Timestamp(today))
+    return Bank(tables, policy, families, delivered, pd.Timestamp(today))
 
 
 def tidy(name: str, table: pd.DataFrame) -> pd.DataFrame:

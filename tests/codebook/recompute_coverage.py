@@ -136,7 +136,7 @@ def _profiles(managed: pd.DataFrame, bank: Bank) -> list[Row]:
     targets = [target["tier"] for target in bank.policy["coverage"]["profile_targets"]]
     n = len(managed)
     complete = managed["profile_complete"]
-    delivered = bank.tables["customers"]["profile_complete"].any()
+    delivered = "profile_complete" in bank.delivered["customers"]
     aimed = managed["tier"].isin([numbers[tier] for tier in targets]) & delivered
     rows = [Row("profile_completion", "managed", n, (aimed & complete).sum(), aimed.sum())]
     for tier in targets:
@@ -182,7 +182,7 @@ def rounds(customers: pd.DataFrame, bank: Bank, as_of: pd.Timestamp) -> list[Row
     """Count what came of the managed customers' contacts in the period, by round."""
     managed = customers[customers["managed"]]
     contacts = contacts_until(bank, as_of)
-    if contacts["round"].isna().all():  # not delivered: the place among the customer's contacts
+    if "round" not in bank.delivered["contacts"]:  # the place among the customer's contacts
         contacts["round"] = contacts.groupby("customer_id")["contacted_on"].rank(method="min")
     start = cutoff(as_of, bank.policy["coverage"]["contact_months"])
     contacts = contacts[contacts["contacted_on"].gt(start)]

@@ -31,8 +31,8 @@ def holdings_at(bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
     holdings["active"] = False
     for name, family in bank.families.items():
         asked = family.get("active_if", ["balance"])
-        if asked == ["used"] and not bank.tables["holdings"]["used_recently"].any():
-            asked = ["held"]  # use is not delivered
+        if asked == ["used"] and "used_recently" not in bank.delivered["holdings"]:
+            asked = ["held"]
         for sign in asked:
             holdings["active"] |= holdings["family"].eq(name) & signs[sign]
     return holdings

@@ -20,6 +20,11 @@ SAMPLE = {
     "2026Q2": "2026-06-30",
     "2026Q3": "2026-09-30",
 }
+LEFT_OUT = {
+    "customers": ["profile_complete", "closed_on", "loan_balance", "exclusion", "do_not_contact"],
+    "holdings": ["used_recently", "opened_on", "last_active_on", "rolls_over"],
+    "contacts": ["round"],
+}
 KEY = ["branch_id", "dimension", "member", "measure", "base"]
 FIGURES = ["n", "numerator", "denominator", "value"]
 CENT = 0.005
@@ -126,7 +131,20 @@ def test_figures_of_earlier_quarters(sample: Bank) -> None:
 )
 def test_figures_of_a_bank_of_edges(seed: int) -> None:
     """Ties, borders, gaps, merged and empty branches, unknown truths: the text decides them."""
-    tables = make_edge_bank(seed)
+    assert_recomputed(make_edge_bank(seed))
+
+
+@pytest.mark.slow
+def test_figures_without_optional_columns() -> None:
+    """Where profiles, use, rounds or openings are not delivered, the text says what holds."""
+    tables = make_edge_bank(7)
+    for table, columns in LEFT_OUT.items():
+        tables[table] = tables[table].drop(columns=columns)
+    assert_recomputed(tables)
+
+
+def assert_recomputed(tables: dict[str, pd.DataFrame]) -> None:
+    """Evaluate a bank and compare every quarter with the recomputation."""
     with sca.open_bank(tables) as bank:
         measures = sca.evaluate(bank, quarter="2026Q3").measures
     again = recompute(make_bank(tables, QUARTERS["2026Q3"]), QUARTERS)

@@ -73,6 +73,12 @@ def in_duckdb(tables: Tables, folder: Path) -> str:
     return f"duckdb://{path}"
 
 
+def population(source: Any, **more: Any) -> pd.DataFrame:
+    """Return the customers of the quarter before, on today's structure, of a source's bank."""
+    with open_bank(source, **more) as bank:
+        return bank.customers("2026Q2", structure=QUARTER)
+
+
 def evaluated(source: Any, **more: Any) -> Evaluation:
     """Evaluate the bank that a source holds."""
     with open_bank(source, **more) as bank:

@@ -17,7 +17,8 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli import main
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.evaluation.results import Evaluation
-from tests.engines.banks import assert_same, evaluated
+from tests.conftest import SAMPLE
+from tests.engines.banks import assert_same, evaluated, population
 from tests.engines.servers import PASSWORD, CountingWire, Server, postgres
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
 
@@ -73,6 +74,12 @@ def test_no_customer_row_leaves_the_database(wired: tuple[Evaluation, int, list[
     assert len(rows) > 50
     assert max(rows) <= 101 * 26
     assert received < 61_488 * 20
+
+
+def test_the_population_is_the_same_in_postgresql(server: Server) -> None:
+    """The report's customers are computed in the database, row by row the same."""
+    server.load(make_bank())
+    pd.testing.assert_frame_equal(population(server.url()), population(SAMPLE))
 
 
 def test_a_database_in_its_own_words(server: Server, tmp_path: Path) -> None:

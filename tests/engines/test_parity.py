@@ -16,7 +16,16 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.errors import StockcustError
 from stockcust_analysis.evaluation.results import Evaluation
-from tests.engines.banks import Tables, assert_same, evaluated, in_duckdb, in_pandas, in_polars
+from tests.conftest import SAMPLE
+from tests.engines.banks import (
+    Tables,
+    assert_same,
+    evaluated,
+    in_duckdb,
+    in_pandas,
+    in_polars,
+    population,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +38,14 @@ def test_the_sample_is_the_same_here(
 ) -> None:
     """Frames and a DuckDB database give what the folder of files gives."""
     assert_same(evaluated(place(make_bank(), tmp_path)), sample_evaluation)
+
+
+@pytest.mark.parametrize("place", [in_pandas, in_polars, in_duckdb])
+def test_the_population_is_the_same_here(
+    place: Callable[[Tables, Path], Any], tmp_path: Path
+) -> None:
+    """So are the report's customers, row by row, with the types of pandas."""
+    pd.testing.assert_frame_equal(population(place(make_bank(), tmp_path)), population(SAMPLE))
 
 
 OPTIONAL_TABLES = sorted(contract.name for contract in TABLES if not contract.required)

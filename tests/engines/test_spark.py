@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
-from tests.engines.banks import assert_same, evaluated, in_duckdb
+from tests.engines.banks import assert_same, evaluated, in_duckdb, population
 
 pytestmark = [
     pytest.mark.slow,
@@ -24,6 +25,14 @@ def test_a_small_bank_is_the_same_on_spark(spark: Any, tmp_path: Path) -> None:
     reference = evaluated(in_duckdb(tables, tmp_path))
     paths = {name: str(tmp_path / f"{name}.parquet") for name in tables}
     assert_same(evaluated(spark, tables=paths), reference)
+
+
+def test_the_population_is_the_same_on_spark(spark: Any, tmp_path: Path) -> None:
+    """So are the report's customers, row by row."""
+    tables = make_bank(branches=8, customers=800)
+    reference = population(in_duckdb(tables, tmp_path))
+    paths = {name: str(tmp_path / f"{name}.parquet") for name in tables}
+    pd.testing.assert_frame_equal(population(spark, tables=paths), reference)
 
 
 def test_what_spark_does_not_have_is_said(spark: Any, tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def test_executed_notebooks_stay_beside_the_page(reported: Path) -> None:
 
 
 def test_measures_for_headquarters(reported: Path) -> None:
-    """measures.csv opens in Excel (BOM), names the branches, and tells nobody of two customers."""
+    """measures.csv opens in Excel (BOM), names the branches: one of the two of 001 is dormant."""
     path = reported / "measures.csv"
     assert path.read_bytes().startswith(b"\xef\xbb\xbf")
     table = pd.read_csv(path, dtype={"branch_id": str}, encoding="utf-8-sig")
     here = table[(table["branch_id"] == "001") & (table["quarter"] == "2026Q3")]
     dormancy = here[(here["measure"] == "dormancy_rate") & (here["base"] == "funded")]
-    assert dormancy["value"].tolist() == ["*"]
+    assert dormancy["value"].tolist() == [0.5]
     assert dormancy["branch_name"].tolist() == ["城关支行"]
 
 

@@ -126,15 +126,17 @@ CASES: dict[str, Case] = {
     ),
     "product_count": Case(
         lambda make, by: sca.product_count_distribution(
-            make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+            make(CUSTOMERS), holdings=make(HOLDINGS), base="all", by=by),
         columns_of, [1 / 8, 5 / 8, 2 / 8, 0, 0],
     ),
     "penetration": Case(
-        lambda make, by: sca.penetration(make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+        lambda make, by: sca.penetration(
+            make(CUSTOMERS), holdings=make(HOLDINGS), base="all", by=by),
         lambda ax: ax.lines[0].get_xdata().tolist(), [6 / 8, 0, 1 / 8, 0, 0, 1 / 8, 0, 0, 1 / 8],
     ),
     "co_holding": Case(
-        lambda make, by: sca.co_holding(make(HOLDINGS), make(CUSTOMERS), base="all", by=by),
+        lambda make, by: sca.co_holding(
+            make(CUSTOMERS), holdings=make(HOLDINGS), base="all", by=by),
         lambda ax: [text for text in texts_of(ax) if text != "0%"], ["17%", "17%", "100%", "100%"],
     ),
     "bridge": Case(
@@ -244,7 +246,8 @@ def test_several_columns_of_groups_are_named_together() -> None:
 def test_households_are_drawn_like_customers() -> None:
     """Cross-sell measures of households have other names and the same charts."""
     customers = as_pandas(CUSTOMERS | {"household_id": ["a", "a", "b", "b", "c", "c", "d", "d"]})
-    frame = sca.penetration(as_pandas(HOLDINGS), customers, base="all", unit="household")
+    held = as_pandas(HOLDINGS)
+    frame = sca.penetration(customers, holdings=held, base="all", unit="household")
     assert plot.penetration(frame).lines[0].get_xdata()[0] == 3 / 4
 
 
