@@ -51,8 +51,8 @@ _FACTS = {
     "standard_error": "standard_error",
     "expected": "expected",
 }
+_CELL_KEYS = ("quarter", "branch_id", "dimension", "measure", "base")
 _ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
-_VERDICT_TYPE = "<U9"
 
 
 class Peers(NamedTuple):
@@ -173,7 +173,8 @@ def _figures(
     """
     keys, names = [(each.name, each.customer_base, "") for each in rule.measures], list(peers)
     table = branch_figures(measures, quarter, keys, names)
-    whole = cells[cells["dimension"].fillna("") == ""].assign(member="")
+    cells = cells.reindex(columns=[*_CELL_KEYS, *_FACTS]).assign(member="")
+    whole = cells[cells["dimension"].fillna("") == ""]
     facts = branch_figures(whole, quarter, keys, names, list(_FACTS)).rename(columns=_FACTS)
     facts = facts.where(table["n"].notna())
     summed = facts["d"].notna().to_numpy().reshape(len(keys), -1).any(axis=1)
@@ -245,7 +246,7 @@ def _compare_peers(
         "centre": np.full_like(value, centre),
         **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
-        "verdict": _verdict(z) if enough else np.full(value.size, "", _VERDICT_TYPE),
+        "verdict": _verdict(z) if enough else np.full(value.size, "", "<U9"),
         "rank": rankdata(-value if upwards else value, "min"),
         "rank_of": np.full(value.size, value.size),
         "rank_low": best,
@@ -320,7 +321,7 @@ def _verdict(z: Values) -> npt.NDArray[np.str_]:
     near, far = map(normal_quantile, LEVELS)
     conditions = [np.isnan(z), z < -far, z < -near, z > far, z > near]
     words = np.select(conditions, ["", "far_below", "below", "far_above", "above"], "within")
-    return words.astype(_VERDICT_TYPE)
+    return words.astype("<U9")
 
 
 def possible_values(measure: str, policy: Policy) -> tuple[float, float]:
@@ -386,8 +387,8 @@ def peer_groups(
         stated = {branch: group.name for group in rule.peer_groups for branch in group.branches}
         without = [name for name in names if name not in stated]
         if without:
-            number = f"{len(without)} branches"
-            raise PolicyError(f"comparison: {number} in no peer group: {without[:5]}.")
+            problem = f"{len(without)} branches in no peer group: {without[:5]}"
+            raise PolicyError(f"comparison: {problem}.")
         group_of = pd.Series(stated).loc[names]
     members = {group: tuple(rows.index) for group, rows in group_of.groupby(group_of)}
     return {name: Peers(group_of[name], members[group_of[name]]) for name in names}
@@ -490,11 +491,10 @@ def exceptions(
     rows = rows.assign(
         evidence=np.where(rows["chance"] * tests <= rate, "very_strong", "strong"),
         favourable=np.where(good == "neutral", "neutral", favourable),
-        size=rows["z"].abs(),
+        nearness=-rows["z"].abs(),
         tests=tests,
     )
-    order = ["size", "branch_id", "measure"]
-    rows = rows.sort_values(order, ascending=[False, True, True], kind="stable")
+    rows = rows.sort_values(["nearness", "branch_id", "measure"], kind="stable")
     rows = rows[rows.groupby("branch_id").cumcount() < per_branch].head(most)
     columns = ["branch_id", "measure", "base", "value", "centre", "z"]
     return rows[[*columns, "evidence", "favourable", "tests"]].reset_index(drop=True)

@@ -149,12 +149,11 @@ class DormancyRule:
 
     def __post_init__(self) -> None:
         """Refuse a rule that cannot be followed; everything wrong with it is named at once."""
-        periods = [days for days in (self.idle_months, self.idle_days) if days is not None]
+        periods = [length for length in (self.idle_months, self.idle_days) if length is not None]
+        one_period = len(periods) == 1 and periods[0] >= 1
         clocks = f"one or more of {', '.join(_CLOCKS)}; not {list(self.clock)}"
         problems = {
-            "needs either idle_months or idle_days, at least 1": (
-                len(periods) != 1 or periods[0] < 1
-            ),
+            "needs either idle_months or idle_days, at least 1": not one_period,
             "the cap cannot be negative": self.cap is not None and self.cap < 0,
             f"cap_per takes {' or '.join(_CAPS)}, not '{self.cap_per}'": self.cap_per not in _CAPS,
             f"clock takes {clocks}": not self.clock or not set(self.clock) <= set(_CLOCKS),

@@ -87,21 +87,19 @@ class CoverageRule:
 
     def __post_init__(self) -> None:
         """Refuse periods below one, borders out of order, and classes that leave no rest."""
-        shares = [group.share for group in self.classes]
-        monthly = all(group.contact_months >= 1 for group in self.classes)
-        targets = [target.share for target in self.profile_targets]
+        classes, targets = self.classes, [target.share for target in self.profile_targets]
+        shares = [group.share for group in classes]
+        outside = sum(shares) > 1 or min(shares, default=0) < 0
+        few = len(classes) < 2 or any(group.contact_months < 1 for group in classes)
         too_short = self.reclaim_months < self.contact_months
-        few = len(shares) < 2 or not monthly
-        borders = 0 < self.manage_from < self.vip_from
+        borders_rise = 0 < self.manage_from < self.vip_from
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
         problems = {
             **_below_one(self, *periods, "purchase_months"),
-            "manage_from must lie above 0 and below vip_from": not borders,
+            "manage_from must lie above 0 and below vip_from": not borders_rise,
             "reclaim_months must not be shorter than contact_months": too_short,
             "classes must be two or more, each with contact_months from 1": few,
-            "shares of classes must not be negative or exceed 1 together": (
-                sum(shares) > 1 or min(shares, default=0) < 0
-            ),
+            "shares of classes must not be negative or exceed 1 together": outside,
             "profile_targets must lie between 0 and 1": not all(0 <= t <= 1 for t in targets),
         }
         refuse("coverage: ", problems)
