@@ -17,7 +17,7 @@ from stockcust_analysis.report.cache import slice_folder
 from stockcust_analysis.report.records import notebook_path
 from stockcust_analysis.report.render import PageJob, PageResult, run_batch
 from stockcust_analysis.show import branch_figures
-from stockcust_analysis.show.branch_page import branch_page
+from stockcust_analysis.show.pages import branch_page
 from tests.report.small_notebooks import outputs, small_job
 
 FIGURE = re.compile(r"branch_figures\.(\w+)\(page\)")

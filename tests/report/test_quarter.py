@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from pypdf import PdfReader
-from stockcust_analysis.report.cache import folder_name
 
 from stockcust_analysis import cli
 from stockcust_analysis.report import plan
+from stockcust_analysis.report.cache import folder_name
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
