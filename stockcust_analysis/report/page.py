@@ -198,7 +198,7 @@ def read_page(
         reading.cell(number, cell)
     reading.read_words()
     title = notebook.metadata.get("title") or first_heading(reading.blocks) or name
-    document = {**Document(title).payload(), **(facts or {})}
+    document = {**Document(title=title).payload(), **(facts or {})}
     is_report = facts is not None
     document["numbered"] = is_report and not has_numbers(reading.blocks)
     blocks = arranged(reading.blocks, document["title"], is_report=is_report)

@@ -131,13 +131,7 @@ class BranchPage(Page):
         return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
 
     def cell(
-        self,
-        measure: str,
-        member: str = "",
-        *,
-        base: str = "",
-        quarter: str = "",
-        branch_id: str = "",
+        self, measure: str, member: str = "", base: str = "", quarter: str = "", branch_id: str = ""
     ) -> Cell | None:
         """Return a row of the measure table, of this branch and quarter unless others are named.
 
