@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isnan
 from typing import Final
 
 import numpy as np
@@ -102,9 +103,7 @@ class HeadquartersPage(Page):
         cell = group.get((measure, member), {}).get(base)
         if cell is None:
             return None
-        if cell.withheld:
-            return SUPPRESSED
-        return None if pd.isna(cell.value) else float(cell.value)
+        return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""
