@@ -111,7 +111,7 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
             change = wording.format_change(now, before, kind=kind, language=page.language)
             pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
     in_points = page.text("points_told") if pairs and kind == "share" else ""
-    target = page.target(measure) if base == "funded" and measure != IDLE else None
+    target = page.targets.get(measure) if base == "funded" and measure != IDLE else None
     if target is not None and is_judged:
         pairs.append((page.text("target", "comparison_short"), wording.format_share(now / target)))
     of_bank = value(branch_id=WHOLE_BANK)

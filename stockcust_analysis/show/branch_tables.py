@@ -147,7 +147,7 @@ def overview_table(page: BranchPage) -> Table | None:
     rows = []
     for measure, base in OVERVIEW:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
-        target = page.target(measure) if base == "funded" else None
+        target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
         rows.append(
             {

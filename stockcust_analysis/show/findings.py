@@ -220,7 +220,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=_money(page, cell))]
     clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
-    if target := page.target(wording.AVERAGE):
+    if target := page.targets.get(wording.AVERAGE):
         clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
     if movements:
