@@ -18,7 +18,7 @@ from stockcust_analysis.show.blocks import Language
 _TOP = 0.2
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
 _COUNT_SHARE = "product_count_share"
-_COUNTED = ("families", "families_held")
+_COUNTED = ("families_held", "families")
 _MANY = 4
 
 

@@ -99,12 +99,12 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     """What is missing or of the wrong type stands in one list, with what may have been meant."""
     tables = tiny()
     tables["customers"] = tables["customers"].astype({"as_of": "str"})
-    tables["branches"] = tables["branches"].rename(columns={"region": "regoin"})
+    tables["branches"] = tables["branches"].rename(columns={"name": "naem"})
     del tables["holdings"]
     told = "\n".join(problems_of(tables))
     assert "holdings: no table holds this table" in told
-    assert "branches.region: column is missing" in told
-    assert "Did you mean 'regoin'?" in told
+    assert "branches.name: column is missing" in told
+    assert "Did you mean 'naem'?" in told
     assert "customers.as_of: the column's type is String, which does not hold a date" in told
 
 

@@ -217,7 +217,7 @@ def test_the_policy_chooses_lists_and_amounts(make: Make) -> None:
     rows = lists_of(facts_of(make, policy), policy)
     assert list(dict.fromkeys(row["list"] for row in rows)) == ["dormant", "next_product"]
     assert "7" not in ids(rows, "next_product")
-    assert "no Fund yet" in line(rows, "next_product", "6")["reason_en"]
+    assert "no Funds yet" in line(rows, "next_product", "6")["reason_en"]
     assert ids(lists_of(facts_of(make), ruled(upgrade_from=45_000.01)), "upgrade_candidates") == []
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.report import scratch
 from stockcust_analysis.report.scratch import held, user_name, working_folder
 
 fcntl = pytest.importorskip("fcntl")
@@ -52,6 +53,7 @@ def test_a_held_lock_is_in_use(tmp_path: Path) -> None:
 def test_working_folders_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without locks there is a folder all the same, and another process's is left alone."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(scratch, "_LONGEST_PLACE", len(str(tmp_path)))
     other = tmp_path / "stockcust-00000000"
     other.mkdir()
     other.with_suffix(".lock").touch()
