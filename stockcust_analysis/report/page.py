@@ -96,7 +96,7 @@ def read_page(
     blocks = reading.finish()
     headings = [str(block["text"]) for block in blocks if block["kind"] == "heading"]
     title = notebook.metadata.get("title") or next(iter(headings), "") or name
-    document = {**Document(title).payload(), **(facts or {})}
+    document = {**Document(title=title).payload(), **(facts or {})}
     numbered_by_hand = any(map(_NUMBERED.match, headings))
     document["numbered"] = facts is not None and not numbered_by_hand
     blocks = _arrange(blocks, document["title"], is_report=facts is not None)

@@ -5,30 +5,15 @@ Here live the small values a notebook cell ends with, and the charts' style. Her
 when a figure is made.
 """
 
-from stockcust_analysis.show.blocks import (
-    Column,
-    Document,
-    KeyFigure,
-    KeyFigures,
-    Sentence,
-    Sentences,
-    Table,
-    document,
-    table,
-)
-from stockcust_analysis.show.figures import Drawing, figure, report_style
-
-__all__ = [
-    "Column",
-    "Document",
-    "Drawing",
-    "KeyFigure",
-    "KeyFigures",
-    "Sentence",
-    "Sentences",
-    "Table",
-    "document",
-    "figure",
-    "report_style",
-    "table",
-]
+from stockcust_analysis.show.blocks import Column as Column
+from stockcust_analysis.show.blocks import Document as Document
+from stockcust_analysis.show.blocks import KeyFigure as KeyFigure
+from stockcust_analysis.show.blocks import KeyFigures as KeyFigures
+from stockcust_analysis.show.blocks import Sentence as Sentence
+from stockcust_analysis.show.blocks import Sentences as Sentences
+from stockcust_analysis.show.blocks import Table as Table
+from stockcust_analysis.show.blocks import document as document
+from stockcust_analysis.show.blocks import table as table
+from stockcust_analysis.show.figures import Drawing as Drawing
+from stockcust_analysis.show.figures import figure as figure
+from stockcust_analysis.show.figures import report_style as report_style

@@ -38,9 +38,17 @@ Alignment = Literal["left", "right", "center"]
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−*\s]*([\d,]+(\.\d+)?)?\s*(%|‰|个百分点|pp)?|—|持平|flat")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Document:
-    """The facts of the cover, of every page's header and footer, and of the PDF's properties."""
+    """What the page is about: the first output of a printed notebook.
+
+    The facts of the cover, of every page's header and footer, and of the PDF's properties.
+    `run_facts` (policy version, run id, reconciliation, …) are printed at the end, in order;
+    `edition` says for whom the page is meant.
+
+    >>> document(title="季度评价", branch="城关支行", as_of=date(2026, 9, 30)).payload()["as_of"]
+    '2026-09-30'
+    """
 
     title: str
     subtitle: str = ""
@@ -50,6 +58,11 @@ class Document:
     language: Language = "zh"
     run_facts: Mapping[str, str] = field(default_factory=dict)
     edition: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a language in which no page is written."""
+        if self.language not in get_args(Language):
+            raise UsageError.unknown("language", self.language, get_args(Language))
 
     def payload(self) -> dict[str, Any]:
         """Return the facts as plain values, ready for JSON."""
@@ -72,26 +85,7 @@ class Document:
         }
 
 
-def document(
-    *,
-    title: str,
-    subtitle: str = "",
-    organisation: str = "",
-    branch: str = "",
-    as_of: date | None = None,
-    language: Language = "zh",
-    run_facts: Mapping[str, str] | None = None,
-) -> Document:
-    """State what the page is about: the first output of a printed notebook.
-
-    `run_facts` (policy version, run id, reconciliation, …) are printed at the end, in order.
-
-    >>> document(title="季度评价", branch="城关支行", as_of=date(2026, 9, 30)).payload()["as_of"]
-    '2026-09-30'
-    """
-    if language not in get_args(Language):
-        raise UsageError.unknown("language", language, get_args(Language))
-    return Document(title, subtitle, organisation, branch, as_of, language, run_facts or {})
+document = Document
 
 
 @dataclass(frozen=True)

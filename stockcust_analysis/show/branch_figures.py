@@ -171,9 +171,12 @@ def _this_quarter(page: BranchPage) -> pd.DataFrame:
 
 def _on_one_base(page: BranchPage) -> pd.DataFrame:
     """Return each measure on one base: tiers count all customers, the rest funded ones."""
-    measures = page.evaluation.measures
-    base = measures["dimension"].map({"tier": "all"}).fillna("funded")
-    return measures[measures["base"] == base]
+    if "on one base" not in page.memo:
+        measures = page.evaluation.measures
+        base = measures["dimension"].map({"tier": "all"}).fillna("funded")
+        page.memo["on one base"] = measures[measures["base"] == base]
+    rows: pd.DataFrame = page.memo["on one base"]
+    return rows
 
 
 def place_figure(page: BranchPage) -> Drawing | None:

@@ -25,7 +25,7 @@ from stockcust_analysis.show.findings import (
     growth_sentence,
     section_conclusion,
 )
-from stockcust_analysis.show.pages import BranchPage, compared_quarters
+from stockcust_analysis.show.pages import BranchPage, Page, compared_quarters
 
 IDLE: Final = "idle_customers"
 """Silent and dormant customers together: who has not acted."""
@@ -69,17 +69,21 @@ def cover(page: BranchPage) -> Document:
 
 def run_facts(page: BranchPage) -> dict[str, str]:
     """Return what a page prints of its origin: policy, date of the data, reconciliation."""
-    policy, checks = page.evaluation.policy_facts, page.evaluation.reconciliation
-    differences = {
-        page.text(str(check), "reconciliation"): page.text("difference").format(
-            wording.format_number(float(difference), decimals=2)
-        )
-        for check, difference in checks[["check", "difference"]].to_numpy()
-    }
+    policy = page.evaluation.policy_facts
     return {
         page.text("policy"): f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
         page.text("data_date"): page.evaluation.quarter.end.isoformat(),
-        **differences,
+        **checks_passed(page),
+    }
+
+
+def checks_passed(page: Page) -> dict[str, str]:
+    """Return how the bank's tables agree with one another: check → difference, in words."""
+    checks = page.evaluation.reconciliation[["check", "difference"]].to_numpy()
+    sizes = {check: wording.format_number(float(size), decimals=2) for check, size in checks}
+    return {
+        page.text(check, "reconciliation"): page.text("difference", "page").format(size)
+        for check, size in sizes.items()
     }
 
 
@@ -111,7 +115,7 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
             change = wording.format_change(now, before, kind=kind, language=page.language)
             pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
     in_points = page.text("points_told") if pairs and kind == "share" else ""
-    target = page.target(measure) if base == "funded" and measure != IDLE else None
+    target = page.targets.get(measure) if base == "funded" and measure != IDLE else None
     if target is not None and is_judged:
         pairs.append((page.text("target", "comparison_short"), wording.format_share(now / target)))
     of_bank = value(branch_id=WHOLE_BANK)

@@ -90,8 +90,8 @@ def page_table(
     look: Look = "rules",
     half: bool = False,
     keep_empty: bool = False,
-) -> Table:
-    """Return rows of values as a table of the page, its caption and headers in words.
+) -> Table | None:
+    """Return rows of values as a table of the page, in words; None without any.
 
     Parameters
     ----------
@@ -119,8 +119,10 @@ def page_table(
             wording.format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
         )
 
+    if not rows:
+        return None
     columns, cells, labels = [], [], labels or {}
-    for key in rows[0] if rows else ():
+    for key in rows[0]:
         printed = [print_cell(key, row.get(key, "")) for row in rows]
         if keep_empty or any(cell != MISSING for cell in printed):
             label = labels.get(key) or page.text(key, page.headers)
@@ -147,7 +149,7 @@ def overview_table(page: BranchPage) -> Table | None:
     rows = []
     for measure, base in OVERVIEW:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
-        target = page.target(measure) if base == "funded" else None
+        target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
         rows.append(
             {
@@ -187,7 +189,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
     ]
-    return page_table(page, name, rows, half=half) if rows else None
+    return page_table(page, name, rows, half=half)
 
 
 def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
@@ -218,8 +220,6 @@ def _changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
 def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     own = page.own(page.evaluation.bridge, structure="today")
-    if own.empty:
-        return None
     amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
     opening = amounts.get("opening")
     rows = [
@@ -233,10 +233,10 @@ def bridge_table(page: BranchPage) -> Table | None:
         if customers or component in ("opening", "closing")
     ]
     unit = page.unit([amounts.get("closing")])
-    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1] if rows else [])
+    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1])
 
 
-def tier_table(page: BranchPage) -> Table:
+def tier_table(page: BranchPage) -> Table | None:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
     rows: list[dict[str, Any]] = [
         {
@@ -258,7 +258,7 @@ def tier_table(page: BranchPage) -> Table:
     return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
 
 
-def dormancy_table(page: BranchPage) -> Table:
+def dormancy_table(page: BranchPage) -> Table | None:
     """Return customers by activity: funded ones with their assets, and all, empty accounts too."""
     before = str(page.evaluation.quarter.previous)
     rows = [
@@ -325,19 +325,15 @@ def class_table(page: BranchPage) -> Table | None:
         for name, words in page.members("customer_class").items()
         if (customers := page.value("class_customers", name))
     ]
-    if page.is_small or not rows:
-        return None
     unit = page.unit([row["class_aum"] for row in rows])
-    return page_table(page, "classes", rows, unit=unit, half=True)
+    return None if page.is_small else page_table(page, "classes", rows, unit=unit, half=True)
 
 
 def five_things(page: BranchPage) -> Table | None:
     """Return this month's five things to do 本月先做五件事; None where there are no lists."""
     evaluation = page.evaluation
     pressing = most_pressing(evaluation.worklists, evaluation.measures, branch_id=page.branch_id)
-    if pressing.empty:
-        return None
-    unit = page.unit(pressing["amount"])
+    unit = page.unit(pressing["amount"] if len(pressing) else ())
     rows = [
         {
             "order": f"{number}",
@@ -370,8 +366,6 @@ def worklist_table(page: BranchPage) -> Table | None:
         }
         for row in rows_of(own)
     ]
-    if not rows:
-        return None
     # Every list has its own cut of the customers: their sums would count many twice.
     unit, note = page.unit([row["stake"] for row in rows]), page.text("worklists_note")
     return page_table(page, "worklists", rows, unit=unit, note=note)
@@ -421,4 +415,4 @@ def outcomes_table(page: BranchPage) -> Table | None:
         for name, contacted, others in sizes.itertuples()
     ]
     note = page.text("outcomes_note")
-    return page_table(page, "outcomes", rows, note=note) if rows else None
+    return page_table(page, "outcomes", rows, note=note)

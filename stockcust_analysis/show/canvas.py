@@ -23,6 +23,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from stockcust_analysis.core.engines import Frame
@@ -399,6 +400,15 @@ def write(ax: Axes, x: float, y: float, words: str, **style: Any) -> None:
     ax.text(x, y, words, va="center_baseline", **style)
 
 
+def draw_bar(
+    ax: Axes, left: float, middle: float, length: float, thickness: float, colour: str
+) -> Rectangle:
+    """Draw a lying bar; `Axes.barh` does the same, and takes ten times as long for it."""
+    bar = Rectangle((left, middle - thickness / 2), length, thickness, facecolor=colour)
+    ax.add_patch(bar)
+    return bar
+
+
 def without_frame(ax: Axes, *, names: bool = False) -> None:
     """Take away spines, ticks and grid, where direct labels say everything; `names` at the left."""
     ax.grid(visible=False)
@@ -467,7 +477,7 @@ def draw_waterfall(
     for position, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
         start = 0.0 if end else level
         colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
-        ax.bar(position, amount, bottom=start, width=0.62, color=colour)
+        ax.add_patch(Rectangle((position - 0.31, start), 0.62, amount, facecolor=colour))
         level = start + amount
         tops.append(max(start, level))
         levels.append(level)

@@ -306,10 +306,10 @@ def scorecard(
     edge = float(rows["attainment"].fillna(1.2).clip(1.2, _WIDEST).max())
     for height, row in enumerate(rows.to_dict("records")):
         for upper, shade in reversed(_SHADES):
-            ax.barh(height, upper, height=0.6, color=shade)
+            canvas.draw_bar(ax, 0, height, upper, 0.6, shade)
         if not np.isnan(row["attainment"]):
             colour = canvas.HIGHLIGHT if row["attainment"] < _SHADES[0][0] else canvas.ACTUAL
-            ax.barh(height, min(max(row["attainment"], 0), edge), height=0.24, color=colour)
+            canvas.draw_bar(ax, 0, height, min(max(row["attainment"], 0), edge), 0.24, colour)
         points = f"{wording.format_points(row['points'])} / {wording.format_count(row['weight'])}"
         canvas.write(ax, edge * 1.16, height, wording.format_share(row["attainment"]), ha="right")
         canvas.write(ax, edge * 1.35, height, points, fontweight="bold", ha="right")

@@ -18,7 +18,7 @@ from stockcust_analysis.show.blocks import Language
 _TOP = 0.2
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
 _COUNT_SHARE = "product_count_share"
-_COUNTED = ("families", "families_held")
+_COUNTED = ("families_held", "families")
 _MANY = 4
 
 
@@ -244,7 +244,7 @@ def tier_pyramid(
 def _draw_half(ax: Axes, height: int, share: float, *, outwards: int, gap: float) -> None:
     """Draw one bar away from the middle, with its value at its end."""
     length = 0.0 if np.isnan(share) else share
-    ax.barh(height, outwards * length, left=outwards * gap, height=0.72, color=canvas.ACTUAL)
+    canvas.draw_bar(ax, outwards * gap, height, outwards * length, 0.72, canvas.ACTUAL)
     end, side = outwards * (1.1 * gap + length), "right" if outwards < 0 else "left"
     ax.text(end, height, wording.format_share(share), ha=side, va="center")
 

@@ -156,8 +156,8 @@ def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
     start = 0.0
     for status, share in bar.shares.items():
         colour, letters = _STATUS_COLOURS[status], "white" if status == "active" else "black"
-        part = ax.barh(height, share, left=start, height=bar.thick, color=colour)
-        part.patches[0].set(edgecolor="white", linewidth=0.6)
+        part = canvas.draw_bar(ax, start, height, share, bar.thick, colour)
+        part.set(edgecolor="white", linewidth=0.6)
         if status.startswith("active") and share >= _NARROWEST_LABELLED:
             words = wording.format_share(share)
             canvas.write(ax, start + share / 2, height, words, ha="center", color=letters)

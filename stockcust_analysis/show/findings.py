@@ -12,8 +12,7 @@ stand in `labels.toml`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import pandas as pd
@@ -101,7 +100,6 @@ class Finding:
     """A sentence with its weight: how many noise limits it exceeds, 0 when it exceeds none."""
 
     sentence: Sentence
-    section: Section
     weight: float
 
 
@@ -130,11 +128,11 @@ def conclusions(page: BranchPage) -> list[Sentence]:
         return [_too_few(page, customers, "caution_few")]
     growth, shares = _findings(page)
     opening = [] if _has_history(page) else [_no_history(page)]
-    opening += [_with_section(growth)] if growth else []
+    opening += [growth.sentence] if growth else []
     by_weight = sorted(shares, key=lambda finding: -finding.weight)
     notable = sum(finding.weight > 0 for finding in shares)
     wanted = max(FEWEST - len(opening), min(notable, MOST - len(opening)))
-    sentences = opening + [_with_section(finding) for finding in by_weight[:wanted]]
+    sentences = opening + [finding.sentence for finding in by_weight[:wanted]]
     return sentences or [_caution(page, "caution_empty", quarter=page.quarter)]
 
 
@@ -148,19 +146,14 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
     if (customers := _customers(page)) < FEWEST_CUSTOMERS:
         return _too_few(page, customers, "caution_few_here")
     growth, shares = _findings(page)
-    findings = [*([growth] if growth else []), *shares]
-    here = [finding for finding in findings if finding.section == section]
+    findings = [growth, *shares] if growth else shares
+    here = [finding for finding in findings if finding.sentence.section == section]
     if not here:
         return _caution(page, "caution_empty", quarter=page.quarter)
     speaking = [here[0], *(finding for finding in here[1:] if finding.weight)]
     speaking.sort(key=lambda finding: -finding.weight)
     joined = _words(page, "between").join(finding.sentence.text for finding in speaking)
     return Sentence(joined, lead=speaking[0].sentence.lead)
-
-
-def _with_section(finding: Finding) -> Sentence:
-    """Return a finding's sentence with the section that shows its figures."""
-    return replace(finding.sentence, section=finding.section)
 
 
 def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
@@ -205,7 +198,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weight((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
-    return Finding(_sentence(page, clauses, lead=lead), story.section, weight)
+    return Finding(_sentence(page, clauses, lead=lead, section=story.section), weight)
 
 
 def _family_finding(page: BranchPage, story: Story) -> Finding | None:
@@ -227,7 +220,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=_money(page, cell))]
     clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
-    if target := page.target(wording.AVERAGE):
+    if target := page.targets.get(wording.AVERAGE):
         clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
     if movements:
@@ -236,8 +229,8 @@ def _growth_finding(page: BranchPage) -> Finding | None:
             gap = (movements[0].change - movements[0].bank_change) / NOISE.relative
     lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
     weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
-    sentence = _sentence(page, clauses, _customers_clauses(page), lead=lead)
-    return Finding(sentence, "customers", weight)
+    halves = (clauses, _customers_clauses(page))
+    return Finding(_sentence(page, *halves, lead=lead, section="customers"), weight)
 
 
 def _customers_clauses(page: BranchPage) -> list[str]:
@@ -352,11 +345,11 @@ def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: str) 
     return page.text(key, within).format(**blanks)
 
 
-def _sentence(page: BranchPage, *halves: Sequence[str], lead: str) -> Sentence:
+def _sentence(page: BranchPage, *halves: list[str], lead: str, section: str = "") -> Sentence:
     """Join clauses to one sentence, its halves by a semicolon."""
     joined = [_words(page, "comma").join(clauses) for clauses in halves if clauses]
     words = _words(page, "semicolon").join(joined) + _words(page, "stop")
-    return Sentence(words[0].upper() + words[1:], lead=lead)
+    return Sentence(words[0].upper() + words[1:], lead, section)
 
 
 def _current(page: BranchPage) -> list[Cell]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Literal
+from math import isnan
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -96,15 +97,13 @@ class HeadquartersPage(Page):
         branch_id: str = WHOLE_BANK,
         member: str = "",
         quarter: str = "",
-        column: Literal["value", "numerator"] = "value",
     ) -> float | str | None:
         """Return one figure: "*" where it is withheld, None where there is none."""
         group = self.cells.get((quarter or self.quarter, branch_id), {})
         cell = group.get((measure, member), {}).get(base)
         if cell is None:
             return None
-        number = getattr(cell, column)
-        return SUPPRESSED if cell.withheld else None if pd.isna(number) else float(number)
+        return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""

@@ -13,7 +13,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
-from stockcust_analysis.show.branch_page import KEY_MEASURES, memory_note
+from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.findings import FROM_NEW
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
@@ -63,7 +63,7 @@ def exceptions_table(page: HeadquartersPage) -> Table | None:
         }
         for row in rows_of(page.exceptions)
     ]
-    return _table(page, "exceptions", rows, note=page.text("exceptions_note")) if rows else None
+    return _table(page, "exceptions", rows, note=page.text("exceptions_note"))
 
 
 def plan_table(page: HeadquartersPage) -> Table | None:
@@ -93,7 +93,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
                 "reached": " / ".join(counts),
             }
         )
-    return _table(page, "plan", rows, note=page.text("plan_note")) if rows else None
+    return _table(page, "plan", rows, note=page.text("plan_note"))
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
@@ -176,8 +176,6 @@ def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int
 def migration_table(page: HeadquartersPage) -> Table | None:
     """Return who went from which tier to which over the bank; None in a first quarter."""
     moves = page.own(page.evaluation.migration)
-    if moves.empty:
-        return None
     words = dict(reversed(page.members("tier").items()))
     words |= {state: page.text(state, "state") for state in wording.names("state")}
     pairs = zip(moves["from"], moves["to"], strict=True)
@@ -194,7 +192,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     return _table(page, "migration", rows, labels=words, note=page.gap_note("withheld_note"))
 
 
-def tier_table(page: HeadquartersPage) -> Table:
+def tier_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's customers and assets by tier, highest first."""
     rows = [
         {
@@ -282,9 +280,7 @@ def peers_table(page: HeadquartersPage) -> Table | None:
             "peer_group": peer_name(page, str(name)),
             "branches": len(group),
             "scored": int(group["rank_of"].notna().sum()),
-            "median_points": wording.SUPPRESSED
-            if group["withheld"].any()
-            else group["points"].median(),
+            "median_points": "*" if group["withheld"].any() else group["points"].median(),
         }
         for name, group in scores.groupby("peer_group", sort=True)
     ]
@@ -293,9 +289,8 @@ def peers_table(page: HeadquartersPage) -> Table | None:
 
 def type_name(page: HeadquartersPage, kind: object) -> str:
     """Return the word for a branch's type; one the package does not know stays as it is."""
-    return (
-        page.text(str(kind), "branch_type") if kind in wording.names("branch_type") else str(kind)
-    )
+    known = kind in wording.names("branch_type")
+    return page.text(str(kind), "branch_type") if known else str(kind)
 
 
 def peer_name(page: HeadquartersPage, group: str) -> str:
@@ -303,27 +298,14 @@ def peer_name(page: HeadquartersPage, group: str) -> str:
     if group == "all":
         return page.text("bank", "word")
     kind, _, size = group.partition("_")
-    if group in page.names:
-        return page.names[group]
-    return (
-        type_name(page, kind) + f" {size}".rstrip()
-        if kind in wording.names("branch_type")
-        else group
-    )
+    if group in page.names or kind not in wording.names("branch_type"):
+        return page.names.get(group, group)
+    return type_name(page, kind) + f" {size}".rstrip()
 
 
-def quality_table(page: HeadquartersPage) -> Table:
+def quality_table(page: HeadquartersPage) -> Table | None:
     """Return how the extracts agree, which pages are there, what is withheld, which rules warn."""
-    checks, scores = page.evaluation.reconciliation, page.evaluation.scores
-    rows = [
-        (
-            page.text(row.check, "reconciliation"),
-            page.text("difference", "page").format(
-                wording.format_number(float(row.difference), decimals=2)
-            ),
-        )
-        for row in rows_of(checks)
-    ]
+    rows, scores = list(checks_passed(page).items()), page.evaluation.scores
     if len(page.review.pages):
         rows.append((page.text("pages_made"), pages_words(page)))
     without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
@@ -341,11 +323,9 @@ def quality_table(page: HeadquartersPage) -> Table:
 def pages_words(page: HeadquartersPage) -> str:
     """Return how many branches have a report, how many failed, how many were not made."""
     states = page.review.pages["state"]
-    counts = {
-        state: wording.format_count(int((states == state).sum()))
-        for state in wording.names("page_state")
-    }
-    return page.text("pages_told").format(**counts)
+    counts = {state: int((states == state).sum()) for state in wording.names("page_state")}
+    printed = {state: wording.format_count(count) for state, count in counts.items()}
+    return page.text("pages_told").format(**printed)
 
 
 def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -403,7 +383,7 @@ def failures_table(page: HeadquartersPage) -> Table | None:
         }
         for row in rows_of(pages[pages["state"] != "made"].head(_MOST_ROWS))
     ]
-    return _table(page, "failures", rows) if rows else None
+    return _table(page, "failures", rows)
 
 
 def restatements_table(page: HeadquartersPage) -> Table | None:

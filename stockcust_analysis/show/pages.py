@@ -131,13 +131,7 @@ class BranchPage(Page):
         return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
 
     def cell(
-        self,
-        measure: str,
-        member: str = "",
-        *,
-        base: str = "",
-        quarter: str = "",
-        branch_id: str = "",
+        self, measure: str, member: str = "", base: str = "", quarter: str = "", branch_id: str = ""
     ) -> Cell | None:
         """Return a row of the measure table, of this branch and quarter unless others are named.
 
@@ -161,11 +155,12 @@ class BranchPage(Page):
         cell = self.cell(measure, member, **which)
         return None if cell is None or pd.isna(cell.numerator) else float(cell.numerator)
 
-    def target(self, measure: str) -> float | None:
-        """Return what the branch is to reach; None without a target above zero."""
-        targets = self.own(self.evaluation.targets)
-        chosen = targets[(targets["quarter"] == self.quarter) & (targets["measure"] == measure)]
-        return next((float(target) for target in chosen["target"] if target > 0), None)
+    @cached_property
+    def targets(self) -> dict[str, float]:
+        """What the branch is to reach this quarter: measure → target above zero."""
+        rows = self.own(self.evaluation.targets, quarter=self.quarter)
+        positive = rows[rows["target"] > 0].drop_duplicates("measure")
+        return dict(zip(positive["measure"], positive["target"].astype(float), strict=True))
 
     def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
         """Return the branch's rows of a table; of its own rows those whose columns are equal."""

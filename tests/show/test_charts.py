@@ -29,7 +29,7 @@ from stockcust_analysis.show.figures import report_style
 from stockcust_analysis.show.wording import member_words, names
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 
-FAMILIES = list(member_words("family"))
+TIERS, FAMILIES = (tuple(member_words(kind)) for kind in ("tier", "family"))
 BRANCH_FAMILIES = [0.974, 0.301, 0.062, 0.118, 0.031, 0.082, 0.151, 0.094, 0.224]
 BANK_FAMILIES = [0.969, 0.282, 0.119, 0.124, 0.025, 0.101, 0.149, 0.031, 0.301]
 
@@ -100,7 +100,7 @@ def steps(**amounts: float) -> pd.DataFrame:
 
 def moves(**rows: list[int]) -> pd.DataFrame:
     """Return a migration: from each place so many customers to residual, potential, …, CLOSED."""
-    ends = [*member_words("tier"), "CLOSED"]
+    ends = [*TIERS, "CLOSED"]
     cells = [
         {"from": start, "to": end, "customers": count}
         for start, counts in rows.items()

@@ -246,7 +246,8 @@ def test_several_columns_of_groups_are_named_together() -> None:
 def test_households_are_drawn_like_customers() -> None:
     """Cross-sell measures of households have other names and the same charts."""
     customers = as_pandas(CUSTOMERS | {"household_id": ["a", "a", "b", "b", "c", "c", "d", "d"]})
-    frame = sca.penetration(customers, holdings=as_pandas(HOLDINGS), base="all", unit="household")
+    held = as_pandas(HOLDINGS)
+    frame = sca.penetration(customers, holdings=held, base="all", unit="household")
     assert plot.penetration(frame).lines[0].get_xdata()[0] == 3 / 4
 
 
