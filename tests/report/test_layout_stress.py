@@ -132,7 +132,7 @@ def test_an_odd_branch_gets_a_whole_page(
     assert badly_placed(word_boxes(report.content)) == []
     text, (name,) = report.text(), changed.branches["name"]
     assert name in text
-    assert ("“*”因户数过少等原因不列" if language == "zh" else "*withheld") in text
+    assert ("“—”无此数或不适用" if language == "zh" else "—noneornotapplicable") in text
     assert len(report.reader.pages) <= (4 if odd == "five customers" else 8)
 
 
