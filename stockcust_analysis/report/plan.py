@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +55,7 @@ class ReportOptions:
         if not 1 <= number <= of:
             raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
 
-    @cached_property
+    @property
     def look(self) -> str:
         """One hash of the bank's look with its logo and fonts; "" for the shipped one."""
         hashes = {str(i): sha256(path) for i, path in enumerate(brand_files(self.brand))}
