@@ -110,6 +110,7 @@ def page_jobs(cache: EvaluationCache, options: ReportOptions, folder: Path) -> l
     number, of = options.shard
     requested = [b for b in available if not options.branches or b in options.branches]
     notebook = notebook_path(options.notebook)
+    fields = common_fields(options)
     common = {
         "notebook": sha256(notebook),
         "language": options.language,
@@ -132,7 +133,7 @@ def page_jobs(cache: EvaluationCache, options: ReportOptions, folder: Path) -> l
             made_from=digest_of(
                 {**common, "slice": cache.slices[branch_id], "branch_id": branch_id}
             ),
-            **common_fields(options),
+            **fields,
         )
         for branch_id in requested[number - 1 :: of]
     ]
