@@ -33,8 +33,8 @@ def test_a_missing_evaluation_is_made_once(
     assert page.value("customers", base="all") == 2
     told = capsys.readouterr()
     assert told.out == ""  # that would be printed on the page
-    assert "making it from 'data/sample': 0 of 4 steps done" in told.err
-    assert told.err.endswith("4 of 4 steps done\n")
+    assert "making it from 'data/sample': 0 of 3 steps done" in told.err
+    assert told.err.endswith("3 of 3 steps done\n")
     assert (project / EVALUATION / "worklists.csv").exists()
     shutil.rmtree(project / "data")
     for place in (project, project / "notebooks"):
