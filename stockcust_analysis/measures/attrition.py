@@ -73,7 +73,12 @@ _ATTRITION = (
     Measure("attrition_outflow_share", "fall_cents", "at_risk_cents"),
 )
 ATTRITION = Question(
-    "attrition", _attrition_columns, lambda _: _ATTRITION, bases=("all",), needs=("attrition",)
+    "attrition",
+    _attrition_columns,
+    lambda _: _ATTRITION,
+    bases=("all",),
+    needs=("attrition",),
+    asked_of="customers",
 )
 
 

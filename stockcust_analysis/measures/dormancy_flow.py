@@ -26,6 +26,7 @@ def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:
     newly, woken = sleeps * was_in * (1 - slept), slept * nw.col("closing_acted")
     return {
         "customers": is_in,
+        "pairs": here,
         "awake_opening": was_in * (1 - slept),
         "dormant_opening": slept,
         "newly_dormant": newly,
@@ -56,7 +57,7 @@ _FLOW = (
     Measure("returned_aum", "returned_cents", None),
     Measure("dormant_closing_aum", "dormant_closing_cents", None),
 )
-DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW)
+DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW, asked_of="pairs")
 
 
 def dormancy_flow(

@@ -52,7 +52,7 @@ class Question:
     """What is summed of a view, among which bases, and the measures that stand over the sums.
 
     `needs` names columns without which the question cannot be asked; by `strata` rates are
-    standardised, as far as the view has them.
+    standardised, as far as the view has them. A group in which the sum `asked_of` is 0 has no rows.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Question:
     bases: tuple[str, ...] = ("funded",)
     needs: tuple[str, ...] = ()
     strata: tuple[str, ...] = ("tier", "tenure")
+    asked_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def measure_rows(
     groups = len(totals)
 
     def of(spec: Spec, name: str | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        if name is None:
+        if not name:
             return np.ones(groups)
         amounts = totals[f"{spec.key}|{name}"].to_numpy(dtype=float)
         return amounts / 100 if name.endswith("_cents") else amounts
@@ -143,7 +144,7 @@ def measure_rows(
     }
     for name, values in texts.items():
         labels[name] = pd.Series(values, dtype="str").take(row).reset_index(drop=True)
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             **labels,
             "n": number.astype("int64"),
@@ -152,6 +153,9 @@ def measure_rows(
             "value": value,
         }
     )
+    asked = [of(spec, spec.question.asked_of if by else None) for spec, _ in measures]
+    kept = np.concatenate(asked) > 0
+    return rows if kept.all() else rows[kept].reset_index(drop=True)
 
 
 def answer(

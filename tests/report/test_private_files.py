@@ -67,7 +67,7 @@ def test_all_that_a_run_writes_is_its_owners_alone(odd: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Sparkline Group extension")
+@pytest.mark.filterwarnings("ignore:.* extension is not supported")
 def test_marks_in_a_name_are_printed_as_themselves(odd: Path) -> None:
     """Dollars, stars, brackets and a leading '=' stand in PDF, workbook and index as written."""
     for pdf in (odd / "branches" / "001" / "report.pdf", odd / "headquarters_review.pdf"):
