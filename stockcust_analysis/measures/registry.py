@@ -89,7 +89,7 @@ def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     """Return the questions that a view's columns can answer, each once per base."""
     present = set(view.collect_schema().names())
     return [
-        Spec(f"{question.name}.{base}", question, base)
+        Spec(f"{question.name}_{base}", question, base)
         for question in questions
         if present.issuperset(question.needs)
         for base in question.bases
