@@ -26,7 +26,7 @@ from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
 from stockcust_analysis.show.branch_tables import OVERVIEW
 from stockcust_analysis.show.headquarters_page import headquarters_page
-from stockcust_analysis.show.wording import format_measure, measure_words
+from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_review import small_review
 from tests.tiny_bank import write_tiny_bank
 
@@ -169,10 +169,10 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
     long, league = (rows_of_sheet(book[name]) for name in ("指标长表", "得分"))
     review = "\n".join(p.extract_text() for p in PdfReader(folder / f"{REVIEW}.pdf").pages)
     for branch in branches:
-        text = text_of(folder / "branches" / branch / "report.pdf")
+        printed = text_of(folder / "branches" / branch / "report.pdf")
         index = cells_of(folder / "index.html", names[branch])
         rank, points = f"{scores.loc[branch, 'rank']:.0f}", f"{scores.loc[branch, 'points']:.1f}"
-        assert f"季度评价{points}分，第{rank}名" in text
+        assert f"季度评价{points}分，第{rank}名" in printed
         assert re.search(rf"{names[branch]}\s+{rank}\s+{re.escape(points)}\s", review)
         assert (index["名次"], index["得分"]) == (rank, points)
         row = league[league["网点号"] == branch].iloc[0]
@@ -184,7 +184,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
             shown = format_measure(value, measure)
             # The overview's row: name, unit if any, this quarter.
             name = re.escape(re.sub(r"\s", "", text(measure)))
-            assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", text), (branch, measure)
+            assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", printed), (branch, measure)
             assert float(csv[branch, measure, base, ""]) == value
             own = (long["网点号"] == branch) & (long["代码"] == measure)
             own &= (long["口径"] == text(base, within="base")) & long["成员"].fillna("").eq("")
