@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,16 @@ SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 def tiny_bank(tmp_path: Path) -> TinyBank:
     """Return the writer of a bank small enough to read, into the test's own folder."""
     return partial(write_tiny_bank, tmp_path)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let temporary folders be made in a folder of the test's own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -26,16 +26,6 @@ time.sleep(60)
 """
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let temporary folders be made in a folder of the test's own."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
-
-
 def folders(place: Path) -> list[Path]:
     """Return the working folders that stand in a folder."""
     return [path for path in place.glob("stockcust-*") if path.is_dir()]

@@ -11,7 +11,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy
-from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK
+from stockcust_analysis.evaluation.results import BY_BRANCH, MEASURE_COLUMNS, WHOLE_BANK
 from stockcust_analysis.evaluation.sizes import (
     SIZE_COLUMNS,
     contributor_columns,
@@ -40,7 +40,6 @@ from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
-KEYS = [PERIOD, "branch_id"]
 CELL_COLUMNS = (
     "quarter", "branch_id", "dimension", "member", "measure", "base", *SIZE_COLUMNS,
     *SPREAD_COLUMNS,
@@ -104,20 +103,20 @@ def put_questions(
     """
     specs = specs_for(view, questions)
     counted = {} if sizes else contributor_columns(specs, policy)
-    totals = sum_view(view, specs, policy, KEYS, extra=counted)
+    totals = sum_view(view, specs, policy, BY_BRANCH, extra=counted)
     if branches is not None:
-        known = branches.loc[branches["branch_id"] != WHOLE_BANK, KEYS]
-        totals = known.merge(totals, how="outer", on=KEYS).fillna(0)
+        known = branches.loc[branches["branch_id"] != WHOLE_BANK, BY_BRANCH]
+        totals = known.merge(totals, how="outer", on=BY_BRANCH).fillna(0)
     bank = totals.drop(columns="branch_id").groupby(PERIOD, as_index=False).sum()
     if whole is not None:
         own = sum_view(whole, specs, policy, [PERIOD])
         bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
-    measures = measure_rows(totals, specs, policy, KEYS)
+    measures = measure_rows(totals, specs, policy, BY_BRANCH)
     behind = size_table(view, specs, policy) if sizes else contributor_table(totals, specs, policy)
     cells = _cells(view, specs, policy, calendar, measures, compared, behind)
     volume = next((spec.own(totals) for spec in specs if is_volume(spec)), pd.DataFrame())
-    return Measured(measures, cells, totals[KEYS].join(volume))
+    return Measured(measures, cells, totals[BY_BRANCH].join(volume))
 
 
 def is_volume(spec: Spec) -> bool:
@@ -158,7 +157,7 @@ def _cells(
         return pd.DataFrame(columns=list(CELL_COLUMNS))
     table = tables[0]
     if len(tables) == 2:
-        table = table.merge(tables[1], how="outer", on=[*KEYS, *LABELS], validate="1:1")
+        table = table.merge(tables[1], how="outer", on=[*BY_BRANCH, *LABELS], validate="1:1")
     table["quarter"] = [str(Quarter.ending_on(calendar.days[period])) for period in table[PERIOD]]
     return table.reindex(columns=list(CELL_COLUMNS))
 
@@ -168,7 +167,7 @@ def _concentration(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how concentrated assets are by branch and in all, and the target's Lorenz curves."""
     measures, curves = [], []
-    for by in (KEYS, [PERIOD]):
+    for by in (BY_BRANCH, [PERIOD]):
         steps = lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
         steps = as_lazy(bank.materialize(steps.to_native()))
         totals = concentration_totals(steps, by=by, questions=CONCENTRATION)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.atomic import make_folder, write_text
+from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.branch_slice import without_others
 from stockcust_analysis.periods import Quarter
@@ -20,6 +21,8 @@ from stockcust_analysis.periods import Quarter
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
 
+BY_BRANCH = [PERIOD, "branch_id"]
+"""What the views of a bank are grouped by."""
 MEASURE_COLUMNS = (
     "quarter", "as_of", "branch_id", "dimension", "member",
     "measure", "base", "n", "numerator", "denominator", "value",

@@ -14,15 +14,14 @@ import pandas as pd
 
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.frames import Table, collect_rows, flag
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.growth import COMPONENTS
-from stockcust_analysis.measures.registry import Spec
+from stockcust_analysis.measures.registry import Spec, columns_of
 from stockcust_analysis.policy import Policy
 
 SIZE_COLUMNS = ("contributors", "largest", "second_largest")
 # Amounts that are no measure's numerator.
 _OWN_DENOMINATOR = ("attrition_outflow_share", "same_customer_growth")
-_KEYS = [PERIOD, "branch_id"]
 
 
 def size_table(view: Table, specs: Sequence[Spec], policy: Policy) -> pd.DataFrame:
@@ -30,15 +29,15 @@ def size_table(view: Table, specs: Sequence[Spec], policy: Policy) -> pd.DataFra
 
     A denominator that is shown nowhere else is called `<measure>.denominator`.
     """
-    labels, columns = _labelled_amounts(specs, policy), _columns(specs, policy)
+    labels, columns = _labelled_amounts(specs, policy), columns_of(specs, policy)
     amounts = dict.fromkeys(key for key, _ in labels)
-    rows = view.select(*_KEYS, **{key: columns[key] for key in amounts})
+    rows = view.select(*BY_BRANCH, **{key: columns[key] for key in amounts})
     return _sizes(rows, list(amounts), labels)
 
 
 def contributor_columns(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
     """Return what is summed to count the customers behind each amount."""
-    columns = _columns(specs, policy)
+    columns = columns_of(specs, policy)
     keys = dict.fromkeys(key for key, _ in _labelled_amounts(specs, policy))
     return {f"contributors|{key}": flag(columns[key] != 0) for key in keys}
 
@@ -46,14 +45,10 @@ def contributor_columns(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.E
 def contributor_table(totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy) -> pd.DataFrame:
     """Return the contributors alone of all money measures, from the sums of their columns."""
     tables = [
-        totals[_KEYS].assign(contributors=totals[f"contributors|{key}"], **label)
+        totals[BY_BRANCH].assign(contributors=totals[f"contributors|{key}"], **label)
         for key, label in _labelled_amounts(specs, policy)
     ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-
-
-def _columns(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
-    return {name: column for spec in specs for name, column in spec.columns(policy).items()}
 
 
 def _labelled_amounts(specs: Sequence[Spec], policy: Policy) -> list[tuple[str, dict[str, str]]]:
@@ -86,16 +81,16 @@ def bridge_sizes(components: Table) -> pd.DataFrame:
         for step in steps
     ]
     view = components.with_columns(nw.lit(0, dtype=nw.Int64).alias(PERIOD))
-    return _sizes(view.select(*_KEYS, *amounts), amounts, labels)
+    return _sizes(view.select(*BY_BRANCH, *amounts), amounts, labels)
 
 
 def _sizes(
     rows: Table, amounts: Sequence[str], labels: Sequence[tuple[str, Mapping[str, str]]]
 ) -> pd.DataFrame:
     """Return `SIZE_COLUMNS` in CNY of each labelled amount."""
-    wide = pd.DataFrame(collect_rows(_largest_two(rows, amounts))).set_index(_KEYS).sort_index()
+    wide = pd.DataFrame(collect_rows(_largest_two(rows, amounts))).set_index(BY_BRANCH).sort_index()
     if wide.empty:
-        return pd.DataFrame(columns=[*_KEYS, *SIZE_COLUMNS])
+        return pd.DataFrame(columns=[*BY_BRANCH, *SIZE_COLUMNS])
     wide = pd.concat([wide, _of_bank(wide, amounts)])
     tables = []
     for key, label in labels:
@@ -111,10 +106,10 @@ def _largest_two(rows: Table, amounts: Sequence[str]) -> Table:
     The second largest equals the largest where two customers have it.
     """
     sized = rows.with_columns(nw.col(name).abs().alias(f"size|{name}") for name in amounts)
-    tops = sized.group_by(*_KEYS).agg(
+    tops = sized.group_by(*BY_BRANCH).agg(
         nw.col(f"size|{name}").max().alias(f"largest|{name}") for name in amounts
     )
-    sized = sized.join(tops, on=_KEYS, how="left")
+    sized = sized.join(tops, on=BY_BRANCH, how="left")
     columns: dict[str, nw.Expr] = {}
     for name in amounts:
         size, top = nw.col(f"size|{name}"), nw.col(f"largest|{name}")
@@ -122,8 +117,8 @@ def _largest_two(rows: Table, amounts: Sequence[str]) -> Table:
         columns[f"times|{name}"] = flag(size == top)
         columns[f"below|{name}"] = size * flag(size < top)
     counted = [name for name in columns if not name.startswith("below|")]
-    facts = sized.select(*_KEYS, *(f"largest|{name}" for name in amounts), **columns)
-    facts = facts.group_by(*_KEYS).agg(
+    facts = sized.select(*BY_BRANCH, *(f"largest|{name}" for name in amounts), **columns)
+    facts = facts.group_by(*BY_BRANCH).agg(
         *(nw.col(name).sum() for name in counted),
         *(nw.col(f"{kind}|{name}").max() for kind in ("below", "largest") for name in amounts),
     )
@@ -134,7 +129,7 @@ def _largest_two(rows: Table, amounts: Sequence[str]) -> Table:
         for name in amounts
     }
     kept = [f"{kind}|{name}" for kind in ("contributors", "largest") for name in amounts]
-    return facts.select(*_KEYS, *(nw.col(name).cast(nw.Int64) for name in kept), **second)
+    return facts.select(*BY_BRANCH, *(nw.col(name).cast(nw.Int64) for name in kept), **second)
 
 
 def _of_bank(wide: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
@@ -146,4 +141,4 @@ def _of_bank(wide: pd.DataFrame, amounts: Sequence[str]) -> pd.DataFrame:
             both = np.sort(branches[[f"largest|{name}", f"second_largest|{name}"]], axis=None)
             bank[f"largest|{name}"], bank[f"second_largest|{name}"] = both[-1], both[-2]
         rows.append(bank.to_frame((period, WHOLE_BANK)).T)
-    return pd.concat(rows).rename_axis(_KEYS)
+    return pd.concat(rows).rename_axis(BY_BRANCH)

@@ -17,9 +17,9 @@ import pandas as pd
 
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ONE, Table, collect_rows, flag, sums
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.measures.registry import Measure, Spec
+from stockcust_analysis.measures.registry import Measure, Spec, columns_of
 from stockcust_analysis.policy import Policy
 
 PARTS = 100_000
@@ -29,7 +29,6 @@ SPREAD_COLUMNS = (
     "products", "standard_error", "expected",
 )  # fmt: skip
 LABELS = ("measure", "base", "dimension", "member")
-_KEYS = [PERIOD, "branch_id"]
 _CENT = 0.01
 
 
@@ -84,15 +83,15 @@ def spread_table(
     terms = compared_terms(specs, policy)
     if not terms:
         return pd.DataFrame()
-    columns = {name: one for spec in specs for name, one in spec.columns(policy).items()}
+    columns = columns_of(specs, policy)
     used = dict.fromkeys(name for term in terms for name in (term.numerator, term.denominator))
     strata = {spec.key: _strata(view, spec) for spec in specs}
     labels = dict.fromkeys(name for names in strata.values() for name in names)
-    rows = view.select(*_KEYS, *labels, **{name: columns[name] for name in used})
+    rows = view.select(*BY_BRANCH, *labels, **{name: columns[name] for name in used})
     spread = [term for term in terms if term.needs_spread]
     spread = _with_caps(view, columns, spread, calendar, policy.comparison.winsorised_at)
     totals = _with_bank(
-        _sorted(sums(rows, _KEYS, _spread_columns(spread, calendar) | {"rows": ONE}))
+        _sorted(sums(rows, BY_BRANCH, _spread_columns(spread, calendar) | {"rows": ONE}))
     )
     stratified = {
         names: _stratified(rows, terms, names, strata)
@@ -100,13 +99,13 @@ def spread_table(
     }
     tables = []
     for term in terms:
-        table = totals[_KEYS].copy()
+        table = totals[BY_BRANCH].copy()
         for number, other in enumerate(spread):
             if other.measure == term.measure and other.spec == term.spec:
                 table = table.assign(**_spread_figures(totals, number, other))
         names = strata[term.spec.key]
         expected = _expected(stratified[names], term, names, measures)
-        table = table.merge(expected, how="left", on=_KEYS, validate="1:1")
+        table = table.merge(expected, how="left", on=BY_BRANCH, validate="1:1")
         tables.append(table.assign(**_labels(term.measure, term.spec.base)))
     return pd.concat(tables, ignore_index=True)
 
@@ -142,9 +141,9 @@ def _stratified(
     """Return the sums by stratum of all terms that are standardised by the same strata."""
     own = [term for term in terms if strata[term.spec.key] == names]
     columns = {name: nw.col(name) for term in own for name in (term.numerator, term.denominator)}
-    table = pd.DataFrame(collect_rows(sums(rows, [*_KEYS, *names], columns)))
+    table = pd.DataFrame(collect_rows(sums(rows, [*BY_BRANCH, *names], columns)))
     # Engines return groups in any order, and fractions are added up in it.
-    return table.sort_values([*_KEYS, *names], ignore_index=True)
+    return table.sort_values([*BY_BRANCH, *names], ignore_index=True)
 
 
 def _with_caps(
@@ -238,7 +237,7 @@ def _parts(amount: nw.Expr, caps: Sequence[int], calendar: Calendar) -> nw.Expr:
 
 def _sorted(totals: Table) -> pd.DataFrame:
     """Collect sums by period and branch in order."""
-    return pd.DataFrame(collect_rows(totals)).sort_values(_KEYS, ignore_index=True)
+    return pd.DataFrame(collect_rows(totals)).sort_values(BY_BRANCH, ignore_index=True)
 
 
 def _with_bank(totals: pd.DataFrame) -> pd.DataFrame:
@@ -284,7 +283,7 @@ def _expected(
         table = table.join(rate.rename("rate"), on=[PERIOD, *strata])
     else:
         table = table.assign(rate=np.nan)
-    due = (table[term.denominator] * table["rate"]).groupby([table[key] for key in _KEYS])
+    due = (table[term.denominator] * table["rate"]).groupby([table[key] for key in BY_BRANCH])
     expected = due.sum(min_count=1).rename("expected").reset_index()
     expected = _with_bank(expected)
     complete = _strata_add_up(table, term, measures)
@@ -294,8 +293,8 @@ def _expected(
 
 def _strata_add_up(table: pd.DataFrame, term: Term, measures: pd.DataFrame) -> pd.Series:
     """Return by period whether the numerators by stratum add up to those of every branch."""
-    parts = table.groupby(_KEYS)[term.numerator].sum() / term.unit
+    parts = table.groupby(BY_BRANCH)[term.numerator].sum() / term.unit
     labels = _labels(term.measure, term.spec.base)
     own = (measures[[*labels]] == pd.Series(labels)).all(axis=1)
-    known = measures[own].set_index(_KEYS)["numerator"].reindex(parts.index)
+    known = measures[own].set_index(BY_BRANCH)["numerator"].reindex(parts.index)
     return ((parts - known).abs() < _CENT).groupby(PERIOD).all()

@@ -96,6 +96,11 @@ def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
     ]
 
 
+def columns_of(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
+    """Return what all specs sum, under the names that their sums have."""
+    return {name: one for spec in specs for name, one in spec.columns(policy).items()}
+
+
 def sum_view(
     view: Table,
     specs: Sequence[Spec],
@@ -107,8 +112,7 @@ def sum_view(
 
     `extra` are further columns to sum in the same look.
     """
-    columns = {name: one for spec in specs for name, one in spec.columns(policy).items()}
-    columns |= extra or {}
+    columns = columns_of(specs, policy) | dict(extra or {})
     totals = pd.DataFrame(collect_rows(sums(view, by, columns)))
     return totals.sort_values([*by], ignore_index=True) if by else totals
 

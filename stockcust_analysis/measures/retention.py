@@ -5,6 +5,8 @@ The group is that of the opening date: a customer who moved to another branch is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
@@ -114,18 +116,8 @@ def customer_retention(
     >>> customer_retention(june, september, base="all")["value"].tolist()
     [1.0]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    pairs = pair_customers(
-        opening, closing, policy=rules, labels=groups, base=base, closing_labels=[]
-    )
-    return answer(
-        by_group(_of_opening(pairs), groups),
-        RETENTION,
-        policy=rules,
-        by=groups,
-        base=base,
-        given=opening,
-        only=lambda measure: measure.name == "customer_retention",
+    return _retention(
+        opening, closing, by, base, policy, only=lambda one: one.name == "customer_retention"
     )
 
 
@@ -155,19 +147,34 @@ def asset_retention(
     >>> asset_retention(june, september)[["measure", "value"]].values.tolist()
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
+    return _retention(
+        opening,
+        closing,
+        by,
+        base,
+        policy,
+        value=value,
+        only=lambda one: one.name != "customer_retention",
+    )
+
+
+def _retention(
+    opening: Frame,
+    closing: Frame,
+    by: Groups,
+    base: str,
+    policy: PolicyLike,
+    *,
+    only: Callable[[Measure], bool],
+    value: str | None = None,
+) -> Frame:
+    """Return some measures of retention of an analyst's customers, by their opening groups."""
     groups, rules = group_names(by), as_policy(policy)
     pairs = pair_customers(
         opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
     )
-    return answer(
-        by_group(_of_opening(pairs), groups),
-        RETENTION,
-        policy=rules,
-        by=groups,
-        base=base,
-        given=opening,
-        only=lambda measure: measure.name != "customer_retention",
-    )
+    view = by_group(_of_opening(pairs), groups)
+    return answer(view, RETENTION, policy=rules, by=groups, base=base, given=opening, only=only)
 
 
 def _of_opening(pairs: Table) -> Table:

@@ -21,6 +21,7 @@ from typing import Any, Final
 from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.locks import user_name
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.records import (
     PageRecord,
@@ -31,7 +32,6 @@ from stockcust_analysis.report.records import (
     read_json,
 )
 from stockcust_analysis.report.render import PageResult
-from stockcust_analysis.report.scratch import user_name
 from stockcust_analysis.show.figures import FONT_HASHES
 
 MANIFEST: Final = "manifest.json"

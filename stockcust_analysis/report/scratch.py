@@ -10,17 +10,9 @@ from typing import Final
 
 from stockcust_analysis.errors import OutputError
 from stockcust_analysis.locks import exclusive_lock as held
-from stockcust_analysis.locks import user_name
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
+from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
-__all__ = [
-    "NO_PLACE",
-    "all_temporary_files_in",
-    "held",
-    "output_errors",
-    "user_name",
-    "working_folder",
-]
+__all__ = ["NO_PLACE", "held", "output_errors", "working_folder"]
 
 NO_PLACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What is wrong with the machine and would go wrong for every page, as the system numbers it."""

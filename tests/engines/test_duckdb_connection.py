@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,16 +13,6 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import EngineError, UsageError
 from stockcust_analysis.temporary import WorkingFolder
 from tests.tiny_bank import TinyBank
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let temporary folders be made in a folder of the test's own."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
 
 
 @pytest.mark.parametrize("limit", ["", "much", "0%", "120%", "4", "-1GB"])

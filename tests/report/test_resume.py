@@ -15,11 +15,11 @@ from pandas.testing import assert_frame_equal
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
+from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.cache import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
-from stockcust_analysis.report.scratch import held
 from tests.report.small_notebooks import small_notebook
 from tests.tiny_bank import HOLDINGS, write_tiny_bank
 
@@ -224,7 +224,7 @@ def test_parts_of_a_quarter_add_up_to_its_manifest(whole: Quarter, tmp_path: Pat
 
 
 def _hold(lock: Path, ready: multiprocessing.synchronize.Event) -> None:
-    with held(lock, what="it"):
+    with exclusive_lock(lock, what="it"):
         ready.set()
         multiprocessing.Event().wait(60)
 
