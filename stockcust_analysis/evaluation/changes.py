@@ -92,10 +92,6 @@ class Changes:
         )
         return table[list(BRIDGE_COLUMNS)]
 
-    def release(self, bank: Bank) -> None:
-        """Free what the pairs hold."""
-        bank.release(self.pairs.to_native())
-
     def _view(self, place: str | None) -> Table:
         return by_group(self.pairs, {} if place is None else {"branch_id": place})
 

@@ -110,8 +110,7 @@ def evaluate(
     _check(bank, rules, target, paired=target.previous in quarters)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
-    parts, opening, views = _measure(bank, rules, chunks, target, sizes, progress)
-    closing = _of_quarter(views, target)
+    parts, opening, closing = _measure(bank, rules, chunks, target, sizes, progress)
     progress(len(chunks), steps)
     tables = {"lorenz": _lorenz(parts[-1].lorenz, target)}
     missing = families_missing(bank, rules, quarters)
@@ -125,8 +124,6 @@ def evaluate(
         parts.append(changes.measured(volume, sizes=sizes))
         parts.append(Measured(aum_change(volume_before, volume, target, rules), pd.DataFrame()))
         tables |= {"migration": changes.migration(), "bridge": changes.bridge()}
-        changes.release(bank)
-    views.release(bank)
     progress(len(chunks) + 1, steps)
     tables |= _standing(bank, rules, parts, target, missing)
     progress(steps, steps)
@@ -146,8 +143,8 @@ def _measure(
     target: Quarter,
     sizes: bool,
     progress: Steps,
-) -> tuple[list[Measured], Table | None, Views]:
-    """Return the measures of each chunk, the customers of the previous quarter, the last views.
+) -> tuple[list[Measured], Table | None, Table]:
+    """Return the measures of each chunk, and the customers of the previous quarter and the target.
 
     Of the previous quarter, if there is one, only what is compared is held.
     """
@@ -163,7 +160,7 @@ def _measure(
             opening = comparable_columns(bank, before, policy)
         if target.end not in chunk.days:
             views.release(bank)
-    return parts, opening, views
+    return parts, opening, _of_quarter(views, target)
 
 
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
