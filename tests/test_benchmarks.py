@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import pytest
 
-pytest.importorskip("pyarrow")
+pytest.importorskip("pyarrow")  # which comes with the engines, for which slow tests are made
 
 from benchmarks import by_pandas, by_sql, table, timing
 from benchmarks.bank import stream_bank
@@ -23,6 +23,7 @@ from stockcust_analysis.errors import UsageError
 from tests.bank import test_sample as whole
 from tests.bank.sample_counts import NOW, Bank, at
 
+pytestmark = pytest.mark.slow
 # The quarter in which two branches are merged away.
 QUARTER, OPENING, CLOSING = "2026Q2", pd.Timestamp("2026-03-31"), pd.Timestamp("2026-06-30")
 Tables = dict[str, pd.DataFrame]

@@ -99,7 +99,7 @@ def customer_service(
     ...     "first_contact_on": pd.NaT})
     >>> calls = pd.DataFrame({"customer_id": ["1"], "outcome": ["sale"],
     ...     "contacted_on": pd.Timestamp("2026-09-01")})
-    >>> served = customer_service(bank, given, contacts=calls, as_of=date(2026, 9, 30))
+    >>> served = customer_service(bank, given, contacts=calls, as_of="2026-09-30")
     >>> served[["in_managed", "customer_class", "covered"]].values.tolist()
     [[1, 'A', 1], [0, '', 0]]
     """

@@ -133,7 +133,12 @@ def as_polars_categories(columns: Columns) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("make", "plain"),
-    [(as_arrow, as_pandas), (as_categories, as_pandas), (as_polars_categories, as_polars)],
+    [
+        # pyarrow comes with the engines, for which slow tests are made.
+        pytest.param(as_arrow, as_pandas, marks=pytest.mark.slow),
+        (as_categories, as_pandas),
+        (as_polars_categories, as_polars),
+    ],
 )
 def test_types_of_other_readers(make: Make, plain: Make) -> None:
     """Arrow types, categories and enumerations give what plain columns give, of two dates too."""
