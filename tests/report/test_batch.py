@@ -20,7 +20,7 @@ from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.pages import branch_page
 from tests.report.small_notebooks import outputs, small_job
 
-FIGURE = re.compile(r"branch_figures\.(\w+)\(page\)")
+FIGURE = re.compile(r"branch_figures\.(\w+_figure)\(page\)")
 
 
 def jobs_of(folder: Path, count: int) -> list[PageJob]:
@@ -126,12 +126,12 @@ def test_every_chart_is_its_own_branchs(sample_evaluation: Evaluation, tmp_path:
         page = branch_page(evaluation, branch_id=job.branch_id, language="zh")
         book = nbformat.read(job.folder / "report.ipynb", as_version=4)
         charts = [(match[1], cell) for cell in book.cells if (match := FIGURE.search(cell.source))]
-        told = 0
+        drawn = 0
         for name, cell in charts:
             alone = getattr(branch_figures, name)(page)
             shown = [output.data["image/svg+xml"] for output in cell.outputs]
             assert shown == ([] if alone is None else [alone.svg]), (job.branch_id, name)
             seen += shown
-            told += len(shown)
-        assert told >= 6, job.branch_id
+            drawn += len(shown)
+        assert drawn >= 6, job.branch_id
     assert len(set(seen)) == len(seen)
