@@ -5,8 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 RESTATEMENT_COLUMNS = (
-    "quarter", "branch_id", "dimension", "member", "measure", "base", "issued", "restated",
-)  # fmt: skip
+    "quarter",
+    "branch_id",
+    "dimension",
+    "member",
+    "measure",
+    "base",
+    "issued",
+    "restated",
+)
 _KEYS = list(RESTATEMENT_COLUMNS[:6])
 _RELATIVE = 1e-9  # less is the last digit of a float
 

@@ -31,9 +31,11 @@ from stockcust_analysis.policy.lint import LintWarning
 Edition = Literal["internal", "circulated"]
 PAGE_COLUMNS = ("branch_id", "state", "error")
 _COLUMNS = {
-    "restatements": RESTATEMENT_COLUMNS, "warnings": LintWarning._fields, "pages": PAGE_COLUMNS,
+    "restatements": RESTATEMENT_COLUMNS,
+    "warnings": LintWarning._fields,
+    "pages": PAGE_COLUMNS,
     "report": ("quarter", "kind", "reason", "cells"),
-}  # fmt: skip
+}
 _FACTS = "review.json"
 _PLAIN = ("edition", "merged", "exposed", "theme", "issued")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
@@ -119,20 +121,29 @@ def make_review(
     """
     compared = evaluation.comparison.reindex(columns=list(COMPARISON_COLUMNS))
     evaluation = replace(evaluation, comparison=compared)
-    review = _internal(evaluation) if edition == "internal" else _circulated(
-        evaluation, policy, issued)  # fmt: skip
+    review = (
+        _internal(evaluation) if edition == "internal" else _circulated(evaluation, policy, issued)
+    )
     quarter = str(evaluation.quarter)
-    warnings = [] if evaluation.scorecard.empty else lint_scorecard(
-        evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
-        quarter=quarter,
-    )  # fmt: skip
+    warnings = (
+        []
+        if evaluation.scorecard.empty
+        else lint_scorecard(
+            evaluation.scorecard,
+            evaluation.measures,
+            branches=evaluation.branches,
+            policy=policy,
+            quarter=quarter,
+        )
+    )
     theme = next((one for one in policy.themes if one.quarter == evaluation.quarter.number), None)
     return replace(
         with_restatements(review, issued),
         warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
-        theme={} if theme is None else {"zh": theme.zh, "en": theme.en,
-                                        "measures": list(theme.measures)},
-    )  # fmt: skip
+        theme={}
+        if theme is None
+        else {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)},
+    )
 
 
 def with_restatements(review: Review, issued: Sequence[Review]) -> Review:
@@ -159,19 +170,19 @@ def _internal(evaluation: Evaluation) -> Review:
 
 def _circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
-    from stockcust_analysis.evaluation.disclosure import circulate
+    from stockcust_analysis.evaluation.circulate import circulate
 
-    result = circulate(
-        evaluation, policy.disclosure, earlier=[review.evaluation for review in issued]
-    )
+    earlier = [review.evaluation for review in issued]
+    circulated, result = circulate(evaluation, policy.disclosure, earlier=earlier)
     if result.exposed and not issued:
         raise ReportError(
             f"{result.exposed} figures of {evaluation.quarter} that must be withheld could be "
             "worked out from the others, so the circulated edition was not written. Merge more "
             "tiers (`merged_tiers` of [disclosure]), or report the smallest branches together."
         )
-    return Review(edition="circulated", **{each.name: getattr(result, each.name)
-                                           for each in fields(result)})  # fmt: skip
+    return Review(
+        circulated, "circulated", merged=result.merged, report=result.report, exposed=result.exposed
+    )
 
 
 def open_review(folder: str | Path) -> Review:
@@ -206,6 +217,9 @@ def _text_columns(frame: pd.DataFrame) -> list[str]:
 def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
     header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
     return pd.read_csv(
-        path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False, encoding="utf-8",
+        path,
+        dtype=dict.fromkeys(texts, "str"),
+        keep_default_na=False,
+        encoding="utf-8",
         na_values={name: [""] for name in header if name not in texts},
-    )  # fmt: skip
+    )
