@@ -85,7 +85,7 @@ class Relations:
     openings
         Names that are a number of the previous quarter. Those of kind "opening" are added.
     sums
-        `whole` = the sum of `parts`, for every number called `each` (if left out: `whole`).
+        `whole` = the sum of `parts`, for every number called `for` (if left out: `whole`).
         "{dimension}" and "{member}" stand for those of that number, "*" for all. A part "?" is
         what remains: never printed, never negative, protected like a printed number.
     derived
@@ -191,7 +191,8 @@ def numbers_of(
         for column, pattern in columns.items():
             key = Key(base="{base}" if "base" in table else "all").named(pattern)._asdict()
             labels = {f: table[v[1:-1]] if v[:1] == "{" else v for f, v in key.items()}
-            frames.append(_numbers(table[_UNIT], name, column, table[column], labels))
+            keys = table[_UNIT].assign(**labels)
+            frames.append(_numbers(keys, name, column, table[column]))
     return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
@@ -200,16 +201,14 @@ def _rate_numbers(rates: pd.DataFrame, declared: Relations) -> Iterator[pd.DataF
     rows = rates[rates["measure"].isin(declared.additive)]
     total = rows["denominator"].eq(1).groupby(rows["measure"]).transform("all")
     for part in PARTS:
-        kept = rows[~total] if part == "denominator" else rows
-        key = {"kind": RATES, "part": part}
-        yield _numbers(kept[[*_UNIT, *LABELS]], RATES, part, kept[part], key)
+        chosen = rows[~total] if part == "denominator" else rows
+        keys = chosen[[*_UNIT, *LABELS]].assign(kind=RATES, part=part)
+        yield _numbers(keys, RATES, part, chosen[part])
 
 
-def _numbers(
-    rows: pd.DataFrame, table: str, column: str, value: pd.Series, key: Mapping[str, Any]
-) -> pd.DataFrame:
-    """Return rows with their key, and the place and value of one number of each."""
-    return rows.assign(table=table, row=rows.index, column=column, value=value, **key)
+def _numbers(keys: pd.DataFrame, table: str, column: str, value: pd.Series) -> pd.DataFrame:
+    """Return the keys of numbers with their place and value."""
+    return keys.assign(table=table, row=keys.index, column=column, value=value)
 
 
 @dataclass(frozen=True)
@@ -265,8 +264,8 @@ def quantities_of(
     values = np.full((len(blocks), len(keys)), np.nan)
     # Adding 0 turns -0 into 0: columns are compared byte by byte.
     values[block, column] = np.rint(np.where(money[column], amounts * 100, amounts)) + 0.0
-    printed = np.ones(len(keys), bool)
-    return Quantities(declared, blocks, keys, values, printed, money), block, column
+    quantities = Quantities(declared, blocks, keys, values, np.ones(len(keys), bool), money)
+    return quantities, block, column
 
 
 def _numbered(labels: pd.DataFrame) -> tuple[Indices, pd.MultiIndex]:

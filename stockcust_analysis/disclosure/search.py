@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import ceil, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -39,7 +39,6 @@ _MOVED = 1e-6
 _WISH = 0.1  # cost of a cell short of protection that others may yet give it
 _SHORT = 1e4  # cost of a cell short of protection in its last turns
 _TURNS = (_WISH, _WISH, _SHORT, _SHORT, _SHORT, _SHORT)
-_LAST_TURNS = (_SHORT, _SHORT)
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,16 @@ class Problem:
     """Cells with their equations, and the protection they need.
 
     `branch` is each cell's branch, -1 for the whole's. `printed` is how often a cell is printed, 0
-    when it is only implied. A `fixed` cell is known already and cannot be withheld; one that is
-    `gone` is withheld already.
+    when it is only implied. `need` has two rows, how far a cell must be free to move upwards and
+    downwards. A `fixed` cell is known already and cannot be withheld; one that is `gone` is
+    withheld already.
     """
 
     values: Numbers
     equations: Matrix
     branch: Indices
     printed: Numbers
-    upwards: Numbers
-    downwards: Numbers
+    need: Numbers
     signed: Flags
     fixed: Flags
     gone: Flags
@@ -65,12 +64,13 @@ class Problem:
         """Return the problem of some cells, all others standing still."""
         part = self.equations[:, cells]
         part = part[np.diff(part.indptr) > 0]
-        rest = {name: getattr(self, name)[cells] for name in self.__dict__ if name != "equations"}
+        rest = {
+            name: value[..., cells] for name, value in vars(self).items() if name != "equations"
+        }
         return Problem(equations=part, **rest)
 
 
-@dataclass(frozen=True)
-class Protection:
+class Protection(NamedTuple):
     """Which printed cells to withhold, and which sensitive cells stay too close even so.
 
     `exposed` to everybody: what is known already leaves them too little room. `known_to_one`
@@ -88,7 +88,7 @@ def find_complementary(problem: Problem, branches: int) -> Protection:
     A cell that is known already is left as it is. Where no withholding could help all is withheld
     that would narrow the cell further.
     """
-    sensitive = (problem.upwards > 0) | (problem.downwards > 0)
+    sensitive = (problem.need > 0).any(axis=0)
     target = sensitive & ~problem.fixed
     withheld = (sensitive | problem.gone) & (problem.printed > 0) & ~problem.fixed
     dear = (problem.branch < 0) | (problem.printed >= _HUB)
@@ -122,8 +122,7 @@ def deal_batches(branches: int) -> Batches:
     [[0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 1, 2]]
     """
     if branches < 9:
-        everyone = range(branches)
-        return [[b for b in everyone if b != left] or [left] for left in everyone]
+        return [[b for b in range(branches) if b != left] or [left] for left in range(branches)]
     squares = deal_squares(branches, _LARGEST_BATCH)
     return [batch for rows, columns in squares for batch in rows + columns]
 
@@ -210,7 +209,7 @@ def _helpers(problem: Problem, target: Flags, branches: int) -> list[int]:
     """Return the branches in order of what they have to give to the equations of some cells."""
     near = abs(problem.equations).T @ (abs(problem.equations) @ target) > 0
     near &= (problem.branch >= 0) & ~problem.fixed
-    gives = np.minimum(np.abs(problem.values), problem.upwards.max(initial=0.0))[near]
+    gives = np.minimum(np.abs(problem.values), problem.need[0].max(initial=0.0))[near]
     sizes = np.bincount(problem.branch[near], gives, minlength=branches)
     return [int(branch) for branch in np.argsort(-sizes, kind="stable")]
 
@@ -265,24 +264,23 @@ class _Batch:
 
     def __init__(self, problem: Problem, withheld: Flags, target: Flags) -> None:
         self.problem, self.withheld = problem, withheld.copy()
-        self.need = np.stack([problem.upwards, problem.downwards])
-        self.open = target & (self.need > 0)
+        self.open = target & (problem.need > 0)
         self.moved = np.zeros_like(target)
         self.groups = Groups.of(problem.equations, problem.values, problem.signed)
 
     def run(self, last: bool, utmost: bool) -> None:
         """Protect all at once as far as possible; the last time, the rest one by one."""
-        for turn, short in enumerate(_LAST_TURNS if last else _TURNS):
+        for turn, short in enumerate(_TURNS[-2:] if last else _TURNS):
             self._move(self._mixed_goals(turn), short)
         tried = np.full((2, len(self.groups.part)), not last)
-        while (goals := self.groups.needs(self.need * self.open) * ~tried).any():
+        while (goals := self.groups.needs(self.problem.need * self.open) * ~tried).any():
             goals = _largest_by_part(self.groups.part, goals)
             self._move(goals, _SHORT, utmost)
             tried |= goals > 0
 
     def _mixed_goals(self, turn: int) -> Numbers:
         """Return the needs of all groups that have one, some upwards, some downwards."""
-        needs = self.groups.needs(self.need * self.open)
+        needs = self.groups.needs(self.problem.need * self.open)
         mixed = (np.arange(needs.shape[1]) * 2654435761 + (turn // 2) * 40503) >> 7
         upwards = (mixed + turn) % 2 == 0
         both = (needs > 0).all(axis=0)
@@ -292,7 +290,7 @@ class _Batch:
         """Find another table that reaches the goals, and withhold what differs in it."""
         if not goals.any():
             return
-        price = self.groups.sums(np.where(self.withheld, 0, self.problem.printed))
+        price = abs(self.groups.member).T @ np.where(self.withheld, 0, self.problem.printed)
         move = self.groups.solve(goals, price, short)
         slack = _MOVED * np.maximum(1, goals)
         reached = np.stack([move, -move]) >= goals - slack
@@ -301,8 +299,8 @@ class _Batch:
             # What was out of reach must not cost anything.
             move = self.groups.solve(goals * reached, price, short)
         moved = self.groups.member @ move
-        slack = _MOVED * np.maximum(1, self.need)
-        self.open &= np.stack([moved, -moved]) < self.need - slack
+        slack = _MOVED * np.maximum(1, self.problem.need)
+        self.open &= np.stack([moved, -moved]) < self.problem.need - slack
         self.moved |= np.abs(moved) > _MOVED
         self.withheld |= self.moved & (self.problem.printed > 0)
 
@@ -352,16 +350,9 @@ class Groups:
         pairs = (cells, cells[::-1])
         return np.stack([_extreme(self.member, pair, np.maximum, 0.0) for pair in pairs])
 
-    def sums(self, cells: Numbers) -> Numbers:
-        """Return the sums over the cells of each group."""
-        return np.asarray(abs(self.member).T @ cells)
-
     def solve(self, goals: Numbers, price: Numbers, short: float) -> Numbers:
         """Return the cheapest move that comes closest to the goals."""
         sign, goal = np.nonzero(goals)
-        move = np.zeros(len(self.part))
-        if not len(goal):
-            return move
         movable = np.isin(self.part, self.part[goal])
         movable[goal] = False
         free, dear = np.flatnonzero(movable & (price == 0)), np.flatnonzero(movable & (price > 0))
@@ -373,15 +364,15 @@ class Groups:
         ahead = np.concatenate([np.ones(len(free) + len(dear)), -np.ones(len(dear)), ahead, ahead])
         lower = np.zeros(len(group))
         lower[: len(free)] = -self.down[free]
-        upper = [self.up[free], self.up[dear], self.down[dear], first, room - first]
+        upper = np.concatenate([self.up[free], self.up[dear], self.down[dear], first, room - first])
         cost = price[group]
         cost[len(group) - 2 * len(goal) : len(group) - len(goal)] -= short
-        most = np.concatenate(upper)
-        able = np.flatnonzero((most > 0) | (lower < 0))
+        able = np.flatnonzero((upper > 0) | (lower < 0))
+        move = np.zeros(len(self.part))
         if len(able):
             group, ahead = group[able], ahead[able]
             equations = _columns(self.equations, group, ahead)
-            steps = _cheapest(equations, cost[able], lower[able], most[able])
+            steps = _cheapest(equations, cost[able], lower[able], upper[able])
             np.add.at(move, group, ahead * steps)
         return move
 
@@ -445,11 +436,10 @@ def _extreme(member: Matrix, pair: Numbers, extreme: np.ufunc, start: float) -> 
 def connected_parts(equations: Matrix, free: Flags | None = None) -> Indices:
     """Return the number of the connected part of every free column; -1 for those not free."""
     columns = np.arange(equations.shape[1]) if free is None else np.flatnonzero(free)
-    matrix = equations if free is None else equations[:, columns]
+    matrix = coo_array(equations[:, columns])
     rows, width = matrix.shape
-    ends = np.append(matrix.indptr, np.full(width, matrix.nnz))
-    entries = np.ones(matrix.nnz), matrix.indices + rows, ends
-    graph = csr_array(entries, shape=(rows + width, rows + width))
+    entries = np.ones(matrix.nnz), (matrix.row, matrix.col + rows)
+    graph = coo_array(entries, shape=(rows + width, rows + width))
     part = np.full(equations.shape[1], -1)
     part[columns] = connected_components(graph, directed=False)[1][rows:]
     return part

@@ -1,18 +1,17 @@
 """Tables as they may be published: the entry to this package.
 
-What is withheld is not in them. Whether a cell is withheld by itself or for another's sake is told
-only in total: an attacker would learn from it.
+What is withheld is not in them. Whether a cell is withheld by itself or for another's sake is
+reported only in total: an attacker would learn from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array
 
 from stockcust_analysis.disclosure import tables as whole_tables
 from stockcust_analysis.disclosure.numbers import (
@@ -22,23 +21,17 @@ from stockcust_analysis.disclosure.numbers import (
     Flags,
     Indices,
     Limits,
+    Numbers,
     Relations,
     Tables,
     numbers_of,
     quantities_of,
 )
-from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.system import (
-    REASONS,
-    Sensitive,
-    System,
-    sensitive_cells,
-    system_of,
-)
+from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
+from stockcust_analysis.disclosure.system import REASONS, System, sensitive_cells, system_of
 
 _CENTS = 1e5  # amounts go to the linear programs in thousands
-FACTS, CURVE = "cells", "lorenz"
-"""Tables that are not printed as they are: what stands behind the amounts, points of curves."""
+_FACTS, _CURVE = "cells", "lorenz"  # never printed; printed thinned
 
 
 @dataclass(frozen=True)
@@ -95,25 +88,25 @@ def protect(
         The members that may be merged are not the highest.
     """
     merged = whole_tables.members_to_merge(tables[RATES], declared, limits)
-    facts = whole_tables.merge_facts(tables[FACTS], merged, declared)
+    facts = whole_tables.merge_facts(tables[_FACTS], merged, declared)
     to_print = {name: tables[name] for name in (RATES, *declared.shapes)}
     to_print = whole_tables.merge_members(to_print, merged, declared)
     numbers = numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
     quantities, block, column = quantities_of(_renamed(numbers, names), declared)
     system = system_of(quantities, quarter, previous)
-    sensitive = sensitive_cells(system, _renamed(facts, names), limits)
+    reason, need = sensitive_cells(system, _renamed(facts, names), limits)
     cell = system.cell[block, column]
     issued = [(when, whole_tables.merge_members(then, merged, declared)) for when, then in earlier]
     known, gone = _published(numbers, cell, issued, system)
-    protection = _protection(system, sensitive, cell, known, gone)
+    protection = _protection(system, need, cell, known, gone)
     printed = _with_gaps(to_print, numbers[protection.withheld[cell]], declared)
-    rates = _with_withheld_values(printed[RATES], facts, declared, limits)
-    curve = whole_tables.thin_lorenz(tables[CURVE], rates, facts, declared, limits)
-    report = _report(system, sensitive, cell, protection)
-    return Protected(
-        printed | {RATES: rates, CURVE: curve}, merged, report, int(protection.exposed.sum())
-    )
+    largest = whole_tables.largest_amounts(printed[RATES], facts, declared)
+    rates = _with_withheld_values(printed[RATES], largest, declared, limits)
+    curve = whole_tables.thin_lorenz(tables[_CURVE], largest, declared, limits)
+    report = _report(system, reason, cell, protection)
+    exposed = int(protection.exposed.sum())
+    return Protected(printed | {RATES: rates, _CURVE: curve}, merged, report, exposed)
 
 
 def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, str]:
@@ -123,12 +116,10 @@ def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, s
     what is withheld.
     """
     quantities, _, _ = quantities_of(numbers, declared)
-    values = np.nan_to_num(quantities.values, nan=-1.0)
-    content: dict[str, list[float]] = {}
-    for (_, branch), row in zip(quantities.blocks, values, strict=True):
-        content.setdefault(branch, []).extend((-row).tolist())
+    values = pd.DataFrame(-np.nan_to_num(quantities.values, nan=-1.0), quantities.blocks)
+    content = {name: rows.to_numpy().ravel().tolist() for name, rows in values.groupby(level=1)}
     order = sorted(content, key=lambda branch: (content[branch], branch))
-    names = {branch: f"{rank:06}" for rank, branch in enumerate(order)}
+    names = {str(branch): f"{rank:06}" for rank, branch in enumerate(order)}
     return names | {declared.whole: declared.whole}
 
 
@@ -158,7 +149,7 @@ def _published(
 
 
 def _protection(
-    system: System, sensitive: Sensitive, cell: Indices, known: Flags, gone: Flags
+    system: System, need: Numbers, cell: Indices, known: Flags, gone: Flags
 ) -> Protection:
     """Return the cells to withhold and those too close; counts and amounts never meet."""
     known = _with_consequences(known, system.equations)
@@ -170,21 +161,18 @@ def _protection(
     # The whole's total is worth as much as all the units' parts of it.
     printed = np.where(branch < 0, printed * len(names), printed)
     unit = np.where(system.money, _CENTS, 1.0)
-    values, up, down = (x / unit for x in (system.values, sensitive.upwards, sensitive.downwards))
-    problem = Problem(
-        values, system.equations, branch, printed, up, down, system.signed, known, gone & ~known
-    )
-    both = Protection(*(np.zeros(len(printed), bool) for _ in fields(Protection)))
+    values, need, gone = system.values / unit, need / unit, gone & ~known
+    problem = Problem(values, system.equations, branch, printed, need, system.signed, known, gone)
+    both = np.zeros((3, len(values)), bool)
     kinds = [np.flatnonzero(system.money == kind) for kind in (False, True)]
     with ThreadPoolExecutor(len(kinds)) as pool:  # the solver works beside Python
         parts = pool.map(lambda cells: find_complementary(problem.within(cells), len(names)), kinds)
         for cells, part in zip(kinds, parts, strict=True):
-            for field in fields(Protection):
-                getattr(both, field.name)[cells] = getattr(part, field.name)
-    return both
+            both[:, cells] = part
+    return Protection(*both)
 
 
-def _with_consequences(known: Flags, equations: csr_array) -> Flags:
+def _with_consequences(known: Flags, equations: Matrix) -> Flags:
     """Return which cells are known when the only unknown one in an equation follows from it."""
     incident = abs(equations).sign()
     while (single := incident @ (~known).astype(float) == 1).any():
@@ -209,7 +197,7 @@ def _with_gaps(tables: Tables, gone: pd.DataFrame, declared: Relations) -> Table
 
 
 def _with_withheld_values(
-    rates: pd.DataFrame, facts: pd.DataFrame, declared: Relations, limits: Limits
+    rates: pd.DataFrame, largest: pd.DataFrame, declared: Relations, limits: Limits
 ) -> pd.DataFrame:
     """Return the rates with values withheld that are no sums, or of which nothing is known.
 
@@ -223,22 +211,18 @@ def _with_withheld_values(
         gaps = units[withheld & rates["measure"].isin(sources)]
         withheld |= (rates["measure"] == name) & units.isin(gaps)
     rates = rates.assign(withheld=withheld)
-    withheld |= whole_tables.withheld_concentration(rates, facts, declared, limits)
+    withheld |= whole_tables.withheld_concentration(rates, largest, declared, limits)
     rates = rates.assign(withheld=withheld, value=rates["value"].mask(withheld))
     rates.loc[withheld & ~additive, list(PARTS)] = np.nan
     return rates
 
 
-def _report(
-    system: System, sensitive: Sensitive, cell: Indices, protection: Protection
-) -> pd.DataFrame:
+def _report(system: System, reason: Indices, cell: Indices, protection: Protection) -> pd.DataFrame:
     """Return how many distinct numbers are printed and withheld, by kind, quarter and reason."""
-    reasons = np.array([*REASONS, "complementary", "known_to_one"])
-    reason = np.where(sensitive.reason > 0, reasons[sensitive.reason], reasons[-2])
-    reason = np.where(protection.known_to_one, reasons[-1], reason)
+    why = np.where(reason > 0, np.array(REASONS)[reason], "complementary")
+    why = np.where(protection.known_to_one, "known_to_one", why)
+    why = np.where(protection.withheld, why, "printed")
     kind = np.where(system.money, "money", "count")
     quarter = system.quantities.blocks.get_level_values(0)[system.block]
-    reason = np.where(protection.withheld, reason, "printed")
-    cells = pd.DataFrame({"quarter": quarter, "kind": kind, "reason": reason})
-    printed = cells.iloc[np.unique(cell)]
-    return printed.value_counts(sort=False).rename("cells").reset_index()
+    cells = pd.DataFrame({"quarter": quarter, "kind": kind, "reason": why}).iloc[np.unique(cell)]
+    return cells.value_counts(sort=False).rename("cells").reset_index()

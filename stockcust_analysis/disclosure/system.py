@@ -62,9 +62,8 @@ class System:
     @property
     def signed(self) -> Flags:
         """Which cells may be negative for all an attacker knows."""
-        measures, keys = self.quantities.declared.signed, self.quantities.keys
-        signed = [key.measure in measures and key.part == "numerator" for key in keys]
-        return np.array(signed, bool)[self.column]
+        measures = self.quantities.declared.signed
+        return np.array([key.label in measures for key in self.quantities.keys], bool)[self.column]
 
     @property
     def used(self) -> Flags:
@@ -105,52 +104,52 @@ def _with_openings(printed: Quantities, now: Indices, then: Indices) -> Quantiti
     return printed.with_implied(keys, values, printed.money[columns])
 
 
-def _with_rests(given: Quantities) -> tuple[Quantities, list[Equation]]:
+def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
     """Return the quantities with all that remains of a whole, and the equations."""
     rests: dict[Key, Numbers] = {}
     money: list[bool] = []
     equations: list[Equation] = []
-    column = given.column
-    for key, terms in (*_complements(given, column), *_sums(given, column)):
+    column = source.column
+    for key, terms in (*_complements(source, column), *_sums(source, column)):
         equation = {c: coefficient for c, coefficient in terms.items() if c != _REST}
         if _REST in terms:
-            rest = given.values[:, list(equation)] @ np.array(list(equation.values()), float)
+            rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
             if not np.nanmin(rest, initial=0) >= 0:
                 continue
-            money.append(bool(given.money[next(iter(equation))]))
-            equation[len(given.keys) + len(rests)] = -1
+            money.append(bool(source.money[next(iter(equation))]))
+            equation[len(source.keys) + len(rests)] = -1
             rests[key] = rest + 0.0
         equations.append(equation)
-    values = np.reshape([*rests.values()], (len(rests), len(given.blocks))).T
-    return given.with_implied([*rests], values, np.array(money, bool)), equations
+    values = np.reshape([*rests.values()], (len(rests), len(source.blocks))).T
+    return source.with_implied([*rests], values, np.array(money, bool)), equations
 
 
-def _complements(given: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
     """Yield complements of rates, customers outside a denominator and outside a narrower base."""
-    declared = given.declared
+    declared = source.declared
     no_parts = {*declared.means, *declared.staff, *declared.signed}
-    for key, place in column.items():
+    for key, position in column.items():
         if key.kind != RATES:
             continue
         denominator = column.get(key._replace(part="denominator"))
         if key.part == "numerator" and denominator is not None and key.measure not in no_parts:
-            yield key._replace(part="rest"), {denominator: 1, place: -1, _REST: -1}
+            yield key._replace(part="rest"), {denominator: 1, position: -1, _REST: -1}
         n = column.get(key._replace(part="n"))
         plain = not key.dimension and key.measure not in declared.staff
-        if key.part == "denominator" and n is not None and plain and not given.money[place]:
-            yield key._replace(part="rest of n"), {n: 1, place: -1, _REST: -1}
+        if key.part == "denominator" and n is not None and plain and not source.money[position]:
+            yield key._replace(part="rest of n"), {n: 1, position: -1, _REST: -1}
         whole = column.get(key._replace(base=declared.bases.get(key.base, "")))
         if key.part == "numerator" and whole is not None:
-            yield key._replace(part="rest of base"), {whole: 1, place: -1, _REST: -1}
+            yield key._replace(part="rest of base"), {whole: 1, position: -1, _REST: -1}
 
 
-def _sums(given: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
     """Yield the declared sums, for every number that has all of their parts."""
-    for relation in given.declared.sums:
+    for relation in source.declared.sums:
         parts = [name for name in relation["parts"] if name != "?"]
         signs = {relation["whole"]: 1, **{name: 1 if name[0] == "-" else -1 for name in parts}}
         for key in column:
-            if key.label == relation.get("each", relation["whole"]):
+            if key.label == relation.get("for", relation["whole"]):
                 terms = {n: _matches(column, key.named(n.lstrip("-"))) for n in signs}
                 if all(terms.values()):
                     equation = {c: signs[name] for name, cells in terms.items() for c in cells}
@@ -162,29 +161,26 @@ def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
     """Return the columns that a name stands for, "*" being any dimension or member but none."""
     if "*" not in wanted:
         return [column[wanted]] if wanted in column else []
-    others = [(key, place) for key, place in column.items() if key.dimension]
-    return [
-        place
-        for key, place in others
-        if all(want in ("*", text) for want, text in zip(wanted, key, strict=True))
-    ]
+    fixed = [field for field, text in enumerate(wanted) if text != "*"]
+    matching = (key for key in column if all(key[field] == wanted[field] for field in fixed))
+    return [column[key] for key in matching if key.dimension]
 
 
-def _same_columns(given: Quantities, rows: Indices) -> Indices:
+def _same_columns(source: Quantities, rows: Indices) -> Indices:
     """Return, per column, the first column that is the same number.
 
     Declared to be the same and nowhere different; or, declared or not, alike in every block that
     both have, among them `rows`, and not zero in so many branches that it cannot be chance.
     """
-    first = np.arange(len(given.keys))
-    filled = given.values.copy()
-    branches = rows[given.of_branch[rows]]
+    first = np.arange(len(source.keys))
+    filled = source.values.copy()
+    branches = rows[source.of_branch[rows]]
     candidates: dict[Hashable, list[int]] = {}
-    equal = given.declared.equal_number
-    for column in np.argsort(~given.printed, kind="stable"):
-        names: list[Hashable] = [equal(equal(given.keys[column]))]
+    equal = source.declared.equal_number
+    for column in np.argsort(~source.printed, kind="stable"):
+        names: list[Hashable] = [equal(equal(source.keys[column]))]
         if np.count_nonzero(np.nan_to_num(filled[branches, column])) >= _NO_CHANCE:
-            names.append((bool(given.money[column]), filled[rows, column].tobytes()))
+            names.append((bool(source.money[column]), filled[rows, column].tobytes()))
         for other in [column for name in names for column in candidates.get(name, [])]:
             both = ~np.isnan(filled[:, other]) & ~np.isnan(filled[:, column])
             if (filled[both, other] == filled[both, column]).all():
@@ -206,9 +202,9 @@ def _renamed(equation: Equation, first: Indices) -> Equation:
     return {column: coefficient for column, coefficient in renamed.items() if coefficient}
 
 
-def _cells(given: Quantities, first: Indices) -> tuple[Indices, Numbers, Indices, Indices]:
+def _cells(source: Quantities, first: Indices) -> tuple[Indices, Numbers, Indices, Indices]:
     """Return the cell of every block and distinct column; each cell's value, block and column."""
-    values = given.values.copy()
+    values = source.values.copy()
     own = first == np.arange(len(first))
     for copy in np.flatnonzero(~own):
         missing = np.isnan(values[:, first[copy]])
@@ -220,12 +216,12 @@ def _cells(given: Quantities, first: Indices) -> tuple[Indices, Numbers, Indices
 
 
 def _join_openings(
-    given: Quantities, cell: Indices, values: Numbers, first: Indices, now: Indices, then: Indices
+    source: Quantities, cell: Indices, values: Numbers, first: Indices, now: Indices, then: Indices
 ) -> None:
     """Let the openings of a quarter be the cells of the closing before, where they agree."""
-    columns = given.column
+    columns = source.column
     for key, column in columns.items():
-        name = given.declared.openings.get(key.label)
+        name = source.declared.openings.get(key.label)
         closing = columns.get(key.named(name)) if name else None
         if closing is not None:
             opening, before = cell[now, first[column]], cell[then, first[closing]]
@@ -241,12 +237,12 @@ def _in_blocks(cell: Indices, equations: Iterable[Equation]) -> Iterator[Row]:
             yield row, list(equation.values())
 
 
-def _across_branches(given: Quantities, cell: Indices, first: Indices) -> Iterator[Row]:
+def _across_branches(source: Quantities, cell: Indices, first: Indices) -> Iterator[Row]:
     """Yield that the branches add up to the whole, for every printed column and quarter."""
-    for quarter in given.blocks.get_level_values(0).unique():
-        rows = given.rows_of(quarter)
-        branches, whole = rows[given.of_branch[rows]], rows[~given.of_branch[rows]]
-        for column in np.unique(first[given.printed]):
+    for quarter in source.blocks.get_level_values(0).unique():
+        rows = source.rows_of(quarter)
+        branches, whole = rows[source.of_branch[rows]], rows[~source.of_branch[rows]]
+        for column in np.unique(first[source.printed]):
             parts = cell[branches, column]
             parts = parts[parts >= 0]
             for total in cell[whole, column]:
@@ -265,41 +261,25 @@ def _matrix(rows: list[Row], width: int) -> csr_array:
     return matrix
 
 
-@dataclass(frozen=True)
-class Sensitive:
-    """Why each cell is sensitive (an index of `REASONS`), and how far it must be free to move."""
+def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tuple[Indices, Numbers]:
+    """Return why each cell is sensitive, as an index of `REASONS`, and the protection it needs.
 
-    reason: Indices
-    upwards: Numbers
-    downwards: Numbers
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """Number of contributors of each amount and the two largest, in cents; NaN if not known."""
-
-    contributors: Numbers
-    largest: Numbers
-    second: Numbers
-
-
-def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> Sensitive:
-    """Return the sensitive cells and their protection.
-
-    A count must be free to be anything from 0 up to `smallest_cell`, an amount to be
+    The protection has two rows: how far the cell must be free to move upwards and downwards. A
+    count must be free to be anything from 0 up to `smallest_cell`, an amount to be
     `amount_protection` less or more. That covers the upper protection level of an (n, k) rule,
     (x1 + x2) / k - x. Source: Hundepool et al., Statistical Disclosure Control (2012), ch. 4.
     """
-    values, small, money = system.values, limits.smallest_cell, system.money
+    values, money = system.values, system.money
     keys, staff = system.quantities.keys, system.quantities.declared.staff
     of_staff = np.array([k.part == "denominator" and k.measure in staff for k in keys], bool)
-    few = (values >= 1) & (values < small) & ~of_staff[system.column]
-    few &= ~system.signed & system.used
+    small = (values >= 1) & (values < limits.smallest_cell)
+    few = small & ~of_staff[system.column] & ~system.signed & system.used
     reason = np.where(money, _amount_reasons(system, facts, limits), np.where(few, 1, 0))
-    free = limits.amount_protection * np.abs(values)
-    upwards = np.where(reason > 0, np.where(money, free, small - values), 0.0)
-    downwards = np.where(reason > 0, np.where(money, free, values), 0.0)
-    return Sensitive(reason, upwards, downwards)
+    of_count, of_amount = (
+        [limits.smallest_cell - values, values],
+        limits.amount_protection * abs(values),
+    )
+    return reason, np.where(reason > 0, np.where(money, of_amount, of_count), 0.0)
 
 
 def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indices:
@@ -309,44 +289,43 @@ def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indi
     part of. What remains of a whole is judged by the facts of both, as far as they go. A net
     change is judged by the number of contributors alone.
     """
-    known = _cell_facts(system, facts)
+    contributors, largest, second = known = _cell_facts(system, facts)
     amounts, implied = np.abs(system.values), ~system.quantities.printed[system.column]
-    unknown = np.isnan(known.largest)
-    largest, two = _bound(system, known.largest), _bound(system, known.largest + known.second)
-    few = (known.contributors >= 1) & (known.contributors < limits.smallest_cell)
-    dominated = two > limits.two_largest * amounts + 0.5
-    enough = known.contributors >= limits.smallest_cell
-    enough |= largest * limits.smallest_cell <= amounts
+    unknown, few = np.isnan(largest), (contributors >= 1) & (contributors < limits.smallest_cell)
+    dominated = _bound(system, largest + second) > limits.two_largest * amounts + 0.5
+    enough = contributors >= limits.smallest_cell
+    enough |= _bound(system, largest) * limits.smallest_cell <= amounts
     reason = np.where(dominated, np.where(unknown, 3, 2), np.where(enough, 0, 3))
     reason = np.where(implied & unknown, _rest_reasons(system, known, limits), reason)
     reason = np.where(few, 1, np.where(system.signed, 0, reason))
     return np.where((amounts == 0) | ~system.used, 0, reason)
 
 
-def _cell_facts(system: System, facts: pd.DataFrame) -> _Facts:
-    """Return the facts by cell; without facts, an amount's contributors are counted beside it.
+def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
+    """Return number of contributors, largest and second largest amount of every cell, in cents.
 
-    A quarter's opening has the facts of the closing it is the same cell as.
+    NaN stands for what is not known. Without facts an amount's contributors are counted beside it;
+    a quarter's opening has the facts of the closing it is the same cell as.
     """
-    known = _Facts(*(np.full(len(system.values), np.nan) for _ in range(3)))
+    known = np.full((3, len(system.values)), np.nan)
     column = system.quantities.column
-    for key, place in column.items():
+    for key, position in column.items():
         count = column.get(key._replace(part="customers"))
         if key.part in system.quantities.declared.amounts and count is not None:
-            amount, number = system.cell[:, place], system.cell[:, count]
+            amount, number = system.cell[:, position], system.cell[:, count]
             both = (amount >= 0) & (number >= 0)
-            known.contributors[amount[both]] = system.values[number[both]]
+            known[0, amount[both]] = system.values[number[both]]
     facts = facts[facts["contributors"].notna()]
     units = pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
     block = system.quantities.blocks.get_indexer(units)
     labels = facts[LABELS].astype(str).itertuples(index=False, name=None)
     keys = [Key("", dim, member, "", base).named(name) for dim, member, name, base in labels]
-    places = np.array([column.get(key, -1) for key in keys], np.int64)
-    cell = np.where((block >= 0) & (places >= 0), system.cell[block, places], -1)
+    positions = np.array([column.get(key, -1) for key in keys], np.int64)
+    cell = np.where((block >= 0) & (positions >= 0), system.cell[block, positions], -1)
     facts, cell = facts[cell >= 0], cell[cell >= 0]
-    known.contributors[cell] = facts["contributors"]
-    known.largest[cell] = np.rint(facts["largest"].astype(float) * 100)
-    known.second[cell] = np.rint(facts["second_largest"].astype(float).fillna(0) * 100)
+    known[0, cell] = facts["contributors"]
+    known[1, cell] = np.rint(facts["largest"].astype(float) * 100)
+    known[2, cell] = np.rint(facts["second_largest"].astype(float).fillna(0) * 100)
     return known
 
 
@@ -369,7 +348,7 @@ def _bound(system: System, own: Numbers) -> Numbers:
     return bound
 
 
-def _rest_reasons(system: System, known: _Facts, limits: Limits) -> Indices:
+def _rest_reasons(system: System, known: Numbers, limits: Limits) -> Indices:
     """Return why what remains of a whole less one part is sensitive, as far as facts tell.
 
     The largest of the whole who is not in the part is the largest of what remains. Where both are
@@ -382,12 +361,12 @@ def _rest_reasons(system: System, known: _Facts, limits: Limits) -> Indices:
     lone = signs == -signs.sum(axis=1, keepdims=True)
     reason = np.zeros(len(system.values), int)
     whole, parts = cells[lone], cells[~lone].reshape(-1, 2).T
-    largest, second = known.largest[whole], known.second[whole]
     for part, rest in (parts, parts[::-1]):
-        number = known.contributors[whole] - known.contributors[part]
-        inside = (known.largest[part] == largest).astype(int) + (known.second[part] == second)
-        two = np.where(known.largest[part] < largest, largest, 0.0)
-        two += np.where((known.largest[part] < second) & (inside == 0), second, 0.0)
+        number = known[0, whole] - known[0, part]
+        (largest, second), (own, own_second) = known[1:, whole], known[1:, part]
+        inside = (own == largest).astype(int) + (own_second == second)
+        two = np.where(own < largest, largest, 0.0)
+        two += np.where((own < second) & (inside == 0), second, 0.0)
         few = (number >= 1) & (number < limits.smallest_cell)
         dominated = two > limits.two_largest * np.abs(system.values[rest])
         np.maximum.at(reason, rest, np.where(few, 1, np.where(dominated, 2, 0)))

@@ -102,16 +102,26 @@ def _of_members(
     return rows, table[~chosen]
 
 
+def largest_amounts(rates: pd.DataFrame, facts: pd.DataFrame, declared: Relations) -> pd.DataFrame:
+    """Return the whole amount and the two largest ones of every unit, quarter and base."""
+    name: str = declared.concentration["amount"]
+    rows, of = (
+        frame[(frame["measure"] == name) & (frame["dimension"] == "")] for frame in (rates, facts)
+    )
+    known = rows.rename(columns={"numerator": "amount", "n": "number"}).merge(of, on=_UNIT)
+    two = known["largest"] + known["second_largest"].fillna(0)
+    return known.assign(two=two)[[*_UNIT, "number", "amount", "largest", "two", "withheld"]]
+
+
 def withheld_concentration(
-    rates: pd.DataFrame, facts: pd.DataFrame, declared: Relations, limits: Limits
+    rates: pd.DataFrame, largest: pd.DataFrame, declared: Relations, limits: Limits
 ) -> pd.Series:
     """Return which rows are concentration measures to withhold; those declared first win."""
     kinds = declared.concentration["measures"]
-    order = {name: rank for rank, name in enumerate(kinds)}
     columns = [*_UNIT, "measure", "n", "numerator", "value"]
     rows = rates.loc[rates["measure"].isin(kinds), columns]
-    rows = rows.assign(index=rows.index, order=rows["measure"].map(order))
-    known = rows.merge(_largest(rates, facts, declared), on=_UNIT, how="left")
+    rows = rows.assign(index=rows.index, order=rows["measure"].map([*kinds].index))
+    known = rows.merge(largest, on=_UNIT, how="left")
     gone: list[Hashable] = []
     cuts: dict[Hashable, list[float]] = {}
     for row in known.sort_values("order").to_dict("records"):
@@ -120,17 +130,6 @@ def withheld_concentration(
         if not _may_print(row, kinds[row["measure"]], own_cuts, limits):
             gone.append(row["index"])
     return pd.Series(rates.index.isin(gone), index=rates.index)
-
-
-def _largest(rates: pd.DataFrame, facts: pd.DataFrame, declared: Relations) -> pd.DataFrame:
-    """Return the whole amount and the two largest ones of every unit, quarter and base."""
-    name: str = declared.concentration["amount"]
-    rows, of = (
-        frame[(frame["measure"] == name) & (frame["dimension"] == "")] for frame in (rates, facts)
-    )
-    known = rows.rename(columns={"numerator": "amount", "n": "number"}).merge(of, on=_UNIT)
-    two = known["largest"] + known["second_largest"].fillna(0)
-    return known.assign(two=two)[[*_UNIT, "number", "amount", "largest", "two"]]
 
 
 def _may_print(
@@ -159,22 +158,17 @@ def _may_print(
 
 
 def thin_lorenz(
-    points: pd.DataFrame,
-    rates: pd.DataFrame,
-    facts: pd.DataFrame,
-    declared: Relations,
-    limits: Limits,
+    points: pd.DataFrame, largest: pd.DataFrame, declared: Relations, limits: Limits
 ) -> pd.DataFrame:
     """Return the points of curves at deciles, without curves of too few contributors.
 
     Points at the top are left out until the group above the last one does not hang on two of them.
     """
     tenths = points["customer_share"].astype(float) * _DECILES
-    printed = rates[(rates["base"] == declared.concentration["base"]) & ~rates["withheld"]]
-    largest = _largest(printed, facts, declared)
-    thin = points[np.isclose(tenths, tenths.round())].merge(largest, on=_UNIT[:2])
+    printed = largest[(largest["base"] == declared.concentration["base"]) & ~largest["withheld"]]
+    thin = points[np.isclose(tenths, tenths.round())].merge(printed, on=_UNIT[:2])
     above = (1 - thin["value_share"]) * thin["amount"]
     end = thin["customer_share"] > 1 - 0.5 / _DECILES
     enough = thin["number"] >= limits.lorenz_customers
-    kept = enough & (end | (thin["two"] <= limits.two_largest * above))
-    return thin.loc[kept, list(points)].reset_index(drop=True)
+    shown = enough & (end | (thin["two"] <= limits.two_largest * above))
+    return thin.loc[shown, list(points)].reset_index(drop=True)

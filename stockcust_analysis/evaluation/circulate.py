@@ -10,7 +10,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +22,8 @@ from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, DisclosureRule
 
 Tables = dict[str, pd.DataFrame]
+_SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
+_DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
 _PAIR = ["first", "second"]
 _KEYS = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
@@ -82,27 +83,20 @@ def circulate(
         Limits(rule.smallest_cell, rule.two_largest, rule.amount_protection, rule.lorenz_customers),
         quarter=str(evaluation.quarter),
         previous=str(evaluation.quarter.previous),
-        earlier=[(str(issued.quarter), _printed_tables(issued)) for issued in earlier],
+        earlier=[(str(issued.quarter), _tables(issued)) for issued in earlier],
     )
-    tables = {
-        name: table.drop(columns=_PAIR, errors="ignore") for name, table in result.tables.items()
+    changed: dict[str, Any] = {
+        **result.tables,
+        **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
+        "co_holding": result.tables["co_holding"].drop(columns=_PAIR),
+        "policy_facts": {**evaluation.policy_facts, "tiers": _tier_words(tiers, result.merged)},
     }
-    tables |= dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame())
-    facts = {**evaluation.policy_facts, "tiers": _tier_words(tiers, result.merged)}
-    changed: dict[str, Any] = {**tables, "policy_facts": facts}
     return mask_scores(replace(evaluation, **changed)), result
-
-
-@cache
-def declarations() -> dict[str, Any]:
-    """Return what is declared about the measures."""
-    source = files("stockcust_analysis.evaluation") / "relations.toml"
-    return tomllib.loads(source.read_text("utf-8"))
 
 
 def relations(tiers: Sequence[str] = (), merged: Sequence[str] = ()) -> Relations:
     """Return what is declared, for tiers from the lowest to the highest, some to be merged."""
-    fields = {name: value for name, value in declarations().items() if name != "recoded"}
+    fields = {name: value for name, value in _DECLARED.items() if name != "recoded"}
     merging = fields["merged"] | {"members": tiers, "top": merged}
     return Relations(**fields | {"whole": WHOLE_BANK, "merged": merging})
 
@@ -114,32 +108,29 @@ def recode(evaluation: Evaluation) -> Tables:
     rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
     dimensions, which stand in the editions that were circulated then.
     """
-    measures, recoded = evaluation.measures, declarations()["recoded"]
+    measures, recoded = evaluation.measures, _DECLARED["recoded"]
     whole_bank = measures["branch_id"] == WHOLE_BANK
     now = measures["quarter"] == str(evaluation.quarter)
     detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
     of_branch = (measures["dimension"] == "") | (now & ~detail)
     hidden = measures["measure"].isin(recoded["branch_only"])
-    tables = {RATES: measures[~hidden & (whole_bank | of_branch)]}
-    for name in ("migration", "bridge", "co_holding"):
-        table = getattr(evaluation, name)
-        today = table["structure"] == "today" if "structure" in table else True
-        everywhere = name == "bridge"
-        tables[name] = table[today & (everywhere | (table["branch_id"] == WHOLE_BANK))]
-    tables["co_holding"] = _with_pairs(tables["co_holding"])
+    tables = _tables(evaluation) | {RATES: measures[~hidden & (whole_bank | of_branch)]}
+    for name in ("migration", "bridge"):
+        tables[name] = tables[name][tables[name]["structure"] == "today"]
+    for name in ("migration", "co_holding"):
+        tables[name] = tables[name][tables[name]["branch_id"] == WHOLE_BANK]
     return {name: table.reset_index(drop=True) for name, table in tables.items()}
 
 
-def _with_pairs(co_holding: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs of families with both in alphabetical order: each pair stands twice."""
-    families = co_holding[["family_a", "family_b"]]
-    return co_holding.assign(**{_PAIR[0]: families.min(axis=1), _PAIR[1]: families.max(axis=1)})
-
-
-def _printed_tables(issued: Evaluation) -> Tables:
-    tables = {name: getattr(issued, name) for name in (RATES, "migration", "bridge")}
-    tables["co_holding"] = _with_pairs(issued.co_holding)
-    return {name: table.drop(columns="withheld") for name, table in tables.items()}
+def _tables(evaluation: Evaluation) -> Tables:
+    """Return the tables of numbers; the pairs of families, which stand twice, in one order."""
+    tables: Tables = {
+        name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
+        for name in (RATES, *_DECLARED["shapes"])
+    }
+    families = evaluation.co_holding[["family_a", "family_b"]]
+    pair = dict(zip(_PAIR, (families.min(axis=1), families.max(axis=1)), strict=True))
+    return tables | {"co_holding": tables["co_holding"].assign(**pair)}
 
 
 def _amount_facts(cells: pd.DataFrame) -> pd.DataFrame:
@@ -155,10 +146,11 @@ def _tier_words(
 ) -> list[Mapping[str, Any]]:
     """Return the tiers as a page prints them, the merged ones as one."""
     words = [tier for tier in tiers if tier["name"] not in merged]
-    for low in [tier for tier in tiers if tier["name"] in merged][:1]:
-        names = {"zh": f"{low['zh']}及以上", "en": f"{low['en']} and above"}
-        words.append({**low, "name": merged[low["name"]], **names})
-    return words
+    lowest = next((tier for tier in tiers if tier["name"] in merged), None)
+    if lowest is None:
+        return words
+    names = {"zh": f"{lowest['zh']}及以上", "en": f"{lowest['en']} and above"}
+    return [*words, {**lowest, "name": merged[lowest["name"]], **names}]
 
 
 def mask_scores(evaluation: Evaluation) -> Evaluation:

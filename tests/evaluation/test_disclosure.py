@@ -160,7 +160,7 @@ def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) 
     no = np.zeros(len(values), bool)
     problem = Problem(
         values, csr_array(equations), np.array([0, 1, -1, *range(branches), -1]),
-        np.ones(len(values)), np.where(sensitive, 4.0, 0.0), np.where(sensitive, 1.0, 0.0),
+        np.ones(len(values)), np.where(sensitive, [[4.0], [1.0]], 0.0),
         signed=no, fixed=np.arange(len(values)) == 2, gone=no,
     )  # fmt: skip
     found = find_complementary(problem, branches)
@@ -199,7 +199,7 @@ def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch)
     def primary_alone(problem: Problem, branches: int) -> Protection:
         del branches
         none = np.zeros(len(problem.values), bool)
-        return Protection((problem.upwards > 0) & (problem.printed > 0), none, none)
+        return Protection((problem.need[0] > 0) & (problem.printed > 0), none, none)
 
     monkeypatch.setattr(suppression, "find_complementary", primary_alone)
     evaluation, facts = random_bank(7, branches=12, customers=700)

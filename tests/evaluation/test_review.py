@@ -13,8 +13,7 @@ from scipy.stats import false_discovery_control, norm
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import exceptions
-from stockcust_analysis.evaluation.restatements import restatements
-from stockcust_analysis.evaluation.review import Review, open_review
+from stockcust_analysis.evaluation.review import Review, open_review, restatements
 from tests.report.small_review import WEAK, WITHHELD, small_evaluation, small_review
 
 BRANCH, MEASURE = WITHHELD
