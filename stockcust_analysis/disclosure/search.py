@@ -64,9 +64,7 @@ class Problem:
         """Return the problem of some cells, all others standing still."""
         part = self.equations[:, cells]
         part = part[np.diff(part.indptr) > 0]
-        rest = {
-            name: value[..., cells] for name, value in vars(self).items() if name != "equations"
-        }
+        rest = {name: v[..., cells] for name, v in vars(self).items() if name != "equations"}
         return Problem(equations=part, **rest)
 
 
@@ -339,10 +337,8 @@ class Groups:
         matrix = matrix[np.diff(matrix.indptr) > 0]
         down = np.where(~signed & (values >= 0), values, np.inf)
         up = np.where(~signed & (values < 0), -values, np.inf)
-        upper, lower = (
-            _extreme(member, np.stack(pair), np.minimum, np.inf)
-            for pair in ((up, down), (down, up))
-        )
+        ways = np.stack([up, down])
+        upper, lower = (_extreme(member, w, np.minimum, np.inf) for w in (ways, ways[::-1]))
         return cls(member, matrix.tocsc(), upper, lower, connected_parts(matrix))
 
     def needs(self, cells: Numbers) -> Numbers:

@@ -8,7 +8,7 @@ branches' own reports and headquarters' internal edition need none of this, and 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
@@ -16,15 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure import RATES, Limits, Protected, Relations, protect
+from stockcust_analysis.disclosure import RATES, Limits, Protected, Relations, Tables, protect
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, DisclosureRule
 
-Tables = dict[str, pd.DataFrame]
 _SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
 _DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
-_PAIR = ["first", "second"]
 _KEYS = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
 _OWN = ["n", "value", "compared", "expected_ratio"]
@@ -88,17 +86,47 @@ def circulate(
     changed: dict[str, Any] = {
         **result.tables,
         **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
-        "co_holding": result.tables["co_holding"].drop(columns=_PAIR),
+        "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
         "policy_facts": {**evaluation.policy_facts, "tiers": _tier_words(tiers, result.merged)},
     }
     return mask_scores(replace(evaluation, **changed)), result
 
 
-def relations(tiers: Sequence[str] = (), merged: Sequence[str] = ()) -> Relations:
-    """Return what is declared, for tiers from the lowest to the highest, some to be merged."""
+def relations(
+    tiers: Sequence[str] = (), merged: Sequence[str] = (), measures: Iterable[tuple[Any, str]] = ()
+) -> Relations:
+    """Return what is known of the measures, for tiers from the lowest to the highest.
+
+    `merged` are the tiers that may be merged. `measures` are those of a registry with their bases:
+    what they count follows from their numerator and denominator. All others stand in
+    `relations.toml`.
+    """
     fields = {name: value for name, value in _DECLARED.items() if name != "recoded"}
+    no_sums = {*fields["concentration"]["measures"], *_DECLARED["recoded"]["branch_only"]}
+    for kind, names in measure_kinds(measures).items():
+        fields[kind] = {*fields[kind], *names} - no_sums
     merging = fields["merged"] | {"members": tiers, "top": merged}
     return Relations(**fields | {"whole": WHOLE_BANK, "merged": merging})
+
+
+def measure_kinds(measures: Iterable[tuple[Any, str]]) -> dict[str, set[str]]:
+    """Return the names of measures by what they count; sums called "…_cents" are money.
+
+    >>> from collections import namedtuple
+    >>> measure = namedtuple("Measure", "name numerator denominator")
+    >>> kinds = measure_kinds([(measure("aum_per_customer", "aum_cents", "customers"), "all")])
+    >>> {kind: names for kind, names in kinds.items() if names}
+    {'means': {'aum_per_customer'}, 'of_customers': {'aum_per_customer'}}
+    """
+    kinds: dict[str, set[str]] = {"counts": set(), "money": set(), "means": set()}
+    kinds["of_customers"] = set()
+    for measure, _ in measures:
+        sums = [name for name in (measure.numerator, measure.denominator) if name]
+        money = [name.endswith("_cents") for name in sums]
+        kinds["money" if all(money) else "means" if money[0] else "counts"].add(measure.name)
+        if measure.denominator == "customers":
+            kinds["of_customers"].add(measure.name)
+    return kinds
 
 
 def recode(evaluation: Evaluation) -> Tables:
@@ -128,9 +156,9 @@ def _tables(evaluation: Evaluation) -> Tables:
         name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
         for name in (RATES, *_DECLARED["shapes"])
     }
-    families = evaluation.co_holding[["family_a", "family_b"]]
-    pair = dict(zip(_PAIR, (families.min(axis=1), families.max(axis=1)), strict=True))
-    return tables | {"co_holding": tables["co_holding"].assign(**pair)}
+    pairs, families = tables["co_holding"], tables["co_holding"][["family_a", "family_b"]]
+    pairs = pairs.assign(first=families.min(axis=1), second=families.max(axis=1))
+    return tables | {"co_holding": pairs}
 
 
 def _amount_facts(cells: pd.DataFrame) -> pd.DataFrame:

@@ -236,11 +236,9 @@ def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) 
     """
     tables = {"issued": issued, "restated": measures}
     values = {n: t[t["quarter"] == quarter].set_index(_KEYS)["value"] for n, t in tables.items()}
-    both = pd.DataFrame(values).reset_index()
-    pairs = pd.MultiIndex.from_frame(both[["measure", "base"]])
-    for table in (issued, measures):
-        both = both[pairs.isin(pd.MultiIndex.from_frame(table[["measure", "base"]]))]
-        pairs = pd.MultiIndex.from_frame(both[["measure", "base"]])
+    both, pair = pd.DataFrame(values).reset_index(), ["measure", "base"]
+    in_both = both.set_index(pair).index.isin(issued.set_index(pair).index)
+    in_both &= both.set_index(pair).index.isin(measures.set_index(pair).index)
     gap, limit = (both["issued"] - both["restated"]).abs(), _LAST_DIGIT * both["issued"].abs()
-    one_empty = both["issued"].isna() != both["restated"].isna()
-    return both[one_empty | (gap > limit)].reset_index(drop=True)
+    differs = (gap > limit) | (both["issued"].isna() != both["restated"].isna())
+    return both[in_both & differs].reset_index(drop=True)
