@@ -16,6 +16,7 @@ import stockcust_analysis as sca
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.retention import steep_fall_rate
 from tests.conftest import SAMPLE
 from tests.tiny_bank import TinyBank
 
@@ -52,6 +53,8 @@ OF_TWO_DAYS: list[tuple[One, dict[str, Any]]] = [
     (sca.customer_retention, {"base": "effective"}),
     (sca.asset_retention, {}),
     (sca.asset_retention, {"base": "effective"}),
+    (steep_fall_rate, {}),
+    (steep_fall_rate, {"base": "effective"}),
     (sca.same_customer_growth, {}),
     (sca.tier_move_rates, {}),
     (sca.attrition_rate, {}),
