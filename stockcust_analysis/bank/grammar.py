@@ -40,7 +40,8 @@ _SHORTENED = "number in scientific notation"
 REMEDIES = {
     NOT_FINITE: "Leave the cell empty or correct the source.",
     EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
-    NOT_MIDNIGHT: "Deliver days without hours.",
+    NOT_MIDNIGHT: "Deliver days without hours, or state the time zone whose days are meant in the "
+    'mapping, such as zone = "Asia/Shanghai".',
     OUT_OF_SPAN: "Write years with four digits, and nothing where there is no date.",
     _IN_ZONE: "Export the local day, such as 2026-09-30.",
     _COMMA: "Write decimals behind a point, and commas between thousands or not at all.",
