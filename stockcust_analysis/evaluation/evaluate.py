@@ -32,16 +32,15 @@ from stockcust_analysis.evaluation.context import (
     without_families,
 )
 from stockcust_analysis.evaluation.measuring import Measured, Scope, measure_views
-from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
+from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
-from stockcust_analysis.evaluation.views import has_managers, views_of
+from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
-from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.measures.registry import specs_for, sum_view
 from stockcust_analysis.periods import Day, Quarter, as_quarter
-from stockcust_analysis.policy import DEFAULT, Policy, as_policy
+from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -103,9 +102,9 @@ def evaluate(
         options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
         with open_bank(bank) as opened:
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
-    target, rules = as_quarter(quarter), as_policy(policy)
+    target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    _check(bank, rules, target, paired=target.previous in quarters)
+    _check(bank, rules, target)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
     parts, compared, closing = _measure(bank, rules, chunks, target, sizes, progress)
@@ -188,20 +187,12 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
     return [Calendar(tuple(ends[max(0, stop - at_once) : stop])) for stop in starts]
 
 
-def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
+def _check(bank: Bank, policy: Policy, target: Quarter) -> None:
     """Raise one error for all in which the policy does not fit the bank."""
-    measures = all_measures(
-        policy,
-        openings="opened_on" in bank.columns["holdings"],
-        managed=has_managers(bank),
-        tenure="relationship_since" in bank.columns["customers"],
-        paired=paired,
-    )
     customers = as_lazy(bank.snapshot("customers", as_of=target.end))
     present = collect_rows(customers.select("branch_id").unique())["branch_id"]
     check_policy_against(
         policy,
-        offers=offered(measures),
         branches=branches_of(bank, present),
         targets=targets_of(bank, target),
     )
