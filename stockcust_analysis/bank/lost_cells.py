@@ -1,13 +1,15 @@
 """Cells of workbooks whose value the reader shows as empty: errors, and formulas never computed.
 
 calamine gives an empty cell for #REF! and for a formula without a stored value, so the files are
-looked through for them: the XML of .xlsx and .ods, the records of .xls (and .et) and of .xlsb.
+looked through for them: the XML of .xlsx and .ods, the records of .xls and .et. In .xlsb they
+cannot be seen.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -22,6 +24,7 @@ MERGED = "merged cells, of which only the first has a value"
 Lost = dict[tuple[int, int], str]
 """Row and column, both from 0, → what the cell holds."""
 
+_UNSEEN = "cells with #REF! and the like cannot be told from empty ones. Save it as .xlsx."
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST_SECTOR = 0xFFFFFFF9
 _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*[^/>])>(.*?)</(?:\w+:)?c>", re.S)
@@ -45,31 +48,21 @@ def find_lost_cells(path: Path, sheets: Iterable[str]) -> dict[str, Lost]:
         if "content.xml" in archive.namelist():
             with archive.open("content.xml") as content:
                 return {name: dict(lost) for name, lost in _lost_in_ods(content)}
-        return {
-            name: dict(_lost_in_binary(part) if member.endswith(".bin") else _lost_in_xml(part))
-            for name, member in _sheet_parts(archive).items()
-            if (part := archive.read(member))
-        }
+        if "xl/workbook.bin" in archive.namelist():
+            warnings.warn(f"{path.name}: {_UNSEEN}", stacklevel=2)
+            return {}
+        parts = _sheet_parts(archive).items()
+        return {name: dict(_lost_in_xml(archive.read(part))) for name, part in parts}
     return {}
 
 
 def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return sheet → its part of an .xlsx or .xlsb."""
-    is_xml = "xl/workbook.xml" in archive.namelist()
-    relations = ElementTree.fromstring(
-        archive.read(f"xl/_rels/workbook.{'xml' if is_xml else 'bin'}.rels")
-    )
+    """Return sheet → its part of an .xlsx."""
+    relations = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
     parts = {
         relation.get("Id", ""): normpath(join("/xl", relation.get("Target", "")))[1:]
         for relation in relations
     }
-    if not is_xml:
-        bundles = [
-            record for kind, record in _binary_records(archive.read("xl/workbook.bin"))
-            if kind == 156
-        ]  # fmt: skip
-        texts = [_wide_strings(record[8:]) for record in bundles]
-        return {name: parts[key] for key, name in texts if key in parts}
     sheets = ElementTree.fromstring(archive.read("xl/workbook.xml")).iterfind(".//{*}sheet")
     keys = {
         sheet.get("name", ""): next(v for k, v in sheet.attrib.items() if k.endswith("}id"))
@@ -118,58 +111,13 @@ def _lost_in_ods(content: IO[bytes]) -> Iterator[tuple[str, list[tuple[tuple[int
         element.clear()
 
 
-def _lost_in_binary(part: bytes) -> Iterator[tuple[tuple[int, int], str]]:
-    """Yield the lost cells of a sheet of an .xlsb."""
-    row = 0
-    for kind, record in _binary_records(part):
-        if kind == 0:
-            (row,) = struct.unpack_from("<I", record)
-        elif kind in (3, 11):
-            yield (row, struct.unpack_from("<I", record)[0]), ERROR
-
-
-def _binary_records(part: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield kind and content of the records of a part of an .xlsb."""
-    position = 0
-
-    def number(most: int) -> int:
-        nonlocal position
-        value = 0
-        for shift in range(0, 7 * most, 7):
-            byte = part[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                break
-        return value
-
-    while position < len(part):
-        first = part[position]
-        kind = number(1)
-        if first >= 0x80:
-            kind |= number(1) << 7
-        size = number(4)
-        yield kind, part[position : position + size]
-        position += size
-
-
-def _wide_strings(record: bytes) -> tuple[str, str]:
-    """Return the two texts, each behind its length, that a record begins with."""
-    (length,) = struct.unpack_from("<I", record)
-    end = 4 + 2 * length
-    (more,) = struct.unpack_from("<I", record, end)
-    return record[4:end].decode("utf-16-le"), record[end + 4 : end + 4 + 2 * more].decode(
-        "utf-16-le"
-    )
-
-
 def _workbook_stream(raw: bytes) -> bytes:
     """Return the stream of an .xls within its compound file."""
     size = 1 << raw[30]
     body = raw[size:]
     directory, small_table, more = _numbers(raw, 48, 60, 68)
     tables = [*_numbers(raw[76:512])]
-    while more <= _LAST_SECTOR:
+    while more <= _LAST_SECTOR and 4 * len(tables) <= len(raw):
         *numbers, more = _numbers(body[more * size : (more + 1) * size])
         tables += numbers
     sectors = [body[table * size : (table + 1) * size] for table in tables if table <= _LAST_SECTOR]

@@ -1,4 +1,4 @@
-"""Excel cell by cell: a workbook reads as the clean bank, or an error says where, and what to do."""
+"""Excel cell by cell: a workbook reads as the clean bank, or an error says where and what."""
 
 from __future__ import annotations
 
@@ -250,10 +250,6 @@ BROKEN = {
     "a sheet with the same rows": (
         add_sheet(HEADER.split(","), cells_of(ROWS[0])),
         "customers: 1 row (first: customers.xlsx more:2): the key (as_of, customer_id) occurs",
-    ),
-    "a moment within a day": (
-        set_cells(F4=datetime(2026, 5, 20, 8, 30)),
-        "customers.last_active_on",
     ),
     "a time": (set_cells(F4=datetime(2026, 5, 20, 8, 30).time()), "not a date"),
     "a serial number": (as_serial_number, "a bare number where a date belongs"),
