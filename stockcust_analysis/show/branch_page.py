@@ -27,8 +27,8 @@ from stockcust_analysis.show.findings import (
 )
 from stockcust_analysis.show.pages import BranchPage, Page, compared_quarters
 
+# Silent and dormant customers together: who has not acted.
 IDLE: Final = "idle_customers"
-"""Silent and dormant customers together: who has not acted."""
 _IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _MOST_FIGURES: Final = 6
 

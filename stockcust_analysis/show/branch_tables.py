@@ -17,6 +17,7 @@ from stockcust_analysis.show.blocks import MISSING, Column, Look, Table
 from stockcust_analysis.show.branch_page import memory_note
 from stockcust_analysis.show.pages import BranchPage, Page, rows_of
 
+# The measures of the first table, each with the base it is counted on.
 OVERVIEW: Final = (
     (wording.AVERAGE, "funded"),
     ("aum_period_end", "funded"),
@@ -29,7 +30,7 @@ OVERVIEW: Final = (
     ("top_20_share", "funded"),
     ("ten_largest_share", "funded"),
 )
-"""The measures of the first table, each with the base it is counted on."""
+# Tables of measures: base → the measures counted on it, in the order of the rows.
 _MEASURE_TABLES: Final = {
     "concentration": {
         "funded": "gini top_1_share top_5_share top_10_share top_20_share "
@@ -53,7 +54,6 @@ _MEASURE_TABLES: Final = {
         "customers_per_manager",
     },
 }
-"""Tables of measures: base → the measures counted on it, in the order of the rows."""
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
@@ -74,8 +74,8 @@ _COLUMNS: Final = {
     "money": "amount aum change class_aum existing new stake",
     "points": "median_points score_lost score_points score_raw_points",
 }
+# What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
-"""What the values of a column are; one that is not named holds figures already printed."""
 
 
 def page_table(

@@ -45,27 +45,27 @@ MUTED: Final = "#6B7B8C"
 INK: Final = "#1F2933"
 PALE_HIGHLIGHT: Final = "#F2D2AE"
 
+# The label of axes without data, by which a page knows to leave the figure out.
 NOTHING_DRAWN: Final = "nothing drawn"
-"""The label of axes without data, by which a page knows to leave the figure out."""
 FULL_WIDTH: Final = 17.0
+# Widths of figures in centimetres: the page's column, and two side by side.
 HALF_WIDTH: Final = 8.2
-"""Widths of figures in centimetres: the page's column, and two side by side."""
+# From this `narrowness` on, long names are set smaller or aslant.
 NARROW: Final = 1.5
-"""From this `narrowness` on, long names are set smaller or aslant."""
 
 _GRID: Final = ("color", "linewidth", "linestyle", "alpha")
+# From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
-"""From this share on, white letters stand out better than black ones."""
 _NUMBERS: Final = (
     "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of rank_low rank_high "
     "attainment points weight customer_share value_share conditional_rate customers amount"
 )
+# Columns that measures fill; what a frame has besides are the columns it is grouped by.
 _DESCRIBED: Final = (
     f"{_NUMBERS} quarter as_of measure dimension member base numerator denominator indicator from "
     "to family_a family_b holders_a holders_b both rate_low rate_high lift lift_low lift_high "
     "opening_aum closing_aum component"
 )
-"""Columns that measures fill; what a frame has besides are the columns it is grouped by."""
 
 
 @dataclass(frozen=True)

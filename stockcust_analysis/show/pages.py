@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from stockcust_analysis.show.headquarters_page import HeadquartersPage
 
 SAMPLE: Final = "data/sample"
+# With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
-"""With fewer funded customers than this a page compares and draws no shares."""
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
@@ -61,8 +61,8 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+# (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
-"""(quarter, branch_id) → (measure, member) → base → cell."""
 
 
 def index_cells(measures: pd.DataFrame) -> Cells:
@@ -122,8 +122,8 @@ class BranchPage(Page):
     """One branch's slice of the evaluation, and the language of its page."""
 
     branch_id: str
+    # What is worked out once for several cells of the notebook.
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What is worked out once for several cells of the notebook."""
 
     @property
     def is_small(self) -> bool:
