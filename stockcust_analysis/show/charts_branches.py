@@ -252,7 +252,8 @@ def places(
         canvas.write(ax, last + 0.04 * last, height, words)
     canvas.without_frame(ax, names=True)
     ax.tick_params(labelbottom=True)
-    ax.set_yticks(heights, [_measure_name(name, language) for name in rows["measure"]])
+    names = wording.member_words("measure", language, present=rows["measure"])
+    ax.set_yticks(heights, [names[name] for name in rows["measure"]])
     ends = [canvas.word(key, language) for key in ("first_of", "last_of")]
     ax.set_xticks([1, last], [end.format(wording.format_count(last)) for end in ends])
     ax.set(xlim=(0.6, last * 1.28), ylim=(len(rows) - 0.5, -0.6))
@@ -315,12 +316,8 @@ def scorecard(
         canvas.write(ax, x, -0.85, canvas.word(key, language), color=canvas.MUTED, ha=align)
     canvas.write(ax, 0.8, -0.85, "80%", color=canvas.MUTED, ha="center")
     canvas.without_frame(ax, names=True)
-    measures = [_measure_name(name, language) for name in rows["indicator"]]
-    ax.set_yticks(range(len(rows)), list(rows["name"]) if "name" in rows else measures)
+    names = wording.member_words("measure", language, present=rows["indicator"])
+    labels = rows["name"] if "name" in rows else rows["indicator"].map(names)
+    ax.set_yticks(range(len(rows)), list(labels))
     ax.set(xlim=(0, edge * 1.37), ylim=(len(rows) - 0.5, -1.2))
     return ax
-
-
-def _measure_name(name: str, language: Language) -> str:
-    """Return what a measure is called; a bank's own indicator by its name."""
-    return wording.text(name, language) if name in wording.names("measure") else name

@@ -102,6 +102,11 @@ class Page:
         """Return a word of the page in its language."""
         return wording.text(key, self.language, within=within or self.section)
 
+    def label(self, name: str, within: str = "measure") -> str:
+        """Return the word for a name in the data; one that has none stays as it is."""
+        known = name in wording.names(within)
+        return self.text(name, within) if known else name
+
     def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
         """Return one unit of money for a column or table."""
         return wording.money_unit(values, self.language)
