@@ -396,7 +396,9 @@ def test_tied_branches_share_a_place_in_the_league() -> None:
     assert np.asarray(dots).tolist() == [[1, 0], [2, 1], [2, 2], [4, 3]]
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", "另有2家客户过少"), ("en", "too few customers: 2")])
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "另有2家客户过少"), ("en", "too few customers: 2")]
+)
 def test_branches_without_a_rank_are_counted_below_the_league(
     language: Language, words: str
 ) -> None:
