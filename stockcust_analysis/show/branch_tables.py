@@ -386,7 +386,7 @@ def _day(page: BranchPage, day: str) -> str:
     if not day:
         return ""
     _, month, number = (int(part) for part in day.split("-"))
-    return page.text("day").format(month=page.text("months").split()[month - 1], day=number)
+    return page.text("day", month=page.text("months").split()[month - 1], day=number)
 
 
 def outcomes_table(page: BranchPage) -> Table | None:

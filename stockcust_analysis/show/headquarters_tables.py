@@ -160,7 +160,7 @@ def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> 
     """Return the first and the last rows, and between them one for all that are left out."""
     first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
     left_out = total - len(first) - len(last)
-    words = page.text("rows_left_out").format(count=wording.format_count(left_out))
+    words = page.text("rows_left_out", count=left_out)
     return [*first, *([{"branch": words}] if left_out else []), *last]
 
 
@@ -302,7 +302,7 @@ def pages_words(page: HeadquartersPage) -> str:
     """Return how many branches have a report, how many failed, how many were not made."""
     states = page.review.pages["state"].value_counts()
     counts = states.reindex(list(wording.names("page_state")), fill_value=0)
-    return page.text("pages_told").format(**counts.map(wording.format_count))
+    return page.text("pages_told", **counts)
 
 
 def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -326,9 +326,8 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     withheld, whole = reasons.drop("printed", errors="ignore"), int(reasons.sum())
     if not whole:
         return []
-    of, count = map(wording.format_count, (whole, withheld.sum()))
     share = wording.format_share(withheld.sum() / whole)
-    words = page.text("withheld_told").format(of=of, count=count, share=share)
+    words = page.text("withheld_told", of=whole, count=withheld.sum(), share=share)
     listed = [
         f"{page.text(str(name), 'withheld_reason')} {wording.format_count(cells)}"
         for name, cells in withheld.items()
@@ -359,7 +358,7 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     )
     shown = largest_first.head(_MOST_RESTATED)
     rows = _rows(page, shown, "quarter branch measure issued restated")
-    note = page.text("restated_note").format(count=wording.format_count(len(restated)))
+    note = page.text("restated_note", count=len(restated))
     return _table(page, "restatements", rows, note=note)
 
 
