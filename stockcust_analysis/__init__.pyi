@@ -71,7 +71,6 @@ from stockcust_analysis.measures.growth import (
 from stockcust_analysis.measures.growth import (
     growth_bridge as growth_bridge,
 )
-from stockcust_analysis.measures.hold_out import hold_out as hold_out
 from stockcust_analysis.measures.intervals import (
     gini_interval as gini_interval,
 )
@@ -125,11 +124,14 @@ from stockcust_analysis.measures.tiers import (
 from stockcust_analysis.measures.tiers import (
     tier_counts as tier_counts,
 )
-from stockcust_analysis.measures.worklist_facts import worklist_facts as worklist_facts
+from stockcust_analysis.measures.worklist_outcomes import (
+    draw_control_group as draw_control_group,
+)
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import (
     worklist_counts as worklist_counts,
 )
+from stockcust_analysis.measures.worklists import worklist_facts as worklist_facts
 from stockcust_analysis.measures.worklists import (
     worklists as worklists,
 )
