@@ -1,4 +1,4 @@
-"""Print docs/reference: the contract as a bank's data team reads it, and all measures.
+"""Print docs/reference: the contract as a bank's data team reads it, all measures, public names.
 
 python docs/make_reference.py
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+import stockcust_analysis
 from stockcust_analysis.atomic import write_text
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.measures.codebook import MeasureDefinition, codebook_sections
@@ -33,6 +34,26 @@ denominator; tiers, dormancy rules, product families and bases are those of the 
 
 This page is printed from `stockcust_analysis/codebook.toml`.
 """
+
+
+_NAMES_HEAD = """# Public names
+
+What `import stockcust_analysis as sca` offers. `help(sca.dormancy_rate)`, or `?` in Jupyter, says
+the rest. Every other function is imported from its module, as in
+`from stockcust_analysis.measures.retention import asset_retention`.
+
+This page is printed from the package.
+
+| name | |
+|---|---|
+"""
+
+
+def public_names() -> str:
+    """Return the public names as a Markdown page, each with the first line of its docstring."""
+    names = [name for name in stockcust_analysis.__all__ if not name.startswith("_")]
+    first = {name: getattr(stockcust_analysis, name).__doc__.partition("\n")[0] for name in names}
+    return _NAMES_HEAD + "".join(f"| `{name}` | {first[name]} |\n" for name in names)
 
 
 def data_dictionary() -> str:
@@ -106,3 +127,4 @@ def _entry(one: MeasureDefinition) -> list[str]:
 if __name__ == "__main__":
     write_text(REFERENCE / "data-dictionary.md", data_dictionary())
     write_text(REFERENCE / "codebook.md", codebook())
+    write_text(REFERENCE / "public-names.md", public_names())

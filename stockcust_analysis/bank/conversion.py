@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date
+from decimal import Decimal
+from numbers import Integral, Number
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import narwhals.stable.v2 as nw
@@ -19,6 +22,7 @@ from stockcust_analysis.bank.duckdb_connection import literal, quoted
 
 TEXTS = (Kind.TEXT, Kind.CODE)
 NOT_FINITE = "NaN or infinite"
+NOT_MIDNIGHT = "a moment within a day where a day belongs"
 EXCEL_SERIAL = "a bare number where a date belongs (an Excel date?)"
 TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
@@ -33,6 +37,8 @@ _SQL_TYPES = {
     Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
+INT96 = "INT96"
+"""The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _QUARTER = r"\d{4}Q[1-4]"
@@ -67,12 +73,18 @@ def sql_type(kind: Kind) -> str:
 
 
 def sql_reading(
-    column: Column, header: str, source_type: str, codes: Mapping[str, str], *, trimmed: bool
+    column: Column,
+    header: str,
+    source_type: str,
+    codes: Mapping[str, str],
+    *,
+    trimmed: bool,
+    zone: str,
 ) -> Reading[str]:
     """Return the SQL that reads a column of a file or a DuckDB table.
 
-    `source_type` is the type it comes in. Only where `trimmed` are blanks around text removed:
-    that costs as much as reading it.
+    `source_type` is the type it comes in, `zone` where moments with a time zone become days. Only
+    where `trimmed` are blanks around text removed: that costs as much as reading it.
     """
     cell, wanted = quoted(header), sql_type(column.kind)
     text = f"NULLIF(trim({cell}::VARCHAR), '')"
@@ -82,8 +94,8 @@ def sql_reading(
         return _sql_number(column, cell, text, source_type)
     if source_type == wanted and column.kind is not Kind.QUARTER:
         return Reading(cell)
-    if column.kind is Kind.DATE and source_type.startswith("TIMESTAMP"):
-        return Reading(f"TRY_CAST({cell} AS DATE)")
+    if column.kind is Kind.DATE and source_type.startswith(("TIMESTAMP", INT96)):
+        return _sql_moment(cell, source_type, zone)
     faults: dict[str, str] = {}
     if column.kind is Kind.DATE:
         value = _sql_date(text)
@@ -96,6 +108,22 @@ def sql_reading(
     else:
         value = f"(CASE WHEN regexp_full_match({text}, '{_QUARTER}') THEN {text} END)"
     return Reading(value, faults | _sql_unreadable(column, text, value, faults))
+
+
+def _sql_moment(cell: str, source_type: str, zone: str) -> Reading[str]:
+    """Return the SQL of the day that begins at a moment.
+
+    INT96 does not say whether it holds UTC (Hive, Spark) or local time (Impala): a local midnight
+    is a day as it stands, any other moment is taken for UTC.
+    """
+    local = cell
+    if "WITH TIME ZONE" in source_type:
+        local = f"timezone({literal(zone)}, {cell})"
+    elif source_type == INT96:
+        from_utc = f"timezone({literal(zone)}, timezone('UTC', {cell}))"
+        local = f"(CASE WHEN {cell} = {cell}::DATE THEN {cell} ELSE {from_utc} END)"
+    day = f"TRY_CAST({local} AS DATE)"
+    return Reading(day, {NOT_MIDNIGHT: f"{local} <> {day}"})
 
 
 def _sql_text(
@@ -167,9 +195,11 @@ def frame_reading(
     """
     cell = nw.col(column.name)
     if column.kind is Kind.DATE:
-        is_moment = isinstance(kind, nw.Datetime)
-        value = cell.cast(nw.Date) if is_moment and has_dates else cell
-        return Reading(value) if is_moment or kind == nw.Date else None
+        if not isinstance(kind, nw.Datetime):
+            return Reading(cell) if kind == nw.Date else None
+        within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
+        value = cell.cast(nw.Date) if has_dates else cell
+        return None if kind.time_zone else Reading(value, {NOT_MIDNIGHT: within})
     if column.kind.is_numeric:
         return _frame_number(column, cell, kind) if kind.is_numeric() else None
     if column.kind is Kind.FLAG:
@@ -229,21 +259,74 @@ def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:
 def without_objects(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
     """Return a pandas frame whose columns of objects have the types of the contract.
 
-    Dates, Decimals and flags with gaps come as objects; other engines have none.
+    Dates, Decimals, and text and flags with gaps come as objects; other engines have none. All
+    objects are looked at, for hundreds of gaps may come first.
     """
-    kinds = frame.collect_schema()
-    objects = [column for column in columns if kinds[column.name] == nw.Object]
-    if not objects or not frame.implementation.is_pandas_like():
+    if not frame.implementation.is_pandas_like():
         return frame
     native = nw.to_native(frame)
-    replaced: dict[str, Any] = {}
-    for column in objects:
-        values = native[column.name]
-        if column.kind is Kind.FLAG:
-            replaced[column.name] = values.convert_dtypes()
-        elif column.kind is Kind.DATE:
-            replaced[column.name] = values.astype("datetime64[us]")
-        elif column.kind.is_numeric:
-            replaced[column.name] = values.astype(float)
-    result: AnyFrame = nw.from_native(native.assign(**replaced))
+    objects = [column for column in columns if native[column.name].dtype == object]
+    if not objects:
+        return frame
+    typed = {column.name: _without_objects(native[column.name], column.kind) for column in objects}
+    result: AnyFrame = nw.from_native(native.assign(**typed))
     return result
+
+
+def _without_objects(values: Any, kind: Kind) -> Any:
+    """Return a pandas column of objects as a kind; as it is where some are of another."""
+    there = values[values.notna()]
+    types = {*map(type, there)}
+    if kind is Kind.FLAG:
+        return values.convert_dtypes() if types else values.astype("boolean")
+    if kind is Kind.DATE and all(issubclass(each, date) for each in types):
+        zones = {getattr(moment, "tzinfo", None) is not None for moment in there}
+        if zones == {True}:
+            return values.map(lambda moment: moment.astimezone(UTC), na_action="ignore").astype(
+                "datetime64[us, UTC]"
+            )
+        return values if True in zones else values.astype("datetime64[us]")
+    if bool in types or kind is Kind.DATE:
+        return values
+    if kind.is_numeric and all(issubclass(each, (Number, Decimal)) for each in types):
+        return values.astype(float)
+    if not kind.is_numeric and all(issubclass(each, (str, Integral)) for each in types):
+        return values.map(str, na_action="ignore").astype("str")
+    return values
+
+
+def with_local_moments(frame: AnyFrame, columns: Sequence[Column], zone: str) -> AnyFrame:
+    """Return a frame whose moments with a time zone are those that clocks show in `zone`.
+
+    Databases other than PostgreSQL and DuckDB keep theirs, which then are no days.
+    """
+    kinds = frame.collect_schema()
+    dates = [column.name for column in columns if column.kind is Kind.DATE]
+    aware = [name for name in dates if getattr(kinds[name], "time_zone", None)]
+    if not aware:
+        return frame
+    native = nw.to_native(frame)
+    if frame.implementation.is_ibis():
+        return _with_local_ibis_moments(native, aware, zone)
+    if frame.implementation.is_spark_like():
+        from pyspark.sql import functions as sf
+
+        local = {name: sf.convert_timezone(None, sf.lit(zone), sf.col(name)) for name in aware}
+        result: AnyFrame = nw.from_native(native.withColumns(local))
+        return result
+    return frame.with_columns(nw.col(*aware).dt.convert_time_zone(zone).dt.replace_time_zone(None))
+
+
+def _with_local_ibis_moments(native: Any, aware: Sequence[str], zone: str) -> AnyFrame:
+    import ibis
+
+    if native.get_backend().name in ("postgres", "duckdb"):
+        signature = ((str, "timestamp('UTC')"), "timestamp")
+        timezone = ibis.udf.scalar.builtin(_timezone, name="timezone", signature=signature)
+        native = native.mutate(**{name: timezone(zone, native[name]) for name in aware})
+    result: AnyFrame = nw.from_native(native)
+    return result
+
+
+def _timezone(zone: Any, moment: Any) -> Any:
+    """Stand for the database's function of that name."""

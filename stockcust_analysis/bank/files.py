@@ -19,6 +19,7 @@ from pathlib import Path
 
 import duckdb
 
+from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.validation import Problem
 
@@ -90,7 +91,7 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 if name.endswith(".parquet"):
-                    columns = column_types(self._connection, f"read_parquet({_sql_list([path])})")
+                    columns = _parquet_types(self._connection, path)
                     parquet.setdefault(tuple(columns.items()), []).append(path)
                 elif name.endswith(EXCEL_ENDINGS):
                     groups.append(self._excel(path))
@@ -200,6 +201,16 @@ def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     """Return column → DuckDB type of what a query can select from."""
     described = connection.sql(f"SELECT * FROM {source} LIMIT 0")
     return dict(zip(described.columns, map(str, described.types), strict=True))
+
+
+def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """Return column → DuckDB type of a Parquet file, INT96 where moments are stored as such."""
+    types = column_types(connection, f"read_parquet({_sql_list([path])})")
+    if "TIMESTAMP" in types.values():
+        schema = f"parquet_schema({_sql_list([path])})"
+        old = connection.sql(f"SELECT name FROM {schema} WHERE type = 'INT96'").fetchall()
+        types |= {name: INT96 for (name,) in old if name in types}
+    return types
 
 
 def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:

@@ -138,7 +138,7 @@ def _bank(
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             deliveries[contract.name] = _DuckDBDelivery(
-                contract, delivered, engine.connection, files, headers, words.codes
+                contract, delivered, engine.connection, files, headers, words.codes, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source)
     tables = {}
@@ -159,6 +159,7 @@ class _DuckDBDelivery(Delivery):
     groups: list[FileGroup]
     headers: list[dict[str, str]]
     codes: Dictionary[str, Dictionary[str, str]]
+    zone: str
 
     @property
     def _files(self) -> list[str]:
@@ -227,6 +228,7 @@ class _DuckDBDelivery(Delivery):
                 group.columns[source],
                 self.codes.get(name, {}),
                 trimmed=name in trimmed,
+                zone=self.zone,
             )
             for name, source in header.items()
         }

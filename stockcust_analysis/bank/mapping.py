@@ -2,6 +2,7 @@
 
 ```toml
 name = "青禾农村商业银行"                   # optional; printed in the header of every page
+zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
@@ -20,9 +21,12 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from stockcust_analysis.bank.contract import TABLES, Table, table
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
+
+DEFAULT_ZONE = "Asia/Shanghai"
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,10 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The bank's name and all tables' mappings; what is not named keeps the contract's words."""
+    """The bank's name, its time zone and all tables' mappings; the contract's words by default."""
 
     name: str = ""
+    zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
@@ -55,18 +60,23 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' does not exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("name", "tables"))
+    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables"))
     tables = content.get("tables", {})
     complaints += _unknown("table", tables, [entry.name for entry in TABLES])
     known = {entry.name: entry for entry in TABLES}
     for name, entry in tables.items():
         if name in known:
             complaints += [f"[tables.{name}] {text}" for text in _complaints(entry, known[name])]
+    zone = content.get("zone", DEFAULT_ZONE)
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, TypeError, OSError):
+        complaints.append(f"unknown zone '{zone}'. Write one such as \"{DEFAULT_ZONE}\".")
     if complaints:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
         raise BankDataError(f"mapping file '{path}' cannot be followed:\n{listed}", complaints)
     mapped = {name: TableMapping(**entry) for name, entry in tables.items()}
-    return Mapping(str(content.get("name", "")), mapped)
+    return Mapping(str(content.get("name", "")), zone, mapped)
 
 
 def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:

@@ -17,7 +17,13 @@ from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import AnyFrame, Reading, frame_reading, without_objects
+from stockcust_analysis.bank.conversion import (
+    AnyFrame,
+    Reading,
+    frame_reading,
+    with_local_moments,
+    without_objects,
+)
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
 from stockcust_analysis.bank.headers import match_headers, missing_tables
@@ -312,7 +318,8 @@ def _bank_of(
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
-            delivery = _FrameDelivery(contract, delivered, without_objects(frame, delivered), words)
+            frame = with_local_moments(without_objects(frame, delivered), delivered, mapping.zone)
+            delivery = _FrameDelivery(contract, delivered, frame, words)
             unfit = delivery.type_problems()
             problems += unfit
             fitting = {column.name for column in delivered} - {problem.column for problem in unfit}

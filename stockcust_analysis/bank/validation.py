@@ -19,7 +19,13 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.conversion import EXCEL_SERIAL, NOT_FINITE, TEXTS, Reading
+from stockcust_analysis.bank.conversion import (
+    EXCEL_SERIAL,
+    NOT_FINITE,
+    NOT_MIDNIGHT,
+    TEXTS,
+    Reading,
+)
 from stockcust_analysis.bank.duckdb_connection import quoted
 from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
 from stockcust_analysis.errors import BankDataError, did_you_mean
@@ -62,6 +68,8 @@ _RESERVED = (
 _REMEDIES = {
     NOT_FINITE: "Leave the cell empty or correct the source.",
     EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
+    NOT_MIDNIGHT: "Deliver days without hours, or state the time zone whose days are meant in the "
+    'mapping, such as zone = "Asia/Shanghai".',
 }
 
 

@@ -126,12 +126,13 @@ def comparison(
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
         95 %), empty among fewer than `least_branches` peers, where limits show chance alone. A
-        branch of fewer than `least_customers` has neither limits nor z nor verdict, and widens
-        nobody else's: of so few, chance explains everything. No limit lies outside what the
+        branch of fewer than `least_customers` has neither limits nor z nor verdict nor rank, and
+        widens nobody else's: of so few, chance explains everything. No limit lies outside what the
         measure can be: a share stays within 0 and 1, an average within what a customer can have.
-        `rank` among `rank_of` peers, equals sharing one; `rank_low` to `rank_high`: best and worst
-        rank, jointly certain at the policy's level; rank 1 is the best, for a neutral measure the
-        highest. `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.
+        `rank` among the `rank_of` peers that have enough customers, equals sharing one; `rank_low`
+        to `rank_high`: best and worst rank, jointly certain at the policy's level; rank 1 is the
+        best, for a neutral measure the highest; all four empty where a branch has too few.
+        `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.
         `shrunk_value` is for display only, never for scores. `movement_standard_error` takes the
         two quarters as independent; as they share most customers it is rather too large.
 
@@ -229,7 +230,7 @@ def _compare_peers(
     judged = n >= rule.least_customers
     enough = int(judged.sum()) >= rule.least_branches
     centre, tau2, width = _spread(value, variance, enough, judged)
-    level = sidak(rule.rank_level, value.size)
+    level = sidak(rule.rank_level, max(int(judged.sum()), 1))
     if proportion:
         limits, z = _proportion_limits(value, n, centre, width)
         low, high = proportion_intervals(group["numerator"], n, level)
@@ -237,7 +238,6 @@ def _compare_peers(
         limits, z = _normal_limits(value, np.sqrt(variance) * width, centre)
         reach = normal_quantile(level) * np.sqrt(variance)
         low, high = value - reach, value + reach
-    best, worst = rank_sets(low, high) if upwards else rank_sets(-high, -low)
     z = np.where(judged, z, np.nan)
     own = tau2 / (tau2 + variance) if tau2 else np.zeros_like(value)
     shrunk = centre + own * (value - centre)
@@ -247,12 +247,25 @@ def _compare_peers(
         **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", "<U9"),
-        "rank": rankdata(-value if upwards else value, "min"),
-        "rank_of": np.full(value.size, value.size),
-        "rank_low": best,
-        "rank_high": worst,
+        **_ranks(value, low, high, judged, upwards=upwards),
         "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
     }
+
+
+def _ranks(
+    value: Values, low: Values, high: Values, judged: Flags, *, upwards: bool
+) -> dict[str, Values]:
+    """Return the ranks of the branches that are judged, with the ranks compatible with chance."""
+    ranks = {name: np.full_like(value, np.nan) for name in _RANKS}
+    if judged.any():
+        value, low, high = value[judged], low[judged], high[judged]
+        if not upwards:
+            value, low, high = -value, -high, -low
+        best, worst = rank_sets(low, high)
+        columns = rankdata(-value, "min"), np.full(value.size, value.size), best, worst
+        for name, column in zip(_RANKS, columns, strict=True):
+            ranks[name][judged] = column
+    return ranks
 
 
 def _variance_by_chance(group: Mapping[str, Values], kind: str, n: Values) -> Values:

@@ -5,14 +5,15 @@ evaluation ── make_review ──> Review ──> notebook, workbook, index, 
 ```
 
 The internal edition is the evaluation as it is. The circulated one has gaps where a figure might
-give somebody away; `disclosure` makes it, and is loaded for it alone.
+disclose a customer's; `circulate` makes it, and is loaded for it alone. Figures of an issued
+quarter that would read otherwise today are restatements (追溯调整), and are listed.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,6 @@ import pandas as pd
 from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.periods import Quarter
@@ -29,14 +29,17 @@ from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.lint import LintWarning
 
 Edition = Literal["internal", "circulated"]
-PAGE_COLUMNS = ("branch_id", "state", "error")
+_KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
 _COLUMNS = {
-    "restatements": RESTATEMENT_COLUMNS, "warnings": LintWarning._fields, "pages": PAGE_COLUMNS,
-    "report": ("quarter", "kind", "reason", "cells"),
-}  # fmt: skip
+    "restatements": [*_KEYS, "issued", "restated"],
+    "warnings": [*LintWarning._fields],
+    "pages": ["branch_id", "state", "error"],
+    "report": ["quarter", "kind", "reason", "cells"],
+}
 _FACTS = "review.json"
 _PLAIN = ("edition", "merged", "exposed", "theme", "issued")
 _FLAGGED = ("measures", "migration", "bridge", "scorecard", "scores", "comparison")
+_LAST_DIGIT = 1e-9  # a smaller relative difference is the last digit of a float
 _NOT_PRINTED = ("lorenz", "co_holding", "cells", "worklists", "outcomes")
 
 
@@ -66,12 +69,11 @@ class Review:
     def __post_init__(self) -> None:
         """Give tables of which nothing is known their columns."""
         for name, columns in _COLUMNS.items():
-            table = getattr(self, name)
-            object.__setattr__(self, name, table.reindex(columns=list(columns)))
+            object.__setattr__(self, name, getattr(self, name).reindex(columns=columns))
 
     def with_pages(self, pages: Iterable[tuple[str, str, str]]) -> Review:
         """Return the review with how each branch's page ended: branch_id, state, error."""
-        return replace(self, pages=pd.DataFrame(list(pages), columns=list(PAGE_COLUMNS)))
+        return replace(self, pages=pd.DataFrame(list(pages), columns=_COLUMNS["pages"]))
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
@@ -117,34 +119,27 @@ def make_review(
     ReportError
         A figure to withhold could be worked out, and no issued set is to blame.
     """
+    card, quarter = evaluation.scorecard, evaluation.quarter
     compared = evaluation.comparison.reindex(columns=list(COMPARISON_COLUMNS))
     evaluation = replace(evaluation, comparison=compared)
-    review = _internal(evaluation) if edition == "internal" else _circulated(
-        evaluation, policy, issued)  # fmt: skip
-    quarter = str(evaluation.quarter)
-    warnings = [] if evaluation.scorecard.empty else lint_scorecard(
-        evaluation.scorecard, evaluation.measures, branches=evaluation.branches, policy=policy,
-        quarter=quarter,
-    )  # fmt: skip
-    theme = next((one for one in policy.themes if one.quarter == evaluation.quarter.number), None)
-    return replace(
-        with_restatements(review, issued),
-        warnings=pd.DataFrame(list(warnings), columns=list(LintWarning._fields)),
-        theme={} if theme is None else {"zh": theme.zh, "en": theme.en,
-                                        "measures": list(theme.measures)},
-    )  # fmt: skip
-
-
-def with_restatements(review: Review, issued: Sequence[Review]) -> Review:
-    """Return the review with the figures that read otherwise than when they were last issued."""
+    if edition == "internal":
+        review = _internal(evaluation)
+    else:
+        review = _circulated(evaluation, policy, issued)
+    measures, branches, warnings = evaluation.measures, evaluation.branches, []
+    if not card.empty:
+        warnings = lint_scorecard(
+            card, measures, branches=branches, policy=policy, quarter=str(quarter)
+        )
+    themes = [theme for theme in policy.themes if theme.quarter == quarter.number]
+    facts = [{"zh": t.zh, "en": t.en, "measures": list(t.measures)} for t in themes]
+    review = replace(review, warnings=pd.DataFrame(warnings), theme=facts[0] if facts else {})
     if not issued:
         return review
-    quarter = str(issued[0].evaluation.quarter)
-    changed = restatements(
-        issued[0].evaluation.measures, review.evaluation.measures, quarter=quarter
-    )
-    both = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
-    return replace(review, restatements=both, issued=quarter)
+    last = issued[0].evaluation
+    changed = restatements(last.measures, review.evaluation.measures, quarter=str(last.quarter))
+    changed = changed.dropna(subset=["issued", "restated"]).reset_index(drop=True)
+    return replace(review, restatements=changed, issued=str(last.quarter))
 
 
 def _internal(evaluation: Evaluation) -> Review:
@@ -159,53 +154,91 @@ def _internal(evaluation: Evaluation) -> Review:
 
 def _circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
-    from stockcust_analysis.evaluation.disclosure import circulate
+    from stockcust_analysis.evaluation.circulate import circulate
 
-    result = circulate(
-        evaluation, policy.disclosure, earlier=[review.evaluation for review in issued]
-    )
+    earlier = [review.evaluation for review in issued]
+    circulated, result = circulate(evaluation, policy.disclosure, earlier=earlier)
     if result.exposed and not issued:
         raise ReportError(
             f"{result.exposed} figures of {evaluation.quarter} that must be withheld could be "
             "worked out from the others, so the circulated edition was not written. Merge more "
             "tiers (`merged_tiers` of [disclosure]), or report the smallest branches together."
         )
-    return Review(edition="circulated", **{each.name: getattr(result, each.name)
-                                           for each in fields(result)})  # fmt: skip
+    return Review(
+        circulated, "circulated", merged=result.merged, report=result.report, exposed=result.exposed
+    )
 
 
 def open_review(folder: str | Path) -> Review:
     """Read a review that `Review.save` wrote; UsageError when the folder holds none."""
-    place = Path(folder)
-    if not (place / _FACTS).exists():
-        raise UsageError(f"'{place}' holds no review. Write one with: stockcust report …")
-    facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-    tables = {name: _read(place / f"{name}.csv", texts) for name, texts in facts["texts"].items()}
+    path = Path(folder) / _FACTS
+    if not path.exists():
+        raise UsageError(f"'{path.parent}' holds no review. Write one with: stockcust report …")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    texts = facts["texts"].items()
+    tables = {name: _read(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
     rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
     rest |= {name: tables.pop(name) for name in _COLUMNS}
-    evaluation = Evaluation(
-        quarter=Quarter.parse(facts["quarter"]),
-        bank_name=facts["bank_name"],
-        policy_facts=facts["policy"],
-        **tables,
-    )
-    return Review(evaluation, **rest)
+    quarter, bank = Quarter.parse(facts["quarter"]), facts["bank_name"]
+    return Review(Evaluation(quarter, bank, facts["policy"], **tables), **rest)
 
 
-def _frames(holder: Any) -> dict[str, pd.DataFrame]:
-    values = ((each.name, getattr(holder, each.name)) for each in fields(holder))
-    return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
+def _frames(holder: Evaluation | Review) -> dict[str, pd.DataFrame]:
+    """Return the tables of an evaluation or a review that have columns."""
+    tables = {name: v for name, v in vars(holder).items() if isinstance(v, pd.DataFrame)}
+    return {name: table for name, table in tables.items() if len(table.columns)}
 
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns of texts; a table without rows has none, as its columns have no type."""
-    kinds = [] if frame.empty else frame.dtypes.items()
-    return [str(name) for name, kind in kinds if kind.kind not in "ifub"]
+    types = [] if frame.empty else frame.dtypes.items()
+    return [str(name) for name, dtype in types if dtype.kind not in "ifub"]
 
 
 def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
+    """Read a table as it was written: texts stay texts, only numbers can be missing."""
     header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+    missing = {name: [""] for name in header if name not in texts}
+    types = dict.fromkeys(texts, "str")
     return pd.read_csv(
-        path, dtype=dict.fromkeys(texts, "str"), keep_default_na=False, encoding="utf-8",
-        na_values={name: [""] for name in header if name not in texts},
-    )  # fmt: skip
+        path, dtype=types, keep_default_na=False, na_values=missing, encoding="utf-8"
+    )
+
+
+def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) -> pd.DataFrame:
+    """Return the figures of an issued quarter that differ in today's extracts.
+
+    A branch that was merged since has figures only as issued, the branch that took it over usually
+    different ones: on today's structure (可比口径) they are restated, and listed.
+
+    Parameters
+    ----------
+    issued : DataFrame
+        The measures of the evaluation that was issued.
+    measures : DataFrame
+        Those of today's evaluation, the issued quarter among them.
+    quarter : str
+        The quarter that was issued.
+
+    Returns
+    -------
+    DataFrame
+        One row per figure that differs; `issued` or `restated` is empty where there is none. A
+        measure that one of the two evaluations does not have at all is no restatement.
+
+    Examples
+    --------
+    >>> row = {"quarter": "2026Q2", "branch_id": "A", "dimension": "", "member": "",
+    ...        "measure": "customers", "base": "all", "value": 10.0}
+    >>> now = pd.DataFrame([row | {"value": 11.0}])
+    >>> restatements(pd.DataFrame([row]), now, quarter="2026Q2")[["issued", "restated"]].values
+    array([[10., 11.]])
+    """
+    tables = {"issued": issued, "restated": measures}
+    values = {n: t[t["quarter"] == quarter].set_index(_KEYS)["value"] for n, t in tables.items()}
+    both, pair = pd.DataFrame(values).reset_index(), ["measure", "base"]
+    in_both = both.set_index(pair).index.isin(issued.set_index(pair).index)
+    in_both &= both.set_index(pair).index.isin(measures.set_index(pair).index)
+    gap, limit = (both["issued"] - both["restated"]).abs(), _LAST_DIGIT * both["issued"].abs()
+    differs = (gap > limit) | (both["issued"].isna() != both["restated"].isna())
+    return both[in_both & differs].reset_index(drop=True)

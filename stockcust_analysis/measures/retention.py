@@ -5,12 +5,10 @@ The group is that of the opening date: a customer who moved to another branch is
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, group_names
+from stockcust_analysis.core.frames import Groups, Table, flag, group_names
 from stockcust_analysis.measures.pairs import AVERAGE, COMPARED_BASES, by_group, pair_customers
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -20,12 +18,15 @@ def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed of opening customers: those retained, and their cents."""
     counts = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
     opened, closed = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    fell = counts * flag(2 * closed < opened)
     return {
         "customers": counts,
         "retained": counts * nw.col(f"closing_in_{base}"),
         "opening_cents": counts * opened,
         "closing_cents": counts * closed,
         "kept_cents": counts * nw.min_horizontal(opened, closed),
+        "fell_steeply": fell,
+        "taken_cents": fell * (opened - closed),
     }
 
 
@@ -33,6 +34,8 @@ _RETENTION = (
     Measure("customer_retention", "retained"),
     Measure("asset_retention", "kept_cents", "opening_cents"),
     Measure("asset_retention_net", "closing_cents", "opening_cents"),
+    Measure("steep_fall_rate", "fell_steeply"),
+    Measure("steep_fall_outflow_share", "taken_cents", "opening_cents"),
 )
 RETENTION = Question(
     "retention",
@@ -116,9 +119,7 @@ def customer_retention(
     >>> customer_retention(june, september, base="all")["value"].tolist()
     [1.0]
     """
-    return _retention(
-        opening, closing, by, base, policy, only=lambda one: one.name == "customer_retention"
-    )
+    return _retention(opening, closing, by, base, policy, measures="customer_retention")
 
 
 def asset_retention(
@@ -147,15 +148,59 @@ def asset_retention(
     >>> asset_retention(june, september)[["measure", "value"]].values.tolist()
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
-    return _retention(
-        opening,
-        closing,
-        by,
-        base,
-        policy,
-        value=value,
-        only=lambda one: one.name != "customer_retention",
-    )
+    return _retention(opening, closing, by, base, policy, value=value, measures="asset_retention")
+
+
+def steep_fall_rate(
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return the share of customers whose AUM fell by more than half, and what they took.
+
+    With x and y a customer's amounts on the two dates, 0 for a customer who left, the fall is steep
+    when 2y < x. `steep_fall_rate` (大幅流失客户占比) = customers with a steep fall / customers of
+    the base on the opening date; `steep_fall_outflow_share` = Σ (x − y) of those customers / Σ x of
+    the base. Both from 0 to 1; high is bad.
+
+    Parameters
+    ----------
+    opening, closing : table
+        One row per customer of each date, with `customer_id`, `value` and the columns of the base;
+        the columns of `by` are needed on the opening date only.
+    by : str, list of str or None
+        Columns to group by, as they were on the opening date; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, on the opening date.
+    value : str
+        Column of CNY to compare, zero or more.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n is the base's customers on the
+        opening date. Numerators are customers and CNY. The value is empty for an empty base.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount; a customer in two rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [600.0, 400.0]})
+    >>> september = june.assign(aum_average_quarter=[300.0, 100.0])
+    >>> steep_fall_rate(june, september)[["measure", "value"]].values.tolist()
+    [['steep_fall_outflow_share', 0.3], ['steep_fall_rate', 0.5]]
+    """
+    return _retention(opening, closing, by, base, policy, value=value, measures="steep_fall")
 
 
 def _retention(
@@ -165,16 +210,24 @@ def _retention(
     base: str,
     policy: PolicyLike,
     *,
-    only: Callable[[Measure], bool],
+    measures: str,
     value: str | None = None,
 ) -> Frame:
-    """Return some measures of retention of an analyst's customers, by their opening groups."""
+    """Return the measures of retention with a prefix, by the customers' opening groups."""
     groups, rules = group_names(by), as_policy(policy)
     pairs = pair_customers(
         opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
     )
     view = by_group(_of_opening(pairs), groups)
-    return answer(view, RETENTION, policy=rules, by=groups, base=base, given=opening, only=only)
+    return answer(
+        view,
+        RETENTION,
+        policy=rules,
+        by=groups,
+        base=base,
+        given=opening,
+        only=lambda measure: measure.name.startswith(measures),
+    )
 
 
 def _of_opening(pairs: Table) -> Table:

@@ -209,6 +209,7 @@ def _intervals(page: HeadquartersPage, measure: str, base: str) -> dict[str, Sho
     """Return for each branch the places that are compatible with chance, drawn."""
     rows = page.review.evaluation.comparison
     own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    own = own.dropna(subset="rank")  # Too few customers for a place
     return {
         row.branch_id: Shown(
             f"{row.rank_low:.0f}–{row.rank_high:.0f}", float(row.rank_low + row.rank_high),

@@ -21,6 +21,7 @@ from stockcust_analysis.atomic import access, give_tree, remove_unfinished, sha2
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
 from stockcust_analysis.evaluation.views import reporting_branches
+from stockcust_analysis.kernels.warm import warm_start
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name
@@ -31,7 +32,6 @@ from stockcust_analysis.report.headquarters import (
     plan_headquarters,
     write_headquarters,
 )
-from stockcust_analysis.report.kernels.warm import warm_start
 from stockcust_analysis.report.manifest import (
     MANIFEST,
     RUN,

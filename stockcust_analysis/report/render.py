@@ -39,6 +39,17 @@ CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
 _KERNEL: Final = "python3"
 _SLOWEST_CELLS: Final = 5
+PRELOADED: Final = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.pyplot",
+    "seaborn",
+    "stockcust_analysis.evaluation.results",
+    "stockcust_analysis.show.branch_figures",
+    "stockcust_analysis.show.branch_tables",
+    "stockcust_analysis.show.pages",
+)
+"""What a page's cells import: done once, before the kernels are forked."""
 Action = Literal["run", "print", "keep"]
 
 _stopping = threading.Event()  # a batch was interrupted: a kernel that dies is not started again
@@ -172,9 +183,9 @@ def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
     """Run the notebook in a kernel of its own, and return what it took."""
     import papermill
 
-    from stockcust_analysis.report.kernels import engine
+    from stockcust_analysis.kernels import engine
 
-    engine.register()
+    engine.register(PRELOADED)
     notebook = papermill.execute_notebook(
         job.notebook,
         executed,
@@ -224,7 +235,9 @@ def _save_failed_notebook(job: PageJob, executed: Path) -> str:
 
 def _reason(error: Exception, job: PageJob) -> str:
     """Say why a page failed without quoting data that a foreign exception may carry."""
-    if isinstance(error, errors.StockcustError):
+    from stockcust_analysis.kernels.engine import StuckNotebookError
+
+    if isinstance(error, errors.StockcustError | StuckNotebookError):
         return str(error)
     name = getattr(error, "ename", None)
     if name is None:
@@ -297,7 +310,7 @@ def run_batch(
 @contextmanager
 def _own_threads(workers: int) -> Iterator[Executor]:
     """Yield threads; when the batch is broken off, end their kernels, and them, at once."""
-    from stockcust_analysis.report.kernels.engine import kill_kernels
+    from stockcust_analysis.kernels.engine import kill_kernels
 
     _stopping.clear()
     with ThreadPoolExecutor(workers) as threads:

@@ -182,7 +182,7 @@ def _on_one_base(page: BranchPage) -> pd.DataFrame:
 def place_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's place among its peers, each with the places chance allows; None alone."""
     own = page.own(page.evaluation.comparison)
-    own = own if own.empty else own[own["measure"].isin(_PLACED)]
+    own = own if own.empty else own[own["measure"].isin(_PLACED) & own["rank"].notna()]
     if own.empty or page.is_small:
         return None
     own = own.sort_values("measure", key=lambda names: names.map(_PLACED)).head(_MOST_PLACES)

@@ -40,8 +40,8 @@ _MEASURE_TABLES: Final = {
         "top_20_share top_20_share_without_1 top_20_share_without_10"
     },
     "retention": {
-        "funded": "customer_retention asset_retention same_customer_growth all_customer_growth "
-        "upgrade_rate downgrade_rate"
+        "funded": "customer_retention asset_retention steep_fall_rate steep_fall_outflow_share "
+        "same_customer_growth all_customer_growth upgrade_rate downgrade_rate"
     },
     "attrition": {
         "all": "attrition_warning_rate attrition_outflow_share",

@@ -254,7 +254,10 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
     if not chosen:
         return None
     measure, base = chosen[0]
-    rows = _largest_group(_compared_rows(page, measure, base))
+    rows = _compared_rows(page, measure, base).dropna(subset="rank")
+    if rows.empty:
+        return None
+    rows = _largest_group(rows)
     best_first = measure_words(measure).higher_is_better == "no"
     rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
     rows = rows.head(_MOST_ROWS)

@@ -39,10 +39,13 @@ def two_dates(pairs: pd.DataFrame, branch: str | None) -> list[Row]:
         n = opening.sum()
         kept = (opening & pairs[f"{base}_1"]).sum()
         held = x[opening].sum()
+        steep = opening & (2 * y < x)
         rows += [
             Row("customer_retention", base, n, kept, n),
             Row("asset_retention", base, n, np.minimum(x, y)[opening].sum(), held),
             Row("asset_retention_net", base, n, y[opening].sum(), held),
+            Row("steep_fall_rate", base, n, steep.sum(), n),
+            Row("steep_fall_outflow_share", base, n, (x - y)[steep].sum(), held),
         ]
     opening, closing = here_0 & pairs["funded_0"], here_1 & pairs["funded_1"]
     n, held = opening.sum(), x[opening].sum()

@@ -152,7 +152,7 @@ def products_of(holders: list[tuple[int, ...]]) -> pd.DataFrame:
 
 
 def test_a_branch_of_one_customer_gets_no_verdict() -> None:
-    """One customer without a product among 25 branches of 400: no limits, no z, no exception.
+    """One customer without a product among 25 branches of 400: no limits, no z, no rank.
 
     The others are judged as if it were not there: their limits are those of the 25 alone.
     """
@@ -162,6 +162,9 @@ def test_a_branch_of_one_customer_gets_no_verdict() -> None:
     assert (last["value"], last["n"], last["verdict"]) == (0.0, 1, "")
     assert last[["z", "lower_95", "upper_95", "lower_998", "upper_998"]].isna().all()
     assert "00025" not in set(exceptions(beside)["branch_id"])
+    ranks = ["rank", "rank_of", "rank_low", "rank_high"]
+    assert last[ranks].isna().all()
+    assert beside[ranks][:-1].equals(alone[ranks])
     assert beside["verdict"][:-1].tolist() == alone["verdict"].tolist()
     assert beside["centre"][0] == pytest.approx(alone["centre"][0], abs=1e-12)
     assert beside["upper_95"][:-1].to_numpy() == pytest.approx(alone["upper_95"], rel=1e-4)

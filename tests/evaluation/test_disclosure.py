@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 
+from stockcust_analysis.disclosure import Protected, search, suppression
+from stockcust_analysis.disclosure.numbers import numbers_of, quantities_of
+from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
+from stockcust_analysis.disclosure.system import system_of
+from stockcust_analysis.disclosure.tables import merge_members
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.evaluation import disclosure
-from stockcust_analysis.evaluation.disclosure import (
-    Circulated,
-    batches,
-    circulate,
-    protect,
-    withhold,
-)
-from stockcust_analysis.evaluation.disclosure.protect import Problem, Protection, complementary
-from stockcust_analysis.evaluation.disclosure.quantities import numbers_of, quantities_of
-from stockcust_analysis.evaluation.disclosure.recode import recoded, with_merged_tiers
-from stockcust_analysis.evaluation.disclosure.system import system_of
+from stockcust_analysis.evaluation import circulate as circulation
+from stockcust_analysis.evaluation.circulate import recode, relations
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import DisclosureRule, load_policy
@@ -31,14 +27,22 @@ from tests.evaluation.small_banks import FACTS, random_bank
 RULE = DisclosureRule()
 
 
-def with_facts(evaluation: Evaluation, facts: pd.DataFrame) -> Evaluation:
-    """Return an evaluation with these cell facts."""
-    return replace(evaluation, cells=facts)
+class Circulated(NamedTuple):
+    """An evaluation as it is circulated, and what was done to it."""
+
+    evaluation: Evaluation
+    protected: Protected
+
+
+def circulate(evaluation: Evaluation, facts: pd.DataFrame, *earlier: Evaluation) -> Circulated:
+    """Return what is circulated of an evaluation with these cell facts."""
+    with_facts = replace(evaluation, cells=facts)
+    return Circulated(*circulation.circulate(with_facts, RULE, earlier=earlier))
 
 
 def true_numbers(evaluation: Evaluation, told: Circulated) -> pd.DataFrame:
     """Return the measures with nothing withheld, the tiers merged as in the circulated set."""
-    return with_merged_tiers(recoded(evaluation), told.merged)["measures"]
+    return merge_members(recode(evaluation), told.protected.merged, relations())["measures"]
 
 
 def small_counts(evaluation: Evaluation, told: Circulated) -> list[tuple[dict[Name, float], float]]:
@@ -108,8 +112,8 @@ def test_no_attack_comes_closer_than_the_policy_allows(
 ) -> None:
     """On random banks no small count and no sensitive amount can be worked out from the tables."""
     evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulate(with_facts(evaluation, facts), RULE)
-    assert told.exposed == 0
+    told = circulate(evaluation, facts)
+    assert told.protected.exposed == 0
     counts = small_counts(evaluation, told)
     assert counts
     assert (
@@ -119,18 +123,21 @@ def test_no_attack_comes_closer_than_the_policy_allows(
 
 def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where batches are small for a bank, as with hundreds of branches, others help, and enough."""
-    monkeypatch.setattr(batches, "_LARGEST", 2)
-    for name, size in (("_LARGEST_SQUARE", 3), ("_WIDEST", 2)):
-        monkeypatch.setattr(protect, name, size)
+    monkeypatch.setattr(search, "_LARGEST_BATCH", 2)
+    for name, size in (("_LARGEST_SQUARE", 3), ("_HELPERS", 2)):
+        monkeypatch.setattr(search, name, size)
     helped = []
-    search = protect._helped
-    monkeypatch.setattr(protect, "_helped", lambda state, late, branches, *, yielding: (
-        helped.append(late.sum()) or search(state, late, branches, yielding=yielding)
-    ))  # fmt: skip
+    in_squares = search._protect_in_squares
+
+    def noted(state: object, unsafe: np.ndarray, branches: int, *, yielding: bool) -> np.ndarray:
+        helped.append(unsafe.sum())
+        return in_squares(state, unsafe, branches, yielding=yielding)
+
+    monkeypatch.setattr(search, "_protect_in_squares", noted)
     evaluation, facts = random_bank(7, branches=12, customers=700)
-    told = circulate(with_facts(evaluation, facts), RULE)
+    told = circulate(evaluation, facts)
     assert max(helped) > 20
-    assert told.exposed == 0
+    assert told.protected.exposed == 0
     counts = small_counts(evaluation, told)
     assert (
         too_close(Attack(told.evaluation), counts, sensitive_amounts(evaluation, told, facts)) == []
@@ -153,25 +160,25 @@ def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) 
     no = np.zeros(len(values), bool)
     problem = Problem(
         values, csr_array(equations), np.array([0, 1, -1, *range(branches), -1]),
-        np.ones(len(values)), np.where(sensitive, 4.0, 0.0), np.where(sensitive, 1.0, 0.0),
+        np.ones(len(values)), np.where(sensitive, [[4.0], [1.0]], 0.0),
         signed=no, fixed=np.arange(len(values)) == 2, gone=no,
     )  # fmt: skip
-    found = complementary(problem, branches)
+    found = find_complementary(problem, branches)
     assert np.flatnonzero(found.known_to_one).tolist() == [0]
     assert not found.exposed.any()
     assert np.flatnonzero(found.withheld).tolist() == [0, 1]
     known = replace(problem, fixed=np.isin(np.arange(len(values)), [1, 2]))
-    assert np.flatnonzero(complementary(known, branches).exposed).tolist() == [0]
+    assert np.flatnonzero(find_complementary(known, branches).exposed).tolist() == [0]
 
 
 def test_counts_and_amounts_never_meet_in_an_equation() -> None:
     """They are protected apart from each other, so no equation may hold both."""
     evaluation, _ = random_bank(6, branches=9, customers=500)
-    quantities, _, _ = quantities_of(numbers_of(recoded(evaluation), str(evaluation.quarter)))
+    numbers = numbers_of(recode(evaluation), "2026Q3", relations())
+    quantities, _, _ = quantities_of(numbers, relations())
     system = system_of(quantities, "2026Q3", "2026Q2")
-    money = system.quantities.money[system.origin[:, 1]]
     there = abs(system.equations).sign()
-    amounts = there @ money.astype(float)
+    amounts = there @ system.money.astype(float)
     assert amounts.any()
     np.testing.assert_array_equal(amounts, np.where(amounts, there.sum(axis=1), 0))
 
@@ -179,8 +186,9 @@ def test_counts_and_amounts_never_meet_in_an_equation() -> None:
 def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """A figure that stays exposed stops the review with one error, unless an issued set told it."""
     evaluation, facts = random_bank(3, branches=4, customers=90)
-    told = replace(circulate(with_facts(evaluation, facts), RULE), exposed=3)
-    monkeypatch.setattr(disclosure, "circulate", lambda *_, **__: told)
+    told = circulate(evaluation, facts)
+    exposed = told._replace(protected=replace(told.protected, exposed=3))
+    monkeypatch.setattr(circulation, "circulate", lambda *_, **__: exposed)
     with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
         make_review(evaluation, policy=load_policy(), edition="circulated")
 
@@ -191,11 +199,11 @@ def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch)
     def primary_alone(problem: Problem, branches: int) -> Protection:
         del branches
         none = np.zeros(len(problem.values), bool)
-        return Protection((problem.upwards > 0) & (problem.printed > 0), none, none)
+        return Protection((problem.need[0] > 0) & (problem.printed > 0), none, none)
 
-    monkeypatch.setattr(withhold, "complementary", primary_alone)
+    monkeypatch.setattr(suppression, "find_complementary", primary_alone)
     evaluation, facts = random_bank(7, branches=12, customers=700)
-    told = circulate(with_facts(evaluation, facts), RULE)
+    told = circulate(evaluation, facts)
     attack = Attack(told.evaluation)
     assert len(too_close(attack, small_counts(evaluation, told))) > 10
     assert len(too_close(attack, [], sensitive_amounts(evaluation, told, facts))) > 3
@@ -210,7 +218,7 @@ def test_who_knows_one_branch_learns_nothing_of_another(
 ) -> None:
     """A branch manager, who knows every number of his branch, finds the others protected."""
     evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulate(with_facts(evaluation, facts), RULE)
+    told = circulate(evaluation, facts)
     truth = true_numbers(evaluation, told)
     counts = small_counts(evaluation, told)
     for insider in evaluation.branches["branch_id"].iloc[:4]:
@@ -232,8 +240,8 @@ def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> No
     goes for all branches.
     """
     facts = sample_evaluation.cells
-    told = circulate(with_facts(sample_evaluation, facts), RULE)
-    assert told.exposed == 0
+    told = circulate(sample_evaluation, facts)
+    assert told.protected.exposed == 0
     now = str(sample_evaluation.quarter)
     every = small_counts(sample_evaluation, told)
     counts = [c for c in every if next(iter(c[0]))[0] == now]
@@ -263,8 +271,8 @@ def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
         evaluation, measures=renamed(evaluation.measures), bridge=renamed(evaluation.bridge)
     )
     first, second = (
-        circulate(with_facts(evaluation, facts), RULE),
-        circulate(with_facts(mixed, renamed(facts)), RULE),
+        circulate(evaluation, facts),
+        circulate(mixed, renamed(facts)),
     )
     back = {new: old for old, new in other.items()}
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
@@ -280,27 +288,30 @@ def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
     pd.testing.assert_frame_equal(tables[0], tables[1])
 
 
-def test_what_was_printed_is_known_and_what_was_withheld_stays_so() -> None:
-    """An earlier set's gaps stay gaps, and what it printed is not taken back."""
-    evaluation, facts = random_bank(7, branches=12, customers=700)
+@pytest.mark.parametrize(("seed", "branches", "customers"), [(7, 12, 700), (10, 6, 2_000)])
+def test_what_was_printed_is_known_and_what_was_withheld_stays_so(
+    seed: int, branches: int, customers: int
+) -> None:
+    """An earlier set's gaps stay gaps, and what it printed is not taken back; merged or not."""
+    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
     earlier = replace(
         evaluation, quarter=evaluation.quarter.previous,
         measures=evaluation.measures[evaluation.measures["quarter"] == "2026Q2"],
         bridge=evaluation.bridge.iloc[:0],
     )  # fmt: skip
-    issued = circulate(with_facts(earlier, facts), RULE).evaluation
-    told = circulate(with_facts(evaluation, facts), RULE, earlier=[issued])
+    issued = circulate(earlier, facts).evaluation
+    told = circulate(evaluation, facts, issued)
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
     both = issued.measures.merge(told.evaluation.measures, on=keys, suffixes=("_then", "_now"))
     assert len(both) > 100
     assert (both["withheld_then"] == both["withheld_now"]).all()
-    assert told.exposed == 0
+    assert told.protected.exposed == 0
 
 
 def test_a_value_is_printed_only_with_its_numerator_and_denominator() -> None:
     """Where one of the two is withheld no ratio stands beside it."""
     evaluation, facts = random_bank(6, branches=9, customers=500)
-    rows = circulate(with_facts(evaluation, facts), RULE).evaluation.measures
+    rows = circulate(evaluation, facts).evaluation.measures
     gaps = rows["numerator"].isna() | rows["denominator"].isna()
     assert gaps.any()
     assert rows.loc[gaps, "value"].isna().all()
@@ -312,24 +323,24 @@ def test_without_facts_every_amount_is_withheld_and_none_is_exposed(
     sample_evaluation: Evaluation,
 ) -> None:
     """Where nothing is known of any amount, hiding all of them leaves none to be worked out."""
-    assert circulate(with_facts(sample_evaluation, pd.DataFrame(columns=FACTS)), RULE).exposed == 0
+    assert circulate(sample_evaluation, pd.DataFrame(columns=FACTS)).protected.exposed == 0
 
 
 def test_an_amount_of_which_nothing_is_known_is_withheld() -> None:
     """Without cell facts no branch's assets are circulated, whatever the number of customers."""
     evaluation, _ = random_bank(4, branches=5, customers=400)
-    rows = circulate(with_facts(evaluation, pd.DataFrame(columns=FACTS)), RULE).evaluation.measures
+    rows = circulate(evaluation, pd.DataFrame(columns=FACTS)).evaluation.measures
     assert rows.loc[rows["measure"] == "aum_period_end", "withheld"].all()
 
 
 def test_small_top_tiers_are_told_with_the_tier_below() -> None:
     """Private customers of whom a branch has one to four stand with the high ones, everywhere."""
     evaluation, facts = random_bank(10, branches=6, customers=2_000)
-    told = circulate(with_facts(evaluation, facts), RULE)
+    told = circulate(evaluation, facts)
     whole = evaluation.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
     merged = told.evaluation.measures.query("measure == 'tier_customers' and branch_id == '@bank'")
     top = whole[whole["member"].isin(["high", "private"])].groupby("quarter")["numerator"].sum()
     now = merged[merged["member"] == "high_and_above"].set_index("quarter")["numerator"]
-    assert told.merged == {"private": "high_and_above", "high": "high_and_above"}
+    assert told.protected.merged == {"private": "high_and_above", "high": "high_and_above"}
     pd.testing.assert_series_equal(top, now)
     assert [tier["name"] for tier in told.evaluation.policy_facts["tiers"]][-1] == "high_and_above"

@@ -16,6 +16,24 @@ import stockcust_analysis as sca
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.attrition import attrition_rate
+from stockcust_analysis.measures.coverage import (
+    contact_rounds,
+    managed_share,
+    profile_completion,
+    service_by_class,
+)
+from stockcust_analysis.measures.cross_sell import product_count_distribution
+from stockcust_analysis.measures.dormancy_flow import dormancy_flow
+from stockcust_analysis.measures.growth import aum_change
+from stockcust_analysis.measures.migration import tier_move_rates
+from stockcust_analysis.measures.openings import unused_openings
+from stockcust_analysis.measures.retention import (
+    asset_retention,
+    same_customer_growth,
+    steep_fall_rate,
+)
+from stockcust_analysis.measures.tiers import tier_counts
 from tests.conftest import SAMPLE
 from tests.tiny_bank import TinyBank
 
@@ -37,26 +55,28 @@ OF_ONE_DAY: list[tuple[One, dict[str, Any]]] = [
         for base in BASES
         for number in (2, 3, 4)
     ),
-    (sca.product_count_distribution, {}),
+    (product_count_distribution, {}),
     (sca.penetration, {}),
-    (sca.tier_counts, {}),
-    (sca.unused_openings, {}),
-    (sca.managed_share, {}),
+    (tier_counts, {}),
+    (unused_openings, {}),
+    (managed_share, {}),
     (sca.coverage, {}),
-    (sca.profile_completion, {}),
-    (sca.service_by_class, {}),
-    (sca.contact_rounds, {}),
+    (profile_completion, {}),
+    (service_by_class, {}),
+    (contact_rounds, {}),
 ]
 OF_TWO_DAYS: list[tuple[One, dict[str, Any]]] = [
     (sca.customer_retention, {}),
     (sca.customer_retention, {"base": "effective"}),
-    (sca.asset_retention, {}),
-    (sca.asset_retention, {"base": "effective"}),
-    (sca.same_customer_growth, {}),
-    (sca.tier_move_rates, {}),
-    (sca.attrition_rate, {}),
-    (sca.dormancy_flow, {}),
-    (sca.aum_change, {}),
+    (asset_retention, {}),
+    (asset_retention, {"base": "effective"}),
+    (steep_fall_rate, {}),
+    (steep_fall_rate, {"base": "effective"}),
+    (same_customer_growth, {}),
+    (tier_move_rates, {}),
+    (attrition_rate, {}),
+    (dormancy_flow, {}),
+    (aum_change, {}),
 ]
 
 
@@ -189,7 +209,7 @@ def test_a_tiny_banks_customers_by_hand(tiny_bank: TinyBank) -> None:
         assert customers["families"].tolist() == [1, 1, 1, 1]
         assert "managed" not in customers
         with pytest.raises(UsageError, match="base 'managed': 'managed' or 'in_managed' missing"):
-            sca.managed_share(customers)
+            managed_share(customers)
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "folder"])
@@ -232,7 +252,7 @@ def test_a_rule_by_its_name(case: Case) -> None:
     with pytest.raises(UsageError, match=r"no 'status' by the rule 'crm_6m'\. Give as_of="):
         sca.dormancy_rate(case.closing, "crm_6m")
     with pytest.raises(UsageError, match="'status' is by the rule 'rural_6m_500', not by 'crm_6m'"):
-        sca.dormancy_flow(case.opening, case.closing, "crm_6m")
+        dormancy_flow(case.opening, case.closing, "crm_6m")
 
 
 def test_a_policy_of_ones_own(tiny_bank: TinyBank, tmp_path: Path) -> None:

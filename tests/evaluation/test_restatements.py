@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from stockcust_analysis.evaluation.restatements import RESTATEMENT_COLUMNS, restatements
+from stockcust_analysis.evaluation.review import restatements
 from tests.evaluation.small_quarters import BEFORE, NOW, quarter_of
 
+COLUMNS = ["quarter", "branch_id", "dimension", "member", "measure", "base", "issued", "restated"]
 ISSUED = quarter_of({("customers", "all"): [10.0, 20.0, 0.1 + 0.2]}, quarter=BEFORE)
 
 
@@ -15,7 +16,7 @@ def listed(
 ) -> list[tuple[str, float | None, float | None]]:
     """Return branch, issued and restated value of each restatement."""
     table = restatements(issued, today, quarter=BEFORE)
-    assert tuple(table.columns) == RESTATEMENT_COLUMNS
+    assert list(table.columns) == COLUMNS
     plain = table.astype(object).where(table.notna(), None)
     return list(zip(plain["branch_id"], plain["issued"], plain["restated"], strict=True))
 

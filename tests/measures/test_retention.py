@@ -13,6 +13,7 @@ from stockcust_analysis.measures.retention import (
     asset_retention,
     customer_retention,
     same_customer_growth,
+    steep_fall_rate,
 )
 from stockcust_analysis.measures.tiers import assign_tiers
 from tests.frames import Columns, rows_of, values_of
@@ -70,6 +71,29 @@ def test_hand_counted_assets(make: Make) -> None:
         ("A", "asset_retention_net"): (79_050, 777_000),
         ("B", "asset_retention"): (50, 200),
         ("B", "asset_retention_net"): (60, 200),
+    }
+
+
+def test_hand_counted_steep_falls(make: Make) -> None:
+    """A: 2 drains by 4,950 and 4 takes 700,000; 5 moved and kept 9,000 of 12,000; B: 9 closed."""
+    opening, closing = nine_customers()
+    found = steep_fall_rate(make(opening), make(closing), by="branch_id")
+    assert told(found, "branch_id", "measure") == {
+        ("A", "steep_fall_rate"): (2, 4),
+        ("A", "steep_fall_outflow_share"): (704_950, 777_000),
+        ("B", "steep_fall_rate"): (1, 2),
+        ("B", "steep_fall_outflow_share"): (150, 200),
+    }
+
+
+def test_half_is_not_steep(make: Make) -> None:
+    """A fall by exactly half is none, by a cent more it is; who is not in the base counts not."""
+    opening = {"customer_id": ["1", "2", "3"], VALUE: [1_000.0, 1_000.0, 80.0]}
+    closing = {"customer_id": ["1", "2", "3"], VALUE: [500.0, 499.99, 0.0]}
+    found = steep_fall_rate(make(opening), make(closing))
+    assert told(found, "measure") == {
+        ("steep_fall_rate",): (1, 2),
+        ("steep_fall_outflow_share",): (500.01, 2_000),
     }
 
 
@@ -136,6 +160,10 @@ def test_laws_of_retention(moves: list[Move]) -> None:
         assert round(kept * 100) == sum(min(pair) for pair in here)
         assert round(net * 100) == sum(after for _, after in here)
         assert 0 <= kept <= min(net, opening)
+        steep = told(steep_fall_rate(*tables), "measure")
+        fallen = [before - after for before, after in here if 2 * after < before]
+        assert steep["steep_fall_rate",] == (len(fallen), len(here))
+        assert round(steep["steep_fall_outflow_share",][0] * 100) == sum(fallen)
 
 
 @settings(max_examples=25, deadline=None)

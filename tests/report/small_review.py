@@ -139,7 +139,7 @@ def _targets(names: list[str]) -> pd.DataFrame:
 
 def _with_a_gap(review: Review) -> Review:
     """Return the circulated edition: one figure of one branch is withheld, nothing merged."""
-    from stockcust_analysis.evaluation.disclosure.scores import mask_scores
+    from stockcust_analysis.evaluation.circulate import mask_scores
 
     measures = review.evaluation.measures.copy()
     gone = (measures["quarter"] == "2026Q3") & (measures["branch_id"] == WITHHELD[0]) & (

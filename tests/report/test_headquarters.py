@@ -16,7 +16,7 @@ from pypdf import PdfReader
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.progress import describe_run
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.evaluation import disclosure
+from stockcust_analysis.evaluation import circulate
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.headquarters import REVIEW
 from stockcust_analysis.report.index_html import _SHOWN
@@ -119,7 +119,7 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
     def refuse(*_: object, **__: object) -> None:
         raise ReportError("3 figures could be worked out.")
 
-    monkeypatch.setattr(disclosure, "circulate", refuse)
+    monkeypatch.setattr(circulate, "circulate", refuse)
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
     with open_bank(write_tiny_bank(tmp_path)) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")

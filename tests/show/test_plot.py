@@ -20,6 +20,10 @@ from matplotlib.patches import Rectangle
 import stockcust_analysis as sca
 from stockcust_analysis import plot
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.concentration import whale_curve
+from stockcust_analysis.measures.cross_sell import product_count_distribution
+from stockcust_analysis.measures.dormancy_flow import dormancy_flow
+from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.policy import DormancyRule, load_policy
 from tests.frames import AS_OF, BACKENDS, Columns, as_pandas, two_branches
 
@@ -106,12 +110,12 @@ CASES: dict[str, Case] = {
         line_of(2), lorenz_by_hand(AUM),
     ),
     "whale": Case(
-        lambda make, by: sca.whale_curve(make(PROFIT | {"branch_id": list("AAAB")}), by=by),
+        lambda make, by: whale_curve(make(PROFIT | {"branch_id": list("AAAB")}), by=by),
         lambda ax: np.asarray(ax.lines[2].get_xydata())[[25, 50, 75, 100], 1].tolist(),
         [0.75, 1.25, 1.25, 1],
     ),
     "tier_pyramid": Case(
-        lambda make, by: sca.tier_counts(make(CUSTOMERS), TIERS, base="all", by=by),
+        lambda make, by: tier_counts(make(CUSTOMERS), TIERS, base="all", by=by),
         bars_of, tier_shares(),
     ),
     "dormancy": Case(
@@ -121,11 +125,11 @@ CASES: dict[str, Case] = {
         lambda ax: bars_of(ax)[:4], [1 / 8, 2 / 8, 2 / 8, 3 / 8],
     ),
     "dormancy_flow": Case(
-        lambda make, by: sca.dormancy_flow(*map(make, FLOWS), RULE, base="all", by=by),
+        lambda make, by: dormancy_flow(*map(make, FLOWS), RULE, base="all", by=by),
         texts_of, ["2", "+1", "-1", "2"],
     ),
     "product_count": Case(
-        lambda make, by: sca.product_count_distribution(
+        lambda make, by: product_count_distribution(
             make(CUSTOMERS), holdings=make(HOLDINGS), base="all", by=by),
         columns_of, [1 / 8, 5 / 8, 2 / 8, 0, 0],
     ),

@@ -1,13 +1,13 @@
-"""The warm process: it imports what pages need, then forks one kernel per request.
+"""The warm process: it imports what notebooks need, then forks one kernel per request.
 
 ```
 batch ── {"argv", "cwd", "env"} ──> warm process ── fork ──> kernel
       <── {"pid"} and its pidfd ──
 ```
 
-It only imports. A process in which Polars, a database or a pool of threads has run must not be
-forked, so its threads are counted before the first fork. It ends when the batch ends, however
-that happens, and no kernel outlives it.
+It only imports. A process in which Polars, a database or a thread pool has run must not be forked,
+so its threads are checked before the first fork. It ends when the batch ends, for whatever reason,
+and no kernel outlives it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-PRELOADED: Final = (
+KERNEL_MODULES: Final = (
     "ipykernel.debugger",
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
@@ -31,19 +32,11 @@ PRELOADED: Final = (
     "IPython.core.display_functions",
     "IPython.core.history",
     "IPython.core.pylabtools",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-    "matplotlib.pyplot",
-    "seaborn",
-    "stockcust_analysis.evaluation.results",
-    "stockcust_analysis.show.branch_figures",
-    "stockcust_analysis.show.branch_tables",
-    "stockcust_analysis.show.pages",
 )
-"""What a report's cells import. Not `matplotlib_inline`: it looks for the kernel it is in."""
+"""What every kernel imports. Not `matplotlib_inline`: it looks for the kernel it runs in."""
 
 HARMLESS_THREADS: Final = ("jemalloc_bg_thd",)
-"""Threads that a fork may leave behind: allocators' housekeeping."""
+"""Threads that a fork may leave behind: housekeeping of memory allocators."""
 
 LARGEST_MESSAGE: Final = 1 << 20
 _PR_SET_PDEATHSIG: Final = 1
@@ -51,9 +44,9 @@ Request = dict[str, Any]
 
 
 def main() -> None:
-    """Serve forks over the socket whose number is the argument, until the other end closes."""
+    """Serve forks until the other end closes; arguments: the socket's number, modules to import."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    preload()
+    preload(*KERNEL_MODULES, *sys.argv[2:])
     threads = unexpected_threads()
     channel.send(json.dumps({"threads": threads}).encode())
     request = None if threads else _serve(channel)
@@ -62,15 +55,13 @@ def main() -> None:
         _become_kernel(request)
 
 
-def preload() -> None:
-    """Import what pages need, and put it out of the garbage collector's reach."""
-    # No page is debugged: with debugpy every kernel starts 0.2 s later and opens a port.
-    sys.modules["debugpy"] = None  # type: ignore[assignment]  # Python's way to say: not there
-    for name in PRELOADED:
-        try:
+def preload(*modules: str) -> None:
+    """Import modules, as far as they are installed, and exempt them from garbage collection."""
+    # Nobody debugs these kernels; with debugpy each would start 0.2 s later and open a port.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]  # makes its import fail
+    for name in modules:
+        with suppress(ImportError):
             importlib.import_module(name)
-        except ImportError:
-            continue
     gc.collect()
     gc.freeze()
 
@@ -84,8 +75,8 @@ def unexpected_threads() -> list[str]:
 
 
 def _serve(channel: socket.socket) -> Request | None:
-    """Fork for each request. Returns the request in the child, None when the batch is gone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system buries dead kernels
+    """Fork once per request; return the request in the child, None when the batch is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system reaps dead kernels
     server = os.getpid()
     while message := channel.recv(LARGEST_MESSAGE):
         pid = os.fork()
@@ -95,7 +86,7 @@ def _serve(channel: socket.socket) -> Request | None:
             request: Request = json.loads(message)
             return request
         try:
-            os.setpgid(pid, pid)  # both sides do it, whoever comes first
+            os.setpgid(pid, pid)  # parent and child both do it: whichever runs first
             handle = os.pidfd_open(pid)
         except (ProcessLookupError, PermissionError):
             channel.send(b'{"pid": 0}')
@@ -106,21 +97,21 @@ def _serve(channel: socket.socket) -> Request | None:
 
 
 def _die_with(server: int) -> None:
-    """Let the system kill this kernel as soon as the warm process ends."""
+    """Have the system kill this kernel as soon as the warm process ends."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # it ended before the wish was known
+    if os.getppid() != server:  # it ended before the call above
         os._exit(1)
 
 
 def _become_kernel(request: Request) -> None:
-    """Turn this fork into an IPython kernel in a folder and an environment of its own."""
+    """Turn this fork into an IPython kernel with its own folder and environment."""
     from ipykernel.kernelapp import IPKernelApp
 
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
-    # The parent is known, and watched by the system: no note how to quit, no thread to poll it.
+    # The system watches the parent: no hint on how to quit, no thread that polls for it.
     IPKernelApp.launch_instance(argv=[*request["argv"], "--IPKernelApp.parent_handle=1"])
 
 

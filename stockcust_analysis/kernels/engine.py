@@ -1,27 +1,26 @@
-"""The papermill engine of pages: warm kernels, time limits, one save, and what it all took.
+"""A papermill engine: warm kernels, time limits, one save at the end, peak memory.
 
-It is registered by `register` and not by an entry point: papermill loads those while it is itself
-being imported, which this module would be the first to do.
+`register` makes it known rather than an entry point: papermill loads entry points while it is
+itself being imported, and this module would be the first to import it.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from queue import Empty
 from typing import Any, Final
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -30,24 +29,36 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager, papermil
 from traitlets import Type, default
 from traitlets.config import Config
 
-from stockcust_analysis.errors import NotebookError
-from stockcust_analysis.report.kernels.warm import PROVISIONER, WarmSpecs
-
-logger = logging.getLogger(__name__)
+from stockcust_analysis.kernels import warm
 
 ENGINE: Final = "stockcust"
 START_SECONDS: Final = 60
-_A_DAY: Final = 86_400.0  # the limits of somebody who sets none
-_GRACE_SECONDS: Final = 5  # between asking a stuck cell to stop and killing its kernel
+_DAY_SECONDS: Final = 86_400.0  # the limits where the caller sets none
+_GRACE_SECONDS: Final = 5  # between interrupting a stuck cell and killing its kernel
 
 
-def register() -> None:
-    """Make the engine known to papermill."""
+class StuckNotebookError(RuntimeError):
+    """A notebook ran past its limit, ignored the interrupt, and its kernel was killed."""
+
+
+def register(preloaded: Sequence[str] = ()) -> None:
+    """Make the engine known to papermill and the provisioner to Jupyter.
+
+    Parameters
+    ----------
+    preloaded
+        Modules that the notebooks import; the warm process imports them before the first fork.
+    """
     papermill_engines.register(ENGINE, PageEngine)
+    factory = KernelProvisionerFactory.instance()
+    # By hand, so that it is found where the package is on the path but not installed.
+    entry = EntryPoint(warm.PROVISIONER, f"{warm.__name__}:WarmProvisioner", factory.GROUP_NAME)
+    factory.provisioners[entry.name] = entry
+    warm.warm_start.preloaded = tuple(preloaded)
 
 
 class PageKernelClient(AsyncKernelClient):
-    """Listens to a kernel as soon as it answers; Jupyter's own waits for silence first."""
+    """Uses a kernel as soon as it answers; Jupyter's own client waits for silence first."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel answers on both channels; RuntimeError when it does not."""
@@ -64,64 +75,61 @@ class PageKernelClient(AsyncKernelClient):
 
 
 class PageKernelManager(AsyncKernelManager):
-    """Starts kernels warm where that can be."""
+    """Starts kernels warm where the platform allows it."""
 
     client_factory = Type(PageKernelClient)
 
     @default("kernel_spec_manager")
-    def _default_specs(self) -> KernelSpecManager:
-        if entry_points(group="jupyter_client.kernel_provisioners", name=PROVISIONER):
-            return WarmSpecs(parent=self)
-        logger.warning("kernels start the ordinary way: install this package anew to start warm")
-        return KernelSpecManager(parent=self)
+    def _default_specs(self) -> warm.WarmSpecs:
+        return warm.WarmSpecs(parent=self)
 
 
 class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
-    """Runs a page's cells and notes what became of the kernel."""
+    """Runs a notebook's cells and records how its kernel ended."""
 
-    stopped_after = 0.0  # seconds, once a page that went on for ever was killed
-    stopping = threading.Event()  # set when the whole batch is broken off
+    stopped_after = 0.0  # seconds after which an endless notebook was killed, 0 before
+    stopping = threading.Event()  # set when the whole batch is interrupted
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **more: Any) -> NotebookNode:
-        """Run a cell; when the kernel dies of it, the notebook says so at this cell."""
-        if self.stopping.is_set():  # it was set while the kernel started, and was not there to kill
+        """Run a cell; if the kernel dies in it, the cell's output says so."""
+        if self.stopping.is_set():  # set while the kernel was starting and could not be killed
             raise DeadKernelError("The batch was broken off.")
         try:
-            done: NotebookNode = super().execute_cell(cell, cell_index, **more)
-            return done
+            executed: NotebookNode = super().execute_cell(cell, cell_index, **more)
+            return executed
         except DeadKernelError as error:
             if self.stopped_after:
-                raise NotebookError(
+                raise StuckNotebookError(
                     f"the page ran for {self.stopped_after:g} s, heeded no request to stop, and "
                     "was killed."
                 ) from None
-            words = f"The kernel died while this cell ran: {error}"
+            message = f"The kernel died while this cell ran: {error}"
             cell.outputs.append(
-                new_output("error", ename="DeadKernelError", evalue=words, traceback=[words])
+                new_output("error", ename="DeadKernelError", evalue=message, traceback=[message])
             )
             raise
 
     def papermill_execute_cells(self) -> None:
-        """Run all cells and note the kernel's peak memory before it is gone."""
+        """Run all cells and record the kernel's peak memory while it still lives."""
         try:
             super().papermill_execute_cells()
         finally:
             self.nb.metadata.papermill["peak_megabytes"] = peak_megabytes(self.kernel_pid)
 
     def kill_kernel(self) -> None:
-        """Kill the kernel, whatever it is doing."""
+        """Kill the kernel at once."""
         if self.kernel_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.kernel_pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     @property
     def kernel_pid(self) -> int:
-        """Number of the kernel's process, 0 when there is none."""
+        """Process id of the kernel, 0 when there is none."""
         provisioner: Any = getattr(self.km, "provisioner", None)
         return provisioner.pid if provisioner is not None and provisioner.has_process else 0
 
 
-_LIVE: set[PageClient] = set()
+_RUNNING: set[PageClient] = set()
 
 
 class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
@@ -134,51 +142,51 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         kernel_name: str,
         *,
         folder: str | None = None,
-        cell_seconds: float = _A_DAY,
-        page_seconds: float = _A_DAY,
+        cell_seconds: float = _DAY_SECONDS,
+        page_seconds: float = _DAY_SECONDS,
         stopping: threading.Event | None = None,
         **_: Any,
     ) -> None:
-        """Run all cells. `folder`, for sockets, must have a short path that others cannot read."""
-        output, nb_man.output_path = nb_man.output_path, None  # by itself it saves twice a cell
+        """Run all cells; the sockets lie in `folder`, a short path that others cannot read."""
+        output, nb_man.output_path = nb_man.output_path, None  # papermill saves twice a cell
         nb_man.autosave_cell_every = 0
-        with tempfile.TemporaryDirectory(prefix="stockcust-page-") as own:
-            place = folder or own
+        with tempfile.TemporaryDirectory(prefix="stockcust-page-") as temporary:
+            path = folder or temporary
             client = PageClient(
                 nb_man,
                 kernel_name=kernel_name,
                 kernel_manager_class=PageKernelManager,
-                timeout_func=_limit(cell_seconds, time.monotonic() + page_seconds),
+                timeout_func=_cell_limit(cell_seconds, time.monotonic() + page_seconds),
                 interrupt_on_timeout=True,
                 startup_timeout=START_SECONDS,
                 shutdown_kernel="immediate",
-                resources={"metadata": {"path": place}},
-                config=_sockets_in(Path(place)),
+                resources={"metadata": {"path": path}},
+                config=_sockets_in(Path(path)),
             )
             client.stopping = stopping or client.stopping
-            _LIVE.add(client)
+            _RUNNING.add(client)
             try:
-                with _killed_after(page_seconds + _GRACE_SECONDS, client):
+                with _kill_after(page_seconds + _GRACE_SECONDS, client):
                     client.execute()
             finally:
-                _LIVE.discard(client)
+                _RUNNING.discard(client)
                 nb_man.output_path = output
 
 
 def kill_kernels() -> None:
-    """Kill every kernel that this process is running pages in."""
-    for client in list(_LIVE):
+    """Kill every kernel in which this process is running a notebook."""
+    for client in list(_RUNNING):
         client.kill_kernel()
 
 
-def _limit(cell_seconds: float, deadline: float) -> Callable[[NotebookNode], float]:
-    """Return how long a cell may run: its own limit, or what is left of the page's."""
+def _cell_limit(cell_seconds: float, deadline: float) -> Callable[[NotebookNode], float]:
+    """Return the time limit of a cell: its own, or what is left of the notebook's."""
     return lambda _: max(0.001, min(cell_seconds, deadline - time.monotonic()))
 
 
 @contextmanager
-def _killed_after(seconds: float, client: PageClient) -> Iterator[None]:
-    """Kill the kernel of a page that is still running then: it did not heed the interrupt."""
+def _kill_after(seconds: float, client: PageClient) -> Iterator[None]:
+    """Kill the kernel of a notebook that is still running then: it ignored the interrupt."""
 
     def stop() -> None:
         client.stopped_after = seconds
@@ -194,9 +202,9 @@ def _killed_after(seconds: float, client: PageClient) -> Iterator[None]:
 
 
 def _sockets_in(folder: Path) -> Config:
-    """Let notebook and kernel talk over sockets in the page's own folder.
+    """Return a configuration in which kernels are reached over sockets in a folder.
 
-    TCP ports are handed out by guessing, and two kernels that start at once may guess alike.
+    TCP ports are chosen by guessing, and two kernels that start at once may guess the same.
     """
     config = Config()
     if os.name == "posix":
@@ -206,7 +214,7 @@ def _sockets_in(folder: Path) -> Config:
 
 
 def peak_megabytes(pid: int) -> float | None:
-    """Return the largest memory a living process has held, in MB; None where nobody counts."""
+    """Return a living process's peak memory in MB; None where the system does not count it."""
     with suppress(OSError, ValueError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.report.kernels import warm
+from stockcust_analysis.kernels import warm
 from stockcust_analysis.report.render import render_page
 from tests.report.small_notebooks import outputs, small_job
 
@@ -113,7 +113,7 @@ def test_a_process_with_threads_is_not_forked() -> None:
     """A thread that imports have left running is named, and housekeeping threads are not."""
     code = (
         "import threading, time, ctypes\n"
-        "from stockcust_analysis.report.kernels.server import unexpected_threads\n"
+        "from stockcust_analysis.kernels.server import unexpected_threads\n"
         "print(unexpected_threads())\n"
         "def work():\n"
         "    ctypes.CDLL(None).prctl(15, b'polars-3', 0, 0, 0)\n"

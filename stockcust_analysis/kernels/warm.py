@@ -1,6 +1,6 @@
-"""The batch's side of warm kernels: the warm process, and the provisioner Jupyter knows.
+"""The batch's side of warm kernels: the client of the warm process, and a Jupyter provisioner.
 
-A kernel specification asks for it by name, as for any other provisioner:
+A kernel specification names it like any other provisioner:
 
 ```json
 {"argv": […], "metadata": {"kernel_provisioner": {"provisioner_name": "stockcust-warm"}}}
@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from subprocess import Popen
 from typing import Any, Final, cast
@@ -29,43 +30,41 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient.exceptions import DeadKernelError
 
-from stockcust_analysis.report.kernels.server import LARGEST_MESSAGE
+from stockcust_analysis.kernels.server import LARGEST_MESSAGE
 
 logger = logging.getLogger(__name__)
 
 PROVISIONER: Final = "stockcust-warm"
-_SERVER: Final = "stockcust_analysis.report.kernels.server"
-_LOOKS: Final = 20  # at a kernel that was killed, 5 ms apart
-_ENDED: Final = 1  # what a kernel's exit is reported as: nobody can wait for a foreign child
-# A fork copies one thread only: pools of threads must not exist before it.
-_ONE_THREAD: Final = dict.fromkeys(
-    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"
-)
+_SERVER: Final = "stockcust_analysis.kernels.server"
+_POLLS: Final = 20  # of a killed kernel, 5 ms apart
+_ENDED: Final = 1  # reported exit code: only a parent can read the true one
+# A fork copies one thread only: thread pools must not exist before it.
+_ONE_THREAD: Final = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 # A kernel sets this before Matplotlib is imported; here Matplotlib comes first.
 _INLINE: Final = "module://matplotlib_inline.backend_inline"
 
 
 class WarmSpecs(KernelSpecManager):
-    """The kernel specifications there are, each asking for the warm provisioner."""
+    """The installed kernel specifications, each with the warm provisioner."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        """Return the specification, with the warm provisioner in its metadata."""
+        """Return a specification with the warm provisioner in its metadata."""
         spec = super().get_kernel_spec(kernel_name)
         spec.metadata = {**spec.metadata, "kernel_provisioner": {"provisioner_name": PROVISIONER}}
         return spec
 
 
 class WarmProvisioner(LocalProvisioner):
-    """Start IPython kernels by forking the warm process; any other kernel starts as usual."""
+    """Starts IPython kernels by forking the warm process, all other kernels as usual."""
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork a kernel, or start it the ordinary way where that cannot be."""
+        """Fork a kernel, or start it the ordinary way where forking is not safe."""
         warm = warm_start.process() if "ipykernel_launcher" in cmd else None
         if warm is None:
             return await super().launch_kernel(cmd, **kwargs)
         kernel = warm.fork(
             argv=cmd[cmd.index("ipykernel_launcher") + 1 :],
-            cwd=str(kwargs.get("cwd") or os.getcwd()),  # noqa: PTH109 - as the base class says it
+            cwd=str(kwargs.get("cwd") or os.getcwd()),  # noqa: PTH109 - as in the base class
             env=kwargs.get("env") or dict(os.environ),
         )
         self.process = cast("Popen[bytes]", kernel)
@@ -74,16 +73,16 @@ class WarmProvisioner(LocalProvisioner):
         return self.connection_info
 
     async def kill(self, restart: bool = False) -> None:
-        """Kill the kernel and see it dead: its manager would look again only after 0.1 s."""
+        """Kill the kernel and wait until it is dead: its manager polls only every 0.1 s."""
         await super().kill(restart)
-        for _ in range(_LOOKS):
+        for _ in range(_POLLS):
             if await self.poll() is not None:
                 break
             await asyncio.sleep(0.005)
 
 
 class ForkedKernel:
-    """A kernel process that is not our child, with as much of `Popen` as Jupyter needs."""
+    """A kernel process that is not our child, with the part of `Popen` that Jupyter uses."""
 
     stdin = stdout = stderr = None
 
@@ -99,7 +98,7 @@ class ForkedKernel:
         return _ENDED if ended else None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Wait for the end and let go of the handle."""
+        """Wait for the end and close the handle."""
         if self._handle >= 0:
             select.select([self._handle], [], [], timeout)
             os.close(self._handle)
@@ -107,7 +106,7 @@ class ForkedKernel:
         return _ENDED
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to this very process, never to another that got its number."""
+        """Send a signal to this very process, never to another that was given its id."""
         if self._handle >= 0:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, number)
@@ -126,32 +125,32 @@ class ForkedKernel:
 
 
 class WarmProcess:
-    """The process that kernels are forked from, and the socket to it. Safe to use from threads."""
+    """The process that kernels are forked from, and the socket to it; safe to use from threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, preloaded: Sequence[str] = ()) -> None:
         self.owner = os.getpid()
-        self._turn = threading.Lock()
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._lock = threading.Lock()
+        self._channel, other_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         environment = {**os.environ, **_ONE_THREAD}
         environment.setdefault("MPLBACKEND", _INLINE)
-        environment.pop("JPY_PARENT_PID", None)  # it would end when a notebook's kernel does
-        with theirs:
+        environment.pop("JPY_PARENT_PID", None)  # else it ends with the notebook that started it
+        with other_end:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", _SERVER, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-P", "-m", _SERVER, str(other_end.fileno()), *preloaded],
+                pass_fds=[other_end.fileno()],
                 stdin=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
             )
-        self.threads: list[str] = self._received()[0].get("threads", ["none: it did not start"])
+        self.threads: list[str] = self._receive()[0].get("threads", ["none: it did not start"])
 
     def fork(self, *, argv: list[str], cwd: str, env: dict[str, str]) -> ForkedKernel:
         """Return a new kernel; DeadKernelError when there is none."""
         message = json.dumps({"argv": argv, "cwd": cwd, "env": env}).encode()
-        with self._turn:
+        with self._lock:
             try:
                 self._channel.send(message)
-                answer, handles = self._received()
+                answer, handles = self._receive()
             except OSError as error:
                 raise DeadKernelError("Kernel died: the warm process is gone.") from error
         if not handles:
@@ -159,17 +158,17 @@ class WarmProcess:
         return ForkedKernel(answer["pid"], handles[0])
 
     def alive(self) -> bool:
-        """Tell whether it can be asked for kernels."""
+        """Return whether the process is running."""
         return self._process.poll() is None
 
     def close(self) -> None:
-        """End the process and, with it, all its kernels."""
+        """End the process and all its kernels."""
         if self.owner == os.getpid():
             self._process.kill()
             self._process.wait()
         self._channel.close()
 
-    def _received(self) -> tuple[dict[str, Any], list[int]]:
+    def _receive(self) -> tuple[dict[str, Any], list[int]]:
         message, handles, _, _ = socket.recv_fds(
             self._channel, LARGEST_MESSAGE, 1, socket.MSG_CMSG_CLOEXEC
         )
@@ -177,21 +176,25 @@ class WarmProcess:
 
 
 class WarmStart:
-    """The one warm process of this process: started when first needed, anew when it has died."""
+    """The warm process of this process: started when first needed, again when it has died.
+
+    `preloaded` names the modules that it imports besides those of a kernel.
+    """
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self.preloaded: tuple[str, ...] = ()
+        self._lock = threading.Lock()
         self._warm: WarmProcess | None = None
         self._cold_because = "" if sys.platform == "linux" else f"{sys.platform} has no safe fork"
 
     def process(self) -> WarmProcess | None:
-        """Return the warm process; None where kernels must start the ordinary way."""
-        with self._turn:
+        """Return the running warm process; None where kernels must start the ordinary way."""
+        with self._lock:
             if self._cold_because:
                 return None
             if self._warm is None or self._warm.owner != os.getpid() or not self._warm.alive():
                 self._close()
-                self._warm = WarmProcess()
+                self._warm = WarmProcess(self.preloaded)
                 if self._warm.threads:
                     self._cold_because = f"threads run after imports: {self._warm.threads}"
                     self._close()
@@ -199,14 +202,14 @@ class WarmStart:
             return self._warm
 
     def describe(self) -> str:
-        """Say how kernels start, and why."""
+        """Return how kernels start, and why."""
         if not self._cold_because:
             return "warm: each is forked from a process that has imported everything"
         return f"the ordinary way: {self._cold_because}"
 
     def close(self) -> None:
-        """End the warm process, and with it every kernel forked from it."""
-        with self._turn:
+        """End the warm process and every kernel forked from it."""
+        with self._lock:
             self._close()
 
     def _close(self) -> None:

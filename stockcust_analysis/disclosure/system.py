@@ -1,0 +1,373 @@
+"""What an attacker knows, and which cells he must not come close to.
+
+Every relation is an equation between numbers of one block, or of all units and their whole. Where
+it does not hold exactly (a customer moved, and the whole counts him once) the attacker is taken to
+know by how much. Columns of numbers that agree in every block are one quantity, whether or not
+that is declared: what an attacker can see to be the same is the same here. A cell is sensitive when
+few contribute to it, or two hold nearly all of an amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from stockcust_analysis.disclosure.numbers import (
+    LABELS,
+    RATES,
+    Flags,
+    Indices,
+    Key,
+    Limits,
+    Numbers,
+    Quantities,
+)
+
+Equation = dict[int, int]
+"""Column → coefficient; the sum is a constant."""
+Row = tuple[Indices, list[int]]
+"""The cells of an equation, and their coefficients."""
+REASONS = ("", "small_cell", "two_largest", "not_known")
+"""Why a cell is withheld by itself; an amount of which too little is known is withheld, too."""
+_NO_CHANCE = 10  # branches in which two numbers that are not zero agree are one number
+_REST = -1  # stands for the column that an equation adds: what remains of a whole
+_PASSES = 3  # how many wholes up the largest contributor is looked for
+
+
+@dataclass(frozen=True)
+class System:
+    """All distinct numbers as cells, and the equations between them.
+
+    `cell` gives the cell of every block and column, -1 where there is none. `block` and `column`
+    are the first of each cell. `signed` cells may be negative for all an attacker knows, `used`
+    ones stand somewhere in the tables: an opening is the closing of the quarter before.
+    """
+
+    quantities: Quantities
+    cell: Indices
+    values: Numbers
+    block: Indices
+    column: Indices
+    equations: csr_array
+
+    @property
+    def money(self) -> Flags:
+        """Which cells are amounts."""
+        return self.quantities.money[self.column]
+
+    @property
+    def signed(self) -> Flags:
+        """Which cells may be negative for all an attacker knows."""
+        measures = self.quantities.declared.signed
+        return np.array([key.label in measures for key in self.quantities.keys], bool)[self.column]
+
+    @property
+    def used(self) -> Flags:
+        """Which cells stand somewhere in the tables: an opening is the closing before it."""
+        used = np.zeros(len(self.values), bool)
+        used[self.cell[self.cell >= 0]] = True
+        return used
+
+
+def system_of(printed: Quantities, quarter: str, previous: str) -> System:
+    """Return the cells and equations of the quantities.
+
+    `quarter` is the tables' own, `previous` the one before it, whose closing is its opening.
+    """
+    now, then = printed.rows_of(quarter), printed.rows_of(previous)
+    units = printed.blocks.get_level_values(1)
+    source = units[then].get_indexer(units[now])
+    now, then = now[source >= 0], then[source[source >= 0]]
+    quantities, equations = _with_rests(_with_openings(printed, now, then))
+    first = _same_columns(quantities, quantities.rows_of(quarter))
+    cell, values, block, column = _cells(quantities, first)
+    _join_openings(quantities, cell, values, first, now, then)
+    cell = cell[:, first]
+    renamed = (_renamed(equation, first) for equation in equations)
+    distinct = {tuple(sorted(equation.items())): equation for equation in renamed if equation}
+    rows = [*_in_blocks(cell, distinct.values()), *_across_branches(quantities, cell, first)]
+    return System(quantities, cell, values, block, column, _matrix(rows, len(values)))
+
+
+def _with_openings(printed: Quantities, now: Indices, then: Indices) -> Quantities:
+    """Return the quantities with numbers of the previous quarter, in the blocks of this one."""
+    openings = printed.declared.openings
+    labels = {openings[name] for name in openings if name.startswith("opening:")}
+    columns = np.flatnonzero([key.label in labels for key in printed.keys])
+    values = np.full((len(printed.blocks), len(columns)), np.nan)
+    values[now] = printed.values[then][:, columns]
+    keys = [printed.keys[column]._replace(kind="opening") for column in columns]
+    return printed.with_implied(keys, values, printed.money[columns])
+
+
+def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
+    """Return the quantities with all that remains of a whole, and the equations."""
+    rests: dict[Key, Numbers] = {}
+    money: list[bool] = []
+    equations: list[Equation] = []
+    column = source.column
+    for key, terms in (*_complements(source, column), *_sums(source, column)):
+        equation = {c: coefficient for c, coefficient in terms.items() if c != _REST}
+        if _REST in terms:
+            rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
+            if not np.nanmin(rest, initial=0) >= 0:
+                continue
+            money.append(bool(source.money[next(iter(equation))]))
+            equation[len(source.keys) + len(rests)] = -1
+            rests[key] = rest + 0.0
+        equations.append(equation)
+    values = np.reshape([*rests.values()], (len(rests), len(source.blocks))).T
+    return source.with_implied([*rests], values, np.array(money, bool)), equations
+
+
+def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+    """Yield complements of rates, customers outside a denominator and outside a narrower base."""
+    declared = source.declared
+    no_parts = {*declared.means, *declared.staff, *declared.signed}
+    for key, position in column.items():
+        if key.kind != RATES:
+            continue
+        denominator = column.get(key._replace(part="denominator"))
+        if key.part == "numerator" and denominator is not None and key.measure not in no_parts:
+            yield key._replace(part="rest"), {denominator: 1, position: -1, _REST: -1}
+        n = column.get(key._replace(part="n"))
+        plain = not key.dimension and key.measure not in declared.staff
+        if key.part == "denominator" and n is not None and plain and not source.money[position]:
+            yield key._replace(part="rest of n"), {n: 1, position: -1, _REST: -1}
+        whole = column.get(key._replace(base=declared.bases.get(key.base, "")))
+        if key.part == "numerator" and whole is not None:
+            yield key._replace(part="rest of base"), {whole: 1, position: -1, _REST: -1}
+
+
+def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+    """Yield the declared sums, for every number that has all of their parts."""
+    for relation in source.declared.sums:
+        parts = [name for name in relation["parts"] if name != "?"]
+        signs = {relation["whole"]: 1, **{name: 1 if name[0] == "-" else -1 for name in parts}}
+        for key in column:
+            if key.label == relation.get("for", relation["whole"]):
+                terms = {n: _matches(column, key.named(n.lstrip("-"))) for n in signs}
+                if all(terms.values()):
+                    equation = {c: signs[name] for name, cells in terms.items() for c in cells}
+                    rest = {_REST: -1} if "?" in relation["parts"] else {}
+                    yield key._replace(part=f"rest {relation}"), {**equation, **rest}
+
+
+def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
+    """Return the columns that a name stands for, "*" being any dimension or member but none."""
+    if "*" not in wanted:
+        return [column[wanted]] if wanted in column else []
+    fixed = [field for field, text in enumerate(wanted) if text != "*"]
+    matching = (key for key in column if all(key[field] == wanted[field] for field in fixed))
+    return [column[key] for key in matching if key.dimension]
+
+
+def _same_columns(source: Quantities, rows: Indices) -> Indices:
+    """Return, per column, the first column that is the same number.
+
+    Declared to be the same and nowhere different; or, declared or not, alike in every block that
+    both have, among them `rows`, and not zero in so many branches that it cannot be chance.
+    """
+    first = np.arange(len(source.keys))
+    filled = source.values.copy()
+    branches = rows[source.of_branch[rows]]
+    candidates: dict[Hashable, list[int]] = {}
+    equal = source.declared.equal_number
+    for column in np.argsort(~source.printed, kind="stable"):
+        names: list[Hashable] = [equal(equal(source.keys[column]))]
+        if np.count_nonzero(np.nan_to_num(filled[branches, column])) >= _NO_CHANCE:
+            names.append((bool(source.money[column]), filled[rows, column].tobytes()))
+        for other in [column for name in names for column in candidates.get(name, [])]:
+            both = ~np.isnan(filled[:, other]) & ~np.isnan(filled[:, column])
+            if (filled[both, other] == filled[both, column]).all():
+                first[column] = other
+                missing = np.isnan(filled[:, other])
+                filled[missing, other] = filled[missing, column]
+                break
+        else:
+            for name in names:
+                candidates.setdefault(name, []).append(int(column))
+    return first
+
+
+def _renamed(equation: Equation, first: Indices) -> Equation:
+    """Return the equation between distinct columns, without what cancels."""
+    renamed: Equation = {}
+    for column, coefficient in equation.items():
+        renamed[int(first[column])] = renamed.get(int(first[column]), 0) + coefficient
+    return {column: coefficient for column, coefficient in renamed.items() if coefficient}
+
+
+def _cells(source: Quantities, first: Indices) -> tuple[Indices, Numbers, Indices, Indices]:
+    """Return the cell of every block and distinct column; each cell's value, block and column."""
+    values = source.values.copy()
+    own = first == np.arange(len(first))
+    for copy in np.flatnonzero(~own):
+        missing = np.isnan(values[:, first[copy]])
+        values[missing, first[copy]] = values[missing, copy]
+    block, column = np.nonzero(~np.isnan(values) & own)
+    cell = np.full(values.shape, -1)
+    cell[block, column] = np.arange(len(block))
+    return cell, values[block, column], block, column
+
+
+def _join_openings(
+    source: Quantities, cell: Indices, values: Numbers, first: Indices, now: Indices, then: Indices
+) -> None:
+    """Let the openings of a quarter be the cells of the closing before, where they agree."""
+    columns = source.column
+    for key, column in columns.items():
+        name = source.declared.openings.get(key.label)
+        closing = columns.get(key.named(name)) if name else None
+        if closing is not None:
+            opening, before = cell[now, first[column]], cell[then, first[closing]]
+            same = (opening >= 0) & (before >= 0) & (values[opening] == values[before])
+            cell[now[same], first[column]] = before[same]
+
+
+def _in_blocks(cell: Indices, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Yield the equations within blocks."""
+    for equation in equations:
+        cells = cell[:, list(equation)]
+        for row in cells[(cells >= 0).all(axis=1)]:
+            yield row, list(equation.values())
+
+
+def _across_branches(source: Quantities, cell: Indices, first: Indices) -> Iterator[Row]:
+    """Yield that the branches add up to the whole, for every printed column and quarter."""
+    for quarter in source.blocks.get_level_values(0).unique():
+        rows = source.rows_of(quarter)
+        branches, whole = rows[source.of_branch[rows]], rows[~source.of_branch[rows]]
+        for column in np.unique(first[source.printed]):
+            parts = cell[branches, column]
+            parts = parts[parts >= 0]
+            for total in cell[whole, column]:
+                if len(parts) and total >= 0:
+                    yield np.append(parts, total), [1] * len(parts) + [-1]
+
+
+def _matrix(rows: list[Row], width: int) -> csr_array:
+    """Return the equations as a sparse matrix, each once."""
+    distinct = {(tuple(cells), tuple(signs)): None for cells, signs in rows}
+    starts = np.cumsum([0, *(len(cells) for cells, _ in distinct)])
+    cells = np.array([cell for cells, _ in distinct for cell in cells], int)
+    signs = np.array([sign for _, signs in distinct for sign in signs], float)
+    matrix = csr_array((signs, cells, starts), shape=(len(distinct), width))
+    matrix.sum_duplicates()
+    return matrix
+
+
+def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tuple[Indices, Numbers]:
+    """Return why each cell is sensitive, as an index of `REASONS`, and the protection it needs.
+
+    The protection has two rows: how far the cell must be free to move upwards and downwards. A
+    count must be free to be anything from 0 up to `smallest_cell`, an amount to be
+    `amount_protection` less or more. That covers the upper protection level of an (n, k) rule,
+    (x1 + x2) / k - x. Source: Hundepool et al., Statistical Disclosure Control (2012), ch. 4.
+    """
+    values, money = system.values, system.money
+    keys, staff = system.quantities.keys, system.quantities.declared.staff
+    of_staff = np.array([k.part == "denominator" and k.measure in staff for k in keys], bool)
+    small = (values >= 1) & (values < limits.smallest_cell)
+    few = small & ~of_staff[system.column] & ~system.signed & system.used
+    reason = np.where(money, _amount_reasons(system, facts, limits), np.where(few, 1, 0))
+    of_count, of_amount = (
+        [limits.smallest_cell - values, values],
+        limits.amount_protection * abs(values),
+    )
+    return reason, np.where(reason > 0, np.where(money, of_amount, of_count), 0.0)
+
+
+def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indices:
+    """Return why each amount is sensitive; what it returns for counts has no meaning.
+
+    In an amount without facts of its own nobody holds more than the largest of the whole it is
+    part of. What remains of a whole is judged by the facts of both, as far as they go. A net
+    change is judged by the number of contributors alone.
+    """
+    contributors, largest, second = known = _cell_facts(system, facts)
+    amounts, implied = np.abs(system.values), ~system.quantities.printed[system.column]
+    unknown, few = np.isnan(largest), (contributors >= 1) & (contributors < limits.smallest_cell)
+    dominated = _bound(system, largest + second) > limits.two_largest * amounts + 0.5
+    enough = contributors >= limits.smallest_cell
+    enough |= _bound(system, largest) * limits.smallest_cell <= amounts
+    reason = np.where(dominated, np.where(unknown, 3, 2), np.where(enough, 0, 3))
+    reason = np.where(implied & unknown, _rest_reasons(system, known, limits), reason)
+    reason = np.where(few, 1, np.where(system.signed, 0, reason))
+    return np.where((amounts == 0) | ~system.used, 0, reason)
+
+
+def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
+    """Return number of contributors, largest and second largest amount of every cell, in cents.
+
+    NaN stands for what is not known. Without facts an amount's contributors are counted beside it;
+    a quarter's opening has the facts of the closing it is the same cell as.
+    """
+    known = np.full((3, len(system.values)), np.nan)
+    column = system.quantities.column
+    for key, position in column.items():
+        count = column.get(key._replace(part="customers"))
+        if key.part in system.quantities.declared.amounts and count is not None:
+            amount, number = system.cell[:, position], system.cell[:, count]
+            both = (amount >= 0) & (number >= 0)
+            known[0, amount[both]] = system.values[number[both]]
+    facts = facts[facts["contributors"].notna()]
+    units = pd.MultiIndex.from_frame(facts[["quarter", "branch_id"]])
+    block = system.quantities.blocks.get_indexer(units)
+    labels = facts[LABELS].astype(str).itertuples(index=False, name=None)
+    keys = [Key("", dim, member, "", base).named(name) for dim, member, name, base in labels]
+    positions = np.array([column.get(key, -1) for key in keys], np.int64)
+    cell = np.where((block >= 0) & (positions >= 0), system.cell[block, positions], -1)
+    facts, cell = facts[cell >= 0], cell[cell >= 0]
+    known[0, cell] = facts["contributors"]
+    known[1, cell] = np.rint(facts["largest"].astype(float) * 100)
+    known[2, cell] = np.rint(facts["second_largest"].astype(float).fillna(0) * 100)
+    return known
+
+
+def _bound(system: System, own: Numbers) -> Numbers:
+    """Return each amount's own bound, else that of what it is a part of, else infinity."""
+    matrix = system.equations
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    positive = np.bincount(row, matrix.data > 0, matrix.shape[0])
+    negative = np.diff(matrix.indptr) - positive
+    lone = np.where(positive == 1, 1, np.where(negative == 1, -1, 0))[row] * matrix.data > 0
+    whole = np.full(matrix.shape[0], -1)
+    whole[row[lone]] = matrix.indices[lone]
+    part = ~lone & (whole[row] >= 0)
+    wholes, parts = whole[row[part]], matrix.indices[part]
+    bound = np.where(np.isnan(own), np.inf, own)
+    for _ in range(_PASSES):
+        passed = np.full(len(bound), np.inf)
+        np.minimum.at(passed, parts, bound[wholes])
+        bound = np.where(np.isnan(own), np.minimum(bound, passed), own)
+    return bound
+
+
+def _rest_reasons(system: System, known: Numbers, limits: Limits) -> Indices:
+    """Return why what remains of a whole less one part is sensitive, as far as facts tell.
+
+    The largest of the whole who is not in the part is the largest of what remains. Where both are
+    in the part only the number of contributors counts.
+    """
+    of_three = system.equations[np.flatnonzero(np.diff(system.equations.indptr) == 3)]
+    cells, signs = of_three.indices.reshape(-1, 3), of_three.data.reshape(-1, 3)
+    one_whole = np.abs(signs.sum(axis=1)) == 1
+    cells, signs = cells[one_whole], signs[one_whole]
+    lone = signs == -signs.sum(axis=1, keepdims=True)
+    reason = np.zeros(len(system.values), int)
+    whole, parts = cells[lone], cells[~lone].reshape(-1, 2).T
+    for part, rest in (parts, parts[::-1]):
+        number = known[0, whole] - known[0, part]
+        (largest, second), (own, own_second) = known[1:, whole], known[1:, part]
+        inside = (own == largest).astype(int) + (own_second == second)
+        two = np.where(own < largest, largest, 0.0)
+        two += np.where((own < second) & (inside == 0), second, 0.0)
+        few = (number >= 1) & (number < limits.smallest_cell)
+        dominated = two > limits.two_largest * np.abs(system.values[rest])
+        np.maximum.at(reason, rest, np.where(few, 1, np.where(dominated, 2, 0)))
+    return reason

@@ -1,0 +1,245 @@
+"""The circulated edition of a quarter: the only form in which its figures may leave the building.
+
+The evaluation is recoded, `disclosure` withholds cells of its tables, and what follows from a
+withheld figure goes with it. What is declared about the measures stands in `relations.toml`. The
+branches' own reports and headquarters' internal edition need none of this, and do not load it.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stockcust_analysis.disclosure import RATES, Limits, Protected, Relations, Tables, protect
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.periods import Quarter
+from stockcust_analysis.policy import AMONG_PEERS, DisclosureRule
+
+_SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
+_DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
+_KEYS = ["quarter", "branch_id", "measure", "member", "base"]
+_POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
+_OWN = ["n", "value", "compared", "expected_ratio"]
+_MOVEMENT = ["movement", "movement_standard_error"]
+_AMONG_ALL = ["centre", "lower_95", "upper_95", "lower_998", "upper_998", "z"]
+_AMONG_ALL += ["rank", "rank_low", "rank_high", "shrunk_value"]
+
+
+def circulate(
+    evaluation: Evaluation, rule: DisclosureRule, *, earlier: Sequence[Evaluation] = ()
+) -> tuple[Evaluation, Protected]:
+    """Return what may be circulated of an evaluation: recoded, then withheld, nothing else.
+
+    Parameters
+    ----------
+    evaluation
+        The quarter, every number in it. `cells` holds what stands behind its amounts; an amount of
+        which too little is known is withheld.
+    rule
+        The policy's limits.
+    earlier
+        Evaluations already circulated: what they print is known, what they withhold stays withheld.
+
+    Returns
+    -------
+    Evaluation
+        The evaluation with gaps. Its tables `measures`, `migration`, `bridge`, `co_holding`,
+        `scorecard`, `scores` and `comparison` have a column `withheld` besides; a number that is
+        withheld is empty, and is shown as "*".
+    Protected
+        Which tiers were merged, how many cells are withheld and why, how many are exposed.
+
+    Raises
+    ------
+    PolicyError
+        The tiers to merge are not the policy's highest.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from stockcust_analysis import evaluate, open_bank
+    >>> with open_bank("data/sample") as bank:
+    ...     quarter = evaluate(bank, quarter="2025Q3", first_quarter=True)
+    >>> names = ["quarter", "branch_id", "dimension", "member", "measure", "base",
+    ...          "contributors", "largest", "second_largest"]
+    >>> nothing_known = replace(quarter, cells=pd.DataFrame(columns=names))
+    >>> _, result = circulate(nothing_known, DisclosureRule())
+    >>> result.merged, result.exposed
+    ({}, 0)
+    """
+    tiers = list(evaluation.policy_facts["tiers"])
+    unprinted = {"cells": _amount_facts(evaluation.cells), "lorenz": evaluation.lorenz}
+    result = protect(
+        recode(evaluation) | unprinted,
+        relations([str(tier["name"]) for tier in tiers], rule.merged_tiers),
+        Limits(rule.smallest_cell, rule.two_largest, rule.amount_protection, rule.lorenz_customers),
+        quarter=str(evaluation.quarter),
+        previous=str(evaluation.quarter.previous),
+        earlier=[(str(issued.quarter), _tables(issued)) for issued in earlier],
+    )
+    changed: dict[str, Any] = {
+        **result.tables,
+        **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
+        "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
+        "policy_facts": {**evaluation.policy_facts, "tiers": _tier_words(tiers, result.merged)},
+    }
+    return mask_scores(replace(evaluation, **changed)), result
+
+
+def relations(
+    tiers: Sequence[str] = (), merged: Sequence[str] = (), measures: Iterable[tuple[Any, str]] = ()
+) -> Relations:
+    """Return what is known of the measures, for tiers from the lowest to the highest.
+
+    `merged` are the tiers that may be merged. `measures` are those of a registry with their bases:
+    what they count follows from their numerator and denominator. All others stand in
+    `relations.toml`.
+    """
+    fields = {name: value for name, value in _DECLARED.items() if name != "recoded"}
+    no_sums = {*fields["concentration"]["measures"], *_DECLARED["recoded"]["branch_only"]}
+    for kind, names in measure_kinds(measures).items():
+        fields[kind] = {*fields[kind], *names} - no_sums
+    merging = fields["merged"] | {"members": tiers, "top": merged}
+    return Relations(**fields | {"whole": WHOLE_BANK, "merged": merging})
+
+
+def measure_kinds(measures: Iterable[tuple[Any, str]]) -> dict[str, set[str]]:
+    """Return the names of measures by what they count; sums called "…_cents" are money.
+
+    >>> from collections import namedtuple
+    >>> measure = namedtuple("Measure", "name numerator denominator")
+    >>> kinds = measure_kinds([(measure("aum_per_customer", "aum_cents", "customers"), "all")])
+    >>> {kind: names for kind, names in kinds.items() if names}
+    {'means': {'aum_per_customer'}, 'of_customers': {'aum_per_customer'}}
+    """
+    kinds: dict[str, set[str]] = {"counts": set(), "money": set(), "means": set()}
+    kinds["of_customers"] = set()
+    for measure, _ in measures:
+        sums = [name for name in (measure.numerator, measure.denominator) if name]
+        money = [name.endswith("_cents") for name in sums]
+        kinds["money" if all(money) else "means" if money[0] else "counts"].add(measure.name)
+        if measure.denominator == "customers":
+            kinds["of_customers"].add(measure.name)
+    return kinds
+
+
+def recode(evaluation: Evaluation) -> Tables:
+    """Return the tables that may be circulated, with the detail they are circulated in.
+
+    The matrices of migration and co-holding, in which most cells of a branch are small, and the
+    rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
+    dimensions, which stand in the editions that were circulated then.
+    """
+    measures, recoded = evaluation.measures, _DECLARED["recoded"]
+    whole_bank = measures["branch_id"] == WHOLE_BANK
+    now = measures["quarter"] == str(evaluation.quarter)
+    detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
+    of_branch = (measures["dimension"] == "") | (now & ~detail)
+    hidden = measures["measure"].isin(recoded["branch_only"])
+    tables = _tables(evaluation) | {RATES: measures[~hidden & (whole_bank | of_branch)]}
+    for name in ("migration", "bridge"):
+        tables[name] = tables[name][tables[name]["structure"] == "today"]
+    for name in ("migration", "co_holding"):
+        tables[name] = tables[name][tables[name]["branch_id"] == WHOLE_BANK]
+    return {name: table.reset_index(drop=True) for name, table in tables.items()}
+
+
+def _tables(evaluation: Evaluation) -> Tables:
+    """Return the tables of numbers; the pairs of families, which stand twice, in one order."""
+    tables: Tables = {
+        name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
+        for name in (RATES, *_DECLARED["shapes"])
+    }
+    pairs, families = tables["co_holding"], tables["co_holding"][["family_a", "family_b"]]
+    pairs = pairs.assign(first=families.min(axis=1), second=families.max(axis=1))
+    return tables | {"co_holding": pairs}
+
+
+def _amount_facts(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the facts of amounts, those of the bridge under the names of its steps."""
+    of_bridge = cells["dimension"] == "bridge"
+    steps = "bridge:" + cells["member"].astype(str) + ".amount"
+    labels = cells[["dimension", "member"]].mask(of_bridge, "")
+    return cells.assign(**labels, measure=cells["measure"].mask(of_bridge, steps))
+
+
+def _tier_words(
+    tiers: list[Mapping[str, Any]], merged: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """Return the tiers as a page prints them, the merged ones as one."""
+    words = [tier for tier in tiers if tier["name"] not in merged]
+    lowest = next((tier for tier in tiers if tier["name"] in merged), None)
+    if lowest is None:
+        return words
+    names = {"zh": f"{lowest['zh']}及以上", "en": f"{lowest['en']} and above"}
+    return [*words, {**lowest, "name": merged[lowest["name"]], **names}]
+
+
+def mask_scores(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation whose scores and comparison show nothing that its measures withhold.
+
+    What is left is the evaluation's own or nothing: no score, rank or limit is made of the printed
+    figures alone. The measures have their gaps already; scorecard, scores and comparison get the
+    column `withheld`: of a branch's points, of its score, of its figure in the comparison.
+    """
+    quarter, measures = evaluation.quarter, evaluation.measures
+    card = _mask_scorecard(evaluation.scorecard, measures, quarter)
+    scores = _mask_scores(evaluation.scores, card)
+    comparison = _mask_comparison(evaluation.comparison, measures, quarter)
+    return replace(evaluation, scorecard=card, scores=scores, comparison=comparison)
+
+
+def _is_withheld(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.Series:
+    """Return for each row whether its figure of a quarter is not printed."""
+    printed = pd.MultiIndex.from_frame(measures.loc[measures["value"].notna(), _KEYS])
+    rows = pd.MultiIndex.from_frame(table.assign(quarter=str(quarter))[_KEYS])
+    return pd.Series(~rows.isin(printed), index=table.index)
+
+
+def _mask_scorecard(card: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+    """Return the scorecard without withheld figures, and the points that follow from them."""
+    if card.empty:
+        return card.assign(withheld=False)
+    value_gone = card["value"].notna() & _is_withheld(card, measures, quarter)
+    from_before = card["target_source"].eq("previous_quarter") & card["target"].notna()
+    target_gone = from_before & _is_withheld(card, measures, quarter.previous)
+    # A median, a rank, lowest and highest: made of all figures, the withheld ones among them.
+    of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
+    target_gone |= of_all & value_gone.groupby(card["indicator"]).transform("any")
+    gone = value_gone | target_gone
+    # The cut of a group shows what its indicators earned together.
+    keys = [card["branch_id"], card["group"].astype(str)]
+    gone |= gone.groupby(keys).transform("any") & card["lost_to_group"].ne(0)
+    value, target = card["value"].mask(value_gone), card["target"].mask(target_gone)
+    masked = card.assign(withheld=gone, value=value, target=target)
+    masked.loc[gone, _POINTS] = np.nan
+    return masked
+
+
+def _mask_scores(scores: pd.DataFrame, card: pd.DataFrame) -> pd.DataFrame:
+    """Return the scores without those of branches with withheld points, and then without ranks."""
+    if scores.empty:
+        return scores.assign(withheld=False)
+    partly = card.loc[card["withheld"], "branch_id"]
+    gone = scores["branch_id"].isin(partly) & scores["points"].notna()
+    rank = scores["rank"].mask(pd.Series(gone.any(), index=scores.index))
+    return scores.assign(withheld=gone, points=scores["points"].mask(gone), rank=rank)
+
+
+def _mask_comparison(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+    """Return the comparison without withheld figures, and the limits and ranks of their measure."""
+    if table.empty:
+        return table.assign(withheld=False)
+    plain = table.assign(member="")
+    gone, before_gone = (_is_withheld(plain, measures, q) for q in (quarter, quarter.previous))
+    some_gone = gone.groupby([table["measure"], table["base"]]).transform("any")
+    masked = table.assign(withheld=gone, verdict=table["verdict"].mask(some_gone, ""))
+    for columns, rows in ((_OWN, gone), (_MOVEMENT, gone | before_gone), (_AMONG_ALL, some_gone)):
+        masked.loc[rows, columns] = np.nan
+    return masked
