@@ -42,7 +42,11 @@ class UsageError(StockcustError):
 
 
 class PolicyError(StockcustError):
-    """A policy file states a rule that cannot be followed."""
+    """A policy file states a rule that cannot be followed; `problems` are its reasons, if many."""
+
+    def __init__(self, message: str, problems: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class BankDataError(StockcustError):
@@ -51,10 +55,6 @@ class BankDataError(StockcustError):
     def __init__(self, message: str, problems: Iterable[object] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
-
-    def __reduce__(self) -> tuple[type[BankDataError], tuple[str, tuple[object, ...]]]:
-        """Survive pickling, so that a worker process can hand the error to its parent."""
-        return (type(self), (str(self), self.problems))
 
 
 class EngineError(StockcustError):

@@ -16,6 +16,8 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank.excel import WorkbookError, cell_text, read_workbook
+from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
 from stockcust_analysis.bank.validation import Problem, raise_if_any
 from stockcust_analysis.errors import UsageError
 
@@ -93,22 +95,23 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     A file that is no work list is noted as a problem.
     """
     try:
-        sheets = pd.read_excel(path, sheet_name=None, header=None, dtype=object, engine="calamine")
-    except Exception as error:  # noqa: BLE001  # the reader's errors are of many kinds
-        problems.append(_refuse(f"{path.name} cannot be read ({type(error).__name__})"))
+        sheets = read_workbook(path)
+    except WorkbookError as error:
+        problems.append(Problem("contacts", "", *error.args))
         return []
-    cells = {name: sheet.values.tolist() for name, sheet in sheets.items() if len(sheet)}
-    days = [_parse_day(*row[1:2]) for rows in cells.values() for row in rows if row[0] in AS_OF]
-    columns = {name: _find_columns(rows[0]) for name, rows in cells.items()}
+    days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
+    columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
     if not (days and days[0] and any(columns.values())):
         problems.append(_refuse(f"{path.name} is no work list"))
         return []
     lines = []
-    for sheet, indexes in columns.items():
-        for number, row in enumerate(cells[sheet][1:] if indexes else [], start=2):
-            line = {name: row[index] for name, index in indexes.items()}
+    for sheet in sheets:
+        indexes = columns[sheet.name].items()
+        for index, row in enumerate(sheet.rows[1:] if indexes else [], start=1):
+            lost = {name: sheet.lost[index, n] for name, n in indexes if (index, n) in sheet.lost}
+            line = {name: row[n] for name, n in indexes} | lost
             if _parse_text(line["outcome"]) or _parse_text(line["contacted_on"]):
-                position = f"{path.name} {sheet}:{number}"
+                position = f"{path.name} {sheet.name}:{index + 1}"
                 lines.append({**line, "position": position, "listed_on": days[0]})
     return lines
 
@@ -156,10 +159,13 @@ def _parse_code(words: Words, cell: object) -> str | None:
 
 def _parse_text(cell: object) -> str | None:
     """Return a cell as text, None when it is empty; a number without its decimal point."""
-    if cell is None or cell != cell:
-        return None
-    whole = isinstance(cell, float) and cell.is_integer()
-    return str(int(cell) if whole else cell).strip() or None  # type: ignore[call-overload]
+    return (cell_text(cell) or "").strip() or None
+
+
+def _parse_id(cell: object) -> str | None:
+    """Return a cell as text, None when it is empty, lost or has more digits than Excel keeps."""
+    text = None if cell in (ERROR, MERGED, NOT_COMPUTED) else _parse_text(cell)
+    return text if isinstance(cell, str) or "e" not in (text or "") else None
 
 
 def _parse_day(cell: object = None) -> date | None:
@@ -173,8 +179,8 @@ def _parse_day(cell: object = None) -> date | None:
 
 
 _PARSERS: Mapping[str, Callable[[object], object]] = {
-    "customer_id": _parse_text,
-    "manager_id": _parse_text,
+    "customer_id": _parse_id,
+    "manager_id": _parse_id,
     "contacted_on": _parse_day,
     "channel": partial(_parse_code, CHANNELS),
     "outcome": partial(_parse_code, OUTCOMES),

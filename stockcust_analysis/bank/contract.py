@@ -76,6 +76,11 @@ class Table:
         """Names of all columns, in the order they are written."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def required_names(self) -> tuple[str, ...]:
+        """Names of the columns that must be delivered."""
+        return tuple(column.name for column in self.columns if column.required)
+
 
 def _read_tables(path: Path) -> tuple[Table, ...]:
     """Return the tables that a data dictionary in TOML states."""

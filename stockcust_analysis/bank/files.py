@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime
 import gzip
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,12 +18,14 @@ from pathlib import Path
 
 import duckdb
 
+from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.validation import Problem
 
 TEXT_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv")
-EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
 ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 _FIRST_SHOWN = 3
 _BLOCK = 1 << 20
@@ -74,11 +75,17 @@ class FileReader:
     """Makes files of one table ready to scan; notes what cannot be read in `problems`."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, copies: Path, table_name: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        copies: Path,
+        contract: Table,
+        names: Mapping[str, str],
     ) -> None:
         self._connection = connection
         self._copies = copies
-        self._table_name = table_name
+        self._contract = contract
+        self._table_name = contract.name
+        self._names = names
         self._made = 0
         self.problems: list[Problem] = []
 
@@ -94,7 +101,7 @@ class FileReader:
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault(tuple(columns.items()), []).append(path)
                 elif name.endswith(EXCEL_ENDINGS):
-                    groups.append(self._excel(path))
+                    groups += self._excel(path)
                 else:
                     text = self._text(path)
                     texts.setdefault((text.header, text.delimiter), []).append(text)
@@ -108,7 +115,7 @@ class FileReader:
             yield
         except duckdb.OutOfMemoryException:
             raise
-        except _UnusableFileError as error:
+        except (_UnusableFileError, WorkbookError) as error:
             self._note(*error.args)
         except (duckdb.Error, OSError, ValueError, EOFError) as error:
             what = f"{path.name} cannot be read ({type(error).__name__})"
@@ -118,17 +125,23 @@ class FileReader:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
         self.problems.append(Problem(self._table_name, "", what, remedy, rows, shown))
 
-    def _excel(self, path: Path) -> FileGroup:
+    def _excel(self, path: Path) -> list[FileGroup]:
+        """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
         import pandas as pd
 
-        sheet = pd.read_excel(path, engine="calamine", dtype=object)
-        text = sheet.map(_cell_text).astype("string") if len(sheet) else sheet.astype("string")
-        text.columns = [str(name).strip() for name in sheet.columns]
-        view = self._new_name("excel")
-        self._connection.register(view, text)
-        numbered = f"SELECT *, 0 AS _file, row_number() OVER () + 1 AS _row FROM {view}"
-        types = dict.fromkeys(text.columns, "VARCHAR")
-        return FileGroup((path.name,), types, view, f"({numbered})")
+        tables, problems = read_tables(path, self._contract, self._names)
+        self.problems += problems
+        groups = []
+        for table in [] if problems else tables:
+            columns = list(table.headers.values())
+            rows = list(table.rows())
+            frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
+            view = self._new_name("excel")
+            self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
+            name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
+            types = dict.fromkeys(columns, "VARCHAR")
+            groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
+        return groups
 
     def _text(self, path: Path) -> _TextFile:
         """Return a text file, once its encoding and its header are known."""
@@ -258,14 +271,3 @@ def _decoded_blocks(path: Path, encoding: str) -> Iterator[str]:
         while block := file.read(_BLOCK):
             yield decoder.decode(block)
     yield decoder.decode(b"", final=True)
-
-
-def _cell_text(cell: object) -> str | None:
-    """Write an Excel cell as the text that a CSV export would hold."""
-    if cell is None or cell != cell:
-        return None
-    if isinstance(cell, datetime.datetime):
-        return cell.date().isoformat() if cell.time() == datetime.time() else cell.isoformat(" ")
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
-        return str(int(cell))
-    return str(cell)

@@ -39,8 +39,10 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
         groups: dict[str, list[FileGroup]] = {}
         problems: list[Problem] = []
         unread = set()
-        for name, paths in files.items():
-            reader = FileReader(engine.connection, engine.folder, name)
+        for contract in TABLES:
+            name, paths = contract.name, files[contract.name]
+            words = contract_names(mapping.of(name), contract)
+            reader = FileReader(engine.connection, engine.folder, contract, words)
             if paths:
                 groups[name] = reader.read(paths)
             if reader.problems:

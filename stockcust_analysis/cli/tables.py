@@ -97,10 +97,10 @@ def policy() -> None:
 @options.LANGUAGE
 def show(name: str, language: Literal["zh", "en"]) -> None:
     """Print every rule of a policy (a shipped NAME or a TOML file) with its source."""
-    from stockcust_analysis.policy import load_policy
+    from stockcust_analysis.evaluation.policy_check import read_policy
     from stockcust_analysis.policy.describe import describe, text_table
 
-    rules = load_policy(name)
+    rules = read_policy(name)
     click.echo(f"{rules.name} {rules.version} ({rules.digest[:12]})")
     click.echo(text_table(describe(rules, language), language))
 
@@ -111,14 +111,15 @@ def show(name: str, language: Literal["zh", "en"]) -> None:
 @options.LANGUAGE
 def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
     """Print where policy NAME differs from BASE; by default from the one it builds on."""
-    from stockcust_analysis.policy import DEFAULT, load_policy
+    from stockcust_analysis.evaluation.policy_check import read_policy
+    from stockcust_analysis.policy import DEFAULT
     from stockcust_analysis.policy.describe import differences, text_table
 
-    rules = load_policy(name)
+    rules = read_policy(name)
     against = base or rules.base or DEFAULT
     if base is None and against.endswith(".toml"):
         against = str(Path(name).parent / against)
-    found = differences(rules, load_policy(against), language)
+    found = differences(rules, read_policy(against), language)
     click.echo(text_table(found, language) if found else f"{name} sets the rules of {against}.")
 
 
@@ -132,15 +133,15 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
 @options.LANGUAGE
 def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> None:
     """Print the traps that the scorecard of policy NAME steps into: warnings, not errors."""
+    from stockcust_analysis.evaluation.policy_check import read_policy
     from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-    from stockcust_analysis.policy import load_policy
     from stockcust_analysis.policy.lint import lint as lint_rules
 
     def named(key: str) -> str:
         known = key in defined_measures()
         return str(getattr(measure_definition(key), language)) if known else key
 
-    rules = load_policy(name)
+    rules = read_policy(name)
     found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
     for warning in found:
         click.echo(warning.text(language, named))

@@ -26,15 +26,24 @@ Frame: TypeAlias = Any
 # Names of the base classes by which database drivers (PEP 249), Java and Spark say what happened.
 # A ProgrammingError is a fault of ours and passes through, unless a right is missing.
 _FAILURES = {
-    "OperationalError", "InterfaceError", "InternalError", "DataError", "InsufficientPrivilege",
-    "Py4JError", "PySparkException", "ConnectionError",
-}  # fmt: skip
+    "OperationalError",
+    "InterfaceError",
+    "InternalError",
+    "DataError",
+    "InsufficientPrivilege",
+    "Py4JError",
+    "PySparkException",
+    "ConnectionError",
+}
 _OURS = {"AnalysisException", "ParseException", "PySparkTypeError", "PySparkValueError"}
 # How databases say that they make no temporary table.
 _NO_TABLES = {
-    "ReadOnlySqlTransaction", "InsufficientPrivilege", "NotImplementedError",
-    "UnsupportedOperationError", "UnsupportedBackendFeatureError",
-}  # fmt: skip
+    "ReadOnlySqlTransaction",
+    "InsufficientPrivilege",
+    "NotImplementedError",
+    "UnsupportedOperationError",
+    "UnsupportedBackendFeatureError",
+}
 _COMPUTED_AGAIN = (
     "the database allows no temporary tables: shared steps are computed again and again. Ask for "
     "the right to make them (PostgreSQL: GRANT TEMPORARY ON DATABASE)."

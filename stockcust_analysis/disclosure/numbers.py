@@ -8,7 +8,7 @@ dimension and member of the number that a relation is stated for.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -63,9 +63,11 @@ class Relations:
     ----------
     whole
         The `branch_id` of the unit that all others add up to.
-    counts, money, means
-        Measures whose numerator and denominator are counts; amounts; an amount and a count. A
-        measure that is in none of them, nor a concentration measure, is withheld.
+    measures
+        Measures whose numbers are counts or sums, and which parts of each are amounts of money. A
+        measure that is not among them, nor a concentration measure, is withheld.
+    of_customers
+        Measures whose denominator is their `n`.
     amounts
         Parts that are amounts in tables other than that of rates; "customers" counts them.
     signed
@@ -80,8 +82,8 @@ class Relations:
     followers
         Columns of these tables that go with a withheld number.
     same
-        Names that are another number. Every `n`, and the denominator of the measures in
-        `of_customers`, is the number of `customers` of its base, unless declared here.
+        Names that are another number. Every `n` is the number of `customers` of its base, unless
+        declared here.
     openings
         Names that are a number of the previous quarter. Those of kind "opening" are added.
     sums
@@ -102,13 +104,11 @@ class Relations:
     """
 
     whole: str
-    counts: Collection[str]
-    money: Collection[str]
-    means: Collection[str]
+    measures: Mapping[str, Collection[str]]
+    of_customers: Collection[str]
     amounts: Collection[str]
     signed: Collection[str]
     staff: Collection[str]
-    of_customers: Collection[str]
     bases: Mapping[str, str]
     shapes: Mapping[str, Mapping[str, str]]
     followers: Mapping[str, Sequence[str]]
@@ -120,22 +120,16 @@ class Relations:
     merged: Mapping[str, Any]
     concentration: Mapping[str, Any]
 
-    @property
-    def additive(self) -> set[str]:
-        """Measures whose numbers are counts or sums."""
-        return {*self.counts, *self.money, *self.means}
-
     def is_money(self, key: Key) -> bool:
         """Return whether a number is an amount."""
-        if key.kind != RATES:
-            return key.part in self.amounts
-        is_mean = key.part == "numerator" and key.measure in self.means
-        return is_mean or (key.part != "n" and key.measure in self.money)
+        money = self.measures.get(key.measure, ()) if key.kind == RATES else self.amounts
+        return key.part in money
 
     def equal_number(self, key: Key) -> Key:
         """Return the number that this one is declared to be, or itself."""
-        of_customers = key.part == "denominator" and key.measure in self.of_customers
-        name = self.same.get(key.label, "customers" if of_customers or key.part == "n" else "")
+        if key.part == "denominator" and key.measure in self.of_customers:
+            key = key._replace(part="n")
+        name = self.same.get(key.label, "customers" if key.part == "n" else "")
         whole = key if key.part == "numerator" else key._replace(dimension="", member="")
         return whole.named(name) if name else key
 
@@ -185,30 +179,25 @@ def numbers_of(
     tables: Mapping[str, pd.DataFrame], quarter: str, declared: Relations
 ) -> pd.DataFrame:
     """Return every number of the tables, one row each: table, row, column, unit, key, value."""
-    frames = [*_rate_numbers(tables[RATES], declared)]
+    rates = tables[RATES][tables[RATES]["measure"].isin(declared.measures)]
+    # A measure that is a total has no denominator.
+    total = rates["denominator"].eq(1).groupby(rates["measure"]).transform("all")
+    frames = []
+    for part in PARTS:
+        rows = rates[~total] if part == "denominator" else rates
+        frames.append((RATES, part, rows[[*_UNIT, *LABELS]].assign(kind=RATES, part=part)))
     for name, columns in declared.shapes.items():
         table = tables[name].assign(quarter=quarter)
         for column, pattern in columns.items():
             key = Key(base="{base}" if "base" in table else "all").named(pattern)._asdict()
             labels = {f: table[v[1:-1]] if v[:1] == "{" else v for f, v in key.items()}
-            keys = table[_UNIT].assign(**labels)
-            frames.append(_numbers(keys, name, column, table[column]))
-    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
-
-
-def _rate_numbers(rates: pd.DataFrame, declared: Relations) -> Iterator[pd.DataFrame]:
-    """Yield the numbers of additive measures; a measure that is a total has no denominator."""
-    rows = rates[rates["measure"].isin(declared.additive)]
-    total = rows["denominator"].eq(1).groupby(rows["measure"]).transform("all")
-    for part in PARTS:
-        chosen = rows[~total] if part == "denominator" else rows
-        keys = chosen[[*_UNIT, *LABELS]].assign(kind=RATES, part=part)
-        yield _numbers(keys, RATES, part, chosen[part])
-
-
-def _numbers(keys: pd.DataFrame, table: str, column: str, value: pd.Series) -> pd.DataFrame:
-    """Return the keys of numbers with their place and value."""
-    return keys.assign(table=table, row=keys.index, column=column, value=value)
+            frames.append((name, column, table[_UNIT].assign(**labels)))
+    numbers = [
+        keys.assign(table=name, row=keys.index, column=column, value=tables[name][column])
+        for name, column, keys in frames
+        if len(keys)
+    ]
+    return pd.concat(numbers, ignore_index=True)
 
 
 @dataclass(frozen=True)

@@ -352,38 +352,32 @@ class Groups:
         movable = np.isin(self.part, self.part[goal])
         movable[goal] = False
         free, dear = np.flatnonzero(movable & (price == 0)), np.flatnonzero(movable & (price > 0))
-        need, room = goals[sign, goal], np.where(sign == 0, self.up[goal], self.down[goal])
+        ahead, room = 1 - 2 * sign, np.where(sign == 0, self.up[goal], self.down[goal])
+        need = np.minimum(goals[sign, goal], room)
         # What is withheld or implied moves freely. What is printed has its price per unit up or
         # down, so that its move down is a number of its own; so is a goal's move beyond its need.
-        first, ahead = np.minimum(need, room), np.where(sign == 0, 1.0, -1.0)
-        group = np.concatenate([free, dear, dear, goal, goal])
-        ahead = np.concatenate([np.ones(len(free) + len(dear)), -np.ones(len(dear)), ahead, ahead])
-        lower = np.zeros(len(group))
-        lower[: len(free)] = -self.down[free]
-        upper = np.concatenate([self.up[free], self.up[dear], self.down[dear], first, room - first])
-        cost = price[group]
-        cost[len(group) - 2 * len(goal) : len(group) - len(goal)] -= short
-        able = np.flatnonzero((upper > 0) | (lower < 0))
-        move = np.zeros(len(self.part))
-        if len(able):
-            group, ahead = group[able], ahead[able]
-            equations = _columns(self.equations, group, ahead)
-            steps = _cheapest(equations, cost[able], lower[able], upper[able])
+        kinds = (
+            (free, 1, -self.down[free], self.up[free], 0),
+            (dear, 1, 0, self.up[dear], price[dear]),
+            (dear, -1, 0, self.down[dear], price[dear]),
+            (goal, ahead, 0, need, price[goal] - short),
+            (goal, ahead, 0, room - need, price[goal]),
+        )
+        table = np.hstack([np.broadcast_arrays(*kind) for kind in kinds])
+        numbers, ahead, lower, upper, cost = table[:, (table[2] < 0) | (table[3] > 0)]
+        group, move = numbers.astype(int), np.zeros(len(self.part))
+        if len(group):
+            steps = _cheapest(_signed_columns(self.equations, group, ahead), cost, lower, upper)
             np.add.at(move, group, ahead * steps)
         return move
 
 
-def _columns(equations: Matrix, which: Indices, sign: Numbers) -> Matrix:
+def _signed_columns(equations: Matrix, which: Indices, sign: Numbers) -> Matrix:
     """Return some columns, those of sign -1 turned round, without the equations they are not in."""
-    start, length = equations.indptr[which], np.diff(equations.indptr)[which]
-    ends = np.cumsum(length)
-    entries = np.arange(length.sum()) + np.repeat(start - ends + length, length)
-    rows = equations.indices[entries]
-    used = np.flatnonzero(np.bincount(rows))
-    number = np.zeros(rows.max(initial=0) + 1, np.int32)
-    number[used] = np.arange(len(used))
-    data = equations.data[entries] * np.repeat(sign, length)
-    return csc_array((data, number[rows], np.append(0, ends)), shape=(len(used), len(which)))
+    part = equations[:, which]
+    used, row = np.unique(part.indices, return_inverse=True)
+    data = part.data * np.repeat(sign, np.diff(part.indptr))
+    return csc_array((data, row, part.indptr), shape=(len(used), len(which)))
 
 
 def _cheapest(equations: Matrix, cost: Numbers, lower: Numbers, upper: Numbers) -> Numbers:

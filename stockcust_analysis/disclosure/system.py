@@ -9,6 +9,7 @@ few contribute to it, or two hold nearly all of an amount.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -43,8 +44,7 @@ class System:
     """All distinct numbers as cells, and the equations between them.
 
     `cell` gives the cell of every block and column, -1 where there is none. `block` and `column`
-    are the first of each cell. `signed` cells may be negative for all an attacker knows, `used`
-    ones stand somewhere in the tables: an opening is the closing of the quarter before.
+    are the first of each cell.
     """
 
     quantities: Quantities
@@ -65,13 +65,6 @@ class System:
         measures = self.quantities.declared.signed
         return np.array([key.label in measures for key in self.quantities.keys], bool)[self.column]
 
-    @property
-    def used(self) -> Flags:
-        """Which cells stand somewhere in the tables: an opening is the closing before it."""
-        used = np.zeros(len(self.values), bool)
-        used[self.cell[self.cell >= 0]] = True
-        return used
-
 
 def system_of(printed: Quantities, quarter: str, previous: str) -> System:
     """Return the cells and equations of the quantities.
@@ -83,13 +76,13 @@ def system_of(printed: Quantities, quarter: str, previous: str) -> System:
     source = units[then].get_indexer(units[now])
     now, then = now[source >= 0], then[source[source >= 0]]
     quantities, equations = _with_rests(_with_openings(printed, now, then))
-    first = _same_columns(quantities, quantities.rows_of(quarter))
-    cell, values, block, column = _cells(quantities, first)
+    first, values = _same_columns(quantities, quantities.rows_of(quarter))
+    block, column = np.nonzero(~np.isnan(values) & (first == np.arange(len(first))))
+    cell, values = np.full(values.shape, -1), values[block, column]
+    cell[block, column] = np.arange(len(block))
     _join_openings(quantities, cell, values, first, now, then)
     cell = cell[:, first]
-    renamed = (_renamed(equation, first) for equation in equations)
-    distinct = {tuple(sorted(equation.items())): equation for equation in renamed if equation}
-    rows = [*_in_blocks(cell, distinct.values()), *_across_branches(quantities, cell, first)]
+    rows = [*_in_blocks(cell, first, equations), *_across_branches(quantities, cell, first)]
     return System(quantities, cell, values, block, column, _matrix(rows, len(values)))
 
 
@@ -127,20 +120,18 @@ def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
 def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
     """Yield complements of rates, customers outside a denominator and outside a narrower base."""
     declared = source.declared
-    no_parts = {*declared.means, *declared.staff, *declared.signed}
     for key, position in column.items():
-        if key.kind != RATES:
-            continue
-        denominator = column.get(key._replace(part="denominator"))
-        if key.part == "numerator" and denominator is not None and key.measure not in no_parts:
-            yield key._replace(part="rest"), {denominator: 1, position: -1, _REST: -1}
-        n = column.get(key._replace(part="n"))
-        plain = not key.dimension and key.measure not in declared.staff
-        if key.part == "denominator" and n is not None and plain and not source.money[position]:
-            yield key._replace(part="rest of n"), {n: 1, position: -1, _REST: -1}
-        whole = column.get(key._replace(base=declared.bases.get(key.base, "")))
-        if key.part == "numerator" and whole is not None:
-            yield key._replace(part="rest of base"), {whole: 1, position: -1, _REST: -1}
+        wider: dict[str, Key] = {}
+        if key.kind == RATES and key.part == "numerator":
+            if key.measure not in {*declared.staff, *declared.signed}:
+                wider["rest"] = key._replace(part="denominator")
+            wider["rest of base"] = key._replace(base=declared.bases.get(key.base, ""))
+        elif key.part == "denominator" and not key.dimension and key.measure not in declared.staff:
+            wider["rest of n"] = key._replace(part="n")
+        for part, name in wider.items():
+            whole = column.get(name, position)
+            if whole != position and source.money[whole] == source.money[position]:
+                yield key._replace(part=part), {whole: 1, position: -1, _REST: -1}
 
 
 def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
@@ -166,14 +157,13 @@ def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
     return [column[key] for key in matching if key.dimension]
 
 
-def _same_columns(source: Quantities, rows: Indices) -> Indices:
-    """Return, per column, the first column that is the same number.
+def _same_columns(source: Quantities, rows: Indices) -> tuple[Indices, Numbers]:
+    """Return, per column, the first column that is the same number, and the values of all blocks.
 
     Declared to be the same and nowhere different; or, declared or not, alike in every block that
     both have, among them `rows`, and not zero in so many branches that it cannot be chance.
     """
-    first = np.arange(len(source.keys))
-    filled = source.values.copy()
+    first, filled = np.arange(len(source.keys)), source.values.copy()
     branches = rows[source.of_branch[rows]]
     candidates: dict[Hashable, list[int]] = {}
     equal = source.declared.equal_number
@@ -182,37 +172,14 @@ def _same_columns(source: Quantities, rows: Indices) -> Indices:
         if np.count_nonzero(np.nan_to_num(filled[branches, column])) >= _NO_CHANCE:
             names.append((bool(source.money[column]), filled[rows, column].tobytes()))
         for other in [column for name in names for column in candidates.get(name, [])]:
-            both = ~np.isnan(filled[:, other]) & ~np.isnan(filled[:, column])
-            if (filled[both, other] == filled[both, column]).all():
-                first[column] = other
-                missing = np.isnan(filled[:, other])
-                filled[missing, other] = filled[missing, column]
+            before, own = filled[:, other], filled[:, column]
+            if ((before == own) | np.isnan(before) | np.isnan(own)).all():
+                first[column], filled[:, other] = other, np.where(np.isnan(before), own, before)
                 break
         else:
             for name in names:
                 candidates.setdefault(name, []).append(int(column))
-    return first
-
-
-def _renamed(equation: Equation, first: Indices) -> Equation:
-    """Return the equation between distinct columns, without what cancels."""
-    renamed: Equation = {}
-    for column, coefficient in equation.items():
-        renamed[int(first[column])] = renamed.get(int(first[column]), 0) + coefficient
-    return {column: coefficient for column, coefficient in renamed.items() if coefficient}
-
-
-def _cells(source: Quantities, first: Indices) -> tuple[Indices, Numbers, Indices, Indices]:
-    """Return the cell of every block and distinct column; each cell's value, block and column."""
-    values = source.values.copy()
-    own = first == np.arange(len(first))
-    for copy in np.flatnonzero(~own):
-        missing = np.isnan(values[:, first[copy]])
-        values[missing, first[copy]] = values[missing, copy]
-    block, column = np.nonzero(~np.isnan(values) & own)
-    cell = np.full(values.shape, -1)
-    cell[block, column] = np.arange(len(block))
-    return cell, values[block, column], block, column
+    return first, filled
 
 
 def _join_openings(
@@ -229,36 +196,38 @@ def _join_openings(
             cell[now[same], first[column]] = before[same]
 
 
-def _in_blocks(cell: Indices, equations: Iterable[Equation]) -> Iterator[Row]:
-    """Yield the equations within blocks."""
+def _in_blocks(cell: Indices, first: Indices, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Yield the equations within blocks, between distinct columns and without what cancels."""
     for equation in equations:
-        cells = cell[:, list(equation)]
-        for row in cells[(cells >= 0).all(axis=1)]:
-            yield row, list(equation.values())
+        terms: Counter[int] = Counter()
+        for column, coefficient in equation.items():
+            terms[first[column]] += coefficient
+        terms = Counter({column: c for column, c in terms.items() if c})
+        cells = cell[:, list(terms)]
+        for row in cells[(cells >= 0).all(axis=1)] if terms else ():
+            yield row, list(terms.values())
 
 
 def _across_branches(source: Quantities, cell: Indices, first: Indices) -> Iterator[Row]:
     """Yield that the branches add up to the whole, for every printed column and quarter."""
-    for quarter in source.blocks.get_level_values(0).unique():
-        rows = source.rows_of(quarter)
-        branches, whole = rows[source.of_branch[rows]], rows[~source.of_branch[rows]]
+    quarters = source.blocks.get_level_values(0)
+    for quarter in quarters.unique():
+        parts, whole = (
+            cell[(quarters == quarter) & of] for of in (source.of_branch, ~source.of_branch)
+        )
         for column in np.unique(first[source.printed]):
-            parts = cell[branches, column]
-            parts = parts[parts >= 0]
-            for total in cell[whole, column]:
-                if len(parts) and total >= 0:
-                    yield np.append(parts, total), [1] * len(parts) + [-1]
+            cells = parts[parts[:, column] >= 0, column]
+            for total in whole[:, column]:
+                if len(cells) and total >= 0:
+                    yield np.append(cells, total), [1] * len(cells) + [-1]
 
 
 def _matrix(rows: list[Row], width: int) -> csr_array:
     """Return the equations as a sparse matrix, each once."""
-    distinct = {(tuple(cells), tuple(signs)): None for cells, signs in rows}
-    starts = np.cumsum([0, *(len(cells) for cells, _ in distinct)])
-    cells = np.array([cell for cells, _ in distinct for cell in cells], int)
-    signs = np.array([sign for _, signs in distinct for sign in signs], float)
-    matrix = csr_array((signs, cells, starts), shape=(len(distinct), width))
-    matrix.sum_duplicates()
-    return matrix
+    distinct = [*dict.fromkeys(tuple(sorted(zip(*row, strict=True))) for row in rows)]
+    entries = [(row, *term) for row, terms in enumerate(distinct) for term in terms]
+    row, cells, signs = np.reshape(entries, (-1, 3)).T
+    return csr_array((signs.astype(float), (row, cells)), shape=(len(distinct), width))
 
 
 def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tuple[Indices, Numbers]:
@@ -272,14 +241,14 @@ def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tupl
     values, money = system.values, system.money
     keys, staff = system.quantities.keys, system.quantities.declared.staff
     of_staff = np.array([k.part == "denominator" and k.measure in staff for k in keys], bool)
-    small = (values >= 1) & (values < limits.smallest_cell)
-    few = small & ~of_staff[system.column] & ~system.signed & system.used
+    few = (values >= 1) & (values < limits.smallest_cell)
+    few &= ~of_staff[system.column] & ~system.signed
     reason = np.where(money, _amount_reasons(system, facts, limits), np.where(few, 1, 0))
-    of_count, of_amount = (
-        [limits.smallest_cell - values, values],
-        limits.amount_protection * abs(values),
-    )
-    return reason, np.where(reason > 0, np.where(money, of_amount, of_count), 0.0)
+    # What stands nowhere in the tables is an opening that is the cell of the closing before it.
+    reason[~np.isin(np.arange(len(values)), system.cell)] = 0
+    free = np.where(money, limits.amount_protection * abs(values), 0.0)
+    need = [np.where(money, free, limits.smallest_cell - values), np.where(money, free, values)]
+    return reason, np.where(reason > 0, need, 0.0)
 
 
 def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indices:
@@ -298,7 +267,7 @@ def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indi
     reason = np.where(dominated, np.where(unknown, 3, 2), np.where(enough, 0, 3))
     reason = np.where(implied & unknown, _rest_reasons(system, known, limits), reason)
     reason = np.where(few, 1, np.where(system.signed, 0, reason))
-    return np.where((amounts == 0) | ~system.used, 0, reason)
+    return np.where(amounts == 0, 0, reason)
 
 
 def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
@@ -331,21 +300,23 @@ def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
 
 def _bound(system: System, own: Numbers) -> Numbers:
     """Return each amount's own bound, else that of what it is a part of, else infinity."""
-    matrix = system.equations
-    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    positive = np.bincount(row, matrix.data > 0, matrix.shape[0])
-    negative = np.diff(matrix.indptr) - positive
-    lone = np.where(positive == 1, 1, np.where(negative == 1, -1, 0))[row] * matrix.data > 0
-    whole = np.full(matrix.shape[0], -1)
-    whole[row[lone]] = matrix.indices[lone]
-    part = ~lone & (whole[row] >= 0)
-    wholes, parts = whole[row[part]], matrix.indices[part]
+    pairs = _wholes_and_parts(system)
     bound = np.where(np.isnan(own), np.inf, own)
     for _ in range(_PASSES):
         passed = np.full(len(bound), np.inf)
-        np.minimum.at(passed, parts, bound[wholes])
+        np.minimum.at(passed, pairs["part"], bound[pairs["whole"]])
         bound = np.where(np.isnan(own), np.minimum(bound, passed), own)
     return bound
+
+
+def _wholes_and_parts(system: System) -> pd.DataFrame:
+    """Return every part of a whole by equation: the whole is the only cell of its sign."""
+    matrix = system.equations.tocoo()
+    terms = pd.DataFrame({"row": matrix.row, "part": matrix.col, "positive": matrix.data > 0})
+    alone = ~terms.duplicated(["row", "positive"], keep=False)
+    wholes = terms[alone].sort_values("positive", ascending=False).drop_duplicates("row")
+    pairs = terms.merge(wholes.rename(columns={"part": "whole"})[["row", "whole"]], on="row")
+    return pairs[pairs["part"] != pairs["whole"]]
 
 
 def _rest_reasons(system: System, known: Numbers, limits: Limits) -> Indices:
@@ -354,20 +325,19 @@ def _rest_reasons(system: System, known: Numbers, limits: Limits) -> Indices:
     The largest of the whole who is not in the part is the largest of what remains. Where both are
     in the part only the number of contributors counts.
     """
-    of_three = system.equations[np.flatnonzero(np.diff(system.equations.indptr) == 3)]
-    cells, signs = of_three.indices.reshape(-1, 3), of_three.data.reshape(-1, 3)
-    one_whole = np.abs(signs.sum(axis=1)) == 1
-    cells, signs = cells[one_whole], signs[one_whole]
-    lone = signs == -signs.sum(axis=1, keepdims=True)
+    pairs = _wholes_and_parts(system)
+    of_two = pairs[pairs.groupby("row")["part"].transform("size") == 2]
+    both = of_two.merge(of_two[["row", "part"]].rename(columns={"part": "rest"}), on="row")
+    whole, part, rest = (
+        both.loc[both["part"] != both["rest"], ["whole", "part", "rest"]].to_numpy().T
+    )
+    number = known[0, whole] - known[0, part]
+    (largest, second), (own, own_second) = known[1:, whole], known[1:, part]
+    inside = (own == largest).astype(int) + (own_second == second)
+    two = np.where(own < largest, largest, 0.0)
+    two += np.where((own < second) & (inside == 0), second, 0.0)
+    few = (number >= 1) & (number < limits.smallest_cell)
+    dominated = two > limits.two_largest * np.abs(system.values[rest])
     reason = np.zeros(len(system.values), int)
-    whole, parts = cells[lone], cells[~lone].reshape(-1, 2).T
-    for part, rest in (parts, parts[::-1]):
-        number = known[0, whole] - known[0, part]
-        (largest, second), (own, own_second) = known[1:, whole], known[1:, part]
-        inside = (own == largest).astype(int) + (own_second == second)
-        two = np.where(own < largest, largest, 0.0)
-        two += np.where((own < second) & (inside == 0), second, 0.0)
-        few = (number >= 1) & (number < limits.smallest_cell)
-        dominated = two > limits.two_largest * np.abs(system.values[rest])
-        np.maximum.at(reason, rest, np.where(few, 1, np.where(dominated, 2, 0)))
+    np.maximum.at(reason, rest, np.where(few, 1, np.where(dominated, 2, 0)))
     return reason

@@ -26,9 +26,13 @@ _AMOUNT, _SHARE = "tier_aum", "tier_aum_share"
 
 
 def without_others(
-    tables: Mapping[str, pd.DataFrame], cells: pd.DataFrame, *, branch_id: str, bank: str,
+    tables: Mapping[str, pd.DataFrame],
+    cells: pd.DataFrame,
+    *,
+    branch_id: str,
+    bank: str,
     least: int = _LEAST,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
+) -> dict[str, pd.DataFrame]:
     """Return a branch's tables without what tells the amount of another branch's customer.
 
     Parameters

@@ -8,7 +8,7 @@ branches' own reports and headquarters' internal edition need none of this, and 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
@@ -16,10 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure import RATES, Limits, Protected, Relations, Tables, protect
+from stockcust_analysis.disclosure import (
+    PARTS,
+    RATES,
+    Limits,
+    Protected,
+    Relations,
+    Tables,
+    protect,
+)
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.policy import AMONG_PEERS, DisclosureRule
+from stockcust_analysis.policy import AMONG_PEERS, Policy
 
 _SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
 _DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
@@ -32,7 +41,7 @@ _AMONG_ALL += ["rank", "rank_low", "rank_high", "shrunk_value"]
 
 
 def circulate(
-    evaluation: Evaluation, rule: DisclosureRule, *, earlier: Sequence[Evaluation] = ()
+    evaluation: Evaluation, policy: Policy, *, earlier: Sequence[Evaluation] = ()
 ) -> tuple[Evaluation, Protected]:
     """Return what may be circulated of an evaluation: recoded, then withheld, nothing else.
 
@@ -41,8 +50,8 @@ def circulate(
     evaluation
         The quarter, every number in it. `cells` holds what stands behind its amounts; an amount of
         which too little is known is withheld.
-    rule
-        The policy's limits.
+    policy
+        Its measures, tiers and limits of disclosure.
     earlier
         Evaluations already circulated: what they print is known, what they withhold stays withheld.
 
@@ -55,29 +64,24 @@ def circulate(
     Protected
         Which tiers were merged, how many cells are withheld and why, how many are exposed.
 
-    Raises
-    ------
-    PolicyError
-        The tiers to merge are not the policy's highest.
-
     Examples
     --------
     >>> from dataclasses import replace
-    >>> from stockcust_analysis import evaluate, open_bank
+    >>> from stockcust_analysis import evaluate, load_policy, open_bank
     >>> with open_bank("data/sample") as bank:
     ...     quarter = evaluate(bank, quarter="2025Q3", first_quarter=True)
     >>> names = ["quarter", "branch_id", "dimension", "member", "measure", "base",
     ...          "contributors", "largest", "second_largest"]
     >>> nothing_known = replace(quarter, cells=pd.DataFrame(columns=names))
-    >>> _, result = circulate(nothing_known, DisclosureRule())
+    >>> _, result = circulate(nothing_known, load_policy())
     >>> result.merged, result.exposed
     ({}, 0)
     """
-    tiers = list(evaluation.policy_facts["tiers"])
+    tiers, rule = list(evaluation.policy_facts["tiers"]), policy.disclosure
     unprinted = {"cells": _amount_facts(evaluation.cells), "lorenz": evaluation.lorenz}
     result = protect(
         recode(evaluation) | unprinted,
-        relations([str(tier["name"]) for tier in tiers], rule.merged_tiers),
+        relations(policy),
         Limits(rule.smallest_cell, rule.two_largest, rule.amount_protection, rule.lorenz_customers),
         quarter=str(evaluation.quarter),
         previous=str(evaluation.quarter.previous),
@@ -92,41 +96,30 @@ def circulate(
     return mask_scores(replace(evaluation, **changed)), result
 
 
-def relations(
-    tiers: Sequence[str] = (), merged: Sequence[str] = (), measures: Iterable[tuple[Any, str]] = ()
-) -> Relations:
-    """Return what is known of the measures, for tiers from the lowest to the highest.
+def relations(policy: Policy) -> Relations:
+    """Return what is known of a policy's measures: the registry's sums, and `relations.toml`.
 
-    `merged` are the tiers that may be merged. `measures` are those of a registry with their bases:
-    what they count follows from their numerator and denominator. All others stand in
-    `relations.toml`.
+    >>> from stockcust_analysis import load_policy
+    >>> relations(load_policy()).measures["aum_per_customer"]
+    ['numerator']
     """
-    fields = {name: value for name, value in _DECLARED.items() if name != "recoded"}
-    no_sums = {*fields["concentration"]["measures"], *_DECLARED["recoded"]["branch_only"]}
-    for kind, names in measure_kinds(measures).items():
-        fields[kind] = {*fields[kind], *names} - no_sums
-    merging = fields["merged"] | {"members": tiers, "top": merged}
-    return Relations(**fields | {"whole": WHOLE_BANK, "merged": merging})
-
-
-def measure_kinds(measures: Iterable[tuple[Any, str]]) -> dict[str, set[str]]:
-    """Return the names of measures by what they count; sums called "…_cents" are money.
-
-    >>> from collections import namedtuple
-    >>> measure = namedtuple("Measure", "name numerator denominator")
-    >>> kinds = measure_kinds([(measure("aum_per_customer", "aum_cents", "customers"), "all")])
-    >>> {kind: names for kind, names in kinds.items() if names}
-    {'means': {'aum_per_customer'}, 'of_customers': {'aum_per_customer'}}
-    """
-    kinds: dict[str, set[str]] = {"counts": set(), "money": set(), "means": set()}
-    kinds["of_customers"] = set()
-    for measure, _ in measures:
-        sums = [name for name in (measure.numerator, measure.denominator) if name]
-        money = [name.endswith("_cents") for name in sums]
-        kinds["money" if all(money) else "means" if money[0] else "counts"].add(measure.name)
-        if measure.denominator == "customers":
-            kinds["of_customers"].add(measure.name)
-    return kinds
+    declared = {name: value for name, value in _DECLARED.items() if name != "recoded"}
+    no_sums = {*declared["concentration"]["measures"], *_DECLARED["recoded"]["branch_only"]}
+    measures = {m.name: m for m, _ in all_measures(policy) if m.name not in no_sums}
+    money = {
+        name: [part for part in PARTS if str(getattr(measure, part, "")).endswith("_cents")]
+        for name, measure in measures.items()
+    }
+    tiers = {
+        "members": [tier.name for tier in policy.tiers.tiers],
+        "top": policy.disclosure.merged_tiers,
+    }
+    return Relations(
+        **declared | {"merged": declared["merged"] | tiers},
+        whole=WHOLE_BANK,
+        measures=money,
+        of_customers={name for name, m in measures.items() if m.denominator == "customers"},
+    )
 
 
 def recode(evaluation: Evaluation) -> Tables:

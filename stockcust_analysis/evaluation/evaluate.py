@@ -10,19 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank, open_bank
-from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.changes import (
-    BRIDGE_COLUMNS,
-    MIGRATION_COLUMNS,
+    NO_CHANGES,
     aum_change,
-    changes_between,
     comparable_columns,
+    measure_changes,
 )
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.context import (
@@ -33,17 +31,16 @@ from stockcust_analysis.evaluation.context import (
     targets_of,
     without_families,
 )
-from stockcust_analysis.evaluation.measuring import Measured, in_order, measure_views
-from stockcust_analysis.evaluation.policy_check import check_policy_against, offered
-from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.measuring import Measured, Scope, measure_views
+from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
+from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
-from stockcust_analysis.evaluation.views import Views, has_managers, views_of
+from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
-from stockcust_analysis.measures.questions import all_measures
 from stockcust_analysis.measures.registry import specs_for, sum_view
 from stockcust_analysis.periods import Day, Quarter, as_quarter
-from stockcust_analysis.policy import DEFAULT, Policy, as_policy
+from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -105,26 +102,24 @@ def evaluate(
         options: dict[str, Any] = {"policy": policy, "first_quarter": first_quarter}
         with open_bank(bank) as opened:
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
-    target, rules = as_quarter(quarter), as_policy(policy)
+    target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    _check(bank, rules, target, paired=target.previous in quarters)
+    _check(bank, rules, target)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
-    parts, opening, closing = _measure(bank, rules, chunks, target, sizes, progress)
+    parts, compared, closing = _measure(bank, rules, chunks, target, sizes, progress)
+    tables = NO_CHANGES | closing
     progress(len(chunks), steps)
-    tables = {"lorenz": _lorenz(parts[-1].lorenz, target)}
-    missing = families_missing(bank, rules, quarters)
-    tables["co_holding"] = without_families(_co_holding(closing, rules, target), missing)
-    tables["migration"] = pd.DataFrame(columns=list(MIGRATION_COLUMNS))
-    tables["bridge"] = pd.DataFrame(columns=list(BRIDGE_COLUMNS))
-    if opening is not None:
-        volume_before, volume = (_volume(parts, chunks, of) for of in (target.previous, target))
-        now = comparable_columns(bank, closing, rules)
-        changes = changes_between(bank, opening, now, rules, target)
-        parts.append(changes.measured(volume, sizes=sizes))
-        parts.append(Measured(aum_change(volume_before, volume, target, rules), pd.DataFrame()))
-        tables |= {"migration": changes.migration(), "bridge": changes.bridge()}
+    if len(compared) == 2:
+        volumes = pd.concat([part.volume for part in parts])
+        before, now = (volumes[volumes["quarter"] == str(q)] for q in (target.previous, target))
+        scope = Scope(rules, Calendar((target.end,)), [target], sizes)
+        changes, changed = measure_changes(bank, compared[0], compared[1], scope, now)
+        tables |= changed
+        parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
+    missing = families_missing(bank, rules, quarters)
+    tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables |= _standing(bank, rules, parts, target, missing)
     progress(steps, steps)
     return Evaluation(
@@ -143,24 +138,26 @@ def _measure(
     target: Quarter,
     sizes: bool,
     progress: Steps,
-) -> tuple[list[Measured], Table | None, Table]:
-    """Return the measures of each chunk, and the customers of the previous quarter and the target.
+) -> tuple[list[Measured], list[Table], dict[str, pd.DataFrame]]:
+    """Return the measures of each chunk, the customers to compare, and the target's own tables.
 
-    Of the previous quarter, if there is one, only what is compared is held.
+    Compared are the customers of the previous quarter and of the target, where there are both.
     """
-    parts: list[Measured] = []
-    opening: Table | None = None
+    parts, compared = [], list[Table]()
+    both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
         views = views_of(bank, policy, chunk, structure=target)
-        compared = [target.previous, target]
-        parts.append(measure_views(bank, views, policy, compared=compared, sizes=sizes))
-        if target.previous.end in chunk.days:
-            before = _of_quarter(views, target.previous)
-            opening = comparable_columns(bank, before, policy)
-        if target.end not in chunk.days:
-            views.release(bank)
-    return parts, opening, _of_quarter(views, target)
+        parts.append(measure_views(bank, views, Scope(policy, chunk, both, sizes)))
+        for quarter in both:
+            if quarter.end in chunk.days and (compared or quarter != target):
+                customers = views.customers_of(quarter)
+                compared.append(comparable_columns(bank, customers, policy))
+        if target.end in chunk.days:
+            co_holding = _co_holding(views.customers_of(target), policy, target)
+        views.release(bank)
+    lorenz = _lorenz(parts[-1].lorenz, target)
+    return parts, compared, {"co_holding": co_holding, "lorenz": lorenz}
 
 
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
@@ -190,35 +187,15 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
     return [Calendar(tuple(ends[max(0, stop - at_once) : stop])) for stop in starts]
 
 
-def _check(bank: Bank, policy: Policy, target: Quarter, *, paired: bool) -> None:
+def _check(bank: Bank, policy: Policy, target: Quarter) -> None:
     """Raise one error for all in which the policy does not fit the bank."""
-    measures = all_measures(
-        policy,
-        openings="opened_on" in bank.columns["holdings"],
-        managed=has_managers(bank),
-        tenure="relationship_since" in bank.columns["customers"],
-        paired=paired,
-    )
     customers = as_lazy(bank.snapshot("customers", as_of=target.end))
     present = collect_rows(customers.select("branch_id").unique())["branch_id"]
     check_policy_against(
         policy,
-        offers=offered(measures),
         branches=branches_of(bank, present),
         targets=targets_of(bank, target),
     )
-
-
-def _of_quarter(views: Views, quarter: Quarter) -> Table:
-    """Return the customers of one quarter."""
-    return views.customers.filter(nw.col(PERIOD) == views.calendar.period_of(quarter.end))
-
-
-def _volume(parts: Sequence[Measured], chunks: Sequence[Calendar], of: Quarter) -> pd.DataFrame:
-    """Return customers and assets of the funded by branch, of one quarter."""
-    number = next(number for number, chunk in enumerate(chunks) if of.end in chunk.days)
-    volume = parts[number].volume
-    return volume[volume[PERIOD] == chunks[number].period_of(of.end)]
 
 
 def _lorenz(points: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
@@ -248,8 +225,11 @@ def _standing(
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
-    measures = in_order(pd.concat([part.measures for part in parts], ignore_index=True))
-    measures = without_families(measures, missing)
+    measures = pd.concat([part.measures for part in parts], ignore_index=True)
+    # Members stay in the policy's order.
+    order = ["quarter", "branch_id", "dimension", "measure", "base"]
+    measures = measures.sort_values(order, kind="stable", ignore_index=True)
+    measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     present = set(measures.loc[measures["quarter"] == quarter, "branch_id"]) - {WHOLE_BANK}
     branches, targets = branches_of(bank, sorted(present)), targets_of(bank, target)

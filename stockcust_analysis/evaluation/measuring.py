@@ -10,16 +10,17 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import Table, as_lazy
-from stockcust_analysis.evaluation.results import BY_BRANCH, MEASURE_COLUMNS, WHOLE_BANK
-from stockcust_analysis.evaluation.sizes import (
-    SIZE_COLUMNS,
+from stockcust_analysis.core.frames import Table
+from stockcust_analysis.evaluation.cells import (
+    CELL_COLUMNS,
+    LABELS,
     contributor_columns,
     contributor_table,
     size_table,
+    spread_table,
 )
-from stockcust_analysis.evaluation.spreads import LABELS, SPREAD_COLUMNS, spread_table
-from stockcust_analysis.evaluation.views import Views
+from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
+from stockcust_analysis.evaluation.views import Views, materialize, release
 from stockcust_analysis.measures.concentration import (
     CONCENTRATION,
     concentration_totals,
@@ -27,7 +28,6 @@ from stockcust_analysis.measures.concentration import (
     lorenz_steps,
     totals_without,
 )
-from stockcust_analysis.measures.pairs import PERIOD_END
 from stockcust_analysis.measures.questions import CUSTOMER_QUESTIONS, MANAGED_QUESTIONS
 from stockcust_analysis.measures.registry import (
     Question,
@@ -37,13 +37,19 @@ from stockcust_analysis.measures.registry import (
     sum_view,
 )
 from stockcust_analysis.measures.tiers import VOLUME
+from stockcust_analysis.measures.two_dates import PERIOD_END
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
-CELL_COLUMNS = (
-    "quarter", "branch_id", "dimension", "member", "measure", "base", *SIZE_COLUMNS,
-    *SPREAD_COLUMNS,
-)  # fmt: skip
+
+@dataclass(frozen=True)
+class Scope:
+    """What is measured: the dates, the quarters whose spreads are compared, and whether sizes."""
+
+    policy: Policy
+    calendar: Calendar
+    compared: Sequence[Quarter]
+    sizes: bool
 
 
 @dataclass(frozen=True)
@@ -56,31 +62,22 @@ class Measured:
     lorenz: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def measure_views(
-    bank: Bank, views: Views, policy: Policy, *, compared: Sequence[Quarter], sizes: bool
-) -> Measured:
+def measure_views(bank: Bank, views: Views, scope: Scope) -> Measured:
     """Return all measures of the customers and the managed customers of some quarters.
 
-    Spreads are computed of the quarters `compared` alone, sizes where they are asked for.
+    Spreads are computed of the compared quarters alone, sizes where they are asked for.
     """
-    calendar = views.calendar
-    customers = put_questions(
-        views.customers, CUSTOMER_QUESTIONS, policy, calendar, compared=compared, sizes=sizes
-    )
-    tables, cells = [customers.measures], [customers.cells]
+    customers = put_questions(views.customers, CUSTOMER_QUESTIONS, scope)
+    parts = [customers]
     if views.managed is not None:
-        managed = put_questions(
-            views.managed, MANAGED_QUESTIONS, policy, calendar,
-            compared=compared, sizes=sizes, branches=customers.volume,
-        )  # fmt: skip
-        tables.append(managed.measures)
-        cells.append(managed.cells)
-    concentration, lorenz = _concentration(bank, views.customers, policy, calendar, compared[-1])
-    tables.append(concentration)
+        parts.append(put_questions(views.managed, MANAGED_QUESTIONS, scope, customers.volume))
+    concentration, lorenz = _concentration(bank, views.customers, scope)
+    measures = pd.concat([part.measures for part in parts] + [concentration], ignore_index=True)
+    cells = pd.concat([part.cells for part in parts if len(part.cells)] or [customers.cells])
     return Measured(
-        with_quarters(pd.concat(tables, ignore_index=True), calendar),
-        pd.concat([table for table in cells if len(table)] or cells, ignore_index=True),
-        customers.volume,
+        with_quarters(measures, scope.calendar),
+        cells.reset_index(drop=True),
+        with_quarters(customers.volume, scope.calendar),
         lorenz,
     )
 
@@ -88,11 +85,7 @@ def measure_views(
 def put_questions(
     view: Table,
     questions: Sequence[Question],
-    policy: Policy,
-    calendar: Calendar,
-    *,
-    compared: Sequence[Quarter],
-    sizes: bool,
+    scope: Scope,
     branches: pd.DataFrame | None = None,
     whole: Table | None = None,
 ) -> Measured:
@@ -101,8 +94,8 @@ def put_questions(
     Branches that are not in the view, but in `branches`, have sums of zero. The bank is the sum of
     its branches, unless a view of its own is given as `whole`.
     """
-    specs = specs_for(view, questions)
-    counted = {} if sizes else contributor_columns(specs, policy)
+    policy, specs = scope.policy, specs_for(view, questions)
+    counted = {} if scope.sizes else contributor_columns(specs, policy)
     totals = sum_view(view, specs, policy, BY_BRANCH, extra=counted)
     if branches is not None:
         known = branches.loc[branches["branch_id"] != WHOLE_BANK, BY_BRANCH]
@@ -112,80 +105,58 @@ def put_questions(
         own = sum_view(whole, specs, policy, [PERIOD])
         bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
-    measures = measure_rows(totals, specs, policy, BY_BRANCH)
-    behind = size_table(view, specs, policy) if sizes else contributor_table(totals, specs, policy)
-    cells = _cells(view, specs, policy, calendar, measures, compared, behind)
-    volume = next((spec.own(totals) for spec in specs if is_volume(spec)), pd.DataFrame())
-    return Measured(measures, cells, totals[BY_BRANCH].join(volume))
-
-
-def is_volume(spec: Spec) -> bool:
-    """Return whether a spec asks for customers and assets of the funded."""
-    return spec.question is VOLUME and spec.base == "funded"
+    sizes = (
+        size_table(view, specs, policy) if scope.sizes else contributor_table(totals, specs, policy)
+    )
+    volumes = (spec for spec in specs if spec.question is VOLUME and spec.base == "funded")
+    volume = next((spec.own(totals) for spec in volumes), pd.DataFrame())
+    return Measured(
+        measure_rows(totals, specs, policy, BY_BRANCH),
+        _cells(view, specs, scope, sizes),
+        totals[BY_BRANCH].join(volume),
+    )
 
 
 def with_quarters(table: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
-    """Return measures with quarter and as-of date in place of the period."""
-    ends = [calendar.days[period] for period in table[PERIOD]]
-    table["as_of"] = [end.isoformat() for end in ends]
-    table["quarter"] = [str(Quarter.ending_on(end)) for end in ends]
-    return table[list(MEASURE_COLUMNS)]
+    """Return a table with the quarter and the as-of date of each row's period."""
+    period = table[PERIOD].to_numpy(dtype=int)
+    ends = pd.Series([end.isoformat() for end in calendar.days], dtype="str")
+    quarters = pd.Series([str(Quarter.ending_on(end)) for end in calendar.days], dtype="str")
+    return table.assign(as_of=ends.take(period).array, quarter=quarters.take(period).array)
 
 
-def in_order(measures: pd.DataFrame) -> pd.DataFrame:
-    """Return measures by quarter, branch and measure; members stay in the policy's order."""
-    keys = ["quarter", "branch_id", "dimension", "measure", "base"]
-    return measures.sort_values(keys, kind="stable", ignore_index=True)
-
-
-def _cells(
-    view: Table,
-    specs: Sequence[Spec],
-    policy: Policy,
-    calendar: Calendar,
-    measures: pd.DataFrame,
-    compared: Sequence[Quarter],
-    sizes: pd.DataFrame,
-) -> pd.DataFrame:
+def _cells(view: Table, specs: Sequence[Spec], scope: Scope, sizes: pd.DataFrame) -> pd.DataFrame:
     """Return sizes and spreads in one table, by quarter, branch and measure."""
-    periods = [n for n, end in enumerate(calendar.days) if Quarter.ending_on(end) in compared]
-    here = view.filter(nw.col(PERIOD).is_in(periods)) if len(periods) < len(calendar.days) else view
-    known = measures[measures[PERIOD].isin(periods)]
-    spreads = spread_table(here, specs, policy, calendar, known) if periods else pd.DataFrame()
+    ends = [quarter.end for quarter in scope.compared]
+    periods = [period for period, end in enumerate(scope.calendar.days) if end in ends]
+    if len(periods) < len(scope.calendar.days):
+        view = view.filter(nw.col(PERIOD).is_in(periods))
+    spreads = pd.DataFrame()
+    if periods:
+        spreads = spread_table(view, specs, scope.policy, scope.calendar)
     tables = [table for table in (spreads, sizes) if len(table)]
     if not tables:
         return pd.DataFrame(columns=list(CELL_COLUMNS))
     table = tables[0]
     if len(tables) == 2:
         table = table.merge(tables[1], how="outer", on=[*BY_BRANCH, *LABELS], validate="1:1")
-    table["quarter"] = [str(Quarter.ending_on(calendar.days[period])) for period in table[PERIOD]]
-    return table.reindex(columns=list(CELL_COLUMNS))
+    return with_quarters(table, scope.calendar).reindex(columns=list(CELL_COLUMNS))
 
 
-def _concentration(
-    bank: Bank, customers: Table, policy: Policy, calendar: Calendar, target: Quarter
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _concentration(bank: Bank, customers: Table, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how concentrated assets are by branch and in all, and the target's Lorenz curves."""
-    measures, curves = [], []
+    measures, curves, target = [], [pd.DataFrame()], scope.compared[-1].end
     for by in (BY_BRANCH, [PERIOD]):
         steps = lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
-        steps = as_lazy(bank.materialize(steps.to_native()))
+        steps = materialize(bank, steps)
         totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
         for number, question in CONCENTRATION.items():
-            spec = Spec("", question, "funded")
-            own = totals_without(totals, number, by)
-            measures.append(_rows(own, spec, policy, by))
-        if target.end in calendar.days:
-            period = calendar.period_of(target.end)
+            own = totals_without(totals, number, by).set_index(by).add_prefix("|").reset_index()
+            rows = measure_rows(own, [Spec("", question, "funded")], scope.policy, by)
+            measures.append(rows if "branch_id" in rows else rows.assign(branch_id=WHOLE_BANK))
+        if target in scope.calendar.days:
+            period = scope.calendar.period_of(target)
             points = lorenz_points(steps.filter(nw.col(PERIOD) == period), by=by)
             curves.append(points if "branch_id" in by else points.assign(branch_id=WHOLE_BANK))
-        bank.release(steps.to_native())
-    lorenz = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame()
-    return pd.concat(measures, ignore_index=True), lorenz
-
-
-def _rows(totals: pd.DataFrame, spec: Spec, policy: Policy, by: Sequence[str]) -> pd.DataFrame:
-    """Return the measure rows of sums that already have plain names."""
-    keyed = totals.rename(columns={c: f"{spec.key}|{c}" for c in totals if c not in by})
-    rows = measure_rows(keyed, [spec], policy, by)
-    return rows if "branch_id" in by else rows.assign(branch_id=WHOLE_BANK)
+        release(bank, steps)
+    return pd.concat(measures, ignore_index=True), pd.concat(curves, ignore_index=True)

@@ -1,9 +1,9 @@
-"""Whether a bank's quarter can be evaluated under a policy: all that is wrong, at once."""
+"""Whether a policy can be followed: names that are not there, and what does not fit a bank."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -11,47 +11,45 @@ from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.errors import PolicyError, did_you_mean
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.measures.dormancy_evidence import UNMATURED_TIME_DEPOSIT
-from stockcust_analysis.measures.registry import Measure
-from stockcust_analysis.policy import AMONG_PEERS, Policy
+from stockcust_analysis.measures.questions import all_measures
+from stockcust_analysis.policy import AMONG_PEERS, DEFAULT, Policy, PolicyLike, load_policy
+from stockcust_analysis.policy.file import Table, texts_at, values_at
 from stockcust_analysis.policy.lint import lints
 
 _SHOWN = 5
-_ALLOWED = {f"{one.name}.{column.name}": column.allowed for one in TABLES for column in one.columns}
+_ALLOWED = {f"{table.name}.{c.name}": c.allowed for table in TABLES for c in table.columns}
+_CODES = {
+    "customer_types": "customers.customer_type",
+    "families.families.products": "holdings.product",
+    "families.channels.products": "holdings.product",
+    "families.aum_products": "holdings.product",
+    "dormancy.scope": "customers.customer_type",
+    "dormancy.products": "holdings.product",
+    "dormancy.exempt": "holdings.product",
+    "dormancy.active_kinds": "transactions.kind",
+    "coverage.effective_outcomes": "contacts.outcome",
+}
+"""Where a policy names codes of the extracts, and of which column."""
+_MEASURES = {
+    "indicator": "scorecard.indicators",
+    "veto": "scorecard.vetoes",
+    "comparison": "comparison.measures",
+}
 
 
-class Offer(NamedTuple):
-    """A measure the evaluation computes: its base, its member, and whether it is a plain total."""
-
-    measure: str
-    base: str
-    member: str
-    total: bool
+def read_policy(policy: PolicyLike) -> Policy:
+    """Return a policy by name, by path or as it is; PolicyError with all problems of its file."""
+    return policy if isinstance(policy, Policy) else load_policy(policy or DEFAULT, check=_problems)
 
 
-def offered(measures: Iterable[tuple[Measure, str]]) -> set[Offer]:
-    """Return what an evaluation computes: measures, each with its base.
-
-    >>> len(offered([(Measure("gini", "gini_cents", "total_cents"), "funded")]))
-    1
-    """
-    return {
-        Offer(measure.name, base, measure.member, measure.denominator is None)
-        for measure, base in measures
-    }
-
-
-def check_policy_against(
-    policy: Policy, *, offers: Collection[Offer], branches: pd.DataFrame, targets: pd.DataFrame
-) -> None:
+def check_policy_against(policy: Policy, *, branches: pd.DataFrame, targets: pd.DataFrame) -> None:
     """Raise one PolicyError that lists all in which a policy does not fit the bank.
 
     Parameters
     ----------
     policy : Policy
-        Already read: what can be told from the file alone (weights that do not add up, a floor
-        above the cap, a fixed target of zero) was refused then, likewise all at once.
-    offers
-        As `offered` returns them.
+        What can be told from a file alone was refused when it was read; of a policy made in Python
+        codes, measures and directions are checked here.
     branches : DataFrame
         Those that report: `branch_id`, and `type` where the bank tells it.
     targets : DataFrame
@@ -60,98 +58,95 @@ def check_policy_against(
     A measure that this bank has no tables for, or no quarter before, is no problem: indicators
     treat it as missing data, and it is not compared.
     """
+    table = asdict(policy)
     problems = [
-        *_codes(policy),
-        *_unknown(policy, offers),
-        *_directions(policy),
-        *_peers(policy, branches),
-        *_plans(policy, targets),
+        *_unknown_codes(table),
+        *_unknown_names(table, policy),
+        *_wrong_directions(table),
+        *_impossible_peers(policy, branches),
+        *_missing_plans(policy, targets),
     ]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise PolicyError(f"{policy.name} does not fit this bank:\n{listed}")
+        raise PolicyError(f"{policy.name} does not fit this bank:\n{listed}", problems)
 
 
-def _codes(policy: Policy) -> Iterator[str]:
+def _problems(table: Table) -> Iterator[str]:
+    """Yield what is wrong with a file's rules that its own words do not show."""
+    # Families that stand for products were reported when the file was read.
+    yield from _unknown_codes(table, texts_at(table, "families.families.name"))
+    yield from _unknown_names(table)
+    yield from _wrong_directions(table)
+
+
+def _unknown_codes(table: Table, reported: Collection[str] = ()) -> Iterator[str]:
     """Yield codes that no table of the contract may hold: they would match no row."""
-    families, rule = policy.families, policy.dormancy
-    named = [name for one in families.families + families.channels for name in one.products]
-    places: list[tuple[str, str, Iterable[str]]] = [
-        ("customer_types", "customers.customer_type", policy.customer_types),
-        ("families", "holdings.product", dict.fromkeys([*named, *families.aum_products])),
-        ("dormancy.scope", "customers.customer_type", rule.scope),
-        ("dormancy.products", "holdings.product", rule.products),
-        ("dormancy.exempt", "holdings.product", set(rule.exempt) - {UNMATURED_TIME_DEPOSIT}),
-        ("dormancy.active_kinds", "transactions.kind", rule.active_kinds),
-        ("coverage.effective_outcomes", "contacts.outcome", policy.coverage.effective_outcomes),
-    ]
-    for where, column, codes in places:
-        known = _ALLOWED[column]
-        for code in sorted(set(codes) - set(known)):
-            yield f"{where}: {column} has no code '{code}'.{did_you_mean(code, known)}"
+    problems = dict[str, None]()
+    for path, column in _CODES.items():
+        known, where = _ALLOWED[column], "families" if path.startswith("families") else path
+        for code in sorted({*texts_at(table, path)} - {*known, *reported, UNMATURED_TIME_DEPOSIT}):
+            problems[f"{where}: {column} has no code '{code}'.{did_you_mean(code, known)}"] = None
+    yield from problems
 
 
-def _unknown(policy: Policy, offers: Collection[Offer]) -> Iterator[str]:
-    """Yield measures, bases, members and warnings that are not there."""
-    wanted = [
-        (f"indicator '{one.name}'", one.measure_name, one.customer_base, one.member)
-        for one in policy.scorecard.indicators
-    ]
-    wanted += [
-        (f"veto '{one.name}'", one.measure, one.customer_base, "")
-        for one in policy.scorecard.vetoes
-    ]
-    compared = [
-        ("comparison", one.name, one.customer_base, "") for one in policy.comparison.measures
-    ]
-    totals = {offer.measure for offer in offers if offer.total}
-    for where, measure, base, member in [*wanted, *compared]:
-        problem = _missing(measure, base, member, offers)
-        if problem:
-            yield f"{where}: {problem}"
-        elif where == "comparison" and measure in totals:
-            yield f"{where}: '{measure}' is a total. Compare a mean or a share."
-    for theme in policy.themes:
-        for measure in theme.measures:
-            if measure not in defined_measures():
-                close = did_you_mean(measure, defined_measures())
-                yield f"theme '{theme.name}': unknown measure '{measure}'.{close}"
-    for one in policy.scorecard.overrides:
-        if one.name not in lints():
-            yield f"overrides: unknown warning '{one.name}'.{did_you_mean(one.name, lints())}"
+def _unknown_names(table: Table, policy: Policy | None = None) -> Iterator[str]:
+    """Yield measures, bases and warnings that are not there; and members, given the policy."""
+    offered = list(all_measures(policy or load_policy()))
+    totals = {measure.name for measure, _ in offered if measure.denominator is None}
+    for kind, path in _MEASURES.items():
+        for entry in _entries(table, path):
+            name, measure = entry.get("name"), entry.get("measure") or entry.get("name")
+            bases = sorted({base for offer, base in offered if offer.name == measure})
+            base, member = entry.get("customer_base", "funded"), entry.get("member", "")
+            members = sorted({o.member for o, own in offered if (o.name, own) == (measure, base)})
+            subject = kind if kind == "comparison" else f"{kind} '{name}'"
+            if not bases:
+                yield from _unknown_measures(subject, [str(measure)])
+            elif base not in bases:
+                close = did_you_mean(str(base), bases)
+                bases_known = ", ".join(bases)
+                yield f"{subject}: '{measure}' is told of {bases_known}, not of '{base}'.{close}"
+            elif policy and member not in members:
+                known = ", ".join(members)
+                yield f"{subject}: '{measure}' has no member '{member}'; its members: {known}."
+            elif kind == "comparison" and measure in totals:
+                yield f"{subject}: '{measure}' is a total. Compare a mean or a share."
+    for theme in _entries(table, "themes"):
+        yield from _unknown_measures(f"theme '{theme.get('name')}'", texts_at(theme, "measures"))
+    for name in texts_at(table, "scorecard.overrides.name"):
+        if name not in lints():
+            yield f"overrides: unknown warning '{name}'.{did_you_mean(name, lints())}"
 
 
-def _missing(measure: str, base: str, member: str, offers: Collection[Offer]) -> str:
-    """Return what is wrong with a measure asked for; one the bank has no data for is not wrong."""
-    named = [offer for offer in offers if offer.measure == measure]
-    if not named:
-        known = measure in defined_measures()
-        close = did_you_mean(measure, defined_measures())
-        return "" if known else f"unknown measure '{measure}'.{close}"
-    bases = sorted({offer.base for offer in named})
-    if base not in bases:
-        return f"'{measure}' is told of {', '.join(bases)}, not of '{base}'."
-    members = sorted({offer.member for offer in named})
-    if member not in members:
-        return f"'{measure}' has no member '{member}'; its members: {', '.join(members)}."
-    return ""
+def _entries(table: Table, path: str) -> list[Table]:
+    """Return the tables at a path."""
+    return [entry for entry in values_at(table, path) if isinstance(entry, dict)]
 
 
-def _directions(policy: Policy) -> Iterator[str]:
+def _unknown_measures(subject: str, measures: Iterable[str]) -> Iterator[str]:
+    """Yield names that the codebook does not know."""
+    for measure in measures:
+        if measure not in defined_measures():
+            close = did_you_mean(measure, defined_measures())
+            yield f"{subject}: unknown measure '{measure}'.{close}"
+
+
+def _wrong_directions(table: Table) -> Iterator[str]:
     """Yield indicators that reward what the codebook calls bad."""
-    for one in policy.scorecard.indicators:
-        if one.measure_name in defined_measures():
-            good = {"yes": "higher", "no": "lower"}.get(
-                measure_definition(one.measure_name).higher_is_better, one.direction
-            )
-            if good != one.direction:
+    for entry in _entries(table, "scorecard.indicators"):
+        name, direction = entry.get("name"), entry.get("direction", "higher")
+        measure = entry.get("measure") or name
+        if measure in defined_measures():
+            good = measure_definition(measure).higher_is_better
+            better = {"yes": "higher", "no": "lower"}.get(good, direction)
+            if direction != better and direction in ("higher", "lower"):
                 yield (
-                    f"indicator '{one.name}': by the codebook {good} is better; "
-                    f"state direction = '{good}'."
+                    f"indicator '{name}': by the codebook {better} is better; "
+                    f"state direction = '{better}'."
                 )
 
 
-def _peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
+def _impossible_peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
     """Yield peer groups that cannot be made, or have nobody in them."""
     rule, present = policy.comparison, set(branches["branch_id"])
     if rule.peers in ("type", "type_and_size") and not branches.get("type", pd.Series([""])).any():
@@ -165,27 +160,27 @@ def _peers(policy: Policy, branches: pd.DataFrame) -> Iterator[str]:
             yield f"comparison: peer group '{group.name}' is empty: none of its branches reports."
     without = present - {branch for group in rule.peer_groups for branch in group.branches}
     if without:
-        yield f"comparison: {_some(without)} in no peer group."
+        yield f"comparison: {_format_branches(without)} in no peer group."
 
 
-def _plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
+def _missing_plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
     """Yield indicators whose plan is missing among others, or cannot be divided by."""
     if targets.empty:
         return
-    for one in policy.scorecard.indicators:
-        if one.target != "plan" or one.method in AMONG_PEERS:
+    for indicator in policy.scorecard.indicators:
+        if indicator.target != "plan" or indicator.method in AMONG_PEERS:
             continue
-        rows = targets[targets["measure"] == one.measure_name]
-        if rows.empty:
-            measure = one.measure_name
-            yield f"indicator '{one.name}': targets hold no plan of '{measure}' this quarter."
-            continue
+        name, measure = indicator.name, indicator.measure_name
+        rows = targets[targets["measure"] == measure]
         useless = rows.loc[~(rows["target"] > 0), "branch_id"]
-        if len(useless):
-            yield f"indicator '{one.name}': the target is not above 0 for {_some(useless)}."
+        if rows.empty:
+            yield f"indicator '{name}': targets hold no plan of '{measure}' this quarter."
+        elif len(useless):
+            branches = _format_branches(useless)
+            yield f"indicator '{name}': the target is not above 0 for {branches}."
 
 
-def _some(names: Iterable[str]) -> str:
+def _format_branches(names: Iterable[str]) -> str:
     """Return how many branches, and the first of them."""
     known = sorted(names)
     more = ", …" if len(known) > _SHOWN else ""

@@ -29,8 +29,7 @@ from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 _BASES = ("funded", "established", "effective")
 _BRANCH = {"name": "branch_name", "type": "branch_type", "region": "region"}
 # Evidence of the policy's own rule, which would be taken for that of another one.
-_LEFT_OUT = ("closed_on", "in_all", "exempt", "matured_lately", "large_account",
-             "looked_at_cents")  # fmt: skip
+_LEFT_OUT = ("closed_on", "in_all", "exempt", "matured_lately", "large_account", "looked_at_cents")
 
 
 def population(bank: Bank, as_of: Day, *, policy: PolicyLike, structure: Day | None) -> Frame:

@@ -24,18 +24,53 @@ WHOLE_BANK = "@bank"
 BY_BRANCH = [PERIOD, "branch_id"]
 """What the views of a bank are grouped by."""
 MEASURE_COLUMNS = (
-    "quarter", "as_of", "branch_id", "dimension", "member",
-    "measure", "base", "n", "numerator", "denominator", "value",
-)  # fmt: skip
+    "quarter",
+    "as_of",
+    "branch_id",
+    "dimension",
+    "member",
+    "measure",
+    "base",
+    "n",
+    "numerator",
+    "denominator",
+    "value",
+)
 WORKING_FOLDERS = (Path(), Path(".."))
 """Where a notebook's relative paths are looked for."""
 _FACTS = "facts.json"  # written last: a folder without it holds no evaluation
 _TEXT = {
-    "quarter", "as_of", "branch_id", "dimension", "member", "measure", "base",
-    "family_a", "family_b", "name", "region", "type", "opened_on", "check",
-    "structure", "from", "to", "component", "list", "due_on", "evidence", "group",
-    "indicator", "method", "direction", "target_source", "note", "peer_group", "kind", "verdict",
-}  # fmt: skip
+    "quarter",
+    "as_of",
+    "branch_id",
+    "dimension",
+    "member",
+    "measure",
+    "base",
+    "family_a",
+    "family_b",
+    "name",
+    "region",
+    "type",
+    "opened_on",
+    "check",
+    "structure",
+    "from",
+    "to",
+    "component",
+    "list",
+    "due_on",
+    "evidence",
+    "group",
+    "indicator",
+    "method",
+    "direction",
+    "target_source",
+    "note",
+    "peer_group",
+    "kind",
+    "verdict",
+}
 
 
 @dataclass(frozen=True)

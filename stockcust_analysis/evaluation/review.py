@@ -157,7 +157,7 @@ def _circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]
     from stockcust_analysis.evaluation.circulate import circulate
 
     earlier = [review.evaluation for review in issued]
-    circulated, result = circulate(evaluation, policy.disclosure, earlier=earlier)
+    circulated, result = circulate(evaluation, policy, earlier=earlier)
     if result.exposed and not issued:
         raise ReportError(
             f"{result.exposed} figures of {evaluation.quarter} that must be withheld could be "

@@ -18,14 +18,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
-from stockcust_analysis.evaluation.comparison import (
+from stockcust_analysis.evaluation.funnel import Values
+from stockcust_analysis.evaluation.peers import (
     Peers,
     among_peers,
     branch_figures,
     group_positions,
     peer_groups,
 )
-from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard

@@ -41,16 +41,36 @@ _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_9", "opened_6", "unused_")
 # What only managed customers are asked; what is looked at of them beside classes and contacts.
 _SERVED_BY = (
-    "aum_average_month_cents", "profile_complete", "exclusion", "do_not_contact", "purchases",
-)  # fmt: skip
+    "aum_average_month_cents",
+    "profile_complete",
+    "exclusion",
+    "do_not_contact",
+    "purchases",
+)
 _SERVICE = (
-    *_KEYS, "branch_id", "tier", "tenure", "aum_average_quarter_cents", "role", "in_managed",
-    "contactable", *_SERVED_BY, *SERVICE_FLAGS,
-)  # fmt: skip
+    *_KEYS,
+    "branch_id",
+    "tier",
+    "tenure",
+    "aum_average_quarter_cents",
+    "role",
+    "in_managed",
+    "contactable",
+    *_SERVED_BY,
+    *SERVICE_FLAGS,
+)
 _CLASSED_BY = (
-    *_KEYS, "branch_id", "manager_id", "in_managed", "managed_from", "purchases",
-    "last_contact_on", "sales", "profile_complete", "aum_average_quarter_cents",
-)  # fmt: skip
+    *_KEYS,
+    "branch_id",
+    "manager_id",
+    "in_managed",
+    "managed_from",
+    "purchases",
+    "last_contact_on",
+    "sales",
+    "profile_complete",
+    "aum_average_quarter_cents",
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +81,24 @@ class Views:
     customers: Table
     managed: Table | None
 
+    def customers_of(self, quarter: Quarter) -> Table:
+        """Return the customers of one quarter."""
+        return self.customers.filter(nw.col(PERIOD) == self.calendar.period_of(quarter.end))
+
     def release(self, bank: Bank) -> None:
         """Free what the views hold."""
-        for view in (self.customers, self.managed):
-            if view is not None:
-                bank.release(view.to_native())
+        release(bank, *(view for view in (self.customers, self.managed) if view is not None))
+
+
+def materialize(bank: Bank, table: Table) -> Table:
+    """Compute a shared step once and hold its result until it is released."""
+    return as_lazy(bank.materialize(table.to_native()))
+
+
+def release(bank: Bank, *tables: Table) -> None:
+    """Free the memory of materialised steps."""
+    for table in tables:
+        bank.release(table.to_native())
 
 
 def has_managers(bank: Bank) -> bool:
@@ -89,12 +122,12 @@ def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quart
     if source is None:
         kept = _materialize_customers(bank, table, policy, calendar, managed=False)
         return Views(calendar, kept, None)
-    current = _materialize(bank, assignments_in_force(source))
+    current = materialize(bank, assignments_in_force(source))
     table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
     table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
     kept = _materialize_customers(bank, table, policy, calendar, managed=True)
     managed = _managed_view(bank, kept, current, source)
-    bank.release(current.to_native())
+    release(bank, current)
     return Views(calendar, kept, managed)
 
 
@@ -140,10 +173,6 @@ def _restated(bank: Bank, customers: Table, structure: date) -> Table:
     return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
 
 
-def _materialize(bank: Bank, table: Table) -> Table:
-    return as_lazy(bank.materialize(table.to_native()))
-
-
 def _materialize_customers(
     bank: Bank, table: Table, policy: Policy, calendar: Calendar, *, managed: bool
 ) -> Table:
@@ -162,7 +191,7 @@ def _materialize_customers(
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
-    kept = _materialize(bank, narrow)
+    kept = materialize(bank, narrow)
     _require_customers(kept, calendar)
     amounts = ("aum_period_end", "aum_average_quarter", *(["aum_average_month"] if managed else []))
     checked = kept.select(**{name: nw.col(f"{name}_cents") for name in amounts})
@@ -188,11 +217,11 @@ def _managed_view(bank: Bank, customers: Table, current: Table, source: ServiceS
     wide = with_service(managed, current, source)
     names = wide.collect_schema().names()
     service, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
-    table = _materialize(bank, wide.select(dict.fromkeys([*service, *ranked])))
+    table = materialize(bank, wide.select(dict.fromkeys([*service, *ranked])))
     classes = with_classes(table.select(ranked), source)
     classes = classes.select(*_KEYS, "customer_class", "contact_due", "managers")
     both = table.select(service).join(classes, on=_KEYS, how="left")
     both = with_rounds(both, source).with_columns(**profile_columns(both))
-    result = _materialize(bank, both.drop("customer_id"))
-    bank.release(table.to_native())
+    result = materialize(bank, both.drop("customer_id"))
+    release(bank, table)
     return result

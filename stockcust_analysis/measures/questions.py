@@ -16,11 +16,11 @@ from stockcust_analysis.measures.cross_sell import (
 from stockcust_analysis.measures.dormancy import DORMANCY
 from stockcust_analysis.measures.dormancy_flow import DORMANCY_FLOW
 from stockcust_analysis.measures.growth import AUM_CHANGE
-from stockcust_analysis.measures.migration import TIER_MOVES
 from stockcust_analysis.measures.openings import UNUSED_OPENINGS
-from stockcust_analysis.measures.registry import Measure, Question
+from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
 from stockcust_analysis.measures.tiers import TIERS, VOLUME
+from stockcust_analysis.measures.two_dates import TIER_MOVES
 from stockcust_analysis.policy import Policy
 
 CUSTOMER_QUESTIONS = (
@@ -38,25 +38,10 @@ MANAGED_QUESTIONS = (COVERAGE, CLASSES, ROUNDS)
 PAIR_QUESTIONS = (TIER_MOVES, SAME_CUSTOMER_GROWTH, RETENTION, ATTRITION, DORMANCY_FLOW)
 
 
-def all_measures(
-    policy: Policy,
-    *,
-    openings: bool = True,
-    managed: bool = True,
-    tenure: bool = True,
-    paired: bool = True,
-) -> Iterator[tuple[Measure, str]]:
-    """Yield every measure with each of its bases, as far as a bank delivers what it needs."""
-    questions: list[Question] = [*CUSTOMER_QUESTIONS, *CONCENTRATION.values(), AUM_CHANGE]
-    delivered = {
-        UNUSED_OPENINGS: openings,
-        MANAGEMENT: managed,
-        PRODUCT_COUNTS_ESTABLISHED: tenure,
-    }
-    questions = [question for question in questions if delivered.get(question, True)]
-    questions += [*MANAGED_QUESTIONS] if managed else []
-    questions += [*PAIR_QUESTIONS] if paired else []
-    for question in questions:
+def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:
+    """Yield every measure of an evaluation with each of its bases."""
+    derived = [*CONCENTRATION.values(), AUM_CHANGE]
+    for question in (*CUSTOMER_QUESTIONS, *derived, *MANAGED_QUESTIONS, *PAIR_QUESTIONS):
         for base in question.bases:
             for measure in question.measures(policy):
                 yield measure, base

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
@@ -50,30 +52,36 @@ def build(cls: type[Rule], table: object, path: str, problems: list[str]) -> Rul
         Receives unknown keys (with close matches), wrong types, missing keys, and what the
         dataclass itself refuses.
     """
-    if not isinstance(table, Mapping):
+    if not isinstance(table, dict):
         problems.append(f"{path}: expected a table, found {table!r}.")
         return None
-    hints, before = get_type_hints(cls), len(problems)
-    paths = {name: f"{path}.{name}" if path else name for name in (*table, *hints)}
-    for key in table:
-        if key not in hints:
-            problems.append(f"{paths[key]}: unknown key.{did_you_mean(key, hints)}")
+    hints, stated, start = get_type_hints(cls), set(table), f"{path}." if path else ""
+    for key in [key for key in table if key not in hints]:
+        problems.append(f"{start}{key}: unknown key.{did_you_mean(key, hints)}")
+        # Taken for what it was meant to be: what follows from a misspelt key is no second problem.
+        for meant in get_close_matches(key, hints.keys() - stated, n=1):
+            table.setdefault(meant, table[key])
     values = {
-        key: _convert(hints[key], value, paths[key], problems)
+        key: _convert(hints[key], value, start + key, problems)
         for key, value in table.items()
         if key in hints
     }
-    for field in fields(cls):  # type: ignore[arg-type]
-        required = field.default is MISSING and field.default_factory is MISSING
-        if required and field.name not in table:
-            problems.append(f"{paths[field.name]}: missing.")
-    if len(problems) > before:
+    missing = [
+        field.name
+        for field in fields(cls)  # type: ignore[arg-type]
+        if field.default is field.default_factory is MISSING and field.name not in stated
+    ]
+    problems.extend(f"{start}{name}: missing." for name in missing)
+    parts = chain.from_iterable(v if isinstance(v, tuple) else (v,) for v in values.values())
+    if missing or None in parts:
         return None
     try:
         return cls(**values)
     except PolicyError as error:
-        problems.append(f"{path or 'policy'}: {error}")
-        return None
+        problems.extend(f"{path or 'policy'}: {problem}." for problem in error.problems)
+        rule = object.__new__(cls)  # so that what it is part of can be checked as well
+        vars(rule).update(values)
+        return rule
 
 
 def require(rule: Rule | None, file: str, problems: list[str]) -> Rule:
@@ -89,13 +97,34 @@ def refuse(subject: str, problems: Mapping[str, object]) -> None:
 
     >>> refuse("theme 'spring': ", {"the quarter is 1, 2, 3 or 4": 3 not in (1, 2, 3, 4)})
     """
-    if found := [problem for problem, holds in problems.items() if holds]:
-        raise PolicyError(f"{subject}{'; '.join(found)}.")
+    if reasons := [problem for problem, holds in problems.items() if holds]:
+        raise PolicyError(f"{subject}{'; '.join(reasons)}.", reasons)
 
 
 def repeated(names: Iterable[Key]) -> list[Key]:
     """Return the names that occur more than once, in order."""
     return [name for name, number in Counter(names).items() if number > 1]
+
+
+def values_at(value: Any, path: str) -> Iterator[Any]:
+    """Yield what stands at a path through tables and lists; wrong types are reported elsewhere.
+
+    >>> list(values_at({"tiers": [{"name": "mid"}, {"name": "high"}]}, "tiers.name"))
+    ['mid', 'high']
+    """
+    key, _, rest = path.partition(".")
+    if isinstance(value, list | tuple):
+        for entry in value:
+            yield from values_at(entry, path)
+    elif not path:
+        yield value
+    elif isinstance(value, dict) and key in value:
+        yield from values_at(value[key], rest)
+
+
+def texts_at(value: Any, path: str) -> list[str]:
+    """Return the texts at a path, as `values_at` finds them."""
+    return [text for text in values_at(value, path) if isinstance(text, str)]
 
 
 def _convert(hint: Any, value: object, path: str, problems: list[str]) -> object:

@@ -13,20 +13,29 @@ A bank's own file states its `base` and what differs; the rest is inherited:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeGuard
+from typing import TypeAlias, TypeGuard
 
 from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
 from stockcust_analysis.policy.comparison import DisclosureRule
-from stockcust_analysis.policy.file import PACKAGE, Table, build, read_toml, require
+from stockcust_analysis.policy.file import (
+    PACKAGE,
+    Table,
+    build,
+    read_toml,
+    require,
+    texts_at,
+    values_at,
+)
 from stockcust_analysis.policy.rules import Policy
 
 DEFAULT = "rural_commercial_bank"
 PolicyLike: TypeAlias = Policy | str | Path | None
 """A policy by its name, by path, or as it is; None is the shipped default."""
+Check: TypeAlias = Callable[[Table], Iterable[str]]
 
 _FOLDER = PACKAGE / "policies"
 _NOT_INHERITED = {"name", "version", "base"}
@@ -42,12 +51,18 @@ _POINTERS = {
     "worklists.next_products": ("family", [_FAMILIES]),
     "scorecard.indicators.member": ("member", [_TIERS, _FAMILIES, _CHANNELS, _CLASSES]),
 }
+_PRODUCTS = (
+    "families.families.products",
+    "families.channels.products",
+    "dormancy_presets.products",
+    "dormancy_presets.exempt",
+)
 _PRODUCT_KEYS = ("families.aum_products", "dormancy.products", "dormancy.exempt")
 # Where a customer may be instead of in a tier, and a column beside those of the tiers.
 _RESERVED = ("NEW", "CLOSED", "DRAINED", "RETURNED", "TRANSFERRED", "total")
 
 
-def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
+def load_policy(name_or_path: str | Path = DEFAULT, *, check: Check = lambda table: ()) -> Policy:
     """Read a policy that is shipped with the package, by name, or a bank's own, by path.
 
     A bank's own file states its `base` (a shipped policy, or a file beside it) and only what
@@ -57,6 +72,8 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     ----------
     name_or_path : str or Path
         `rural_commercial_bank`, or a path that ends in `.toml`.
+    check : callable, optional
+        Yields further problems of a bank's own file, given its rules as they are written.
 
     Returns
     -------
@@ -80,7 +97,7 @@ def load_policy(name_or_path: str | Path = DEFAULT) -> Policy:
     """
     name = str(name_or_path)
     if isinstance(name_or_path, Path) or name.endswith(".toml"):
-        return _read_policy(Path(name_or_path).resolve())
+        return _read_policy(Path(name_or_path).resolve(), check)
     return _read_shipped_policy(name)
 
 
@@ -111,7 +128,7 @@ def _read_shipped_policy(name: str) -> Policy:
     return _read_policy(_shipped_file(name))
 
 
-def _read_policy(file: Path | Traversable) -> Policy:
+def _read_policy(file: Path | Traversable, check: Check = lambda table: ()) -> Policy:
     """Build the policy of a file, or raise one error that lists all problems."""
     problems: list[str] = []
     presets = [read_toml(path) for path in _FOLDER.iterdir() if path.name.endswith("_presets.toml")]
@@ -119,7 +136,7 @@ def _read_policy(file: Path | Traversable) -> Policy:
     table = _merge_tables(table, _read_with_bases(file, problems), "", problems)
     table = _expand_presets(table, problems)
     policy = build(Policy, table, "", problems)
-    problems.extend(_contradictions(table))
+    problems += [*_contradictions(table), *check(table)]
     return require(policy, file.name, problems)
 
 
@@ -235,46 +252,31 @@ def _contradictions(table: Table) -> Iterator[str]:
     disclosure.merged_tiers: there is no tier 'larg'. Did you mean 'large'?
     """
     for path, (kind, places) in _POINTERS.items():
-        known = [name for place in places for name in _texts(table, place)]
-        for name in _texts(table, path):
+        known = [name for place in places for name in texts_at(table, place)]
+        for name in texts_at(table, path):
             # Rounds and numbers of families are members that no policy names.
             if known and name not in ("", *known) and not name[:1].isdigit():
                 yield f"{path}: there is no {kind} '{name}'.{did_you_mean(name, known)}"
     # A family that stands where a product is wanted would match no account.
-    groups = ("families.families.products", "families.channels.products")
-    products = {name for path in groups for name in _texts(table, path)}
-    families = set(_texts(table, _FAMILIES)) - products
+    products = {name for path in _PRODUCTS for name in texts_at(table, path)}
     for path in _PRODUCT_KEYS:
-        for name in _texts(table, path):
-            if name in families:
+        for name in texts_at(table, path):
+            if name in texts_at(table, _FAMILIES) and name not in products:
                 yield f"{path}: '{name}' is a family. Name its products."
     yield from _tier_contradictions(table)
 
 
 def _tier_contradictions(table: Table) -> Iterator[str]:
     """Yield tiers with a reserved name, and merged tiers that are not the highest."""
-    tiers = list(_texts(table, _TIERS))
+    tiers = list(texts_at(table, _TIERS))
     for name in tiers:
         if name in _RESERVED:
             yield f"tiers.tiers[{name}]: the name is taken. Give the tier another one."
-    disclosure = table.get("disclosure")
-    stated = isinstance(disclosure, dict) and "merged_tiers" in disclosure
-    merged = list(_texts(disclosure, "merged_tiers")) if stated else DisclosureRule.merged_tiers
+    stated = any(True for _ in values_at(table, "disclosure.merged_tiers"))
+    merged = texts_at(table, "disclosure.merged_tiers") if stated else DisclosureRule.merged_tiers
     top = [name for name in tiers if name in merged]
     if top and (top != tiers[-len(top) :] or len(top) == len(tiers)):
         yield (
             "disclosure.merged_tiers: must be the highest tiers, and not all of them: "
             f"{', '.join(top)} of {', '.join(tiers)}."
         )
-
-
-def _texts(value: Any, path: str) -> Iterator[str]:
-    """Yield the texts at a path through tables and lists; wrong types are reported elsewhere."""
-    if isinstance(value, list):
-        for entry in value:
-            yield from _texts(entry, path)
-    elif path and isinstance(value, dict):
-        key, _, rest = path.partition(".")
-        yield from _texts(value.get(key), rest)
-    elif not path and isinstance(value, str):
-        yield value

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.periods import cutoff
@@ -17,10 +17,11 @@ from stockcust_analysis.policy.scorecard import Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
 Amount = Literal["aum_period_end", "aum_average_month", "aum_average_quarter"]
-EVIDENCE = ("balance", "in_force", "used", "held")
-_LANDINGS = ("last", "mean", "maximum")
-_CLOCKS = ("transaction", "maturity", "contact", "opening")
-_CAPS = ("total", "account")
+Evidence = Literal["balance", "in_force", "used", "held"]
+Landing = Literal["last", "mean", "maximum"]
+Clock = Literal["transaction", "maturity", "contact", "opening"]
+Cap = Literal["total", "account"]
+EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class TierMemory:
     months_to_downgrade: int = 3
     exceptions: tuple[TierMonths, ...] = ()
     lag_months: int = 0
-    landing: str = "last"
+    landing: Landing = "last"
     value: Amount = "aum_average_month"
     source: str = ""
 
@@ -138,11 +139,11 @@ class DormancyRule:
     idle_months: int | None = None
     idle_days: int | None = None
     cap_inclusive: bool = False
-    cap_per: str = "total"
+    cap_per: Cap = "total"
     value: Amount = "aum_period_end"
     scope: tuple[str, ...] = ()
     products: tuple[str, ...] = ()
-    clock: tuple[str, ...] = ("transaction", "maturity")
+    clock: tuple[Clock, ...] = ("transaction", "maturity")
     exempt: tuple[str, ...] = ()
     active_kinds: tuple[str, ...] = ()
     source: str = ""
@@ -209,7 +210,7 @@ class Family:
     zh: str
     en: str
     products: tuple[str, ...]
-    active_if: tuple[str, ...] = ("balance",)
+    active_if: tuple[Evidence, ...] = ("balance",)
 
     def __post_init__(self) -> None:
         """Refuse unknown evidence."""

@@ -27,8 +27,8 @@ from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.evaluate import Steps
 from stockcust_analysis.evaluation.missing import evaluate_with_lists
+from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
-from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report.records import (
     digest_of,
     package_digest,
@@ -155,7 +155,7 @@ def _made_from(bank: Bank, quarter: str, policy: str, first_quarter: bool) -> st
             "bank": bank.name,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
             "quarter": quarter,
-            "policy": load_policy(policy).digest,
+            "policy": read_policy(policy).digest,
             "first_quarter": first_quarter,
             "packages": package_versions(),
             "code": package_digest(),

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -23,14 +22,7 @@ from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import MISSING
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, leading
-from stockcust_analysis.show.headquarters_tables import (
-    ordered_scores,
-    peer_name,
-    score_cells,
-    score_columns,
-    type_name,
-)
+from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
 from stockcust_analysis.show.wording import (
     SUPPRESSED,
@@ -41,30 +33,68 @@ from stockcust_analysis.show.wording import (
     names,
 )
 
-TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
-_SHOWN: Final = (
-    ("aum_average_quarter", "funded"), ("customers", "funded"), ("customer_retention", "funded"),
-    ("dormancy_rate", "all"), ("multi_product_share", "funded"), ("contact_coverage", "managed"),
-)  # fmt: skip
+FIGURES: Final = (
+    ("aum_average_quarter", "funded"),
+    ("customers", "funded"),
+    ("customer_retention", "funded"),
+    ("dormancy_rate", "all"),
+    ("multi_product_share", "funded"),
+    ("contact_coverage", "managed"),
+)
+"""The measures, with their bases, that the table shows of every branch."""
+_TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
 _LAST: Final = 1e9
-"""Where a withheld figure is sorted: behind all others."""
+"""Where a figure that is withheld, or that does not exist, is sorted: behind all others."""
 _MOST_INTERVALS: Final = 2
+# The table library's names for words, and ours.
+_TABLE_WORDS: Final = {
+    "search": "search",
+    "info": "info",
+    "infoEmpty": "info_empty",
+    "infoFiltered": "info_filtered",
+    "zeroRecords": "nothing",
+    "emptyTable": "nothing",
+}
+_SORT_WORDS: Final = {
+    "orderable": "sort",
+    "orderableReverse": "sort_reverse",
+    "orderableRemove": "sort_remove",
+}
 
 
 @dataclass(frozen=True)
-class Shown:
+class _Cell:
     """One cell: its text, the number it is sorted by, a picture beside it."""
 
     text: str
     order: float | None = None
-    number: bool = False
     picture: str = ""
 
 
+@dataclass(frozen=True)
+class _Column:
+    """One column; of some the reader chooses which of the cells' texts are shown."""
+
+    label: str
+    cells: Sequence[_Cell]
+    number: bool = True
+    choose: bool = False
+
+    @property
+    def choices(self) -> list[str]:
+        """What can be chosen from; nothing where all branches say the same."""
+        texts = list(dict.fromkeys(cell.text for cell in self.cells))
+        return texts if self.choose and len(texts) > 1 else []
+
+
 def write_index(
-    path: Path, page: HeadquartersPage, *, status: str, links: Mapping[str, str],
+    path: Path,
+    page: HeadquartersPage,
+    *,
+    status: str,
+    links: Mapping[str, str],
     others: Mapping[str, str],
-) -> None:  # fmt: skip
+) -> None:
     """Write the index.
 
     Parameters
@@ -80,147 +110,135 @@ def write_index(
     others
         Headquarters' other files: what they are called → their path.
     """
+    evaluation, state = page.review.evaluation, page.text(status, "review_status")
     words = {key: page.text(key, "index") for key in names("index")}
-    told = page.review.evaluation
-    exceptions, failures = tables.exceptions_table(page), tables.failures_table(page)
-    columns, rows = _narrowed(_columns(page), _rows(page, links))
-    state = page.text(status, "review_status")
-    policy = told.policy_facts
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    table_words: dict[str, Any] = {name: words[key] for name, key in _TABLE_WORDS.items()}
+    table_words["aria"] = {name: words[key] for name, key in _SORT_WORDS.items()}
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
-        language=page.language, organisation=told.bank_name, quarter=page.quarter,
-        status=state, edition=page.edition, subtitle=hq.cover(page).subtitle,
-        print_line=_css_text(f"{told.bank_name} · {page.quarter} · {page.edition} · {state}"),
-        as_of=told.quarter.end.isoformat(),
-        words={**words, "title": page.text("index_title"), "bank": page.text("bank", "word"),
-               "pages": page.text("pages_made"), "pages_told": tables.pages_words(page)},
-        files=[{"name": name, "path": quote(at)} for name, at in others.items()],
-        figures=hq.key_figures(page).payload()["figures"],
+        page=page,
+        evaluation=evaluation,
+        status=state,
+        subtitle=hq.cover(page).subtitle,
+        print_line=_css_text(f"{evaluation.bank_name} · {page.quarter} · {page.edition} · {state}"),
+        words={**words, "title": page.text("index_title")},
+        files=[{"name": name, "path": quote(file)} for name, file in others.items()],
+        figures=hq.key_figures(page).figures,
         sentences=hq.review_conclusions(page).sentences,
-        exceptions=exceptions and exceptions.payload(), failures=failures and failures.payload(),
-        filters=_filters(columns, rows), columns=columns, rows=rows,
-        notes=[
-            *assumptions(policy, page.language),
-            *filter(None, [page.text("interval_note", "index"), page.gap_note("withheld_note")]),
-        ],
-        policy=f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
-        css=_own("index.css"), script=_own("index.js"),
-        table_css=_library("css").decode(), library=b64encode(_library("js")).decode(),
-        table_words=json.dumps(_table_words(words), ensure_ascii=False).replace("<", "\\u003c"),
-    )  # fmt: skip
+        exceptions=tables.exceptions_table(page),
+        pages_words=tables.pages_words(page),
+        failures=tables.failures_table(page),
+        **_branch_table(page, links),
+        css=(_TEMPLATES / "index.css").read_text("utf-8"),
+        script=(_TEMPLATES / "index.js").read_text("utf-8"),
+        table_css=_library("css").decode(),
+        library=b64encode(_library("js")).decode(),
+        table_words=json.dumps(table_words, ensure_ascii=False).replace("<", "\\u003c"),
+    )
     write_text(path, html)
 
 
-def _columns(page: HeadquartersPage) -> list[dict[str, Any]]:
-    """Return the table's columns: names, whether numbers, whether a filter chooses from them."""
-    words = [(page.text("branch", "hq_header"), "search")]
-    words += [(page.text(key, "sheet"), "choose") for key in ("region", "type")]
-    words.append((page.text("peer_group", "hq_header"), "choose"))
-    numbers = [page.text(key, "hq_header") for key in score_columns(page)]
-    numbers += [f"{page.text('places_in', 'index')} {page.measure(measure)}"
-                for measure, _ in leading(page)[:_MOST_INTERVALS]]  # fmt: skip
-    numbers += [_with_unit(page, measure) for measure, _ in _SHOWN]
-    numbers.append(page.text("trend", "index"))
-    end = [
-        (page.text("exceptions_n", "index"), "number"),
-        (page.text("state", "hq_header"), "choose"),
-    ]
-    return [
-        {"label": label, "number": role == "number", "choose": role == "choose"}
-        for label, role in [*words, *((each, "number") for each in numbers), *end]
-    ]
-
-
-def _rows(page: HeadquartersPage, links: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return a row for each branch, as the league table orders them."""
-    branches = page.review.evaluation.branches.set_index("branch_id")
-    scores = ordered_scores(page) if len(page.review.evaluation.scores) else pd.DataFrame(
-        {"branch_id": list(branches.index)})  # fmt: skip
+def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str, Any]:
+    """Return the table of branches, as the scores order them: columns, filters, rows, notes."""
+    evaluation = page.review.evaluation
+    if len(evaluation.scores):
+        scores = tables.ordered_scores(page)
+    else:
+        scores = evaluation.branches[["branch_id"]].assign(peer_group="all")
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
-    found = page.exceptions["branch_id"].value_counts()
-    intervals = [_intervals(page, *pair) for pair in leading(page)[:_MOST_INTERVALS]]
-    rows, columns = [], score_columns(page)
-    for row in rows_of(scores):
-        branch = row.branch_id
-        facts, state = branches.loc[branch], states.get(branch, "missing")
-        scored = zip(score_cells(row, columns), columns, strict=True)
-        cells = [
-            Shown(page.names[branch]), Shown(str(facts.get("region", ""))),
-            Shown(type_name(page, facts.get("type", ""))),
-            Shown(peer_name(page, str(getattr(row, "peer_group", "all")))),
-            *(_number(text, getattr(row, name))
-              for text, name in scored),
-            *(each.get(branch, _number(MISSING, None)) for each in intervals),
-            *(_figure(page, branch, *pair) for pair in _SHOWN), _trend(page, branch),
-            _number(str(found.get(branch, 0)), float(found.get(branch, 0))),
-            Shown(page.text(state, "page_state")),
-        ]  # fmt: skip
-        link = links.get(branch)
-        rows.append({"cells": cells, "link": link and quote(link), "problem": state != "made"})
-    return rows
+    states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
+    *columns, state = _columns(page, scores, states)
+    columns = [column for column in columns if column.choices or not column.choose] + [state]
+    rows = [
+        {
+            "cells": cells,
+            "link": quote(links[branch]) if branch in links else None,
+            "problem": states[branch] != "made",
+        }
+        for branch, *cells in zip(states, *(column.cells for column in columns), strict=True)
+    ]
+    filters = [(i, column) for i, column in enumerate(columns) if column.choices]
+    compared = evaluation.comparison
+    compared = compared[compared["centre"].notna() & ~compared["withheld"]]
+    compared = compared[compared["measure"].isin([name for name, _ in _intervals(page)])]
+    notes = [
+        *assumptions(evaluation.policy_facts, page.language),
+        page.text("interval_note", "index"),
+        page.text("unranked") if compared["rank_low"].isna().any() else "",
+        page.gap_note("withheld_note"),
+    ]
+    return {"columns": columns, "rows": rows, "filters": filters, "notes": filter(None, notes)}
 
 
-def _narrowed(
-    columns: list[dict[str, Any]], rows: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Leave out the columns to choose from that say the same of every branch; the last stays."""
-    kept = [
-        at for at, column in enumerate(columns)
-        if not column["choose"] or at == len(columns) - 1
-        or len({row["cells"][at].text for row in rows}) > 1
-    ]  # fmt: skip
-    told = [row | {"cells": [row["cells"][at] for at in kept]} for row in rows]
-    return [columns[at] for at in kept], told
+def _columns(
+    page: HeadquartersPage, scores: pd.DataFrame, states: Mapping[str, str]
+) -> list[_Column]:
+    """Return the table's columns: words first, then numbers, the page's state last."""
+    branches, text = list(states), page.text
+    facts = page.review.evaluation.branches.set_index("branch_id")
+    facts = facts.reindex(columns=["region", "type"], fill_value="").loc[branches]
+    types = [tables.type_name(page, kind) for kind in facts["type"]]
+    peers = [tables.peer_name(page, str(group)) for group in scores["peer_group"]]
+    trends = [_trend(page, branch) for branch in branches]
+    beyond_chance = page.exceptions["branch_id"].value_counts()
+    counts = [int(beyond_chance.get(branch, 0)) for branch in branches]
+    return [
+        _words(text("branch", "hq_header"), [page.names[b] for b in branches], choose=False),
+        _words(text("region", "sheet"), facts["region"]),
+        _words(text("type", "sheet"), types),
+        _words(text("peer_group", "hq_header"), peers),
+        *_score_columns(page, scores),
+        *(_interval_column(page, branches, *measure) for measure in _intervals(page)),
+        *(_figure_column(page, branches, *measure) for measure in FIGURES),
+        _Column(text("trend", "index"), trends),
+        _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
+        _words(text("state", "hq_header"), [text(s, "page_state") for s in states.values()]),
+    ]
 
 
-def _css_text(text: str) -> str:
-    """Return a text as a CSS string: every character that could end it by its number."""
-    return '"' + "".join(each if each.isalnum() or each in " ·-" else f"\\{ord(each):x} "
-                         for each in text) + '"'  # fmt: skip
+def _words(label: str, texts: Iterable[object], *, choose: bool = True) -> _Column:
+    return _Column(label, [_Cell(str(text)) for text in texts], number=False, choose=choose)
 
 
-def _number(text: str, value: Any) -> Shown:
-    order = _LAST if value is None or pd.isna(value) else float(value)
-    return Shown(text, order, number=True)
+def _number(text: str, value: Any, picture: str = "") -> _Cell:
+    return _Cell(text, _LAST if value is None or pd.isna(value) else float(value), picture)
 
 
-def _figure(page: HeadquartersPage, branch: str, measure: str, base: str) -> Shown:
-    """Return one figure of a branch, in the column's unit."""
-    value = page.cell(measure, base, branch_id=branch)
-    text = format_measure(value, measure, unit=_unit(page, measure))
-    return _number(text, value if isinstance(value, float) else None)
+def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column]:
+    """Return the columns of rank and points, as far as they are known of any branch."""
+    shown = tables.score_columns(page)
+    texts = [tables.score_cells(row, shown) for row in rows_of(scores)]
+    return [
+        _Column(page.text(name, "hq_header"), list(map(_number, column, scores[name])))
+        for name, column in zip(shown, zip(*texts, strict=True), strict=False)
+    ]
 
 
-def _unit(page: HeadquartersPage, measure: str) -> Any:
-    """Return one unit for a column: that of a typical branch."""
-    if measure_words(measure).kind != "money":
-        return None
-    whole = page.cell(measure, "funded")
-    typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
-    return money_unit([typical], page.language)
+def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return the measures, with their bases, whose ranks are drawn."""
+    return hq.leading(page)[:_MOST_INTERVALS]
 
 
-def _with_unit(page: HeadquartersPage, measure: str) -> str:
-    unit = _unit(page, measure)
-    return page.measure(measure) + (f" ({unit.name})" if unit else "")
-
-
-def _intervals(page: HeadquartersPage, measure: str, base: str) -> dict[str, Shown]:
-    """Return for each branch the places that are compatible with chance, drawn."""
+def _interval_column(
+    page: HeadquartersPage, branches: list[str], measure: str, base: str
+) -> _Column:
+    """Return for each branch the ranks that are compatible with chance, drawn."""
     rows = page.review.evaluation.comparison
     own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    own = own.dropna(subset="rank")  # Too few customers for a place
-    return {
-        row.branch_id: Shown(
-            f"{row.rank_low:.0f}–{row.rank_high:.0f}", float(row.rank_low + row.rank_high),
-            number=True, picture=_interval_svg(row.rank_low, row.rank_high, row.rank_of),
+    cells = {
+        row.branch_id: _number(
+            f"{row.rank_low:.0f}–{row.rank_high:.0f}",
+            row.rank_low + row.rank_high,
+            _interval_svg(row.rank_low, row.rank_high, row.rank_of),
         )
-        for row in rows_of(own)
-    }  # fmt: skip
+        for row in rows_of(own.dropna(subset=["rank_low", "rank_high"]))
+    }
+    label = f"{page.text('places_in', 'index')} {page.measure(measure)}"
+    return _Column(label, [cells.get(branch, _number(MISSING, None)) for branch in branches])
 
 
 def _interval_svg(low: float, high: float, last: float) -> str:
-    """Return a bar from the best to the worst place among all; the words stand beside it."""
+    """Return a bar from the best to the worst rank among all; the words stand beside it."""
     scale = 72 / max(last - 1, 1)
     left, width = 4 + (low - 1) * scale, max((high - low) * scale, 2)
     return (
@@ -230,54 +248,51 @@ def _interval_svg(low: float, high: float, last: float) -> str:
     )
 
 
-def _trend(page: HeadquartersPage, branch: str) -> Shown:
+def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
+    """Return one figure of each branch; money in the unit of a typical branch."""
+    unit = None
+    if measure_words(measure).kind == "money":
+        whole = page.cell(measure, "funded")
+        typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
+        unit = money_unit([typical], page.language)
+    values = [page.cell(measure, base, branch_id=branch) for branch in branches]
+    cells = [
+        _number(
+            format_measure(value, measure, unit=unit), value if isinstance(value, float) else None
+        )
+        for value in values
+    ]
+    return _Column(page.measure(measure) + (f" ({unit.name})" if unit else ""), cells)
+
+
+def _trend(page: HeadquartersPage, branch: str) -> _Cell:
     """Return five quarters of a branch's assets as a line; "*" where one is withheld."""
     quarter = page.review.evaluation.quarter
     values = [
-        page.cell("aum_average_quarter", "funded", branch_id=branch, quarter=str(each))
-        for each in (quarter.shifted(-back) for back in (4, 3, 2, 1, 0))
+        page.cell(*FIGURES[0], branch_id=branch, quarter=str(quarter.shifted(-back)))
+        for back in (4, 3, 2, 1, 0)
     ]
     known = [value for value in values if isinstance(value, float)]
     if len(known) < len(values) or min(known) <= 0:
         return _number(SUPPRESSED if SUPPRESSED in values else MISSING, None)
     change = known[-1] / known[0] - 1
     low, spread = min(known), (max(known) - min(known)) or 1.0
-    points = " ".join(f"{4 + 18 * at:.0f},{14 - 12 * (value - low) / spread:.1f}"
-                      for at, value in enumerate(known))  # fmt: skip
+    points = " ".join(
+        f"{4 + 18 * i:.0f},{14 - 12 * (value - low) / spread:.1f}" for i, value in enumerate(known)
+    )
     svg = (
         '<svg width="80" height="16" aria-hidden="true">'
         f'<polyline points="{points}" fill="none" stroke="#1b4f72" stroke-width="1.5"/></svg>'
     )
-    return Shown(f"{change:+.1%}", change, number=True, picture=svg)
+    return _number(f"{change:+.1%}", change, svg)
 
 
-def _filters(columns: list[dict[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return what can be chosen from, for the columns that are chosen by and say several things."""
-    found = []
-    for at, column in enumerate(columns):
-        choices = list(dict.fromkeys(row["cells"][at].text for row in rows))
-        if column["choose"] and len(choices) > 1:
-            found.append({"label": column["label"], "column": at, "choices": choices})
-    return found
+def _css_text(text: str) -> str:
+    """Return a text as a CSS string: every character that could end it by its number."""
+    letters = (c if c.isalnum() or c in " ·-" else f"\\{ord(c):x} " for c in text)
+    return f'"{"".join(letters)}"'
 
 
-def _table_words(words: Mapping[str, str]) -> dict[str, Any]:
-    """Return the table library's words in the page's language."""
-    sort = {"orderable": words["sort"], "orderableReverse": words["sort_reverse"],
-            "orderableRemove": words["sort_remove"]}  # fmt: skip
-    return {
-        "search": words["search"], "info": words["info"], "infoEmpty": words["info_empty"],
-        "infoFiltered": words["info_filtered"], "zeroRecords": words["nothing"],
-        "emptyTable": words["nothing"], "aria": sort,
-    }  # fmt: skip
-
-
-@cache
-def _own(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")
-
-
-@cache
 def _library(kind: str) -> bytes:
     """Return the table library's script or style as `itables` ships it."""
     return (files("itables") / "html" / f"dt_bundle.{kind}").read_bytes()

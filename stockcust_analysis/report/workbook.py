@@ -1,7 +1,8 @@
 """Headquarters' workbook: one sheet per question, typed cells, the same bytes every time.
 
 A sheet is declared column by column (`workbook_sheets`); here it is written. A withheld figure is
-the text "*", never blank and never 0; one that does not exist is blank.
+the text "*", never blank and never 0; one that does not exist is blank, or "—" where a note says
+why.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from stockcust_analysis.atomic import atomic_write
+from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.wording import SUPPRESSED
 
 HEADER_ROW: Final = 2
@@ -25,7 +27,7 @@ HEADER_ROW: Final = 2
 _FIRST_ROW: Final = HEADER_ROW + 1
 _CELLS_IN_MEMORY: Final = 2_000_000
 """A larger workbook is written row by row: slower to open, but in little memory."""
-_A4, _WIDEST = 9, 46
+_A4, _WIDEST, _ROWS_IN_CHART = 9, 46, 30
 _FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
 _PALE: Final = {"bg_color": "#F2F5F8"}
 _HEAD: Final = {"bold": True, "text_wrap": True, "valign": "vcenter", **_PALE, "top": 2}
@@ -78,26 +80,29 @@ class Column:
         """Whether its cells hold words."""
         return self.kind in ("text", "long")
 
-    def kind_of(self, row: int) -> str:
-        """Return the format of a cell."""
-        return self.kind if isinstance(self.kind, str) else self.kind[row]
+    @property
+    def fitting_width(self) -> float:
+        """The width in which its cells fit: a Chinese character is as wide as two others."""
+        if self.width:
+            return self.width
+        texts = {value for value in self.values if isinstance(value, str)}
+        numbers = [abs(v) for v in self.values if isinstance(v, (int, float)) and v == v]
+        widths = [*map(_width, texts), len(f"{max(numbers, default=0):,.2f}")]
+        if not self.is_text:
+            widths.append(_width(self.label) / 2 + 1)
+        return min(max(8.0, *widths) + 2.5, _WIDEST)
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A column chart beside a sheet's table, over its first rows."""
-
-    categories: int
-    values: int
-    column: int
-    rows: int = 30
+def _width(text: str) -> float:
+    return sum(1 + (ord(letter) > 0x2E7F) for letter in text)
 
 
 @dataclass(frozen=True)
 class Sheet:
     """One question's sheet: its columns, how many of them stay in sight, lines and a chart.
 
-    `trend` are the first and the last column that a line in the next column is drawn of.
+    `trend` are the first and the last column that a line in the next column is drawn of; `chart`
+    is the column that is drawn against the second one, beside the table.
     """
 
     name: str
@@ -106,12 +111,12 @@ class Sheet:
     note: str = ""
     frozen: int = 1
     trend: tuple[int, int] | None = None
-    chart: Chart | None = None
+    chart: int | None = None
 
     @property
     def rows(self) -> int:
         """How many rows it has below the header."""
-        return len(self.columns[0].values)
+        return len(self.columns[0].values) if self.columns else 0
 
 
 @contextmanager
@@ -179,15 +184,15 @@ def _write_sheet(
     worksheet.write_string(1, 0, explanation, formats["note"])
     worksheet.set_row(HEADER_ROW, 30)
     for position, column in enumerate(sheet.columns):
-        worksheet.set_column(position, position, _width(column))
+        worksheet.set_column(position, position, column.fitting_width)
     _write_cells(worksheet, sheet, formats, by_row=by_row)
     worksheet.freeze_panes(_FIRST_ROW, sheet.frozen)
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
     _emphasise(worksheet, sheet, formats)
     set_up_printing(worksheet, HEADER_ROW)
     worksheet.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
-    if sheet.chart:
-        worksheet.insert_chart(HEADER_ROW + 1, sheet.chart.column, _draw(book, sheet, sheet.chart))
+    if sheet.chart is not None:
+        worksheet.insert_chart(_FIRST_ROW, len(sheet.columns) + 1, _draw(book, sheet, sheet.chart))
 
 
 def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any], *, by_row: bool) -> None:
@@ -195,37 +200,23 @@ def _write_cells(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any], *, by
     heads, columns = range(-1, sheet.rows), range(len(sheet.columns))
     by_column = ((row, position) for position, row in product(columns, heads))
     for row, position in product(heads, columns) if by_row else by_column:
-        column = sheet.columns[position]
+        column, line = sheet.columns[position], _FIRST_ROW + row
         if row < 0:
-            style = formats["head" if column.is_text else "head_right"]
-            worksheet.write_string(HEADER_ROW, position, column.label, style)
+            style = "head" if column.is_text else "head_right"
+            worksheet.write_string(line, position, column.label, formats[style])
             continue
         value = column.values[row]
         if value is None or value != value:
             continue
-        if value == SUPPRESSED:
-            worksheet.write_string(_FIRST_ROW + row, position, SUPPRESSED, formats["gone"])
+        kind = column.kind if isinstance(column.kind, str) else column.kind[row]
+        if value in (SUPPRESSED, MISSING):
+            worksheet.write_string(line, position, value, formats["gone"])
         elif isinstance(value, str):
-            style = formats["long" if column.kind == "long" else "text"]
-            worksheet.write_string(_FIRST_ROW + row, position, value, style)
+            worksheet.write_string(
+                line, position, value, formats[kind if column.is_text else "text"]
+            )
         else:
-            worksheet.write_number(_FIRST_ROW + row, position, value, formats[column.kind_of(row)])
-
-
-def _width(column: Column) -> float:
-    """Return a width in which the cells fit: a Chinese character takes two places."""
-    if column.width:
-        return column.width
-    texts = {value for value in column.values if isinstance(value, str)}
-    numbers = [abs(v) for v in column.values if isinstance(v, (int, float)) and v == v]
-    lengths = [*map(_places, texts), len(f"{max(numbers, default=0):,.2f}")]
-    if not column.is_text:
-        lengths.append(_places(column.label) / 2 + 1)
-    return min(max(8.0, *lengths) + 2.5, _WIDEST)
-
-
-def _places(text: str) -> float:
-    return sum(1 + (ord(letter) > 0x2E7F) for letter in text)
+            worksheet.write_number(line, position, value, formats[kind])
 
 
 def _emphasise(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any]) -> None:
@@ -248,20 +239,20 @@ def _emphasise(worksheet: Any, sheet: Sheet, formats: Mapping[str, Any]) -> None
             worksheet.add_sparkline(row, final + 1, line)
 
 
-def _draw(book: xlsxwriter.Workbook, sheet: Sheet, chart: Chart) -> Any:
-    """Return the chart of one column over another."""
-    last = HEADER_ROW + min(sheet.rows, chart.rows)
-    drawn = book.add_chart({"type": "column"})
-    drawn.add_series(
+def _draw(book: xlsxwriter.Workbook, sheet: Sheet, column: int) -> Any:
+    """Return the chart of one column over the second, for the first rows."""
+    last = HEADER_ROW + min(sheet.rows, _ROWS_IN_CHART)
+    chart = book.add_chart({"type": "column"})
+    chart.add_series(
         {
-            "name": [sheet.name, HEADER_ROW, chart.values],
-            "categories": [sheet.name, _FIRST_ROW, chart.categories, last, chart.categories],
-            "values": [sheet.name, _FIRST_ROW, chart.values, last, chart.values],
+            "name": [sheet.name, HEADER_ROW, column],
+            "categories": [sheet.name, _FIRST_ROW, 1, last, 1],
+            "values": [sheet.name, _FIRST_ROW, column, last, column],
             "fill": {"color": "#2E6A9E"},
         }
     )
-    drawn.set_title({"name": sheet.caption, "name_font": {"size": 11}})
-    drawn.set_legend({"none": True, "position": "bottom"})
-    drawn.set_size({"width": 640, "height": 340})
-    drawn.set_y_axis({"num_format": "0%", "major_gridlines": {"visible": True}})
-    return drawn
+    chart.set_title({"name": sheet.caption, "name_font": {"size": 11}})
+    chart.set_legend({"none": True, "position": "bottom"})
+    chart.set_size({"width": 640, "height": 340})
+    chart.set_y_axis({"num_format": "0%", "major_gridlines": {"visible": True}})
+    return chart

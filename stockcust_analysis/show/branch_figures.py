@@ -41,6 +41,7 @@ class _Figure:
     if_small: bool = False
 
 
+# Key of the caption → the figure.
 _FIGURES: Final = {
     "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
     "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
@@ -56,10 +57,10 @@ _FIGURES: Final = {
     "dormancy_flow": _Figure(plot.dormancy_flow, 5.2, section="dormancy"),
     "penetration_panels": _Figure(plot.small_multiples, section="cross_sell", members="family"),
 }
-"""Key of the caption → the figure."""
 _FEWEST_QUARTERS: Final = 2
+# Products that nearly every customer has: beside them the other families would lie flat.
 _DEPOSITS: Final = {"demand_deposit", "time_deposit"}
-"""Products that nearly every customer has: beside them the other families would lie flat."""
+# Measures in which the branch's place is shown, in their order.
 _PLACED: Final = {
     "aum_per_customer": 1,
     "customer_retention": 2,
@@ -68,7 +69,6 @@ _PLACED: Final = {
     "contact_coverage": 5,
     "profile_completion": 6,
 }
-"""Measures in which the branch's place is shown, in their order."""
 _MOST_PLACES: Final = 5
 
 

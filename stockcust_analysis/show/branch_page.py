@@ -16,7 +16,6 @@ from stockcust_analysis.show.blocks import (
     KeyFigures,
     Sentences,
     Table,
-    document,
     table,
 )
 from stockcust_analysis.show.findings import (
@@ -27,8 +26,8 @@ from stockcust_analysis.show.findings import (
 )
 from stockcust_analysis.show.pages import BranchPage, Page, compared_quarters
 
+# Silent and dormant customers together: who has not acted.
 IDLE: Final = "idle_customers"
-"""Silent and dormant customers together: who has not acted."""
 _IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _MOST_FIGURES: Final = 6
 
@@ -52,15 +51,17 @@ _SHORT_NAMES: Final = {
 
 def cover(page: BranchPage) -> Document:
     """State whose page this is, of which quarter, and by which rules it was made."""
-    evaluation, quarter = page.evaluation, page.evaluation.quarter
-    title = evaluation.branch_name(page.branch_id)
-    subtitle = page.text("subtitle").format(
-        title=page.text("title"), year=quarter.year, number=quarter.number
-    )
-    return document(
+    subtitle, title = page.text("subtitle"), page.evaluation.branch_name(page.branch_id)
+    return cover_of(page, subtitle.replace("{title}", page.text("title")), title=title)
+
+
+def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> Document:
+    """Return a cover: title, subtitle with its blanks filled, the bank, the quarter, the rules."""
+    quarter = page.evaluation.quarter
+    return Document(
         title=title,
-        subtitle=subtitle,
-        organisation=evaluation.bank_name,
+        subtitle=subtitle.format(year=quarter.year, number=quarter.number, **blanks),
+        organisation=page.evaluation.bank_name,
         as_of=quarter.end,
         language=page.language,
         run_facts=run_facts(page),

@@ -127,19 +127,10 @@ def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage
 
 def cover(page: HeadquartersPage) -> Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
-    evaluation, theme = page.evaluation, page.review.theme
-    quarter = evaluation.quarter
-    return Document(
-        title=page.text("title"),
-        subtitle=page.text("subtitle_theme" if theme else "subtitle").format(
-            year=quarter.year, number=quarter.number, theme=theme.get(page.language, "")
-        ),
-        organisation=evaluation.bank_name,
-        as_of=quarter.end,
-        language=page.language,
-        run_facts=branch_page.run_facts(page.bank),
-        edition=page.edition,
-    )
+    theme = page.review.theme
+    subtitle = page.text("subtitle_theme" if theme else "subtitle")
+    words = {"title": page.text("title"), "theme": theme.get(page.language, "")}
+    return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition)
 
 
 def key_figures(page: HeadquartersPage) -> KeyFigures:
@@ -232,41 +223,34 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]
-    rows = _compared_rows(page, measure, base)
-    # A funnel compares like with like: the largest peer group.
-    rows = _largest_group(rows[rows["centre"].notna()])
+    rows = _peers(page, measure, base, "centre").dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
-    alt = page.text("funnel_alt").format(
-        measure=page.measure(measure),
-        count=len(rows),
-        beyond=len(beyond),
-        names=listed or page.text("nobody"),
-    )
+    counts = {"count": len(rows), "beyond": len(beyond)}
+    names = listed or page.text("nobody")
+    alt = page.text("funnel_alt").format(measure=page.measure(measure), names=names, **counts)
     return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | None:
-    """Draw the places in the leading measure with their intervals, of the first forty branches."""
-    chosen = leading(page)
-    if not chosen:
+    """Draw the places in the leading measure with their intervals, of the first forty branches.
+
+    How many branches have too few customers to be placed stands below them.
+    """
+    measure, base = next(iter(leading(page)), ("", ""))
+    rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
+    placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
+    if placed.empty:
         return None
-    measure, base = chosen[0]
-    rows = _compared_rows(page, measure, base).dropna(subset="rank")
-    if rows.empty:
-        return None
-    rows = _largest_group(rows)
-    best_first = measure_words(measure).higher_is_better == "no"
-    rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
-    rows = rows.head(_MOST_ROWS)
-    drawn = plot.league(rows, language=page.language)
+    drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
     alt = page.text("league_alt").format(
         measure=page.measure(measure),
-        first=rows["name"].iloc[0],
-        last=rows["name"].iloc[-1],
-        width=int((rows["rank_high"] - rows["rank_low"]).median()) + 1,
+        first=placed["name"].iloc[0],
+        last=placed["name"].iloc[-1],
+        width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
+        unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
     )
     return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
@@ -282,17 +266,16 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     return figure(drawn, caption=caption, alt=alt)
 
 
-def _compared_rows(page: HeadquartersPage, measure: str, base: str) -> pd.DataFrame:
-    """Return the printed rows of one comparison, with the branches' names."""
+def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
+    """Return one comparison with the branches' names, like with like: the largest peer group.
+
+    Only branches count of which a column is `known`.
+    """
     rows = page.evaluation.comparison
-    own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    return own.assign(name=own["branch_id"].map(page.names))
-
-
-def _largest_group(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the largest peer group."""
-    largest = str(rows["peer_group"].value_counts().idxmax())
-    return rows[rows["peer_group"] == largest]
+    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
+    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
+    return rows.assign(name=rows["branch_id"].map(page.names))
 
 
 def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:

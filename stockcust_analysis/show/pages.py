@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from stockcust_analysis.show.headquarters_page import HeadquartersPage
 
 SAMPLE: Final = "data/sample"
+# With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
-"""With fewer funded customers than this a page compares and draws no shares."""
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
@@ -61,8 +61,8 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+# (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
-"""(quarter, branch_id) → (measure, member) → base → cell."""
 
 
 def index_cells(measures: pd.DataFrame) -> Cells:
@@ -102,6 +102,11 @@ class Page:
         """Return a word of the page in its language."""
         return wording.text(key, self.language, within=within or self.section)
 
+    def label(self, name: str, within: str = "measure") -> str:
+        """Return the word for a name in the data; one that has none stays as it is."""
+        known = name in wording.names(within)
+        return self.text(name, within) if known else name
+
     def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
         """Return one unit of money for a column or table."""
         return wording.money_unit(values, self.language)
@@ -122,8 +127,8 @@ class BranchPage(Page):
     """One branch's slice of the evaluation, and the language of its page."""
 
     branch_id: str
+    # What is worked out once for several cells of the notebook.
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What is worked out once for several cells of the notebook."""
 
     @property
     def is_small(self) -> bool:

@@ -12,8 +12,8 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.frames import as_lazy
+from stockcust_analysis.evaluation.cells import CELL_COLUMNS
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.measuring import CELL_COLUMNS
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,8 +15,8 @@ from scipy.sparse import csr_array
 from stockcust_analysis.disclosure import Protected, search, suppression
 from stockcust_analysis.disclosure.numbers import numbers_of, quantities_of
 from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
+from stockcust_analysis.disclosure.suppression import merge_members
 from stockcust_analysis.disclosure.system import system_of
-from stockcust_analysis.disclosure.tables import merge_members
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate as circulation
 from stockcust_analysis.evaluation.circulate import recode, relations
@@ -24,6 +26,7 @@ from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
 
+POLICY = load_policy()
 RULE = DisclosureRule()
 
 
@@ -37,12 +40,12 @@ class Circulated(NamedTuple):
 def circulate(evaluation: Evaluation, facts: pd.DataFrame, *earlier: Evaluation) -> Circulated:
     """Return what is circulated of an evaluation with these cell facts."""
     with_facts = replace(evaluation, cells=facts)
-    return Circulated(*circulation.circulate(with_facts, RULE, earlier=earlier))
+    return Circulated(*circulation.circulate(with_facts, POLICY, earlier=earlier))
 
 
 def true_numbers(evaluation: Evaluation, told: Circulated) -> pd.DataFrame:
     """Return the measures with nothing withheld, the tiers merged as in the circulated set."""
-    return merge_members(recode(evaluation), told.protected.merged, relations())["measures"]
+    return merge_members(recode(evaluation), told.protected.merged, relations(POLICY))["measures"]
 
 
 def small_counts(evaluation: Evaluation, told: Circulated) -> list[tuple[dict[Name, float], float]]:
@@ -174,13 +177,29 @@ def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) 
 def test_counts_and_amounts_never_meet_in_an_equation() -> None:
     """They are protected apart from each other, so no equation may hold both."""
     evaluation, _ = random_bank(6, branches=9, customers=500)
-    numbers = numbers_of(recode(evaluation), "2026Q3", relations())
-    quantities, _, _ = quantities_of(numbers, relations())
+    numbers = numbers_of(recode(evaluation), "2026Q3", relations(POLICY))
+    quantities, _, _ = quantities_of(numbers, relations(POLICY))
     system = system_of(quantities, "2026Q3", "2026Q2")
     there = abs(system.equations).sign()
     amounts = there @ system.money.astype(float)
     assert amounts.any()
     np.testing.assert_array_equal(amounts, np.where(amounts, there.sum(axis=1), 0))
+
+
+def test_only_the_circulated_edition_loads_disclosure_control() -> None:
+    """An internal edition is made, and every module of a run loaded, without any of it."""
+    code = (
+        "import sys\n"
+        "from tests.report.small_review import small_review\n"
+        "import stockcust_analysis.cli, stockcust_analysis.report.quarter\n"
+        "import stockcust_analysis.report.workbook, stockcust_analysis.report.index_html\n"
+        "import stockcust_analysis.show.pages\n"
+        "assert small_review().edition == 'internal'\n"
+        "loaded = {'stockcust_analysis.disclosure', 'stockcust_analysis.evaluation.circulate'}\n"
+        "print(*loaded & {*sys.modules})"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == []
 
 
 def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:

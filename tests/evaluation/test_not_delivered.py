@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.evaluation.comparison import peer_groups
 from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.peers import peer_groups
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import ComparisonRule
 from stockcust_analysis.show.wording import assumptions, average_is_balance

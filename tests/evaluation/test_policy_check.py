@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.errors import PolicyError
-from stockcust_analysis.evaluation.policy_check import Offer, check_policy_against, offered
-from stockcust_analysis.measures.questions import all_measures
+from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,
@@ -22,16 +21,16 @@ from stockcust_analysis.policy import (
     Veto,
     load_policy,
 )
+from stockcust_analysis.policy.load import shipped_policies
 from tests.evaluation.small_quarters import named, policy_of
 
-OFFERS = offered(all_measures(load_policy(), paired=False))
 NO_TARGETS = pd.DataFrame(columns=["branch_id", "measure", "target"])
 
 
 def problems(policy: Policy, targets: pd.DataFrame = NO_TARGETS) -> list[str]:
     """Return what the check says of a policy for branches A, B and C."""
     try:
-        check_policy_against(policy, offers=OFFERS, branches=named(), targets=targets)
+        check_policy_against(policy, branches=named(), targets=targets)
     except PolicyError as error:
         return [line.removeprefix("  - ") for line in str(error).splitlines()[1:]]
     return []
@@ -133,18 +132,41 @@ def test_peers_that_cannot_be_found(rule: ComparisonRule, message: str) -> None:
     assert message in told
 
 
-def test_what_a_bank_has_no_data_for_is_no_problem() -> None:
-    """Without a quarter before, without managers and without any plan the policy still holds."""
-    delivered = {"openings": False, "managed": False, "tenure": False, "paired": False}
-    few = offered(all_measures(load_policy(), **delivered))
-    check_policy_against(load_policy(), offers=few, branches=named(), targets=NO_TARGETS)
+def test_the_shipped_policies_can_be_followed() -> None:
+    """What they name is there, whatever a bank delivers of it."""
+    for name in shipped_policies():
+        assert problems(load_policy(name)) == []
 
 
-def test_offers_tell_base_member_and_totals() -> None:
-    """What the questions compute is offered, and nothing else."""
-    assert Offer("aum_average_quarter", "effective", "", True) in OFFERS
-    assert Offer("tier_aum_share", "all", "mid", False) in OFFERS
-    assert not {offer for offer in OFFERS if offer.measure == "customer_retention"}
+def test_names_in_a_file_are_refused_when_it_is_read(tmp_path: Path) -> None:
+    """Measures, bases and codes that are not there come in the one error of the file."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n'
+        '[attrition]\nmargin = -1\n[dormancy]\nname = "own"\nexempt = ["lone"]\n'
+        "[scorecard]\nindicators = [\n"
+        '  { name = "vip_share", customer_base = "manged" },\n'
+        '  { name = "more", weight = 5, measure = "giny" },\n]\n'
+        'vetoes = [{ name = "v", measure = "silent_rate", customer_base = "alll", above = 0.5 }]\n'
+        'overrides = [{ name = "weight", reason = "seen" }]\n'
+        '[comparison]\nmeasures = [{ name = "customers" }]\n'
+        '[[themes]]\nname = "t"\nquarter = 9\nzh = "题"\nen = "t"\nmeasures = ["ginni"]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(PolicyError) as caught:
+        read_policy(own)
+    assert [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]] == [
+        "attrition: lowest_average must be above 0, margin 0 or more, smallest_group 1 or more.",
+        "scorecard: the weights add up to 105, not 100.",
+        "themes[t]: the quarter is 1, 2, 3 or 4.",
+        "dormancy.exempt: holdings.product has no code 'lone'. Did you mean 'loan'?",
+        "indicator 'vip_share': 'vip_share' is told of funded, not of 'manged'.",
+        "indicator 'more': unknown measure 'giny'. Did you mean 'gini'?",
+        "veto 'v': 'silent_rate' is told of all, funded, not of 'alll'. Did you mean 'all'?",
+        "comparison: 'customers' is a total. Compare a mean or a share.",
+        "theme 't': unknown measure 'ginni'. Did you mean 'gini'?",
+        "overrides: unknown warning 'weight'.",
+    ]
 
 
 def test_what_a_file_alone_tells_is_refused_when_read(tmp_path: Path) -> None:
@@ -161,7 +183,8 @@ def test_what_a_file_alone_tells_is_refused_when_read(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy(own)
     assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()[1:]] == [
-        "indicator 'vip_share': the floor must lie below the ceiling.",
-        "indicator 'managed_aum': the target must be above 0.",
-        "comparison: peers are given, but no peer_groups; peer groups without a branch: north.",
+        "the floor must lie below the ceiling.",
+        "the target must be above 0.",
+        "peers are given, but no peer_groups.",
+        "peer groups without a branch: north.",
     ]

@@ -13,16 +13,9 @@ import pytest
 
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import as_lazy
+from stockcust_analysis.evaluation.cells import PARTS, SIZE_COLUMNS, size_table, spread_table
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.evaluation.sizes import SIZE_COLUMNS, size_table
-from stockcust_analysis.evaluation.spreads import PARTS, spread_table
-from stockcust_analysis.measures.registry import (
-    Measure,
-    Question,
-    measure_rows,
-    specs_for,
-    sum_view,
-)
+from stockcust_analysis.measures.registry import Measure, Question, specs_for
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, load_policy
 from tests.frames import BACKENDS, Columns
 
@@ -58,9 +51,8 @@ def spreads_of(make: Make, columns: Columns, measure: Measure, *, share: float) 
     rule = ComparisonRule(measures=(ComparedMeasure(measure.name),), winsorised_at=share)
     policy = replace(load_policy(), comparison=rule)
     view = as_lazy(make({**columns, "period": [0] * len(columns["branch_id"])}))
-    specs, keys = specs_for(view, [QUESTION]), ["period", "branch_id"]
-    measures = measure_rows(sum_view(view, specs, policy, keys), specs, policy, keys)
-    return spread_table(view, specs, policy, CALENDAR, measures).set_index("branch_id")
+    specs = specs_for(view, [QUESTION])
+    return spread_table(view, specs, policy, CALENDAR).set_index("branch_id")
 
 
 def test_contributors_and_the_two_largest(make: Make) -> None:

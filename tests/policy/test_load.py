@@ -204,10 +204,81 @@ families = { families = [] }
     ]
 
 
+def test_a_misspelt_key_hides_no_other_problem(tmp_path: Path) -> None:
+    """It is taken for the key that was meant, and its rule and those around it are checked too."""
+    differs = """
+[dormancy]
+preset = "crm_6m"
+name = "own"
+capp = -1
+[coverage]
+contact_months = 0
+first_call_day = 0
+[scorecard]
+indicators = [{ name = "vip_share", weight = 1, floor = 3.0, metod = "z" }]
+"""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, differs))
+    total = 1 + sum(i.weight for i in load_policy().scorecard.indicators if i.name != "vip_share")
+    assert [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]] == [
+        "dormancy.capp: unknown key. Did you mean 'cap' or 'cap_per'?",
+        "dormancy: the cap cannot be negative.",
+        "coverage.first_call_day: unknown key. Did you mean 'first_call_days'?",
+        "coverage: contact_months must be at least 1.",
+        "scorecard.indicators[vip_share].metod: unknown key. Did you mean 'method'?",
+        "scorecard.indicators[vip_share]: the floor must lie below the ceiling.",
+        f"scorecard: the weights add up to {total:g}, not 100.",
+    ]
+
+
+def test_a_key_taken_for_another_is_one_problem(tmp_path: Path) -> None:
+    """A period under a misspelt key is no missing period, families without products none either."""
+    stated = """
+name = "own"
+version = "7"
+tiers = { name = "one", tiers = [{ name = "all", lower = 0, zh = "全", en = "All" }] }
+dormancy = { name = "own", idle_month = 6, exempt = ["loan"] }
+families = { families = [{ name = "loan", zh = "贷", en = "Loan", product = ["loan"] }] }
+"""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, stated=stated))
+    assert [line.removeprefix("  - ") for line in str(caught.value).splitlines()[1:]] == [
+        "dormancy.idle_month: unknown key. Did you mean 'idle_months'?",
+        "families.families[loan].product: unknown key. Did you mean 'products'?",
+        "families.families[loan].products: missing.",
+    ]
+
+
+def test_what_presets_name_is_a_product(tmp_path: Path) -> None:
+    """A loan is a product that dormancy exempts, whatever the family of that name now holds."""
+    differs = '[families]\nfamilies = [{ name = "loan", products = ["credit_card"] }]\n'
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, differs))
+    assert str(caught.value).splitlines()[1:] == [
+        "  - families: products in more than one family: credit_card.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ('dormancy]\nname = "x"\nclock = ["transacton"]', "Did you mean 'transaction'?"),
+        ('dormancy]\nname = "x"\ncap_per = "acount"', "Did you mean 'account'?"),
+        ('tier_memory]\nname = "x"\nlanding = "men"', "Did you mean 'mean'?"),
+        ('families]\nfamilies = [{ name = "loan", active_if = ["hold"] }]', "mean 'held'?"),
+    ],
+)
+def test_misspelt_words_are_answered_with_near_ones(tmp_path: Path, table: str, told: str) -> None:
+    """What takes one of few words says which of them was meant."""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, f"[{table}\n"))
+    assert told in str(caught.value)
+
+
 def test_impossible_rule_is_told_with_its_place(tmp_path: Path) -> None:
     """A rule that breaks itself is told together with where it stands."""
     path = own(tmp_path, 'tiers = { name = "t", tiers = [{ name = "mid", lower = 9 }] }')
-    with pytest.raises(PolicyError, match="tiers: tier scheme 't': borders must rise"):
+    with pytest.raises(PolicyError, match="tiers: borders must rise"):
         load_policy(path)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.evaluation.cells import CELL_COLUMNS
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.measuring import CELL_COLUMNS
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,

@@ -149,3 +149,11 @@ def _with_a_gap(review: Review) -> Review:
     report = pd.DataFrame({"quarter": ["2026Q3"] * 2, "kind": ["count"] * 2,
                            "reason": ["printed", "small_cell"], "cells": [99, 1]})  # fmt: skip
     return replace(review, evaluation=mask_scores(with_gap), edition="circulated", report=report)
+
+
+def without_ranks(review: Review, branch_id: str) -> Review:
+    """Return a review in which a branch has too few customers to be given ranks."""
+    table = review.evaluation.comparison.copy()
+    ranks = ["rank", "rank_low", "rank_high"]
+    table.loc[table["branch_id"] == branch_id, ranks] = float("nan")
+    return replace(review, evaluation=replace(review.evaluation, comparison=table))

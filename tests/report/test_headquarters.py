@@ -19,7 +19,7 @@ from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.headquarters import REVIEW
-from stockcust_analysis.report.index_html import _SHOWN
+from stockcust_analysis.report.index_html import FIGURES
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
@@ -189,7 +189,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
             own = (long["网点号"] == branch) & (long["代码"] == measure)
             own &= (long["口径"] == text(base, within="base")) & long["成员"].fillna("").eq("")
             assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
-            if (measure, base) in _SHOWN:
+            if (measure, base) in FIGURES:
                 assert index[text(measure)] == shown
 
 

@@ -13,7 +13,7 @@ import pytest
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.show.headquarters_page import headquarters_page
-from tests.report.small_review import WITHHELD, small_review
+from tests.report.small_review import WITHHELD, small_review, without_ranks
 
 webdriver = pytest.importorskip("selenium.webdriver")
 pages = pytest.importorskip("selenium.webdriver.support.ui")
@@ -198,3 +198,17 @@ def test_the_internal_index_has_places_and_no_gap(tmp_path: Path) -> None:
     for rank, points in scores[["rank", "points"]].to_numpy():
         assert f">{rank:.0f}</td>" in table
         assert f">{points:.1f}</td>" in table
+
+
+def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None:
+    """Too few customers for a rank: "—" sorted behind all ranks, and a note says why."""
+    texts = []
+    for review in (small_review(), without_ranks(small_review(), "B003")):
+        path = tmp_path / "index.html"
+        page = headquarters_page(review, language="zh")
+        write_index(path, page, status="draft", links={}, others={})
+        texts.append(path.read_text(encoding="utf-8"))
+    before, after = (text.split('<table id="branches"')[1].split("</table>")[0] for text in texts)
+    dash = ' data-order="1000000000.0">—</td>'
+    assert after.count(dash) > before.count(dash)
+    assert ["户数过少的网点不排名次" in text for text in texts] == [False, True]

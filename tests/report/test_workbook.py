@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import headquarters_page
-from tests.report.small_review import WITHHELD, small_review
+from tests.report.small_review import WITHHELD, small_review, without_ranks
 
 # openpyxl does not know lines in cells; Excel and LibreOffice do.
 pytestmark = pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
@@ -87,6 +87,18 @@ def test_in_the_internal_edition_nothing_is_withheld(tmp_path: Path) -> None:
     truth = review.evaluation.scores.set_index("branch_id")
     assert shown["名次"].to_dict() == truth["rank"].to_dict()
     assert shown["得分"].to_dict() == pytest.approx(truth["points"].to_dict())
+
+
+def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None:
+    """Too few customers for a rank: "—" in its cells, and why; all others have their ranks."""
+    path = tmp_path / "few.xlsx"
+    review = without_ranks(small_review(), "B003")
+    write_workbook(path, headquarters_page(review, language="zh"), status="draft")
+    sheet = openpyxl.load_workbook(path)["网点比较"]
+    assert "户数过少的网点不排名次" in sheet["A2"].value
+    shown = rows_of(sheet).set_index("网点号")[["名次下限", "名次上限"]]
+    assert set(shown.loc["B003"].to_numpy().ravel()) == {"—"}
+    assert shown.drop(index="B003").map(type).isin([int, float]).all(axis=None)
 
 
 def test_the_overview_speaks_of_the_bank_in_ten_thousands(written: Path) -> None:
