@@ -52,9 +52,9 @@ _COLUMNS: Final = {
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
     "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
-    "share": "all_share attained aum_share bank bank_aum_share before coverage customer_share "
-    "idle_aum_share outcome_change outcome_change_others penetration score_attainment "
-    "share_of_opening",
+    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time "
+    "customer_share idle_aum_share outcome_change outcome_change_others penetration "
+    "score_attainment share_of_opening",
     "money": "amount aum change class_aum existing new stake",
     "points": "median_points score_lost score_points score_raw_points",
 }
@@ -325,18 +325,24 @@ def penetration_table(page: BranchPage) -> Table | None:
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
+    classes = page.members("customer_class")
     rows = [
         {
             "class": words,
             "customers": customers,
             "class_aum": page.value("class_aum", name),
-            "coverage": page.value("class_contact_coverage", name),
+            "contact_in_time": page.value("class_contact_coverage", name),
         }
-        for name, words in page.members("customer_class").items()
+        for name, words in classes.items()
         if (customers := page.value("class_customers", name))
     ]
     unit = page.unit([row["class_aum"] for row in rows])
-    return None if page.is_small else page_table(page, "classes", rows, unit=unit, half=True)
+    # The table beside this one counts those with assets only.
+    managed = sum(page.value("class_customers", name) or 0 for name in classes)
+    note = page.text("classes_note").format(wording.format_count(managed))
+    if page.is_small:
+        return None
+    return page_table(page, "classes", rows, unit=unit, note=note, half=True)
 
 
 def five_things(page: BranchPage) -> Table | None:
