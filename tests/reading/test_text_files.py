@@ -10,8 +10,8 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.text_files import day_in_name
-from stockcust_analysis.cli import main
 from stockcust_analysis.errors import BankDataError, UsageError
+from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank
 
 HEAD, *ROWS = BRANCHES.splitlines()
@@ -272,7 +272,7 @@ def test_check_says_what_each_file_was_taken_as(
         "customers.ok": "7",
     }
     folder = deliver(tiny_bank(), files, "")
-    assert main(["check", str(folder)]) == 0
+    assert run("check", folder) == 0
     output = capsys.readouterr().out
     assert "branches.csv: branches, 2 rows, GB18030, separator ',', 1 lines above" in output
     assert "1 rows left out: blank, or the header again" in output
