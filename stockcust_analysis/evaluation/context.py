@@ -12,7 +12,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, after, as_lazy, cents, collect_rows, day
-from stockcust_analysis.evaluation.tier_history import memory_facts
+from stockcust_analysis.evaluation.views import quarters_remembered
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -131,7 +131,7 @@ def policy_facts(
             "idle_days": rule.idle_days,
             "cap": rule.cap,
         },
-        "tier_memory": memory_facts(policy, bank, quarter),
+        "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
         "families_missing": [
             {"name": family.name, "zh": family.zh, "en": family.en}
@@ -141,3 +141,12 @@ def policy_facts(
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
     }
+
+
+def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
+    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
+    if policy.tier_memory is None:
+        return None
+    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
+    first = Quarter.ending_on(earlier[0]) if earlier else quarter
+    return {"name": policy.tier_memory.name, "since": str(first)}
