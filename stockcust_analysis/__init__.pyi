@@ -25,8 +25,8 @@ from stockcust_analysis.measures.kernels import (
     share_of_customers_holding as share_of_customers_holding,
 )
 from stockcust_analysis.measures.kernels import top_share as top_share
-from stockcust_analysis.measures.migration import migration_matrix as migration_matrix
 from stockcust_analysis.measures.retention import customer_retention as customer_retention
+from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import worklists as worklists
 from stockcust_analysis.periods import Quarter as Quarter

@@ -25,16 +25,16 @@ from stockcust_analysis.measures.growth import (
     bridge_rows,
     with_components,
 )
-from stockcust_analysis.measures.migration import migration_cells
-from stockcust_analysis.measures.pairs import (
+from stockcust_analysis.measures.questions import PAIR_QUESTIONS
+from stockcust_analysis.measures.registry import Spec, measure_rows
+from stockcust_analysis.measures.two_dates import (
     PERIOD_END,
     by_group,
     compared_columns,
+    migration_cells,
     pair_dates,
     with_states,
 )
-from stockcust_analysis.measures.questions import PAIR_QUESTIONS
-from stockcust_analysis.measures.registry import Spec, measure_rows
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 

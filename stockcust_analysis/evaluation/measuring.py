@@ -28,7 +28,6 @@ from stockcust_analysis.measures.concentration import (
     lorenz_steps,
     totals_without,
 )
-from stockcust_analysis.measures.pairs import PERIOD_END
 from stockcust_analysis.measures.questions import CUSTOMER_QUESTIONS, MANAGED_QUESTIONS
 from stockcust_analysis.measures.registry import (
     Question,
@@ -38,6 +37,7 @@ from stockcust_analysis.measures.registry import (
     sum_view,
 )
 from stockcust_analysis.measures.tiers import VOLUME
+from stockcust_analysis.measures.two_dates import PERIOD_END
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import (
     ONE,
+    ZERO,
     Groups,
     Table,
     as_lazy,
@@ -15,9 +18,10 @@ from stockcust_analysis.core.frames import (
     group_names,
     same_kind,
 )
-from stockcust_analysis.measures.pairs import AVERAGE, customers_of
+from stockcust_analysis.measures.bases import customers_of
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
+from stockcust_analysis.measures.two_dates import AVERAGE, averages
 from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierScheme, as_policy
 
 _AVERAGE = "aum_average_quarter"
@@ -29,7 +33,7 @@ def with_attrition(pairs: Table, rule: AttritionRule, scheme: TierScheme, *, pee
     Warned (流失预警) is whose average fell by more than the median change of the same tier and
     branch, so that after harvest or the New Year the list does not hold everybody.
     """
-    before, after = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    before, after = averages()
     table = pairs.with_columns(
         at_risk=flag(before >= cents_of(rule.lowest_average)) * nw.col("closing_there"),
         previous_tier=tier_name(before, scheme),
@@ -39,25 +43,25 @@ def with_attrition(pairs: Table, rule: AttritionRule, scheme: TierScheme, *, pee
     table = table.with_columns(change=at_risk.then(change))
     # Medians of groups, joined back: databases know no median over a window.
     those = table.filter(nw.col("at_risk") == 1)
-    of_group = those.group_by(peers, "previous_tier").agg(
-        group_size=nw.col("at_risk").sum(), group_median=nw.col("change").median()
-    )
-    of_tier = those.group_by("previous_tier").agg(tier_median=nw.col("change").median())
-    table = table.join(of_group, on=[peers, "previous_tier"], how="left")
-    table = table.join(of_tier, on="previous_tier", how="left")
+    for name, keys in {"group": [peers, "previous_tier"], "tier": ["previous_tier"]}.items():
+        medians = {
+            f"{name}_size": nw.col("at_risk").sum(),
+            f"{name}_median": nw.col("change").median(),
+        }
+        table = table.join(those.group_by(keys).agg(**medians), on=keys, how="left")
     enough = nw.when(nw.col("group_size") >= rule.smallest_group)
     median = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
     table = table.with_columns(median_change=at_risk.then(median))
     beyond = nw.col("change") < nw.col("median_change") - rule.margin
     warned = flag(beyond & (nw.col("change") < 0))
-    drop = ("previous_tier", "group_size", "group_median", "tier_median")
+    drop = ("previous_tier", "group_size", "group_median", "tier_size", "tier_median")
     return table.with_columns(attrition=warned).drop(*drop)
 
 
 def _attrition_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed of closing customers: at risk and warned of, and cents."""
     inside = nw.col("closing_there") * (1 - nw.col("departed"))
-    before, after = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    before, after = averages()
     warned, at_risk = inside * nw.col("attrition"), inside * nw.col("at_risk")
     return {
         "customers": inside,
@@ -136,9 +140,8 @@ def attrition_warning(
     >>> told[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
-    rules = as_policy(policy)
-    table = _closing_customers(opening, closing, [peers], "all", rules)
-    table = with_attrition(table, rule or rules.attrition, scheme or rules.tiers, peers=peers)
+    rules = _with_rules(policy, rule, scheme)
+    table = _judged_customers(opening, closing, peers, [], "all", rules)
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
@@ -166,11 +169,22 @@ def attrition_rate(
 
     Parameters
     ----------
-    opening, closing, rule, scheme, peers, policy
-        As for `attrition_warning`, with the columns of `by` and of the base at the closing.
-    by, base
-        As for `dormancy_rate`; but the base is everybody, since who has drawn all money is not
-        funded any more.
+    opening, closing : table
+        Customers of the previous and of this quarter's end: `customer_id`, `aum_average_quarter`
+        (CNY), and at the closing the column `peers` and those of `by` and of the base.
+    rule : AttritionRule, optional
+        Lowest average, margin, and how few peers are too few; default: the policy's.
+    scheme : TierScheme, optional
+        Tiers of the quarter's average; default: the policy's.
+    peers : str
+        Column whose members are compared with each other, within their tier.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`. By default everybody: a customer
+        who has drawn all money is not funded any more.
+    policy : Policy, name or path, optional
+        Rule, tiers and bases; the shipped policy when left out.
 
     Returns
     -------
@@ -180,7 +194,7 @@ def attrition_rate(
     Raises
     ------
     UsageError
-        As for `attrition_warning`; an unknown base.
+        A column or base is not there; a customer twice in one table; unusable amounts.
 
     Examples
     --------
@@ -193,20 +207,29 @@ def attrition_rate(
     >>> attrition_rate(before, after, rule, scheme=tiers)["value"].tolist()
     [0.25, 0.5]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    table = _closing_customers(opening, closing, [*groups, peers], base, rules)
-    table = with_attrition(table, rule or rules.attrition, scheme or rules.tiers, peers=peers)
+    groups, rules = group_names(by), _with_rules(policy, rule, scheme)
+    table = _judged_customers(opening, closing, peers, groups, base, rules)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
     return answer(view, ATTRITION, policy=rules, by=groups, base=base, given=closing)
 
 
-def _closing_customers(
-    opening: Frame, closing: Frame, labels: list[str], base: str, policy: Policy
+def _with_rules(
+    policy: PolicyLike, rule: AttritionRule | None, scheme: TierScheme | None
+) -> Policy:
+    """Return the policy with another rule or other tiers, where they are given."""
+    rules = as_policy(policy)
+    return replace(rules, attrition=rule or rules.attrition, tiers=scheme or rules.tiers)
+
+
+def _judged_customers(
+    opening: Frame, closing: Frame, peers: str, by: list[str], base: str, policy: Policy
 ) -> Table:
-    """Return an analyst's customers of the closing date with the average of both dates."""
-    before = customers_of(opening, "opening", by=[], value=_AVERAGE, policy=policy)
-    now = customers_of(closing, "closing", by=labels, value=_AVERAGE, base=base, policy=policy)
-    return with_opening_average(now, before)
+    """Return an analyst's customers of the closing date with `attrition`."""
+    before = customers_of(opening, "opening", by=[], value=_AVERAGE)
+    by = [*by, peers]
+    now = customers_of(closing, "closing", by=by, value=_AVERAGE, base=base, policy=policy)
+    table = with_opening_average(now, before)
+    return with_attrition(table, policy.attrition, policy.tiers, peers=peers)
 
 
 def with_opening_average(closing: Table, opening: Table) -> Table:
@@ -217,5 +240,5 @@ def with_opening_average(closing: Table, opening: Table) -> Table:
         nw.col(f"opening_{AVERAGE}").fill_null(0).cast(nw.Int64),
         nw.col(AVERAGE).alias(f"closing_{AVERAGE}"),
         closing_there=ONE,
-        departed=ONE - 1,
+        departed=ZERO,
     )

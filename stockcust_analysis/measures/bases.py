@@ -12,7 +12,18 @@ from collections.abc import Sequence
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import ONE, Table, cents, cents_of, cents_or_zero, flag
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import (
+    ONE,
+    Table,
+    as_lazy,
+    cents,
+    cents_of,
+    cents_or_zero,
+    collect_rows,
+    day,
+    flag,
+)
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.validation import (
     require_amounts,
@@ -20,7 +31,7 @@ from stockcust_analysis.measures.validation import (
     require_labels,
     require_snapshot,
 )
-from stockcust_analysis.policy import Bases
+from stockcust_analysis.policy import Bases, Policy
 
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
@@ -59,6 +70,54 @@ def with_base(
     require_amounts(customers, money, "customers", signed=signed)
     table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
     return table.with_columns(base_flag(table, base, bases or Bases()).alias(f"in_{base}"))
+
+
+def customers_of(
+    frame: Frame,
+    date: str,
+    *,
+    by: Sequence[str],
+    value: str | None,
+    base: str = "all",
+    policy: Policy | None = None,
+) -> Table:
+    """Return an analyst's checked customers of one date, `value` in cents, the base as 0 and 1.
+
+    Who had left by then (`closed_on`) is not among them.
+    """
+    amounts, bases = [value] if value else [], policy.bases if policy else None
+    try:
+        require_columns(as_lazy(frame), ["customer_id"], "customers")
+        table = _still_customers(as_lazy(frame))
+        result = with_base(table, by=by, base=base, amounts=amounts, bases=bases)
+        require_labels(table, ["customer_id"], "customers")
+        _require_once(table)
+    except UsageError as error:
+        raise UsageError(f"{date}: {error}") from None
+    return result
+
+
+def _still_customers(table: Table) -> Table:
+    """Return who has no `closed_on`, or one after the row's own as-of date."""
+    columns = table.collect_schema().names()
+    if "closed_on" not in columns:
+        return table
+    closed = day(table, "closed_on")
+    stays = closed.is_null()
+    if "as_of" in columns:
+        stays = stays | (closed > day(table, "as_of")).fill_null(False)
+    return table.filter(stays)
+
+
+def _require_once(table: Table) -> None:
+    """Raise when a customer has several rows: each would be paired with each."""
+    ids = nw.col("customer_id")
+    counts = collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
+    twice = int(counts["rows"][0]) - int(counts["customers"][0])
+    if twice > 0:
+        raise UsageError(
+            f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
+        )
 
 
 def require_base(customers: Table, base: str) -> None:

@@ -10,8 +10,8 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, collect_rows, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.dormancy import JUDGED_BY
-from stockcust_analysis.measures.pairs import DATES, dormancy_states, pair_customers
 from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.measures.validation import require_columns
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 

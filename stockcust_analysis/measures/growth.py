@@ -26,20 +26,28 @@ from stockcust_analysis.core.frames import (
 )
 from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.holdings import join_accounts
-from stockcust_analysis.measures.pairs import (
+from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
+from stockcust_analysis.measures.two_dates import (
     PERIOD_END,
     by_group,
     pair_customers,
     with_states,
 )
-from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.validation import require_columns, require_snapshot
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
 COMPONENTS = (
-    "opening", "new", "returned", "grown", "transferred_in", "transferred_out", "shrunk",
-    "drained", "closed", "closing",
-)  # fmt: skip
+    "opening",
+    "new",
+    "returned",
+    "grown",
+    "transferred_in",
+    "transferred_out",
+    "shrunk",
+    "drained",
+    "closed",
+    "closing",
+)
 OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 
@@ -116,16 +124,18 @@ def family_growth_bridge(
 ) -> Frame:
     """Return the growth bridge of each product family's balances (存款, 理财, 基金, …).
 
-    Formula, unit, errors and source are those of `growth_bridge`, applied to what a customer holds
-    of a family; new, closed, drained and returned are told of the customer (by
-    `aum_period_end`), not of the family. Money that a customer moves from one family to another
-    is shrunk in one and grown in the other. AUM products of no family are in `other`; overdrafts
-    count as zero.
+    opening + new + returned + grown + transferred_in + transferred_out + shrunk + drained + closed
+    = closing, in CNY, for what customers hold of each family. Whether a customer is new, closed,
+    drained or returned is judged by `aum_period_end`, not by the family. Money that a customer
+    moves from one family to another is shrunk in one and grown in the other. AUM products of no
+    family are in `other`; overdrafts count as zero.
 
     Parameters
     ----------
     opening, closing : table
-        As for `growth_bridge`.
+        One row per customer of each date, as `bank.customers` returns them, both on the structure
+        of the closing date: `customer_id`, `aum_period_end` in CNY, the columns of `by`;
+        `loan_balance` where known.
     opening_holdings, closing_holdings : table
         Accounts of the same dates: `customer_id`, `product`, `balance`. Accounts of nobody in the
         customer tables are left out.
@@ -139,6 +149,12 @@ def family_growth_bridge(
     table
         `[*by], family, component, customers, amount`; customers hold something of the family on
         the date, or on either.
+
+    Raises
+    ------
+    UsageError
+        An unknown column; a missing or negative amount; a customer in two rows; holdings of more
+        than one as-of date.
 
     Examples
     --------
@@ -274,8 +290,13 @@ def aum_change(
     ----------
     opening, closing : table
         One row per customer of each date, of the same engine, with the columns `value` and `by`.
-    value, by, base
-        As for `concentration`; a customer counts at each date in the group he then belongs to.
+    value : str
+        Column of CNY, zero or more.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank. A customer counts at each date in the group
+        he then belongs to.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, at each date.
     policy : Policy, name or path, optional
         Borders of the bases, where no column says who is in them; default: the shipped policy.
 
@@ -289,7 +310,7 @@ def aum_change(
     Raises
     ------
     UsageError
-        As for `concentration`.
+        An unknown column or base; a missing, infinite or negative amount, with the count.
 
     Notes
     -----

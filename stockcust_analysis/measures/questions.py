@@ -16,11 +16,11 @@ from stockcust_analysis.measures.cross_sell import (
 from stockcust_analysis.measures.dormancy import DORMANCY
 from stockcust_analysis.measures.dormancy_flow import DORMANCY_FLOW
 from stockcust_analysis.measures.growth import AUM_CHANGE
-from stockcust_analysis.measures.migration import TIER_MOVES
 from stockcust_analysis.measures.openings import UNUSED_OPENINGS
 from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
 from stockcust_analysis.measures.tiers import TIERS, VOLUME
+from stockcust_analysis.measures.two_dates import TIER_MOVES
 from stockcust_analysis.policy import Policy
 
 CUSTOMER_QUESTIONS = (

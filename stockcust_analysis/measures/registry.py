@@ -9,7 +9,8 @@ the public functions ask the same questions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -21,9 +22,6 @@ from stockcust_analysis.policy import Policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
-MEASURE_FRAME = (
-    "measure", "dimension", "member", "base", "n", "numerator", "denominator", "value",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,14 @@ class Spec:
 
     def columns(self, policy: Policy) -> dict[str, nw.Expr]:
         """Return the summed expressions under the names of this spec."""
-        wanted = self.question.columns(policy, self.base)
-        return {f"{self.key}|{name}": expression for name, expression in wanted.items()}
+        columns = self.question.columns(policy, self.base)
+        return {f"{self.key}|{name}": expression for name, expression in columns.items()}
 
     def own(self, totals: pd.DataFrame) -> pd.DataFrame:
         """Return the sums of this spec under plain names."""
         prefix = f"{self.key}|"
-        columns = [str(name) for name in totals if str(name).startswith(prefix)]
-        names = {name: name.removeprefix(prefix) for name in columns}
-        return totals[[*names]].rename(columns=names)
+        own = totals.loc[:, totals.columns.str.startswith(prefix)]
+        return own.rename(columns=lambda name: name.removeprefix(prefix))
 
 
 def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
@@ -98,7 +95,7 @@ def specs_for(view: Table, questions: Sequence[Question]) -> list[Spec]:
 
 def columns_of(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
     """Return what all specs sum, under the names that their sums have."""
-    return {name: one for spec in specs for name, one in spec.columns(policy).items()}
+    return {name: column for spec in specs for name, column in spec.columns(policy).items()}
 
 
 def sum_view(
@@ -120,46 +117,36 @@ def sum_view(
 def measure_rows(
     totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the measure frame of all specs: `[*by]` and `MEASURE_FRAME`, one row per measure."""
+    """Return the measure frame of all specs, one row per measure and group.
+
+    Columns: `[*by], measure, dimension, member, base, n, numerator, denominator, value`.
+    """
     measures = [(spec, measure) for spec in specs for measure in spec.question.measures(policy)]
     groups = len(totals)
 
-    def of(spec: Spec, name: str | None) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        if not name:
-            return np.ones(groups)
-        amounts = totals[f"{spec.key}|{name}"].to_numpy(dtype=float)
-        return amounts / 100 if name.endswith("_cents") else amounts
+    def amounts(name_of: Callable[[Spec, Measure], str | None]) -> Any:
+        columns = []
+        for spec, measure in measures:
+            name = name_of(spec, measure)
+            column = totals[f"{spec.key}|{name}"].to_numpy(float) if name else np.ones(groups)
+            columns.append(column / 100 if name and name.endswith("_cents") else column)
+        return np.concatenate(columns)
 
-    numerator = np.concatenate([of(spec, measure.numerator) for spec, measure in measures])
-    denominator = np.concatenate([of(spec, measure.denominator) for spec, measure in measures])
-    number = np.concatenate([of(spec, "customers") for spec, _ in measures])
+    texts = [(m.name, m.dimension, m.member, spec.base) for spec, m in measures]
+    labels = pd.DataFrame(texts, columns=["measure", "dimension", "member", "base"], dtype="str")
+    labels = labels.take(np.repeat(np.arange(len(measures)), groups)).reset_index(drop=True)
+    keys = totals[[*by]].take(np.tile(np.arange(groups), len(measures))).reset_index(drop=True)
+    numerator, denominator = amounts(lambda _, m: m.numerator), amounts(lambda _, m: m.denominator)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(denominator != 0, numerator / denominator, np.nan)
-    group, row = (
-        np.tile(np.arange(groups), len(measures)),
-        np.repeat(np.arange(len(measures)), groups),
+    rows = pd.concat([keys, labels], axis=1).assign(
+        n=amounts(lambda *_: "customers").astype("int64"),
+        numerator=numerator,
+        denominator=denominator,
+        value=value,
     )
-    labels = {name: totals[name].take(group).reset_index(drop=True) for name in by}
-    texts = {
-        "measure": [measure.name for _, measure in measures],
-        "dimension": [measure.dimension for _, measure in measures],
-        "member": [measure.member for _, measure in measures],
-        "base": [spec.base for spec, _ in measures],
-    }
-    for name, values in texts.items():
-        labels[name] = pd.Series(values, dtype="str").take(row).reset_index(drop=True)
-    rows = pd.DataFrame(
-        {
-            **labels,
-            "n": number.astype("int64"),
-            "numerator": numerator,
-            "denominator": denominator,
-            "value": value,
-        }
-    )
-    asked = [of(spec, spec.question.asked_of if by else None) for spec, _ in measures]
-    kept = np.concatenate(asked) > 0
-    return rows if kept.all() else rows[kept].reset_index(drop=True)
+    asked = amounts(lambda spec, _: spec.question.asked_of if by else None) > 0
+    return rows if asked.all() else rows[asked].reset_index(drop=True)
 
 
 def answer(
@@ -172,30 +159,23 @@ def answer(
     given: Frame,
     only: Callable[[Measure], bool] = lambda measure: True,
 ) -> Frame:
-    """Return the measures of one question about an analyst's view, in the kind of frame given.
+    """Return the measures of one question about an analyst's view, in the kind of frame given."""
+    chosen = replace(question, measures=lambda p: [*filter(only, question.measures(p))])
+    spec = Spec(question.name, chosen, base)
+    return shown(sum_view(view, [spec], policy, by), spec, policy, by, given)
+
+
+def shown(
+    totals: pd.DataFrame, spec: Spec, policy: Policy, by: Sequence[str], given: Frame
+) -> Frame:
+    """Return collected sums as the measure frame an analyst sees, in the kind of frame given.
 
     One row per group and measure, sorted by both; the members of a measure stand in a column that
     is called as their dimension.
     """
-    spec = Spec(question.name, question, base)
-    return shown(sum_view(view, [spec], policy, by), spec, policy, by, given, only=only)
-
-
-def shown(
-    totals: pd.DataFrame,
-    spec: Spec,
-    policy: Policy,
-    by: Sequence[str],
-    given: Frame,
-    *,
-    only: Callable[[Measure], bool] = lambda measure: True,
-) -> Frame:
-    """Return collected sums as the measure frame an analyst sees, in the kind of frame given."""
-    measures = [measure for measure in spec.question.measures(policy) if only(measure)]
-    question = Question(spec.question.name, spec.question.columns, lambda _: measures)
     ordered = totals.sort_values([*by], ignore_index=True) if by else totals
-    rows = measure_rows(ordered, [Spec(spec.key, question, spec.base)], policy, by)
+    rows = measure_rows(ordered, [spec], policy, by)
     rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
-    dimension = measures[0].dimension
+    dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
     return native_like(rows.drop(columns="dimension"), given)

@@ -8,16 +8,21 @@ from __future__ import annotations
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, flag, group_names
-from stockcust_analysis.measures.pairs import AVERAGE, COMPARED_BASES, by_group, pair_customers
+from stockcust_analysis.core.frames import Groups, flag, group_names
 from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.two_dates import (
+    COMPARED_BASES,
+    averages,
+    by_group,
+    pair_customers,
+)
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 
 def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed of opening customers: those retained, and their cents."""
     counts = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
-    opened, closed = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    opened, closed = averages()
     fell = counts * flag(2 * closed < opened)
     return {
         "customers": counts,
@@ -51,7 +56,7 @@ def _growth_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     opens = nw.col(f"opening_in_{base}") * (1 - nw.col("arrived"))
     closes = nw.col(f"closing_in_{base}") * (1 - nw.col("departed"))
     same = opens * nw.col("closing_there") * (1 - nw.col("departed"))
-    before, after = nw.col(f"opening_{AVERAGE}"), nw.col(f"closing_{AVERAGE}")
+    before, after = averages()
     return {
         "customers": opens,
         "same_opening_cents": same * before,
@@ -119,7 +124,7 @@ def customer_retention(
     >>> customer_retention(june, september, base="all")["value"].tolist()
     [1.0]
     """
-    return _retention(opening, closing, by, base, policy, measures="customer_retention")
+    return _retention("customer_retention", opening, closing, by, base, policy)
 
 
 def asset_retention(
@@ -136,9 +141,33 @@ def asset_retention(
     With x and y the amounts of the base's opening customers on the two dates, 0 for who has left:
     `asset_retention` = Σ min(x, y) / Σ x, 0 to 1: what some add does not hide what others take
     away; `asset_retention_net` = Σ y / Σ x, 0 or more, above 1 when the same customers brought more
-    than was lost. High is good. Parameters, result, errors and source are those of
-    `customer_retention`; numerator and denominator are CNY of `value`; without opening AUM the
-    value is empty.
+    than was lost. High is good.
+
+    Parameters
+    ----------
+    opening, closing : table
+        One row per customer of each date, with `customer_id`, `value` and the columns of the base;
+        the columns of `by` are needed on the opening date only.
+    by : str, list of str or None
+        Columns to group by, as they were on the opening date; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, on the opening date.
+    value : str
+        Column of CNY to compare, zero or more.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n is the base's customers on the
+        opening date. Numerators and denominators are CNY of `value`; without opening AUM the value
+        is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount; a customer in two rows.
 
     Examples
     --------
@@ -148,7 +177,7 @@ def asset_retention(
     >>> asset_retention(june, september)[["measure", "value"]].values.tolist()
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
-    return _retention(opening, closing, by, base, policy, value=value, measures="asset_retention")
+    return _retention("asset_retention", opening, closing, by, base, policy, value)
 
 
 def steep_fall_rate(
@@ -200,25 +229,25 @@ def steep_fall_rate(
     >>> steep_fall_rate(june, september)[["measure", "value"]].values.tolist()
     [['steep_fall_outflow_share', 0.3], ['steep_fall_rate', 0.5]]
     """
-    return _retention(opening, closing, by, base, policy, value=value, measures="steep_fall")
+    return _retention("steep_fall", opening, closing, by, base, policy, value)
 
 
 def _retention(
+    prefix: str,
     opening: Frame,
     closing: Frame,
     by: Groups,
     base: str,
     policy: PolicyLike,
-    *,
-    measures: str,
     value: str | None = None,
 ) -> Frame:
-    """Return the measures of retention with a prefix, by the customers' opening groups."""
+    """Return the measures of retention whose names begin so, by the customers' opening groups."""
     groups, rules = group_names(by), as_policy(policy)
     pairs = pair_customers(
         opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
     )
-    view = by_group(_of_opening(pairs), groups)
+    # Only customers of the opening date have a group of that date.
+    view = by_group(pairs.filter(nw.col("opening_there") == 1), groups)
     return answer(
         view,
         RETENTION,
@@ -226,13 +255,8 @@ def _retention(
         by=groups,
         base=base,
         given=opening,
-        only=lambda measure: measure.name.startswith(measures),
+        only=lambda measure: measure.name.startswith(prefix),
     )
-
-
-def _of_opening(pairs: Table) -> Table:
-    """Return the customers of the opening date: only they have a group of that date."""
-    return pairs.filter(nw.col("opening_there") == 1)
 
 
 def same_customer_growth(
@@ -249,8 +273,33 @@ def same_customer_growth(
     `same_customer_growth` = Σ y / Σ x − 1 over the base's opening customers who are customers of
     the same group on both dates, drained ones included; `all_customer_growth` = the base's whole
     closing AUM / its opening AUM − 1. From -1 up; high is good. Their gap is what came and left:
-    new, returned and closed customers, transfers. Parameters (`by` on both dates), result, errors
-    and source are those of `asset_retention`.
+    new, returned and closed customers, transfers.
+
+    Parameters
+    ----------
+    opening, closing : table
+        One row per customer of each date, with `customer_id`, `value` and the columns of `by` and
+        of the base.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, at each date.
+    value : str
+        Column of CNY to compare, zero or more.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n is the base's customers on the
+        opening date. Numerators and denominators are CNY of `value`; without opening AUM the value
+        is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount; a customer in two rows.
 
     Examples
     --------

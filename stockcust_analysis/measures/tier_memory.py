@@ -16,7 +16,7 @@ from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, flag, same_kind
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.pairs import customers_of
+from stockcust_analysis.measures.bases import customers_of
 from stockcust_analysis.measures.tiers import tier_at, tier_rank
 from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import TierMemory, TierScheme

@@ -26,7 +26,6 @@ from stockcust_analysis.measures.coverage import (
 from stockcust_analysis.measures.cross_sell import product_count_distribution
 from stockcust_analysis.measures.dormancy_flow import dormancy_flow
 from stockcust_analysis.measures.growth import aum_change
-from stockcust_analysis.measures.migration import tier_move_rates
 from stockcust_analysis.measures.openings import unused_openings
 from stockcust_analysis.measures.retention import (
     asset_retention,
@@ -34,6 +33,7 @@ from stockcust_analysis.measures.retention import (
     steep_fall_rate,
 )
 from stockcust_analysis.measures.tiers import tier_counts
+from stockcust_analysis.measures.two_dates import tier_move_rates
 from tests.conftest import SAMPLE
 from tests.tiny_bank import TinyBank
 

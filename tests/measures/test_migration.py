@@ -11,14 +11,16 @@ from hypothesis import given, settings
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.migration import (
-    migration_cells,
-    migration_matrix,
-    tier_move_rates,
-)
-from stockcust_analysis.measures.pairs import by_group, compared_columns, pair_dates
 from stockcust_analysis.measures.population import customer_facts
 from stockcust_analysis.measures.structure import restate_branches
+from stockcust_analysis.measures.two_dates import (
+    by_group,
+    compared_columns,
+    migration_cells,
+    migration_matrix,
+    pair_dates,
+    tier_move_rates,
+)
 from stockcust_analysis.policy import load_policy
 from tests.frames import Columns, rows_of, values_of
 from tests.measures.two_dates import (

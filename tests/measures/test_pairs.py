@@ -11,13 +11,8 @@ import pytest
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.pairs import (
-    PERIOD_END,
-    by_group,
-    customers_of,
-    pair_customers,
-    with_states,
-)
+from stockcust_analysis.measures.bases import customers_of
+from stockcust_analysis.measures.two_dates import PERIOD_END, by_group, pair_customers, with_states
 from stockcust_analysis.policy import Bases, load_policy
 from tests.frames import Columns, rows_of
 
