@@ -65,6 +65,11 @@ class TableMapping:
         """CNY in one unit of the bank's amounts."""
         return UNITS[self.unit]
 
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it says what only text files have."""
+        return bool(self.delimiter or self.encoding or self.skip_rows or self.header)
+
 
 @dataclass(frozen=True)
 class Mapping:
