@@ -158,7 +158,7 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping) -> Bank:
 def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
     """Return the engine that computes a frame."""
     if kind.is_pandas_like():
-        return engines.PandasEngine()
+        return engines.Engine()
     if kind.is_polars():
         return engines.PolarsEngine()
     if kind.is_spark_like():
