@@ -128,14 +128,13 @@ def report(
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.cli.progress import TerminalProgress, describe_plan, describe_run
     from stockcust_analysis.report.quarter import ReportOptions, make_reports, plan_reports
-    from stockcust_analysis.report.scratch import working_folder
-    from stockcust_analysis.temporary import all_temporary_files_in
+    from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
 
     # A scheduler's request to end is the same wish as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
     with (
-        working_folder() as scratch,
+        WorkingFolder(SOCKET_PATH) as scratch,
         all_temporary_files_in(scratch),
         open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
     ):
