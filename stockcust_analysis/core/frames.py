@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
 
-import duckdb
 import narwhals.stable.v2 as nw
 import pandas as pd
 
@@ -39,6 +38,8 @@ def as_lazy(frame: Frame) -> Table:
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
     if table.implementation.is_pyarrow():
+        import duckdb
+
         table = nw.from_native(duckdb.from_arrow(frame))
     lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
     if lazy.implementation.is_spark_like():
