@@ -19,42 +19,25 @@ from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import memory_note
 from stockcust_analysis.show.pages import BranchPage, Page, rows_of
 
-# Tables of measures: base → the measures counted on it, in the order of the rows.
-_MEASURE_TABLES: Final = {
-    "overview": (
-        ("funded", "aum_average_quarter aum_period_end customers"),
-        ("effective", "customers"),
-        ("funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
-        ("funded", "top_20_share ten_largest_share"),
-    ),
-    "concentration": (
-        ("funded", "gini top_1_share top_5_share top_10_share top_20_share"),
-        ("funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
-    ),
-    "sensitivity": (
-        ("funded", "gini gini_without_1 gini_without_10"),
-        ("funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
-    ),
-    "retention": (
-        ("funded", "customer_retention asset_retention steep_fall_rate steep_fall_outflow_share"),
-        ("funded", "same_customer_growth all_customer_growth upgrade_rate downgrade_rate"),
-    ),
-    "attrition": (
-        ("all", "attrition_warning_rate attrition_outflow_share"),
-        ("funded", "newly_dormant_rate reactivation_rate"),
-    ),
-    "coverage": (
-        ("funded", "managed_customers managed_aum managed_share vip_share"),
-        ("managed", "contact_coverage profile_completion contact_due_share reclaim_due_share"),
-        ("managed", "customers_per_manager"),
-    ),
-}
-_PAIRS: Final = {
-    name: [(measure, base) for base, measures in lines for measure in measures.split()]
-    for name, lines in _MEASURE_TABLES.items()
-}
-# The measures of the first table, each with the base it is counted on.
-OVERVIEW: Final = _PAIRS["overview"]
+# Tables of measures: the base they are counted on, and the measures, in the order of the rows.
+_MEASURE_TABLES: Final = (
+    ("overview", "funded", "aum_average_quarter aum_period_end customers"),
+    ("overview", "effective", "customers"),
+    ("overview", "funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
+    ("overview", "funded", "top_20_share ten_largest_share"),
+    ("concentration", "funded", "gini top_1_share top_5_share top_10_share top_20_share"),
+    ("concentration", "funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
+    ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
+    ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
+    ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
+    ("retention", "funded", "steep_fall_outflow_share same_customer_growth all_customer_growth"),
+    ("retention", "funded", "upgrade_rate downgrade_rate"),
+    ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
+    ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
+    ("coverage", "funded", "managed_customers managed_aum managed_share vip_share"),
+    ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
+    ("coverage", "managed", "reclaim_due_share customers_per_manager"),
+)
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
@@ -158,27 +141,36 @@ def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
     return float(part or 0) / float(whole) if whole else None
 
 
+def measures_of(name: str) -> list[tuple[str, str]]:
+    """Return the measures of a table, each with the base it is counted on.
+
+    >>> measures_of("attrition")[-1]
+    ('reactivation_rate', 'funded')
+    """
+    lines = [line[1:] for line in _MEASURE_TABLES if line[0] == name]
+    return [(measure, base) for base, measures in lines for measure in measures.split()]
+
+
 def overview_table(page: BranchPage) -> Table | None:
     """Return the main measures: this quarter, its changes, and the whole bank beside them."""
     if page.is_small:
         return None
     # One unit for all rows of money: a column never mixes them.
-    unit = _common_unit(page, OVERVIEW)
-    rows = []
-    for measure, base in OVERVIEW:
+    measures, rows = measures_of("overview"), []
+    unit = _common_unit(page, measures)
+    for measure, base in measures:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
         target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
-        rows.append(
-            {
-                "measure": page.text(name) if name else page.text(measure, "measure"),
-                "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
-                "now": wording.format_measure(now, measure, unit=unit),
-                **_changes(page, measure, base),
-                "attained": now / target if target and now is not None else None,
-                "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
-            }
-        )
+        row = {
+            "measure": page.text(name) if name else page.text(measure, "measure"),
+            "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
+            "now": wording.format_measure(now, measure, unit=unit),
+            **_changes(page, measure, base),
+            "attained": now / target if target and now is not None else None,
+            "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
+        }
+        rows.append(row)
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
     note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
@@ -194,7 +186,8 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     half = name != "sensitivity"
     if page.is_small and half:
         return None
-    unit = _common_unit(page, _PAIRS[name])
+    measures = measures_of(name)
+    unit = _common_unit(page, measures)
     rows = [
         {
             "measure": page.text(measure, "measure"),
@@ -202,7 +195,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
             "previous_quarter": _changes(page, measure, base)["previous_quarter"],
             "bank": wording.format_with_unit(_of_bank(page, measure, base), measure, unit),
         }
-        for measure, base in _PAIRS[name]
+        for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
     ]
     return page_table(page, name, rows, half=half)
@@ -399,7 +392,7 @@ def _day(page: BranchPage, day: str) -> str:
     if not day:
         return ""
     _, month, number = (int(part) for part in day.split("-"))
-    return page.text("day").format(month=page.text("months").split()[month - 1], day=number)
+    return page.text("day", month=page.text("months").split()[month - 1], day=number)
 
 
 def outcomes_table(page: BranchPage) -> Table | None:

@@ -18,11 +18,9 @@ from stockcust_analysis.show.blocks import Language
 _COMPARISON, _COMPARED = "evaluate(bank, …).comparison", ["branch_id", "measure", "value"]
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
 _RANKS = ["rank", "rank_low", "rank_high", "rank_of"]
-_FUNNEL = canvas.Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS], last_quarter=False)
-_LEAGUE = canvas.Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]], last_quarter=False)
-_PLACES = canvas.Source(
-    _COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"], last_quarter=False
-)
+_FUNNEL = canvas.Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS])
+_LEAGUE = canvas.Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]])
+_PLACES = canvas.Source(_COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"])
 _CARD = replace(
     _PLACES,
     call="evaluate(bank, …).scorecard",

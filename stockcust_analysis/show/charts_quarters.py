@@ -36,12 +36,8 @@ _SHARES = canvas.Source(
 )
 _PANELS = replace(_SHARES, beside_bank=True)
 _PANEL_ROWS, _PANELS_ABREAST = 2, 4
-_STATUS_COLOURS = {
-    "active": canvas.ACTUAL,
-    "active_small": canvas.REFERENCE,
-    "silent": canvas.PALE_HIGHLIGHT,
-    "dormant": canvas.HIGHLIGHT,
-}
+_COLOURS = (canvas.ACTUAL, canvas.REFERENCE, canvas.PALE_HIGHLIGHT, canvas.HIGHLIGHT)
+_STATUS_COLOURS = dict(zip(wording.names("status"), _COLOURS, strict=True))
 _NARROWEST_LABELLED = 0.08
 _THICK, _THIN = 0.62, 0.34
 _CLOSE, _APART = 0.12, 0.34

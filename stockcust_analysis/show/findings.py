@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
@@ -180,8 +180,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     family = page.members("family").get(member, member)
     value = wording.format_share(cell.value)
     if story.of_customers and not family:
-        count = wording.format_count(cell.numerator)
-        value = _words(page, "with_count", share=value, count=count)
+        value = _words(page, "with_count", share=value, count=cell.numerator)
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
     gap = trend = None
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
@@ -234,8 +233,8 @@ def _growth_finding(page: BranchPage) -> Finding | None:
             gap = (movement.change - movement.bank_change) / NOISE.relative
     counted = []
     if customers is not None:
-        count = wording.format_count(customers.value)
-        counted.append(_words(page, "customers", base=_base(page, customers), value=count))
+        base = _base(page, customers)
+        counted.append(_words(page, "customers", base=base, value=customers.value))
         changes = _movements(page, "customers")[:1]
         counted += [_movement_words(page, "customers", movement) for movement in changes]
     lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
@@ -318,9 +317,9 @@ def _base(page: BranchPage, cell: Cell) -> str:
     return page.text(cell.base, "base")
 
 
-def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: str) -> str:
+def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: Any) -> str:
     """Return a part of a sentence with its blanks filled."""
-    return page.text(key, within).format(**blanks)
+    return page.text(key, within, **blanks)
 
 
 def _sentence(page: BranchPage, *halves: list[str], lead: str, section: str = "") -> Sentence:
@@ -359,11 +358,10 @@ def _too_few(page: BranchPage, customers: int, key: str) -> Sentence:
         return _caution(page, "caution_empty", quarter=page.quarter)
     base = _base(page, page.cell("customers") or _current(page)[0])
     step = wording.format_difference(1 / customers, "share", page.language)
-    value, limit = map(wording.format_count, (customers, FEWEST_CUSTOMERS))
-    return _caution(page, key, base=base, value=value, step=step, limit=limit)
+    return _caution(page, key, base=base, value=customers, step=step, limit=FEWEST_CUSTOMERS)
 
 
-def _caution(page: BranchPage, key: str, **blanks: str) -> Sentence:
+def _caution(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     """Return a sentence that says why there is no judgement."""
     return _sentence(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
 

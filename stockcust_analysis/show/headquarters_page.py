@@ -30,7 +30,7 @@ from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import conclusions, growth_sentence
 from stockcust_analysis.show.pages import BranchPage, Page
-from stockcust_analysis.show.wording import SUPPRESSED, format_count, measure_words
+from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_FUNNELS: Final = 4
@@ -151,9 +151,8 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     beyond, table = page.exceptions, page.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
     bad = int((beyond["favourable"] == "no").sum())
-    words = page.text("exceptions_found" if len(beyond) else "exceptions_none").format(
-        tests=format_count(tests), count=format_count(len(beyond)), bad=format_count(bad)
-    )
+    key = "exceptions_found" if len(beyond) else "exceptions_none"
+    words = page.text(key, tests=tests, count=len(beyond), bad=bad)
     return Sentence(words, lead=page.text("exceptions_lead"), section="exceptions")
 
 
@@ -162,7 +161,7 @@ def _quality_sentence(page: HeadquartersPage) -> list[Sentence]:
     failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
     if not failed + missing:
         return []
-    words = page.text("quality_found").format(of=len(states), failed=failed, missing=missing)
+    words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
     return [Sentence(words, lead=page.text("quality_lead"), section="quality")]
 
 
@@ -194,7 +193,7 @@ def definitions_table(page: HeadquartersPage) -> Table:
     tiers = page.members("tier")
     merged = sorted({tiers[tier] for tier in page.review.merged.values()})
     listed = page.text("list_separator", "page").join(merged) or page.text("no_merge")
-    words = page.text("disclosure_text").format(merged=listed)
+    words = page.text("disclosure_text", merged=listed)
     return replace(shown, rows=(*shown.rows, (page.text("disclosure_term"), words)))
 
 
@@ -228,9 +227,8 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
-    counts = {"count": len(rows), "beyond": len(beyond)}
-    names = listed or page.text("nobody")
-    alt = page.text("funnel_alt").format(measure=page.measure(measure), names=names, **counts)
+    blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
+    alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
     return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
@@ -245,7 +243,8 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
     if placed.empty:
         return None
     drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
-    alt = page.text("league_alt").format(
+    alt = page.text(
+        "league_alt",
         measure=page.measure(measure),
         first=placed["name"].iloc[0],
         last=placed["name"].iloc[-1],
@@ -262,7 +261,7 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
         return None
     drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.text("bridge", "hq_caption")
-    alt = page.text("bridge_alt").format(caption=caption, text=page.text("see_table", "page"))
+    alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
     return figure(drawn, caption=caption, alt=alt)
 
 
@@ -279,4 +278,4 @@ def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.Da
 
 
 def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:
-    return page.text(key).format(measure=page.measure(measure), base=page.text(base, "base"))
+    return page.text(key, measure=page.measure(measure), base=page.text(base, "base"))

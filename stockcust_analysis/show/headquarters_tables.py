@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -41,20 +41,44 @@ def _listed(page: HeadquartersPage, words: Sequence[str]) -> str:
     return page.text("list_separator", "page").join(words)
 
 
+# Header of a column → how it is printed of a row of an evaluation's table.
+_CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
+    "branch": lambda page, row: _branch_name(page, row.branch_id),
+    "quarter": lambda page, row: str(row.quarter),
+    "measure": lambda page, row: page.measure(row.measure, row.base),
+    "z": lambda page, row: f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
+    "evidence": lambda page, row: page.text(row.evidence, "evidence"),
+    "favourable": lambda page, row: page.text(row.favourable, "favourable"),
+    "state": lambda page, row: page.text(row.state, "page_state"),
+    "error": lambda page, row: (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
+}
+
+
+def _rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> list[dict[str, str]]:
+    """Return a table's rows in words; a column that has no words holds figures of its measure."""
+    return [
+        {
+            name: _CELLS[name](page, row)
+            if name in _CELLS
+            else format_alone(page, row.measure, getattr(row, name))
+            for name in columns.split()
+        }
+        for row in rows_of(frame)
+    ]
+
+
+def _branch_name(page: HeadquartersPage, branch_id: str) -> str:
+    """Return what a branch is called; the whole bank by its word, one that is gone by its id."""
+    return (
+        page.text("bank", "word")
+        if branch_id == WHOLE_BANK
+        else page.names.get(branch_id, branch_id)
+    )
+
+
 def exceptions_table(page: HeadquartersPage) -> Table | None:
     """Return the exceptions with the strength of their evidence; None when there are none."""
-    rows = [
-        {
-            "branch": page.names[row.branch_id],
-            "measure": page.measure(row.measure, row.base),
-            "value": format_alone(page, row.measure, row.value),
-            "centre": format_alone(page, row.measure, row.centre),
-            "z": f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
-            "evidence": page.text(row.evidence, "evidence"),
-            "favourable": page.text(row.favourable, "favourable"),
-        }
-        for row in rows_of(page.exceptions)
-    ]
+    rows = _rows(page, page.exceptions, "branch measure value centre z evidence favourable")
     return _table(page, "exceptions", rows, note=page.text("exceptions_note"))
 
 
@@ -116,7 +140,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
     if known.empty or openings.isna().any() or not openings.iloc[0]:
         return None
-    shown, opening = _ends(known, _MOST_CONTRIBUTORS), float(openings.iloc[0])
+    opening = float(openings.iloc[0])
     rows = [
         {
             "branch": page.names[row.branch_id],
@@ -125,23 +149,19 @@ def growth_table(page: HeadquartersPage) -> Table | None:
             "existing": wording.SUPPRESSED if np.isnan(row.existing) else row.existing,
             "contribution": wording.format_number(100 * row.change / opening, decimals=2),
         }
-        for row in rows_of(shown)
+        for row in rows_of(known)
     ]
-    _say_left_out(page, rows, len(steps) - len(shown), _MOST_CONTRIBUTORS)
-    unit, note = page.unit(shown["change"]), page.text("growth_note")
+    rows = _shorten(page, rows, len(steps), _MOST_CONTRIBUTORS)
+    unit, note = page.unit(row.get("change") for row in rows), page.text("growth_note")
     return _table(page, "growth", rows, unit=unit, note=note)
 
 
-def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the first and the last rows where there are too many for a page."""
-    return rows if len(rows) <= most else pd.concat([rows.head(most // 2), rows.tail(most // 2)])
-
-
-def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int) -> None:
-    """Put a row between both ends that stands for those left out."""
-    if count:
-        words = page.text("rows_left_out").format(count=wording.format_count(count))
-        rows.insert(min(most // 2, len(rows)), {"branch": words})
+def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
+    """Return the first and the last rows, and between them one for all that are left out."""
+    first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
+    left_out = total - len(first) - len(last)
+    words = page.text("rows_left_out", count=left_out)
+    return [*first, *([{"branch": words}] if left_out else []), *last]
 
 
 def migration_table(page: HeadquartersPage) -> Table | None:
@@ -175,16 +195,16 @@ def score_table(page: HeadquartersPage) -> Table | None:
     scores, card = ordered_scores(page), page.evaluation.scorecard
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
-    shown, known = _ends(scores, _MOST_ROWS), score_columns(page)
+    known = score_columns(page)
     rows = [
         {
             "branch": page.names[row.branch_id],
             **dict(zip(known, score_cells(row, known), strict=True)),
             **{f"points of {name}": points[row.branch_id, name] for name in indicators},
         }
-        for row in rows_of(shown)
+        for row in rows_of(scores)
     ]
-    _say_left_out(page, rows, len(scores) - len(shown), _MOST_ROWS)
+    rows = _shorten(page, rows, len(rows), _MOST_ROWS)
     labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
     note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
     return _table(page, "scores", rows, labels=labels, note=note)
@@ -280,11 +300,9 @@ def quality_table(page: HeadquartersPage) -> Table | None:
 
 def pages_words(page: HeadquartersPage) -> str:
     """Return how many branches have a report, how many failed, how many were not made."""
-    states = page.review.pages["state"]
-    counts = {
-        name: wording.format_count((states == name).sum()) for name in wording.names("page_state")
-    }
-    return page.text("pages_told").format(**counts)
+    states = page.review.pages["state"].value_counts()
+    counts = states.reindex(list(wording.names("page_state")), fill_value=0)
+    return page.text("pages_told", **counts)
 
 
 def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -308,9 +326,8 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     withheld, whole = reasons.drop("printed", errors="ignore"), int(reasons.sum())
     if not whole:
         return []
-    of, count = map(wording.format_count, (whole, withheld.sum()))
     share = wording.format_share(withheld.sum() / whole)
-    words = page.text("withheld_told").format(of=of, count=count, share=share)
+    words = page.text("withheld_told", of=whole, count=withheld.sum(), share=share)
     listed = [
         f"{page.text(str(name), 'withheld_reason')} {wording.format_count(cells)}"
         for name, cells in withheld.items()
@@ -325,15 +342,8 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
 def failures_table(page: HeadquartersPage) -> Table | None:
     """Return the branches without a report and why; None when every branch has one."""
     pages = page.review.pages
-    rows = [
-        {
-            "branch": page.names.get(row.branch_id, row.branch_id),
-            "state": page.text(row.state, "page_state"),
-            "error": (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
-        }
-        for row in rows_of(pages[pages["state"] != "made"].head(_MOST_ROWS))
-    ]
-    return _table(page, "failures", rows)
+    failures = pages[pages["state"] != "made"].head(_MOST_ROWS)
+    return _table(page, "failures", _rows(page, failures, "branch state error"))
 
 
 def restatements_table(page: HeadquartersPage) -> Table | None:
@@ -346,17 +356,9 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     largest_first = restated.assign(size=size.fillna(np.inf)).sort_values(
         order, ascending=[False, True, True, True, True], kind="stable"
     )
-    rows = [
-        {
-            "quarter": row.quarter,
-            "branch": page.names.get(row.branch_id) or page.text("bank", "word"),
-            "measure": page.measure(row.measure, row.base),
-            "issued": format_alone(page, row.measure, row.issued),
-            "restated": format_alone(page, row.measure, row.restated),
-        }
-        for row in rows_of(largest_first.head(_MOST_RESTATED))
-    ]
-    note = page.text("restated_note").format(count=wording.format_count(len(restated)))
+    shown = largest_first.head(_MOST_RESTATED)
+    rows = _rows(page, shown, "quarter branch measure issued restated")
+    note = page.text("restated_note", count=len(restated))
     return _table(page, "restatements", rows, note=note)
 
 

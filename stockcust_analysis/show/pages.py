@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SAMPLE: Final = "data/sample"
 # With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
+# Silent and dormant customers together: who has not acted.
+IDLE: Final = "idle_customers"
+IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
@@ -98,9 +101,11 @@ class Page:
         """The measure table, indexed."""
         return index_cells(self.evaluation.measures)
 
-    def text(self, key: str, within: str = "") -> str:
-        """Return a word of the page in its language."""
-        return wording.text(key, self.language, within=within or self.section)
+    def text(self, key: str, within: str = "", **blanks: Any) -> str:
+        """Return a word of the page in its language, its blanks filled: numbers as counts."""
+        words = wording.text(key, self.language, within=within or self.section)
+        texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
+        return words.format(**texts) if texts else words
 
     def label(self, name: str, within: str = "measure") -> str:
         """Return the word for a name in the data; one that has none stays as it is."""
@@ -151,7 +156,10 @@ class BranchPage(Page):
         return next(with_value, None)
 
     def value(self, measure: str, member: str = "", **which: str) -> float | None:
-        """Return the value of a cell; None where there is none."""
+        """Return the value of a cell, or of `IDLE`; None where there is none."""
+        if measure == IDLE:
+            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
+            return None if None in parts else sum(part or 0.0 for part in parts)
         cell = self.cell(measure, member, **which)
         return None if cell is None or pd.isna(cell.value) else float(cell.value)
 
@@ -267,7 +275,7 @@ def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
     found = find_folder(folder)
     if found is not None:
         return open_evaluation(found)
-    from stockcust_analysis.evaluation.missing import make_missing_evaluation
+    from stockcust_analysis.evaluation.evaluate import make_missing_evaluation
 
     words = _PROGRESS[language].replace("{folder}", folder).replace("{data}", data)
     return make_missing_evaluation(folder, data=data, progress=_progress_line(words))
