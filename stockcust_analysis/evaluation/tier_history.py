@@ -14,7 +14,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table
-from stockcust_analysis.measures.tier_memory import tiers_by_period
+from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.kernels import (
+from stockcust_analysis.measures.inequality import (
     Balances,
     ascending,
     check_fraction,
@@ -75,7 +75,7 @@ def gini_interval(
 
     Examples
     --------
-    >>> from stockcust_analysis.measures.kernels import gini
+    >>> from stockcust_analysis.measures.inequality import gini
     >>> low, high = gini_interval([1, 2, 3, 4, 5, 6, 7, 8], seed=1)
     >>> low < gini([1, 2, 3, 4, 5, 6, 7, 8]) < high
     True
