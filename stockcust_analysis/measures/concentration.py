@@ -16,19 +16,9 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Groups,
-    Table,
-    as_lazy,
-    collect_rows,
-    count_rows,
-    flag,
-    group_names,
-    native_like,
-    sums,
-)
+from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import missing_for, with_base
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
@@ -182,7 +172,7 @@ def lorenz_curve(
     """
     groups, base = group_names(by), base or _default_base(customers)
     steps = _steps_of(customers, value, groups, base, weight)
-    return native_like(lorenz_points(steps, by=groups), customers)
+    return frames.native_like(lorenz_points(steps, by=groups), customers)
 
 
 def whale_curve(
@@ -232,7 +222,7 @@ def whale_curve(
     points = lorenz_points(steps, by=groups)
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     lowest = points["value_share"].to_numpy().reshape(-1, 101)
-    return native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
+    return frames.native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
 
 
 def _default_base(customers: Frame) -> str:
@@ -268,7 +258,7 @@ def _weighted(table: Table, weight: str, inside: str) -> Table:
     require_columns(table, [weight], "customers")
     require_amounts(table, [weight], "customers")
     number = nw.col(weight).cast(nw.Float64)
-    broken = count_rows(table, {"broken": number != number.floor()})["broken"]
+    broken = frames.count_rows(table, {"broken": number != number.floor()})["broken"]
     if broken:
         raise UsageError(
             f"customers: '{weight}' is no whole number in {broken:,} rows. "
@@ -287,7 +277,7 @@ def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Ta
     table = view if by else view.with_columns(ONE.alias(_WHOLE))
     inside = nw.col(f"in_{base}")
     held = nw.when(inside > 0).then(nw.col(value)).otherwise(0)
-    steps = sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
+    steps = frames.sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
     steps = steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))
     # Floats add whole numbers exactly up to 2**53, 90 trillion CNY in cents; in the windows of
     # many groups DuckDB takes half the time for them.
@@ -313,7 +303,9 @@ def concentration_totals(
         parts = {"customers", "total_cents", *(p for name in numerators for p in _PARTS_OF[name])}
         available = _step_columns(k)
         columns |= {f"{k}|{name}": available[name] for name in available if name in parts}
-    totals = collect_rows(sums(_with_totals(steps, keys, [*questions]), keys, columns))
+    totals = frames.collect_rows(
+        frames.sums(_with_totals(steps, keys, [*questions]), keys, columns)
+    )
     table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
     for k in questions:
         table = table.assign(**_finish(table, k))
@@ -334,7 +326,7 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     names = ("customers", "total_cents", "customers_through", "cents_through")
     left = {name: _left(name, 0) for name in names}
     rows = _with_totals(steps, keys, (0,)).filter(crossed).select(*keys, "amount", **left)
-    points = pd.DataFrame(collect_rows(rows)).sort_values([*keys, "customers_through"])
+    points = pd.DataFrame(frames.collect_rows(rows)).sort_values([*keys, "customers_through"])
     curves = []
     for label, group in points.groupby(keys, sort=True):
         curve = pd.DataFrame(dict(zip(keys, label, strict=True)), index=range(101))

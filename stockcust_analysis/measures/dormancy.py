@@ -20,20 +20,10 @@ from datetime import date
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ZERO,
-    Groups,
-    Table,
-    as_lazy,
-    cents,
-    collect_rows,
-    flag,
-    group_names,
-    native_like,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.dormancy_evidence import (
@@ -131,7 +121,7 @@ def dormancy_status(
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)
     result = _with_status(table, [rule], as_day(as_of), holdings, contacts, rules)
-    return same_kind(customers, result.select(*names, status=_status_by(rule)))
+    return frames.same_kind(customers, result.select(*names, status=_status_by(rule)))
 
 
 def dormancy_rate(
@@ -284,7 +274,7 @@ def compare_rules(
         tables.append(rates)
     order = [*groups, "rule", "measure"]
     result = pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
-    return native_like(result, customers)
+    return frames.native_like(result, customers)
 
 
 def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> bool:
@@ -292,7 +282,7 @@ def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> 
     names = [JUDGED_BY] if as_of is None else [JUDGED_BY, "as_of"]
     if not {"status", *names} <= set(customers.collect_schema().names()):
         return False
-    stated = collect_rows(customers.select(names).unique())
+    stated = frames.collect_rows(customers.select(names).unique())
     days = {as_day(moment) for moment in stated.get("as_of", []) if moment is not None}
     return set(stated[JUDGED_BY]) == {rule.name} and days <= {as_of}
 
@@ -449,7 +439,9 @@ def dormancy_flow(
 def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:
     """Raise when customers say that another rule gave them their status."""
     if JUDGED_BY in customers.collect_schema().names():
-        others = {*collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]} - {rule.name}
+        others = {*frames.collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]} - {
+            rule.name
+        }
         if others:
             raise UsageError(
                 f"{side}: the 'status' is by the rule '{', '.join(sorted(others))}', not by "

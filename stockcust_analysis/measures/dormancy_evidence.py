@@ -9,19 +9,10 @@ from operator import or_
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ZERO,
-    Table,
-    after,
-    as_lazy,
-    cents_of,
-    count_rows,
-    day,
-    flag,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ZERO, Table, after, as_lazy, cents_of, day, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.holdings import (
     BALANCE,
@@ -48,7 +39,7 @@ UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
 
 def require_past_activity(table: Table, as_of: date, what: str = "customers") -> None:
     """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
-    late = count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
+    late = frames.count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
     if late:
         raise UsageError(
             f"{what}: 'last_active_on' is after {as_of} in {late:,} rows. "
@@ -277,7 +268,7 @@ def last_activity(
     require_columns(table, ["customer_id", "transacted_on", "kind"], "transactions")
     days = day(table, "transacted_on")
     early = ~days.is_null() & ~after(days, rule.cutoff(on))
-    if not count_rows(table, {"early": early})["early"]:
+    if not frames.count_rows(table, {"early": early})["early"]:
         raise UsageError(
             f"transactions begin after {rule.cutoff(on)}, inside the idle period of "
             f"'{rule.name}'. Give earlier ones too, or the bank's own 'last_active_on'."
@@ -287,7 +278,7 @@ def last_activity(
         counts = counts & nw.col("kind").is_in(rule.active_kinds)
     moves = table.filter(counts).select("customer_id", last_active_on=days)
     latest = moves.group_by("customer_id").agg(nw.col("last_active_on").max())
-    return same_kind(transactions, latest)
+    return frames.same_kind(transactions, latest)
 
 
 def account_state(
@@ -360,4 +351,4 @@ def account_state(
     state = nw.when(small).then(nw.lit("suspended")).otherwise(nw.lit("idle"))
     state = nw.when(used).then(nw.lit("in_use")).otherwise(state)
     result = table.with_columns(account_state=nw.when(is_looked_at(rule, families)).then(state))
-    return same_kind(holdings, result.select(*names, "account_state"))
+    return frames.same_kind(holdings, result.select(*names, "account_state"))

@@ -12,19 +12,10 @@ from operator import or_
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Groups,
-    Table,
-    after,
-    as_lazy,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    group_names,
-)
+from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
@@ -54,7 +45,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
     if "as_of" not in table.collect_schema().names():
         return table
     days = day(table, "as_of")
-    present = collect_rows(table.select(as_of=days).unique())["as_of"]
+    present = frames.collect_rows(table.select(as_of=days).unique())["as_of"]
     require_day(as_of, (as_day(moment) for moment in present if moment is not None), what)
     return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
 
@@ -64,7 +55,7 @@ def own_calendar(holdings: Table) -> Calendar:
     require_snapshot(holdings, "holdings")
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
-    (moment,) = collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"] or [
+    (moment,) = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"] or [
         date.max
     ]
     return Calendar((as_day(moment),))
@@ -73,7 +64,7 @@ def own_calendar(holdings: Table) -> Calendar:
 def with_balance(holdings: Table) -> Table:
     """Return the accounts with their balance in cents, 0 where it is empty."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    return holdings.with_columns(cents_or_zero("balance").alias(BALANCE))
+    return holdings.with_columns(frames.cents_or_zero("balance").alias(BALANCE))
 
 
 def join_accounts(
@@ -132,7 +123,7 @@ def aum_amounts(holdings: Table, families: ProductFamilies) -> dict[str, nw.Expr
         average = "balance"
     return {
         "held_cents": nw.col(BALANCE).clip(0) * counts,
-        "held_average_cents": cents_or_zero(average).clip(0) * counts,
+        "held_average_cents": frames.cents_or_zero(average).clip(0) * counts,
     }
 
 

@@ -12,18 +12,10 @@ from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Table,
-    as_lazy,
-    cents,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    same_kind,
-)
+from stockcust_analysis.core.frames import Table, as_lazy, cents, day, flag, same_kind
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.cross_sell import families_held
@@ -222,7 +214,7 @@ def _years_before(years: int) -> Border:
 
 def require_customers(customers: Table, as_of: date) -> None:
     """Raise when nobody is in scope."""
-    if collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
+    if frames.collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
         raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
 
 
@@ -272,7 +264,7 @@ def _in_cents(table: Table) -> Table:
     amounts = {f"{name}_cents": nw.col("held_average_cents") for name in AUM}
     amounts["aum_period_end_cents"] = nw.col("held_cents")
     for name in money:
-        amounts[f"{name}_cents"] = cents(name) if name in AUM else cents_or_zero(name)
+        amounts[f"{name}_cents"] = cents(name) if name in AUM else frames.cents_or_zero(name)
     return table.with_columns(**amounts).drop(*money, "held_cents", "held_average_cents")
 
 

@@ -14,20 +14,10 @@ from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Groups,
-    Table,
-    as_lazy,
-    cents,
-    cents_of,
-    flag,
-    group_names,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.bases import customers_of, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
@@ -75,7 +65,9 @@ def assign_tiers(
     ['residual', 'potential', 'mid']
     """
     table, scheme = _with_amounts(customers, scheme, policy)
-    return same_kind(customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme)))
+    return frames.same_kind(
+        customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme))
+    )
 
 
 def tier_counts(
@@ -124,7 +116,7 @@ def tier_counts(
     >>> dict(zip(counts["tier"], counts["value"].astype(int)))
     {'residual': 1, 'potential': 2, 'effective': 0, 'mid': 1, 'high': 0, 'private': 0}
     """
-    groups, rules, table = group_names(by), as_policy(policy), as_lazy(customers)
+    groups, rules, table = frames.group_names(by), as_policy(policy), as_lazy(customers)
     stands = scheme is None and "tier" in table.collect_schema().names()
     rules = replace(rules, tiers=scheme or rules.tiers)
     value = rules.tiers.value
@@ -195,7 +187,7 @@ def near_border(
     result = table.filter(near).with_columns(
         next_tier=name, next_border=border / 100, missing=(border - amount) / 100
     )
-    return same_kind(customers, result)
+    return frames.same_kind(customers, result)
 
 
 def _with_amounts(
@@ -368,7 +360,7 @@ def tiers_with_memory(
         by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
     )
     newest = as_lazy(dated[days[-1]]).drop(*STATE, strict=False)
-    return same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
+    return frames.same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
 
 
 def _months_apart(days: Sequence[date]) -> int:
