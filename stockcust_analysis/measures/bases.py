@@ -82,7 +82,13 @@ def customers_of(
         table = _still_customers(as_lazy(frame))
         result = with_base(table, by=by, base=base, amounts=amounts, bases=bases)
         require_labels(table, ["customer_id"], "customers")
-        _require_once(table)
+        ids = nw.col("customer_id")
+        counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
+        # Each of several rows would be paired with each.
+        if twice := int(counts["rows"][0]) - int(counts["customers"][0]):
+            raise UsageError(
+                f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
+            )
     except UsageError as error:
         raise UsageError(f"{date}: {error}") from None
     return result
@@ -98,17 +104,6 @@ def _still_customers(table: Table) -> Table:
     if "as_of" in columns:
         stays = stays | (closed > day(table, "as_of")).fill_null(False)
     return table.filter(stays)
-
-
-def _require_once(table: Table) -> None:
-    """Raise when a customer has several rows: each would be paired with each."""
-    ids = nw.col("customer_id")
-    counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
-    twice = int(counts["rows"][0]) - int(counts["customers"][0])
-    if twice > 0:
-        raise UsageError(
-            f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
-        )
 
 
 def require_base(customers: Table, base: str) -> None:
