@@ -106,3 +106,26 @@ def test_a_sample_of_another_size_meets_the_contract(
     assert run("sample", "--out", folder, *size) == 0
     assert run("check", folder) == 0
     assert "2025Q3, 2025Q4, 2026Q1, 2026Q2, 2026Q3" in capsys.readouterr().out
+
+
+def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps, branches and both editions of headquarters' set are lines of their own."""
+    from stockcust_analysis.cli.progress import TerminalProgress
+    from stockcust_analysis.report.render import PageResult
+
+    show = TerminalProgress()
+    show("evaluation", 3, 4)
+    show("branches", 0, 2)
+    show("branches", 1, 2, PageResult("001", 1.5))
+    show("branches", 2, 2, PageResult("002", 2.5, error="no"))
+    show("headquarters", 5, 10)
+    show("headquarters", 5, 10, PageResult("@internal", 3.0, action="print"))
+    show("headquarters", 10, 10, PageResult("@circulated", 4.0, error="exposed"))
+    assert capsys.readouterr().err.splitlines() == [
+        "[3/4] steps of the evaluation done",
+        "[1/2] branch 001 made in 1.5 s",
+        "[2/2] branch 002 failed in 2.5 s",
+        "[5/10] steps of headquarters' set done",
+        "Headquarters' set printed anew in 3.0 s",
+        "The circulated edition failed in 4.0 s",
+    ]

@@ -36,7 +36,8 @@ class Column:
     """One column of the contract.
 
     `allowed` lists the codes of a CODE column; `references` names the table and column that a
-    value must be found in; `minimum` is the lowest value a number may take.
+    value must be found in; `minimum` is the lowest value a number may take; `separated` texts
+    are lists, with ';' between their entries.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     references: tuple[str, str] | None = None
     minimum: int | None = None
     nullable: bool = False
+    separated: bool = False
 
     @property
     def unit(self) -> str:

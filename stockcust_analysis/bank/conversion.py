@@ -8,8 +8,8 @@ types of their own, and a date written as text is not guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from decimal import Decimal
 from numbers import Integral, Number
@@ -17,15 +17,19 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
-from stockcust_analysis.bank.duckdb_connection import literal, quoted
+from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.mapping import TableMapping
 
 TEXTS = (Kind.TEXT, Kind.CODE)
-NOT_FINITE = "NaN or infinite"
-NOT_MIDNIGHT = "a moment within a day where a day belongs"
-EXCEL_SERIAL = "a bare number where a date belongs (an Excel date?)"
-TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
-FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
+_NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
+_NOT_UTF8 = "bytes that are not text in UTF-8"
+REMEDIES = {
+    **grammar.REMEDIES,
+    _NUMBER_AS_TEXT: "Deliver the column as text: digits may be lost.",
+    _NOT_UTF8: "Export the column again as text in UTF-8.",
+}
 
 _SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
@@ -42,8 +46,9 @@ INT96 = "INT96"
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _QUARTER = r"\d{4}Q[1-4]"
-# Text is plain when it is visible ASCII but + and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = "^$|[^!-*,-?A-~]"
+# Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
+_NOT_PLAIN = "^$|[^!-*,-<>?A-~]"
+_SEPARATORS = "[;；,，、|]"
 
 AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 Expression = TypeVar("Expression", str, nw.Expr)
@@ -74,40 +79,48 @@ def sql_type(kind: Kind) -> str:
 
 def sql_reading(
     column: Column,
-    header: str,
+    cell: str,
     source_type: str,
-    codes: Mapping[str, str],
+    mapping: TableMapping,
     *,
     trimmed: bool,
     zone: str,
 ) -> Reading[str]:
     """Return the SQL that reads a column of a file or a DuckDB table.
 
-    `source_type` is the type it comes in, `zone` where moments with a time zone become days. Only
-    where `trimmed` are blanks around text removed: that costs as much as reading it.
+    `cell` is SQL, `source_type` the type it comes in, `zone` where moments with a time zone become
+    days. Only where `trimmed` are cells read by the whole grammar, without blanks around them: that
+    costs several times as much as the plain form.
     """
-    cell, wanted = quoted(header), sql_type(column.kind)
-    text = f"NULLIF(trim({cell}::VARCHAR), '')"
+    if source_type == "BLOB":
+        text = f"TRY(decode({cell}))"
+        reading = sql_reading(column, text, "VARCHAR", mapping, trimmed=trimmed, zone=zone)
+        lost = {_NOT_UTF8: f"({cell} IS NOT NULL AND {text} IS NULL)"}
+        return replace(reading, faults={**reading.faults, **lost})
     if column.kind in TEXTS:
-        return _sql_text(cell, text, source_type, codes, trimmed=trimmed)
-    if column.kind.is_numeric:
-        return _sql_number(column, cell, text, source_type)
-    if source_type == wanted and column.kind is not Kind.QUARTER:
-        return Reading(cell)
+        return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
+    factor = mapping.factor if _is_scaled(column, mapping) else 1
+    if column.kind.is_numeric and source_type in (*_INTEGERS, "DOUBLE", "FLOAT"):
+        return _sql_number(column, cell, source_type, factor)
+    if column.kind.is_numeric and source_type.startswith("DECIMAL"):
+        return _sql_number(column, cell, source_type, factor)
+    if column.kind is Kind.DATE and source_type == "DATE":
+        return _sql_day(cell, trimmed=trimmed)
     if column.kind is Kind.DATE and source_type.startswith(("TIMESTAMP", INT96)):
         return _sql_moment(cell, source_type, zone)
-    faults: dict[str, str] = {}
-    if column.kind is Kind.DATE:
-        value = _sql_date(text)
-        faults = {EXCEL_SERIAL: f"regexp_full_match({text}, '[1-9]\\d{{4}}(\\.\\d+)?')"}
-    elif column.kind is Kind.FLAG:
-        value = (
-            f"(CASE WHEN lower({text}) IN {_sql_list(TRUE_WORDS)} THEN true "
-            f"WHEN lower({text}) IN {_sql_list(FALSE_WORDS)} THEN false END)"
-        )
-    else:
-        value = f"(CASE WHEN regexp_full_match({text}, '{_QUARTER}') THEN {text} END)"
-    return Reading(value, faults | _sql_unreadable(column, text, value, faults))
+    if column.kind is Kind.FLAG and source_type == "BOOLEAN":
+        return Reading(cell)
+    text = cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
+    if not trimmed:
+        value = grammar.plain_value(column.kind, text, factor)
+        return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
+    text = grammar.clean(column.kind, text, mapping.null)
+    value, given, faults = grammar.value_and_faults(column.kind, text, factor)
+    return Reading(value, faults | _sql_unreadable(column, given, value, faults))
+
+
+def _is_scaled(column: Column, mapping: TableMapping) -> bool:
+    return column.kind is Kind.MONEY and mapping.factor != 1
 
 
 def _sql_moment(cell: str, source_type: str, zone: str) -> Reading[str]:
@@ -123,41 +136,63 @@ def _sql_moment(cell: str, source_type: str, zone: str) -> Reading[str]:
         from_utc = f"timezone({literal(zone)}, timezone('UTC', {cell}))"
         local = f"(CASE WHEN {cell} = {cell}::DATE THEN {cell} ELSE {from_utc} END)"
     day = f"TRY_CAST({local} AS DATE)"
-    return Reading(day, {NOT_MIDNIGHT: f"{local} <> {day}"})
+    return Reading(day, {grammar.NOT_MIDNIGHT: f"{local} <> {day}"})
 
 
 def _sql_text(
-    cell: str, text: str, source_type: str, codes: Mapping[str, str], *, trimmed: bool
+    column: Column, cell: str, source_type: str, mapping: TableMapping, *, trimmed: bool
 ) -> Reading[str]:
-    if codes:
-        cases = " ".join(f"WHEN {literal(k)} THEN {literal(v)}" for k, v in codes.items())
-        return Reading(f"(CASE {text} {cases} ELSE {text} END)")
-    if source_type in _INTEGERS:
-        return Reading(f"{cell}::VARCHAR")
-    value = cell if source_type == "VARCHAR" and not trimmed else text
+    codes = mapping.codes.get(column.name, {})
+    faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
+    if source_type.endswith("[]"):
+        text = f"array_to_string({cell}, ';')"
+    elif source_type in ("DOUBLE", "FLOAT"):
+        is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
+        text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
+        faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
+    if trimmed:
+        text = grammar.clean(column.kind, text, mapping.null)
+        if column.separated:
+            blanks = f"[{grammar.BLANKS}]*"
+            text = f"regexp_replace({text}, '{blanks}{_SEPARATORS}{blanks}', ';', 'g')"
+    cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
+    value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
+    if trimmed or source_type in _INTEGERS or faults:
+        return Reading(value, faults)
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
-    closer = f"regexp_matches({value}, '{_NOT_PLAIN}')"
-    odd = f"(CASE WHEN url_encode({value}) = {value} THEN {value} = '' ELSE {closer} END)"
+    marks = grammar.null_marks(column.kind, mapping.null)
+    is_short = f"strlen({text}) <= {max(map(len, marks))}"
+    marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
+    if column.separated:
+        marked = f"({marked} OR contains({text}, ','))"
+    closer = f"regexp_matches({text}, '{_NOT_PLAIN}') OR {marked}"
+    odd = f"(CASE WHEN url_encode({text}) = {text} THEN {marked} ELSE {closer} END)"
     return Reading(value, odd=odd)
 
 
-def _sql_number(column: Column, cell: str, text: str, source_type: str) -> Reading[str]:
-    wanted = sql_type(column.kind)
-    number, given, faults = cell, cell, {}
+def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:
+    wanted, faults = sql_type(column.kind), {}
     if source_type in ("DOUBLE", "FLOAT"):
-        faults = {NOT_FINITE: f"NOT isfinite({cell})"}
-    elif source_type not in _INTEGERS and not source_type.startswith("DECIMAL"):
-        number, given = f"replace({text}, ',', '')", text
-        words = literal("[+-]?(nan|inf|infinity)|#(n/a|num!|div/0!)")
-        faults = {NOT_FINITE: f"regexp_full_match(lower({text}), {words})"}
-    if source_type == wanted:
+        faults = {grammar.NOT_FINITE: f"NOT isfinite({cell})"}
+    if source_type == wanted and factor == 1:
         return Reading(cell, faults)
-    double = f"TRY_CAST({number} AS DOUBLE)"
+    double = f"TRY_CAST({cell} AS DOUBLE)"
+    number = cell if factor == 1 else f"{cell} * {factor}"
     whole = f" AND {double} = floor({double})" if column.kind is Kind.INTEGER else ""
     value = f"(CASE WHEN isfinite({double}){whole} THEN TRY_CAST({number} AS {wanted}) END)"
     if source_type in _INTEGERS:
         value = f"TRY_CAST({number} AS {wanted})"
-    return Reading(value, faults | _sql_unreadable(column, given, value, faults))
+    return Reading(value, faults | _sql_unreadable(column, cell, value, faults))
+
+
+def _sql_day(cell: str, *, trimmed: bool) -> Reading[str]:
+    """Return the SQL of a day that lies within the span; a sentinel stands for no day."""
+    outside = f"({cell} < DATE '{grammar.FIRST_DAY}' OR {cell} > DATE '{grammar.LAST_DAY}')"
+    if not trimmed:
+        return Reading(cell, odd=outside)
+    absent = ", ".join(f"DATE '{day}'" for day in (*grammar.SENTINELS, "infinity"))
+    wrong = f"({outside} AND {cell} NOT IN ({absent}))"
+    return Reading(f"(CASE WHEN NOT {outside} THEN {cell} END)", {grammar.OUT_OF_SPAN: wrong})
 
 
 def _sql_unreadable(
@@ -168,23 +203,10 @@ def _sql_unreadable(
     return {unreadable(column): f"{given} IS NOT NULL AND {value} IS NULL{known}"}
 
 
-def _sql_date(text: str) -> str:
-    return (
-        f"(CASE WHEN regexp_full_match({text}, '\\d{{8}}') "
-        f"THEN TRY_CAST(try_strptime({text}, '%Y%m%d') AS DATE) "
-        f"ELSE COALESCE(TRY_CAST({text} AS DATE), "
-        f"TRY_CAST(try_strptime({text}, '%Y年%m月%d日') AS DATE)) END)"
-    )
-
-
-def _sql_list(words: Iterable[str]) -> str:
-    return f"({', '.join(map(literal, words))})"
-
-
 def frame_reading(
     column: Column,
     kind: nw.dtypes.DType,
-    codes: Mapping[str, str],
+    mapping: TableMapping,
     *,
     trimmed: bool,
     has_dates: bool,
@@ -193,15 +215,16 @@ def frame_reading(
 
     `kind` is the type it comes in. pandas has no type for dates: there they stay moments.
     """
-    cell = nw.col(column.name)
+    cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
     if column.kind is Kind.DATE:
         if not isinstance(kind, nw.Datetime):
             return Reading(cell) if kind == nw.Date else None
         within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
         value = cell.cast(nw.Date) if has_dates else cell
-        return None if kind.time_zone else Reading(value, {NOT_MIDNIGHT: within})
+        return None if kind.time_zone else Reading(value, {grammar.NOT_MIDNIGHT: within})
     if column.kind.is_numeric:
-        return _frame_number(column, cell, kind) if kind.is_numeric() else None
+        number = cell * nw.lit(mapping.factor) if _is_scaled(column, mapping) else cell
+        return _frame_number(column, number, kind) if kind.is_numeric() else None
     if column.kind is Kind.FLAG:
         return _frame_flag(column, cell, kind)
     if kind.is_integer():
@@ -210,17 +233,31 @@ def frame_reading(
         cell = cell.cast(nw.String)
     elif kind != nw.String:
         return None
-    text = cell.str.strip_chars()
-    text = nw.when(text != "").then(text)
+    absent = grammar.null_marks(column.kind, mapping.null)
+    text = _frame_text(cell, column)
+    text = nw.when(~text.is_in(absent)).then(text)
     if codes:
         return Reading(_translate(text, codes))
     value = text if trimmed else cell
     there = ~value.is_null()
-    odd = value.str.contains(_NOT_PLAIN) & there if column.kind is not Kind.CODE else None
-    if column.kind is not Kind.QUARTER:
-        return Reading(value, odd=odd)
+    unusual = f"{_NOT_PLAIN}|," if column.separated else _NOT_PLAIN
+    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in(absent)) & there
+    if trimmed or column.kind is Kind.CODE:
+        odd = None
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
-    return Reading(value, {unreadable(column): wrong}, odd)
+    return Reading(value, {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}, odd)
+
+
+def _frame_text(cell: nw.Expr, column: Column) -> nw.Expr:
+    """Return text as `grammar.clean` does."""
+    blanks = f"[{grammar.BLANKS}]"
+    text = cell.str.replace_all(f"[{grammar.INVISIBLE}]", "")
+    text = text.str.replace_all(f"^{blanks}+|{blanks}+$", "")
+    bare = text.str.replace_all('^="|"$', "")
+    text = nw.when(text.str.contains('^=".*"$')).then(bare).otherwise(text)
+    if column.separated:
+        text = text.str.replace_all(f"{blanks}*{_SEPARATORS}{blanks}*", ";")
+    return text
 
 
 def _frame_number(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Reading[nw.Expr]:
@@ -228,7 +265,7 @@ def _frame_number(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Readi
         return Reading(cell)
     # To pandas an empty cell differs from itself, and is not finite.
     number, there = cell.cast(nw.Float64), ~cell.is_null()
-    faults = {NOT_FINITE: ~number.is_finite() & there}
+    faults = {grammar.NOT_FINITE: ~number.is_finite() & there}
     if column.kind is Kind.INTEGER:
         faults[unreadable(column)] = (number != number.floor()) & number.is_finite() & there
     return Reading(cell, faults)
@@ -242,8 +279,8 @@ def _frame_flag(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Reading
         value = nw.when(cell == 1).then(True).otherwise(nw.when(cell == 0).then(False))
     elif kind == nw.String:
         word = cell.str.strip_chars().str.to_lowercase()
-        negated = nw.when(word.is_in(FALSE_WORDS)).then(False)
-        value = nw.when(word.is_in(TRUE_WORDS)).then(True).otherwise(negated)
+        negated = nw.when(word.is_in(grammar.FALSE_WORDS)).then(False)
+        value = nw.when(word.is_in(grammar.TRUE_WORDS)).then(True).otherwise(negated)
         there = there & (word != "")
     else:
         return None

@@ -22,7 +22,7 @@ from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.files import ENDINGS, FileGroup, FileReader, column_types, files_of
 from stockcust_analysis.bank.headers import match_headers, missing_tables
-from stockcust_analysis.bank.mapping import Mapping, contract_names
+from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
@@ -140,7 +140,7 @@ def _bank(
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             deliveries[contract.name] = _DuckDBDelivery(
-                contract, delivered, engine.connection, files, headers, words.codes, mapping.zone
+                contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source)
     tables = {}
@@ -160,7 +160,7 @@ class _DuckDBDelivery(Delivery):
     connection: duckdb.DuckDBPyConnection
     groups: list[FileGroup]
     headers: list[dict[str, str]]
-    codes: Dictionary[str, Dictionary[str, str]]
+    mapping: TableMapping
     zone: str
 
     @property
@@ -226,9 +226,9 @@ class _DuckDBDelivery(Delivery):
         readings = {
             name: sql_reading(
                 self.contract.column(name),
-                source,
+                quoted(source),
                 group.columns[source],
-                self.codes.get(name, {}),
+                self.mapping,
                 trimmed=name in trimmed,
                 zone=self.zone,
             )

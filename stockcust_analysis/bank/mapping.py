@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from stockcust_analysis.bank.contract import TABLES, Table, table
+from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
 
 DEFAULT_ZONE = "Asia/Shanghai"
@@ -37,6 +39,13 @@ class TableMapping:
     table: str | None = None
     columns: Dictionary[str, str] = field(default_factory=dict)
     codes: Dictionary[str, Dictionary[str, str]] = field(default_factory=dict)
+    null: Sequence[str] = ()
+    unit: str = "元"
+
+    @property
+    def factor(self) -> int:
+        """CNY in one unit of the bank's amounts."""
+        return UNITS[self.unit]
 
 
 @dataclass(frozen=True)

@@ -365,7 +365,7 @@ class _FrameDelivery(Delivery):
         return frame_reading(
             column,
             self.frame.collect_schema()[column.name],
-            self.mapping.codes.get(column.name, {}),
+            self.mapping,
             trimmed=column.name in trimmed,
             has_dates=not self.frame.implementation.is_pandas_like(),
         )

@@ -19,13 +19,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.conversion import (
-    EXCEL_SERIAL,
-    NOT_FINITE,
-    NOT_MIDNIGHT,
-    TEXTS,
-    Reading,
-)
+from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import quoted
 from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
 from stockcust_analysis.errors import BankDataError, did_you_mean
@@ -65,12 +59,6 @@ _RESERVED = (
     f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
     "Give the branch a number without it.",
 )
-_REMEDIES = {
-    NOT_FINITE: "Leave the cell empty or correct the source.",
-    EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
-    NOT_MIDNIGHT: "Deliver days without hours, or state the time zone whose days are meant in the "
-    'mapping, such as zone = "Asia/Shanghai".',
-}
 
 
 @dataclass(frozen=True)
@@ -270,14 +258,19 @@ class _TableCheck:
 
     def run(self) -> list[Problem]:
         """Return everything that is wrong in the table."""
-        counts = self._count(self._cell_tests(self.delivery.columns) + self._date_tests())
+        tests = self._cell_tests(self.delivery.columns)
+        counts = self._count(tests + self._date_tests())
         doubtful = {name for name, reference in self.references.items() if reference.lost}
-        doubtful |= {test.column.name for test, n in counts if n and test.column.kind in TEXTS}
+        doubtful |= {
+            test.column.name
+            for test, n in counts
+            if n and (test.column.kind in TEXTS or not test.what)
+        }
         if doubtful:
             self.trimmed, self.rows = doubtful, self.delivery.read(doubtful)
             again = [column for column in self.delivery.columns if column.name in doubtful]
-            counts = [(test, n) for test, n in counts if test.column not in again]
-            counts += self._count(self._cell_tests(again))
+            counts = [(t, n) for t, n in counts[: len(tests)] if t.column not in again]
+            counts += self._count(self._cell_tests(again) + self._date_tests())
             for reference in self.references.values():
                 if reference.column in again:
                     reference.count()
@@ -298,7 +291,7 @@ class _TableCheck:
                     empty &= ~fault
                     if what != ABSENT:
                         remedy = f"Write it as {column.unit or column.kind.value}."
-                        tests.append(_Test(column, fault, what, _REMEDIES.get(what, remedy)))
+                        tests.append(_Test(column, fault, what, REMEDIES.get(what, remedy)))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete

@@ -6,80 +6,65 @@ Heavy to import: commands import it when they run.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from stockcust_analysis.report.quarter import ReportRun
-from stockcust_analysis.report.render import PageJob, PageResult, Progress
+from stockcust_analysis.report.render import PageJob, PageResult
 
 _STATES = {"run": "made", "print": "printed anew", "keep": "up to date"}
 _EDITIONS = {"@internal": "Headquarters' set", "@circulated": "The circulated edition"}
+_STEPS = {
+    "evaluation": "steps of the evaluation done",
+    "headquarters": "steps of headquarters' set done",
+}
 _MOST_LINES = 20
 
 
-def show_steps(label: str, what: str) -> Callable[[int, int], None]:
-    """Return a function that shows how many steps of a long job are done, with the time left."""
-    bar = click.progressbar(length=0, label=label, show_pos=True, file=sys.stderr)
-
-    def show(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            bar.length = total
-            bar.update(done - bar.pos)
-            if done == total:
-                bar.render_finish()
-        elif done:
-            click.echo(f"[{done}/{total}] {what}", err=True)
-
-    return show
-
-
-class TerminalProgress(Progress):
-    """A bar with failures and time left on a terminal, a plain line per branch in a log."""
+class TerminalProgress:
+    """Bars with failures and time left on a terminal, plain lines in a log."""
 
     def __init__(self) -> None:
-        self._done = self._failed = 0
-        self._bar: Any = None
-        self._evaluation = show_steps("Evaluation", "steps of the evaluation done")
-        self._headquarters = show_steps("Headquarters", "steps of headquarters' set done")
+        self._bars: dict[str, Any] = {}
+        self._failed = 0
 
-    def evaluated(self, done: int, total: int) -> None:
-        """Show a step of the evaluation."""
-        self._evaluation(done, total)
-
-    def headquarters(self, done: int, total: int) -> None:
-        """Show a step of headquarters' set."""
-        self._headquarters(done, total)
-
-    def start(self, total: int) -> None:
-        """Say how many pages there will be."""
-        self._total = total
-        if total and sys.stderr.isatty():
-            self._bar = click.progressbar(
+    def __call__(
+        self, stage: str, done: int, total: int, page: PageResult | None = None, /
+    ) -> None:
+        """Show a step of the evaluation or of headquarters' set, or a finished page."""
+        self._failed += page is not None and page.failed
+        if not sys.stderr.isatty():
+            self._write_line(stage, done, total, page)
+            return
+        if page is not None and page.edition:  # its steps have moved the bar
+            return
+        if stage not in self._bars:
+            self._bars[stage] = click.progressbar(
                 length=total,
-                label="Branches",
+                label=stage.capitalize(),
                 show_pos=True,
-                show_eta=True,
                 item_show_func=lambda _: f"{self._failed} failed" if self._failed else None,
                 file=sys.stderr,
             )
+        bar = self._bars[stage]
+        bar.update(done - bar.pos, page)
+        if done == total:
+            bar.render_finish()
 
-    def __call__(self, result: PageResult) -> None:
-        """Show one finished page."""
-        self._done += 1
-        self._failed += result.failed
-        if self._bar is not None:
-            self._bar.update(1, result)
-            return
-        state = "failed" if result.failed else _STATES[result.action]
-        line = f"[{self._done}/{self._total}] branch {result.branch_id} {state}"
-        click.echo(f"{line} in {result.seconds:.1f} s", err=True)
+    def _write_line(self, stage: str, done: int, total: int, page: PageResult | None) -> None:
+        if page is not None:
+            end = "failed" if page.failed else _STATES[page.action]
+            subject = _name(page) if page.edition else f"[{done}/{total}] branch {page.branch_id}"
+            click.echo(f"{subject} {end} in {page.seconds:.1f} s", err=True)
+        elif done and stage in _STEPS:
+            click.echo(f"[{done}/{total}] {_STEPS[stage]}", err=True)
 
-    def finish(self) -> None:
-        """Leave the bar's line."""
-        if self._bar is not None:
-            self._bar.render_finish()
+
+def _name(page: PageJob | PageResult) -> str:
+    return _EDITIONS.get(page.branch_id, f"Branch {page.branch_id}")
 
 
 def describe_plan(jobs: Sequence[PageJob]) -> str:
@@ -99,14 +84,13 @@ def describe_plan(jobs: Sequence[PageJob]) -> str:
 def describe_run(run: ReportRun) -> str:
     """Return the table a run ends with: how many of each, and every failure."""
     done = [result for result in run.results if not result.failed]
-    counts = {words: sum(r.action == action for r in done) for action, words in _STATES.items()}
+    counts = Counter(_STATES[result.action] for result in done)
     counts["failed"] = len(run.failed)
-    lines = [f"  {words:<14} {count:>6,}" for words, count in counts.items() if count]
-    lines += [
-        f"{_EDITIONS.get(result.branch_id, f'Branch {result.branch_id}')} failed: {result.error}"
-        for result in run.failed
-    ]
-    unmade = [b for b in run.missing if b not in {result.branch_id for result in run.failed}]
+    ends = (*_STATES.values(), "failed")
+    lines = [f"  {end:<14} {counts[end]:>6,}" for end in ends if counts[end]]
+    lines += [f"{_name(page)} failed: {page.error}" for page in run.failed]
+    failed = {page.branch_id for page in run.failed}
+    unmade = [branch for branch in run.missing if branch not in failed]
     if unmade:
         more = ", …" if len(unmade) > _MOST_LINES else ""
         lines.append(f"Not made yet: {', '.join(unmade[:_MOST_LINES])}{more}")

@@ -160,6 +160,13 @@ def flag(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(ONE).otherwise(ZERO)
 
 
+def is_true(frame: Table, name: str) -> nw.Expr:
+    """Return whether a column of yes and no says yes; not where it is empty or not delivered."""
+    if name not in frame.collect_schema().names():
+        return nw.lit(False)
+    return (nw.col(name) == nw.lit(True)).fill_null(False)
+
+
 def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Table:
     """Return the Int64 sums of whole-number expressions per group, with the group's labels.
 

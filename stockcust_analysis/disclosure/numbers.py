@@ -17,9 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Array = NDArray[Any]
 Tables = dict[str, pd.DataFrame]
 
 RATES = "measures"
@@ -202,7 +200,7 @@ def numbers_of(
 
 @dataclass(frozen=True)
 class Quantities:
-    """Numbers by block and column; a block is a unit in a quarter.
+    """Array by block and column; a block is a unit in a quarter.
 
     `values` holds whole cents or whole counts, NaN where a block has no such number. `blocks` is
     sorted by quarter and unit. A column that is not `printed` is implied by others; `money` tells
@@ -212,9 +210,9 @@ class Quantities:
     declared: Relations
     blocks: pd.MultiIndex
     keys: tuple[Key, ...]
-    values: Numbers
-    printed: Flags
-    money: Flags
+    values: Array
+    printed: Array
+    money: Array
 
     @property
     def column(self) -> dict[Key, int]:
@@ -222,15 +220,15 @@ class Quantities:
         return {key: column for column, key in enumerate(self.keys)}
 
     @property
-    def of_branch(self) -> Flags:
+    def of_branch(self) -> Array:
         """Which blocks are of a unit rather than the whole."""
         return np.asarray(self.blocks.get_level_values(1) != self.declared.whole)
 
-    def rows_of(self, quarter: str) -> Indices:
+    def rows_of(self, quarter: str) -> Array:
         """Return the blocks of a quarter."""
         return np.flatnonzero(self.blocks.get_level_values(0) == quarter)
 
-    def with_implied(self, keys: Sequence[Key], values: Numbers, money: Flags) -> Quantities:
+    def with_implied(self, keys: Sequence[Key], values: Array, money: Array) -> Quantities:
         """Return the quantities with implied columns added."""
         return replace(
             self,
@@ -241,9 +239,7 @@ class Quantities:
         )
 
 
-def quantities_of(
-    numbers: pd.DataFrame, declared: Relations
-) -> tuple[Quantities, Indices, Indices]:
+def quantities_of(numbers: pd.DataFrame, declared: Relations) -> tuple[Quantities, Array, Array]:
     """Return the numbers as columns by block, and the block and column of every number."""
     block, blocks = _numbered(numbers[_UNIT])
     column, columns = _numbered(numbers[list(Key._fields)])
@@ -257,7 +253,7 @@ def quantities_of(
     return quantities, block, column
 
 
-def _numbered(labels: pd.DataFrame) -> tuple[Indices, pd.MultiIndex]:
+def _numbered(labels: pd.DataFrame) -> tuple[Array, pd.MultiIndex]:
     """Return the rows of labels as numbers, and what each number stands for, sorted."""
     numbers, distinct = pd.MultiIndex.from_frame(labels).factorize(sort=True)
     return numbers.astype(np.int64), pd.MultiIndex.from_tuples(distinct)

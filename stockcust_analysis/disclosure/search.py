@@ -25,7 +25,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csc_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from stockcust_analysis.disclosure.numbers import Flags, Indices, Numbers
+from stockcust_analysis.disclosure.numbers import Array
 
 Matrix = Any
 """A sparse matrix of scipy's, equations in rows."""
@@ -51,16 +51,16 @@ class Problem:
     withheld already.
     """
 
-    values: Numbers
+    values: Array
     equations: Matrix
-    branch: Indices
-    printed: Numbers
-    need: Numbers
-    signed: Flags
-    fixed: Flags
-    gone: Flags
+    branch: Array
+    printed: Array
+    need: Array
+    signed: Array
+    fixed: Array
+    gone: Array
 
-    def within(self, cells: Indices) -> Problem:
+    def within(self, cells: Array) -> Problem:
         """Return the problem of some cells, all others standing still."""
         part = self.equations[:, cells]
         part = part[np.diff(part.indptr) > 0]
@@ -75,9 +75,9 @@ class Protection(NamedTuple):
     branch, which works them out from its own numbers, as where the customer came from it.
     """
 
-    withheld: Flags
-    exposed: Flags
-    known_to_one: Flags
+    withheld: Array
+    exposed: Array
+    known_to_one: Array
 
 
 def find_complementary(problem: Problem, branches: int) -> Protection:
@@ -143,7 +143,7 @@ def deal_squares(branches: int, largest: int) -> list[tuple[Batches, Batches]]:
     return squares
 
 
-def _protect_in_squares(search: _Search, unsafe: Flags, branches: int, *, yielding: bool) -> Flags:
+def _protect_in_squares(search: _Search, unsafe: Array, branches: int, *, yielding: bool) -> Array:
     """Protect cells that were not safe in their batches in larger ones; return those still unsafe.
 
     Rows of a square all have the same helpers, columns have others, so that any two batches of one
@@ -163,7 +163,7 @@ def _protect_in_squares(search: _Search, unsafe: Flags, branches: int, *, yieldi
     return still_unsafe
 
 
-def _protect_singly(search: _Search, unsafe: Flags, branches: int) -> tuple[Flags, Flags]:
+def _protect_singly(search: _Search, unsafe: Array, branches: int) -> tuple[Array, Array]:
     """Protect the cells of one branch after another; return what is open to all, and to one.
 
     First by two halves of the others, neither of which is needed then; at last by all together,
@@ -188,7 +188,7 @@ def _protect_singly(search: _Search, unsafe: Flags, branches: int) -> tuple[Flag
     return exposed, known
 
 
-def _indispensable(search: _Search, target: Flags, batch: list[int], tried: list[int]) -> list[int]:
+def _indispensable(search: _Search, target: Array, batch: list[int], tried: list[int]) -> list[int]:
     """Return the branches, of those tried, without which some cells cannot be protected.
 
     All are left out at once where that will do, else one half and then the other.
@@ -203,7 +203,7 @@ def _indispensable(search: _Search, target: Flags, batch: list[int], tried: list
     return [branch for half in halves for branch in _indispensable(search, missed, batch, half)]
 
 
-def _helpers(problem: Problem, target: Flags, branches: int) -> list[int]:
+def _helpers(problem: Problem, target: Array, branches: int) -> list[int]:
     """Return the branches in order of what they have to give to the equations of some cells."""
     near = abs(problem.equations).T @ (abs(problem.equations) @ target) > 0
     near &= (problem.branch >= 0) & ~problem.fixed
@@ -221,13 +221,13 @@ class _Search:
     """
 
     problem: Problem
-    withheld: Flags
-    part: Indices
+    withheld: Array
+    part: Array
     moved: set[int] = field(default_factory=set)
 
     def protect(
-        self, batch: list[int], target: Flags, *, yielding: bool = False, utmost: bool = False
-    ) -> Flags:
+        self, batch: list[int], target: Array, *, yielding: bool = False, utmost: bool = False
+    ) -> Array:
         """Protect cells by moving a batch; return those that could not be.
 
         Only where `yielding` may the dear cells and the whole's be withheld for it. With `utmost` a
@@ -243,7 +243,7 @@ class _Search:
             missed = self._move(in_batch & ~self.problem.fixed, missed, yielding, utmost)
         return missed
 
-    def _move(self, members: Flags, target: Flags, last: bool, utmost: bool) -> Flags:
+    def _move(self, members: Array, target: Array, last: bool, utmost: bool) -> Array:
         """Protect cells by moving some; return those that could not be."""
         cells = np.flatnonzero(members)
         batch = _Batch(self.problem.within(cells), self.withheld[cells], target[cells])
@@ -260,7 +260,7 @@ class _Batch:
     `open` has two rows, upwards and downwards: True where a cell is not protected yet.
     """
 
-    def __init__(self, problem: Problem, withheld: Flags, target: Flags) -> None:
+    def __init__(self, problem: Problem, withheld: Array, target: Array) -> None:
         self.problem, self.withheld = problem, withheld.copy()
         self.open = target & (problem.need > 0)
         self.moved = np.zeros_like(target)
@@ -276,7 +276,7 @@ class _Batch:
             self._move(goals, _SHORT, utmost)
             tried |= goals > 0
 
-    def _mixed_goals(self, turn: int) -> Numbers:
+    def _mixed_goals(self, turn: int) -> Array:
         """Return the needs of all groups that have one, some upwards, some downwards."""
         needs = self.groups.needs(self.problem.need * self.open)
         mixed = (np.arange(needs.shape[1]) * 2654435761 + (turn // 2) * 40503) >> 7
@@ -284,7 +284,7 @@ class _Batch:
         both = (needs > 0).all(axis=0)
         return needs * np.where(both, np.stack([upwards, ~upwards]), True)
 
-    def _move(self, goals: Numbers, short: float, utmost: bool = False) -> None:
+    def _move(self, goals: Array, short: float, utmost: bool = False) -> None:
         """Find another table that reaches the goals, and withhold what differs in it."""
         if not goals.any():
             return
@@ -303,7 +303,7 @@ class _Batch:
         self.withheld |= self.moved & (self.problem.printed > 0)
 
 
-def _largest_by_part(part: Indices, needs: Numbers) -> Numbers:
+def _largest_by_part(part: Array, needs: Array) -> Array:
     """Return only the largest need in every connected part."""
     sign, group = np.nonzero(needs)
     order = np.lexsort((sign, group, -needs[sign, group], part[group]))
@@ -324,12 +324,12 @@ class Groups:
 
     member: Matrix
     equations: Matrix
-    up: Numbers
-    down: Numbers
-    part: Indices
+    up: Array
+    down: Array
+    part: Array
 
     @classmethod
-    def of(cls, equations: Matrix, values: Numbers, signed: Flags) -> Groups:
+    def of(cls, equations: Matrix, values: Array, signed: Array) -> Groups:
         """Return the groups of cells that are all free to move."""
         member = _join_cells(equations)
         matrix = csr_array(equations @ member)
@@ -341,12 +341,12 @@ class Groups:
         upper, lower = (_extreme(member, w, np.minimum, np.inf) for w in (ways, ways[::-1]))
         return cls(member, matrix.tocsc(), upper, lower, connected_parts(matrix))
 
-    def needs(self, cells: Numbers) -> Numbers:
+    def needs(self, cells: Array) -> Array:
         """Return the needs of groups, upwards and downwards, from those of their cells."""
         pairs = (cells, cells[::-1])
         return np.stack([_extreme(self.member, pair, np.maximum, 0.0) for pair in pairs])
 
-    def solve(self, goals: Numbers, price: Numbers, short: float) -> Numbers:
+    def solve(self, goals: Array, price: Array, short: float) -> Array:
         """Return the cheapest move that comes closest to the goals."""
         sign, goal = np.nonzero(goals)
         movable = np.isin(self.part, self.part[goal])
@@ -372,7 +372,7 @@ class Groups:
         return move
 
 
-def _signed_columns(equations: Matrix, which: Indices, sign: Numbers) -> Matrix:
+def _signed_columns(equations: Matrix, which: Array, sign: Array) -> Matrix:
     """Return some columns, those of sign -1 turned round, without the equations they are not in."""
     part = equations[:, which]
     used, row = np.unique(part.indices, return_inverse=True)
@@ -380,7 +380,7 @@ def _signed_columns(equations: Matrix, which: Indices, sign: Numbers) -> Matrix:
     return csc_array((data, row, part.indptr), shape=(len(used), len(which)))
 
 
-def _cheapest(equations: Matrix, cost: Numbers, lower: Numbers, upper: Numbers) -> Numbers:
+def _cheapest(equations: Matrix, cost: Array, lower: Array, upper: Array) -> Array:
     """Return the cheapest numbers within bounds that add up to zero in every equation."""
     result = milp(
         cost,
@@ -412,7 +412,7 @@ def _join_cells(equations: Matrix) -> Matrix:
     return csr_array((sign, (cells, group)), shape=(size, group.max(initial=-1) + 1))
 
 
-def _extreme(member: Matrix, pair: Numbers, extreme: np.ufunc, start: float) -> Numbers:
+def _extreme(member: Matrix, pair: Array, extreme: np.ufunc, start: float) -> Array:
     """Return the least or largest number of each group's cells.
 
     It is the first of the pair's rows where a cell moves with its group, else the second.
@@ -423,7 +423,7 @@ def _extreme(member: Matrix, pair: Numbers, extreme: np.ufunc, start: float) -> 
     return result
 
 
-def connected_parts(equations: Matrix, free: Flags | None = None) -> Indices:
+def connected_parts(equations: Matrix, free: Array | None = None) -> Array:
     """Return the number of the connected part of every free column; -1 for those not free."""
     columns = np.arange(equations.shape[1]) if free is None else np.flatnonzero(free)
     matrix = coo_array(equations[:, columns])

@@ -26,10 +26,8 @@ from stockcust_analysis.disclosure.numbers import (
     LABELS,
     PARTS,
     RATES,
-    Flags,
-    Indices,
+    Array,
     Limits,
-    Numbers,
     Relations,
     Tables,
     numbers_of,
@@ -135,8 +133,8 @@ def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _published(
-    numbers: pd.DataFrame, cell: Indices, earlier: Sequence[tuple[str, Tables]], system: System
-) -> tuple[Flags, Flags]:
+    numbers: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
+) -> tuple[Array, Array]:
     """Return which cells earlier tables print, and which they withhold.
 
     A number that has been restated since is neither: it is another number.
@@ -153,9 +151,7 @@ def _published(
     return known, gone
 
 
-def _protection(
-    system: System, need: Numbers, cell: Indices, known: Flags, gone: Flags
-) -> Protection:
+def _protection(system: System, need: Array, cell: Array, known: Array, gone: Array) -> Protection:
     """Return the cells to withhold and those too close; counts and amounts never meet."""
     known = _with_consequences(known, system.equations)
     printed = np.bincount(cell, minlength=len(system.values)).astype(float)
@@ -177,7 +173,7 @@ def _protection(
     return Protection(*both)
 
 
-def _with_consequences(known: Flags, equations: Matrix) -> Flags:
+def _with_consequences(known: Array, equations: Matrix) -> Array:
     """Return which cells are known when the only unknown one in an equation follows from it."""
     incident = abs(equations).sign()
     while (single := incident @ (~known).astype(float) == 1).any():
@@ -209,20 +205,18 @@ def _with_withheld_values(
     A value is printed only if its numerator and its denominator are.
     """
     additive = rates["measure"].isin(declared.measures)
-    concentration = rates["measure"].isin(declared.concentration["measures"])
-    withheld = rates["withheld"] | ~(additive | concentration)
-    units = pd.MultiIndex.from_frame(rates[["quarter", "branch_id", "base"]])
+    withheld = rates["withheld"] | withheld_concentration(rates, largest, declared, limits)
+    withheld |= ~additive & ~rates["measure"].isin(declared.concentration["measures"])
+    units = pd.MultiIndex.from_frame(rates[_UNIT])
     for name, sources in declared.derived.items():
         gaps = units[withheld & rates["measure"].isin(sources)]
         withheld |= (rates["measure"] == name) & units.isin(gaps)
-    rates = rates.assign(withheld=withheld)
-    withheld |= withheld_concentration(rates, largest, declared, limits)
     rates = rates.assign(withheld=withheld, value=rates["value"].mask(withheld))
     rates.loc[withheld & ~additive, list(PARTS)] = np.nan
     return rates
 
 
-def _report(system: System, reason: Indices, cell: Indices, protection: Protection) -> pd.DataFrame:
+def _report(system: System, reason: Array, cell: Array, protection: Protection) -> pd.DataFrame:
     """Return how many distinct numbers are printed and withheld, by kind, quarter and reason."""
     why = np.where(reason > 0, np.array(REASONS)[reason], "complementary")
     why = np.where(protection.known_to_one, "known_to_one", why)
@@ -324,12 +318,11 @@ def withheld_concentration(
     rows = rows.assign(index=rows.index, order=rows["measure"].map([*kinds].index))
     known = rows.merge(largest, on=_UNIT, how="left")
     gone: list[Hashable] = []
-    cuts: dict[Hashable, list[float]] = {}
-    for row in known.sort_values("order").to_dict("records"):
-        tenths = (row["n"] * np.arange(_DECILES + 1) / _DECILES).tolist()
-        own_cuts = cuts.setdefault(tuple(row[key] for key in _UNIT), tenths)
-        if not _may_print(row, kinds[row["measure"]], own_cuts, limits):
-            gone.append(row["index"])
+    for _, unit in known.sort_values("order").groupby(_UNIT):
+        cuts = (unit["n"].iloc[0] * np.arange(_DECILES + 1) / _DECILES).tolist()
+        for row in unit.to_dict("records"):
+            if not _may_print(row, kinds[row["measure"]], cuts, limits):
+                gone.append(row["index"])
     return pd.Series(rates.index.isin(gone), index=rates.index)
 
 

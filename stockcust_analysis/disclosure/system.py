@@ -9,7 +9,6 @@ few contribute to it, or two hold nearly all of an amount.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -17,20 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from stockcust_analysis.disclosure.numbers import (
-    LABELS,
-    RATES,
-    Flags,
-    Indices,
-    Key,
-    Limits,
-    Numbers,
-    Quantities,
-)
+from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Key, Limits, Quantities
 
 Equation = dict[int, int]
 """Column → coefficient; the sum is a constant."""
-Row = tuple[Indices, list[int]]
+Row = tuple[Array, list[int]]
 """The cells of an equation, and their coefficients."""
 REASONS = ("", "small_cell", "two_largest", "not_known")
 """Why a cell is withheld by itself; an amount of which too little is known is withheld, too."""
@@ -44,26 +34,18 @@ class System:
     """All distinct numbers as cells, and the equations between them.
 
     `cell` gives the cell of every block and column, -1 where there is none. `block` and `column`
-    are the first of each cell.
+    are the first of each cell. `money` tells amounts from counts; `signed` cells may be negative
+    for all an attacker knows.
     """
 
     quantities: Quantities
-    cell: Indices
-    values: Numbers
-    block: Indices
-    column: Indices
+    cell: Array
+    values: Array
+    block: Array
+    column: Array
     equations: csr_array
-
-    @property
-    def money(self) -> Flags:
-        """Which cells are amounts."""
-        return self.quantities.money[self.column]
-
-    @property
-    def signed(self) -> Flags:
-        """Which cells may be negative for all an attacker knows."""
-        measures = self.quantities.declared.signed
-        return np.array([key.label in measures for key in self.quantities.keys], bool)[self.column]
+    money: Array
+    signed: Array
 
 
 def system_of(printed: Quantities, quarter: str, previous: str) -> System:
@@ -71,6 +53,7 @@ def system_of(printed: Quantities, quarter: str, previous: str) -> System:
 
     `quarter` is the tables' own, `previous` the one before it, whose closing is its opening.
     """
+    declared = printed.declared
     now, then = printed.rows_of(quarter), printed.rows_of(previous)
     units = printed.blocks.get_level_values(1)
     source = units[then].get_indexer(units[now])
@@ -80,13 +63,21 @@ def system_of(printed: Quantities, quarter: str, previous: str) -> System:
     block, column = np.nonzero(~np.isnan(values) & (first == np.arange(len(first))))
     cell, values = np.full(values.shape, -1), values[block, column]
     cell[block, column] = np.arange(len(block))
-    _join_openings(quantities, cell, values, first, now, then)
+    for key, opening in quantities.column.items():
+        closing = quantities.column.get(key.named(declared.openings.get(key.label, "")))
+        if closing is not None:
+            own, before = cell[now, first[opening]], cell[then, first[closing]]
+            same = (own >= 0) & (before >= 0) & (values[own] == values[before])
+            cell[now[same], first[opening]] = before[same]
     cell = cell[:, first]
-    rows = [*_in_blocks(cell, first, equations), *_across_branches(quantities, cell, first)]
-    return System(quantities, cell, values, block, column, _matrix(rows, len(values)))
+    rows = [*_in_blocks(cell, equations), *_across_branches(quantities, cell, first)]
+    money = quantities.money[column]
+    signed = np.array([key.label in declared.signed for key in quantities.keys])[column]
+    equations = _matrix(rows, len(values))
+    return System(quantities, cell, values, block, column, equations, money, signed)
 
 
-def _with_openings(printed: Quantities, now: Indices, then: Indices) -> Quantities:
+def _with_openings(printed: Quantities, now: Array, then: Array) -> Quantities:
     """Return the quantities with numbers of the previous quarter, in the blocks of this one."""
     openings = printed.declared.openings
     labels = {openings[name] for name in openings if name.startswith("opening:")}
@@ -99,7 +90,7 @@ def _with_openings(printed: Quantities, now: Indices, then: Indices) -> Quantiti
 
 def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
     """Return the quantities with all that remains of a whole, and the equations."""
-    rests: dict[Key, Numbers] = {}
+    rests: dict[Key, Array] = {}
     money: list[bool] = []
     equations: list[Equation] = []
     column = source.column
@@ -157,7 +148,7 @@ def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
     return [column[key] for key in matching if key.dimension]
 
 
-def _same_columns(source: Quantities, rows: Indices) -> tuple[Indices, Numbers]:
+def _same_columns(source: Quantities, rows: Array) -> tuple[Array, Array]:
     """Return, per column, the first column that is the same number, and the values of all blocks.
 
     Declared to be the same and nowhere different; or, declared or not, alike in every block that
@@ -182,33 +173,15 @@ def _same_columns(source: Quantities, rows: Indices) -> tuple[Indices, Numbers]:
     return first, filled
 
 
-def _join_openings(
-    source: Quantities, cell: Indices, values: Numbers, first: Indices, now: Indices, then: Indices
-) -> None:
-    """Let the openings of a quarter be the cells of the closing before, where they agree."""
-    columns = source.column
-    for key, column in columns.items():
-        name = source.declared.openings.get(key.label)
-        closing = columns.get(key.named(name)) if name else None
-        if closing is not None:
-            opening, before = cell[now, first[column]], cell[then, first[closing]]
-            same = (opening >= 0) & (before >= 0) & (values[opening] == values[before])
-            cell[now[same], first[column]] = before[same]
-
-
-def _in_blocks(cell: Indices, first: Indices, equations: Iterable[Equation]) -> Iterator[Row]:
-    """Yield the equations within blocks, between distinct columns and without what cancels."""
+def _in_blocks(cell: Array, equations: Iterable[Equation]) -> Iterator[Row]:
+    """Yield the equations within blocks."""
     for equation in equations:
-        terms: Counter[int] = Counter()
-        for column, coefficient in equation.items():
-            terms[first[column]] += coefficient
-        terms = Counter({column: c for column, c in terms.items() if c})
-        cells = cell[:, list(terms)]
-        for row in cells[(cells >= 0).all(axis=1)] if terms else ():
-            yield row, list(terms.values())
+        cells = cell[:, list(equation)]
+        for row in cells[(cells >= 0).all(axis=1)]:
+            yield row, list(equation.values())
 
 
-def _across_branches(source: Quantities, cell: Indices, first: Indices) -> Iterator[Row]:
+def _across_branches(source: Quantities, cell: Array, first: Array) -> Iterator[Row]:
     """Yield that the branches add up to the whole, for every printed column and quarter."""
     quarters = source.blocks.get_level_values(0)
     for quarter in quarters.unique():
@@ -227,10 +200,12 @@ def _matrix(rows: list[Row], width: int) -> csr_array:
     distinct = [*dict.fromkeys(tuple(sorted(zip(*row, strict=True))) for row in rows)]
     entries = [(row, *term) for row, terms in enumerate(distinct) for term in terms]
     row, cells, signs = np.reshape(entries, (-1, 3)).T
-    return csr_array((signs.astype(float), (row, cells)), shape=(len(distinct), width))
+    matrix = csr_array((signs.astype(float), (row, cells)), shape=(len(distinct), width))
+    matrix.eliminate_zeros()  # what cancels because two of the numbers are the same
+    return matrix
 
 
-def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tuple[Indices, Numbers]:
+def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tuple[Array, Array]:
     """Return why each cell is sensitive, as an index of `REASONS`, and the protection it needs.
 
     The protection has two rows: how far the cell must be free to move upwards and downwards. A
@@ -251,7 +226,7 @@ def sensitive_cells(system: System, facts: pd.DataFrame, limits: Limits) -> tupl
     return reason, np.where(reason > 0, need, 0.0)
 
 
-def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indices:
+def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Array:
     """Return why each amount is sensitive; what it returns for counts has no meaning.
 
     In an amount without facts of its own nobody holds more than the largest of the whole it is
@@ -270,7 +245,7 @@ def _amount_reasons(system: System, facts: pd.DataFrame, limits: Limits) -> Indi
     return np.where(amounts == 0, 0, reason)
 
 
-def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
+def _cell_facts(system: System, facts: pd.DataFrame) -> Array:
     """Return number of contributors, largest and second largest amount of every cell, in cents.
 
     NaN stands for what is not known. Without facts an amount's contributors are counted beside it;
@@ -292,13 +267,12 @@ def _cell_facts(system: System, facts: pd.DataFrame) -> Numbers:
     positions = np.array([column.get(key, -1) for key in keys], np.int64)
     cell = np.where((block >= 0) & (positions >= 0), system.cell[block, positions], -1)
     facts, cell = facts[cell >= 0], cell[cell >= 0]
-    known[0, cell] = facts["contributors"]
-    known[1, cell] = np.rint(facts["largest"].astype(float) * 100)
-    known[2, cell] = np.rint(facts["second_largest"].astype(float).fillna(0) * 100)
+    largest, second = np.rint(facts[["largest", "second_largest"]].to_numpy(float).T * 100)
+    known[:, cell] = facts["contributors"], largest, np.nan_to_num(second)
     return known
 
 
-def _bound(system: System, own: Numbers) -> Numbers:
+def _bound(system: System, own: Array) -> Array:
     """Return each amount's own bound, else that of what it is a part of, else infinity."""
     pairs = _wholes_and_parts(system)
     bound = np.where(np.isnan(own), np.inf, own)
@@ -319,7 +293,7 @@ def _wholes_and_parts(system: System) -> pd.DataFrame:
     return pairs[pairs["part"] != pairs["whole"]]
 
 
-def _rest_reasons(system: System, known: Numbers, limits: Limits) -> Indices:
+def _rest_reasons(system: System, known: Array, limits: Limits) -> Array:
     """Return why what remains of a whole less one part is sensitive, as far as facts tell.
 
     The largest of the whole who is not in the part is the largest of what remains. Where both are

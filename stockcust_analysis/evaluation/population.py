@@ -12,11 +12,16 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, ZERO, Table, after, as_lazy, day, flag
-from stockcust_analysis.evaluation.views import ISSUED_BRANCH, customers_on, has_managers
+from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, day, flag
+from stockcust_analysis.evaluation.views import ISSUED_BRANCH, customers_on, source_of
 from stockcust_analysis.measures.dormancy import JUDGED_BY
 from stockcust_analysis.measures.population import AUM, age_group, require_customers
-from stockcust_analysis.measures.service import assignments_in_force, contactable, serve
+from stockcust_analysis.measures.service import (
+    ServiceSource,
+    assignments_in_force,
+    contactable,
+    serve,
+)
 from stockcust_analysis.measures.validation import require_amounts
 from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -33,10 +38,11 @@ def population(bank: Bank, as_of: Day, *, policy: PolicyLike, structure: Day | N
     under = on if structure is None else as_day(structure)
     facts = customers_on(bank, rules, on, structure=under)
     table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
-    if not has_managers(bank):
+    source = source_of(bank, rules, Calendar((on,)))
+    if source is None:
         kept = bank.materialize(table.to_native())
     else:
-        kept = _with_service(bank, table, rules, on)
+        kept = _with_service(bank, table, source)
     require_customers(as_lazy(kept), on)
     require_amounts(as_lazy(kept), AUM, "customers")
     return kept
@@ -84,38 +90,29 @@ def _with_names(bank: Bank, table: Table) -> Table:
     return table.join(branches.select("branch_id", **names), on="branch_id", how="left")
 
 
-def _with_service(bank: Bank, table: Table, policy: Policy, as_of: date) -> Frame:
+def _with_service(bank: Bank, table: Table, source: ServiceSource) -> Frame:
     """Return the customers, kept, with who manages them and what was done for them.
 
     Nobody's service is told of customers who are not managed: their flags are 0.
     """
-    assignments, contacts = as_lazy(bank.table("assignments")), as_lazy(bank.table("contacts"))
-    managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
-    calendar = Calendar((as_of,))
-    in_force = assignments_in_force(assignments, policy.coverage, calendar)
+    in_force = assignments_in_force(source)
     ours = in_force.select("customer_id", managed=ONE)
     table = table.join(ours, on="customer_id", how="left").with_columns(
         managed=flag(nw.col("managed").fill_null(0) == 1),
-        contactable=contactable(table, policy.coverage),
+        contactable=contactable(table, source.rule),
     )
     everybody = as_lazy(bank.materialize(table.to_native()))
     known = everybody.collect_schema().names()
-    looked_at = (
-        everybody.filter(nw.col("managed") == 1)
-        .with_columns(
-            (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
-            for name in ("aum_average_quarter", "aum_average_month")
-        )
-        .with_columns(ZERO.alias(PERIOD))
+    looked_at = everybody.filter(nw.col("managed") == 1).with_columns(
+        (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
+        for name in ("aum_average_quarter", "aum_average_month")
     )
-    service = serve(
-        looked_at, assignments, contacts, managers, rule=policy.coverage, calendar=calendar
-    )
+    service = serve(looked_at, source)
     kinds = service.collect_schema()
     added = [
         name
         for name in kinds.names()
-        if name not in (*known, "in_managed", PERIOD) and not name.endswith("_cents")
+        if name not in (*known, "in_managed") and not name.endswith("_cents")
     ]
     made = everybody.join(service.select("customer_id", *added), on="customer_id", how="left")
     counts = [name for name in added if kinds[name].is_integer()]

@@ -19,6 +19,7 @@ from stockcust_analysis.evaluation.tier_history import quarters_remembered, with
 from stockcust_analysis.measures.population import in_scope, population
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
+    ServiceSource,
     assignments_in_force,
     profile_columns,
     with_classes,
@@ -105,18 +106,27 @@ def has_managers(bank: Bank) -> bool:
     return {"assignments", "contacts"} <= set(bank.columns)
 
 
+def source_of(bank: Bank, policy: Policy, calendar: Calendar) -> ServiceSource | None:
+    """Return what says who serves whom; None where the bank does not deliver it."""
+    if not has_managers(bank):
+        return None
+    names = {"assignments", "contacts", "managers"} & set(bank.columns)
+    tables = {name: as_lazy(bank.table(name)) for name in names}
+    return ServiceSource(**tables, rule=policy.coverage, calendar=calendar)
+
+
 def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
     """Return the views of some quarters on the branch structure of one of them, materialised."""
     table = population_of(bank, policy, calendar, structure=structure.end)
-    if not has_managers(bank):
+    source = source_of(bank, policy, calendar)
+    if source is None:
         kept = _materialize_customers(bank, table, policy, calendar, managed=False)
         return Views(calendar, kept, None)
-    contacts, assignments = (as_lazy(bank.table(name)) for name in ("contacts", "assignments"))
-    current = materialize(bank, assignments_in_force(assignments, policy.coverage, calendar))
+    current = materialize(bank, assignments_in_force(source))
     table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
     table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
     kept = _materialize_customers(bank, table, policy, calendar, managed=True)
-    managed = _managed_view(bank, kept, assignments, contacts, current, policy, calendar)
+    managed = _managed_view(bank, kept, current, source)
     release(bank, current)
     return Views(calendar, kept, managed)
 
@@ -198,32 +208,20 @@ def _require_customers(customers: Table, calendar: Calendar) -> None:
         raise UsageError(f"customers have no rows in scope as of {days}. Check the date.")
 
 
-def _managed_view(
-    bank: Bank,
-    customers: Table,
-    assignments: Table,
-    contacts: Table,
-    current: Table,
-    policy: Policy,
-    calendar: Calendar,
-) -> Table:
+def _managed_view(bank: Bank, customers: Table, current: Table, source: ServiceSource) -> Table:
     """Return who is managed and what was done for them.
 
     Classes need many sorted steps: they carry no more columns than they look at.
     """
-    rule = policy.coverage
     managed = customers.filter(nw.col("in_managed") == 1).drop("in_managed")
-    managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
-    wide = with_service(
-        managed, assignments, contacts, managers, rule=rule, calendar=calendar, current=current
-    )
+    wide = with_service(managed, current, source)
     names = wide.collect_schema().names()
     service, ranked = ([n for n in names if n in some] for some in (_SERVICE, _CLASSED_BY))
     table = materialize(bank, wide.select(dict.fromkeys([*service, *ranked])))
-    classes = with_classes(table.select(ranked), rule, calendar)
+    classes = with_classes(table.select(ranked), source)
     classes = classes.select(*_KEYS, "customer_class", "contact_due", "managers")
     both = table.select(service).join(classes, on=_KEYS, how="left")
-    both = with_rounds(both, contacts, rule, calendar).with_columns(**profile_columns(both))
+    both = with_rounds(both, source).with_columns(**profile_columns(both))
     result = materialize(bank, both.drop("customer_id"))
     release(bank, table)
     return result

@@ -18,25 +18,21 @@ from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.views import customers_on
-from stockcust_analysis.measures.hold_out import hold_out
-from stockcust_analysis.measures.worklist_facts import worklist_facts
-from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes
-from stockcust_analysis.measures.worklists import worklist_counts, worklists
+from stockcust_analysis.measures.worklist_outcomes import (
+    draw_control_group,
+    without_control_group,
+    worklist_outcomes,
+)
+from stockcust_analysis.measures.worklists import worklist_counts, worklist_facts, worklists
 from stockcust_analysis.periods import Quarter, cutoff
 from stockcust_analysis.policy import Policy
 
-WORKLIST_COLUMNS = ("branch_id", "list", "customers", "amount", "left_out", "listed", "due_on")
-OUTCOME_COLUMNS = (
-    "branch_id", "list", "evidence", "group", "measure", "base",
-    "n", "numerator", "denominator", "value",
-)  # fmt: skip
+_FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
+OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
+_OUTCOME_FACTS = ("customer_id", "status", "aum_period_end_cents", "contacted_on", "outcome")
 _MONTHS_BEFORE = 3
-_OUTCOME_FACTS = (
-    "customer_id", "status", "aum_period_end_cents", "contacted_on", "outcome",
-)  # fmt: skip
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
-_NOT_A_TASK = ("set_aside",)
 _NOTABLE = 0.001
 
 
@@ -55,19 +51,17 @@ def worklist_tables(
         delivers no contacts, or no customers of the quarter before.
     """
     facts = bank.materialize(bank_worklist_facts(bank, as_of=quarter.end, policy=policy))
-    lists, counts = listed(facts, as_of=quarter.end, policy=policy)
-    outcomes = pd.DataFrame(columns=OUTCOME_COLUMNS)
-    if "contacts" in bank.columns and quarter.previous in bank.quarters:
-        outcomes = _outcomes(bank, facts, quarter, policy)
-    return _told(lists, counts), outcomes
+    table = _with_totals(*make_lists(facts, as_of=quarter.end, policy=policy))
+    if "contacts" not in bank.columns or quarter.previous not in bank.quarters:
+        return table, pd.DataFrame(columns=OUTCOME_COLUMNS)
+    return table, _outcomes(bank, facts, quarter, policy)
 
 
-def listed(facts: Frame, *, as_of: date, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return all branches' lists, with `held_out` if the policy holds any out, and the counts."""
-    lists = worklists(facts, policy=policy, as_of=as_of)
-    rule = policy.worklists
+def make_lists(facts: Frame, *, as_of: date, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return all branches' lists, with a control group if the policy asks for one, and counts."""
+    lists, rule = worklists(facts, policy=policy, as_of=as_of), policy.worklists
     if rule.hold_out_share:
-        lists = hold_out(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+        lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
     return lists, worklist_counts(facts, policy=policy)
 
 
@@ -78,78 +72,71 @@ def bank_worklist_facts(
 
     Where the bank has customers of three months before, money that is leaving shows.
     """
-    days = bank.days("customers") & bank.days("holdings")
+    days, before = bank.days("customers") & bank.days("holdings"), cutoff(as_of, _MONTHS_BEFORE)
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
-    before, today = cutoff(as_of, _MONTHS_BEFORE), structure or as_of
-    tables = {
-        name: bank.table(name) if name in bank.columns else None
-        for name in ("assignments", "contacts", "managers")
-    }
-    opening = _facts(bank, before, today, policy) if before in days else None
-    facts, holdings = _facts(bank, as_of, today, policy), bank.snapshot("holdings", as_of=as_of)
-    return worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
-
-
-def _told(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
-    """Return the counts with what is on the sheets, for every branch and for the whole bank."""
-    shown = lists[lists["held_out"] == 0] if "held_out" in lists else lists
-    sheets = shown.groupby(["branch_id", "list"], as_index=False).agg(
-        listed=("customer_id", "size"), due_on=("due_date", "min")
+    facts, opening = (
+        bank.materialize(
+            customers_on(bank, policy, day, structure=structure or as_of).drop(PERIOD).to_native()
+        )
+        if day in days
+        else None
+        for day in (as_of, before)
     )
+    tables = {"assignments", "contacts", "managers"} & set(bank.columns)
+    return worklist_facts(
+        facts,
+        bank.snapshot("holdings", as_of=as_of),
+        policy=policy,
+        as_of=as_of,
+        opening=opening,
+        **{name: bank.table(name) for name in tables},
+    )
+
+
+def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts with what is on the sheets, for every branch and for the whole bank."""
+    keys, totals = ["branch_id", "list"], ["customers", "amount", "left_out", "listed"]
+    by_sheet = without_control_group(lists).groupby(keys, as_index=False)
+    sheets = by_sheet.agg(listed=("customer_id", "size"), due_on=("due_date", "min"))
     table = counts.rename(columns={"amount_at_stake": "amount"})
-    table = table.merge(sheets, how="left", on=["branch_id", "list"], validate="1:1")
+    table = table.merge(sheets, how="left", on=keys, validate="1:1")
     table["listed"] = table["listed"].fillna(0).astype("int64")
     table["due_on"] = ["" if pd.isna(day) else str(day)[:10] for day in table["due_on"]]
-    order = {name: place for place, name in enumerate(counts["list"].unique())}
-    sums = ["customers", "amount", "left_out", "listed"]
-    whole = table.groupby("list", as_index=False)[sums].sum().assign(branch_id=WHOLE_BANK)
-    table = pd.concat([table, whole.assign(due_on="")], ignore_index=True)
-    table = table.assign(place=table["list"].map(order)).sort_values(["branch_id", "place"])
-    return table[list(WORKLIST_COLUMNS)].reset_index(drop=True)
+    whole = table.groupby("list", as_index=False, sort=False)[totals].sum()
+    table = pd.concat([table, whole.assign(branch_id=WHOLE_BANK, due_on="")])
+    # The counts stand in the order of the lists, which a stable sort keeps within a branch.
+    table = table.sort_values("branch_id", kind="stable", ignore_index=True)
+    return table[[*keys, *totals, "due_on"]]
 
 
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    opening = bank.materialize(
-        bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end)
+    facts = bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end)
+    opening = bank.materialize(facts)
+    lists, _ = make_lists(opening, as_of=then, policy=policy)
+    ids = sorted(set(lists["customer_id"]))
+    contacts, before, after = (
+        _rows_of(table, ids) for table in (bank.table("contacts"), opening, closing)
     )
-    lists, _ = listed(opening, as_of=then, policy=policy)
-    who = sorted(set(lists["customer_id"]))
-    tables = {"contacts": bank.table("contacts"), "opening": opening, "closing": closing}
-    frames = {name: _of_listed(table, who) for name, table in tables.items()}
-    found = [
-        pd.DataFrame(
-            worklist_outcomes(
-                lists, frames["contacts"], opening=frames["opening"], closing=frames["closing"],
-                listed_on=then, as_of=quarter.end, by=by,
-            )
-        )
-        for by in (["branch_id"], None)
-    ]  # fmt: skip
-    table = pd.concat([found[0], found[1].assign(branch_id=WHOLE_BANK)], ignore_index=True)
-    return table[list(OUTCOME_COLUMNS)]
-
-
-def _of_listed(table: Frame, who: Sequence[str]) -> pd.DataFrame:
-    """Return what outcomes look at, of the listed customers alone: no other row leaves the bank."""
-    rows = as_lazy(table)
-    present = [name for name in _OUTCOME_FACTS if name in rows.collect_schema().names()]
-    rows = rows.select(present)
+    days = {"listed_on": then, "as_of": quarter.end}
     parts = [
-        pd.DataFrame(
-            collect_rows(rows.filter(nw.col("customer_id").is_in(who[at : at + _AT_ONCE])))
-        )
-        for at in range(0, len(who), _AT_ONCE) or [0]
+        worklist_outcomes(part, contacts, opening=before, closing=after, by="branch_id", **days)
+        for part in (lists, lists.assign(branch_id=WHOLE_BANK))
     ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
-def _facts(bank: Bank, day: date, as_of: date, policy: Policy) -> Frame:
-    """Return the customer facts of a day, branches as they are on the as-of date."""
-    facts = customers_on(bank, policy, day, structure=as_of)
-    return bank.materialize(facts.drop(PERIOD).to_native())
+def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
+    """Return what outcomes look at, of these customers alone: no other row leaves the bank."""
+    rows = as_lazy(table)
+    rows = rows.select(name for name in _OUTCOME_FACTS if name in rows.collect_schema().names())
+    parts = [
+        collect_rows(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
+        for at in range(0, len(customers) or 1, _AT_ONCE)
+    ]
+    return pd.concat(map(pd.DataFrame, parts), ignore_index=True)
 
 
 def most_pressing(
@@ -177,8 +164,8 @@ def most_pressing(
     """
     if table.empty:
         return table
-    own = table[(table["branch_id"] == branch_id) & (table["customers"] > 0)]
-    own = own[~own["list"].isin(_NOT_A_TASK)]
+    of_branch, of_bank = (table[table["branch_id"] == name] for name in (branch_id, WHOLE_BANK))
+    own = of_branch[(of_branch["customers"] > 0) & (of_branch["list"] != "set_aside")]
     if own.empty:
         return own
     assets = measures[(measures["measure"] == "aum_period_end") & (measures["base"] == "all")]
@@ -186,12 +173,12 @@ def most_pressing(
     by_branch = assets.set_index("branch_id")["value"]
     assets_here = float(by_branch.get(branch_id, 0))
     part = assets_here / (float(by_branch.get(WHOLE_BANK, 0)) or 1.0)
-    whole = table[table["branch_id"] == WHOLE_BANK].set_index("list")["amount"]
-    more = own["amount"] - own["list"].map(whole).fillna(0) * part
-    more = more.where(more >= _NOTABLE * assets_here, 0)
-    early = own["due_on"].where(own["due_on"] < own["due_on"].max(), "9999")
-    order = own.assign(early=early, more=more)
-    order = order.sort_values(
-        ["early", "more", "amount"], ascending=[True, False, False], kind="stable"
+    usual = own["list"].map(of_bank.set_index("list")["amount"]).fillna(0) * part
+    more = own["amount"] - usual
+    order = own.assign(
+        early=own["due_on"].where(own["due_on"] < own["due_on"].max(), "9999"),
+        more=more.where(more >= _NOTABLE * assets_here, 0),
     )
+    ascending = {"early": True, "more": False, "amount": False}
+    order = order.sort_values([*ascending], ascending=[*ascending.values()], kind="stable")
     return order.head(most)[list(table.columns)]

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from queue import Empty
 from typing import Any, Final
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
+from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.factory import KernelProvisionerFactory
 from nbclient.exceptions import DeadKernelError
@@ -26,14 +26,13 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager, papermill_engines
-from traitlets import Type, default
+from traitlets import Type
 from traitlets.config import Config
 
 from stockcust_analysis.kernels import warm
 
 ENGINE: Final = "stockcust"
 START_SECONDS: Final = 60
-_DAY_SECONDS: Final = 86_400.0  # the limits where the caller sets none
 _GRACE_SECONDS: Final = 5  # between interrupting a stuck cell and killing its kernel
 
 
@@ -54,7 +53,7 @@ def register(preloaded: Sequence[str] = ()) -> None:
     # By hand, so that it is found where the package is on the path but not installed.
     entry = EntryPoint(warm.PROVISIONER, f"{warm.__name__}:WarmProvisioner", factory.GROUP_NAME)
     factory.provisioners[entry.name] = entry
-    warm.warm_start.preloaded = tuple(preloaded)
+    warm.warm_start.preloaded = preloaded
 
 
 class PageKernelClient(AsyncKernelClient):
@@ -79,9 +78,12 @@ class PageKernelManager(AsyncKernelManager):
 
     client_factory = Type(PageKernelClient)
 
-    @default("kernel_spec_manager")
-    def _default_specs(self) -> warm.WarmSpecs:
-        return warm.WarmSpecs(parent=self)
+    @property
+    def kernel_spec(self) -> KernelSpec | None:
+        """The installed kernel specification, with the warm provisioner in its metadata."""
+        if (spec := super().kernel_spec) is not None:
+            spec.metadata["kernel_provisioner"] = {"provisioner_name": warm.PROVISIONER}
+        return spec
 
 
 class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
@@ -90,23 +92,21 @@ class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill ha
     stopped_after = 0.0  # seconds after which an endless notebook was killed, 0 before
     stopping = threading.Event()  # set when the whole batch is interrupted
 
-    def execute_cell(self, cell: NotebookNode, cell_index: int, **more: Any) -> NotebookNode:
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **more: Any) -> Any:
         """Run a cell; if the kernel dies in it, the cell's output says so."""
         if self.stopping.is_set():  # set while the kernel was starting and could not be killed
             raise DeadKernelError("The batch was broken off.")
         try:
-            executed: NotebookNode = super().execute_cell(cell, cell_index, **more)
-            return executed
+            return super().execute_cell(cell, cell_index, **more)
         except DeadKernelError as error:
             if self.stopped_after:
                 raise StuckNotebookError(
                     f"the page ran for {self.stopped_after:g} s, heeded no request to stop, and "
                     "was killed."
                 ) from None
-            message = f"The kernel died while this cell ran: {error}"
-            cell.outputs.append(
-                new_output("error", ename="DeadKernelError", evalue=message, traceback=[message])
-            )
+            text = f"The kernel died while this cell ran: {error}"
+            output = new_output("error", ename="DeadKernelError", evalue=text, traceback=[text])
+            cell.outputs.append(output)
             raise
 
     def papermill_execute_cells(self) -> None:
@@ -116,8 +116,9 @@ class PageClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill ha
         finally:
             self.nb.metadata.papermill["peak_megabytes"] = peak_megabytes(self.kernel_pid)
 
-    def kill_kernel(self) -> None:
-        """Kill the kernel at once."""
+    def kill_kernel(self, stopped_after: float = 0.0) -> None:
+        """Kill the kernel at once; `stopped_after` so many seconds it ignored the interrupt."""
+        self.stopped_after = stopped_after
         if self.kernel_pid:
             with suppress(ProcessLookupError):
                 os.kill(self.kernel_pid, getattr(signal, "SIGKILL", signal.SIGTERM))
@@ -141,36 +142,38 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         nb_man: NotebookExecutionManager,
         kernel_name: str,
         *,
-        folder: str | None = None,
-        cell_seconds: float = _DAY_SECONDS,
-        page_seconds: float = _DAY_SECONDS,
-        stopping: threading.Event | None = None,
+        folder: str,
+        cell_seconds: float,
+        page_seconds: float,
+        stopping: threading.Event,
         **_: Any,
     ) -> None:
         """Run all cells; the sockets lie in `folder`, a short path that others cannot read."""
         output, nb_man.output_path = nb_man.output_path, None  # papermill saves twice a cell
         nb_man.autosave_cell_every = 0
-        with tempfile.TemporaryDirectory(prefix="stockcust-page-") as temporary:
-            path = folder or temporary
-            client = PageClient(
-                nb_man,
-                kernel_name=kernel_name,
-                kernel_manager_class=PageKernelManager,
-                timeout_func=_cell_limit(cell_seconds, time.monotonic() + page_seconds),
-                interrupt_on_timeout=True,
-                startup_timeout=START_SECONDS,
-                shutdown_kernel="immediate",
-                resources={"metadata": {"path": path}},
-                config=_sockets_in(Path(path)),
-            )
-            client.stopping = stopping or client.stopping
-            _RUNNING.add(client)
-            try:
-                with _kill_after(page_seconds + _GRACE_SECONDS, client):
-                    client.execute()
-            finally:
-                _RUNNING.discard(client)
-                nb_man.output_path = output
+        deadline, limit = time.monotonic() + page_seconds, page_seconds + _GRACE_SECONDS
+        client = PageClient(
+            nb_man,
+            kernel_name=kernel_name,
+            kernel_manager_class=PageKernelManager,
+            timeout_func=lambda _: max(0.001, min(cell_seconds, deadline - time.monotonic())),
+            interrupt_on_timeout=True,
+            startup_timeout=START_SECONDS,
+            shutdown_kernel="immediate",
+            resources={"metadata": {"path": folder}},
+            config=_sockets_in(Path(folder)),
+        )
+        client.stopping = stopping
+        watchdog = threading.Timer(limit, client.kill_kernel, [limit])
+        watchdog.daemon = True
+        watchdog.start()
+        _RUNNING.add(client)
+        try:
+            client.execute()
+        finally:
+            _RUNNING.discard(client)
+            watchdog.cancel()
+            nb_man.output_path = output
 
 
 def kill_kernels() -> None:
@@ -179,38 +182,13 @@ def kill_kernels() -> None:
         client.kill_kernel()
 
 
-def _cell_limit(cell_seconds: float, deadline: float) -> Callable[[NotebookNode], float]:
-    """Return the time limit of a cell: its own, or what is left of the notebook's."""
-    return lambda _: max(0.001, min(cell_seconds, deadline - time.monotonic()))
-
-
-@contextmanager
-def _kill_after(seconds: float, client: PageClient) -> Iterator[None]:
-    """Kill the kernel of a notebook that is still running then: it ignored the interrupt."""
-
-    def stop() -> None:
-        client.stopped_after = seconds
-        client.kill_kernel()
-
-    watchdog = threading.Timer(seconds, stop)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
-
-
 def _sockets_in(folder: Path) -> Config:
     """Return a configuration in which kernels are reached over sockets in a folder.
 
     TCP ports are chosen by guessing, and two kernels that start at once may guess the same.
     """
-    config = Config()
-    if os.name == "posix":
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.connection_file = str(folder / "k.json")
-    return config
+    ipc = {"transport": "ipc", "connection_file": str(folder / "k.json")}
+    return Config({"KernelManager": ipc} if os.name == "posix" else {})
 
 
 def peak_megabytes(pid: int) -> float | None:

@@ -26,11 +26,8 @@ from typing import Any, Final
 
 KERNEL_MODULES: Final = (
     "ipykernel.debugger",
-    "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "IPython.core.completerlib",
-    "IPython.core.display_functions",
-    "IPython.core.history",
     "IPython.core.pylabtools",
 )
 """What every kernel imports. Not `matplotlib_inline`: it looks for the kernel it runs in."""
@@ -82,7 +79,10 @@ def _serve(channel: socket.socket) -> Request | None:
         pid = os.fork()
         if pid == 0:
             os.setpgid(0, 0)
-            _die_with(server)
+            # The system kills this kernel as soon as the warm process ends.
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != server:  # it ended before the call above
+                os._exit(1)
             request: Request = json.loads(message)
             return request
         try:
@@ -94,13 +94,6 @@ def _serve(channel: socket.socket) -> Request | None:
         socket.send_fds(channel, [json.dumps({"pid": pid}).encode()], [handle])
         os.close(handle)
     return None
-
-
-def _die_with(server: int) -> None:
-    """Have the system kill this kernel as soon as the warm process ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != server:  # it ended before the call above
-        os._exit(1)
 
 
 def _become_kernel(request: Request) -> None:

@@ -15,14 +15,15 @@ from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag, grou
 from stockcust_analysis.measures.bases import base_flag, require_base, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.service import (
-    ROUND_STEPS,
     SERVICE_FLAGS,
     hand_over_due,
     profile_columns,
+    round_columns,
 )
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _AVERAGE = "aum_average_quarter_cents"
+_ROLES = ("counter", "vip")
 _COVERAGE = (
     Measure("contact_coverage", "covered", "coverable"),
     Measure("profile_completion", "profiled", "to_profile"),
@@ -32,8 +33,7 @@ _COVERAGE = (
     Measure("reclaim_due_share", "reclaim_due"),
     Measure("set_aside_share", "set_aside"),
     Measure("customers_per_manager", "managed", "managers"),
-    Measure("customers_per_counter_manager", "managed_counter", "managers_counter"),
-    Measure("customers_per_vip_manager", "managed_vip", "managers_vip"),
+    *(Measure(f"customers_per_{r}_manager", f"managed_{r}", f"managers_{r}") for r in _ROLES),
 )
 _MANAGEMENT = (
     Measure("managed_customers", "managed", None),
@@ -45,11 +45,7 @@ _MANAGEMENT = (
 
 
 def coverage(
-    service: Frame,
-    *,
-    by: Groups = None,
-    base: str = "managed",
-    policy: PolicyLike = None,
+    service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
 ) -> Frame:
     """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
 
@@ -107,17 +103,11 @@ def coverage(
     >>> coverage(served).query("measure == 'contact_coverage'")["value"].tolist()
     [0.5]
     """
-    return _answer(
-        service, COVERAGE, by, base, as_policy(policy), lambda measure: not measure.dimension
-    )
+    return _answer(service, COVERAGE, by, base, policy, lambda measure: not measure.dimension)
 
 
 def managed_share(
-    service: Frame,
-    *,
-    by: Groups = None,
-    base: str = "funded",
-    policy: PolicyLike = None,
+    service: Frame, *, by: Groups = None, base: str = "funded", policy: PolicyLike = None
 ) -> Frame:
     """Return how many customers, and how much AUM, are managed (管户率, 贵宾客户占比).
 
@@ -134,15 +124,11 @@ def managed_share(
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
     [0.4, 0.5]
     """
-    return _answer(service, MANAGEMENT, by, base, as_policy(policy))
+    return _answer(service, MANAGEMENT, by, base, policy)
 
 
 def profile_completion(
-    service: Frame,
-    *,
-    by: Groups = None,
-    base: str = "managed",
-    policy: PolicyLike = None,
+    service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
 ) -> Frame:
     """Return the share of complete profiles (建档率) of every tier that has a target.
 
@@ -158,17 +144,11 @@ def profile_completion(
     >>> profile_completion(served).query("tier == 'mid'")["value"].tolist()
     [0.5]
     """
-    return _answer(
-        service, COVERAGE, by, base, as_policy(policy), lambda measure: measure.dimension == "tier"
-    )
+    return _answer(service, COVERAGE, by, base, policy, lambda measure: measure.dimension != "")
 
 
 def service_by_class(
-    service: Frame,
-    *,
-    by: Groups = None,
-    base: str = "managed",
-    policy: PolicyLike = None,
+    service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
 ) -> Frame:
     """Return the classes A to D of the managed: customers, AUM, and who was called in time.
 
@@ -187,15 +167,11 @@ def service_by_class(
     >>> found["value"].tolist()
     [0.5, nan, 1.0, nan]
     """
-    return _answer(service, CLASSES, by, base, as_policy(policy))
+    return _answer(service, CLASSES, by, base, policy)
 
 
 def contact_rounds(
-    service: Frame,
-    *,
-    by: Groups = None,
-    base: str = "managed",
-    policy: PolicyLike = None,
+    service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
 ) -> Frame:
     """Return what each round of contacts (联络轮次) of the contact period came to.
 
@@ -204,7 +180,7 @@ def contact_rounds(
     The unit is the contact; n is the base's customers. Parameters, result and errors are those of
     `coverage`; `customer_service` has an example of the table it looks at.
     """
-    return _answer(service, ROUNDS, by, base, as_policy(policy))
+    return _answer(service, ROUNDS, by, base, policy)
 
 
 def _answer(
@@ -212,25 +188,25 @@ def _answer(
     question: Question,
     by: Groups,
     base: str,
-    policy: Policy,
+    policy: PolicyLike,
     only: Callable[[Measure], bool] = lambda measure: True,
 ) -> Frame:
     """Return the measures of one question about customers who are served."""
-    table, groups = as_lazy(service), group_names(by)
+    table, groups, rules = as_lazy(service), group_names(by), as_policy(policy)
     require_base(table, "managed")
-    table = table.with_columns(in_managed=base_flag(table, "managed", policy.bases))
+    table = table.with_columns(in_managed=base_flag(table, "managed", rules.bases))
     if "manager_id" in groups:
         table = table.filter(nw.col("in_managed") == 1)
     amounts = ("aum_average_quarter", "aum_average_month")
-    table = with_base(table, by=groups, base=base, amounts=amounts, bases=policy.bases)
+    table = with_base(table, by=groups, base=base, amounts=amounts, bases=rules.bases)
     view = table.with_columns(**profile_columns(table))
-    return answer(view, question, policy=policy, by=groups, base=base, given=service, only=only)
+    return answer(view, question, policy=rules, by=groups, base=base, given=service, only=only)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: who is managed, of all and of those entitled."""
-    rule = policy.coverage
-    counts, amount, managed = nw.col(f"in_{base}"), nw.col(_AVERAGE), nw.col("in_managed")
+    rule, amount, managed = policy.coverage, nw.col(_AVERAGE), nw.col("in_managed")
+    counts = nw.col(f"in_{base}")
     entitled = counts * flag(amount >= cents_of(rule.manage_from))
     return {
         "customers": counts,
@@ -243,121 +219,95 @@ def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     }
 
 
-MANAGEMENT = Question(
-    "management", _management_columns, lambda _: _MANAGEMENT, needs=("in_managed",)
-)
-
-
 def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed of the managed: contacts due and made, calls, load."""
-    counts, managed = nw.col(f"in_{base}"), nw.col("in_managed")
-    columns = {
-        "customers": counts,
-        "managed": counts * managed,
-        "hand_over_due": counts * nw.col("contactable") * hand_over_due(policy.coverage),
-        "managers": nw.col("managers"),
-    }
-    for role in ("counter", "vip"):
-        ours = flag(nw.col("role") == role)
-        columns |= {
-            f"managed_{role}": counts * managed * ours,
-            f"managers_{role}": nw.col("managers") * ours,
-        }
-    columns |= {name: counts * nw.col("contactable") * nw.col(name) for name in SERVICE_FLAGS}
-    return columns | _profile_sums(policy, counts * managed)
+    """Return what is summed of the managed: contacts due and made, calls, load, profiles.
 
-
-def _profile_sums(policy: Policy, managed: nw.Expr) -> dict[str, nw.Expr]:
-    """Return the managed whose profile is wanted, and those who have it, by tier and in all.
-
-    Nobody's is wanted where the bank delivers no profiles: nothing is known of them.
+    No profile is wanted where the bank delivers none: nothing is known of them.
     """
-    tiers = [target.tier for target in policy.coverage.profile_targets]
-    asked = managed * nw.col("profile_known")
-    wanted = {f"to_profile_{tier}": asked * flag(nw.col("tier") == tier) for tier in tiers}
-    wanted["to_profile"] = asked * flag(nw.col("tier").is_in(tiers))
-    return wanted | {
-        name.replace("to_profile", "profiled"): one * nw.col("profile_done")
-        for name, one in wanted.items()
-    }
+    counts, managers = nw.col(f"in_{base}"), nw.col("managers")
+    managed, callable_ = counts * nw.col("in_managed"), counts * nw.col("contactable")
+    columns = {"customers": counts, "managed": managed, "managers": managers}
+    columns["hand_over_due"] = callable_ * hand_over_due(policy.coverage)
+    columns |= {name: callable_ * nw.col(name) for name in SERVICE_FLAGS}
+    for role in _ROLES:
+        ours = flag(nw.col("role") == role)
+        columns |= {f"managed_{role}": managed * ours, f"managers_{role}": managers * ours}
+    tiers, known = _profile_tiers(policy), managed * nw.col("profile_known")
+    wanted = {f"_{tier}": nw.col("tier") == tier for tier in tiers}
+    for suffix, of_tier in (wanted | {"": nw.col("tier").is_in(tiers)}).items():
+        to_profile = known * flag(of_tier)
+        columns[f"to_profile{suffix}"] = to_profile
+        columns[f"profiled{suffix}"] = to_profile * nw.col("profile_done")
+    return columns
 
 
-def _profile_measures(policy: Policy) -> list[Measure]:
-    """Return the share of complete profiles of every tier with a target."""
-    return [
-        Measure("tier_profile_completion", f"profiled_{tier}", f"to_profile_{tier}", "tier", tier)
-        for tier in (target.tier for target in policy.coverage.profile_targets)
-    ]
+def _coverage_measures(policy: Policy) -> list[Measure]:
+    """Return the measures of service, and the complete profiles of every tier with a target."""
+    name, tiers = "tier_profile_completion", _profile_tiers(policy)
+    by_tier = (Measure(name, f"profiled_{t}", f"to_profile_{t}", "tier", t) for t in tiers)
+    return [*_COVERAGE, *by_tier]
 
 
-COVERAGE = Question(
-    "coverage",
-    _coverage_columns,
-    lambda policy: (*_COVERAGE, *_profile_measures(policy)),
-    bases=("managed",),
-)
+def _profile_tiers(policy: Policy) -> list[str]:
+    return [target.tier for target in policy.coverage.profile_targets]
 
 
 def _class_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: customers, cents and customers called in time, per class."""
     counts = nw.col(f"in_{base}")
     columns = {"customers": counts}
-    for name in (one.name for one in policy.coverage.classes):
+    for name in (group.name for group in policy.coverage.classes):
         inside = counts * flag(nw.col("customer_class") == name)
+        contactable = inside * nw.col("contactable")
         columns |= {
             f"class_{name}": inside,
             f"class_{name}_cents": inside * nw.col(_AVERAGE),
-            f"contactable_{name}": inside * nw.col("contactable"),
-            f"in_time_{name}": inside * nw.col("contactable") * (1 - nw.col("contact_due")),
+            f"contactable_{name}": contactable,
+            f"in_time_{name}": contactable * (1 - nw.col("contact_due")),
         }
     return columns
 
 
 def _class_measures(policy: Policy) -> list[Measure]:
     """Return the measures of every class."""
-    label = "customer_class"
     return [
-        measure
-        for name in (one.name for one in policy.coverage.classes)
-        for measure in (
-            Measure("class_customers", f"class_{name}", None, label, name),
-            Measure("class_customer_share", f"class_{name}", "customers", label, name),
-            Measure("class_aum", f"class_{name}_cents", None, label, name),
-            Measure(
-                "class_contact_coverage", f"in_time_{name}", f"contactable_{name}", label, name
-            ),
+        Measure(measure, numerator.format(group.name), denominator, "customer_class", group.name)
+        for group in policy.coverage.classes
+        for measure, numerator, denominator in (
+            ("class_customers", "class_{}", None),
+            ("class_customer_share", "class_{}", "customers"),
+            ("class_aum", "class_{}_cents", None),
+            ("class_contact_coverage", "in_time_{}", f"contactable_{group.name}"),
         )
     ]
-
-
-CLASSES = Question("classes", _class_columns, _class_measures, bases=("managed",))
 
 
 def _round_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: contacts per round and step, of the customers in the base."""
-    counts, last = nw.col(f"in_{base}"), policy.coverage.set_aside_after
-    names = [f"round_{number}_{step}" for number in range(1, last + 1) for step in ROUND_STEPS]
-    return {"customers": counts} | {name: counts * nw.col(name) for name in names}
+    counts, names = nw.col(f"in_{base}"), round_columns(policy.coverage)
+    return {"customers": counts} | {name: counts * nw.col(name) for name in names.values()}
 
 
 def _round_measures(policy: Policy) -> list[Measure]:
     """Return the three rates of every round; the last round is named with a plus."""
-    last = policy.coverage.set_aside_after
+    names, last = round_columns(policy.coverage), policy.coverage.set_aside_after
+    steps = {"answer": "answers", "appointment": "appointments", "sale": "sales"}
     return [
         Measure(
-            measure,
-            f"round_{number}_{step}",
-            f"round_{number}_contacts",
+            f"round_{rate}_rate",
+            names[number, step],
+            names[number, "contacts"],
             "round",
-            f"{number}+" if number == last else f"{number}",
+            f"{number}{'+' if number == last else ''}",
         )
         for number in range(1, last + 1)
-        for measure, step in (
-            ("round_answer_rate", "answers"),
-            ("round_appointment_rate", "appointments"),
-            ("round_sale_rate", "sales"),
-        )
+        for rate, step in steps.items()
     ]
 
 
+MANAGEMENT = Question(
+    "management", _management_columns, lambda _: _MANAGEMENT, needs=("in_managed",)
+)
+COVERAGE = Question("coverage", _coverage_columns, _coverage_measures, bases=("managed",))
+CLASSES = Question("classes", _class_columns, _class_measures, bases=("managed",))
 ROUNDS = Question("rounds", _round_columns, _round_measures, bases=("managed",))

@@ -7,7 +7,7 @@ outside; whoever was assigned by that day has been managed for the whole of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import narwhals.stable.v2 as nw
@@ -23,6 +23,7 @@ from stockcust_analysis.core.frames import (
     cents_of,
     day,
     flag,
+    is_true,
     same_kind,
 )
 from stockcust_analysis.measures.tiers import tier_name
@@ -33,21 +34,39 @@ from stockcust_analysis.measures.validation import (
     require_snapshot,
 )
 from stockcust_analysis.periods import Day, as_day, cutoff
-from stockcust_analysis.policy import CoverageRule, CustomerClass, PolicyLike, as_policy
+from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
 SERVICE_FLAGS = (
-    "coverable", "covered", "contact_due", "handed_over", "called_in_time", "reclaim_due",
+    "coverable",
+    "covered",
+    "contact_due",
+    "handed_over",
+    "called_in_time",
+    "reclaim_due",
     "set_aside",
-)  # fmt: skip
-ROUND_STEPS = ("contacts", "answers", "appointments", "sales")
+)
+_STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
-_AMOUNT = "aum_average_quarter_cents"
+_AMOUNTS = ("aum_average_quarter", "aum_average_month")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
-_COUNTS = (
-    "in_managed", "handed_over", "called_in_time", "called", "managed_throughout", "sales",
-    "contacts_without_sale", "refused_lately",
-)  # fmt: skip
+# What stays empty for a customer whom nobody manages or contacts; all else is then 0.
+_LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
+
+
+@dataclass(frozen=True)
+class ServiceSource:
+    """The tables that say who serves whom, the rule by which and the dates on which they count."""
+
+    assignments: Table
+    contacts: Table
+    rule: CoverageRule
+    calendar: Calendar
+    managers: Table | None = None
+
+    def after(self, days: nw.Expr, months: int) -> nw.Expr:
+        """Return whether days lie in the last so many months of the as-of date, or after it."""
+        return self.calendar.after(days, _months_before(months))
 
 
 def customer_service(
@@ -104,51 +123,36 @@ def customer_service(
     [[1, 'A', 1], [0, '', 0]]
     """
     rules, table = as_policy(policy), as_lazy(customers)
-    amounts = ("aum_average_quarter", "aum_average_month")
-    require_columns(table, amounts, "customers")
+    require_columns(table, _AMOUNTS, "customers")
     require_snapshot(table, "customers")
-    require_amounts(table, amounts, "customers")
-    in_cents = {f"{name}_cents": cents(name) for name in amounts}
+    require_amounts(table, _AMOUNTS, "customers")
+    in_cents = {f"{name}_cents": cents(name) for name in _AMOUNTS}
     table = table.with_columns(**in_cents)
-    table = table.with_columns(tier=tier_name(nw.col(_AMOUNT), rules.tiers), **{PERIOD: ZERO})
-    result = serve(
-        table,
-        as_lazy(assignments),
-        as_lazy(contacts),
-        None if managers is None else as_lazy(managers),
-        rule=rules.coverage,
-        calendar=Calendar((as_day(as_of),)),
-    )
-    return same_kind(customers, result.drop(*in_cents, PERIOD))
+    table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
+    source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
+    return same_kind(customers, serve(table, source).drop(*in_cents))
 
 
-def serve(
-    customers: Table,
-    assignments: Table,
-    contacts: Table,
-    managers: Table | None = None,
-    *,
-    rule: CoverageRule,
-    calendar: Calendar,
-) -> Table:
-    """Return customers with who manages them, their class, and contacts by round."""
-    table = with_service(customers, assignments, contacts, managers, rule=rule, calendar=calendar)
-    return with_rounds(with_classes(table, rule, calendar), contacts, rule, calendar)
+def service_source(
+    assignments: Frame, contacts: Frame, managers: Frame | None, *, rule: CoverageRule, as_of: Day
+) -> ServiceSource:
+    """Return the tables of any engine as the source of one day."""
+    roles = None if managers is None else as_lazy(managers)
+    calendar = Calendar((as_day(as_of),))
+    return ServiceSource(as_lazy(assignments), as_lazy(contacts), rule, calendar, roles)
 
 
-def with_service(
-    customers: Table,
-    assignments: Table,
-    contacts: Table,
-    managers: Table | None = None,
-    *,
-    rule: CoverageRule,
-    calendar: Calendar,
-    current: Table | None = None,
-) -> Table:
+def serve(customers: Table, source: ServiceSource) -> Table:
+    """Return the customers of one day with who manages them, their class, and contacts by round."""
+    current = assignments_in_force(source)
+    table = with_service(customers.with_columns(ZERO.alias(PERIOD)), current, source)
+    return with_rounds(with_classes(table, source), source).drop(PERIOD)
+
+
+def with_service(customers: Table, current: Table, source: ServiceSource) -> Table:
     """Return the customers with who manages them and when they were last spoken to.
 
-    `current` are the assignments in force, where they have been computed already.
+    `current` are the assignments in force, as `assignments_in_force` returns them.
 
     Added: `in_managed`, `manager_id`, `role` (empty without managers), `managed_from`,
     `managed_throughout` (managed both at the beginning and at the end of the contact period, by
@@ -159,41 +163,41 @@ def with_service(
     are 0 and 1. What lies after the as-of date is not looked at.
     """
     require_columns(customers, ["customer_id", "branch_id"], "customers")
-    for table in (assignments, contacts):
-        require_same_engine(customers, table)
-    if current is None:
-        current = assignments_in_force(assignments, rule, calendar)
-    if managers is None:
+    for other in (source.assignments, source.contacts):
+        require_same_engine(customers, other)
+    contacted = _contact_facts(current, source)
+    if source.managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:
-        current = current.join(managers.select("manager_id", "role"), on="manager_id", how="left")
-    table = customers.join(current, on=_KEYS, how="left")
-    table = table.join(_managed_throughout(assignments, rule, calendar), on=_KEYS, how="left")
-    contacted = _contact_facts(contacts, current, rule, calendar)
-    table = table.join(contacted, on=_KEYS, how="left").with_columns(
-        nw.col(name).fill_null(0).cast(nw.Int64) for name in _COUNTS
-    )
-    return _with_service_flags(
-        table.with_columns(contactable=contactable(table, rule)), rule, calendar
+        roles = source.managers.select("manager_id", "role")
+        current = current.join(roles, on="manager_id", how="left")
+    began = _in_force(source, _months_before(source.rule.contact_months))
+    throughout = began.select(*_KEYS).unique().with_columns(managed_throughout=ONE)
+    table = customers
+    for facts in (current, throughout, contacted):
+        table = _join_facts(table, facts)
+    return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
+
+
+def _join_facts(customers: Table, facts: Table) -> Table:
+    """Return the customers with the facts of some of them; counts of the others are 0."""
+    counts = [name for name in facts.collect_schema().names() if name not in _LABELS]
+    return customers.join(facts, on=_KEYS, how="left").with_columns(
+        nw.col(name).fill_null(0).cast(nw.Int64) for name in counts
     )
 
 
 def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
     """Return 1 unless the customer is excluded from lists or asked not to be contacted."""
-    columns = customers.collect_schema().names()
-    barred = nw.lit(False)
-    if "exclusion" in columns:
+    barred = is_true(customers, "do_not_contact")
+    if "exclusion" in customers.collect_schema().names():
         barred = barred | nw.col("exclusion").is_in(rule.never_contact).fill_null(False)
-    if "do_not_contact" in columns:
-        barred = barred | (nw.col("do_not_contact") == nw.lit(True)).fill_null(False)
     return flag(~barred)
 
 
 def profile_complete(customers: Table) -> nw.Expr:
     """Return 1 where the profile (建档) is known to be complete."""
-    if "profile_complete" not in customers.collect_schema().names():
-        return flag(nw.lit(False))
-    return flag(nw.col("profile_complete") == nw.lit(True))
+    return flag(is_true(customers, "profile_complete"))
 
 
 def profile_columns(customers: Table) -> dict[str, nw.Expr]:
@@ -208,116 +212,99 @@ def hand_over_due(rule: CoverageRule) -> nw.Expr:
     return flag((nw.col("role") == "counter") & grown)
 
 
-def assignments_in_force(assignments: Table, rule: CoverageRule, calendar: Calendar) -> Table:
+def assignments_in_force(source: ServiceSource) -> Table:
     """Return each customer's assignment on every as-of date; the later one where two overlap."""
-    require_columns(assignments, _ASSIGNMENT, "assignments")
-    table = calendar.on_every_day(assignments)
-    valid_from, called_on = day(table, "valid_from"), day(table, "first_contact_on")
-    called = called_on.is_null() | calendar.after_as_of(called_on)
-    table = table.filter(_is_in_force(table, calendar, lambda as_of: as_of)).with_columns(
-        managed_from=valid_from,
-        latest=valid_from.max().over(*_KEYS),
-        deadline=valid_from.dt.offset_by(f"{rule.first_call_days}d"),
-    )
+    require_columns(source.assignments, _ASSIGNMENT, "assignments")
+    rule, calendar = source.rule, source.calendar
+    table, days = _in_force(source, lambda as_of: as_of), timedelta(days=rule.first_call_days)
+    began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
+    latest = began.max().over(*_KEYS)
+    table = table.with_columns(managed_from=began, latest=latest)
     table = table.filter(nw.col("managed_from") == nw.col("latest"))
-    began = _months_before(rule.contact_months)
-    handed_over = flag(
-        (nw.col("reason") == "handover")
-        & calendar.after(nw.col("managed_from"), began)
-        & ~calendar.after(nw.col("managed_from"), _days_before(rule.first_call_days))
-    )
+    recent = source.after(began, rule.contact_months)
+    judged = recent & ~calendar.after(began, lambda as_of: as_of - days)
+    handed_over = flag((nw.col("reason") == "handover") & judged)
+    in_time = called_on <= began.dt.offset_by(f"{rule.first_call_days}d")
     return table.select(
         *_KEYS,
         "manager_id",
         "managed_from",
         in_managed=ONE,
         handed_over=handed_over,
-        called=flag(~called),
-        called_in_time=handed_over * flag(called_on <= nw.col("deadline")),
+        called=flag(~called_on.is_null() & ~calendar.after_as_of(called_on)),
+        called_in_time=handed_over * flag(in_time),
     )
 
 
-def _managed_throughout(assignments: Table, rule: CoverageRule, calendar: Calendar) -> Table:
-    """Return who was managed, by whomever, when the contact period began."""
-    table = calendar.on_every_day(assignments)
-    began = table.filter(_is_in_force(table, calendar, _months_before(rule.contact_months)))
-    return began.select(*_KEYS).unique().with_columns(managed_throughout=ONE)
+def _in_force(source: ServiceSource, on: Border) -> Table:
+    """Return the assignments valid on a day of every as-of date; their last day is included."""
+    calendar, table = source.calendar, source.calendar.on_every_day(source.assignments)
+    ends = day(table, "valid_to")
+    lasts = ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))
+    return table.filter(~calendar.after(day(table, "valid_from"), on) & lasts)
 
 
-def _is_in_force(assignments: Table, calendar: Calendar, on: Border) -> nw.Expr:
-    """Return whether an assignment is valid on a day; its last day is included."""
-    ends = day(assignments, "valid_to")
-    return ~calendar.after(day(assignments, "valid_from"), on) & (
-        ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))
-    )
+def _past_contacts(source: ServiceSource) -> Table:
+    """Return the contacts up to every as-of date, with their day `on`."""
+    require_columns(source.contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
+    table = source.calendar.on_every_day(source.contacts)
+    rounds = [name for name in table.collect_schema().names() if name == "round"]
+    table = table.select(*_KEYS, "outcome", *rounds, on=day(table, "contacted_on"))
+    return table.filter(~source.calendar.after_as_of(nw.col("on")))
 
 
-def _contact_facts(
-    contacts: Table, current: Table, rule: CoverageRule, calendar: Calendar
-) -> Table:
+def _contact_facts(current: Table, source: ServiceSource) -> Table:
     """Return, per customer, the last effective contact and what the contacts came to."""
-    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
-    table = calendar.on_every_day(contacts)
-    table = table.select(*_KEYS, "outcome", on=day(table, "contacted_on"))
-    table = table.filter(~calendar.after_as_of(nw.col("on")))
+    rule, on, outcome = source.rule, nw.col("on"), nw.col("outcome")
+    effective, lately = nw.col("effective"), source.after(on, rule.contact_months)
+    table = _past_contacts(source)
     table = table.join(current.select(*_KEYS, "managed_from"), on=_KEYS, how="left")
     table = table.with_columns(
-        effective=flag(nw.col("outcome").is_in(rule.effective_outcomes)),
-        sold_on=nw.when(nw.col("outcome") == "sale").then(nw.col("on")),
+        effective=flag(outcome.is_in(rule.effective_outcomes)),
+        sold_on=nw.when(outcome == "sale").then(on),
     )
     sold = table.group_by(*_KEYS).agg(last_sale=nw.col("sold_on").max())
     table = table.join(sold, on=_KEYS, how="left")
-    since_sale = nw.col("last_sale").is_null() | (nw.col("on") > nw.col("last_sale"))
-    by_manager = flag(since_sale & (nw.col("on") >= nw.col("managed_from")))
-    lately = calendar.after(nw.col("on"), _months_before(rule.contact_months))
-    bought = calendar.after(nw.col("sold_on"), _months_before(rule.purchase_months))
+    since_sale = nw.col("last_sale").is_null() | (on > nw.col("last_sale"))
     table = table.select(
         *_KEYS,
-        last_contact_on=nw.when(nw.col("effective") == 1).then(nw.col("on")),
-        sales=flag(bought),
-        contacts_without_sale=nw.col("effective") * by_manager,
-        refused_lately=flag((nw.col("outcome") == "refused") & lately),
+        last_contact_on=nw.when(effective == 1).then(on),
+        sales=flag(source.after(nw.col("sold_on"), rule.purchase_months)),
+        contacts_without_sale=effective * flag(since_sale & (on >= nw.col("managed_from"))),
+        refused_lately=flag((outcome == "refused") & lately),
     )
     return table.group_by(*_KEYS).agg(
         nw.col("last_contact_on").max(),
-        nw.col("sales").sum(),
-        nw.col("contacts_without_sale").sum(),
+        nw.col("sales", "contacts_without_sale").sum(),
         nw.col("refused_lately").max(),
     )
 
 
-def _with_service_flags(table: Table, rule: CoverageRule, calendar: Calendar) -> Table:
+def _with_flags(table: Table, source: ServiceSource) -> Table:
     """Return the flags that follow from assignment and contacts together."""
-    contacted = nw.col("last_contact_on")
-    reclaim = _unspoken_since(calendar, _months_before(rule.reclaim_months))
-    missing = nw.col("called") + flag(contacted >= nw.col("managed_from")) == 0
-    lately = calendar.after(contacted, _months_before(rule.contact_months))
-    managed = nw.col("in_managed")
+    rule, managed, last = source.rule, nw.col("in_managed"), nw.col("last_contact_on")
+    missing = nw.col("called") + flag(last >= nw.col("managed_from")) == 0
     table = table.with_columns(
-        contacted_lately=flag(lately),
+        contacted_lately=flag(source.after(last, rule.contact_months)),
         coverable=managed * nw.col("managed_throughout") * nw.col("contactable"),
-        reclaim_due=managed * flag(reclaim),
+        reclaim_due=managed * flag(_unspoken_for(rule.reclaim_months, source)),
         set_aside=managed * flag(nw.col("contacts_without_sale") >= rule.set_aside_after),
         first_call_missing=managed * nw.col("handed_over") * flag(missing),
     )
     return table.with_columns(covered=nw.col("coverable") * nw.col("contacted_lately"))
 
 
-def _unspoken_since(calendar: Calendar, limit: Border) -> nw.Expr:
-    """Return whether a customer was managed by a day, and not spoken to since."""
-    managed_after = calendar.after(nw.col("managed_from"), limit)
-    return ~managed_after & ~calendar.after(nw.col("last_contact_on"), limit)
+def _unspoken_for(months: int, source: ServiceSource) -> nw.Expr:
+    """Return whether a customer has been managed, but not spoken to, for so many months."""
+    managed_from, last = nw.col("managed_from"), nw.col("last_contact_on")
+    return ~source.after(managed_from, months) & ~source.after(last, months)
 
 
 def _months_before(months: int) -> Border:
     return lambda as_of: cutoff(as_of, months)
 
 
-def _days_before(days: int) -> Border:
-    return lambda as_of: as_of - timedelta(days=days)
-
-
-def with_classes(customers: Table, rule: CoverageRule, calendar: Calendar) -> Table:
+def with_classes(customers: Table, source: ServiceSource) -> Table:
     """Return served customers with `customer_class` A to D, `contact_due` and `managers`.
 
     A customer's score is his rank by assets plus his rank by purchases (`purchases`, or where
@@ -333,83 +320,68 @@ def with_classes(customers: Table, rule: CoverageRule, calendar: Calendar) -> Ta
     known = flag((bought > 0) | (profile_complete(customers) == 1))
     owner = nw.col("manager_id").fill_null("")
     table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
-    peers = (PERIOD, "_owner", "in_managed", "_known")
+
+    def rank(name: str, *, descending: bool) -> nw.Expr:
+        peers = (PERIOD, "_owner", "in_managed", "_known")
+        return nw.col(name).rank("min", descending=descending).over(*peers).cast(nw.Int64)
+
     # Which customer of a manager is marked must not change from run to run.
     first = nw.col("customer_id") == nw.col("customer_id").min().over(PERIOD, "branch_id", "_owner")
     table = table.with_columns(
-        _score=_rank(_AMOUNT, peers, descending=True) + _rank("_bought", peers, descending=True),
+        _score=rank("aum_average_quarter_cents", descending=True)
+        + rank("_bought", descending=True),
         _size=nw.col("_one").sum().over(PERIOD, "_owner", "in_managed"),
         managers=flag(first) * nw.col("in_managed"),
     )
-    table = table.with_columns(_rank=_rank("_score", peers, descending=False))
-    table = table.with_columns(customer_class=_class_name(rule))
+    table = table.with_columns(_rank=rank("_score", descending=False))
+    table = table.with_columns(customer_class=_class_name(source.rule))
+    due = nw.lit(False)
+    for group in source.rule.classes:
+        late = _unspoken_for(group.contact_months, source)
+        due = due | ((nw.col("customer_class") == group.name) & late)
     drop = ("_owner", "_known", "_bought", "_one", "_score", "_size", "_rank")
-    return table.with_columns(contact_due=_contact_due(rule, calendar)).drop(*drop)
-
-
-def _rank(name: str, peers: Sequence[str], *, descending: bool) -> nw.Expr:
-    """Return the rank among the peers, the best first; equals share one."""
-    return nw.col(name).rank("min", descending=descending).over(*peers).cast(nw.Int64)
+    return table.with_columns(contact_due=flag(due)).drop(*drop)
 
 
 def _class_name(rule: CoverageRule) -> nw.Expr:
     """Return the class of a rank: the last one for the unknown, none for the unmanaged."""
     *shared, rest, unknown = rule.classes
-    name, taken = nw.lit(rest.name), sum(map(_percent, shared))
-    for one in reversed(shared):
-        within = (nw.col("_rank") - 1) * 100 < nw.col("_size") * taken
-        name = nw.when(within).then(nw.lit(one.name)).otherwise(name)
-        taken -= _percent(one)
+    percent = [round(group.share * 100) for group in shared]
+    name = nw.lit(rest.name)
+    for number, group in reversed(list(enumerate(shared, start=1))):
+        within = (nw.col("_rank") - 1) * 100 < nw.col("_size") * sum(percent[:number])
+        name = nw.when(within).then(nw.lit(group.name)).otherwise(name)
     name = nw.when(nw.col("_known") == 1).then(name).otherwise(nw.lit(unknown.name))
     return nw.when(nw.col("in_managed") == 1).then(name).otherwise(nw.lit(""))
 
 
-def _percent(customer_class: CustomerClass) -> int:
-    """Return a class's part of the managed in whole percent."""
-    return round(customer_class.share * 100)
+def round_columns(rule: CoverageRule) -> dict[tuple[int, str], str]:
+    """Return the columns of `with_rounds` by their round and step.
+
+    >>> round_columns(CoverageRule())[1, "answers"]
+    'round_1_answers'
+    """
+    rounds = range(1, rule.set_aside_after + 1)
+    return {(number, step): f"round_{number}_{step}" for number in rounds for step in _STEPS}
 
 
-def _contact_due(rule: CoverageRule, calendar: Calendar) -> nw.Expr:
-    """Return 1 for customers managed, but not spoken to, for as long as their class allows."""
-    due = nw.lit(False)
-    for customer_class in rule.classes:
-        late = _unspoken_since(calendar, _months_before(customer_class.contact_months))
-        due = due | ((nw.col("customer_class") == customer_class.name) & late)
-    return flag(due)
-
-
-def with_rounds(customers: Table, contacts: Table, rule: CoverageRule, calendar: Calendar) -> Table:
-    """Return the customers with `round_<number>_<step>`: contacts of the contact period.
+def with_rounds(customers: Table, source: ServiceSource) -> Table:
+    """Return the customers with the `round_columns`: contacts of the contact period.
 
     Rounds beyond `rule.set_aside_after` count with it. Without a column `round` a customer's
     contacts are numbered by date.
     """
-    table = calendar.on_every_day(contacts)
-    table = table.with_columns(_on=day(table, "contacted_on"))
-    table = table.filter(~calendar.after_as_of(nw.col("_on")))
-    if "round" not in contacts.collect_schema().names():
-        table = table.with_columns(round=nw.col("_on").rank("min").over(*_KEYS))
-    table = table.filter(calendar.after(nw.col("_on"), _months_before(rule.contact_months)))
-    outcome = nw.col("outcome")
-    steps = (
-        ONE,
-        flag(outcome.is_in(rule.effective_outcomes)),
-        flag(outcome.is_in(_APPOINTED)),
-        flag(outcome == "sale"),
-    )
+    table, outcome, number = _past_contacts(source), nw.col("outcome"), nw.col("round")
+    if "round" not in table.collect_schema().names():
+        table = table.with_columns(round=nw.col("on").rank("min").over(*_KEYS))
+    table = table.filter(source.after(nw.col("on"), source.rule.contact_months))
+    effective = outcome.is_in(source.rule.effective_outcomes)
+    met, sold = outcome.is_in(_APPOINTED), outcome == "sale"
+    steps = dict(zip(_STEPS, (ONE, flag(effective), flag(met), flag(sold)), strict=True))
+    last = source.rule.set_aside_after
     columns = {
-        f"round_{number}_{step}": _is_of_round(number, rule) * counts
-        for number in range(1, rule.set_aside_after + 1)
-        for step, counts in zip(ROUND_STEPS, steps, strict=True)
+        name: flag(number == at if at < last else number >= last) * steps[step]
+        for (at, step), name in round_columns(source.rule).items()
     }
     per_customer = table.select(*_KEYS, **columns).group_by(*_KEYS).agg(nw.col(*columns).sum())
-    return customers.join(per_customer, on=_KEYS, how="left").with_columns(
-        nw.col(name).fill_null(0).cast(nw.Int64) for name in columns
-    )
-
-
-def _is_of_round(number: int, rule: CoverageRule) -> nw.Expr:
-    """Return 1 for contacts of a round; the last one takes those beyond."""
-    if number == rule.set_aside_after:
-        return flag(nw.col("round") >= number)
-    return flag(nw.col("round") == number)
+    return _join_facts(customers, per_customer)

@@ -1,15 +1,16 @@
 """What became of the customers on earlier work lists.
 
 Who was contacted was chosen, not drawn: contacted and not contacted differ for many reasons, and
-the comparison is observational (非因果), never the effect of a contact. Only where a random part
-was held out does listed against held out tell what the list brought.
+the comparison is observational (非因果), never the effect of a contact. Only where a random control
+group (对照组) was held out does listed against held out tell what the list brought.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from hashlib import sha256
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import (
@@ -19,10 +20,13 @@ from stockcust_analysis.core.frames import (
     after,
     as_lazy,
     cents_or_zero,
+    collect_rows,
     day,
     flag,
     group_names,
+    native_like,
 )
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.validation import require_columns, require_same_engine
 from stockcust_analysis.periods import Day, as_day
@@ -34,13 +38,66 @@ _MEASURES = (
     Measure("outcome_reactivated_rate", "reactivated", "asleep"),
     Measure("outcome_sold_rate", "sold"),
 )
-_ASLEEP, _AWAKE = ("silent", "dormant"), ("active", "active_small")
+
+
+def draw_control_group(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
+    """Return the lists with a random control group marked, to learn what lists bring.
+
+    The draw is a hash of seed and customer: the same for any order, list, branch and run. Customers
+    of the control group stay off the sheets; comparing them with the others tells what lists bring.
+
+    Parameters
+    ----------
+    lists : table
+        As `worklists` returns them.
+    share : float
+        The part of the customers to hold out, from 0 and below 1.
+    seed : int
+        Another seed draws another group.
+
+    Returns
+    -------
+    table
+        Of the kind given when that was eager, else pandas. Added: `held_out`, 1 for the
+        control group.
+
+    Raises
+    ------
+    UsageError
+        A share out of range, or no customers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lists = pd.DataFrame({"customer_id": [str(number) for number in range(1000)]})
+    >>> 70 < int(draw_control_group(lists, share=0.1, seed=1)["held_out"].sum()) < 130
+    True
+    """
+    if not 0 <= share < 1:
+        raise UsageError(f"share must be 0 or more, and below 1; given {share}.")
+    table = as_lazy(lists)
+    require_columns(table, ["customer_id"], "lists")
+    columns = collect_rows(table)
+    digests = (sha256(f"{seed}:{name}".encode()).digest() for name in columns["customer_id"])
+    drawn = [int(int.from_bytes(digest[:8], "big") / 2**64 < share) for digest in digests]
+    return native_like(pd.DataFrame({**columns, "held_out": drawn}), lists)
+
+
+def without_control_group(lists: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines that stand on the sheets."""
+    return lists[lists["held_out"] == 0] if "held_out" in lists else lists
 
 
 def worklist_outcomes(
-    lists: Frame, contacts: Frame, *, opening: Frame, closing: Frame, listed_on: Day,
-    as_of: Day, by: Groups = None,
-) -> Frame:  # fmt: skip
+    lists: Frame,
+    contacts: Frame,
+    *,
+    opening: Frame,
+    closing: Frame,
+    listed_on: Day,
+    as_of: Day,
+    by: Groups = None,
+) -> Frame:
     """Return what became of the customers of earlier lists, contacted and not (非因果).
 
     For every list and group: `outcome_contacted_rate`, `outcome_aum_change` (of their period-end
@@ -50,7 +107,8 @@ def worklist_outcomes(
     Parameters
     ----------
     lists : table
-        As `worklists` returned them then; with `held_out` (see `hold_out`) also the drawn groups.
+        As `worklists` returned them then; with `held_out` (see `draw_control_group`) also the
+        control group.
     contacts : table
         As in the contract; those after `listed_on` and up to `as_of` count, answered or not.
     opening, closing : table
@@ -66,7 +124,7 @@ def worklist_outcomes(
     measure frame
         `[*by], list, evidence, group, measure, base, n, numerator, denominator, value` with the
         base `listed`. Group `contacted` or `not_contacted` has the evidence `observational`,
-        `listed` or `held_out` (only with a hold-out) `randomised`. A share of nobody is empty.
+        `listed` or `held_out` (only with a control group) `randomised`. A share of nobody is empty.
 
     Raises
     ------
@@ -87,77 +145,69 @@ def worklist_outcomes(
     >>> found.query("measure == 'outcome_aum_change'")[["group", "value"]].values.tolist()
     [['contacted', 0.5], ['not_contacted', -0.1]]
     """
-    table = as_lazy(lists)
-    keys = [*group_names(by), "list"]
+    table, keys = as_lazy(lists), [*group_names(by), "list"]
     require_columns(table, [*keys, "customer_id"], "lists")
-    facts = _with_outcome(
-        table,
-        as_lazy(contacts),
-        as_lazy(opening),
-        as_lazy(closing),
-        as_day(listed_on),
-        as_day(as_of),
+    table = table.drop("status", strict=False)
+    facts = (
+        _contact_facts(as_lazy(contacts), listed_on, as_of),
+        _state(as_lazy(opening), "opening"),
+        _state(as_lazy(closing), "closing"),
     )
-    groups = [*keys, "evidence", "group"]
-    return answer(
-        _groups_of(facts), OUTCOMES, policy=as_policy(None), by=groups, base="listed", given=lists
-    )
+    for other in facts:
+        require_same_engine(table, other)
+        table = table.join(other, on="customer_id", how="left")
+    counts = ("opening_cents", "closing_cents", "contacted", "sold")
+    table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)
+    by = [*keys, "evidence", "group"]
+    view, policy = _with_groups(table), as_policy(None)
+    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", given=lists)
 
 
-def _with_outcome(lists: Table, contacts: Table, opening: Table, closing: Table,
-                  listed_on: date, as_of: date) -> Table:  # fmt: skip
-    """Return the lines of the lists with what their customers had, did and bought."""
+def _contact_facts(contacts: Table, listed_on: Day, as_of: Day) -> Table:
+    """Return who was contacted after the day of the lists, and who bought."""
     require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
-    for other in (contacts, opening, closing):
-        require_same_engine(lists, other)
-    on = day(contacts, "contacted_on")
-    made = contacts.filter(after(on, listed_on) & ~after(on, as_of))
-    made = made.select("customer_id", contacted=ONE, sold=flag(nw.col("outcome") == "sale"))
-    made = made.group_by("customer_id").agg(nw.col("contacted").max(), nw.col("sold").max())
-    table = lists.drop("status", strict=False)
-    table = table.join(_state(opening, "opening"), on="customer_id", how="left")
-    table = table.join(_state(closing, "closing"), on="customer_id", how="left")
-    return table.join(made, on="customer_id", how="left").with_columns(
-        nw.col(name).fill_null(0).cast(nw.Int64)
-        for name in ("opening_cents", "closing_cents", "contacted", "sold")
-    )
+    on, sold = day(contacts, "contacted_on"), flag(nw.col("outcome") == "sale")
+    table = contacts.filter(after(on, as_day(listed_on)) & ~after(on, as_day(as_of)))
+    table = table.select("customer_id", contacted=ONE, sold=sold)
+    return table.group_by("customer_id").agg(nw.col("contacted", "sold").max())
 
 
 def _state(customers: Table, when: str) -> Table:
     """Return each customer's AUM in cents and status at one of the two dates."""
-    whole = "aum_period_end_cents" in customers.collect_schema().names()
-    amount = nw.col("aum_period_end_cents") if whole else cents_or_zero("aum_period_end")
-    needed = ["customer_id", "status", "aum_period_end_cents" if whole else "aum_period_end"]
-    require_columns(customers, needed, f"{when} customers")
+    in_cents = "aum_period_end_cents" in customers.collect_schema().names()
+    name = "aum_period_end_cents" if in_cents else "aum_period_end"
+    require_columns(customers, ["customer_id", "status", name], f"{when} customers")
+    amount = nw.col(name) if in_cents else cents_or_zero(name)
     states = {f"{when}_cents": amount, f"{when}_status": nw.col("status")}
     return customers.select("customer_id", **states)
 
 
-def _groups_of(facts: Table) -> Table:
+def _with_groups(facts: Table) -> Table:
     """Return the lines under the groups that are compared: by contact, and by the draw if any."""
+
+    def grouped(table: Table, column: str, one: str, zero: str, evidence: str) -> Table:
+        group = nw.when(nw.col(column) == 1).then(nw.lit(one)).otherwise(nw.lit(zero))
+        return table.with_columns(group=group, evidence=nw.lit(evidence))
+
     drawn = "held_out" in facts.collect_schema().names()
     listed = facts.filter(nw.col("held_out") == 0) if drawn else facts
-    contacted = nw.when(nw.col("contacted") == 1).then(nw.lit("contacted"))
-    group = contacted.otherwise(nw.lit("not_contacted"))
-    parts = [listed.with_columns(group=group, evidence=nw.lit("observational"))]
+    parts = [grouped(listed, "contacted", "contacted", "not_contacted", "observational")]
     if drawn:
-        held_out = nw.when(nw.col("held_out") == 1).then(nw.lit("held_out"))
-        group = held_out.otherwise(nw.lit("listed"))
-        parts.append(facts.with_columns(group=group, evidence=nw.lit("randomised")))
+        parts.append(grouped(facts, "held_out", "held_out", "listed", "randomised"))
     return nw.concat(parts)
 
 
 def _columns(_: Policy, __: str) -> dict[str, nw.Expr]:
     """Return what is summed of the lines: customers, money, and what became of them."""
-    asleep = flag(nw.col("opening_status").is_in(_ASLEEP))
+    asleep = flag(nw.col("opening_status").is_in(("silent", "dormant")))
+    awake = flag(nw.col("closing_status").is_in(("active", "active_small")))
+    names = ("contacted", "sold", "opening_cents")
     return {
         "customers": ONE,
-        "contacted": nw.col("contacted"),
-        "opening_cents": nw.col("opening_cents"),
+        **{name: nw.col(name) for name in names},
         "change_cents": nw.col("closing_cents") - nw.col("opening_cents"),
         "asleep": asleep,
-        "reactivated": asleep * flag(nw.col("closing_status").is_in(_AWAKE)),
-        "sold": nw.col("sold"),
+        "reactivated": asleep * awake,
     }
 
 

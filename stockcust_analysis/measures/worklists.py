@@ -1,17 +1,16 @@
-"""Work lists (名单): whom to see this month, the most money at stake first.
+"""Work lists (名单): whom to see this month, the most money at stake first, and why.
 
 Every list is a condition and an amount; all branches are ranked in one look. Who must not be
-contacted is on no list, and is counted.
+contacted is on no list, and is counted. The texts stand in `worklists.toml`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -19,48 +18,139 @@ import pandas as pd
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import (
     Table,
+    after,
     as_lazy,
     cents_of,
+    cents_or_zero,
     collect_rows,
+    day,
     flag,
+    is_true,
     native_like,
+    same_kind,
     sums,
 )
-from stockcust_analysis.measures.service import hand_over_due, profile_complete
+from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
+from stockcust_analysis.measures.holdings import join_accounts, snapshot
+from stockcust_analysis.measures.service import (
+    contactable,
+    hand_over_due,
+    profile_complete,
+    serve,
+    service_source,
+)
 from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.measures.worklist_facts import through
-from stockcust_analysis.measures.worklist_reasons import reason
-from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import Actions, load_actions
 
+Language = Literal["zh", "en"]
 COLUMNS = (
-    "list", "branch_id", "priority", "customer_id", "manager_id", "tier", "groups",
-    "amount_at_stake", "due_date", "reason_zh", "reason_en", "action_zh", "action_en",
-    "warning_zh", "warning_en", "channel", "last_contact_on",
-)  # fmt: skip
-_TOLD = ("branch_id", "priority", "customer_id", "amount_cents", "tier", "next_tier", "offer")
-_IF_KNOWN = (
-    "manager_id", "groups", "last_contact_on", "managed_from", "maturing_on", "customer_class",
-    "contacts_without_sale", "families", "first_call_missing", "change",
-)  # fmt: skip
+    "list",
+    "branch_id",
+    "priority",
+    "customer_id",
+    "manager_id",
+    "tier",
+    "groups",
+    "amount_at_stake",
+    "due_date",
+    "reason_zh",
+    "reason_en",
+    "action_zh",
+    "action_en",
+    "warning_zh",
+    "warning_en",
+    "channel",
+    "last_contact_on",
+)
+# What reasons and due dates are made from, beside the facts that stand on the lists themselves.
+_REASON_FACTS = (
+    "amount_cents",
+    "next_tier",
+    "offer",
+    "managed_from",
+    "maturing_on",
+    "customer_class",
+    "contacts_without_sale",
+    "families",
+    "first_call_missing",
+    "change",
+)
+_MONTH_AVERAGE = "aum_average_month_cents"
+_FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
+_SERVICE_FACTS = (
+    _MONTH_AVERAGE,
+    "role",
+    "first_call_missing",
+    "contact_due",
+    "reclaim_due",
+    "set_aside",
+    "contacted_lately",
+    "refused_lately",
+)
+_NEVER = {"zh": "从未", "en": "never"}
+_TEXTS = read_toml(PACKAGE / "measures" / "worklists.toml")
 
 
-@dataclass(frozen=True)
-class _List:
-    """Who is on a list, the cents at stake, and the columns without which nobody can say."""
-
-    who: nw.Expr
-    stake: str
-    needs: tuple[str, ...] = ()
-
-
-def worklists(
+def worklist_facts(
     facts: Frame,
+    holdings: Frame,
     *,
     policy: PolicyLike = None,
     as_of: Day,
-    actions: Actions | None = None,
+    assignments: Frame | None = None,
+    contacts: Frame | None = None,
+    managers: Frame | None = None,
+    opening: Frame | None = None,
+) -> Frame:
+    """Return customer facts with all that the work lists look at.
+
+    Parameters
+    ----------
+    facts : table
+        As `customer_facts` returns them.
+    holdings : table
+        As in the contract; those of `as_of` count.
+    policy : Policy, name or path, optional
+        Its coverage and work-list rules.
+    as_of : date, "2026-09-30" or "2026Q3"
+        Day of the lists.
+    assignments, contacts, managers : table, optional
+        As in the contract. Without assignments and contacts nothing is known of service, and the
+        lists that look at it are left out.
+    opening : table, optional
+        Customer facts of the quarter before; without them there is no attrition warning.
+
+    Returns
+    -------
+    table
+        Of the kind given; lazy stays lazy. Added: `maturing_cents` and `maturing_on` (balances in
+        AUM that mature in the period and do not roll over, and the first day of it), `purchases`
+        (products opened in the purchase period, demand deposits apart), `contactable`, and the
+        columns of `customer_service` and of `attrition_warning`.
+
+    Raises
+    ------
+    UsageError
+        A column is missing, or the tables are of several engines.
+    """
+    rules, on = as_policy(policy), as_day(as_of)
+    accounts = snapshot(as_lazy(holdings), on, "holdings")
+    table = _with_accounts(as_lazy(facts), accounts, rules, on)
+    if opening is not None:
+        table = with_opening_average(table, as_lazy(opening))
+        table = with_attrition(table, rules.attrition, rules.tiers, peers="branch_id")
+        table = table.drop("closing_there", "departed")
+    if assignments is not None and contacts is not None:
+        source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=on)
+        table = serve(table, source)
+    return same_kind(facts, table.with_columns(contactable=contactable(table, rules.coverage)))
+
+
+def worklists(
+    facts: Frame, *, policy: PolicyLike = None, as_of: Day, actions: Actions | None = None
 ) -> Frame:
     """Return all work lists of all branches.
 
@@ -100,7 +190,6 @@ def worklists(
     --------
     >>> import pandas as pd
     >>> from stockcust_analysis.measures.population import customer_facts
-    >>> from stockcust_analysis.measures.worklist_facts import worklist_facts
     >>> from stockcust_analysis.policy import load_policy
     >>> rules = {"policy": load_policy(), "as_of": date(2026, 9, 30)}
     >>> bank = pd.DataFrame({"customer_id": ["1"], "branch_id": "A", "customer_type": "personal",
@@ -110,18 +199,14 @@ def worklists(
     >>> worklists(facts, **rules)["list"].tolist()
     ['upgrade_candidates', 'next_product']
     """
-    table, policy, as_of = as_lazy(facts), as_policy(policy), as_day(as_of)
-    require_columns(table, ["contactable", "maturing_cents"], "facts")
+    table, rules, on = as_lazy(facts), as_policy(policy), as_day(as_of)
     actions = actions or load_actions()
-    lists = _lists(table, policy)
-    table = table.with_columns(next_tier=_next_tier(policy), offer=_offer(policy))
-    rows = [
-        _row({"list": name} | found, policy, as_of, actions)
-        for name, one in lists.items()
-        for found in _found(table, one, policy.worklists.longest)
+    lines = [
+        _line({**row, "list": name}, rules, on, actions)
+        for name, (who, stake) in _lists(table, rules).items()
+        for row in _top_rows(table, who, stake, rules)
     ]
-    columns = {column: [row[column] for row in rows] for column in COLUMNS}
-    return native_like(pd.DataFrame(columns, columns=list(COLUMNS)), facts)
+    return native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
 
 
 def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
@@ -140,70 +225,113 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         `list, branch_id, customers` (contactable, however long the list may be),
         `amount_at_stake` (theirs, CNY), `left_out` (must not be contacted), and of those the
         excluded by reason and `do_not_contact` (not excluded, but asked not to be contacted).
+
+    Raises
+    ------
+    UsageError
+        The facts are not those of `worklist_facts`.
     """
-    table = as_lazy(facts)
-    policy = as_policy(policy)
-    lists = _lists(table, policy)
-    barred = _barred(table, policy)
+    table, rules = as_lazy(facts), as_policy(policy)
+    lists, barred = _lists(table, rules), _barred(table, rules)
+    counts = ["customers", "amount_at_stake", *barred]
     columns: dict[str, nw.Expr] = {}
-    for name, one in lists.items():
-        inside = flag(one.who & (nw.col(one.stake) > 0))
-        free = inside * nw.col("contactable")
-        columns |= {f"{name}/customers": free, f"{name}/cents": free * nw.col(one.stake)}
-        columns |= {f"{name}/{why}": inside * found for why, found in barred.items()}
-    groups = collect_rows(sums(table, ["branch_id"], columns))
-    order = sorted(range(len(groups["branch_id"])), key=lambda place: groups["branch_id"][place])
+    for name, (who, stake) in lists.items():
+        free = flag(who) * nw.col("contactable")
+        summed = (free, free * stake, *(flag(who) * why for why in barred.values()))
+        columns |= {f"{name}/{count}": one for count, one in zip(counts, summed, strict=True)}
+    totals = pd.DataFrame(collect_rows(sums(table, ["branch_id"], columns)))
     rows = [
-        {
-            "list": name,
-            "branch_id": groups["branch_id"][place],
-            "customers": groups[f"{name}/customers"][place],
-            "amount_at_stake": groups[f"{name}/cents"][place] / 100,
-            "left_out": sum(groups[f"{name}/{why}"][place] for why in barred),
-            **{why: groups[f"{name}/{why}"][place] for why in barred},
-        }
+        {"list": name, **total, **{count: total[f"{name}/{count}"] for count in counts}}
         for name in lists
-        for place in order
+        for total in totals.sort_values("branch_id").to_dict("records")
     ]
-    return native_like(pd.DataFrame(rows), facts)
+    result = pd.DataFrame(rows, columns=["list", "branch_id", *counts])
+    result["amount_at_stake"] /= 100
+    result.insert(4, "left_out", result[[*barred]].sum(axis=1))
+    return native_like(result, facts)
 
 
-def _lists(table: Table, policy: Policy) -> dict[str, _List]:
-    """Return the lists the policy asks for, as far as the columns are there."""
-    rule, cover = policy.worklists, policy.coverage
-    average, end = f"{policy.tiers.value}_cents", "aum_period_end_cents"
-    managed, active = nw.col("in_managed") == 1, nw.col("status") == "active"
-    wanted = [target.tier for target in cover.profile_targets]
-    over, few = hand_over_due(cover) + nw.col("first_call_missing") > 0, rule.next_product_below
-    left_over = (nw.col("reclaim_due") == 0) & (nw.col("set_aside") == 0)
-    vip = nw.col(average) >= cents_of(cover.vip_from)
-    silent = (nw.col("status") == "silent") & (nw.col(end) >= cents_of(rule.silent_from))
-    willing = (nw.col("contacted_lately") == 1) & (nw.col("refused_lately") == 0)
-    single = (nw.col("families") >= 1) & (nw.col("families") < few) & (_offer(policy) != "")
-    service = ("in_managed",)
-    lists = {
-        "hand_over": _List(over, "aum_average_month_cents", service),
-        "maturing": _List(nw.col("maturing_cents") > 0, "maturing_cents"),
-        "attrition_warning": _List(nw.col("attrition") == 1, end, ("attrition", "change")),
-        "overdue_contact": _List((nw.col("contact_due") == 1) & left_over, end, service),
-        "reclaim": _List(nw.col("reclaim_due") == 1, end, service),
-        "unassigned": _List(
-            ~managed & (nw.col(average) >= cents_of(cover.manage_from)), average, service
-        ),
-        "upgrade_candidates": _List(_next_tier(policy) != "", average),
-        "silent_with_assets": _List(silent, end),
-        "next_product": _List((nw.col("in_effective") == 1) & active & single, end),
-        "referral_sources": _List(vip & active & willing, average, service),
-        "incomplete_profile": _List(
-            managed & nw.col("tier").is_in(wanted) & (profile_complete(table) == 0),
-            average,
-            (*service, "profile_complete"),
-        ),
-        "dormant": _List(nw.col("status") == "dormant", end),
-        "set_aside": _List(nw.col("set_aside") == 1, end, service),
+def through(as_of: date, months: int) -> date:
+    """Return the last day of the next so many months; a month's end leads to a month's end.
+
+    >>> through(date(2026, 9, 30), 3)
+    datetime.date(2026, 12, 31)
+    """
+    one_day = timedelta(days=1)
+    return max(add_months(as_of, months), add_months(as_of + one_day, months) - one_day)
+
+
+def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
+    """Return the facts with what matures soon, and is then free, and what was purchased lately."""
+    present = holdings.collect_schema().names()
+    matures, opened = (
+        day(holdings, name) if name in present else nw.lit(None, dtype=nw.Datetime("us"))
+        for name in ("matures_on", "opened_on")
+    )
+    in_aum = nw.col("product").is_in(policy.families.aum_products)
+    until = through(as_of, policy.worklists.maturing_months)
+    soon = after(matures, as_of) & ~after(matures, until) & ~is_true(holdings, "rolls_over")
+    due = in_aum & soon & (cents_or_zero("balance") > 0)
+    bought = in_aum & (nw.col("product") != "demand_deposit")
+    lately = after(opened, cutoff(as_of, policy.coverage.purchase_months))
+    return join_accounts(
+        facts,
+        holdings,
+        keys=["customer_id"],
+        flags={},
+        amounts={
+            "maturing_cents": flag(due) * cents_or_zero("balance"),
+            "purchases": flag(bought & lately),
+        },
+        first_days={"maturing_on": nw.when(due).then(matures)},
+    )
+
+
+def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
+    """Return who is on each list of the policy with something at stake, and the cents at stake.
+
+    A list is left out where the bank does not deliver what it needs.
+    """
+    rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
+    average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
+    held = [f"holds_{family}" for family in rule.next_products]
+    served = _SERVICE_FACTS if "in_managed" in present else ()
+    require_columns(table, (*_FACTS, average, end, *held, *served), "facts")
+
+    def flagged(name: str) -> nw.Expr:
+        return nw.col(name) == 1
+
+    def reaches(name: str, amount: float) -> nw.Expr:
+        return nw.col(name) >= cents_of(amount)
+
+    status, families, managed = nw.col("status"), nw.col("families"), flagged("in_managed")
+    over = hand_over_due(cover) + nw.col("first_call_missing") > 0
+    overdue = flagged("contact_due") & ~flagged("reclaim_due") & ~flagged("set_aside")
+    single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
+    willing = flagged("contacted_lately") & ~flagged("refused_lately") & (status == "active")
+    with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
+    incomplete = managed & with_target & (profile_complete(table) == 0)
+    lists: dict[str, tuple[Any, ...]] = {
+        "hand_over": (over, month, "in_managed"),
+        "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
+        "attrition_warning": (flagged("attrition"), end, "attrition", "change"),
+        "overdue_contact": (overdue, end, "in_managed"),
+        "reclaim": (flagged("reclaim_due"), end, "in_managed"),
+        "unassigned": (~managed & reaches(average, cover.manage_from), average, "in_managed"),
+        "upgrade_candidates": (_next_tier(policy) != "", average),
+        "silent_with_assets": ((status == "silent") & reaches(end, rule.silent_from), end),
+        "next_product": (flagged("in_effective") & (status == "active") & single, end),
+        "referral_sources": (willing & reaches(average, cover.vip_from), average, "in_managed"),
+        "incomplete_profile": (incomplete, average, "in_managed", "profile_complete"),
+        "dormant": (status == "dormant", end),
+        "set_aside": (flagged("set_aside"), end, "in_managed"),
     }
-    present = set(table.collect_schema().names())
-    return {name: lists[name] for name in rule.lists if present.issuperset(lists[name].needs)}
+    chosen = ((name, *lists[name]) for name in rule.lists)
+    return {
+        name: (who & (nw.col(stake) > 0), nw.col(stake))
+        for name, who, stake, *needs in chosen
+        if set(needs).issubset(present)
+    }
 
 
 def _next_tier(policy: Policy) -> nw.Expr:
@@ -234,47 +362,55 @@ def _barred(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     return excluded | {"do_not_contact": rest}
 
 
-def _found(table: Table, one: _List, longest: int) -> list[dict[str, Any]]:
+def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> list[dict[str, Any]]:
     """Return the customers of one list, sorted, as rows of plain values."""
+    texts = {"next_tier": _next_tier(policy), "offer": _offer(policy)}
+    table = table.filter(who & (nw.col("contactable") == 1))
+    table = table.with_columns(amount_cents=stake, **texts)
+    rank = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
+    table = table.with_columns(priority=rank.cast(nw.Int64))
+    table = table.filter(nw.col("priority") <= policy.worklists.longest)
     present = table.collect_schema().names()
-    kept = table.filter(one.who & (nw.col("contactable") == 1) & (nw.col(one.stake) > 0))
-    kept = kept.with_columns(amount_cents=nw.col(one.stake))
-    place = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
-    kept = kept.with_columns(priority=place.cast(nw.Int64)).filter(nw.col("priority") <= longest)
-    columns = collect_rows(kept.select(*_TOLD, *(name for name in _IF_KNOWN if name in present)))
-    rows = [dict(zip(columns, map(_plain, row), strict=True))
-            for row in zip(*columns.values(), strict=True)]  # fmt: skip
-    return sorted(rows, key=lambda row: [row[name] for name in _TOLD[:3]])
+    wanted = [name for name in (*COLUMNS, *_REASON_FACTS) if name in present]
+    columns = collect_rows(table.select(wanted))
+    rows = [
+        dict(zip(columns, map(_plain, row), strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    return sorted(rows, key=lambda row: (row["branch_id"], row["priority"], row["customer_id"]))
 
 
-def _row(found: Mapping[str, Any], policy: Policy, as_of: date, actions: Actions) -> dict[str, Any]:
+def _line(row: Mapping[str, Any], policy: Policy, as_of: date, actions: Actions) -> dict[str, Any]:
     """Return one line of a list in the words and units it is read in."""
-    groups = tuple(one.strip() for one in (found.get("groups") or "").split(";") if one.strip())
-    action = actions.action(found["list"], found["tier"], groups)
-    warning = actions.wording(action.warning) if action.warning else None
-    return {
-        **{name: found.get(name) for name in COLUMNS},
+    groups = [name for name in map(str.strip, (row.get("groups") or "").split(";")) if name]
+    action = actions.action(row["list"], row["tier"], groups)
+    line = {name: row.get(name) for name in COLUMNS} | {
         "groups": ";".join(groups),
-        "amount_at_stake": found["amount_cents"] / 100,
-        "due_date": _due(found, policy, as_of),
-        "reason_zh": reason(found, policy, "zh"),
-        "reason_en": reason(found, policy, "en"),
-        "action_zh": action.zh,
-        "action_en": action.en,
-        "warning_zh": warning.zh if warning else "",
-        "warning_en": warning.en if warning else "",
+        "amount_at_stake": row["amount_cents"] / 100,
+        "due_date": _due(row, policy, as_of),
         "channel": action.channel,
     }
+    warning = actions.wording(action.warning) if action.warning else None
+    for language in ("zh", "en"):
+        line[f"reason_{language}"] = reason(row, policy, language)
+        line[f"action_{language}"] = getattr(action, language)
+        line[f"warning_{language}"] = getattr(warning, language, "")
+    return line
 
 
-def _due(found: Mapping[str, Any], policy: Policy, as_of: date) -> date:
+def _due(row: Mapping[str, Any], policy: Policy, as_of: date) -> date:
     """Return the day by which a line is to be done."""
-    if found["list"] == "maturing":
-        return found["maturing_on"]  # type: ignore[no-any-return]
-    if found["list"] == "hand_over" and found.get("first_call_missing") == 1:
-        days: date = found["managed_from"] + timedelta(days=policy.coverage.first_call_days)
+    if row["list"] == "maturing":
+        return row["maturing_on"]  # type: ignore[no-any-return]
+    if _is_first_call(row):
+        days: date = row["managed_from"] + timedelta(days=policy.coverage.first_call_days)
         return days
     return through(as_of, policy.worklists.due_months)
+
+
+def _is_first_call(row: Mapping[str, Any]) -> bool:
+    """Return whether a customer is to be handed over or already was, and was not yet called."""
+    return row["list"] == "hand_over" and row.get("first_call_missing") == 1
 
 
 def _plain(value: Any) -> Any:
@@ -282,3 +418,49 @@ def _plain(value: Any) -> Any:
     if value is None or value != value:
         return None
     return value.date() if isinstance(value, datetime) else value
+
+
+def list_name(name: str, language: Language) -> str:
+    """Return the name of a list as it is printed.
+
+    >>> list_name("maturing", "zh"), list_name("maturing", "en")
+    ('到期', 'Maturing')
+    """
+    return str(_TEXTS[name][language])
+
+
+def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
+    """Return the sentence beside a customer, from the facts of his row; money in cents.
+
+    >>> from stockcust_analysis.policy import load_policy
+    >>> reason({"list": "unassigned", "amount_cents": 6_000_000}, load_policy(), "zh")
+    '季日均6.00万元，无管户经理'
+    """
+    tiers = {tier.name: tier for tier in policy.tiers.tiers}
+    families = {family.name: getattr(family, language) for family in policy.families.families}
+    ahead, never = tiers.get(row.get("next_tier") or ""), _NEVER[language]
+    text = _TEXTS["first_call" if _is_first_call(row) else row["list"]][f"reason_{language}"]
+    return str(text).format(
+        amount=money(row["amount_cents"], language),
+        tier=getattr(ahead, language, ""),
+        border=money(round(ahead.lower * 100), language) if ahead else "",
+        matures=row.get("maturing_on") or never,
+        offer=families.get(row.get("offer") or "", ""),
+        last=row.get("last_contact_on") or never,
+        managed=row.get("managed_from") or never,
+        count=row.get("contacts_without_sale"),
+        families=row.get("families"),
+        change=f"{row.get('change') or 0:+.0%}",
+        **{"class": row.get("customer_class")},
+    )
+
+
+def money(cents: int, language: Language) -> str:
+    """Return an amount as the sentence tells it.
+
+    >>> money(1_234_567, "zh"), money(99_950, "zh"), money(1_234_567, "en")
+    ('1.23万元', '999.50元', 'CNY 12,346')
+    """
+    if language == "en":
+        return f"CNY {(cents + 50) // 100:,}"
+    return f"{cents / 1e6:,.2f}万元" if cents >= 1_000_000 else f"{cents / 100:,.2f}元"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -25,24 +25,14 @@ from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review, open_review
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.report import records as page_records
 from stockcust_analysis.report.cache import EVALUATION, STAMP, EvaluationCache, folder_name
 from stockcust_analysis.report.index_html import write_index
-from stockcust_analysis.report.manifest import status_of
 from stockcust_analysis.report.plan import RECORDS, ReportOptions, common_fields, with_actions
-from stockcust_analysis.report.records import (
-    PageRecord,
-    check_parameters,
-    digest_of,
-    folder_digest,
-    least_status,
-    notebook_path,
-    package_digest,
-    read_json,
-)
+from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult, render_page
-from stockcust_analysis.report.workbook_sheets import write_workbook
+from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
-from stockcust_analysis.show.wording import SUPPRESSED
 
 CIRCULATED: Final = "circulated"
 ISSUED: Final = "issued"
@@ -53,11 +43,12 @@ _STEPS: Final = 5  # of an edition, for those who watch
 
 
 @dataclass(frozen=True)
-class EditionFolders:
-    """Where one edition of a quarter stands: its files, its tables, what was issued of it."""
+class _Edition:
+    """One edition of a quarter: where its files, its tables and what was issued of it stand."""
 
     edition: Edition
     quarter_folder: Path
+    options: ReportOptions
 
     @property
     def name(self) -> str:
@@ -82,37 +73,45 @@ class EditionFolders:
     def _within(self, folder: Path) -> Path:
         return folder if self.edition == "internal" else folder / CIRCULATED
 
-    def made_from(self, options: ReportOptions) -> tuple[str, list[Path]]:
+    def made_from(self) -> tuple[str, list[Path]]:
         """Return a digest of all that a review of today depends on, and the issued reviews in it.
 
         Those are of the four quarters before, the latest first, and of this quarter itself where
-        it was issued from something else than today's facts.
+        it was issued from something else than today's page_records.
         """
         out, quarter = self.quarter_folder.parent, Quarter.parse(self.quarter_folder.name)
         earlier = (out / str(quarter.shifted(-back)) for back in range(1, _QUARTERS_BACK + 1))
         folders = (replace(self, quarter_folder=folder).issued for folder in earlier)
         issued = [folder for folder in folders if (folder / "review.json").exists()]
-        facts = {
-            "evaluation": folder_digest(self.quarter_folder / EVALUATION),
-            "code": package_digest(),
-            "policy": load_policy(options.policy).digest,
+        today = {
+            "evaluation": page_records.folder_digest(self.quarter_folder / EVALUATION),
+            "code": page_records.package_digest(),
+            "policy": load_policy(self.options.policy).digest,
         }
-        digest = digest_of({**facts, "issued": [folder_digest(folder) for folder in issued]})
-        if (self.issued / "review.json").exists() and _stamp(self.issued) != digest:
-            issued = [self.issued, *issued]
-            digest = digest_of({**facts, "issued": [folder_digest(folder) for folder in issued]})
-        return digest, issued
 
-    def page_job(self, options: ReportOptions, status: str) -> PageJob:
+        def digest() -> str:
+            return page_records.digest_of(
+                {**today, "issued": list(map(page_records.folder_digest, issued))}
+            )
+
+        if (self.issued / "review.json").exists() and _stamp(self.issued) != digest():
+            issued.insert(0, self.issued)
+        return digest(), issued
+
+    def page_job(self, status: str) -> PageJob:
         """Return the job of the edition's review notebook, with what is to be done."""
-        notebook, tables = notebook_path(REVIEW), self.tables
-        parameters = {"review": str(tables), "language": options.language}
-        check_parameters(notebook, parameters)
-        facts = {
-            "tables": folder_digest(tables) if tables.is_dir() else "",
+        notebook, tables, language = (
+            page_records.notebook_path(REVIEW),
+            self.tables,
+            self.options.language,
+        )
+        parameters = {"review": str(tables), "language": language}
+        page_records.check_parameters(notebook, parameters)
+        made_from = {
+            "tables": page_records.folder_digest(tables) if tables.is_dir() else "",
             "notebook": sha256(notebook),
-            "language": options.language,
-            "code": package_digest(),
+            "language": language,
+            "code": page_records.package_digest(),
         }
         job = PageJob(
             branch_id=f"@{self.edition}",
@@ -121,43 +120,118 @@ class EditionFolders:
             folder=self.files,
             failed_folder=self.quarter_folder / "failed" / self.name,
             record=self.quarter_folder / RECORDS / f"~{self.name}.json",
-            made_from=digest_of(facts),
+            made_from=page_records.digest_of(made_from),
             name=REVIEW,
             substitutes=True,  # one branch's name stops no review
-            **{**common_fields(options), "status": status},
+            **{**common_fields(self.options), "status": status},
         )
-        return with_actions([job], force=options.force)[0]
+        return with_actions([job], force=self.options.force)[0]
+
+    def write(
+        self,
+        evaluation: Evaluation,
+        records: Mapping[str, PageRecord],
+        failed: Mapping[str, str],
+        steps: Iterator[None],
+    ) -> PageResult:
+        """Write review, long table, workbook, page and index; `steps` counts them."""
+        status, made_from = page_records.least_status(records.values()), self.made_from()
+        review = self._review(evaluation, *made_from).with_pages(
+            (branch, _state(branch, records, failed), failed.get(branch, ""))
+            for branch in evaluation.branches["branch_id"]
+        )
+        self._save(review, self.tables, made_from[0])
+        next(steps)
+        page = headquarters_page(review, language=self.options.language)
+        write_measures(review, self.files / _MEASURES)
+        next(steps)
+        write_workbook(self.files / _WORKBOOK, page, status=status)
+        next(steps)
+        job = self.page_job(status)
+        result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
+        if job.action != "keep":
+            result = render_page(job)
+        next(steps)
+        others = {} if result.failed else {"review_pdf": f"{REVIEW}.pdf"}
+        others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
+        write_index(
+            self.files / _INDEX,
+            page,
+            status=status,
+            links=self._links(page, records, failed),
+            others={page.text(key, "index"): file for key, file in others.items()},
+        )
+        next(steps)
+        files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
+        files += result.files
+        if status == ISSUED:
+            self._save(review, self.issued, made_from[0])
+            files += sorted(path for path in self.issued.iterdir() if path.is_file())
+        return replace(result, files=tuple(files))
+
+    def _review(self, evaluation: Evaluation, made_from: str, issued: list[Path]) -> Review:
+        """Return the review: the one in the folder if it is of these facts, else a new one."""
+        if _stamp(self.tables) == made_from:
+            return open_review(self.tables)
+        shutil.rmtree(self.tables, ignore_errors=True)
+        return make_review(
+            evaluation,
+            policy=load_policy(self.options.policy),
+            edition=self.edition,
+            issued=list(map(open_review, issued)),
+        )
+
+    def _save(self, review: Review, folder: Path, made_from: str) -> None:
+        review.save(folder)
+        write_json(folder / STAMP, {"made_from": made_from})
+
+    def _links(
+        self, page: HeadquartersPage, records: Mapping[str, PageRecord], failed: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Return branch → what there is of its page; the branches' files are not circulated."""
+        links = {}
+        for branch in page.names if self.edition == "internal" else ():
+            notebook = f"failed/{folder_name(branch)}/report.ipynb"
+            if branch in records:
+                links[branch] = f"branches/{folder_name(branch)}/report.pdf"
+            elif branch in failed and (self.files / notebook).exists():
+                links[branch] = notebook
+        return links
 
 
 def _stamp(folder: Path) -> str:
     """Return the digest written beside tables; empty where there is none."""
-    return str(read_json(folder / STAMP).get("made_from", ""))
+    return str(page_records.read_json(folder / STAMP).get("made_from", ""))
 
 
-def _editions(folder: Path, options: ReportOptions) -> list[EditionFolders]:
+def _state(branch: str, records: Mapping[str, PageRecord], failed: Mapping[str, str]) -> str:
+    return "failed" if branch in failed else "made" if branch in records else "missing"
+
+
+def _editions(folder: Path, options: ReportOptions) -> list[_Edition]:
     """Return the editions of a run: the internal one, and the circulated one if it is wanted."""
     names: tuple[Edition, ...] = ("internal", "circulated") if options.circulated else ("internal",)
-    return [EditionFolders(name, folder) for name in names]
+    return [_Edition(name, folder, options) for name in names]
 
 
 def plan_headquarters(
-    cache: EvaluationCache, statuses: Mapping[str, str], options: ReportOptions, folder: Path
+    cache: EvaluationCache, records: Mapping[str, PageRecord], options: ReportOptions, folder: Path
 ) -> list[PageJob]:
-    """Return one job per edition with what a run will do; `statuses` are the pages' after it."""
+    """Return one job per edition with what a run will do; `records` are the pages' after it."""
     planned = []
     for edition in _editions(folder, options):
-        job = edition.page_job(options, least_status(statuses.values()))
-        known = not cache.is_new and _stamp(edition.tables) == edition.made_from(options)[0]
-        if not known or not _same_pages(open_review(edition.tables), statuses):
+        job = edition.page_job(page_records.least_status(records.values()))
+        known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]
+        if not known or not _same_pages(open_review(edition.tables), records):
             job = replace(job, action="run")
         planned.append(job)
     return planned
 
 
-def _same_pages(review: Review, statuses: Mapping[str, str]) -> bool:
+def _same_pages(review: Review, records: Mapping[str, PageRecord]) -> bool:
     """Return whether a review says of every branch's page what will be the case."""
     states = review.pages[["branch_id", "state"]].to_numpy()
-    return all(state == ("made" if b in statuses else "missing") for b, state in states)
+    return all(state == _state(branch, records, {}) for branch, state in states)
 
 
 def write_headquarters(
@@ -167,14 +241,14 @@ def write_headquarters(
     failed: Mapping[str, str],
     folder: Path,
     options: ReportOptions,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[..., None] = lambda done, total, page=None: None,
 ) -> tuple[PageResult, ...]:
     """Write headquarters' files into the quarter's folder, and return how each edition ended.
 
     Parameters
     ----------
     evaluation
-        The quarter with scorecard, scores and comparison, and its cell facts.
+        The quarter with scorecard, scores and comparison, and its cell page_records.
     records
         The finished pages by branch: their review status is the set's, the least of them.
     failed
@@ -184,7 +258,7 @@ def write_headquarters(
     options
         Policy, language, time limits, whether the circulated edition is wanted.
     progress
-        Called with the number of steps done and of all.
+        Called with the number of steps done and of all, and with each edition when it has ended.
 
     Returns
     -------
@@ -197,19 +271,19 @@ def write_headquarters(
     editions = _editions(folder, options)
     steps = _count_steps(progress, _STEPS * len(editions))
     results = []
-    for edition in editions:
+    for number, edition in enumerate(editions, start=1):
         started = time.perf_counter()
         try:
-            result = _write_edition(edition, evaluation, records, failed, options, steps)
-        except FileInUseError as error:
-            result = PageResult(f"@{edition.edition}", 0.0, error=str(error))
+            result = edition.write(evaluation, records, failed, steps)
         except (ReportError, PolicyError) as error:
-            if edition.edition == "internal":
-                raise
-            for left in (edition.files, edition.tables):  # would pass for what was not made
-                shutil.rmtree(left, ignore_errors=True)
+            if not isinstance(error, FileInUseError):
+                if edition.edition == "internal":
+                    raise
+                for leftover in (edition.files, edition.tables):  # would pass for what was not made
+                    shutil.rmtree(leftover, ignore_errors=True)
             result = PageResult(f"@{edition.edition}", 0.0, error=str(error))
         results.append(replace(result, seconds=time.perf_counter() - started))
+        progress(_STEPS * number, _STEPS * len(editions), results[-1])
     return tuple(results)
 
 
@@ -218,66 +292,6 @@ def _count_steps(progress: Callable[[int, int], None], total: int) -> Iterator[N
     for done in range(1, total + 1):
         progress(done, total)
         yield
-
-
-def _write_edition(
-    edition: EditionFolders,
-    evaluation: Evaluation,
-    records: Mapping[str, PageRecord],
-    failed: Mapping[str, str],
-    options: ReportOptions,
-    steps: Iterator[None],
-) -> PageResult:
-    status, folder = status_of(records), edition.files
-    made_from, issued = edition.made_from(options)
-    review = _open_or_make_review(edition, evaluation, options, made_from, issued).with_pages(
-        (branch, _state(branch, records, failed), failed.get(branch, ""))
-        for branch in evaluation.branches["branch_id"]
-    )
-    review.save(edition.tables)
-    write_json(edition.tables / STAMP, {"made_from": made_from})
-    next(steps)
-    page = headquarters_page(review, language=options.language)  # type: ignore[arg-type]
-    write_measures(review, folder / _MEASURES)
-    next(steps)
-    write_workbook(folder / _WORKBOOK, page, status=status)
-    next(steps)
-    job = edition.page_job(options, status)
-    result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
-    if job.action != "keep":
-        result = render_page(job)
-    next(steps)
-    _write_index(page, edition, records, failed, with_review=not result.failed)
-    next(steps)
-    files = (*(folder / name for name in (_MEASURES, _WORKBOOK, _INDEX)), *result.files)
-    if status == ISSUED:
-        review.save(edition.issued)
-        write_json(edition.issued / STAMP, {"made_from": made_from})
-        files += tuple(sorted(path for path in edition.issued.iterdir() if path.is_file()))
-    return replace(result, files=files)
-
-
-def _open_or_make_review(
-    edition: EditionFolders,
-    evaluation: Evaluation,
-    options: ReportOptions,
-    made_from: str,
-    issued: Sequence[Path],
-) -> Review:
-    """Return the review: the one in the folder if it is of these facts, else a new one."""
-    if _stamp(edition.tables) == made_from:
-        return open_review(edition.tables)
-    shutil.rmtree(edition.tables, ignore_errors=True)
-    return make_review(
-        evaluation,
-        policy=load_policy(options.policy),
-        edition=edition.edition,
-        issued=[open_review(folder) for folder in issued],
-    )
-
-
-def _state(branch: str, records: Mapping[str, PageRecord], failed: Mapping[str, str]) -> str:
-    return "failed" if branch in failed else "made" if branch in records else "missing"
 
 
 def write_measures(review: Review, path: Path) -> None:
@@ -291,36 +305,8 @@ def write_measures(review: Review, path: Path) -> None:
     table.insert(3, "branch_name", table.pop("branch_name").fillna(""))
     computed = table["branch_name"].str.match(r"[=+\-@\t]")
     table.loc[computed, "branch_name"] = "'" + table.loc[computed, "branch_name"]
-    withheld = table.pop("withheld").astype(bool)
-    for name in ("n", "numerator", "denominator", "value"):
-        gone = table[name].isna() & (withheld | (name == "n"))
-        table[name] = table[name].astype(object).mask(gone, SUPPRESSED)
+    table["withheld"] = table["withheld"].astype(bool)
+    table = mark_withheld(table, True, ["n"])
+    table = mark_withheld(table, table.pop("withheld"), ["numerator", "denominator", "value"])
     with atomic_write(path) as beside:
         table.to_csv(beside, index=False, encoding="utf-8-sig", lineterminator="\n")
-
-
-def _write_index(
-    page: HeadquartersPage,
-    edition: EditionFolders,
-    records: Mapping[str, PageRecord],
-    failed: Mapping[str, str],
-    *,
-    with_review: bool,
-) -> None:
-    """Write the index with links to what there is; the branches' files are not circulated."""
-    links = {}
-    for branch in page.names if edition.edition == "internal" else ():
-        notebook = f"failed/{folder_name(branch)}/report.ipynb"
-        if branch in records:
-            links[branch] = f"branches/{folder_name(branch)}/report.pdf"
-        elif branch in failed and (edition.files / notebook).exists():
-            links[branch] = notebook
-    others = {"review_pdf": f"{REVIEW}.pdf"} if with_review else {}
-    others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
-    write_index(
-        edition.files / _INDEX,
-        page,
-        status=status_of(records),
-        links=links,
-        others={page.text(key, "index"): path for key, path in others.items()},
-    )

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import socket
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,15 +22,9 @@ from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.locks import user_name
+from stockcust_analysis.report import records as page_records
 from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.records import (
-    PageRecord,
-    least_status,
-    notebook_path,
-    package_digest,
-    package_versions,
-    read_json,
-)
+from stockcust_analysis.report.records import PageRecord, least_status
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.show.figures import FONT_HASHES
 
@@ -70,12 +64,12 @@ def write_manifest(
         {
             "quarter": str(evaluation.quarter),
             "parameters": {name: getattr(options, name) for name in _PARAMETERS},
-            "status": status_of(records),
+            "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
-            "notebook": sha256(notebook_path(options.notebook)),
-            "packages": package_versions(),
-            "code": package_digest(),
+            "notebook": sha256(page_records.notebook_path(options.notebook)),
+            "packages": page_records.package_versions(),
+            "code": page_records.package_digest(),
             "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
@@ -85,11 +79,6 @@ def write_manifest(
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
         },
     )
-
-
-def status_of(records: Mapping[str, PageRecord]) -> str:
-    """Return the review status of a quarter: the least of its pages'."""
-    return least_status(record.status for record in records.values())
 
 
 def write_run(
@@ -104,24 +93,16 @@ def write_run(
 
     `headquarters` are its editions, which the summary counts as pages.
     """
-    status = status_of(records)
-    made = {
+    status = least_status(records.values())
+    branches: dict[str, Any] = {
         branch_id: {"seconds": record.seconds, "peak_megabytes": record.peak_megabytes}
         for branch_id, record in records.items()
     }
-    failed = {
-        result.branch_id: {"seconds": round(result.seconds, 2), "error": result.error}
-        for result in results
-        if result.failed
-    }
-    editions = {
-        result.branch_id.removeprefix("@"): {
-            "seconds": round(result.seconds, 2),
-            "action": result.action,
-            "error": result.error,
-        }
-        for result in headquarters
-    }
+    for page in results:
+        if page.failed:
+            branches[page.branch_id] = {"seconds": round(page.seconds, 2), "error": page.error}
+    pages = [*results, *headquarters]
+    ends = Counter("failed" if page.failed else page.action for page in pages)
     write_json(
         folder / RUN,
         {
@@ -132,19 +113,19 @@ def write_run(
             "seconds": round(seconds, 1),
             "status": status,
             "status_history": _status_history(folder / RUN, status),
-            "summary": _summary([*results, *headquarters]),
-            "branches": {**made, **failed},
-            "headquarters": editions,
+            "summary": {end: ends[end] for end in ("run", "print", "keep", "failed")},
+            "branches": branches,
+            "headquarters": {
+                page.edition: {
+                    "seconds": round(page.seconds, 2),
+                    "action": page.action,
+                    "error": page.error,
+                }
+                for page in headquarters
+            },
             "slowest_cells": _slowest_cells(records.values()),
         },
     )
-
-
-def _summary(results: Sequence[PageResult]) -> dict[str, int]:
-    """Return how many pages were run, printed again, kept, and how many failed."""
-    actions = [result.action for result in results if not result.failed]
-    counts = {action: actions.count(action) for action in ("run", "print", "keep")}
-    return {**counts, "failed": len(results) - len(actions)}
 
 
 def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
@@ -153,7 +134,7 @@ def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
     for record in records:
         for cell in record.slowest_cells:
             seconds[cell["cell"], cell["source"]].append(cell["seconds"])
-    rows: list[dict[str, Any]] = [
+    cells: list[dict[str, Any]] = [
         {
             "cell": cell,
             "source": source,
@@ -163,12 +144,12 @@ def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
         }
         for (cell, source), times in seconds.items()
     ]
-    return sorted(rows, key=lambda row: -row["mean_seconds"])[:_SLOWEST]
+    return sorted(cells, key=lambda cell: -cell["mean_seconds"])[:_SLOWEST]
 
 
 def _status_history(path: Path, status: str) -> list[dict[str, str]]:
     """Return who gave the quarter which review status, and when; one line more if it changed."""
-    history: list[dict[str, str]] = read_json(path).get("status_history", [])
+    history: list[dict[str, str]] = page_records.read_json(path).get("status_history", [])
     if not history or history[-1]["status"] != status:
         history.append({"status": status, "by": user_name(), "at": _now()})
     return history

@@ -22,6 +22,7 @@ from stockcust_analysis.report.records import (
     package_versions,
 )
 from stockcust_analysis.report.render import CELL_SECONDS, PAGE_SECONDS, PageJob
+from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.figures import FONT_HASHES
 
 RECORDS: Final = ".pages"
@@ -34,7 +35,7 @@ class ReportOptions:
     quarter: str
     policy: str = "rural_commercial_bank"
     branches: tuple[str, ...] = ()
-    language: str = "zh"
+    language: Language = "zh"
     workers: int | None = None
     status: str = "draft"
     brand: str = ""

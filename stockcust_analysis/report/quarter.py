@@ -7,13 +7,15 @@ evaluation (cached, or made) ── plan ── batch ── headquarters' files
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,42 +24,24 @@ from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
 from stockcust_analysis.evaluation.views import reporting_branches
 from stockcust_analysis.kernels.warm import warm_start
+from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
+from stockcust_analysis.report import headquarters, manifest, plan
 from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name
-from stockcust_analysis.report.headquarters import (
-    CIRCULATED,
-    ISSUED,
-    REVIEW,
-    plan_headquarters,
-    write_headquarters,
-)
-from stockcust_analysis.report.manifest import (
-    MANIFEST,
-    RUN,
-    log_event,
-    run_log,
-    write_manifest,
-    write_run,
-)
-from stockcust_analysis.report.plan import (
-    RECORDS,
-    ReportOptions,
-    count_actions,
-    finished_pages,
-    page_jobs,
-    plan_pages,
-    require_branches,
-)
+from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import (
     PageJob,
     PageResult,
     Progress,
     default_workers,
+    output_errors,
     run_batch,
+    show_nothing,
 )
-from stockcust_analysis.report.scratch import held, output_errors, working_folder
 from stockcust_analysis.report.worklists import WORKLISTS, make_worklists
+from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 __all__ = [
     "ReportOptions",
@@ -68,7 +52,13 @@ __all__ = [
     "write_evaluation",
 ]
 
-_NOT_DELIVERED: Final = {EVALUATION, ISSUED, "failed", MANIFEST, RUN}
+_NOT_DELIVERED: Final = {
+    EVALUATION,
+    headquarters.ISSUED,
+    "failed",
+    manifest.MANIFEST,
+    manifest.RUN,
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +84,7 @@ def make_reports(
     options: ReportOptions,
     *,
     out: Path,
-    progress: Progress | None = None,
+    progress: Progress = show_nothing,
     executor: Executor | None = None,
 ) -> ReportRun:
     """Evaluate a quarter and make one PDF per branch, with headquarters' tables beside them.
@@ -114,7 +104,8 @@ def make_reports(
     out
         Folder in which the quarter's folder is made.
     progress
-        Called with each step of the evaluation, each finished page, each step of headquarters' set.
+        Called with each step of the evaluation, each finished page, each step of headquarters' set
+        and each finished edition.
     executor
         Where pages are made, as in `run_batch`.
 
@@ -128,28 +119,22 @@ def make_reports(
         Files cannot be written: disk full, or folder read-only. One file that is open elsewhere is
         its branch's failure alone.
     """
-    progress = progress or Progress()
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
     with output_errors(folder), access(options.access), _exclusive(folder, options):
         give_tree(folder)
         run = _Run(bank, options, folder, progress, time.perf_counter())
         cache, jobs = run.prepare()
-        with run_log(folder / options.shard_name("run.log")):
-            log_event(
-                "started", quarter=options.quarter, status=options.status, **count_actions(jobs)
-            )
+        with manifest.run_log(folder / options.shard_name("run.log")):
+            facts = {"quarter": options.quarter, "status": options.status}
+            manifest.log_event("started", **facts, **plan.count_actions(jobs))
             results = run.make_pages(cache, jobs, executor)
-            done = ReportRun(folder, results)
+            report = ReportRun(folder, results)
             if not options.is_part:
-                done = run.finish(cache, jobs, results)
-            log_event(
-                "ended",
-                missing=len(done.missing),
-                failed=len(done.failed),
-                kernels=warm_start.describe(),
-            )
-    return done
+                report = run.finish(cache, jobs, results)
+            counts = {"missing": len(report.missing), "failed": len(report.failed)}
+            manifest.log_event("ended", **counts, kernels=warm_start.describe())
+    return report
 
 
 def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJob]:
@@ -159,20 +144,20 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
     """
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
-    with working_folder() as beside:
-        run = _Run(bank, options, folder, Progress(), time.perf_counter())
+    with WorkingFolder(SOCKET_PATH) as beside:
+        run = _Run(bank, options, folder, show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
-        jobs = plan_pages(cache, options, folder)
+        jobs = plan.plan_pages(cache, options, folder)
         if options.is_part:
             return jobs
-        records = finished_pages(page_jobs(cache, options.whole_quarter, folder))
-    after = {branch: record.status for branch, record in records.items()}
-    after |= {job.branch_id: job.status for job in jobs}
-    return [*jobs, *plan_headquarters(cache, after, options, folder)]
+        records = plan.finished_pages(plan.page_jobs(cache, options.whole_quarter, folder))
+    for job in jobs:
+        records[job.branch_id] = PageRecord(job.branch_id, job.made_from, job.status, {}, 0.0)
+    return [*jobs, *headquarters.plan_headquarters(cache, records, options, folder)]
 
 
 def write_evaluation(
-    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress | None = None
+    bank: Bank, options: ReportOptions, *, out: Path, progress: Progress = show_nothing
 ) -> EvaluationCache:
     """Evaluate a quarter into its folder, for the pages that other processes will make.
 
@@ -181,19 +166,21 @@ def write_evaluation(
     folder, options = options.folder(out), options.whole_quarter
     with output_errors(folder), access(options.access), _exclusive(folder, options):
         give_tree(folder)
-        run = _Run(bank, options, folder, progress or Progress(), time.perf_counter())
+        run = _Run(bank, options, folder, progress, time.perf_counter())
         return run.prepare()[0]
 
 
 def _exclusive(folder: Path, options: ReportOptions) -> AbstractContextManager[None]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
     rivals = ".lock" if options.is_part else ".lock-*"
-    return held(folder / options.shard_name(".lock"), what=f"'{folder}'", rivals=rivals)
+    return exclusive_lock(folder / options.shard_name(".lock"), what=f"'{folder}'", rivals=rivals)
 
 
 def _with_earlier_editions(options: ReportOptions, folder: Path) -> ReportOptions:
     """Return the options with the circulated edition, if an earlier run made one: it stays true."""
-    return replace(options, circulated=options.circulated or (folder / CIRCULATED).is_dir())
+    return replace(
+        options, circulated=options.circulated or (folder / headquarters.CIRCULATED).is_dir()
+    )
 
 
 @dataclass(frozen=True)
@@ -211,7 +198,7 @@ class _Run:
         options, quarter = self.options, Quarter.parse(self.options.quarter)
         if options.branches and quarter in self.bank.quarters:
             policy = load_policy(options.policy)
-            require_branches(options, reporting_branches(self.bank, policy, quarter))
+            plan.require_branches(options, reporting_branches(self.bank, policy, quarter))
         return EvaluationCache.open_or_make(
             self.bank,
             quarter=options.quarter,
@@ -221,7 +208,7 @@ class _Run:
             known=self.folder / EVALUATION,
             beside=beside,
             force=options.force,
-            progress=self.progress.evaluated,
+            progress=partial(self.progress, "evaluation"),
         )
 
     def prepare(self) -> tuple[EvaluationCache, list[PageJob]]:
@@ -230,7 +217,7 @@ class _Run:
         shutil.rmtree(beside, ignore_errors=True)
         try:
             cache = self.evaluate(beside)
-            jobs = plan_pages(cache, self.options, self.folder)
+            jobs = plan.plan_pages(cache, self.options, self.folder)
             return cache.promote(self.folder / EVALUATION), jobs
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -240,94 +227,75 @@ class _Run:
     ) -> tuple[PageResult, ...]:
         """Make the pages and their work lists; pages that are up to date are results as well."""
         collect = self.options.collect
+        collect = self.options.collect
         to_make = [job for job in jobs if job.action != "keep" and not collect]
-        self.progress.start(len(to_make))
-        made = run_batch(
+        if to_make:
+            self.progress("branches", 0, len(to_make))
+        done = itertools.count(1)
+        results = run_batch(
             _with_slices(to_make, cache),
             executor=executor,
             workers=self.options.workers,
-            progress=_logged(self.progress),
+            progress=lambda page: self._receive("branches", next(done), len(to_make), page),
         )
-        self.progress.finish()
-        kept = [PageResult(j.branch_id, 0.0, action="keep") for j in jobs if j.action == "keep"]
+        results += [PageResult(j.branch_id, 0.0, action="keep") for j in jobs if j.action == "keep"]
         errors = {} if collect else _write_worklists(self.bank, cache, jobs, self.options)
         return tuple(
-            replace(page, error=page.error or errors.get(page.branch_id, ""))
-            for page in (*made, *kept)
+            replace(page, error=page.error or errors.get(page.branch_id, "")) for page in results
         )
 
     def finish(
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
     ) -> ReportRun:
         """Write headquarters' files, and the manifest of everything that is finished."""
-        for place in (self.folder, self.folder / RECORDS):
-            remove_unfinished(place)
-        for left in self.folder.glob(".evaluation*"):
-            shutil.rmtree(left, ignore_errors=True)
-        all_jobs = page_jobs(cache, self.options.whole_quarter, self.folder)
-        records = finished_pages(all_jobs)
-        editions = write_headquarters(
+        for folder in (self.folder, self.folder / plan.RECORDS):
+            remove_unfinished(folder)
+        for folder in self.folder.glob(".evaluation*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        all_jobs = plan.page_jobs(cache, self.options.whole_quarter, self.folder)
+        records = plan.finished_pages(all_jobs)
+        editions = headquarters.write_headquarters(
             cache.evaluation,
             records=records,
             failed={page.branch_id: page.error for page in results if page.failed},
             folder=self.folder,
             options=self.options,
-            progress=self.progress.headquarters,
+            progress=partial(self._receive, "headquarters"),
         )
-        _log_editions(editions)
-        done = {job.branch_id: job.folder for job in all_jobs if job.branch_id in records}
-        write_manifest(
+        outputs = [path for edition in editions for path in edition.files]
+        for job in all_jobs:
+            if job.branch_id in records:
+                outputs += [job.folder / name for name in records[job.branch_id].files]
+                outputs += filter(Path.exists, [job.folder / WORKLISTS])
+        manifest.write_manifest(
             self.folder,
             bank=self.bank,
             evaluation=cache.evaluation,
             options=self.options,
             records=records,
-            outputs=[
-                *(path for edition in editions for path in edition.files),
-                *(done[branch] / name for branch in done for name in records[branch].files),
-                *filter(Path.exists, (folder / WORKLISTS for folder in done.values())),
-            ],
+            outputs=outputs,
         )
         seconds = time.perf_counter() - self.started
-        write_run(self.folder, records, results, editions, seconds=seconds)
+        manifest.write_run(self.folder, records, results, editions, seconds=seconds)
         missing = tuple(job.branch_id for job in jobs if job.branch_id not in records)
         return ReportRun(self.folder, results, missing, editions)
 
+    def _receive(self, stage: str, done: int, total: int, page: PageResult | None = None) -> None:
+        """Show a step, and write to the log how the page or edition that it ended has ended."""
+        if page is not None:
+            subject = {"edition": page.edition} if page.edition else {"branch": page.branch_id}
+            facts = {"seconds": round(page.seconds, 2), "attempts": page.attempts}
+            event = "headquarters" if page.edition else "page"
+            manifest.log_event(event, **subject, action=page.action, error=page.error, **facts)
+        self.progress(stage, done, total, page)
 
-def _with_slices(jobs: list[PageJob], cache: EvaluationCache) -> Iterator[PageJob]:
+
+def _with_slices(jobs: Iterable[PageJob], cache: EvaluationCache) -> Iterator[PageJob]:
     """Yield the jobs, each with the slice its notebook reads written just before."""
     for job in jobs:
         if job.action == "run":
             cache.write_slice(job.branch_id)
         yield job
-
-
-def _logged(progress: Progress) -> Callable[[PageResult], None]:
-    """Return a function that hands each page to `progress` and writes it to the log."""
-
-    def receive(page: PageResult) -> None:
-        log_event(
-            "page",
-            branch=page.branch_id,
-            action=page.action,
-            error=page.error,
-            seconds=round(page.seconds, 2),
-            attempts=page.attempts,
-        )
-        progress(page)
-
-    return receive
-
-
-def _log_editions(editions: tuple[PageResult, ...]) -> None:
-    for edition in editions:
-        log_event(
-            "headquarters",
-            edition=edition.branch_id.removeprefix("@"),
-            action=edition.action,
-            error=edition.error,
-            seconds=round(edition.seconds, 2),
-        )
 
 
 def _write_worklists(
@@ -338,27 +306,27 @@ def _write_worklists(
     Return the branches whose lists are open elsewhere, with the error that says so.
     """
     listed = set(cache.evaluation.worklists.get("branch_id", ()))
-    due = [
-        job
+    folders = {
+        job.branch_id: job.folder
         for job in jobs
         if job.branch_id in listed
         and job.record.exists()
         and (cache.is_new or not (job.folder / WORKLISTS).exists())
-    ]
-    if not due:
+    }
+    if not folders:
         return {}
     try:
         make_worklists(
             bank,
             as_of=Quarter.parse(options.quarter).end,
             policy=load_policy(options.policy),
-            out=due[0].folder.parent,
-            branches=[job.branch_id for job in due],
-            language=options.language,  # type: ignore[arg-type]
+            out=jobs[0].folder.parent,
+            branches=list(folders),
+            language=options.language,
         )
     except FileInUseError as error:
-        folders = {Path(str(file)).parent for file in error.files}
-        return {job.branch_id: str(error) for job in due if job.folder in folders}
+        in_use = {Path(str(file)).parent for file in error.files}
+        return {branch: str(error) for branch, folder in folders.items() if folder in in_use}
     return {}
 
 
@@ -389,13 +357,14 @@ def verify_folder(
         The folder has no manifest.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts = json.loads((folder / manifest.MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UsageError(f"'{folder}' has no {MANIFEST}: no run has ended there.") from None
-    differences = _compare_files(folder, manifest["outputs"])
+        message = f"'{folder}' has no {manifest.MANIFEST}: no run has ended there."
+        raise UsageError(message) from None
+    differences = _compare_files(folder, facts["outputs"])
     if data is None:
-        return differences + _print_again(folder, manifest, workers or default_workers())
-    return differences + _make_again(manifest, data, mapping, workers)
+        return differences + _print_again(folder, facts, workers or default_workers())
+    return differences + _make_again(facts, data, mapping, workers)
 
 
 def _compare_files(folder: Path, outputs: dict[str, str]) -> list[str]:
@@ -406,25 +375,26 @@ def _compare_files(folder: Path, outputs: dict[str, str]) -> list[str]:
             differences.append(f"{name} is missing.")
         elif sha256(folder / name) != expected:
             differences.append(f"{name} was changed after the run.")
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(folder.rglob("*")):
         name, top = path.relative_to(folder).as_posix(), path.relative_to(folder).parts[0]
-        delivered = top not in _NOT_DELIVERED and not top.startswith(".")
+        delivered = top not in _NOT_DELIVERED and not top.startswith(".") and path.is_file()
         if delivered and name not in outputs and path.suffix not in {".ipynb", ".log"}:
             differences.append(f"{name} is not in the manifest.")
     return differences
 
 
-def _print_again(folder: Path, manifest: dict[str, Any], workers: int) -> list[str]:
+def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]:
     """Print every page again from its executed notebook and compare."""
     from stockcust_analysis.report.exporter import export_pdf
 
-    pages = [name for name in manifest["outputs"] if name.endswith(".pdf")]
-    look = {name: manifest["parameters"][name] for name in ("language", "brand")}
-    statuses = {folder_name(b): facts["status"] for b, facts in manifest["branches"].items()}
+    pages = [name for name in facts["outputs"] if name.endswith(".pdf")]
+    look = {name: facts["parameters"][name] for name in ("language", "brand")}
+    statuses = {folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
 
     def check(name: str) -> str:
         path = folder / name
-        status = manifest["status"] if path.stem == REVIEW else statuses[path.parent.name]
+        is_review = path.stem == headquarters.REVIEW
+        status = facts["status"] if is_review else statuses[path.parent.name]
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, **look)
         except (OSError, StockcustError) as error:
@@ -433,28 +403,26 @@ def _print_again(folder: Path, manifest: dict[str, Any], workers: int) -> list[s
         return "" if same else f"{name} prints differently from its notebook."
 
     with ThreadPoolExecutor(workers) as threads:
-        return [difference for difference in threads.map(check, pages) if difference]
+        return list(filter(None, threads.map(check, pages)))
 
 
 def _make_again(
-    manifest: dict[str, Any], data: Path, mapping: Path | None, workers: int | None
+    facts: dict[str, Any], data: Path, mapping: Path | None, workers: int | None
 ) -> list[str]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
-    options = ReportOptions(**manifest["parameters"], status=manifest["status"], workers=workers)
-    with working_folder() as out, open_bank(data, mapping=mapping) as bank:
+    options = ReportOptions(**facts["parameters"], status=facts["status"], workers=workers)
+    with WorkingFolder(SOCKET_PATH) as out, open_bank(data, mapping=mapping) as bank:
         run = make_reports(bank, options, out=out)
-        again = json.loads((run.folder / MANIFEST).read_text(encoding="utf-8"))
-    facts = ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
-    before, after = manifest["outputs"], again["outputs"]
-    return [
-        *(
-            f"{fact} differs: the quarter was made from something else."
-            for fact in facts
-            if again[fact] != manifest[fact]
-        ),
-        *(
-            f"{name} differs when made again."
-            for name in sorted({*before, *after})
-            if before.get(name) != after.get(name)
-        ),
+        again = json.loads((run.folder / manifest.MANIFEST).read_text(encoding="utf-8"))
+    differences = [
+        f"{name} differs: the quarter was made from something else."
+        for name in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")
+        if again[name] != facts[name]
     ]
+    before, after = facts["outputs"], again["outputs"]
+    differences += [
+        f"{name} differs when made again."
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    return differences

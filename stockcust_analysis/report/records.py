@@ -17,14 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import nbformat
 import numpy as np
 
 from stockcust_analysis.atomic import sha256, write_json
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
 from stockcust_analysis.show.pages import wrong_type
 
-STATUSES: Final = ("draft", "reviewed", "issued")
+_STATUSES: Final = ("draft", "reviewed", "issued")
 
 # Packages whose version can change a number or a page.
 _PACKAGES: Final = (
@@ -83,9 +82,9 @@ class PageRecord:
             return None
 
 
-def least_status(statuses: Iterable[str]) -> str:
+def least_status(pages: Iterable[PageRecord]) -> str:
     """Return the review status that every page has reached."""
-    return min(statuses, key=STATUSES.index, default=STATUSES[0])
+    return min((page.status for page in pages), key=_STATUSES.index, default=_STATUSES[0])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -137,13 +136,14 @@ def notebook_path(name: str) -> Path:
 
 def declared_parameters(path: Path) -> dict[str, str]:
     """Return name → type of the parameters that a notebook's `parameters` cell declares."""
-    notebook = nbformat.read(path, as_version=4)
-    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
     if len(tagged) != 1:
         raise NotebookError(
             f"{path.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one."
         )
-    return {match["name"]: match["type"] for match in _DECLARATION.finditer(tagged[0].source)}
+    source = "".join(tagged[0]["source"])
+    return {match["name"]: match["type"] for match in _DECLARATION.finditer(source)}
 
 
 def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
@@ -159,11 +159,9 @@ def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
         if name not in declared
     ]
     problems += [f"parameter '{name}' is missing." for name in declared if name not in parameters]
-    problems += [
-        problem
-        for name, value in plain_parameters(parameters).items()
-        if name in declared and (problem := wrong_type(name, declared[name], value))
-    ]
+    for name, value in plain_parameters(parameters).items():
+        if name in declared and (problem := wrong_type(name, declared[name], value)):
+            problems.append(problem)
     if problems:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise NotebookError(f"{path.name} cannot be run with these parameters:\n{listed}")
@@ -178,19 +176,12 @@ def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
     >>> plain_parameters({"as_of": datetime.date(2026, 9, 30), "branches": ("0110", "0111")})
     {'as_of': '2026-09-30', 'branches': ['0110', '0111']}
     """
-    return {str(name): _plain(value) for name, value in parameters.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(parameters, default=_plain))
+    return plain
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case Mapping():
-            return plain_parameters(value)
-        case list() | tuple() | np.ndarray():
-            return [_plain(item) for item in value]
-        case date():
-            return value.isoformat()
-        case np.datetime64() | Path():
-            return str(value)
-        case np.generic():
-            return value.item()
-    return value
+    """Return what JSON does not know as what it knows, or as a step towards it."""
+    if isinstance(value, np.ndarray | np.generic) and not isinstance(value, np.datetime64):
+        return value.tolist()
+    return value.isoformat() if isinstance(value, date) else str(value)

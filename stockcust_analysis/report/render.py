@@ -8,6 +8,7 @@ job ── "run" ──> notebook executed ──┐
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import threading
@@ -18,7 +19,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from stockcust_analysis import errors
 from stockcust_analysis.atomic import (
@@ -30,7 +31,7 @@ from stockcust_analysis.atomic import (
     write_bytes,
 )
 from stockcust_analysis.report.records import PageRecord, plain_parameters
-from stockcust_analysis.report.scratch import NO_PLACE, output_errors, working_folder
+from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0
 _KERNEL: Final = "python3"
+_NO_PLACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What is wrong with the machine and would go wrong for every page, as the system numbers it."""
 _SLOWEST_CELLS: Final = 5
 PRELOADED: Final = (
     "matplotlib.backends.backend_agg",
@@ -99,6 +102,11 @@ class PageResult:
         """Whether the page could not be made."""
         return bool(self.error)
 
+    @property
+    def edition(self) -> str:
+        """The edition of headquarters' set, "" for a branch's page."""
+        return self.branch_id[1:] if self.branch_id.startswith("@") else ""
+
 
 def render_page(job: PageJob) -> PageResult:
     """Make one branch's PDF and its executed notebook; a failure is a result, not an error.
@@ -117,15 +125,26 @@ def render_page(job: PageJob) -> PageResult:
     return replace(result, seconds=time.perf_counter() - started)
 
 
+@contextmanager
+def output_errors(folder: Path) -> Iterator[None]:
+    """Turn a full disk or a read-only folder into one OutputError that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        raise errors.OutputError.of(error, folder) from error
+
+
 def _attempt(job: PageJob, attempt: int) -> PageResult:
     from nbclient.exceptions import DeadKernelError
 
-    with working_folder() as folder:
+    with WorkingFolder(SOCKET_PATH) as folder:
         executed = folder / "report.ipynb"
         try:
             return replace(_make_page(job, executed), attempts=attempt)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in NO_PLACE:
+            if isinstance(error, OSError) and error.errno in _NO_PLACE:
                 raise
             if _stopping.is_set():
                 return PageResult(job.branch_id, 0.0, error="interrupted.", attempts=attempt)
@@ -250,23 +269,17 @@ def _reason(error: Exception, job: PageJob) -> str:
     return f"{reason}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{reason}."
 
 
-class Progress:
-    """Receives how far a run is, and does nothing with it; subclasses show it."""
+class Progress(Protocol):
+    """Receives how far a run is: "evaluation", "branches" or "headquarters", done and all steps."""
 
-    def evaluated(self, done: int, total: int) -> None:
-        """Receive the steps of the evaluation."""
+    def __call__(
+        self, stage: str, done: int, total: int, page: PageResult | None = None, /
+    ) -> None:
+        """Receive a step that is done; `page` is the page or the edition that it ended."""
 
-    def start(self, total: int) -> None:
-        """Receive the number of pages."""
 
-    def __call__(self, result: PageResult) -> None:
-        """Receive a finished page."""
-
-    def finish(self) -> None:
-        """Receive the end of the pages."""
-
-    def headquarters(self, done: int, total: int) -> None:
-        """Receive the steps of headquarters' set."""
+def show_nothing(stage: str, done: int, total: int, page: PageResult | None = None, /) -> None:
+    """Receive a step and do nothing with it."""
 
 
 def default_workers() -> int:

@@ -29,8 +29,8 @@ KEY_FIGURES_MIME: Final = "application/vnd.stockcust.keyfigures+json"
 SENTENCES_MIME: Final = "application/vnd.stockcust.sentences+json"
 TABLE_MIME: Final = "application/vnd.stockcust.table+json"
 
+# What a value that does not exist prints as.
 MISSING: Final = "—"
-"""What a value that does not exist prints as."""
 
 Language = Literal["zh", "en"]
 Look = Literal["rules", "steps"]

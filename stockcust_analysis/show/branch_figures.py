@@ -41,6 +41,7 @@ class _Figure:
     if_small: bool = False
 
 
+# Key of the caption → the figure.
 _FIGURES: Final = {
     "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
     "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
@@ -56,19 +57,14 @@ _FIGURES: Final = {
     "dormancy_flow": _Figure(plot.dormancy_flow, 5.2, section="dormancy"),
     "penetration_panels": _Figure(plot.small_multiples, section="cross_sell", members="family"),
 }
-"""Key of the caption → the figure."""
 _FEWEST_QUARTERS: Final = 2
+# Products that nearly every customer has: beside them the other families would lie flat.
 _DEPOSITS: Final = {"demand_deposit", "time_deposit"}
-"""Products that nearly every customer has: beside them the other families would lie flat."""
-_PLACED: Final = {
-    "aum_per_customer": 1,
-    "customer_retention": 2,
-    "silent_rate": 3,
-    "multi_product_share": 4,
-    "contact_coverage": 5,
-    "profile_completion": 6,
-}
-"""Measures in which the branch's place is shown, in their order."""
+# Measures in which the branch's place is shown, in their order.
+_PLACED: Final = (
+    "aum_per_customer customer_retention silent_rate multi_product_share contact_coverage "
+    "profile_completion"
+)
 _MOST_PLACES: Final = 5
 
 
@@ -181,34 +177,28 @@ def _on_one_base(page: BranchPage) -> pd.DataFrame:
 
 def place_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's place among its peers, each with the places chance allows; None alone."""
-    own = page.own(page.evaluation.comparison)
-    own = own if own.empty else own[own["measure"].isin(_PLACED) & own["rank"].notna()]
+    own, order = page.own(page.evaluation.comparison), _PLACED.split()
+    own = own if own.empty else own[own["measure"].isin(order) & own["rank"].notna()]
     if own.empty or page.is_small:
         return None
-    own = own.sort_values("measure", key=lambda names: names.map(_PLACED)).head(_MOST_PLACES)
-    peers = wording.format_count(own["rank_of"].max())
-    caption = page.text("places", "caption").format(peers=peers) + _score_words(page)
-    words = [
-        page.text("place_words").format(
-            measure=page.text(row.measure, "measure"),
-            rank=wording.format_count(row.rank),
-            low=wording.format_count(row.rank_low),
-            high=wording.format_count(row.rank_high),
-        )
-        for row in rows_of(own)
-    ]
+    own = own.sort_values("measure", key=lambda names: names.map(order.index)).head(_MOST_PLACES)
+    caption = page.text("places", "caption", peers=own["rank_of"].max()) + _score_words(page)
+    words = []
+    for row in rows_of(own):
+        ranks = {"rank": row.rank, "low": row.rank_low, "high": row.rank_high}
+        measure = page.text(row.measure, "measure")
+        words.append(page.text("place_words", measure=measure, **ranks))
     alt = page.text("list_separator").join([caption, *words])
     return figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
 
 def _score_words(page: BranchPage) -> str:
     """Return the score and its rank, where the branch has one."""
-    scores = list(rows_of(page.own(page.evaluation.scores)))
-    if not scores or pd.isna(scores[0].rank):
+    score = next(rows_of(page.own(page.evaluation.scores)), None)
+    if score is None or pd.isna(score.rank):
         return ""
-    rank, rank_of = wording.format_count(scores[0].rank), wording.format_count(scores[0].rank_of)
-    points = wording.format_points(scores[0].points)
-    return page.text("score_words").format(points=points, rank=rank, rank_of=rank_of)
+    points = wording.format_points(score.points)
+    return page.text("score_words", points=points, rank=score.rank, rank_of=score.rank_of)
 
 
 def scorecard_figure(page: BranchPage) -> Drawing | None:
@@ -217,14 +207,11 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
     if card.empty:
         return None
     caption = page.text("scorecard", "caption") + _score_words(page)
-    words = [
-        page.text("attained_words").format(
-            measure=row.name,
-            attainment=wording.format_share(row.attainment),
-            points=wording.format_points(row.points),
-        )
-        for row in rows_of(card)
-    ]
+    words = []
+    for row in rows_of(card):
+        attainment, points = wording.format_share(row.attainment), wording.format_points(row.points)
+        blanks = {"measure": row.name, "attainment": attainment, "points": points}
+        words.append(page.text("attained_words", **blanks))
     alt = page.text("list_separator").join([caption, *words])
     return figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
 
@@ -236,21 +223,17 @@ def scorecard_table(page: BranchPage) -> Table | None:
         return None
     money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())
+    summed = ("weight", "raw_points", "lost", "points")
     rows: list[dict[str, Any]] = [
         {
             "score_indicator": row.name,
             "score_value": wording.format_with_unit(row.value, row.measure, unit),
             "score_target": wording.format_with_unit(row.target, row.measure, unit),
             "score_target_source": page.text(row.target_source, "target_source"),
-            "score_attainment": row.attainment,
-            "score_weight": row.weight,
-            "score_raw_points": row.raw_points,
-            "score_lost": row.lost,
-            "score_points": row.points,
+            **{f"score_{name}": getattr(row, name) for name in ("attainment", *summed)},
         }
         for row in rows_of(card)
     ]
-    summed = ("weight", "raw_points", "lost", "points")
     total = {f"score_{name}": card[name].sum() for name in summed}
     rows.append({"score_indicator": page.text("total"), **total})
     note = page.text("scorecard_note")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -16,7 +17,6 @@ from stockcust_analysis.show.blocks import (
     KeyFigures,
     Sentences,
     Table,
-    document,
     table,
 )
 from stockcust_analysis.show.findings import (
@@ -25,11 +25,8 @@ from stockcust_analysis.show.findings import (
     growth_sentence,
     section_conclusion,
 )
-from stockcust_analysis.show.pages import BranchPage, Page, compared_quarters
+from stockcust_analysis.show.pages import IDLE, IDLE_PARTS, BranchPage, Page, compared_quarters
 
-IDLE: Final = "idle_customers"
-"""Silent and dormant customers together: who has not acted."""
-_IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _MOST_FIGURES: Final = 6
 
 # What a manager looks at first, each with the base it is counted on; the first six there are.
@@ -52,15 +49,17 @@ _SHORT_NAMES: Final = {
 
 def cover(page: BranchPage) -> Document:
     """State whose page this is, of which quarter, and by which rules it was made."""
-    evaluation, quarter = page.evaluation, page.evaluation.quarter
-    title = evaluation.branch_name(page.branch_id)
-    subtitle = page.text("subtitle").format(
-        title=page.text("title"), year=quarter.year, number=quarter.number
-    )
-    return document(
+    subtitle, title = page.text("subtitle"), page.evaluation.branch_name(page.branch_id)
+    return cover_of(page, subtitle.replace("{title}", page.text("title")), title=title)
+
+
+def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> Document:
+    """Return a cover: title, subtitle with its blanks filled, the bank, the quarter, the rules."""
+    quarter = page.evaluation.quarter
+    return Document(
         title=title,
-        subtitle=subtitle,
-        organisation=evaluation.bank_name,
+        subtitle=subtitle.format(year=quarter.year, number=quarter.number, **blanks),
+        organisation=page.evaluation.bank_name,
         as_of=quarter.end,
         language=page.language,
         run_facts=run_facts(page),
@@ -95,14 +94,9 @@ def key_figures(page: BranchPage) -> KeyFigures:
 
 def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     """Return one number with its comparisons; None where the branch has no such value."""
-    parts = _IDLE_PARTS if measure == IDLE else (measure,)
-
-    def value(quarter: str = "", branch_id: str = "") -> float | None:
-        which = {"base": base, "quarter": quarter, "branch_id": branch_id}
-        values = [page.value(part, **which) for part in parts]
-        return None if None in values else sum(value or 0.0 for value in values)
-
-    now, kind = value(), wording.measure_words(parts[0]).kind
+    value = partial(page.value, measure, base=base)
+    printed_as = IDLE_PARTS[0] if measure == IDLE else measure
+    now, kind = value(), wording.measure_words(printed_as).kind
     if now is None:
         return None
     is_judged = kind != "share" or not page.is_small
@@ -110,20 +104,20 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     points = page.text("percentage_points", "word").removeprefix("{}")
     pairs = []
     for name, quarter in compared_quarters(page.quarter).items() if is_judged else ():
-        if (before := value(quarter)) is not None:
+        if (before := value(quarter=quarter)) is not None:
             # Percentage points are said once for the whole figure, as its unit.
             change = wording.format_change(now, before, kind=kind, language=page.language)
             pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
     in_points = page.text("points_told") if pairs and kind == "share" else ""
-    target = page.targets.get(measure) if base == "funded" and measure != IDLE else None
+    target = page.targets.get(measure) if base == "funded" else None
     if target is not None and is_judged:
         pairs.append((page.text("target", "comparison_short"), wording.format_share(now / target)))
     of_bank = value(branch_id=WHOLE_BANK)
     if of_bank is not None and page.branch_id != WHOLE_BANK and kind not in ("money", "count"):
-        pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, parts[0])))
+        pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))
     return KeyFigure(
         label=_figure_name(page, measure),
-        value=wording.format_measure(now, parts[0], unit=unit),
+        value=wording.format_measure(now, printed_as, unit=unit),
         unit=unit.name if unit else in_points,
         comparisons=tuple(pairs),
     )
@@ -205,4 +199,4 @@ def _tier_borders(page: BranchPage) -> str:
 def memory_note(page: BranchPage) -> str:
     """Return that tiers carry memory, by quarter (按季近似); nothing where they do not."""
     memory = page.evaluation.policy_facts.get("tier_memory")
-    return page.text("memory_note").format(**memory) if memory else ""
+    return page.text("memory_note", **memory) if memory else ""

@@ -9,55 +9,39 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+import pandas as pd
+
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
-from stockcust_analysis.measures.worklist_reasons import list_name
+from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import MISSING, Column, Look, Table
+from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import memory_note
 from stockcust_analysis.show.pages import BranchPage, Page, rows_of
 
-OVERVIEW: Final = (
-    (wording.AVERAGE, "funded"),
-    ("aum_period_end", "funded"),
-    ("customers", "funded"),
-    ("customers", "effective"),
-    ("products_per_customer", "funded"),
-    ("multi_product_share", "funded"),
-    ("dormancy_rate", "funded"),
-    ("silent_rate", "funded"),
-    ("top_20_share", "funded"),
-    ("ten_largest_share", "funded"),
+# Tables of measures: the base they are counted on, and the measures, in the order of the rows.
+_MEASURE_TABLES: Final = (
+    ("overview", "funded", "aum_average_quarter aum_period_end customers"),
+    ("overview", "effective", "customers"),
+    ("overview", "funded", "products_per_customer multi_product_share dormancy_rate silent_rate"),
+    ("overview", "funded", "top_20_share ten_largest_share"),
+    ("concentration", "funded", "gini top_1_share top_5_share top_10_share top_20_share"),
+    ("concentration", "funded", "share_of_customers_holding_80 ten_largest_share herfindahl"),
+    ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
+    ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
+    ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
+    ("retention", "funded", "steep_fall_outflow_share same_customer_growth all_customer_growth"),
+    ("retention", "funded", "upgrade_rate downgrade_rate"),
+    ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
+    ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
+    ("coverage", "funded", "managed_customers managed_aum managed_share vip_share"),
+    ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
+    ("coverage", "managed", "reclaim_due_share customers_per_manager"),
 )
-"""The measures of the first table, each with the base it is counted on."""
-_MEASURE_TABLES: Final = {
-    "concentration": {
-        "funded": "gini top_1_share top_5_share top_10_share top_20_share "
-        "share_of_customers_holding_80 ten_largest_share herfindahl"
-    },
-    "sensitivity": {
-        "funded": "gini gini_without_1 gini_without_10 "
-        "top_20_share top_20_share_without_1 top_20_share_without_10"
-    },
-    "retention": {
-        "funded": "customer_retention asset_retention steep_fall_rate steep_fall_outflow_share "
-        "same_customer_growth all_customer_growth upgrade_rate downgrade_rate"
-    },
-    "attrition": {
-        "all": "attrition_warning_rate attrition_outflow_share",
-        "funded": "newly_dormant_rate reactivation_rate",
-    },
-    "coverage": {
-        "funded": "managed_customers managed_aum managed_share vip_share",
-        "managed": "contact_coverage profile_completion contact_due_share reclaim_due_share "
-        "customers_per_manager",
-    },
-}
-"""Tables of measures: base → the measures counted on it, in the order of the rows."""
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
-_FORMATS: Final[dict[str | None, Callable[[Any], str]]] = {
+_FORMATS: Final[dict[str, Callable[[Any], str]]] = {
     "count": wording.format_count,
     "share": wording.format_share,
     "points": wording.format_points,
@@ -68,14 +52,14 @@ _COLUMNS: Final = {
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
     "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
-    "share": "all_share attained aum_share bank bank_aum_share before coverage customer_share "
-    "idle_aum_share outcome_change outcome_change_others penetration score_attainment "
-    "share_of_opening",
+    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time "
+    "customer_share idle_aum_share outcome_change outcome_change_others penetration "
+    "score_attainment share_of_opening",
     "money": "amount aum change class_aum existing new stake",
     "points": "median_points score_lost score_points score_raw_points",
 }
+# What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
-"""What the values of a column are; one that is not named holds figures already printed."""
 
 
 def page_table(
@@ -84,12 +68,10 @@ def page_table(
     rows: Sequence[Mapping[str, Any]],
     *,
     unit: wording.Unit | None = None,
-    note: str = "",
     labels: Mapping[str, str] | None = None,
     emphasise: Sequence[int] = (),
-    look: Look = "rules",
-    half: bool = False,
     keep_empty: bool = False,
+    **fields: Any,
 ) -> Table | None:
     """Return rows of values as a table of the page, in words; None without any.
 
@@ -102,42 +84,71 @@ def page_table(
     rows
         Key of the header → value. The first row has all columns. The key says what the values are:
         words (at the left), counts, shares, points, or money in `unit`. A text is printed as it is.
-    unit, note, emphasise, look, half
-        As `Table` has them; `emphasise` holds positions, from the end when negative.
+    unit
+        Of the columns of money.
     labels
         Headers in words, where they are no key.
     keep_empty
         Keep columns in which nothing exists. A branch's page leaves them out: a first quarter has
         nothing to compare with.
+    emphasise
+        Positions of the rows printed in bold, from the end when negative.
+    fields
+        `note`, `look` and `half`, as `Table` has them.
     """
-
-    def print_cell(key: str, value: Any) -> str:
-        if isinstance(value, str):
-            return value
-        kind = _KIND_OF.get(key)
-        return (
-            wording.format_money(value, unit) if kind == "money" and unit else _FORMATS[kind](value)
-        )
-
     if not rows:
         return None
     columns, cells, labels = [], [], labels or {}
     for key in rows[0]:
-        printed = [print_cell(key, row.get(key, "")) for row in rows]
-        if keep_empty or any(cell != MISSING for cell in printed):
+        kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
+        texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
+        if keep_empty or any(text != MISSING for text in texts):
             label = labels.get(key) or page.text(key, page.headers)
-            columns.append(Column(label, "left" if _KIND_OF.get(key) == "words" else "right"))
-            cells.append(printed)
+            columns.append(Column(label, "left" if kind == "words" else "right"))
+            cells.append(texts)
     return Table(
-        caption=page.text(caption, page.captions) if caption else "",
-        columns=tuple(columns),
-        rows=tuple(zip(*cells, strict=True)),
+        page.text(caption, page.captions) if caption else "",
+        tuple(columns),
+        tuple(zip(*cells, strict=True)),
         unit=wording.unit_note(unit, page.language) if unit else "",
-        note=note,
         emphasised=frozenset(range(len(rows))[position] for position in emphasise),
-        look=look,
-        half=half,
+        **fields,
     )
+
+
+def _print_value(value: Any, kind: str, unit: wording.Unit | None) -> str:
+    """Return a value of a column as its kind is printed."""
+    return wording.format_money(value, unit) if unit and kind == "money" else _FORMATS[kind](value)
+
+
+def with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
+    """Return a column's figures: "*" for those that the column `withheld`, if any, withholds."""
+    withheld = frame["withheld"] if "withheld" in frame else [False] * len(frame)
+    return [
+        wording.SUPPRESSED if hidden and pd.isna(value) else float(value)
+        for value, hidden in zip(frame[column], withheld, strict=True)
+    ]
+
+
+def ratio(part: wording.Figure, whole: wording.Figure) -> wording.Figure:
+    """Return a part of a whole; withheld where either is, None of nothing.
+
+    >>> ratio(1, 4), ratio("*", 4), ratio(1, 0)
+    (0.25, '*', None)
+    """
+    if wording.SUPPRESSED in (part, whole):
+        return wording.SUPPRESSED
+    return float(part or 0) / float(whole) if whole else None
+
+
+def measures_of(name: str) -> list[tuple[str, str]]:
+    """Return the measures of a table, each with the base it is counted on.
+
+    >>> measures_of("attrition")[-1]
+    ('reactivation_rate', 'funded')
+    """
+    lines = [line[1:] for line in _MEASURE_TABLES if line[0] == name]
+    return [(measure, base) for base, measures in lines for measure in measures.split()]
 
 
 def overview_table(page: BranchPage) -> Table | None:
@@ -145,22 +156,21 @@ def overview_table(page: BranchPage) -> Table | None:
     if page.is_small:
         return None
     # One unit for all rows of money: a column never mixes them.
-    unit = _common_unit(page, OVERVIEW)
-    rows = []
-    for measure, base in OVERVIEW:
+    measures, rows = measures_of("overview"), []
+    unit = _common_unit(page, measures)
+    for measure, base in measures:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
         target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
-        rows.append(
-            {
-                "measure": page.text(name) if name else page.text(measure, "measure"),
-                "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
-                "now": wording.format_measure(now, measure, unit=unit),
-                **_changes(page, measure, base),
-                "attained": now / target if target and now is not None else None,
-                "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
-            }
-        )
+        row = {
+            "measure": page.text(name) if name else page.text(measure, "measure"),
+            "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
+            "now": wording.format_measure(now, measure, unit=unit),
+            **_changes(page, measure, base),
+            "attained": now / target if target and now is not None else None,
+            "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
+        }
+        rows.append(row)
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
     note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
@@ -176,8 +186,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     half = name != "sensitivity"
     if page.is_small and half:
         return None
-    bases = _MEASURE_TABLES[name].items()
-    measures = [(measure, base) for base, listed in bases for measure in listed.split()]
+    measures = measures_of(name)
     unit = _common_unit(page, measures)
     rows = [
         {
@@ -205,50 +214,43 @@ def _of_bank(page: BranchPage, measure: str, base: str) -> float | None:
 
 def _changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
     """Return the changes of a measure since the quarters it is compared with."""
-    quarter, now = page.evaluation.quarter, page.value(measure, base=base)
-    earlier = {
-        "previous_quarter": quarter.previous,
-        "year_ago": quarter.year_ago,
-        "year_start": quarter.year_start,
-    }
-    return {
-        name: page.change(measure, now, page.value(measure, base=base, quarter=str(before)))
-        for name, before in earlier.items()
-    }
+    now, changes = page.value(measure, base=base), {}
+    for name in wording.names("comparison"):
+        quarter = str(getattr(page.evaluation.quarter, name.removesuffix("_quarter")))
+        before = page.value(measure, base=base, quarter=quarter)
+        changes[name] = page.change(measure, now, before)
+    return changes
 
 
 def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
-    own = page.own(page.evaluation.bridge, structure="today")
-    amounts = dict(zip(own["component"], own["amount"].astype(float), strict=True))
-    opening = amounts.get("opening")
+    rows = bridge_rows(page, page.own(page.evaluation.bridge, structure="today"), "customers")
+    unit = page.unit([rows[-1]["amount"] if rows else None])
+    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1])
+
+
+def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[str, Any]]:
+    """Return the rows of a bridge: both ends, and the steps with any customers or any amount."""
+    columns = (with_gaps(bridge, name) for name in ("customers", "amount"))
+    steps = list(zip(bridge["component"], *columns, strict=True))
+    opening = steps[0][-1] if steps else None
     rows = [
         {
             "component": page.text(component, "component"),
             "customers": customers,
-            "amount": amounts[component],
-            "share_of_opening": amounts[component] / opening if opening else None,
+            "amount": amount,
+            "share_of_opening": ratio(amount, opening),
         }
-        for component, customers in own[["component", "customers"]].to_numpy()
-        if customers or component in ("opening", "closing")
+        for component, customers, amount in steps
     ]
-    unit = page.unit([amounts.get("closing")])
-    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1])
+    return [*rows[:1], *(row for row in rows[1:-1] if row[shown_by]), *rows[1:][-1:]]
 
 
 def tier_table(page: BranchPage) -> Table | None:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
-    rows: list[dict[str, Any]] = [
-        {
-            "tier": words,
-            "customers": page.value("tier_customers", tier),
-            "customer_share": page.value("tier_customer_share", tier),
-            "aum": page.value("tier_aum", tier),
-            "aum_share": page.value("tier_aum_share", tier),
-            "bank_aum_share": page.value("tier_aum_share", tier, branch_id=WHOLE_BANK),
-        }
-        for tier, words in reversed(page.members("tier").items())
-    ]
+    rows = tier_rows(page, page.value)
+    for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
+        row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)
     total: dict[str, Any] = {"tier": page.text("total"), "bank_aum_share": 1}
     for name, share in (("customers", "customer_share"), ("aum", "aum_share")):
         values = [row[name] for row in rows]
@@ -256,6 +258,15 @@ def tier_table(page: BranchPage) -> Table | None:
         total[share] = None if None in values else 1
     unit, note = page.unit([total["aum"]]), memory_note(page)
     return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
+
+
+def tier_rows(page: Page, value: Callable[[str, str], wording.Figure]) -> list[dict[str, Any]]:
+    """Return customers and assets by tier, the highest first; `value` is of a measure and tier."""
+    measures = ("customers", "customer_share", "aum", "aum_share")
+    return [
+        {"tier": words, **{name: value(f"tier_{name}", tier) for name in measures}}
+        for tier, words in reversed(page.members("tier").items())
+    ]
 
 
 def dormancy_table(page: BranchPage) -> Table | None:
@@ -301,32 +312,37 @@ def penetration_table(page: BranchPage) -> Table | None:
     for family, words in page.members("family").items():
         now = page.value("penetration", family)
         earlier = page.value("penetration", family, quarter=before)
-        rows.append(
-            {
-                "family": words,
-                "holders": unknown.get(family) or page.count("penetration", family),
-                "penetration": unknown.get(family) or now,
-                "previous_quarter": page.change("penetration", now, earlier),
-                "bank": page.value("penetration", family, branch_id=WHOLE_BANK),
-            }
-        )
+        row = {
+            "family": words,
+            "holders": unknown.get(family) or page.count("penetration", family),
+            "penetration": unknown.get(family) or now,
+            "previous_quarter": page.change("penetration", now, earlier),
+            "bank": page.value("penetration", family, branch_id=WHOLE_BANK),
+        }
+        rows.append(row)
     return page_table(page, "penetration", rows, half=True)
 
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
+    classes = page.members("customer_class")
     rows = [
         {
             "class": words,
             "customers": customers,
             "class_aum": page.value("class_aum", name),
-            "coverage": page.value("class_contact_coverage", name),
+            "contact_in_time": page.value("class_contact_coverage", name),
         }
-        for name, words in page.members("customer_class").items()
+        for name, words in classes.items()
         if (customers := page.value("class_customers", name))
     ]
     unit = page.unit([row["class_aum"] for row in rows])
-    return None if page.is_small else page_table(page, "classes", rows, unit=unit, half=True)
+    # The table beside this one counts those with assets only.
+    managed = sum(page.value("class_customers", name) or 0 for name in classes)
+    note = page.text("classes_note").format(wording.format_count(managed))
+    if page.is_small:
+        return None
+    return page_table(page, "classes", rows, unit=unit, note=note, half=True)
 
 
 def five_things(page: BranchPage) -> Table | None:
@@ -376,7 +392,7 @@ def _day(page: BranchPage, day: str) -> str:
     if not day:
         return ""
     _, month, number = (int(part) for part in day.split("-"))
-    return page.text("day").format(month=page.text("months").split()[month - 1], day=number)
+    return page.text("day", month=page.text("months").split()[month - 1], day=number)
 
 
 def outcomes_table(page: BranchPage) -> Table | None:
@@ -393,26 +409,24 @@ def outcomes_table(page: BranchPage) -> Table | None:
     sizes = sizes.sort_values("contacted", ascending=False, kind="stable").head(_MOST_OUTCOMES)
     cells = {(row.list, row.group, row.measure): row for row in rows_of(own)}
 
-    def figure(name: str, group: str, measure: str, column: str = "numerator") -> Any:
+    def figure(name: str, group: str, measure: str, column: str) -> Any:
         return getattr(cells.get((name, group, f"outcome_{measure}")), column, None)
 
-    def change(name: str, group: str, size: int) -> Any:
-        few = size < _FEWEST_CONTACTED
-        return page.text("few") if few else figure(name, group, "aum_change", "value")
-
-    rows = [
-        {
+    rows = []
+    for name, contacted, others in sizes.itertuples():
+        row = {
             "outcome_list": list_name(name, page.language),
             "outcome_listed": contacted + others,
             "outcome_contacted": contacted,
-            "outcome_sold": figure(name, "contacted", "sold_rate"),
-            "outcome_woken": figure(name, "contacted", "reactivated_rate")
-            if figure(name, "contacted", "reactivated_rate", "denominator")
-            else None,
-            "outcome_change": change(name, "contacted", contacted),
-            "outcome_change_others": change(name, "not_contacted", others),
+            "outcome_sold": figure(name, "contacted", "sold_rate", "numerator"),
+            "outcome_woken": figure(name, "contacted", "reactivated_rate", "numerator"),
+            "outcome_change": figure(name, "contacted", "aum_change", "value"),
+            "outcome_change_others": figure(name, "not_contacted", "aum_change", "value"),
         }
-        for name, contacted, others in sizes.itertuples()
-    ]
+        if not figure(name, "contacted", "reactivated_rate", "denominator"):
+            row["outcome_woken"] = None
+        if others < _FEWEST_CONTACTED:
+            row["outcome_change_others"] = page.text("few")
+        rows.append(row)
     note = page.text("outcomes_note")
     return page_table(page, "outcomes", rows, note=note)

@@ -12,6 +12,7 @@ that alone: the style holds inside the call. What Matplotlib makes only when a f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence, Sized
+from dataclasses import dataclass
 from functools import wraps
 from itertools import product
 from typing import Any, Final, Literal, ParamSpec
@@ -44,167 +45,167 @@ MUTED: Final = "#6B7B8C"
 INK: Final = "#1F2933"
 PALE_HIGHLIGHT: Final = "#F2D2AE"
 
+# The label of axes without data, by which a page knows to leave the figure out.
 NOTHING_DRAWN: Final = "nothing drawn"
-"""The label of axes without data, by which a page knows to leave the figure out."""
 FULL_WIDTH: Final = 17.0
+# Widths of figures in centimetres: the page's column, and two side by side.
 HALF_WIDTH: Final = 8.2
-"""Widths of figures in centimetres: the page's column, and two side by side."""
+# From this `narrowness` on, long names are set smaller or aslant.
 NARROW: Final = 1.5
-"""From this `narrowness` on, long names are set smaller or aslant."""
 
 _GRID: Final = ("color", "linewidth", "linestyle", "alpha")
+# From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
-"""From this share on, white letters stand out better than black ones."""
-_FILLED: Final = {
-    "numbers": "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of "
-    "rank_low rank_high attainment points weight customer_share value_share conditional_rate "
-    "customers amount",
-    "other": "quarter as_of measure dimension member base numerator denominator family_a family_b "
-    "holders_a holders_b both rate_low rate_high lift lift_low lift_high from to opening_aum "
-    "closing_aum component indicator",
-}
-"""Columns that measures fill; what a frame has besides are the columns it is grouped by."""
-_NUMBERS: Final = frozenset(_FILLED["numbers"].split())
-_DESCRIBED: Final = _NUMBERS.union(_FILLED["other"].split())
+_NUMBERS: Final = (
+    "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of rank_low rank_high "
+    "attainment points weight customer_share value_share conditional_rate customers amount"
+)
+# Columns that measures fill; what a frame has besides are the columns it is grouped by.
+_DESCRIBED: Final = (
+    f"{_NUMBERS} quarter as_of measure dimension member base numerator denominator indicator from "
+    "to family_a family_b holders_a holders_b both rate_low rate_high lift lift_low lift_high "
+    "opening_aum closing_aum component"
+)
 
 
-def read_rows(
-    frame: Frame, columns: Sequence[str], *, source: str, member: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Return a table of any engine as rows of pandas, numbers as floats.
+@dataclass(frozen=True)
+class Source:
+    """What a chart reads: the call that returns such a table, and what of it is drawn.
 
     Parameters
     ----------
-    frame
-        A pandas, Polars or DuckDB table, or one of any other engine that Narwhals knows.
+    call
+        The call, for the error.
     columns
-        The columns a chart cannot do without.
-    source
-        The call that returns such a table, for the error.
+        The columns a chart cannot do without, beside those that `measures` and `member` need.
+    key
+        The columns of which a group has each combination once; none where a group need not have
+        all of them, so that two groups may share none.
+    measures
+        The measures drawn. A table of one measure need not name it, and those of households are
+        drawn like those of customers; without a `member` those of a dimension are left out.
     member
         Columns that may stand for `member`: the first that the table has is renamed.
-    """
-    rows = to_pandas(frame)
-    if "member" not in rows:
-        rows = rows.rename(columns=dict.fromkeys([n for n in member if n in rows][:1], "member"))
-    missing = [name for name in columns if name not in rows]
-    if missing:
-        words = {"member": " or ".join(member) or "member"}
-        close = "".join(did_you_mean(name, map(str, rows.columns)) for name in missing)
-        needed, lacking = (
-            ", ".join(words.get(n, n) for n in names) for names in (columns, missing)
-        )
-        raise UsageError(
-            f"the chart needs the columns {needed}; the table lacks {lacking}.{close} "
-            f"{source} returns them."
-        )
-    numbers = [name for name in rows if name in _NUMBERS]
-    try:
-        rows[numbers] = rows[numbers].astype(float)
-    except (TypeError, ValueError):
-        bad = ", ".join(name for name in numbers if not _is_numeric(rows[name]))
-        raise UsageError(f"the chart needs numbers; text stands in {bad}.") from None
-    absent = {name: "" for name in ("quarter", "branch_id", "base") if name not in rows}
-    return rows.assign(**absent)
-
-
-def read_measures(
-    frame: Frame,
-    measures: Sequence[str],
-    *,
-    source: str,
-    member: Sequence[str] = (),
-    also: Sequence[str] = (),
-) -> pd.DataFrame:
-    """Return the rows of some measures; a frame of one measure need not name it.
-
-    Measures of households are drawn like those of customers. Where the chart shows no members,
-    those of a dimension are left out.
-    """
-    columns = [*also, "value"]
-    columns += [*(["measure"] if len(measures) > 1 else []), *(["member"] if member else [])]
-    rows = read_rows(frame, columns, source=source, member=member)
-    named = rows["measure"].astype(str) if "measure" in rows else pd.Series(measures[0], rows.index)
-    rows["measure"] = named.str.removeprefix("household_")
-    chosen = rows["measure"].isin(measures)
-    if len(rows) and not chosen.any() and "dimension" not in rows:
-        raise UsageError(
-            f"the chart draws {', '.join(measures)}; the table holds other measures only. "
-            f"{source} returns them."
-        )
-    if not member and "dimension" in rows:
-        chosen &= rows["dimension"] == ""
-    return rows[chosen]
-
-
-def one_group(
-    rows: pd.DataFrame,
-    key: Sequence[str],
-    group: object = None,
-    *,
-    beside_bank: bool = False,
-    groups: Sequence[str] | None = None,
-    sparse: bool = False,
-) -> pd.DataFrame:
-    """Return the rows of the group that a chart is about.
-
-    Parameters
-    ----------
-    rows
-        As `read_rows` returns them.
-    key
-        The columns of which a group has each combination once.
-    group
-        The group to keep: a value, or a tuple where the table is grouped by several columns.
+    groups
+        The columns a table can be grouped by; all that no measure fills, if not named.
     beside_bank
         Keep the rows of the whole bank too, which the chart compares with.
-    groups
-        The columns to group by, where they are known.
-    sparse
-        A group need not have all combinations, so that two groups may share none.
+    last_quarter
+        Read the table's last quarter alone.
     """
-    columns = group_columns(rows, [] if sparse else key, beside_bank=beside_bank, groups=groups)
-    if group is None and not columns:
-        return rows
-    if group is None:
-        raise UsageError(
-            f"a chart shows one group, the table holds {len(rows[columns].drop_duplicates())} "
-            f"({', '.join(columns)}): name one with group=…, or keep its rows only."
-        )
-    values = group if isinstance(group, tuple) else (group,)
-    possible = [str(name) for name in rows if _may_group(name, groups)]
-    if len(values) != len(columns):
-        # A column by which the table holds one group only may be named, too.
-        columns = possible if len(values) == len(possible) else columns or possible[:1]
-    if len(values) != len(columns):
-        raise UsageError(
-            f"group= takes one value for each of {', '.join(columns) or 'no column'}; "
-            f"{len(values)} given."
-        )
-    chosen = pd.Series(True, index=rows.index)
-    for name, value in zip(columns, values, strict=True):
-        column = rows[name].astype(str)
-        if str(value) not in set(column):
-            raise UsageError.unknown(f"group in {name}", value, column.unique())
-        bank = beside_bank and name == "branch_id"
-        chosen &= column.isin([str(value), WHOLE_BANK] if bank else [str(value)])
-    return rows[chosen]
 
+    call: str
+    columns: Sequence[str] = ()
+    key: Sequence[str] = ()
+    measures: Sequence[str] = ()
+    member: Sequence[str] = ()
+    groups: Sequence[str] | None = None
+    beside_bank: bool = False
+    last_quarter: bool = True
 
-def group_columns(
-    rows: pd.DataFrame,
-    key: Sequence[str],
-    *,
-    beside_bank: bool = False,
-    groups: Sequence[str] | None = None,
-) -> list[str]:
-    """Return the columns by which a table holds several groups; none where it holds one."""
-    branch = rows["branch_id"] != WHOLE_BANK
-    own = rows[branch] if beside_bank and branch.any() else rows
-    by = ["quarter", "base", *key]
-    if not own.duplicated([name for name in by if name in own]).any():
-        return []
-    return [str(n) for n in own if _may_group(n, groups) and own[n].nunique() > 1]
+    def __post_init__(self) -> None:
+        """Measures of members are compared with the bank's, and stand once for each member."""
+        if self.measures:
+            members = ["member"] if self.member else []
+            object.__setattr__(self, "key", ["measure", *members])
+            object.__setattr__(self, "beside_bank", bool(members))
+
+    def read(self, frame: Frame, group: object = None) -> pd.DataFrame:
+        """Return the rows of the group that a chart is about, numbers as floats."""
+        return self.choose_group(self.read_all(frame), group)
+
+    def read_all(self, frame: Frame) -> pd.DataFrame:
+        """Return the rows of all groups; UsageError if a column or a number is missing."""
+        rows = to_pandas(frame)
+        if "member" not in rows:
+            first = [name for name in self.member if name in rows][:1]
+            rows = rows.rename(columns=dict.fromkeys(first, "member"))
+        self._check_columns(rows)
+        numbers = [name for name in rows if name in _NUMBERS.split()]
+        try:
+            rows[numbers] = rows[numbers].astype(float)
+        except (TypeError, ValueError):
+            bad = ", ".join(name for name in numbers if not _is_numeric(rows[name]))
+            raise UsageError(f"the chart needs numbers; text stands in {bad}.") from None
+        absent = {name: "" for name in ("quarter", "branch_id", "base") if name not in rows}
+        rows = self._choose_measures(rows.assign(**absent))
+        return last_quarter(rows) if self.last_quarter else rows
+
+    def _check_columns(self, rows: pd.DataFrame) -> None:
+        """Refuse a table that lacks columns; close matches are offered."""
+        columns = [*self.columns, *(["value"] if self.measures else [])]
+        columns += ["measure"] if len(self.measures) > 1 else []
+        columns += ["member"] if self.member and "member" not in columns else []
+        missing = [name for name in columns if name not in rows]
+        if missing:
+            words = {"member": " or ".join(self.member)}
+            close = "".join(did_you_mean(name, map(str, rows.columns)) for name in missing)
+            needed, lacking = (
+                ", ".join(words.get(n, n) for n in names) for names in (columns, missing)
+            )
+            raise UsageError(
+                f"the chart needs the columns {needed}; the table lacks {lacking}.{close} "
+                f"{self.call} returns them."
+            )
+
+    def _choose_measures(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the chart's measures."""
+        if not self.measures:
+            return rows
+        named = rows["measure"].astype(str) if "measure" in rows else self.measures[0]
+        rows = rows.assign(measure=named)
+        rows["measure"] = rows["measure"].str.removeprefix("household_")
+        chosen = rows["measure"].isin(self.measures)
+        if len(rows) and not chosen.any() and "dimension" not in rows:
+            raise UsageError(
+                f"the chart draws {', '.join(self.measures)}; the table holds other measures "
+                f"only. {self.call} returns them."
+            )
+        if not self.member and "dimension" in rows:
+            chosen &= rows["dimension"] == ""
+        return rows[chosen]
+
+    def choose_group(self, rows: pd.DataFrame, group: object = None) -> pd.DataFrame:
+        """Return the rows of one group: a value, or a tuple where several columns group a table."""
+        columns = self.group_columns(rows)
+        if group is None and not columns:
+            return rows
+        if group is None:
+            raise UsageError(
+                f"a chart shows one group, the table holds {len(rows[columns].drop_duplicates())} "
+                f"({', '.join(columns)}): name one with group=…, or keep its rows only."
+            )
+        values = group if isinstance(group, tuple) else (group,)
+        if len(values) != len(columns):
+            # A column by which the table holds one group only may be named, too.
+            possible = [str(name) for name in rows if self._may_group(name)]
+            columns = possible if len(values) == len(possible) else columns or possible[:1]
+        if len(values) != len(columns):
+            raise UsageError(
+                f"group= takes one value for each of {', '.join(columns) or 'no column'}; "
+                f"{len(values)} given."
+            )
+        chosen = pd.Series(True, index=rows.index)
+        for name, value in zip(columns, map(str, values), strict=True):
+            column = rows[name].astype(str)
+            if value not in set(column):
+                raise UsageError.unknown(f"group in {name}", value, column.unique())
+            bank = self.beside_bank and name == "branch_id"
+            chosen &= column.isin([value, WHOLE_BANK] if bank else [value])
+        return rows[chosen]
+
+    def group_columns(self, rows: pd.DataFrame) -> list[str]:
+        """Return the columns by which a table holds several groups; none where it holds one."""
+        branch = rows["branch_id"] != WHOLE_BANK
+        own = rows[branch] if self.beside_bank and branch.any() else rows
+        by = [name for name in ("quarter", "base", *self.key) if name in own]
+        if not own.duplicated(by).any():
+            return []
+        return [str(name) for name in own if self._may_group(name) and own[name].nunique() > 1]
+
+    def _may_group(self, name: object) -> bool:
+        """Return whether a column can be one that a table is grouped by."""
+        return name not in _DESCRIBED.split() if self.groups is None else name in self.groups
 
 
 def subject_of(rows: pd.DataFrame) -> str:
@@ -228,26 +229,15 @@ def of_branch(rows: pd.DataFrame, branch_id: str) -> pd.DataFrame:
     return rows[rows["branch_id"] == branch_id]
 
 
-def by_member(
-    rows: pd.DataFrame, measure: str, branch_id: str, members: Iterable[str]
-) -> pd.Series[float]:
-    """Return a measure's values of the last quarter for each member, NaN where there is none."""
-    own = of_branch(last_quarter(rows), branch_id)
-    chosen = own[own["measure"] == measure]
-    require_one_base(chosen)
-    return chosen.set_index("member")["value"].reindex(list(members))
+def values_by(column: str, rows: pd.DataFrame, names: Iterable[str]) -> pd.Series[float]:
+    """Return the value of each measure or member of one group, NaN where there is none."""
+    require_one_base(rows, [column])
+    return rows.set_index(column)["value"].reindex(list(names))
 
 
-def by_measure(rows: pd.DataFrame, measures: Sequence[str]) -> pd.Series[float]:
-    """Return the value of each measure, NaN where there is none."""
-    chosen = rows[rows["measure"].isin(measures)]
-    require_one_base(chosen, ["measure"])
-    return chosen.set_index("measure")["value"].reindex(list(measures))
-
-
-def require_one_base(rows: pd.DataFrame, key: Sequence[str] = ("measure", "member")) -> None:
+def require_one_base(rows: pd.DataFrame, key: Sequence[str]) -> None:
     """Refuse to mix bases: the same measure of two sets of customers."""
-    if rows.duplicated([name for name in key if name in rows]).any():
+    if rows.duplicated(list(key)).any():
         bases = ", ".join(sorted(rows["base"].unique()))
         raise UsageError(f"the frame holds several bases ({bases}): keep the rows of one.")
 
@@ -258,11 +248,6 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
         return pd.DataFrame(collect_rows(as_lazy(frame)))
     levels: list[Any] = [n for n in frame.index.names if n is not None and n not in frame]
     return (frame.reset_index(levels) if levels else frame).reset_index(drop=True)
-
-
-def _may_group(name: object, groups: Sequence[str] | None) -> bool:
-    """Return whether a column can be one that a table is grouped by."""
-    return name not in _DESCRIBED if groups is None else name in groups
 
 
 def _is_numeric(column: pd.Series[Any]) -> bool:
@@ -334,12 +319,13 @@ def style_axes(ax: Axes) -> Axes:
         labelfontfamily=FONT_FAMILY,
         **{f"grid_{name}": style[f"grid.{name}"] for name in _GRID},
     )
-    for axis in (ax.xaxis, ax.yaxis):
+    axes = (ax.xaxis, ax.yaxis)
+    for axis in axes:
         axis.label.set(fontsize=style["axes.labelsize"], color=style["axes.labelcolor"])
     words = [child for child in ax.get_children() if isinstance(child, Text)]
-    offsets = (ax.xaxis.get_offset_text(), ax.yaxis.get_offset_text())
-    for words_of_axes in (*words, ax.xaxis.label, ax.yaxis.label, *offsets):
-        words_of_axes.set(fontfamily=FONT_FAMILY, parse_math=False)
+    words += [part for axis in axes for part in (axis.label, axis.get_offset_text())]
+    for label in words:
+        label.set(fontfamily=FONT_FAMILY, parse_math=False)
     edge = {"color": style["axes.edgecolor"], "linewidth": style["axes.linewidth"]}
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set(**edge)
@@ -361,15 +347,9 @@ def name_points(
     inside, taken = ax.get_window_extent(), [words.get_window_extent() for words in ax.texts]
     for x, y, name in zip(across, up, words, strict=True):
         for side, rise in product(("left", "right"), (0, 8, -8, 16, -16)):
-            label = ax.annotate(
-                name,
-                (x, y),
-                xytext=(5 if side == "left" else -5, rise),
-                textcoords="offset points",
-                ha=side,
-                va="center_baseline",
-                fontsize="small",
-            )
+            style: Any = {"ha": side, "va": "center_baseline", "fontsize": "small"}
+            offset = (5 if side == "left" else -5, rise)
+            label = ax.annotate(name, (x, y), xytext=offset, textcoords="offset points", **style)
             box = label.get_window_extent()
             fits = inside.x0 <= box.x0 and box.x1 <= inside.x1
             if fits and not any(box.overlaps(other) for other in taken):
@@ -439,30 +419,17 @@ def shade_cells(
     tilted: bool = False,
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
-    sns.heatmap(
-        shares,
-        annot=words,
-        fmt="",
-        vmin=0,
-        vmax=1,
-        cbar=False,
-        linewidths=0.8,
-        linecolor="white",
-        cmap=sns.light_palette(ACTUAL, as_cmap=True),
-        xticklabels=False,
-        yticklabels=False,
-        ax=ax,
-    )
+    style: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.8, "linecolor": "white"}
+    style |= {"cmap": sns.light_palette(ACTUAL, as_cmap=True), "annot": words, "fmt": ""}
+    sns.heatmap(shares, xticklabels=False, yticklabels=False, ax=ax, **style)
     for label, share in zip(list(ax.texts), shares.to_numpy()[shares.notna()], strict=True):
         label.set_color("white" if share >= _DARK_CELL else "black")
         label.set_in_layout(False)  # it lies in its cell; measuring it takes time
         if not label.get_text():
             label.remove()
     ax.set_yticks(np.arange(len(down)) + 0.5, down, rotation=0)
-    slant: dict[str, Any] = (
-        {"rotation": 30, "ha": "left"} if tilted else {"rotation": 0, "ha": "center"}
-    )
-    ax.set_xticks(np.arange(len(across)) + 0.5, across, **slant)
+    angle, side = (30, "left") if tilted else (0, "center")
+    ax.set_xticks(np.arange(len(across)) + 0.5, across, rotation=angle, ha=side)
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)

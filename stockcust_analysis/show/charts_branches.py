@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,8 +15,18 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
 
-_SOURCE = "evaluate(bank, …).comparison"
+_COMPARISON, _COMPARED = "evaluate(bank, …).comparison", ["branch_id", "measure", "value"]
 _LIMITS = ["centre", "lower_95", "upper_95", "lower_998", "upper_998"]
+_RANKS = ["rank", "rank_low", "rank_high", "rank_of"]
+_FUNNEL = canvas.Source(_COMPARISON, [*_COMPARED, "n", *_LIMITS])
+_LEAGUE = canvas.Source(_COMPARISON, [*_COMPARED, *_RANKS[1:3]])
+_PLACES = canvas.Source(_COMPARISON, ["measure", *_RANKS], key=["measure"], groups=["branch_id"])
+_CARD = replace(
+    _PLACES,
+    call="evaluate(bank, …).scorecard",
+    columns=["indicator", "weight", "attainment", "points"],
+    key=["indicator"],
+)
 _MOST_NAMED = 8
 _ROW_CM = 0.42
 
@@ -60,51 +72,49 @@ def funnel(
     >>> [words.get_text() for words in funnel(pd.DataFrame(rows)).texts][-1]
     'B2'
     """
-    rows = _one_comparison(frame, ["n", *_LIMITS])
-    rows = rows.assign(value=rows["compared"]) if "compared" in rows else rows
-    rows = rows.dropna(subset=["n", "value"]).sort_values(["n", "branch_id"])
+    rows = _read_comparison(_FUNNEL, frame)
+    rows = rows.dropna(subset=["n", "compared"]).sort_values(["n", "branch_id"])
     ax = canvas.axes_for(rows, ax)
+    sizes, values, ours = rows["n"], rows["compared"], rows["branch_id"].eq(highlight)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
         lower, upper = rows[f"lower_{band}"], rows[f"upper_{band}"]
-        ax.fill_between(rows["n"], lower, upper, color=shade, linewidth=0)
-    ax.plot(rows["n"], rows["centre"], color=canvas.MUTED, linewidth=0.8)
-    beyond = (rows["value"] < rows["lower_95"]) | (rows["value"] > rows["upper_95"])
-    ours = rows["branch_id"].eq(highlight)
-    sizes, values = rows["n"], rows["value"]
+        ax.fill_between(sizes, lower, upper, color=shade, linewidth=0)
+    ax.plot(sizes, rows["centre"], color=canvas.MUTED, linewidth=0.8)
+    beyond = (values < rows["lower_95"]) | (values > rows["upper_95"])
     (open_dots,) = ax.plot(sizes[~beyond], values[~beyond], "o", markersize=3.4, color=canvas.MUTED)
     open_dots.set_markerfacecolor("white")
     ax.plot(sizes[beyond], values[beyond], "o", markersize=4.4, color=canvas.ACTUAL)
     ax.plot(sizes[ours], values[ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
-    _frame_funnel(ax, rows, language)
-    named = rows[beyond | ours].assign(far=(rows["value"] - rows["centre"]).abs(), ours=ours)
-    named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
-    canvas.name_points(ax, named["n"], named["value"], _names(named))
-    return ax
-
-
-def _frame_funnel(ax: Axes, rows: pd.DataFrame, language: Language) -> None:
-    """Set both axes, and name the two bands at their right end."""
-    measure, unit, title = _measure_of(rows, language)
+    measure, unit = _name_measure(ax, rows, "compared", language)
     ax.yaxis.set_major_formatter(lambda value, _: wording.format_measure(value, measure, unit=unit))
     ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
     ax.set_xlabel(canvas.word("customers_counted", language))
-    canvas.name_values(ax, title)
-    widest = float(rows["n"].max())
+    widest, border = float(sizes.max()), float(rows["upper_998"].iloc[-1])
     ax.set_xlim(0, widest * 1.14)
-    last = rows.iloc[-1]
-    if pd.notna(last["upper_998"]):
+    if not np.isnan(border):
         style = {"color": canvas.MUTED, "fontsize": "small"}
-        canvas.write(ax, widest * 1.01, float(last["upper_998"]), "99.8%", **style)
+        canvas.write(ax, widest * 1.01, border, "99.8%", **style)
+    named = rows[beyond | ours].assign(far=(values - rows["centre"]).abs(), ours=ours)
+    named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
+    canvas.name_points(ax, named["n"], named["compared"], named["name"])
+    return ax
 
 
-def _measure_of(rows: pd.DataFrame, language: Language) -> tuple[str, wording.Unit | None, str]:
-    """Return the measure that is compared, its unit of money, and both in words."""
+def _name_measure(
+    ax: Axes,
+    rows: pd.DataFrame,
+    column: str,
+    language: Language,
+    side: Literal["left", "right"] = "left",
+) -> tuple[str, wording.Unit | None]:
+    """Say above the axes what is compared; return the measure and its unit if it is money."""
     words = wording.measure_words(str(rows["measure"].iloc[0]))
-    title = wording.text(words.name, language)
-    if words.kind != "money":
-        return words.name, None, title
-    unit = wording.money_unit(rows["value"], language)
-    return words.name, unit, f"{title} · {wording.unit_note(unit, language)}"
+    title, unit = wording.text(words.name, language), None
+    if words.kind == "money":
+        unit = wording.money_unit(rows[column], language)
+        title += f" · {wording.unit_note(unit, language)}"
+    canvas.name_values(ax, title, side=side)
+    return words.name, unit
 
 
 @canvas.chart
@@ -144,43 +154,40 @@ def league(
     >>> [name.get_text() for name in league(rows).get_yticklabels()]
     ['B2', 'B1']
     """
-    rows = _one_comparison(frame, ["rank_low", "rank_high"])
-    rows = rows.dropna(subset=["value", "rank_low", "rank_high"])
+    rows = _read_comparison(_LEAGUE, frame)
+    known = [name for name in ("value", *_RANKS[:3]) if name in rows]
+    places = rows.dropna(subset=known)
+    left_out, rows = len(rows) - len(places), places
     ax = canvas.axes_for(rows, ax, 1.4 + _ROW_CM * max(len(rows), 4))
-    measure, unit, title = _measure_of(rows, language)
+    measure, unit = _name_measure(ax, rows, "value", language, "right")
     best_first = wording.measure_words(measure).higher_is_better == "no"
-    by = "compared" if "compared" in rows else "value"
-    rows = rows.sort_values([by, "branch_id"], ascending=[best_first, True])
-    heights, high = np.arange(len(rows)), rows["rank_high"]
+    rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
+    heights = np.arange(len(rows))
     ours = rows["branch_id"] == highlight
     colours = list(np.where(ours, canvas.HIGHLIGHT, canvas.ACTUAL))
-    ax.hlines(heights, rows["rank_low"], high, color=colours, linewidth=3.2, alpha=0.45)
-    ax.scatter(heights + 1, heights, color=colours, s=14, zorder=3)
+    low, high, ranks = rows["rank_low"], rows["rank_high"], rows.get("rank", heights + 1)
+    ax.hlines(heights, low, high, color=colours, linewidth=3.2, alpha=0.45)
+    ax.scatter(ranks, heights, color=colours, s=14, zorder=3)
     last = max(float(high.max()), len(rows))
     for height, value in enumerate(rows["value"]):
         words = wording.format_measure(value, measure, unit=unit)
         canvas.write(ax, last * 1.13, height, words, ha="right")
-    _frame_places(ax, last, len(rows), language)
-    canvas.name_values(ax, title, side="right")
-    ax.set_yticks(heights, list(_names(rows)))
-    return ax
-
-
-def _frame_places(ax: Axes, last: float, rows: int, language: Language) -> None:
-    """Set the axis of places, first at the left, with a fine grid."""
-    ax.set(xlim=(0.4, last * 1.14), ylim=(rows - 0.4, -0.6))
+    ax.set(xlim=(0.4, last * 1.14), ylim=(len(rows) - 0.4, -0.6))
     sizes = (digit * 10**zeros for zeros in count() for digit in (1, 2, 5))
     step = next(size for size in sizes if last / size <= 12)
     ax.set_xticks([1, *(tick for tick in range(step, int(last) + 1, step) if tick > 1)])
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", visible=True)
     ax.spines["left"].set_visible(False)
-    ax.set_xlabel(canvas.word("place", language))
+    note = canvas.word("unplaced", language).format(left_out) if left_out else ""
+    ax.set_xlabel(canvas.word("place", language) + note)
+    ax.set_yticks(heights, list(rows["name"]))
+    return ax
 
 
-def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
+def _read_comparison(source: canvas.Source, frame: Frame) -> pd.DataFrame:
     """Return the rows of a comparison; an error if it mixes measures, bases or peer groups."""
-    rows = canvas.read_rows(frame, ["branch_id", "measure", "value", *columns], source=_SOURCE)
+    rows = source.read_all(frame)
     for column in ("measure", "base", "peer_group"):
         if column in rows and rows[column].nunique() > 1:
             kinds = ", ".join(sorted(map(str, rows[column].unique()))[:5])
@@ -188,12 +195,8 @@ def _one_comparison(frame: Frame, columns: list[str]) -> pd.DataFrame:
                 f"the chart compares branches on one {column}, the table holds several "
                 f"({kinds}): keep the rows of one."
             )
-    return rows
-
-
-def _names(rows: pd.DataFrame) -> pd.Series[str]:
-    """Return what the branches are called."""
-    return rows["name"] if "name" in rows else rows["branch_id"]
+    instead = {"name": "branch_id", "compared": "value"}
+    return rows.assign(**{name: rows[instead[name]] for name in instead if name not in rows})
 
 
 _WIDEST = 1.6
@@ -234,10 +237,7 @@ def places(
     >>> [words.get_text() for words in places(rows).texts]
     ['第5名（3–8）']
     """
-    ranks = ["rank", "rank_low", "rank_high", "rank_of"]
-    rows = canvas.read_rows(frame, ["measure", *ranks], source="evaluate(bank, …).comparison")
-    rows = canvas.one_group(rows, ["measure"], group, groups=["branch_id"])
-    rows = rows.dropna(subset=["rank_low", "rank_high"])
+    rows = _PLACES.read(frame, group).dropna(subset=["rank_low", "rank_high"])
     ax = canvas.axes_for(rows, ax, 0.8 + 0.46 * max(len(rows), 3))
     last = float(rows["rank_of"].max())
     heights = np.arange(len(rows))
@@ -245,17 +245,15 @@ def places(
     ax.hlines(heights, rows["rank_low"], rows["rank_high"], color=canvas.REFERENCE, linewidth=4.5)
     ax.plot(rows["rank"], heights, "o", color=canvas.ACTUAL, markersize=5)
     pattern = canvas.word("place_between", language)
-    for height, row in enumerate(rows[ranks[:3]].itertuples(index=False)):
+    for height, row in enumerate(rows[_RANKS[:3]].itertuples(index=False)):
         words = pattern.format(*map(wording.format_count, row))
         canvas.write(ax, last + 0.04 * last, height, words)
     canvas.without_frame(ax, names=True)
     ax.tick_params(labelbottom=True)
-    ax.set_yticks(heights, [_measure_name(name, language) for name in rows["measure"]])
-    ends = [
-        canvas.word(f"{end}_of", language).format(wording.format_count(last))
-        for end in ("first", "last")
-    ]
-    ax.set_xticks([1, last], ends)
+    names = wording.member_words("measure", language, present=rows["measure"])
+    ax.set_yticks(heights, [names[name] for name in rows["measure"]])
+    ends = [canvas.word(key, language) for key in ("first_of", "last_of")]
+    ax.set_xticks([1, last], [end.format(wording.format_count(last)) for end in ends])
     ax.set(xlim=(0.6, last * 1.28), ylim=(len(rows) - 0.5, -0.6))
     return ax
 
@@ -298,10 +296,7 @@ def scorecard(
     >>> [words.get_text() for words in scorecard(card).texts][:2]
     ['93.0%', '18.6 / 20']
     """
-    rows = canvas.read_rows(
-        frame, ["indicator", "weight", "attainment", "points"], source="evaluate(bank, …).scorecard"
-    )
-    rows = canvas.one_group(rows, ["indicator"], group, groups=["branch_id"])
+    rows = _CARD.read(frame, group)
     ax = canvas.axes_for(rows, ax, 0.9 + 0.5 * max(len(rows), 3))
     edge = float(rows["attainment"].fillna(1.2).clip(1.2, _WIDEST).max())
     for height, row in enumerate(rows.to_dict("records")):
@@ -314,18 +309,13 @@ def scorecard(
         canvas.write(ax, edge * 1.16, height, wording.format_share(row["attainment"]), ha="right")
         canvas.write(ax, edge * 1.35, height, points, fontweight="bold", ha="right")
     ax.vlines(1.0, -0.42, len(rows) - 0.58, color=canvas.INK, linewidth=1.6)
-    for right, key in ((1.16, "attainment"), (1.35, "points_of_weight")):
-        words = canvas.word(key, language)
-        canvas.write(ax, edge * right, -0.85, words, color=canvas.MUTED, ha="right")
-    for border, words in ((1.0, canvas.word("target", language)), (0.8, "80%")):
-        canvas.write(ax, border, -0.85, words, ha="center", color=canvas.MUTED)
+    headers = [(edge * 1.16, "attainment", "right"), (edge * 1.35, "points_of_weight", "right")]
+    for x, key, align in [*headers, (1.0, "target", "center")]:
+        canvas.write(ax, x, -0.85, canvas.word(key, language), color=canvas.MUTED, ha=align)
+    canvas.write(ax, 0.8, -0.85, "80%", color=canvas.MUTED, ha="center")
     canvas.without_frame(ax, names=True)
-    measures = [_measure_name(name, language) for name in rows["indicator"]]
-    ax.set_yticks(range(len(rows)), list(rows["name"]) if "name" in rows else measures)
+    names = wording.member_words("measure", language, present=rows["indicator"])
+    labels = rows["name"] if "name" in rows else rows["indicator"].map(names)
+    ax.set_yticks(range(len(rows)), list(labels))
     ax.set(xlim=(0, edge * 1.37), ylim=(len(rows) - 0.5, -1.2))
     return ax
-
-
-def _measure_name(name: str, language: Language) -> str:
-    """Return what a measure is called; a bank's own indicator by its name."""
-    return wording.text(name, language) if name in wording.names("measure") else name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,25 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
 
-_TOP = 0.2
+_CURVE = ["customer_share", "value_share"]
+_LORENZ = canvas.Source("lorenz_curve(customers)", _CURVE, key=_CURVE[:1], beside_bank=True)
+_WHALE = replace(_LORENZ, call="whale_curve(customers)")
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
-_COUNT_SHARE = "product_count_share"
-_COUNTED = ("families_held", "families")
+_TIERS = canvas.Source("tier_counts(customers)", measures=_TIER_SHARES, member=["tier"])
+_COUNTS = canvas.Source(
+    "product_count_distribution(customers, holdings=…)",
+    measures=["product_count_share"],
+    member=["families_held", "families"],
+)
+_HELD = canvas.Source(
+    "penetration(customers, holdings=…)", measures=["penetration"], member=["family"]
+)
+_PAIRS = canvas.Source(
+    "co_holding(customers, holdings=…)",
+    ["family_a", "family_b", "conditional_rate"],
+    key=["family_a", "family_b"],
+)
+_TOP = 0.2
 _MANY = 4
 
 
@@ -58,65 +74,48 @@ def lorenz(
     >>> lorenz(curve).texts[-1].get_text()
     '前20%客户持有 81.3%'
     """
-    current, own = _curves(frame, group, "lorenz_curve(customers)")
+    own, bank = _curves(_LORENZ.read(frame, group))
     ax = canvas.axes_for(own, ax)
     ax.plot([0, 1], [0, 1], color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    has_bank = _draw_curves(ax, current, own)
-    _frame_unit_square(ax, language)
-    lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)] if has_bank else []
-    entries = [(canvas.word(key, language), colour) for key, colour in lines]
-    _line_key(ax, [*entries, _mark_top(ax, own, language)])
-    return ax
-
-
-def _curves(frame: Frame, group: object, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the known points of the last quarter, and those of the subject in their order."""
-    shares = ["customer_share", "value_share"]
-    rows = canvas.last_quarter(canvas.read_rows(frame, shares, source=source))
-    rows = canvas.one_group(rows, ["customer_share"], group, beside_bank=True)
-    known = rows.dropna(subset=shares).sort_values("customer_share")
-    return known, canvas.of_branch(known, canvas.subject_of(rows))
-
-
-def _draw_curves(ax: Axes, known: pd.DataFrame, own: pd.DataFrame) -> bool:
-    """Draw the branch's curve before the bank's; tell whether the bank's is there."""
-    bank = canvas.of_branch(known, WHOLE_BANK)
-    ax.plot(bank["customer_share"], bank["value_share"], color=canvas.REFERENCE)
-    ax.plot(own["customer_share"], own["value_share"], color=canvas.ACTUAL)
-    return bool(len(bank)) and not own.equals(bank)
-
-
-def _frame_unit_square(ax: Axes, language: Language) -> None:
-    """Set both axes to 0–100 %, with room for the marker and the last tick's label."""
+    _draw_curves(ax, own, bank)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
-    _frame_shares(ax, 1.02, canvas.word("customers_poorest_first", language))
-    canvas.name_values(ax, canvas.word("aum_cumulated", language))
-
-
-def _frame_shares(ax: Axes, top: float, across: str) -> None:
-    """Count both axes in percent, customers up to 100 %."""
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(PercentFormatter(1, decimals=0))
-    ax.set(xlim=(0, 1.02), ylim=(0, top))
-    ax.set_xlabel(across)
-
-
-def _line_key(ax: Axes, entries: Sequence[tuple[str, str]]) -> None:
-    """Name the lines in the upper left, which a Lorenz curve always leaves free."""
-    for position, (words, colour) in enumerate(entries):
-        height = 0.93 - 0.11 * position
-        ax.plot([0.02, 0.06], [height, height], color=colour, linewidth=2.4)
-        ax.text(0.08, height, words, va="center")
-
-
-def _mark_top(ax: Axes, own: pd.DataFrame, language: Language) -> tuple[str, str]:
-    """Span what the top 20 % hold, and return the words for the key with their colour."""
+    _frame_shares(ax, 1.02, "customers_poorest_first", "aum_cumulated", language)
+    lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)]
+    key = [(canvas.word(name, language), colour) for name, colour in lines]
+    key = key if len(bank) and not own.equals(bank) else []
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
     ax.plot([1 - _TOP], [below], color=canvas.HIGHLIGHT, marker="o", markersize=5)
     words = canvas.word("top_20_hold", language).format(wording.format_share(1 - below))
-    return words, canvas.HIGHLIGHT
+    # The key stands in the upper left, which a Lorenz curve always leaves free.
+    for position, (name, colour) in enumerate([*key, (words, canvas.HIGHLIGHT)]):
+        height = 0.93 - 0.11 * position
+        ax.plot([0.02, 0.06], [height, height], color=colour, linewidth=2.4)
+        ax.text(0.08, height, name, va="center")
+    return ax
+
+
+def _curves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the known points of the branch's curve and of the bank's, in their order."""
+    known = rows.dropna(subset=_CURVE).sort_values("customer_share")
+    own, bank = (canvas.of_branch(known, name) for name in (canvas.subject_of(rows), WHOLE_BANK))
+    return own, bank
+
+
+def _draw_curves(ax: Axes, own: pd.DataFrame, bank: pd.DataFrame) -> None:
+    """Draw the branch's curve before the bank's."""
+    for curve, colour in ((bank, canvas.REFERENCE), (own, canvas.ACTUAL)):
+        ax.plot(curve["customer_share"], curve["value_share"], color=colour)
+
+
+def _frame_shares(ax: Axes, top: float, across: str, up: str, language: Language) -> None:
+    """Count both axes in percent, customers up to 100 %, and name them."""
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    ax.set(xlim=(0, 1.02), ylim=(0, top))
+    ax.set_xlabel(canvas.word(across, language))
+    canvas.name_values(ax, canvas.word(up, language))
 
 
 @canvas.chart
@@ -154,16 +153,15 @@ def whale(
     >>> whale(curve).texts[-1].get_text()
     '最高 125.0%'
     """
-    known, own = _curves(frame, group, "whale_curve(customers)")
+    own, bank = _curves(_WHALE.read(frame, group))
     ax = canvas.axes_for(own, ax)
     ax.axhline(1, color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
-    _draw_curves(ax, known, own)
-    peak = own.iloc[int(own["value_share"].to_numpy().argmax())]
-    customers, share = float(peak["customer_share"]), float(peak["value_share"])
-    top = max(float(known["value_share"].max()), 1.0) * 1.22
+    _draw_curves(ax, own, bank)
+    peak = int(own["value_share"].to_numpy().argmax())
+    customers, share = own[_CURVE].iloc[peak]
+    top = max(share, *bank["value_share"], 1.0) * 1.22
     ax.plot([customers], [share], "o", color=canvas.HIGHLIGHT, markersize=5)
-    _frame_shares(ax, top, canvas.word("customers_of_size", language))
-    canvas.name_values(ax, canvas.word("contribution_cumulated", language))
+    _frame_shares(ax, top, "customers_of_size", "contribution_cumulated", language)
     words = canvas.word("peak", language).format(wording.format_share(share))
     side = "right" if customers > 0.5 else "left"
     ax.text(customers, share + 0.05 * top, words, ha=side, fontweight="bold")
@@ -212,41 +210,34 @@ def tier_pyramid(
     >>> [words.get_text() for words in tier_pyramid(shares).texts]
     ['高端', '1.0%', '40.0%', '客户占比', 'AUM占比']
     """
-    rows = canvas.read_measures(
-        frame, _TIER_SHARES, source="tier_counts(customers)", member=["tier"]
-    )
-    rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
-    subject = canvas.subject_of(rows)
+    rows = _TIERS.read(frame, group)
     tiers = wording.member_words("tier", language, words=words, present=rows["member"])
-    customers, assets = (canvas.by_member(rows, name, subject, tiers) for name in _TIER_SHARES)
-    known = [tier for tier in tiers if customers.notna()[tier] or assets.notna()[tier]]
-    ax = canvas.axes_for(known, ax)
-    longest = max(float(customers.max()), float(assets.max()), 0.01)
-    narrow = canvas.narrowness(ax)
-    widest = max(1.0, *(canvas.text_width(tiers[tier]) / 9 for tier in known))
+    own = canvas.of_branch(rows, canvas.subject_of(rows))
+    by_measure = [own[own["measure"] == measure] for measure in _TIER_SHARES]
+    columns = [canvas.values_by("member", values, tiers) for values in by_measure]
+    shares = pd.concat(columns, axis="columns").dropna(how="all")
+    ax = canvas.axes_for(shares, ax)
+    longest, narrow = max(float(shares.max().max()), 0.01), canvas.narrowness(ax)
+    widest = max(1.0, *(canvas.text_width(tiers[tier]) / 9 for tier in shares.index))
     gap = 0.13 * narrow * longest * widest
-    for height, tier in enumerate(known):
+    sides = ((-1, "right", "share_of_customers"), (1, "left", "share_of_aum"))
+    for height, (tier, *pair) in enumerate(shares.itertuples()):
         ax.text(0, height, tiers[tier], ha="center", va="center")
-        _draw_half(ax, height, float(customers[tier]), outwards=-1, gap=gap)
-        _draw_half(ax, height, float(assets[tier]), outwards=1, gap=gap)
-    headers: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
-    for side, align, key in ((-1, "right", "share_of_customers"), (1, "left", "share_of_aum")):
+        for share, (outwards, align, _) in zip(pair, sides, strict=True):
+            length = 0.0 if np.isnan(share) else share
+            canvas.draw_bar(ax, outwards * gap, height, outwards * length, 0.72, canvas.ACTUAL)
+            end, text = outwards * (1.1 * gap + length), wording.format_share(share)
+            ax.text(end, height, text, ha=align, va="center")
+    style: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
+    for outwards, align, key in sides:
         header = canvas.word(key, language)
-        ax.text(side * gap, len(known) - 0.25, header, ha=align, **headers)
+        ax.text(outwards * gap, len(shares) - 0.25, header, ha=align, **style)
     canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
-    spare = max(0, 5 - len(known)) / 2
+    spare = max(0, 5 - len(shares)) / 2
     edge = (1.1 + 0.24 * narrow) * longest
-    ax.set(xlim=(-edge, edge), ylim=(-0.6 - spare, len(known) + 0.1 + spare))
+    ax.set(xlim=(-edge, edge), ylim=(-0.6 - spare, len(shares) + 0.1 + spare))
     return ax
-
-
-def _draw_half(ax: Axes, height: int, share: float, *, outwards: int, gap: float) -> None:
-    """Draw one bar away from the middle, with its value at its end."""
-    length = 0.0 if np.isnan(share) else share
-    canvas.draw_bar(ax, outwards * gap, height, outwards * length, 0.72, canvas.ACTUAL)
-    end, side = outwards * (1.1 * gap + length), "right" if outwards < 0 else "left"
-    ax.text(end, height, wording.format_share(share), ha=side, va="center")
 
 
 @canvas.chart
@@ -285,12 +276,9 @@ def product_count(
     >>> [words.get_text() for words in product_count(shares).texts]
     ['—', '60.0%', '30.0%', '—', '10.0%']
     """
-    source = "product_count_distribution(customers, holdings=…)"
-    rows = canvas.read_measures(frame, [_COUNT_SHARE], member=_COUNTED, source=source)
-    rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    rows = _COUNTS.read(frame, group)
     subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
-    rows = _with_many_together(rows)
-    own, bank = (canvas.by_member(rows, _COUNT_SHARE, b, counts) for b in (subject, WHOLE_BANK))
+    own, bank = _own_and_bank(_with_many_together(rows), subject, counts)
     ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
@@ -301,15 +289,22 @@ def product_count(
         canvas.name_values(ax, canvas.word("outlined_bank", language), side="right")
     ticks = []
     for position, (count, words) in enumerate(counts.items()):
-        top = np.nanmax([own[count], bank[count] if compare else 0, 0])
-        ax.text(
-            position, top + 0.015, wording.format_share(own[count]), ha="center", fontweight="bold"
-        )
-        ticks.append(f"{words}\n{wording.format_share(bank[count])}" if compare else words)
+        top = np.nanmax([own[count], bank[count] if compare else 0, 0]) + 0.015
+        share, of_bank = wording.format_share(own[count]), wording.format_share(bank[count])
+        ax.text(position, top, share, ha="center", fontweight="bold")
+        ticks.append(f"{words}\n{of_bank}" if compare else words)
     ax.set_xticks(positions, ticks, linespacing=1.4)
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
     canvas.only_the_zero_line(ax)
     return ax
+
+
+def _own_and_bank(
+    rows: pd.DataFrame, subject: str, members: Iterable[str]
+) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Return the values of the branch and of the bank by member."""
+    own, bank = (canvas.of_branch(rows, branch_id) for branch_id in (subject, WHOLE_BANK))
+    return canvas.values_by("member", own, members), canvas.values_by("member", bank, members)
 
 
 def _with_many_together(rows: pd.DataFrame) -> pd.DataFrame:
@@ -365,17 +360,14 @@ def penetration(
     >>> [words.get_text() for words in penetration(shares).texts]
     ['● 本机构', '6.2%', '○ 全行', '11.9%']
     """
-    rows = canvas.read_measures(
-        frame, ["penetration"], member=["family"], source="penetration(customers, holdings=…)"
-    )
-    rows = canvas.one_group(rows, ["measure", "member"], group, beside_bank=True)
+    rows = _HELD.read(frame, group)
     subject = canvas.subject_of(rows)
     families = wording.member_words("family", language, words=words, present=rows["member"])
-    own = canvas.by_member(rows, "penetration", subject, families).dropna()
-    ax = canvas.axes_for(own, ax)
-    bank = canvas.by_member(rows, "penetration", WHOLE_BANK, list(own.index))
+    own, bank = _own_and_bank(rows, subject, families)
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
-    ends = ends.dropna(axis="columns", how="all")
+    ends = ends[own.notna()].dropna(axis="columns", how="all")
+    own = own.dropna()
+    ax = canvas.axes_for(own, ax)
     edge = max(float(ends.max().max()), 0.01)
     heights = np.arange(len(own))
     ax.hlines(heights, 0, ends.max(axis=1), color="#E4E7EB", linewidth=0.8)
@@ -383,26 +375,20 @@ def penetration(
     if len(ends.columns) > 1:
         ax.plot(ends["bank"], heights, "o", color=canvas.MUTED, markerfacecolor="white")
     ax.plot(own, heights, "o", color=canvas.ACTUAL)
-    headers = [wording.text(str(key), language, within="word") for key in ends] if subject else []
-    _write_values(ax, ends, edge, headers)
+    # The values stand in columns right of the dots, each under its name and mark.
+    for column, (name, values) in enumerate(ends.items()):
+        right = edge * (1 + canvas.narrowness(ax) * (0.16 + 0.15 * column))
+        if subject:
+            header = f"{'●○'[column]} {canvas.word(str(name), language)}"
+            canvas.write(ax, right, -0.95, header, color=canvas.MUTED, ha="right")
+        for height, value in enumerate(values):
+            colour = (canvas.ACTUAL, canvas.MUTED)[column]
+            canvas.write(ax, right, height, wording.format_share(value), color=colour, ha="right")
     canvas.without_frame(ax, names=True)
     ax.set_yticks(heights, [families[family] for family in own.index])
     right = edge * (1 + 0.33 * canvas.narrowness(ax))
     ax.set(xlim=(-0.01 * edge, right), ylim=(len(own) - 0.4, -1.4))
     return ax
-
-
-def _write_values(ax: Axes, ends: pd.DataFrame, edge: float, headers: Sequence[str]) -> None:
-    """Write the values in columns right of the dots, each under its name and mark."""
-    for column, (values, mark) in enumerate(zip(ends.to_numpy().T, "●○", strict=False)):
-        right = edge * (1 + canvas.narrowness(ax) * (0.16 + 0.15 * column))
-        colour = (canvas.ACTUAL, canvas.MUTED)[column]
-        if headers:
-            canvas.write(
-                ax, right, -0.95, f"{mark} {headers[column]}", color=canvas.MUTED, ha="right"
-            )
-        for height, value in enumerate(values):
-            canvas.write(ax, right, height, wording.format_share(value), color=colour, ha="right")
 
 
 @canvas.chart
@@ -446,13 +432,9 @@ def co_holding(
     >>> [words.get_text() for words in co_holding(pairs).texts]
     ['25%']
     """
-    pair = ["family_a", "family_b"]
-    rows = canvas.read_rows(
-        frame, [*pair, "conditional_rate"], source="co_holding(customers, holdings=…)"
-    )
-    rows = canvas.one_group(canvas.last_quarter(rows), pair, group)
+    rows = _PAIRS.read(frame, group)
     rows = rows[rows["conditional_rate"].notna() & (rows["family_a"] != rows["family_b"])]
-    canvas.require_one_base(rows, pair)
+    canvas.require_one_base(rows, _PAIRS.key)
     ax = canvas.axes_for(rows, ax)
     present = [*rows["family_a"], *rows["family_b"]]
     families = wording.member_words("family", language, words=words, present=present)

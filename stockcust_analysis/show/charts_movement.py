@@ -12,6 +12,14 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
 
+_STEPS = canvas.Source(
+    "dormancy_flow(opening, closing, rule)", measures=wording.names("dormant_step")
+)
+_BRIDGE = canvas.Source(
+    "growth_bridge(opening, closing)", ["component", "amount"], key=["component"]
+)
+# Two groups may have no move in common: a table of moves has no key.
+_MOVES = canvas.Source("migration_matrix(opening, closing, scheme=…)", ["from", "to", "customers"])
 _DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
@@ -51,10 +59,7 @@ def dormancy_flow(
     >>> [words.get_text() for words in dormancy_flow(flow).texts]
     ['10', '+3', '-1', '12']
     """
-    steps = wording.names("dormant_step")
-    rows = canvas.read_measures(frame, steps, source="dormancy_flow(opening, closing, rule)")
-    rows = canvas.one_group(canvas.last_quarter(rows), ["measure"], group)
-    values = canvas.by_measure(rows, steps).dropna()
+    values = canvas.values_by("measure", _STEPS.read(frame, group), _STEPS.measures).dropna()
     values = values[(values != 0) | values.index.isin(_DORMANT_ENDS)]
     ends = [name in _DORMANT_ENDS for name in values.index]
     ax = canvas.axes_for([end for end in ends if end], ax)
@@ -64,7 +69,7 @@ def dormancy_flow(
         for value, end in zip(signed, ends, strict=True)
     ]
     canvas.draw_waterfall(ax, signed, ends, texts)
-    words = [wording.text(str(name), language, within="dormant_step") for name in values.index]
+    words = [wording.text(name, language, within="dormant_step") for name in values.index]
     size = "x-small" if canvas.narrowness(ax) > canvas.NARROW else "medium"
     ax.set_xticks(range(len(words)), words, fontsize=size)
     return ax
@@ -108,28 +113,18 @@ def bridge(
     >>> [words.get_text() for words in bridge(steps).texts]
     ['+40.0', '-10.0', '+30.0']
     """
-    rows = canvas.read_rows(
-        frame, ["component", "amount"], source="growth_bridge(opening, closing)"
-    )
-    rows = canvas.one_group(canvas.last_quarter(rows), ["component"], group)
+    rows = _BRIDGE.read(frame, group)
     amounts = dict(zip(rows["component"], rows["amount"], strict=True))
-    has_ends = {"opening", "closing"} <= set(amounts)
-    ax = canvas.axes_for(amounts if has_ends else {}, ax)
+    ax = canvas.axes_for(amounts if {"opening", "closing"} <= set(amounts) else {}, ax)
     ends = {name: amounts.pop(name) for name in ("opening", "closing")}
     unit = wording.money_unit([ends["closing"] or ends["opening"]], language)
     # A step too small to be printed in this unit is not drawn; the table tells it.
     steps = {n: a for n, a in amounts.items() if wording.format_money(a, unit).strip("-0.,")}
     steps["net"] = ends["closing"] - ends["opening"]
-    signs = ("+" if amount > 0 else "" for amount in steps.values())
-    sizes = (wording.format_money(amount, unit) for amount in steps.values())
-    signed = [f"{sign}{size}" for sign, size in zip(signs, sizes, strict=True)]
-    is_end = [name == "net" for name in steps]
-    canvas.draw_waterfall(ax, list(steps.values()), is_end, signed)
-    known = {
-        n: wording.text(n, language, within="component_short")
-        for n in wording.names("component_short")
-    }
-    ax.set_xticks(range(len(steps)), [known.get(name, name) for name in steps])
+    texts = [f"{'+' if a > 0 else ''}{wording.format_money(a, unit)}" for a in steps.values()]
+    canvas.draw_waterfall(ax, list(steps.values()), [name == "net" for name in steps], texts)
+    known = wording.member_words("component_short", language, present=steps)
+    ax.set_xticks(range(len(steps)), [known[name] for name in steps])
     printed = {name: wording.format_money(amount, unit) for name, amount in ends.items()}
     canvas.name_values(ax, canvas.word("bridge_ends", language).format(**printed))
     canvas.name_values(ax, wording.unit_note(unit, language), side="right")
@@ -271,10 +266,7 @@ def _moves(
     frame: Frame, group: object, words: wording.Words | None, language: Language
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the moves that happened, the tiers from the top down and the states, with words."""
-    source = "migration_matrix(opening, closing, scheme=…)"
-    rows = canvas.read_rows(frame, ["from", "to", "customers"], source=source)
-    rows = canvas.one_group(canvas.last_quarter(rows), ["from", "to"], group, sparse=True)
-    states = {name: wording.text(name, language, within="state") for name in wording.names("state")}
+    rows, states = _MOVES.read(frame, group), wording.member_words("state", language)
     present = [name for name in _in_order(rows) if name not in states]
     tiers = wording.member_words("tier", language, words=words, present=present)
     return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,24 +18,33 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
 
-_SOURCE = "evaluate(bank, …).measures"
-_MEMBERS = ("tier", "family", "families")
+_AUM_SHARES = ("silent_aum_share", "dormant_aum_share")
+_STATUSES = canvas.Source(
+    "dormancy_rate(customers, rule, as_of=…)",
+    measures=(*wording.STATUS_RATES, *_AUM_SHARES),
+    last_quarter=False,
+)
+_ASSETS = canvas.Source(
+    "evaluate(bank, …).measures", ["quarter"], measures=[wording.AVERAGE], last_quarter=False
+)
+_SHARES = canvas.Source(
+    _ASSETS.call,
+    ["quarter", "member", "value"],
+    key=["member"],
+    member=["tier", "family", "families"],
+    last_quarter=False,
+)
+_PANELS = replace(_SHARES, beside_bank=True)
 _PANEL_ROWS, _PANELS_ABREAST = 2, 4
-_STATUS_COLOURS = {
-    "active": canvas.ACTUAL,
-    "active_small": canvas.REFERENCE,
-    "silent": canvas.PALE_HIGHLIGHT,
-    "dormant": canvas.HIGHLIGHT,
-}
-_AUM_MEASURES = ("silent_aum_share", "dormant_aum_share")
+_COLOURS = (canvas.ACTUAL, canvas.REFERENCE, canvas.PALE_HIGHLIGHT, canvas.HIGHLIGHT)
+_STATUS_COLOURS = dict(zip(wording.names("status"), _COLOURS, strict=True))
 _NARROWEST_LABELLED = 0.08
 _THICK, _THIN = 0.62, 0.34
 _CLOSE, _APART = 0.12, 0.34
 
 
-@dataclass(frozen=True)
-class _Bar:
-    """One bar of 100 %: its name, its thickness, the room below it, the share of each status."""
+class _Bar(NamedTuple):
+    """One bar of 100 %: its name, the share of each status, its thickness, the room below it."""
 
     name: str
     shares: dict[str, float]
@@ -89,25 +98,25 @@ def dormancy(
     >>> [words.get_text() for words in dormancy(rates).texts][:2]
     ['50.0%', '20.0%']
     """
-    measures = [*wording.STATUS_RATES, *_AUM_MEASURES]
-    source = "dormancy_rate(customers, rule, as_of=…)"
-    rows = canvas.read_measures(frame, measures, source=source)
-    groups = canvas.group_columns(rows, ["measure"]) if group is None else []
+    rows = _STATUSES.read_all(frame)
+    groups = _STATUSES.group_columns(rows) if group is None else []
     if groups:
         bars = _bars_of_groups(canvas.last_quarter(rows), groups, language, words)
     else:
-        bars = _bars_of_quarters(canvas.one_group(rows, ["measure"], group), language)
+        bars = _bars_of_quarters(_STATUSES.choose_group(rows, group), language)
     ax = canvas.axes_for(bars, ax, 0.9 + 0.72 * len(bars) if groups and bars else None)
     top, ticks = 0.0, []
     for bar in bars:
-        top -= bar.thick / 2
-        _draw_bar(ax, top, bar, language)
-        ticks.append(top)
-        top -= bar.thick / 2 + bar.room
+        ticks.append(top - bar.thick / 2)
+        _draw_bar(ax, ticks[-1], bar, language)
+        top -= bar.thick + bar.room
     canvas.without_frame(ax, names=True)
     ax.set_yticks(ticks, [bar.name for bar in bars])
     ax.set(xlim=(0, 1.36), ylim=(top + 0.24, 0.1))
-    _status_key(ax, language)
+    words = wording.member_words("status", language)
+    handles = [Patch(color=colour, label=words[name]) for name, colour in _STATUS_COLOURS.items()]
+    key = ax.legend(handles=handles, loc="lower left", ncols=4, borderpad=0, handlelength=0.8)
+    key.set_bbox_to_anchor((0, 1), transform=ax.transAxes)
     return ax
 
 
@@ -115,9 +124,9 @@ def _bars_of_quarters(rows: pd.DataFrame, language: Language) -> list[_Bar]:
     """Return the bars of customers and of assets, the latest first, undefined ones left out."""
     quarters = sorted(rows["quarter"].unique(), reverse=True)[:2]
     bars = []
-    for key, shares_of in (("customers", _customer_shares), ("aum", _aum_shares)):
+    for key, measures in (("customers", wording.STATUS_RATES), ("aum", _AUM_SHARES)):
         for quarter in quarters:
-            shares = shares_of(rows[rows["quarter"] == quarter])
+            shares = _status_shares(rows[rows["quarter"] == quarter], measures)
             name = f"{canvas.word(key, language)} {quarter}".strip()
             latest = quarter == quarters[0]
             room = _CLOSE if latest and len(quarters) > 1 else _APART
@@ -129,54 +138,41 @@ def _bars_of_groups(
     rows: pd.DataFrame, groups: list[str], language: Language, words: wording.Words | None
 ) -> list[_Bar]:
     """Return one bar of customers for each group, in the order of its words or of the table."""
-    grouped = rows.groupby(groups, sort=False, dropna=False)
-    shares = {" · ".join(map(str, key)): _customer_shares(own) for key, own in grouped}
-    labels = dict(zip(shares, shares, strict=True))
+    shares = {
+        " · ".join(map(str, key)): _status_shares(own, wording.STATUS_RATES)
+        for key, own in rows.groupby(groups, sort=False, dropna=False)
+    }
+    labels = {name: name for name in shares}
     if len(groups) == 1:
         labels = wording.member_words(groups[0], language, words=words, present=shares)
     return [_Bar(label, shares[name]) for name, label in labels.items() if shares.get(name)]
 
 
-def _customer_shares(rows: pd.DataFrame) -> dict[str, float]:
-    """Return the share of customers by status; empty where one is undefined."""
-    shares = canvas.by_measure(rows, wording.STATUS_RATES)
-    return {} if shares.isna().any() else dict(zip(wording.names("status"), shares, strict=True))
-
-
-def _aum_shares(rows: pd.DataFrame) -> dict[str, float]:
-    """Return the share of assets by status; empty where it is undefined."""
-    shares = canvas.by_measure(rows, _AUM_MEASURES)
+def _status_shares(rows: pd.DataFrame, measures: Sequence[str]) -> dict[str, float]:
+    """Return the share of customers or of assets by status; empty where one is undefined."""
+    shares = canvas.values_by("measure", rows[rows["measure"].isin(measures)], measures)
+    if shares.isna().any():
+        return {}
+    if measures is not _AUM_SHARES:
+        return dict(zip(wording.names("status"), shares, strict=True))
     silent, dormant = shares
-    known = {"active": 1 - silent - dormant, "silent": silent, "dormant": dormant}
-    return {} if shares.isna().any() else known
+    return {"active": 1 - silent - dormant, "silent": silent, "dormant": dormant}
 
 
 def _draw_bar(ax: Axes, height: float, bar: _Bar, language: Language) -> None:
     """Draw one bar; the parts to act on, silent and dormant, are always named at its right end."""
-    start = 0.0
+    start, named = 0.0, []
     for status, share in bar.shares.items():
-        colour, letters = _STATUS_COLOURS[status], "white" if status == "active" else "black"
-        part = canvas.draw_bar(ax, start, height, share, bar.thick, colour)
+        part = canvas.draw_bar(ax, start, height, share, bar.thick, _STATUS_COLOURS[status])
         part.set(edgecolor="white", linewidth=0.6)
-        if status.startswith("active") and share >= _NARROWEST_LABELLED:
-            words = wording.format_share(share)
-            canvas.write(ax, start + share / 2, height, words, ha="center", color=letters)
+        text = wording.format_share(share)
+        if not status.startswith("active"):
+            named.append(f"{wording.text(status, language, within='status')} {text}")
+        elif share >= _NARROWEST_LABELLED:
+            letters = "white" if status == "active" else "black"
+            canvas.write(ax, start + share / 2, height, text, ha="center", color=letters)
         start += share
-    parts: list[str] = []
-    for status in ("silent", "dormant"):
-        name = wording.text(status, language, within="status")
-        parts.append(f"{name} {wording.format_share(bar.shares[status])}")
-    canvas.write(ax, 1.015, height, "  ".join(parts))
-
-
-def _status_key(ax: Axes, language: Language) -> None:
-    """Name the colours above the bars, in the bars' order."""
-    handles = [
-        Patch(color=colour, label=wording.text(status, language, within="status"))
-        for status, colour in _STATUS_COLOURS.items()
-    ]
-    key = ax.legend(handles=handles, loc="lower left", ncols=4, borderpad=0, handlelength=0.8)
-    key.set_bbox_to_anchor((0, 1), transform=ax.transAxes)
+    canvas.write(ax, 1.015, height, "  ".join(named))
 
 
 @canvas.chart
@@ -212,10 +208,8 @@ def aum_trend(
     >>> [words.get_text() for words in aum_trend(assets).texts]
     ['12.00', '12.63']
     """
-    rows = canvas.read_measures(frame, ["aum_average_quarter"], source=_SOURCE, also=["quarter"])
-    rows = canvas.one_group(rows, ["measure"], group)
-    canvas.require_one_base(rows, ["quarter"])
-    values = rows.set_index("quarter")["value"].sort_index()
+    rows = _ASSETS.read(frame, group)
+    values = canvas.values_by("quarter", rows, sorted(rows["quarter"]))
     ax = canvas.axes_for(values.dropna(), ax)
     unit = wording.money_unit(values, language)
     colours = [canvas.REFERENCE] * (len(values) - 1) + [canvas.ACTUAL]
@@ -275,8 +269,8 @@ def slope(
     >>> [words.get_text() for words in slope(shares).texts]
     ['中端 30.0%', '35.0% 中端']
     """
-    rows, dimension, measure = _one_measure(frame)
-    rows = canvas.one_group(rows, ["member"], group).dropna(subset=["value"])
+    rows, dimension, measure = _read_shares(_SHARES, frame, group)
+    rows = rows.dropna(subset=["value"])
     canvas.require_one_base(rows, ["quarter", "member"])
     quarters = sorted(rows["quarter"].unique())
     ax = canvas.axes_for(quarters[1:], ax)
@@ -302,19 +296,21 @@ def slope(
     return ax
 
 
-def _one_measure(frame: Frame) -> tuple[pd.DataFrame, str, str]:
+def _read_shares(
+    source: canvas.Source, frame: Frame, group: object
+) -> tuple[pd.DataFrame, str, str]:
     """Return the rows of the frame's one measure, its dimension and its name ("" if unnamed)."""
     table = canvas.to_pandas(frame)
-    rows = canvas.read_rows(table, ["quarter", "member", "value"], source=_SOURCE, member=_MEMBERS)
+    rows = source.read_all(table)
     measures = list(rows["measure"].unique()) if "measure" in rows else []
     if len(measures) > 1:
         raise UsageError(
             f"the chart shows one measure, the table holds {len(measures)} "
             f"({', '.join(sorted(measures)[:5])}): keep the rows of one."
         )
-    column = next((name for name in _MEMBERS if name in table), "")
+    column = next((name for name in source.member if name in table), "")
     dimension = str(rows["dimension"].iloc[0]) if "dimension" in rows and len(rows) else column
-    return rows, dimension, str(measures[0]) if measures else ""
+    return source.choose_group(rows, group), dimension, str(measures[0]) if measures else ""
 
 
 def _spread(values: pd.Series[float], line: float) -> dict[Any, float]:
@@ -369,8 +365,7 @@ def small_multiples(
     >>> small_multiples(shares).get_title(loc="left")
     '基金'
     """
-    rows, dimension, measure = _one_measure(frame)
-    rows = canvas.one_group(rows, ["member"], group, beside_bank=True)
+    rows, dimension, measure = _read_shares(_PANELS, frame, group)
     canvas.require_one_base(rows, ["quarter", "branch_id", "member"])
     subject = canvas.subject_of(rows)
     now = canvas.of_branch(canvas.last_quarter(rows), subject).dropna(subset=["value"])

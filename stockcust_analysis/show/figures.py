@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SVG_MIME: Final = "image/svg+xml"
+# Up to this width in centimetres two figures stand side by side.
 HALF_PAGE: Final = 8.5
-"""Up to this width in centimetres two figures stand side by side."""
 FONT_FAMILY: Final = "Noto Sans CJK SC"
+# SHA-256 of each font file, as recorded in a run's manifest.
 FONT_HASHES: Final = {
     "NotoSansCJKsc-Regular.otf": "1652500938055a232cfbfa321de6ebaadfc5635dd9f75e369bc991d14a6512dd",
     "NotoSansCJKsc-Bold.otf": "9cd6c106d54cec938405ae19388cb4bc685ad2ff0270d03358bf61aa67e1ccb9",
 }
-"""SHA-256 of each font file, as recorded in a run's manifest."""
 
 _STYLE_FILE: Final = Path(__file__).with_name("stockcust.mplstyle")
 # The salt makes element ids, and so the bytes, equal from run to run.

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 import pandas as pd
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, Sentence
 from stockcust_analysis.show.pages import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
@@ -27,8 +26,8 @@ from stockcust_analysis.show.pages import FEWEST_CUSTOMERS, BranchPage, Cell, co
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3
 MOST: Final = 5
+# Components of the bridge that customers brought who were not there before.
 FROM_NEW: Final = ("new", "returned", "transferred_in")
-"""Components of the bridge that customers brought who were not there before."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +66,7 @@ class NoiseLimits:
 NOISE: Final = NoiseLimits()
 
 
-@dataclass(frozen=True)
-class Story:
+class Story(NamedTuple):
     """A share that can make a sentence; its name is the key of its words."""
 
     name: str
@@ -95,16 +93,14 @@ _STORIES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A sentence with its weight: how many noise limits it exceeds, 0 when it exceeds none."""
 
     sentence: Sentence
     weight: float
 
 
-@dataclass(frozen=True)
-class Movement:
+class Movement(NamedTuple):
     """A change against an earlier quarter, and the bank's own change if it is known.
 
     Relative for money and counts, a difference for all else.
@@ -127,7 +123,10 @@ def conclusions(page: BranchPage) -> list[Sentence]:
     if (customers := _customers(page)) < FEWEST_CUSTOMERS:
         return [_too_few(page, customers, "caution_few")]
     growth, shares = _findings(page)
-    opening = [] if _has_history(page) else [_no_history(page)]
+    opening = []
+    if not _has_history(page):  # nothing can have risen or fallen yet
+        key = "caution_new_bank" if page.branch_id == WHOLE_BANK else "caution_new"
+        opening.append(_caution(page, key, quarter=str(page.evaluation.quarter.previous)))
     opening += [growth.sentence] if growth else []
     by_weight = sorted(shares, key=lambda finding: -finding.weight)
     notable = sum(finding.weight > 0 for finding in shares)
@@ -159,13 +158,11 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
 def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
     """Return the finding on growth, and those on shares as they are told when all is calm."""
     if "findings" not in page.memo:
-        shares = [
-            _family_finding(page, story)
-            if story.measure == "penetration"
-            else _share_finding(page, story)
+        shares = (
+            (_family_finding if story.measure == "penetration" else _share_finding)(page, story)
             for story in _STORIES
-        ]
-        page.memo["findings"] = (_growth_finding(page), [found for found in shares if found])
+        )
+        page.memo["findings"] = (_growth_finding(page), [share for share in shares if share])
     findings: tuple[Finding | None, list[Finding]] = page.memo["findings"]
     return findings
 
@@ -181,14 +178,19 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         return None
     customers = cell.n if story.of_customers else None
     family = page.members("family").get(member, member)
-    clauses = [_level(page, story, cell, family)]
+    value = wording.format_share(cell.value)
+    if story.of_customers and not family:
+        value = _words(page, "with_count", share=value, count=cell.numerator)
+    clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
     gap = trend = None
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
     if bank is not None:
         gap = (cell.value - bank.value) / NOISE.of_share(bank.value, customers)
-        clauses.append(_beside_bank(page, cell, bank, gap))
-    movement = next(iter(_movements(page, story.measure, member)), None)
-    if movement is not None:
+        distance = wording.format_difference(cell.value - bank.value, "share", page.language)
+        side = _side(gap, "above", "level", "below")
+        of_bank = wording.format_share(bank.value)
+        clauses.append(_words(page, side, bank=of_bank, gap=distance))
+    for movement in _movements(page, story.measure, member)[:1]:
         trend = movement.change / NOISE.of_share(movement.before.value, customers)
         if abs(trend) >= 1:
             clauses.append(_movement_words(page, story.measure, movement, story.beside_bank))
@@ -214,65 +216,59 @@ def _family_finding(page: BranchPage, story: Story) -> Finding | None:
 
 def _growth_finding(page: BranchPage) -> Finding | None:
     """Judge the growth of assets beside the bank's; the number of customers is said along."""
-    cell = page.cell(wording.AVERAGE)
+    cell, customers = page.cell(wording.AVERAGE), page.cell("customers")
     if cell is None:
         return None
+    unit = wording.money_unit([cell.value], page.language)
+    amount = unit.pattern.format(wording.format_money(cell.value, unit))
     movements = _movements(page, wording.AVERAGE)
-    clauses = [_words(page, "growth", base=_base(page, cell), value=_money(page, cell))]
+    clauses = [_words(page, "growth", base=_base(page, cell), value=amount)]
     clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
     if target := page.targets.get(wording.AVERAGE):
         clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
-    if movements:
-        trend = movements[0].change / NOISE.relative
-        if movements[0].bank_change is not None:
-            gap = (movements[0].change - movements[0].bank_change) / NOISE.relative
+    for movement in movements[:1]:
+        trend = movement.change / NOISE.relative
+        if movement.bank_change is not None:
+            gap = (movement.change - movement.bank_change) / NOISE.relative
+    counted = []
+    if customers is not None:
+        base = _base(page, customers)
+        counted.append(_words(page, "customers", base=base, value=customers.value))
+        changes = _movements(page, "customers")[:1]
+        counted += [_movement_words(page, "customers", movement) for movement in changes]
     lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
     weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
-    halves = (clauses, _customers_clauses(page))
-    return Finding(_sentence(page, *halves, lead=lead, section="customers"), weight)
+    return Finding(_sentence(page, clauses, counted, lead=lead, section="customers"), weight)
 
 
-def _customers_clauses(page: BranchPage) -> list[str]:
-    """Return how many customers there are, and how that changed."""
-    cell = page.cell("customers")
-    if cell is None:
-        return []
-    count = _words(
-        page, "customers", base=_base(page, cell), value=wording.format_count(cell.value)
-    )
-    movements = _movements(page, "customers")[:1]
-    return [count, *(_movement_words(page, "customers", movement) for movement in movements)]
-
-
-def _bank_cell(
-    page: BranchPage, measure: str, member: str = "", *, quarter: str = ""
-) -> Cell | None:
+def _bank_cell(page: BranchPage, measure: str, member: str, quarter: str = "") -> Cell | None:
     """Return the bank's cell to compare with; None on the bank's own page."""
-    if page.branch_id == WHOLE_BANK:
-        return None
-    return page.cell(measure, member, quarter=quarter, branch_id=WHOLE_BANK)
+    on_bank = page.branch_id == WHOLE_BANK
+    return None if on_bank else page.cell(measure, member, "", quarter, WHOLE_BANK)
 
 
 def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:
     """Return how a value moved, the leading comparison first; only within the same base."""
-    now, kind = page.cell(measure, member), wording.measure_words(measure).kind
-    bank_now = _bank_cell(page, measure, member)
+    now, bank_now = page.cell(measure, member), _bank_cell(page, measure, member)
     movements = []
     for comparison, quarter in compared_quarters(page.quarter).items():
         before = page.cell(measure, member, quarter=quarter)
         if now is None or before is None or before.base != now.base:
             continue
-        change = wording.change_between(now.value, before.value, kind)
-        if change is None:
-            continue
-        bank_before = _bank_cell(page, measure, member, quarter=quarter)
-        bank_change = None
-        if bank_now is not None and bank_before is not None:
-            bank_change = wording.change_between(bank_now.value, bank_before.value, kind)
-        of_bank = None if bank_change is None else float(bank_change)
-        movements.append(Movement(comparison, before, float(change), of_bank))
+        if (change := _change(measure, now, before)) is not None:
+            bank_change = _change(measure, bank_now, _bank_cell(page, measure, member, quarter))
+            movements.append(Movement(comparison, before, change, bank_change))
     return movements
+
+
+def _change(measure: str, now: Cell | None, before: Cell | None) -> float | None:
+    """Return the change between two cells, if both are there."""
+    kind = wording.measure_words(measure).kind
+    if now is None or before is None:
+        return None
+    change = wording.change_between(now.value, before.value, kind)
+    return None if change is None else float(change)
 
 
 def _lead(page: BranchPage, story: str, gap: float | None, trend: float | None, within: str) -> str:
@@ -301,38 +297,19 @@ def _weight(in_limits: float | None, measure: str) -> float:
     return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
 
 
-def _level(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
-    """Say a share, with the number of customers behind it, and of whom it is a share."""
-    value = wording.format_share(cell.value)
-    if story.of_customers and not family:
-        value = _words(page, "with_count", share=value, count=wording.format_count(cell.numerator))
-    return _words(page, story.name, base=_base(page, cell), family=family, value=value)
-
-
-def _beside_bank(page: BranchPage, cell: Cell, bank: Cell, in_limits: float) -> str:
-    """Say how far a share lies from the bank's."""
-    gap = wording.format_difference(cell.value - bank.value, "share", page.language)
-    side = _side(in_limits, "above", "level", "below")
-    return _words(page, side, bank=wording.format_share(bank.value), gap=gap)
-
-
 def _movement_words(
     page: BranchPage, measure: str, movement: Movement, beside_bank: bool = True
 ) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
     kind = wording.measure_words(measure).kind
-    comparison = _words(page, movement.comparison, "comparison")
-    change = wording.format_signed(movement.change, kind, page.language)
-    if movement.bank_change is None or not beside_bank:
-        return _words(page, "change", comparison=comparison, change=change)
-    bank = wording.format_signed(movement.bank_change, kind, page.language)
-    return _words(page, "change_beside_bank", comparison=comparison, change=change, bank=bank)
-
-
-def _money(page: BranchPage, cell: Cell) -> str:
-    """Say an amount with its unit."""
-    unit = wording.money_unit([cell.value], page.language)
-    return unit.pattern.format(wording.format_money(cell.value, unit))
+    has_bank = movement.bank_change is not None and beside_bank
+    return _words(
+        page,
+        "change_beside_bank" if has_bank else "change",
+        comparison=_words(page, movement.comparison, "comparison"),
+        change=wording.format_signed(movement.change, kind, page.language),
+        bank=wording.format_signed(movement.bank_change, kind, page.language),
+    )
 
 
 def _base(page: BranchPage, cell: Cell) -> str:
@@ -340,9 +317,9 @@ def _base(page: BranchPage, cell: Cell) -> str:
     return page.text(cell.base, "base")
 
 
-def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: str) -> str:
+def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: Any) -> str:
     """Return a part of a sentence with its blanks filled."""
-    return page.text(key, within).format(**blanks)
+    return page.text(key, within, **blanks)
 
 
 def _sentence(page: BranchPage, *halves: list[str], lead: str, section: str = "") -> Sentence:
@@ -371,33 +348,20 @@ def _has_history(page: BranchPage) -> bool:
 def _customers(page: BranchPage) -> int:
     """Return how many customers the page is about; 0 when it has no figures."""
     customers = page.cell("customers")
-    if customers is not None:
-        return int(customers.value)
-    return int(max((cell.n for cell in _current(page)), default=0))
+    sizes = [customers.value] if customers else [cell.n for cell in _current(page)]
+    return int(max(sizes, default=0))
 
 
 def _too_few(page: BranchPage, customers: int, key: str) -> Sentence:
     """Say the size alone: one customer would move every share."""
     if customers == 0:
         return _caution(page, "caution_empty", quarter=page.quarter)
-    return _caution(
-        page,
-        key,
-        base=_base(page, page.cell("customers") or _current(page)[0]),
-        value=wording.format_count(customers),
-        step=wording.format_difference(1 / customers, "share", page.language),
-        limit=wording.format_count(FEWEST_CUSTOMERS),
-    )
+    base = _base(page, page.cell("customers") or _current(page)[0])
+    step = wording.format_difference(1 / customers, "share", page.language)
+    return _caution(page, key, base=base, value=customers, step=step, limit=FEWEST_CUSTOMERS)
 
 
-def _no_history(page: BranchPage) -> Sentence:
-    """Say that nothing can have risen or fallen yet."""
-    earlier = str(Quarter.parse(page.quarter).previous)
-    key = "caution_new_bank" if page.branch_id == WHOLE_BANK else "caution_new"
-    return _caution(page, key, quarter=earlier)
-
-
-def _caution(page: BranchPage, key: str, **blanks: str) -> Sentence:
+def _caution(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     """Return a sentence that says why there is no judgement."""
     return _sentence(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
 
@@ -429,22 +393,18 @@ def growth_sentence(
         return None
     new = sum(amounts.get(name, 0.0) for name in FROM_NEW)
     change = amounts.get("closing", 0.0) - opening
-    existing = change - new
     unit = wording.money_unit([amounts.get("closing")], language)
     key, blanks = "bridge", {"rate": wording.format_signed(change / opening, "money", language)}
-    for name, amount in (("change", change), ("new", new), ("existing", existing)):
+    for name, amount in (("change", change), ("new", new), ("existing", change - new)):
         size = unit.pattern.format(wording.format_money(abs(amount), unit))
         blanks[name] = f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
     if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
         of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
-        key, blanks["bank"] = (
-            "bridge_beside_bank",
-            wording.format_signed(of_bank, "money", language),
-        )
+        key = "bridge_beside_bank"
+        blanks["bank"] = wording.format_signed(of_bank, "money", language)
+    verdict = _verdict(new / opening, (change - new) / opening)
+    lead = wording.text(verdict, language, within="bridge_verdict")
     words = wording.text(key, language, within="sentence").format(**blanks)
-    lead = wording.text(
-        _verdict(new / opening, existing / opening), language, within="bridge_verdict"
-    )
     return Sentence(words, lead=lead, section="growth")
 
 

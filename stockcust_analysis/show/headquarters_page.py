@@ -30,7 +30,7 @@ from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import conclusions, growth_sentence
 from stockcust_analysis.show.pages import BranchPage, Page
-from stockcust_analysis.show.wording import SUPPRESSED, format_count, measure_words
+from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_FUNNELS: Final = 4
@@ -127,19 +127,10 @@ def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage
 
 def cover(page: HeadquartersPage) -> Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
-    evaluation, theme = page.evaluation, page.review.theme
-    quarter = evaluation.quarter
-    return Document(
-        title=page.text("title"),
-        subtitle=page.text("subtitle_theme" if theme else "subtitle").format(
-            year=quarter.year, number=quarter.number, theme=theme.get(page.language, "")
-        ),
-        organisation=evaluation.bank_name,
-        as_of=quarter.end,
-        language=page.language,
-        run_facts=branch_page.run_facts(page.bank),
-        edition=page.edition,
-    )
+    theme = page.review.theme
+    subtitle = page.text("subtitle_theme" if theme else "subtitle")
+    words = {"title": page.text("title"), "theme": theme.get(page.language, "")}
+    return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition)
 
 
 def key_figures(page: HeadquartersPage) -> KeyFigures:
@@ -160,9 +151,8 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     beyond, table = page.exceptions, page.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
     bad = int((beyond["favourable"] == "no").sum())
-    words = page.text("exceptions_found" if len(beyond) else "exceptions_none").format(
-        tests=format_count(tests), count=format_count(len(beyond)), bad=format_count(bad)
-    )
+    key = "exceptions_found" if len(beyond) else "exceptions_none"
+    words = page.text(key, tests=tests, count=len(beyond), bad=bad)
     return Sentence(words, lead=page.text("exceptions_lead"), section="exceptions")
 
 
@@ -171,7 +161,7 @@ def _quality_sentence(page: HeadquartersPage) -> list[Sentence]:
     failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
     if not failed + missing:
         return []
-    words = page.text("quality_found").format(of=len(states), failed=failed, missing=missing)
+    words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
     return [Sentence(words, lead=page.text("quality_lead"), section="quality")]
 
 
@@ -203,7 +193,7 @@ def definitions_table(page: HeadquartersPage) -> Table:
     tiers = page.members("tier")
     merged = sorted({tiers[tier] for tier in page.review.merged.values()})
     listed = page.text("list_separator", "page").join(merged) or page.text("no_merge")
-    words = page.text("disclosure_text").format(merged=listed)
+    words = page.text("disclosure_text", merged=listed)
     return replace(shown, rows=(*shown.rows, (page.text("disclosure_term"), words)))
 
 
@@ -232,41 +222,34 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]
-    rows = _compared_rows(page, measure, base)
-    # A funnel compares like with like: the largest peer group.
-    rows = _largest_group(rows[rows["centre"].notna()])
+    rows = _peers(page, measure, base, "centre").dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
-    alt = page.text("funnel_alt").format(
-        measure=page.measure(measure),
-        count=len(rows),
-        beyond=len(beyond),
-        names=listed or page.text("nobody"),
-    )
+    blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
+    alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
     return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | None:
-    """Draw the places in the leading measure with their intervals, of the first forty branches."""
-    chosen = leading(page)
-    if not chosen:
+    """Draw the places in the leading measure with their intervals, of the first forty branches.
+
+    How many branches have too few customers to be placed stands below them.
+    """
+    measure, base = next(iter(leading(page)), ("", ""))
+    rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
+    placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
+    if placed.empty:
         return None
-    measure, base = chosen[0]
-    rows = _compared_rows(page, measure, base).dropna(subset="rank")
-    if rows.empty:
-        return None
-    rows = _largest_group(rows)
-    best_first = measure_words(measure).higher_is_better == "no"
-    rows = rows.sort_values(["compared", "branch_id"], ascending=[best_first, True])
-    rows = rows.head(_MOST_ROWS)
-    drawn = plot.league(rows, language=page.language)
-    alt = page.text("league_alt").format(
+    drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
+    alt = page.text(
+        "league_alt",
         measure=page.measure(measure),
-        first=rows["name"].iloc[0],
-        last=rows["name"].iloc[-1],
-        width=int((rows["rank_high"] - rows["rank_low"]).median()) + 1,
+        first=placed["name"].iloc[0],
+        last=placed["name"].iloc[-1],
+        width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
+        unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
     )
     return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
@@ -278,22 +261,21 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
         return None
     drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.text("bridge", "hq_caption")
-    alt = page.text("bridge_alt").format(caption=caption, text=page.text("see_table", "page"))
+    alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
     return figure(drawn, caption=caption, alt=alt)
 
 
-def _compared_rows(page: HeadquartersPage, measure: str, base: str) -> pd.DataFrame:
-    """Return the printed rows of one comparison, with the branches' names."""
+def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
+    """Return one comparison with the branches' names, like with like: the largest peer group.
+
+    Only branches count of which a column is `known`.
+    """
     rows = page.evaluation.comparison
-    own = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    return own.assign(name=own["branch_id"].map(page.names))
-
-
-def _largest_group(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the largest peer group."""
-    largest = str(rows["peer_group"].value_counts().idxmax())
-    return rows[rows["peer_group"] == largest]
+    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
+    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
+    return rows.assign(name=rows["branch_id"].map(page.names))
 
 
 def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:
-    return page.text(key).format(measure=page.measure(measure), base=page.text(base, "base"))
+    return page.text(key, measure=page.measure(measure), base=page.text(base, "base"))

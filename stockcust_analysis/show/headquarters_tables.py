@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, memory_note
-from stockcust_analysis.show.branch_tables import page_table
+from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.findings import FROM_NEW
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
@@ -37,32 +37,48 @@ def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) ->
     return unit.pattern.format(wording.format_money(value, unit))
 
 
-def _with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
-    """Return a column's figures: "*" for the withheld."""
-    return [
-        wording.SUPPRESSED if withheld and pd.isna(value) else float(value)
-        for value, withheld in zip(frame[column], frame["withheld"], strict=True)
-    ]
-
-
 def _listed(page: HeadquartersPage, words: Sequence[str]) -> str:
     return page.text("list_separator", "page").join(words)
 
 
+# Header of a column → how it is printed of a row of an evaluation's table.
+_CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
+    "branch": lambda page, row: _branch_name(page, row.branch_id),
+    "quarter": lambda page, row: str(row.quarter),
+    "measure": lambda page, row: page.measure(row.measure, row.base),
+    "z": lambda page, row: f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
+    "evidence": lambda page, row: page.text(row.evidence, "evidence"),
+    "favourable": lambda page, row: page.text(row.favourable, "favourable"),
+    "state": lambda page, row: page.text(row.state, "page_state"),
+    "error": lambda page, row: (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
+}
+
+
+def _rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> list[dict[str, str]]:
+    """Return a table's rows in words; a column that has no words holds figures of its measure."""
+    return [
+        {
+            name: _CELLS[name](page, row)
+            if name in _CELLS
+            else format_alone(page, row.measure, getattr(row, name))
+            for name in columns.split()
+        }
+        for row in rows_of(frame)
+    ]
+
+
+def _branch_name(page: HeadquartersPage, branch_id: str) -> str:
+    """Return what a branch is called; the whole bank by its word, one that is gone by its id."""
+    return (
+        page.text("bank", "word")
+        if branch_id == WHOLE_BANK
+        else page.names.get(branch_id, branch_id)
+    )
+
+
 def exceptions_table(page: HeadquartersPage) -> Table | None:
     """Return the exceptions with the strength of their evidence; None when there are none."""
-    rows = [
-        {
-            "branch": page.names[row.branch_id],
-            "measure": page.measure(row.measure, row.base),
-            "value": format_alone(page, row.measure, row.value),
-            "centre": format_alone(page, row.measure, row.centre),
-            "z": f"{'+' if row.z > 0 else ''}{wording.format_points(row.z)}",
-            "evidence": page.text(row.evidence, "evidence"),
-            "favourable": page.text(row.favourable, "favourable"),
-        }
-        for row in rows_of(page.exceptions)
-    ]
+    rows = _rows(page, page.exceptions, "branch measure value centre z evidence favourable")
     return _table(page, "exceptions", rows, note=page.text("exceptions_note"))
 
 
@@ -74,25 +90,23 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
         base = dict(KEY_MEASURES).get(measure, "funded")
-        plans = targets[targets["measure"] == measure].set_index("branch_id")["target"]
-        value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
+        own = targets[targets["measure"] == measure]
+        plans = dict(zip(own["branch_id"], own["target"], strict=True))
+        value, plan = page.cell(measure, base), plans.pop(WHOLE_BANK, None)
         reached = [
             number >= target
-            for branch, target in plans.drop(WHOLE_BANK, errors="ignore").items()
+            for branch, target in plans.items()
             if isinstance(number := page.cell(measure, base, branch_id=str(branch)), float)
         ]
-        counts = map(wording.format_count, (sum(reached), len(reached)))
-        earlier = page.cell(measure, base, quarter=year_ago)
-        rows.append(
-            {
-                "measure": page.measure(measure, base),
-                "value": format_alone(page, measure, value),
-                "plan": format_alone(page, measure, plan),
-                "attained": value / plan if plan and isinstance(value, float) else None,
-                "year_ago": page.change(measure, value, earlier),
-                "reached": " / ".join(counts),
-            }
-        )
+        row = {
+            "measure": page.measure(measure, base),
+            "value": format_alone(page, measure, value),
+            "plan": format_alone(page, measure, plan),
+            "attained": value / plan if plan and isinstance(value, float) else None,
+            "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
+            "reached": " / ".join(map(wording.format_count, (sum(reached), len(reached)))),
+        }
+        rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))
 
 
@@ -101,27 +115,8 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     own = page.own(page.evaluation.bridge)
     if own.empty:
         return None
-    amounts, components = _with_gaps(own, "amount"), own["component"].tolist()
-    opening = amounts[components.index("opening")]
-
-    def of_opening(amount: wording.Figure) -> wording.Figure:
-        if isinstance(amount, str) or isinstance(opening, str):
-            return wording.SUPPRESSED
-        return float(amount or 0) / float(opening) if opening else None
-
-    rows = [
-        {
-            "component": page.text(component, "component"),
-            "customers": customers,
-            "amount": amount,
-            "share_of_opening": of_opening(amount),
-        }
-        for component, customers, amount in zip(
-            components, _with_gaps(own, "customers"), amounts, strict=True
-        )
-        if amount or component in ("opening", "closing")
-    ]
-    return _table(page, "bridge", rows, unit=page.unit(amounts), emphasise=[0, -1])
+    unit = page.unit(with_gaps(own, "amount"))
+    return _table(page, "bridge", bridge_rows(page, own, "amount"), unit=unit, emphasise=[0, -1])
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
@@ -145,7 +140,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
     if known.empty or openings.isna().any() or not openings.iloc[0]:
         return None
-    shown, opening = _ends(known, _MOST_CONTRIBUTORS), float(openings.iloc[0])
+    opening = float(openings.iloc[0])
     rows = [
         {
             "branch": page.names[row.branch_id],
@@ -154,23 +149,19 @@ def growth_table(page: HeadquartersPage) -> Table | None:
             "existing": wording.SUPPRESSED if np.isnan(row.existing) else row.existing,
             "contribution": wording.format_number(100 * row.change / opening, decimals=2),
         }
-        for row in rows_of(shown)
+        for row in rows_of(known)
     ]
-    _say_left_out(page, rows, len(steps) - len(shown), _MOST_CONTRIBUTORS)
-    unit, note = page.unit(shown["change"]), page.text("growth_note")
+    rows = _shorten(page, rows, len(steps), _MOST_CONTRIBUTORS)
+    unit, note = page.unit(row.get("change") for row in rows), page.text("growth_note")
     return _table(page, "growth", rows, unit=unit, note=note)
 
 
-def _ends(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the first and the last rows where there are too many for a page."""
-    return rows if len(rows) <= most else pd.concat([rows.head(most // 2), rows.tail(most // 2)])
-
-
-def _say_left_out(page: HeadquartersPage, rows: list[Any], count: int, most: int) -> None:
-    """Put a row between both ends that stands for those left out."""
-    if count:
-        words = page.text("rows_left_out").format(count=wording.format_count(count))
-        rows.insert(min(most // 2, len(rows)), {"branch": words})
+def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
+    """Return the first and the last rows, and between them one for all that are left out."""
+    first, last = rows[: most // 2], rows[max(most // 2, len(rows) - most // 2) :]
+    left_out = total - len(first) - len(last)
+    words = page.text("rows_left_out", count=left_out)
+    return [*first, *([{"branch": words}] if left_out else []), *last]
 
 
 def migration_table(page: HeadquartersPage) -> Table | None:
@@ -178,15 +169,13 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     moves = page.own(page.evaluation.migration)
     words = dict(reversed(page.members("tier").items()))
     words |= {state: page.text(state, "state") for state in wording.names("state")}
-    pairs = zip(moves["from"], moves["to"], strict=True)
-    cells = dict(zip(pairs, _with_gaps(moves, "customers"), strict=True))
-    starts = [name for name in words if any(cells.get((name, to)) for to in words)]
-    ends = [name for name in words if any(cells.get((start, name)) for start in words)]
+    columns = (moves["from"], moves["to"], with_gaps(moves, "customers"))
+    cells = {(start, end): number for start, end, number in zip(*columns, strict=True) if number}
+    starts = [name for name in words if any(start == name for start, _ in cells)]
+    ends = [name for name in words if any(end == name for _, end in cells)]
     rows = [
-        {
-            "from": words[start],
-            **{end: wording.format_count(cells.get((start, end)) or 0) for end in ends},
-        }
+        {"from": words[start]}
+        | {end: wording.format_count(cells.get((start, end), 0)) for end in ends}
         for start in starts
     ]
     return _table(page, "migration", rows, labels=words, note=page.gap_note("withheld_note"))
@@ -194,16 +183,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
 
 def tier_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's customers and assets by tier, highest first."""
-    rows = [
-        {
-            "tier": words,
-            "customers": page.cell("tier_customers", "all", member=tier),
-            "customer_share": page.cell("tier_customer_share", "all", member=tier),
-            "aum": page.cell("tier_aum", "all", member=tier),
-            "aum_share": page.cell("tier_aum_share", "all", member=tier),
-        }
-        for tier, words in reversed(page.members("tier").items())
-    ]
+    rows = tier_rows(page, lambda measure, tier: page.cell(measure, "all", member=tier))
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
@@ -215,16 +195,16 @@ def score_table(page: HeadquartersPage) -> Table | None:
     scores, card = ordered_scores(page), page.evaluation.scorecard
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
-    shown, known = _ends(scores, _MOST_ROWS), score_columns(page)
+    known = score_columns(page)
     rows = [
         {
             "branch": page.names[row.branch_id],
             **dict(zip(known, score_cells(row, known), strict=True)),
             **{f"points of {name}": points[row.branch_id, name] for name in indicators},
         }
-        for row in rows_of(shown)
+        for row in rows_of(scores)
     ]
-    _say_left_out(page, rows, len(scores) - len(shown), _MOST_ROWS)
+    rows = _shorten(page, rows, len(rows), _MOST_ROWS)
     labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
     note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
     return _table(page, "scores", rows, labels=labels, note=note)
@@ -266,8 +246,8 @@ def _indicator_name(page: HeadquartersPage, indicator: str) -> str:
     """Return what an indicator is called: as its measure, with its member."""
     card = page.evaluation.scorecard
     row = card[card["indicator"] == indicator].iloc[0]
-    member = str(row["member"])
-    return page.measure(row["measure"]) + (f" {member}" if member and member != "nan" else "")
+    member = "" if pd.isna(row["member"]) else f" {row['member']}"
+    return page.measure(row["measure"]) + member.rstrip()
 
 
 def peers_table(page: HeadquartersPage) -> Table | None:
@@ -289,8 +269,7 @@ def peers_table(page: HeadquartersPage) -> Table | None:
 
 def type_name(page: HeadquartersPage, kind: object) -> str:
     """Return the word for a branch's type; one the package does not know stays as it is."""
-    known = kind in wording.names("branch_type")
-    return page.text(str(kind), "branch_type") if known else str(kind)
+    return page.label(str(kind), "branch_type")
 
 
 def peer_name(page: HeadquartersPage, group: str) -> str:
@@ -311,10 +290,9 @@ def quality_table(page: HeadquartersPage) -> Table | None:
     without = scores[scores["note"].str.contains("not_scored")] if len(scores) else scores
     if len(without):
         pattern = "{}（{}）" if page.language == "zh" else "{} ({})"
-        words = [
-            pattern.format(page.names[row.branch_id], note_words(page, row.note))
-            for row in rows_of(without.head(_MOST_NAMED))
-        ]
+        few = without.head(_MOST_NAMED)
+        pairs = zip(few["branch_id"], few["note"], strict=True)
+        words = [pattern.format(page.names[b], note_words(page, note)) for b, note in pairs]
         rows.append((page.text("not_scored"), _listed(page, words)))
     rows += [*_withheld_rows(page), *_warning_rows(page)]
     return _table(page, "quality", [{"item": item, "result": result} for item, result in rows])
@@ -322,10 +300,9 @@ def quality_table(page: HeadquartersPage) -> Table | None:
 
 def pages_words(page: HeadquartersPage) -> str:
     """Return how many branches have a report, how many failed, how many were not made."""
-    states = page.review.pages["state"]
-    counts = {state: int((states == state).sum()) for state in wording.names("page_state")}
-    printed = {state: wording.format_count(count) for state, count in counts.items()}
-    return page.text("pages_told").format(**printed)
+    states = page.review.pages["state"].value_counts()
+    counts = states.reindex(list(wording.names("page_state")), fill_value=0)
+    return page.text("pages_told", **counts)
 
 
 def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
@@ -333,14 +310,10 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     rows = []
     for key, warnings in page.review.warnings.groupby(["lint", "reason"], sort=False):
         lint, reason = map(str, key)
-        subjects = [
-            " × ".join(
-                page.measure(name) if name in wording.names("measure") else name
-                for name in row.subject.split(", ")
-            )
-            + f" {row.detail}".rstrip()
-            for row in rows_of(warnings)
-        ]
+        subjects = []
+        for row in rows_of(warnings):
+            names = [page.label(name) for name in row.subject.split(", ")]
+            subjects.append(" × ".join(names) + f" {row.detail}".rstrip())
         warning = LintWarning(lint, _listed(page, subjects), reason=reason)
         rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
     return rows
@@ -348,25 +321,19 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
 
 def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return how many of the quarter's figures are withheld, and why."""
-    report, review = page.review.report, page.review
-    now = report[report["quarter"] == page.quarter]
-    whole = int(now["cells"].sum())
+    review, report = page.review, page.review.report
+    reasons = report[report["quarter"] == page.quarter].groupby("reason", sort=True)["cells"].sum()
+    withheld, whole = reasons.drop("printed", errors="ignore"), int(reasons.sum())
     if not whole:
         return []
-    withheld = now[now["reason"] != "printed"]
-    count = int(withheld["cells"].sum())
-    words = page.text("withheld_told").format(
-        of=wording.format_count(whole),
-        count=wording.format_count(count),
-        share=wording.format_share(count / whole),
-    )
-    rows = [(page.text("withheld_cells"), words)]
-    reasons = [
+    share = wording.format_share(withheld.sum() / whole)
+    words = page.text("withheld_told", of=whole, count=withheld.sum(), share=share)
+    listed = [
         f"{page.text(str(name), 'withheld_reason')} {wording.format_count(cells)}"
-        for name, cells in withheld.groupby("reason", sort=True)["cells"].sum().items()
+        for name, cells in withheld.items()
     ]
-    if reasons:
-        rows.append((page.text("reasons"), _listed(page, reasons)))
+    rows = [(page.text("withheld_cells"), words)]
+    rows += [(page.text("reasons"), _listed(page, listed))] if listed else []
     if review.exposed and review.issued:
         rows.append((page.text("exposed"), wording.format_count(review.exposed)))
     return rows
@@ -375,15 +342,8 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
 def failures_table(page: HeadquartersPage) -> Table | None:
     """Return the branches without a report and why; None when every branch has one."""
     pages = page.review.pages
-    rows = [
-        {
-            "branch": page.names.get(row.branch_id, row.branch_id),
-            "state": page.text(row.state, "page_state"),
-            "error": (row.error.splitlines() or [MISSING])[0][:_LONGEST_ERROR],
-        }
-        for row in rows_of(pages[pages["state"] != "made"].head(_MOST_ROWS))
-    ]
-    return _table(page, "failures", rows)
+    failures = pages[pages["state"] != "made"].head(_MOST_ROWS)
+    return _table(page, "failures", _rows(page, failures, "branch state error"))
 
 
 def restatements_table(page: HeadquartersPage) -> Table | None:
@@ -396,23 +356,14 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
     largest_first = restated.assign(size=size.fillna(np.inf)).sort_values(
         order, ascending=[False, True, True, True, True], kind="stable"
     )
-    rows = [
-        {
-            "quarter": row.quarter,
-            "branch": page.names.get(row.branch_id) or page.text("bank", "word"),
-            "measure": page.measure(row.measure, row.base),
-            "issued": format_alone(page, row.measure, row.issued),
-            "restated": format_alone(page, row.measure, row.restated),
-        }
-        for row in rows_of(largest_first.head(_MOST_RESTATED))
-    ]
-    note = page.text("restated_note").format(count=wording.format_count(len(restated)))
+    shown = largest_first.head(_MOST_RESTATED)
+    rows = _rows(page, shown, "quarter branch measure issued restated")
+    note = page.text("restated_note", count=len(restated))
     return _table(page, "restatements", rows, note=note)
 
 
 def note_words(page: HeadquartersPage, note: str) -> str:
     """Return a scorecard's notes in words; what has none, such as a veto's name, as it is."""
-    known = wording.names("score_note")
-    parts = [part for entry in note.split() for part in entry.split(":")]
-    words = [page.text(part, "score_note") if part in known else part for part in parts]
+    parts = note.replace(":", " ").split()
+    words = [page.label(part, "score_note") for part in parts]
     return page.text("comma", "sentence").join(words)

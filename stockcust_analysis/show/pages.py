@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from stockcust_analysis.show.headquarters_page import HeadquartersPage
 
 SAMPLE: Final = "data/sample"
+# With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
-"""With fewer funded customers than this a page compares and draws no shares."""
+# Silent and dormant customers together: who has not acted.
+IDLE: Final = "idle_customers"
+IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 _PROGRESS: Final = {
     "zh": "“{folder}”尚无评估，正由“{data}”计算：已完成{done}步，共{total}步",
@@ -61,8 +64,8 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+# (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
-"""(quarter, branch_id) → (measure, member) → base → cell."""
 
 
 def index_cells(measures: pd.DataFrame) -> Cells:
@@ -98,9 +101,16 @@ class Page:
         """The measure table, indexed."""
         return index_cells(self.evaluation.measures)
 
-    def text(self, key: str, within: str = "") -> str:
-        """Return a word of the page in its language."""
-        return wording.text(key, self.language, within=within or self.section)
+    def text(self, key: str, within: str = "", **blanks: Any) -> str:
+        """Return a word of the page in its language, its blanks filled: numbers as counts."""
+        words = wording.text(key, self.language, within=within or self.section)
+        texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
+        return words.format(**texts) if texts else words
+
+    def label(self, name: str, within: str = "measure") -> str:
+        """Return the word for a name in the data; one that has none stays as it is."""
+        known = name in wording.names(within)
+        return self.text(name, within) if known else name
 
     def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
         """Return one unit of money for a column or table."""
@@ -122,8 +132,8 @@ class BranchPage(Page):
     """One branch's slice of the evaluation, and the language of its page."""
 
     branch_id: str
+    # What is worked out once for several cells of the notebook.
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What is worked out once for several cells of the notebook."""
 
     @property
     def is_small(self) -> bool:
@@ -146,7 +156,10 @@ class BranchPage(Page):
         return next(with_value, None)
 
     def value(self, measure: str, member: str = "", **which: str) -> float | None:
-        """Return the value of a cell; None where there is none."""
+        """Return the value of a cell, or of `IDLE`; None where there is none."""
+        if measure == IDLE:
+            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
+            return None if None in parts else sum(part or 0.0 for part in parts)
         cell = self.cell(measure, member, **which)
         return None if cell is None or pd.isna(cell.value) else float(cell.value)
 

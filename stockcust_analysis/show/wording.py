@@ -33,16 +33,16 @@ from stockcust_analysis.measures.codebook import (
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language
 
+# Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]
-"""Member → what a page calls it, in the order in which members are shown."""
+# A figure that may be missing, or withheld: then "*" stands in its place.
 Figure = float | Decimal | str | None
-"""A figure that may be missing, or withheld: then "*" stands in its place."""
 
+# What a withheld value prints as; the formatters take it in place of a number.
 SUPPRESSED: Final = "*"
-"""What a withheld value prints as; the formatters take it in place of a number."""
 AVERAGE: Final = "aum_average_quarter"
+# The share of customers in each status, in the order of the words for them.
 STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
-"""The share of customers in each status, in the order of the words for them."""
 _POLICY_SECTIONS: Final = {
     "tier": "tiers",
     "family": "families",

@@ -1,4 +1,4 @@
-"""Work lists: who is on which, why, until when; who is left out; the draw of a hold-out."""
+"""Work lists: who is on which, why, until when; who is left out; the draw of a control group."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.hold_out import hold_out
 from stockcust_analysis.measures.population import customer_facts
-from stockcust_analysis.measures.worklist_facts import through, worklist_facts
-from stockcust_analysis.measures.worklist_reasons import list_name
-from stockcust_analysis.measures.worklists import worklist_counts, worklists
+from stockcust_analysis.measures.worklist_outcomes import draw_control_group
+from stockcust_analysis.measures.worklists import (
+    list_name,
+    through,
+    worklist_counts,
+    worklist_facts,
+    worklists,
+)
 from stockcust_analysis.policy import LISTS, Policy, load_policy
 from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
 from tests.measures.service_bank import (
@@ -288,6 +292,11 @@ def test_other_tables_are_refused() -> None:
     """Customers that never went through `worklist_facts` are named by the missing column."""
     with pytest.raises(UsageError, match="unknown column of facts 'contactable'"):
         worklists(as_pandas(served_customers()), policy=POLICY, as_of=AS_OF)
+    with pytest.raises(UsageError, match="unknown column of facts 'contactable'"):
+        worklist_counts(as_pandas(served_customers()), policy=POLICY)
+    for column in ("status", "holds_fund", "reclaim_due"):
+        with pytest.raises(UsageError, match=f"unknown column of facts '{column}'.*Available:"):
+            worklist_counts(facts_of(as_pandas).drop(columns=column), policy=POLICY)
 
 
 @pytest.mark.parametrize(
@@ -312,17 +321,17 @@ def test_every_list_has_a_name_in_both_languages() -> None:
     assert max(map(len, names)) <= 31
 
 
-def test_hold_out_is_the_same_for_ever() -> None:
+def test_the_control_group_is_the_same_for_ever() -> None:
     """By `sha256sum` "7:C1" begins with 299d… (0.16 of the range), "7:C2" with 977f… (0.59)."""
     lists = as_pandas({"customer_id": ["C1", "C2"]})
-    assert hold_out(lists, share=0.5, seed=7)["held_out"].tolist() == [1, 0]
-    assert hold_out(lists, share=0.16, seed=7)["held_out"].tolist() == [0, 0]
+    assert draw_control_group(lists, share=0.5, seed=7)["held_out"].tolist() == [1, 0]
+    assert draw_control_group(lists, share=0.16, seed=7)["held_out"].tolist() == [0, 0]
 
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text("ABC123", min_size=1, max_size=4), min_size=1, max_size=40),
        st.integers(0, 9), st.randoms())  # fmt: skip
-def test_laws_of_the_hold_out(customers: list[str], seed: int, order: Any) -> None:
+def test_laws_of_the_control_group(customers: list[str], seed: int, order: Any) -> None:
     """The order changes nothing, a customer is held out of all lists or none, more holds more."""
     drawn = dict(zip(customers, held(customers, 0.3, seed), strict=True))
     shuffled = list(customers)
@@ -336,12 +345,12 @@ def test_laws_of_the_hold_out(customers: list[str], seed: int, order: Any) -> No
 def held(customers: list[str], share: float, seed: int) -> list[int]:
     """Return who is held out."""
     lists = as_pandas({"customer_id": customers})
-    return hold_out(lists, share=share, seed=seed)["held_out"].tolist()
+    return draw_control_group(lists, share=share, seed=seed)["held_out"].tolist()
 
 
-def test_hold_out_keeps_the_kind_and_refuses_odd_shares(make: Make) -> None:
+def test_the_control_group_keeps_the_kind_and_refuses_odd_shares(make: Make) -> None:
     """Lists of any engine; a share of one would leave no list."""
     lists = make({"list": ["dormant"], "customer_id": ["C1"]})
-    assert rows_of(hold_out(lists, share=0.0, seed=1))[0]["held_out"] == 0
+    assert rows_of(draw_control_group(lists, share=0.0, seed=1))[0]["held_out"] == 0
     with pytest.raises(UsageError, match="share must be 0 or more, and below 1; given 1"):
-        hold_out(lists, share=1, seed=1)
+        draw_control_group(lists, share=1, seed=1)

@@ -24,7 +24,7 @@ from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
-from stockcust_analysis.show.branch_tables import OVERVIEW
+from stockcust_analysis.show.branch_tables import measures_of
 from stockcust_analysis.show.headquarters_page import headquarters_page
 from stockcust_analysis.show.wording import format_measure, measure_words, text
 from tests.report.small_review import small_review
@@ -177,7 +177,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
         assert (index["名次"], index["得分"]) == (rank, points)
         row = league[league["网点号"] == branch].iloc[0]
         assert (f"{row['名次']:.0f}", f"{row['得分']:.1f}") == (rank, points)
-        for measure, base in OVERVIEW:
+        for measure, base in measures_of("overview"):
             if measure_words(measure).kind == "money":
                 continue
             value = float(truth[branch, measure, base, ""])

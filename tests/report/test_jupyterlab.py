@@ -1,4 +1,4 @@
-"""JupyterLab in a real browser: a notebook is opened and run by keyboard, and shows its page."""
+"""JupyterLab in a real browser: notebooks run by keyboard and by menu, and show their pages."""
 
 from __future__ import annotations
 
@@ -85,17 +85,47 @@ def run_cell(driver: Any) -> None:
     chain.key_down(keys.SHIFT).send_keys(keys.ENTER).key_up(keys.SHIFT).perform()
 
 
+def is_idle(driver: Any) -> bool:
+    """Return whether the kernel is there and has nothing left to do."""
+    return "| Idle" in "".join(texts(driver, ".jp-StatusBar-TextItem"))
+
+
+def make_project(folder: Path) -> Path:
+    """Write a small bank and the notebooks as after a clone, and return a home for the server."""
+    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), folder / "data" / "sample")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    (home := folder / "home").mkdir()
+    return home
+
+
+def test_every_notebook_is_run_from_the_menu(tmp_path: Path) -> None:
+    """Run All Cells leaves no cell without its number, no error, and tables and figures."""
+    home = make_project(tmp_path)
+    with jupyterlab(tmp_path, home) as url, chromium(home / "browser") as driver:
+        wait = pages.WebDriverWait(driver, SECONDS)
+        for notebook in sorted((tmp_path / "notebooks").glob("*.ipynb")):
+            driver.get(f"{url}lab/tree/notebooks/{notebook.name}?token=open&reset")
+            wait.until(lambda d: d.find_elements("css selector", ".jp-Notebook .jp-CodeCell"))
+            wait.until(is_idle)
+            menus = driver.find_elements("css selector", ".lm-MenuBar-item")
+            next(menu for menu in menus if menu.text == "Run").click()
+            item = '.lm-Menu-item[data-command="runmenu:run-all"]'
+            wait.until(lambda d, item=item: d.find_elements("css selector", item))[0].click()
+            wait.until(lambda d: set(texts(d, ".jp-InputPrompt")).isdisjoint({"[ ]:", "[*]:"}))
+            wait.until(is_idle)
+            assert driver.find_elements("css selector", "[data-mime-type*=error]") == []
+            assert texts(driver, "table caption"), notebook.name
+            assert texts(driver, ".jp-OutputArea figure"), notebook.name
+
+
 def test_a_notebook_is_run_by_keyboard(tmp_path: Path) -> None:
     """Shift+Enter, cell by cell, makes the missing evaluation and shows tables and a figure."""
-    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
-    shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
-    (home := tmp_path / "home").mkdir()
+    home = make_project(tmp_path)
     with jupyterlab(tmp_path, home) as url, chromium(home / "browser") as driver:
         wait = pages.WebDriverWait(driver, SECONDS)
         driver.get(f"{url}lab/tree/notebooks/pareto.ipynb?token=open")
         wait.until(lambda d: d.find_elements("css selector", ".jp-Notebook .jp-CodeCell:focus"))
-        # Cells that are run before the kernel is there are passed over.
-        wait.until(lambda d: "| Idle" in "".join(texts(d, ".jp-StatusBar-TextItem")))
+        wait.until(is_idle)  # cells that are run before the kernel is there are passed over
         for _ in driver.find_elements("css selector", ".jp-Notebook .jp-Cell"):
             run_cell(driver)
         wait.until(lambda d: len(texts(d, "table caption")) == 2, message="two tables")

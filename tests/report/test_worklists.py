@@ -229,7 +229,7 @@ def test_every_branch_of_the_sample_gets_its_lists(bank: Bank, tmp_path: Path) -
 
 
 def _zh(name: str) -> str:
-    from stockcust_analysis.measures.worklist_reasons import list_name
+    from stockcust_analysis.measures.worklists import list_name
 
     return list_name(name, "zh")
 

@@ -90,3 +90,26 @@ def test_overview_has_one_unit_and_no_empty_column() -> None:
     labels = [column.label for column in shown.columns]
     assert labels == ["指标", "单位", "本季", "环比", "全行"]
     assert {row[1] for row in shown.rows if "元" in row[1]} == {"亿元"}
+
+
+def test_classes_name_their_base_and_contacts_in_time() -> None:
+    """20 and 37 of class A and B are all 57 managed, not the 56 with assets; half were in time."""
+    planted = {
+        (measure, "customer_class", name): value
+        for name, customers in (("A", 20.0), ("B", 37.0))
+        for measure, value in (
+            ("class_customers", customers),
+            ("class_aum", 1e7),
+            ("class_contact_coverage", 0.5),
+        )
+    }
+    shown = branch_tables.class_table(page_of(story(planted)))
+    assert shown is not None
+    assert [column.label for column in shown.columns][-1] == "按期联络"
+    assert shown.rows[0][-1] == "50.0%"
+    assert shown.note is not None
+    assert "全部管户客户57户，含无资产的" in shown.note
+    english = branch_tables.class_table(page_of(story(planted), "en"))
+    assert english is not None
+    assert english.columns[-1].label == "In time"
+    assert "All 57 managed customers, those without assets included" in str(english.note)

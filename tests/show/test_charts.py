@@ -389,6 +389,27 @@ def test_undefined_values_say_no_data() -> None:
     assert said(plot.lorenz(frame)) == ["无数据"]
 
 
+def test_tied_branches_share_a_place_in_the_league() -> None:
+    """Equal values are drawn at the rank they share, whatever rows they stand in."""
+    frame = compared(4).assign(value=[0.5, 0.4, 0.4, 0.3], rank=[1, 2, 2, 4])
+    dots = plot.league(frame).collections[-1].get_offsets()
+    assert np.asarray(dots).tolist() == [[1, 0], [2, 1], [2, 2], [4, 3]]
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("zh", "另有2家客户过少"), ("en", "too few customers: 2")]
+)
+def test_branches_without_a_rank_are_counted_below_the_league(
+    language: Language, words: str
+) -> None:
+    """Too few customers give no place: such branches are left out, and the axis says how many."""
+    frame = compared(4).assign(rank=[1, np.nan, 2, np.nan])
+    ax = plot.league(frame, language=language)
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(frame["name"][[0, 2]])
+    assert words in ax.get_xlabel()
+    assert words not in plot.league(compared(4), language=language).get_xlabel()
+
+
 def test_lorenz_names_what_the_top_fifth_holds() -> None:
     """With L(p) = p² the top 20 % hold 1 - 0.8² = 36 %, spanned from 0.64 up to 1."""
     ax = plot.lorenz(lorenz(2))

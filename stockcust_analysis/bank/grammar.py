@@ -1,0 +1,174 @@
+"""The grammar of cells of text: what is a number, a day, a quarter, a flag, and what is nothing.
+
+`docs/reference/reading.md` says it in words. A cell is first read in its plain form, which most
+cells of most files have; a column with cells in another form is read again by the whole grammar,
+which gives a value or the reason why there is none. All of it is SQL of DuckDB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from stockcust_analysis.bank.contract import Kind
+from stockcust_analysis.bank.duckdb_connection import literal
+
+BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What is taken off both ends of a cell, as the inside of a regular expression's brackets."""
+INVISIBLE = "\u200b\u2060\ufeff"
+"""Characters without width, byte order marks among them: taken out wherever they stand."""
+NULL_MARKS = (
+    *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
+    *("#N/A", "N/A", "n/a", "-", "--"),
+)
+TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
+FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
+UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
+FIRST_DAY, LAST_DAY = "1900-01-01", "2199-12-31"
+SENTINELS = ("0001-01-01", "1899-12-31", "2999-12-31", "3000-12-31", "9999-12-31")
+"""Days by which systems write that there is none."""
+
+NOT_FINITE = "NaN or infinite"
+EXCEL_SERIAL = "a bare number where a date belongs (an Excel date?)"
+NOT_MIDNIGHT = "a moment within a day where a day belongs"
+OUT_OF_SPAN = "a year before 1900 or after 2199"
+_IN_ZONE = "a moment with a time zone where a day belongs"
+_COMMA = "a comma that does not part thousands (a decimal comma?)"
+_SIGN = "a sign behind the number, or brackets around it"
+_UNIT = "a number with a unit (万, 亿)"
+_SHORTENED = "number in scientific notation"
+REMEDIES = {
+    NOT_FINITE: "Leave the cell empty or correct the source.",
+    EXCEL_SERIAL: "Format the column as a date in Excel and export again.",
+    NOT_MIDNIGHT: "Deliver days without hours, or state the time zone whose days are meant in the "
+    'mapping, such as zone = "Asia/Shanghai".',
+    OUT_OF_SPAN: "Write years with four digits, and nothing where there is no date.",
+    _IN_ZONE: "Export the local day, such as 2026-09-30.",
+    _COMMA: "Write decimals behind a point, and commas between thousands or not at all.",
+    _SIGN: "Write -12.00.",
+    _UNIT: 'Write numbers alone, and their unit in the mapping, such as unit = "万元".',
+    _SHORTENED: "Excel shortened a long number; export the column as text.",
+}
+
+_DIGITS = "０１２３４５６７８９．，＋－", "0123456789.,+-"
+_QUARTER = r"\d{4}Q[1-4]"
+_NUMBER = (
+    r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?|[+-]?\.\d+|[+-]?\d+(\.\d+)?[eE]-?\d+",
+    {
+        NOT_FINITE: r"(?i)[+-]?(nan|inf|infinity)|#(num!|div/0!)",
+        _SHORTENED: r"[+-]?\d+(\.\d+)?[eE]\+\d+",
+        _COMMA: r"[+-]?[\d.]*,[\d.,]*",
+        _SIGN: r"\(.*\)|（.*）|[\d.,]+[+-]",
+        _UNIT: ".*[百千万亿].*",
+    },
+)
+_YEAR = "(19|20|21)\\d\\d"
+_DAY = r"{0}-\d\d?-\d\d?|{0}/\d\d?/\d\d?|{0}\.\d\d?\.\d\d?|{0}年\d\d?月\d\d?日|{0}\d\d\d\d"
+_TIME = r"( ?| ?T|-)\d\d?[:.]\d\d([:.]\d\d([.,]\d+)?)?"
+_ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
+_DATE_FAULTS = {
+    EXCEL_SERIAL: r"[1-9]\d{4}(\.\d+)?",
+    _IN_ZONE: f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
+    NOT_MIDNIGHT: f"{_ANY_DAY}({_TIME})",
+    OUT_OF_SPAN: f"{_ANY_DAY.replace('[0-9]{4}', '(0|1[0-8]|2[2-9]|[3-9])[0-9]+')}|.*BC.*",
+}
+
+
+def null_marks(kind: Kind, more: Iterable[str]) -> list[str]:
+    """Return the texts that say nothing in a column; an amount that is no number is wrong."""
+    marks = ["", *NULL_MARKS, *more]
+    return [mark for mark in marks if not (kind.is_numeric and mark.lower() == "nan")]
+
+
+def clean(kind: Kind, cell: str, more: Iterable[str]) -> str:
+    """Return the SQL of a cell's text without what surrounds it; NULL where it says nothing.
+
+    `more` are the null marks of the bank's own.
+    """
+    text = f"regexp_replace({cell}, '[{INVISIBLE}]', '', 'g')"
+    text = f"regexp_replace({text}, '^[{BLANKS}]+|[{BLANKS}]+$', '', 'g')"
+    text = f"regexp_replace({text}, '^=\"(.*)\"$', '\\1')"
+    return f"(CASE WHEN NOT {is_one_of(text, null_marks(kind, more))} THEN {text} END)"
+
+
+def plain_value(kind: Kind, cell: str, factor: int) -> str:
+    """Return the SQL that reads a cell in the plain form of its kind; NULL in any other form."""
+    if kind is Kind.FLAG:
+        return _flag(cell)
+    if kind is Kind.QUARTER:
+        return f"(CASE WHEN {_matches(cell, _QUARTER)} THEN {cell} END)"
+    if kind is Kind.DATE:
+        return f"(CASE WHEN {_matches(cell, f'{_YEAR}-..-..')} THEN TRY_CAST({cell} AS DATE) END)"
+    plain = r"[+-]?\d+" if kind is Kind.INTEGER else r"[+-]?\d+(\.\d+)?"
+    return f"(CASE WHEN {_matches(cell, plain)} THEN {_cast(kind, cell, factor)} END)"
+
+
+def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict[str, str]]:
+    """Return the SQL that reads a clean text.
+
+    With it the text that should have a value, and what may be wrong where it has none.
+    """
+    if kind is Kind.FLAG:
+        return _flag(text), text, {}
+    if kind is Kind.QUARTER:
+        digits = f"translate({text}, '一二三四', '1234')"
+        form = r"^(\d{4})(?:[- ]?[Qq]|年第?)([1-4])(?:季度?)?$"
+        quarter = f"regexp_replace({digits}, '{form}', '\\1Q\\2')"
+        return f"(CASE WHEN {_matches(quarter, _QUARTER)} THEN {quarter} END)", text, {}
+    if kind is Kind.DATE:
+        value, given = _date(text)
+        patterns = _DATE_FAULTS
+    else:
+        given = f"translate({text}, {literal(_DIGITS[0])}, {literal(_DIGITS[1])})"
+        given = f"regexp_replace({given}, '^(CNY|RMB|¥|￥) ?| ?元$', '', 'g')"
+        form, patterns = _NUMBER
+        number = _cast(kind, f"replace({given}, ',', '')", factor)
+        value = f"(CASE WHEN {_matches(given, form)} THEN {number} END)"
+    missing = f"{given} IS NOT NULL AND {value} IS NULL"
+    faults: dict[str, str] = {}
+    for what, pattern in patterns.items():
+        others = "".join(f" AND NOT {_matches(given, patterns[other])}" for other in faults)
+        faults[what] = f"({missing} AND {_matches(given, pattern)}{others})"
+    return value, given, faults
+
+
+def is_one_of(text: str, words: Iterable[str]) -> str:
+    """Return the SQL of whether a text is one of those.
+
+    DuckDB makes a join of IN and of `list_contains`, which costs even where nothing asks for it.
+    """
+    return _matches(text, "|".join(map(re.escape, words)))
+
+
+def _matches(text: str, pattern: str) -> str:
+    return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def _flag(text: str) -> str:
+    lower = f"lower({text})"
+    true, false = is_one_of(lower, TRUE_WORDS), is_one_of(lower, FALSE_WORDS)
+    return f"(CASE WHEN {true} THEN true WHEN {false} THEN false END)"
+
+
+def _cast(kind: Kind, number: str, factor: int) -> str:
+    """Return the SQL of a number written with digits, sign, point and exponent alone."""
+    double = f"TRY_CAST({number} AS DOUBLE)"
+    if kind is Kind.MONEY and factor != 1:
+        number = f"TRY_CAST({number} AS DECIMAL(28,10)) * {factor}::DECIMAL(9,0)"
+    if kind is Kind.MONEY:
+        return f"TRY_CAST({number} AS DECIMAL(18,2))"
+    if kind is Kind.INTEGER:
+        return f"(CASE WHEN {double} = floor({double}) THEN TRY_CAST({number} AS BIGINT) END)"
+    return f"(CASE WHEN isfinite({double}) THEN {double} END)"
+
+
+def _date(text: str) -> tuple[str, str]:
+    """Return the SQL of a day, and of its text where it is no sentinel."""
+    midnight = "(?:[ T]|-)0?0[:.]00(?:[:.]00(?:[.,]0+)?)?$"
+    day = f"regexp_replace({text}, {literal(midnight)}, '')"
+    digits = f"lower(regexp_replace({day}, '[-/.年月日]', '', 'g'))"
+    absent = [*(day.replace("-", "") for day in SENTINELS), "00000000", "infinity"]
+    given = f"(CASE WHEN NOT {is_one_of(digits, absent)} THEN {day} END)"
+    forms = "['%Y-%m-%d', '%Y/%m/%d', '%Y.%m.%d', '%Y年%m月%d日', '%Y%m%d']"
+    parsed = f"TRY_CAST(try_strptime({given}, {forms}) AS DATE)"
+    return f"(CASE WHEN {_matches(given, _DAY.format(_YEAR))} THEN {parsed} END)", given

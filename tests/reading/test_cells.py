@@ -1,0 +1,124 @@
+"""Cells of text: each form is the stated value or the stated fault, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.mapping import TableMapping
+
+COMMA = "a comma that does not part thousands (a decimal comma?)"
+SIGN = "a sign behind the number, or brackets around it"
+UNIT = "a number with a unit (万, 亿)"
+WITHIN = "a moment within a day where a day belongs"
+IN_ZONE = "a moment with a time zone where a day belongs"
+SPAN = "a year before 1900 or after 2199"
+SERIAL = "a bare number where a date belongs (an Excel date?)"
+SHORTENED = "number in scientific notation"
+DAY = date(2026, 9, 30)
+MONEY, COUNT = ("holdings", "balance"), ("customers", "active_transactions")
+DATE, QUARTER = ("customers", "last_active_on"), ("targets", "quarter")
+TEXT, GROUPS, FLAG = (("customers", name) for name in ("customer_id", "groups", "profile_complete"))
+CASES = [
+    (MONEY, "12.5", Decimal("12.50")),
+    (MONEY, "1,234,567.50", Decimal("1234567.50")),
+    (MONEY, "-1,000", Decimal(-1000)),
+    (MONEY, "+00000000123.45", Decimal("123.45")),
+    (MONEY, "１２，３４５．６", Decimal("12345.60")),
+    (MONEY, "¥12", Decimal(12)),
+    (MONEY, "12.30元", Decimal("12.30")),
+    (MONEY, "1.0E7", Decimal(10_000_000)),
+    (MONEY, ".5", Decimal("0.50")),
+    (MONEY, "\u300012 \t", Decimal(12)),
+    (MONEY, '="12"', Decimal(12)),
+    (MONEY, "12,34", COMMA),
+    (MONEY, "1.000,00", COMMA),
+    (MONEY, "1,23,4", COMMA),
+    (MONEY, "1,0000", COMMA),
+    (MONEY, "12.00-", SIGN),
+    (MONEY, "(12)", SIGN),
+    (MONEY, "1.5万", UNIT),
+    (MONEY, "1.23E+11", SHORTENED),
+    (MONEY, "nan", "NaN or infinite"),
+    (MONEY, "-inf", "NaN or infinite"),
+    (MONEY, "#DIV/0!", "NaN or infinite"),
+    (MONEY, "1_000", "not a money"),
+    (MONEY, "0x1F", "not a money"),
+    (MONEY, "9" * 20, "not a money"),
+    *((MONEY, mark, None) for mark in ("\\N", "NULL", "-", "#N/A", "(null)", "\u3000")),
+    (COUNT, "3.0", 3),
+    (COUNT, "3,000", 3000),
+    (COUNT, "3.5", "not a whole number"),
+    *(
+        (DATE, text, DAY)
+        for text in (
+            *("2026-09-30", "20260930", "2026/9/30", "2026.9.30", "2026年9月30日"),
+            *("2026-09-30-00.00.00.000000", "2026-09-30T00:00:00.000", "2026/9/30 0:00"),
+        )
+    ),
+    *(
+        (DATE, text, None)
+        for text in ("0001-01-01", "9999-12-31", "99991231", "00000000", "infinity", "NaT")
+    ),
+    (DATE, "26-09-30", "not a date"),
+    (DATE, "2026-02-30", "not a date"),
+    (DATE, "30/09/2026", "not a date"),
+    (DATE, "2026-09", "not a date"),
+    (DATE, "1026-09-30", SPAN),
+    (DATE, "2300-01-01", SPAN),
+    (DATE, "0044-03-15 (BC)", SPAN),
+    (DATE, "46294", SERIAL),
+    (DATE, "2026-09-30 12:30", WITHIN),
+    (DATE, "2026-09-30-12.00.00.000000", WITHIN),
+    (DATE, "2026-09-29T16:00:00Z", IN_ZONE),
+    (DATE, "2026-09-30 00:00:00+08:00", IN_ZONE),
+    *((QUARTER, text, "2026Q3") for text in ("2026Q3", "2026q3", "2026-Q3", "2026年第三季度")),
+    (QUARTER, "2026Q5", "not a quarter"),
+    (QUARTER, "20263", "not a quarter"),
+    *((TEXT, text, "K1") for text in ("K1", "K1\t", "\ufeffK1", "K\u200b1", "\u3000K1\xa0")),
+    (TEXT, '="00123"', "00123"),
+    (TEXT, "王 五", "王 五"),
+    (TEXT, "NULL", None),
+    *((GROUPS, text, "a;b") for text in ("a;b", "a；b", "a, b", "a、b")),
+    (FLAG, "是 ", True),
+    (FLAG, "否", False),
+    (FLAG, "maybe", "not a true/false"),
+]
+
+
+def read(where: tuple[str, str], cell: str, mapping: TableMapping) -> object:
+    """Return a cell's value, or the one fault that says why it has none."""
+    column = table(where[0]).column(where[1])
+    plain, whole = (
+        sql_reading(column, "cell", "VARCHAR", mapping, trimmed=trimmed, zone="Asia/Shanghai")
+        for trimmed in (False, True)
+    )
+    columns = [plain.value, plain.odd or "false", whole.value, *whole.faults.values()]
+    sql = f"SELECT {', '.join(columns)} FROM (SELECT ?::VARCHAR AS cell)"
+    value, odd, careful, *faults = duckdb.execute(sql, [cell]).fetchall()[0]
+    assert odd or value == careful
+    wrong = [what for what, holds in zip(whole.faults, faults, strict=True) if holds]
+    assert len(wrong) <= 1
+    assert not (wrong and careful is not None)
+    return wrong[0] if wrong else careful
+
+
+@pytest.mark.parametrize(("where", "cell", "expected"), CASES, ids=repr)
+def test_a_cell_is_its_value_or_its_fault(
+    where: tuple[str, str], cell: str, expected: object
+) -> None:
+    """The plain form and the whole grammar agree, and what is no value has one reason."""
+    assert read(where, cell, TableMapping()) == expected
+
+
+def test_a_bank_states_null_marks_and_the_unit_of_its_amounts() -> None:
+    """Marks of the mapping are empty, and amounts in 万元 become CNY."""
+    mapping = TableMapping(null=["无"], unit="万元")
+    assert read(MONEY, "无", mapping) is None
+    assert read(MONEY, "1,234.5", mapping) == Decimal("12345000")
+    assert read(MONEY, "1.23456", mapping) == Decimal("12345.60")
