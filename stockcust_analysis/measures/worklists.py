@@ -285,10 +285,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     """
     rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
     average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
-    held = [f"holds_{family}" for family in rule.next_products]
-    require_columns(table, (*_FACTS, average, end, *held), "facts")
-    if "in_managed" in present:
-        require_columns(table, (*_SERVICE_FACTS, *SERVICE_FLAGS, month), "facts")
+    _require_facts(table, policy)
 
     def flagged(name: str) -> nw.Expr:
         return nw.col(name) == 1
@@ -324,6 +321,15 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
         for name, who, stake, *needs in chosen
         if set(needs).issubset(present)
     }
+
+
+def _require_facts(table: Table, policy: Policy) -> None:
+    """Raise unless all columns are there that `worklist_facts` gives, with service or without."""
+    held = [f"holds_{family}" for family in policy.worklists.next_products]
+    amounts = (f"{policy.tiers.value}_cents", "aum_period_end_cents")
+    served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
+    is_served = "in_managed" in table.collect_schema().names()
+    require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), "facts")
 
 
 def _next_tier(policy: Policy) -> nw.Expr:
