@@ -192,10 +192,10 @@ class Sentences:
         pairs = [(sentence.lead, sentence.text) for sentence in self.sentences]
         items = "".join(f"<li><b>{escape(lead)}</b> {escape(text)}</li>" for lead, text in pairs)
         lines = (f"{n}. {f'{lead} {text}'.strip()}" for n, (lead, text) in enumerate(pairs, 1))
-        plain = "\n".join(lines)
+        html, plain = f"<ol>{items}</ol>", "\n".join(lines)
         return {
             SENTENCES_MIME: self.payload(),
-            "text/html": f"<ol>{items}</ol>",
+            "text/html": html,
             "text/plain": plain,
         }
 

@@ -15,21 +15,20 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.canvas import Source
 
 _CURVE = ["customer_share", "value_share"]
-_LORENZ = canvas.Source("lorenz_curve(customers)", _CURVE, key=_CURVE[:1], beside_bank=True)
+_LORENZ = Source("lorenz_curve(customers)", _CURVE, key=_CURVE[:1], beside_bank=True)
 _WHALE = replace(_LORENZ, call="whale_curve(customers)")
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
-_TIERS = canvas.Source("tier_counts(customers)", measures=_TIER_SHARES, member=["tier"])
-_COUNTS = canvas.Source(
+_TIERS = Source("tier_counts(customers)", measures=_TIER_SHARES, member=["tier"])
+_COUNTS = Source(
     "product_count_distribution(customers, holdings=…)",
     measures=["product_count_share"],
     member=["families_held", "families"],
 )
-_HELD = canvas.Source(
-    "penetration(customers, holdings=…)", measures=["penetration"], member=["family"]
-)
-_PAIRS = canvas.Source(
+_HELD = Source("penetration(customers, holdings=…)", measures=["penetration"], member=["family"])
+_PAIRS = Source(
     "co_holding(customers, holdings=…)",
     ["family_a", "family_b", "conditional_rate"],
     key=["family_a", "family_b"],

@@ -11,15 +11,12 @@ from matplotlib.path import Path
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.canvas import Source
 
-_STEPS = canvas.Source(
-    "dormancy_flow(opening, closing, rule)", measures=wording.names("dormant_step")
-)
-_BRIDGE = canvas.Source(
-    "growth_bridge(opening, closing)", ["component", "amount"], key=["component"]
-)
+_STEPS = Source("dormancy_flow(opening, closing, rule)", measures=wording.names("dormant_step"))
+_BRIDGE = Source("growth_bridge(opening, closing)", ["component", "amount"], key=["component"])
 # Two groups may have no move in common: a table of moves has no key.
-_MOVES = canvas.Source("migration_matrix(opening, closing, scheme=…)", ["from", "to", "customers"])
+_MOVES = Source("migration_matrix(opening, closing, scheme=…)", ["from", "to", "customers"])
 _DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 

@@ -223,7 +223,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     amount = unit.pattern.format(wording.format_money(cell.value, unit))
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=amount)]
-    clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
+    clauses += [_movement_words(page, wording.AVERAGE, movement, True) for movement in movements]
     if target := page.targets.get(wording.AVERAGE):
         clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
@@ -236,7 +236,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         base = _base(page, customers)
         counted.append(_words(page, "customers", base=base, value=customers.value))
         changes = _movements(page, "customers")[:1]
-        counted += [_movement_words(page, "customers", movement) for movement in changes]
+        counted += [_movement_words(page, "customers", movement, True) for movement in changes]
     lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
     weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
     return Finding(_sentence(page, clauses, counted, lead=lead, section="customers"), weight)
@@ -297,9 +297,7 @@ def _weight(in_limits: float | None, measure: str) -> float:
     return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
 
 
-def _movement_words(
-    page: BranchPage, measure: str, movement: Movement, beside_bank: bool = True
-) -> str:
+def _movement_words(page: BranchPage, measure: str, movement: Movement, beside_bank: bool) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
     kind = wording.measure_words(measure).kind
     has_bank = movement.bank_change is not None and beside_bank

@@ -219,9 +219,7 @@ def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
 def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
     """Return which of rank and points are known of any branch at all."""
     scores = page.evaluation.scores
-    return tuple(
-        name for name in ("rank", "points") if name in scores and scores[name].notna().any()
-    )
+    return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
 
 
 def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
