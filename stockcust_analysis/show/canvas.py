@@ -47,8 +47,8 @@ PALE_HIGHLIGHT: Final = "#F2D2AE"
 
 # The label of axes without data, by which a page knows to leave the figure out.
 NOTHING_DRAWN: Final = "nothing drawn"
-FULL_WIDTH: Final = 17.0
 # Widths of figures in centimetres: the page's column, and two side by side.
+FULL_WIDTH: Final = 17.0
 HALF_WIDTH: Final = 8.2
 # From this `narrowness` on, long names are set smaller or aslant.
 NARROW: Final = 1.5

@@ -372,7 +372,7 @@ def small_multiples(
     labels = wording.member_words(dimension, language, words=words, present=now["member"])
     members = [member for member in labels if member in largest]
     quarters = sorted(rows.dropna(subset=["value"])["quarter"].unique())
-    panels = _panels(members, ax)
+    panels = _make_panels(members, ax)
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
     unit = wording.money_unit(now["value"], language)
     for panel, member in zip(panels, members, strict=True):
@@ -398,7 +398,7 @@ def _print_value(value: float, measure: str, unit: wording.Unit) -> str:
     return wording.format_with_unit(value, measure, unit)
 
 
-def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
+def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     """Return a panel for each member, in the place of axes or in a new figure."""
     down = -(-len(members) // _PANELS_ABREAST)
     if ax is None and members:
