@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+Command = Callable[..., None]
 FOLDER = click.Path(path_type=Path)
 DATA = click.argument("data", type=click.Path())  # or the URL of a database
 MAPPING = click.option(
@@ -48,50 +49,53 @@ WORKERS = click.option(
 )
 
 
-class _FileMode(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
-    """Who may read a file, in octal as chmod writes it: 600, 640."""
-
-    name = "mode"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Read '640'; the owner must be able to read and write."""
-        if isinstance(value, int):
-            return value
-        octal = str(value)
-        if not re.fullmatch("0?[0-7]{3}", octal) or (int(octal, 8) & 0o700) != 0o600:
-            self.fail(f"'{value}' is no mode of a file. Write 600, or 640 for a group.", param, ctx)
-        return int(octal, 8)
+def _read_mode(_: click.Context, __: click.Parameter, octal: str) -> int:
+    """Read a mode as chmod writes it, such as '640'; the owner must be able to read and write."""
+    if not re.fullmatch("0?[0-7]{3}", octal) or (int(octal, 8) & 0o700) != 0o600:
+        raise click.BadParameter(f"'{octal}' is no mode of a file. Write 600, or 640 for a group.")
+    return int(octal, 8)
 
 
-class Shard(click.ParamType):  # type: ignore[type-arg]  # not generic in older versions of click
-    """A part of the branches, written 2/5: the second of five."""
-
-    name = "k/n"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Read '2/5'."""
-        if isinstance(value, tuple):
-            return value
-        number, _, of = str(value).partition("/")
-        if not (number.isdigit() and of.isdigit()):
-            self.fail(f"'{value}' is not a shard. Write 2/5 for the second of five.", param, ctx)
-        return int(number), int(of)
+MODE = click.option(
+    "--file-mode",
+    metavar="MODE",
+    callback=_read_mode,
+    default="600",
+    show_default=True,
+    help="Mode of every file written; folders may be entered by those who may read.",
+)
+GROUP = click.option(
+    "--group", default="", metavar="NAME", help="Group that every file is given to."
+)
 
 
-def access(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say who may read what a command writes."""
-    mode = click.option(
-        "--file-mode",
-        type=_FileMode(),
-        default="600",
-        show_default=True,
-        help="Mode of every file written; folders may be entered by those who may read.",
-    )
-    group = click.option(
-        "--group", default="", metavar="NAME", help="Group that every file is given to."
-    )
-    return mode(group(command))
+def _read_shard(_: click.Context, __: click.Parameter, text: str) -> tuple[int, int]:
+    """Read '2/5': the second of five parts of the branches."""
+    number, of = (*text.split("/", 1), "")[:2]
+    if not (number.isdigit() and of.isdigit()):
+        raise click.BadParameter(f"'{text}' is not a shard. Write 2/5 for the second of five.")
+    return int(number), int(of)
+
+
+SHARD = click.option(
+    "--shard",
+    metavar="K/N",
+    callback=_read_shard,
+    default="1/1",
+    help="Make this part of the pages only.",
+)
+
+
+def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds arguments and options in the order in which help lists them."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
+RUN_OPTIONS = in_order(POLICY, MAPPING, MEMORY, FIRST, FOLDER_OPTIONS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,38 +18,65 @@ from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.source import Bank
+    from stockcust_analysis.report.plan import ReportOptions
 
 FAILED = 1
+
+
+def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
+    """Call the command with the bank, open, and with the options of a run over its quarter."""
+
+    @wraps(command)
+    def run(
+        data: str,
+        quarter: str,
+        mapping: Path | None,
+        memory_limit: str,
+        file_mode: int,
+        group: str,
+        out: Path,
+        plan: bool = False,
+        **requested: Any,
+    ) -> None:
+        from stockcust_analysis.bank.source import open_bank
+        from stockcust_analysis.report.plan import ReportOptions
+        from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
+
+        # A scheduler's request to end is the same wish as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
+        with (
+            WorkingFolder(SOCKET_PATH) as scratch,
+            all_temporary_files_in(scratch),
+            open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
+        ):
+            settings = replace(settings, quarter=_resolve(bank, quarter))
+            command(bank, settings, out, plan)
+
+    return run
+
+
+def _resolve(bank: Bank, quarter: str) -> str:
+    """Return the quarter; `latest` is the newest the bank has delivered whole."""
+    if quarter != "latest":
+        return quarter
+    if not bank.quarters:
+        raise UsageError("no quarter is delivered whole: customers and holdings of its last day.")
+    click.echo(f"The latest quarter is {bank.quarters[-1]}.", err=True)
+    return str(bank.quarters[-1])
 
 
 @click.command()
 @options.DATA
 @options.QUARTER
-@options.POLICY
-@options.MAPPING
-@options.MEMORY
-@options.FIRST
-@options.OUT
-@options.access
-def evaluate(
-    data: str,
-    quarter: str,
-    mapping: Path | None,
-    memory_limit: str,
-    out: Path,
-    file_mode: int,
-    group: str,
-    **requested: Any,
-) -> None:
+@options.RUN_OPTIONS
+@_over_a_quarter
+def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
     """Compute the measures of every branch in DATA; no pages."""
-    from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.cli.progress import TerminalProgress
-    from stockcust_analysis.report.quarter import ReportOptions, write_evaluation
+    from stockcust_analysis.report.quarter import write_evaluation
 
-    settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
-    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
-        settings = replace(settings, quarter=_resolved(bank, quarter))
-        cache = write_evaluation(bank, settings, out=out, progress=TerminalProgress())
+    cache = write_evaluation(bank, settings, out=out, progress=TerminalProgress())
     done = "evaluated into" if cache.is_new else "already evaluated in"
     here, folder = Path.cwd(), cache.folder
     shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
@@ -82,9 +111,7 @@ def evaluate(
     help="Also write circulated/: headquarters' set with figures withheld, so that it may leave "
     "the building. It stays up to date from then on.",
 )
-@click.option(
-    "--shard", type=options.Shard(), default="1/1", help="Make this part of the pages only."
-)
+@options.SHARD
 @click.option("--collect", is_flag=True, help="Make no pages: join what the shards have made.")
 @click.option("--force", is_flag=True, help="Make everything anew, even what was issued.")
 @click.option("--plan", is_flag=True, help="Say what would be done, and write nothing.")
@@ -102,47 +129,22 @@ def evaluate(
     show_default=True,
     help="Longest time for one branch.",
 )
-@options.POLICY
-@options.MAPPING
-@options.MEMORY
-@options.FIRST
-@options.OUT
-@options.access
-def report(
-    data: str,
-    quarter: str,
-    mapping: Path | None,
-    memory_limit: str,
-    out: Path,
-    plan: bool,
-    file_mode: int,
-    group: str,
-    **requested: Any,
-) -> None:
+@options.RUN_OPTIONS
+@_over_a_quarter
+def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
     """Make every branch's PDF and work lists, and headquarters' set, from the extracts in DATA.
 
     Headquarters' set is internal: it has every figure of every branch.
 
     Only what is missing or changed is made: run the same command again to go on.
     """
-    from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.cli.progress import TerminalProgress, describe_plan, describe_run
-    from stockcust_analysis.report.quarter import ReportOptions, make_reports, plan_reports
-    from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
+    from stockcust_analysis.report.quarter import make_reports, plan_reports
 
-    # A scheduler's request to end is the same wish as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)
-    with (
-        WorkingFolder(SOCKET_PATH) as scratch,
-        all_temporary_files_in(scratch),
-        open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
-    ):
-        settings = replace(settings, quarter=_resolved(bank, quarter))
-        if plan:
-            click.echo(describe_plan(plan_reports(bank, settings, out=out)))
-            return
-        run = make_reports(bank, settings, out=out, progress=TerminalProgress())
+    if plan:
+        click.echo(describe_plan(plan_reports(bank, settings, out=out)))
+        return
+    run = make_reports(bank, settings, out=out, progress=TerminalProgress())
     click.echo(describe_run(run))
     if run.failed or run.missing:
         raise click.exceptions.Exit(FAILED)
@@ -179,19 +181,17 @@ def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int |
 @options.POLICY
 @options.MAPPING
 @options.MEMORY
-@options.OUT
-@options.access
+@options.FOLDER_OPTIONS
 def worklists(
     data: str,
     as_of: datetime,
-    branches: tuple[str, ...],
-    language: Literal["zh", "en"],
     policy: str,
     mapping: Path | None,
     memory_limit: str,
     out: Path,
     file_mode: int,
     group: str,
+    **requested: Any,
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
@@ -204,22 +204,6 @@ def worklists(
         access(Access(file_mode, group)),
         open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
     ):
-        files = make_worklists(
-            bank,
-            as_of=day,
-            policy=load_policy(policy),
-            out=folder,
-            branches=branches,
-            language=language,
-        )
+        rules = load_policy(policy)
+        files = make_worklists(bank, as_of=day, policy=rules, out=folder, **requested)
     click.echo(f"{len(files)} branches' work lists in {folder}.")
-
-
-def _resolved(bank: Bank, quarter: str) -> str:
-    """Return the quarter; `latest` is the newest the bank has delivered whole."""
-    if quarter != "latest":
-        return quarter
-    if not bank.quarters:
-        raise UsageError("no quarter is delivered whole: customers and holdings of its last day.")
-    click.echo(f"The latest quarter is {bank.quarters[-1]}.", err=True)
-    return str(bank.quarters[-1])

@@ -25,8 +25,7 @@ import pandas as pd
 
 from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.evaluate import Steps
-from stockcust_analysis.evaluation.missing import evaluate_with_lists
+from stockcust_analysis.evaluation.evaluate import Steps, evaluate_with_lists
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.report.records import (

@@ -129,22 +129,14 @@ class TypstExporter(TemplateExporter):
     def default_config(self) -> Config:
         """Switch on the reading of pages, and check the notebook's form once, not at every step."""
         config = Config(
-            {"PageReader": {"enabled": True}, "Exporter": {"optimistic_validation": True}}
+            {
+                "PageReader": {"enabled": True},
+                "Exporter": {"optimistic_validation": True, "file_extension": ".typ"},
+                "TemplateExporter": {"template_name": "typst", "template_extension": ".typ.j2"},
+            }
         )
         config.merge(super().default_config)
         return config
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".typ"
-
-    @default("template_extension")
-    def _template_extension_default(self) -> str:
-        return ".typ.j2"
-
-    @default("template_name")
-    def _template_name_default(self) -> str:
-        return "typst"
 
     @default("extra_template_basedirs")
     def _default_extra_template_basedirs(self) -> list[str]:
@@ -211,9 +203,13 @@ class TypstPDFExporter(TypstExporter):
 
 
 def export_pdf(
-    path: str | Path, *, language: str = "", status: str = "", brand: str = "",
+    path: str | Path,
+    *,
+    language: str = "",
+    status: str = "",
+    brand: str = "",
     substitutes: bool = False,
-) -> bytes:  # fmt: skip
+) -> bytes:
     """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
 
     `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued";
@@ -221,6 +217,6 @@ def export_pdf(
     that no font can draw is printed as 〓, without it is an error of a report.
     """
     exporter: Any = TypstPDFExporter
-    made = exporter(language=language, status=status, brand=brand, substitutes=substitutes)
-    pdf, _ = made.from_filename(str(path))
+    options = {"language": language, "status": status, "brand": brand}
+    pdf, _ = exporter(**options, substitutes=substitutes).from_filename(str(path))
     return bytes(pdf)

@@ -15,7 +15,8 @@ import binascii
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
@@ -71,11 +72,10 @@ class Page:
 
 def document_facts(notebook: NotebookNode) -> dict[str, Any] | None:
     """Return what the notebook's first `document(…)` output says, or None for other notebooks."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            if DOCUMENT_MIME in output.get("data", {}):
-                return dict(output.data[DOCUMENT_MIME])
-    return None
+    shown = (
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    return next((dict(data[DOCUMENT_MIME]) for data in shown if DOCUMENT_MIME in data), None)
 
 
 def read_page(
@@ -132,18 +132,19 @@ class _Reading:
             {"kind": "words", "reader": reader, "text": text, "attachments": attachments}
         )
 
-    def _read_output(self, number: int, output: NotebookNode) -> None:
-        if output.output_type == "error":
-            self._add_printed("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
-        elif output.output_type != "stream":
-            self._read_display(number, output)
-        elif output.name == "stderr":
-            logger.warning("cell %d wrote to stderr; this is not printed.", number)
-        else:
-            self._add_printed(output.text)
-
     def _add_printed(self, text: str) -> None:
         self.blocks.append({"kind": "output", "text": strip_ansi(text).strip("\n")})
+
+    def _read_output(self, number: int, output: NotebookNode) -> None:
+        match output.output_type:
+            case "error":
+                self._add_printed("\n".join(output.traceback) or f"{output.ename}: {output.evalue}")
+            case "stream" if output.name == "stderr":
+                logger.warning("cell %d wrote to stderr; this is not printed.", number)
+            case "stream":
+                self._add_printed(output.text)
+            case _:
+                self._read_display(number, output)
 
     def _read_display(self, number: int, output: NotebookNode) -> None:
         mime = next((mime for mime in _PRIORITY if mime in output.data), None)
@@ -187,16 +188,11 @@ class _Reading:
         """Return the blocks, those of the waiting texts in their places."""
         parts: dict[int, list[Block]] = {}
         for reader in READERS:
-            waiting = {
-                position: block
-                for position, block in enumerate(self.blocks)
-                if block["kind"] == "words" and block["reader"] == reader
-            }
-            texts = read_texts([block["text"] for block in waiting.values()], reader=reader)
-            for (position, block), part in zip(waiting.items(), texts, strict=True):
-                parts[position] = self._attach(part, block["attachments"])
-        whole = enumerate(self.blocks)
-        return [part for position, block in whole for part in parts.get(position, [block])]
+            waiting = [i for i, block in enumerate(self.blocks) if block.get("reader") == reader]
+            texts = read_texts([self.blocks[i]["text"] for i in waiting], reader=reader)
+            for i, part in zip(waiting, texts, strict=True):
+                parts[i] = self._attach(part, self.blocks[i]["attachments"])
+        return [part for i, block in enumerate(self.blocks) for part in parts.get(i, [block])]
 
     def _attach(self, value: Any, attachments: Mapping[str, Any]) -> Any:
         """Return a text's values with attached pictures in place; others leave their words."""
@@ -307,28 +303,17 @@ def _end_of_opening(blocks: Sequence[Block], last: int) -> int:
     return end
 
 
-def _pair_halves(blocks: Sequence[Block]) -> Iterator[Block]:
-    """Put two halves that follow one another side by side."""
-    waiting: Block | None = None
-    for block in blocks:
-        if waiting is None:
-            if block.get("half"):
-                waiting = block
-            else:
-                yield block
-            continue
-        if block.get("half"):
-            yield {"kind": "pair", "items": [waiting, block]}
+def _pair_halves(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Put two halves that follow one another side by side; a table alone keeps its narrow form."""
+    waiting = deque(blocks)
+    while waiting:
+        block = waiting.popleft()
+        if block.get("half") and waiting and waiting[0].get("half"):
+            yield {"kind": "pair", "items": [block, waiting.popleft()]}
+        elif block.get("half") and block["kind"] == "table":
+            yield {**block, "share": _NARROW}
         else:
-            yield from (_alone(waiting), block)
-        waiting = None
-    if waiting is not None:
-        yield _alone(waiting)
-
-
-def _alone(half: Block) -> Block:
-    """Return a half that has no other beside it: a table keeps its narrow form."""
-    return {**half, "share": _NARROW} if half["kind"] == "table" else half
+            yield block
 
 
 def _measure_table(table: Block) -> dict[str, Any]:

@@ -60,10 +60,10 @@ def literal(value: object) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)
     if isinstance(value, Mapping):
-        pairs = "".join(f"{literal(str(key))}: {literal(each)}, " for key, each in value.items())
+        pairs = "".join(f"{literal(str(key))}: {literal(item)}, " for key, item in value.items())
         return f"({pairs.removesuffix(' ')})" if value else "(:)"
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return f"({''.join(f'{literal(each)}, ' for each in value).removesuffix(' ')})"
+        return f"({''.join(f'{literal(item)}, ' for item in value).removesuffix(' ')})"
     raise TypesettingError(f"{value!r:.60} cannot be handed to the typesetter: turn it into text.")
 
 
@@ -90,7 +90,7 @@ def compile_pdf(
     nothing else. `font_folders` hold fonts besides the pinned ones. The PDF's creation date is
     `as_of`, never the clock.
     """
-    stamp = datetime.combine(as_of or date(1970, 1, 1), time(), tzinfo=UTC)
+    encoded = _encoded(source)
     with tempfile.TemporaryDirectory(prefix="stockcust-") as root:
         for name, content in (files or {}).items():
             path = Path(root, PurePosixPath(name))
@@ -99,21 +99,16 @@ def compile_pdf(
         compiler = typst.Compiler(
             root=root, font_paths=_fonts(font_folders), ignore_system_fonts=True
         )
-        return _compiled(compiler, source, stamp)
-
-
-def _compiled(compiler: typst.Compiler, source: str, stamp: datetime) -> bytes:
-    """Run the typesetter; its warnings go to the log, its error becomes ours."""
-    try:
-        pdf, warnings = compiler.compile_with_warnings(
-            input=_encoded(source),
-            format="pdf",
-            timestamp=stamp,
-            pdf_standards=list(PDF_STANDARDS),
-        )
-    except typst.TypstError as error:
-        hints = "".join(f" Hint: {hint}" for hint in error.hints)
-        raise TypesettingError(f"the typesetter says: {error.message}.{hints}") from error
+        try:
+            pdf, warnings = compiler.compile_with_warnings(
+                input=encoded,
+                format="pdf",
+                timestamp=datetime.combine(as_of or date(1970, 1, 1), time(), tzinfo=UTC),
+                pdf_standards=list(PDF_STANDARDS),
+            )
+        except typst.TypstError as error:
+            hints = "".join(f" Hint: {hint}" for hint in error.hints)
+            raise TypesettingError(f"the typesetter says: {error.message}.{hints}") from error
     for warning in warnings:
         logger.warning("typesetter: %s", warning.message)
     if not isinstance(pdf, bytes):
@@ -146,18 +141,12 @@ def drawable(others: tuple[Path, ...] = ()) -> frozenset[int]:
 
     A bank's own font files go before the shipped ones, which draw what those lack.
     """
-    if others:
-        return drawable() | _in_all(others)
-    return _in_all(font_files())
-
-
-def _in_all(files: tuple[Path, ...]) -> frozenset[int]:
-    """Return the code points that every one of the files can draw."""
+    shipped = drawable() if others else frozenset()
     maps = []
-    for path in files:
+    for path in others or font_files():
         with TTFont(path, lazy=True) as font:
             maps.append(frozenset(font.getBestCmap()))
-    return frozenset.intersection(*maps)
+    return shipped | frozenset.intersection(*maps)
 
 
 def missing_characters(text: str, others: tuple[Path, ...] = ()) -> list[str]:
@@ -167,7 +156,7 @@ def missing_characters(text: str, others: tuple[Path, ...] = ()) -> list[str]:
     []
     """
     known = drawable(others)
-    return sorted(each for each in set(text) if ord(each) not in known and _draws(each))
+    return sorted(c for c in set(text) if ord(c) not in known and _draws(c))
 
 
 def _draws(character: str) -> bool:
@@ -207,9 +196,9 @@ def with_substitutes(value: Any) -> Any:
         missing = missing_characters(value)
         return value.translate({ord(character): SUBSTITUTE for character in missing})
     if isinstance(value, dict):
-        return {key: with_substitutes(each) for key, each in value.items()}
+        return {key: with_substitutes(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [with_substitutes(each) for each in value]
+        return [with_substitutes(item) for item in value]
     return value
 
 
@@ -217,12 +206,9 @@ def texts_of(value: object) -> Iterator[str]:
     """Yield every text inside plain values."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from texts_of(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from texts_of(each)
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(item)
 
 
 def svg_texts(svg: bytes) -> Iterator[str]:
