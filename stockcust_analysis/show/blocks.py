@@ -149,7 +149,9 @@ class KeyFigures:
         for tile in self.figures:
             label, value, unit = map(escape, (tile.label, tile.value, tile.unit))
             beside = "<br>".join(map(escape, tile.comparison_texts))
-            tiles += f'<td style="{width};text-align:left;vertical-align:top"><small>{label}</small>'
+            tiles += (
+                f'<td style="{width};text-align:left;vertical-align:top"><small>{label}</small>'
+            )
             tiles += f"<br><b>{value}</b> {unit}<br><small>{beside}</small></td>"
             lines.append(" ".join((tile.label, tile.value, tile.unit, *tile.comparison_texts)))
         html, plain = f"<table><tr>{tiles}</tr></table>", "\n".join(lines)
