@@ -27,7 +27,13 @@ from stockcust_analysis.bank.conversion import (
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
 from stockcust_analysis.bank.headers import match_headers, missing_tables
-from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names, read_mapping
+from stockcust_analysis.bank.mapping import (
+    Mapping,
+    TableMapping,
+    contract_names,
+    read_mapping,
+    require_no_file_options,
+)
 from stockcust_analysis.bank.validation import Delivery, Problem, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
@@ -104,6 +110,7 @@ def _open(
     if isinstance(source, (str, Path)) and not url:
         return _open_folder(Path(source), mapping_file, memory_limit)
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
+    require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
@@ -158,7 +165,7 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping) -> Bank:
 def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
     """Return the engine that computes a frame."""
     if kind.is_pandas_like():
-        return engines.PandasEngine()
+        return engines.Engine()
     if kind.is_polars():
         return engines.PolarsEngine()
     if kind.is_spark_like():

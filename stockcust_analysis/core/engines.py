@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stockcust_analysis.errors import EngineError
 
@@ -25,37 +25,37 @@ Frame: TypeAlias = Any
 
 # Names of the base classes by which database drivers (PEP 249), Java and Spark say what happened.
 # A ProgrammingError is a fault of ours and passes through, unless a right is missing.
-_FAILURES = {
-    "OperationalError",
-    "InterfaceError",
-    "InternalError",
-    "DataError",
-    "InsufficientPrivilege",
-    "Py4JError",
-    "PySparkException",
-    "ConnectionError",
-}
+_DRIVERS = {"OperationalError", "InterfaceError", "InternalError", "DataError"}
+_FAILURES = _DRIVERS | {"Py4JError", "PySparkException", "ConnectionError", "InsufficientPrivilege"}
 _OURS = {"AnalysisException", "ParseException", "PySparkTypeError", "PySparkValueError"}
-# How databases say that they make no temporary table.
-_NO_TABLES = {
-    "ReadOnlySqlTransaction",
-    "InsufficientPrivilege",
-    "NotImplementedError",
-    "UnsupportedOperationError",
-    "UnsupportedBackendFeatureError",
-}
+# How databases, and Ibis for them, say that they make no temporary table.
+_REFUSALS = {"ReadOnlySqlTransaction", "InsufficientPrivilege", "NotImplementedError"}
+_NO_TABLES = _REFUSALS | {"UnsupportedOperationError", "UnsupportedBackendFeatureError"}
 _COMPUTED_AGAIN = (
     "the database allows no temporary tables: shared steps are computed again and again. Ask for "
     "the right to make them (PostgreSQL: GRANT TEMPORARY ON DATABASE)."
 )
+_EXPLANATIONS = {
+    "OutOfMemoryException": "memory and the folder for spilling are full ({kind}). Raise "
+    "--memory-limit, or make room where temporary files go (TMPDIR names the place).",
+    "InsufficientPrivilege": "the database refuses a query ({kind}). Ask for the right to read all "
+    "tables.",
+    "DataError": "a value cannot be computed with ({kind}). Check the extracts with stockcust "
+    "check.",
+}
+_STOPPED = (
+    "the data's engine stopped answering while it was computing ({kind}). Nothing of this step was "
+    "written. See that database, cluster, network and disk are well, then run again."
+)
 _NUMBERS = count(1)
 
 
-class Engine(Protocol):
-    """Where a bank's tables are computed."""
+class Engine:
+    """Where a bank's tables are computed: here frames in this process, at once."""
 
     def materialize(self, frame: Frame) -> Frame:
         """Compute a shared step once and hold its result until `release` or `close`."""
+        return frame
 
     def release(self, frame: Frame) -> None:
         """Free the memory of a materialised step."""
@@ -64,21 +64,7 @@ class Engine(Protocol):
         """Release everything; never raises."""
 
 
-class PandasEngine:
-    """Frames in this process that are computed at once."""
-
-    def materialize(self, frame: Frame) -> Frame:
-        """Return the frame: it is computed already."""
-        return frame
-
-    def release(self, frame: Frame) -> None:
-        """Do nothing: Python frees the frame."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class PolarsEngine(PandasEngine):
+class PolarsEngine(Engine):
     """Lazy Polars frames."""
 
     def materialize(self, frame: Frame) -> Frame:
@@ -87,7 +73,7 @@ class PolarsEngine(PandasEngine):
 
 
 @dataclass
-class DuckDBEngine:
+class DuckDBEngine(Engine):
     """A DuckDB connection of our own with the folder it spills to, which `on_close` removes."""
 
     connection: duckdb.DuckDBPyConnection
@@ -113,7 +99,7 @@ class DuckDBEngine:
 
 
 @dataclass
-class DatabaseEngine:
+class DatabaseEngine(Engine):
     """A database that Ibis speaks to; shared steps become temporary tables."""
 
     backend: Any
@@ -163,7 +149,7 @@ class DatabaseEngine:
 
 
 @dataclass
-class SparkEngine:
+class SparkEngine(Engine):
     """A Spark session that the caller started and will stop."""
 
     frames: list[Any] = field(default_factory=list)
@@ -208,17 +194,5 @@ def class_names(error: BaseException) -> set[str]:
 
 def _explain(error: Exception, names: set[str]) -> str:
     """Return what happened and what to do."""
-    kind = type(error).__name__
-    if "OutOfMemoryException" in names:
-        return (
-            f"memory and the folder for spilling are full ({kind}). Raise --memory-limit, or make "
-            "room where temporary files go (TMPDIR names the place)."
-        )
-    if "InsufficientPrivilege" in names:
-        return f"the database refuses a query ({kind}). Ask for the right to read all tables."
-    if "DataError" in names:
-        return f"a value cannot be computed with ({kind}). Check the extracts with stockcust check."
-    return (
-        f"the data's engine stopped answering while it was computing ({kind}). Nothing of this "
-        "step was written. See that database, cluster, network and disk are well, then run again."
-    )
+    texts = (text for name, text in _EXPLANATIONS.items() if name in names)
+    return next(texts, _STOPPED).format(kind=type(error).__name__)

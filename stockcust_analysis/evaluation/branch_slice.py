@@ -55,32 +55,24 @@ def without_others(
         Lorenz curve rises in steps of at least so many customers. Migration and co-holding are the
         branch's alone, and of the bank's bridge there are both ends.
     """
-    kept = dict(tables)
-    for name in _OWN_ALONE:
-        if name in kept:
-            kept[name] = kept[name][kept[name]["branch_id"] != bank].reset_index(drop=True)
-    measures = kept["measures"]
-    customers = _customers(measures)
+    result, measures = dict(tables), tables["measures"]
+    funded = (measures["measure"] == "customers") & (measures["base"] == "funded")
+    newest = measures[funded & (measures["quarter"] == measures.loc[funded, "quarter"].max())]
+    customers = dict(zip(newest["branch_id"], newest["value"], strict=True))
     number = customers.get(bank, 0)
     few = bank in customers and number - customers.get(branch_id, 0) < least
-    kept["measures"] = _measures(measures, _few_elsewhere(cells, bank, least), bank, few=few)
-    if "customer_share" in kept.get("lorenz", ()):
-        kept["lorenz"] = _lorenz(
-            kept["lorenz"], bank, least / number if number and not few else float(few)
-        )
-    if "bridge" in kept:
-        bridge = kept["bridge"]
-        theirs = bridge["branch_id"] == bank
-        told = ~theirs | (bridge["component"].isin(_ENDS) & (not few))
-        kept["bridge"] = bridge[told].reset_index(drop=True)
-    return kept
-
-
-def _customers(measures: pd.DataFrame) -> dict[str, float]:
-    """Return the funded customers of the newest quarter, of the branch and of the bank."""
-    rows = measures[(measures["measure"] == "customers") & (measures["base"] == "funded")]
-    rows = rows[rows["quarter"] == rows["quarter"].max()]
-    return dict(zip(rows["branch_id"], rows["value"], strict=True))
+    hidden = _few_elsewhere(cells, bank, least)
+    result["measures"] = _without_few_elsewhere(measures, hidden, bank, few=few)
+    if "customer_share" in tables.get("lorenz", ()):
+        step = least / number if number and not few else float(few)
+        result["lorenz"] = _in_steps(tables["lorenz"], bank, step)
+    for name in (*_OWN_ALONE, "bridge"):
+        if name in tables:
+            own = tables[name]["branch_id"] != bank
+            if name == "bridge" and not few:
+                own |= tables[name]["component"].isin(_ENDS)
+            result[name] = tables[name][own].reset_index(drop=True)
+    return result
 
 
 def _few_elsewhere(cells: pd.DataFrame, bank: str, least: int) -> list[Any]:
@@ -94,40 +86,43 @@ def _few_elsewhere(cells: pd.DataFrame, bank: str, least: int) -> list[Any]:
     return others.index[others < least].tolist()
 
 
-def _measures(measures: pd.DataFrame, amounts: list[Any], bank: str, *, few: bool) -> pd.DataFrame:
+def _without_few_elsewhere(
+    measures: pd.DataFrame, amounts: list[Any], bank: str, *, few: bool
+) -> pd.DataFrame:
     """Return the measures, the bank's as its branches may know them."""
     theirs = measures["branch_id"] == bank
     rounded = _decimals()
     hidden = pd.MultiIndex.from_frame(measures[_KEY]).isin(amounts)
     hidden &= ~measures["measure"].isin(rounded)
     hidden |= (measures["measure"] == _AMOUNT) | (few & measures["measure"].isin(rounded))
-    told = measures[~(theirs & hidden)].reset_index(drop=True)
-    theirs = told["branch_id"] == bank
-    decimals = told.loc[theirs, "measure"].map(rounded)
-    told.loc[theirs, ["numerator", "denominator"]] = np.nan
-    for places in decimals.dropna().unique():
-        rows = decimals.index[decimals == places]
-        told.loc[rows, "value"] = told.loc[rows, "value"].astype(float).round(int(places))
-    return told
+    shown = measures[~(theirs & hidden)].reset_index(drop=True)
+    theirs = shown["branch_id"] == bank
+    shown.loc[theirs, ["numerator", "denominator"]] = np.nan
+    decimals = shown["measure"].map(rounded).where(theirs)
+    for number in decimals.dropna().unique():
+        rows = decimals == number
+        shown.loc[rows, "value"] = shown.loc[rows, "value"].astype(float).round(int(number))
+    return shown
 
 
 def _decimals() -> dict[str, int]:
     """Return what is told as it is printed, with the decimals: shares are parts of one here."""
-    section = next(each for name, each in codebook_sections().items() if "集中度" in name)
-    told = [one for one in section if one.name != _EXACT] + [measure_definition(_SHARE)]
-    return {one.name: one.decimals + (2 if one.kind == "share" else 0) for one in told}
+    section = next(rows for title, rows in codebook_sections().items() if "集中度" in title)
+    rounded = [*section, measure_definition(_SHARE)]
+    return {
+        definition.name: definition.decimals + (2 if definition.kind == "share" else 0)
+        for definition in rounded
+        if definition.name != _EXACT
+    }
 
 
-def _lorenz(lorenz: pd.DataFrame, bank: str, step: float) -> pd.DataFrame:
+def _in_steps(lorenz: pd.DataFrame, bank: str, step: float) -> pd.DataFrame:
     """Return the curves, the bank's in steps of at least that share of its customers."""
     theirs = lorenz[lorenz["branch_id"] == bank].sort_values("customer_share")
-    kept: list[Any] = []
-    last = -step
-    for row, share in theirs["customer_share"].items():
+    rows, last = list(lorenz.index[lorenz["branch_id"] != bank]), -step
+    for row, share in theirs["customer_share"].items() if step < 1 else ():
         # The last step ends with everybody: what lies too close before it is left out.
-        if share in (0, 1) or (share - last >= step - 1e-12 and 1 - share >= step - 1e-12):
-            kept.append(row)
+        if share in (0, 1) or min(share - last, 1 - share) >= step - 1e-12:
+            rows.append(row)
             last = share
-    own = lorenz.index[lorenz["branch_id"] != bank]
-    rows = [*own, *(kept if step < 1 else [])]
     return lorenz.loc[sorted(rows)].reset_index(drop=True)

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from stockcust_analysis.errors import PolicyError
+from stockcust_analysis.evaluation.cells import SPREAD_COLUMNS
 from stockcust_analysis.evaluation.funnel import (
     LEVELS,
     Values,
@@ -45,17 +46,9 @@ _LIMITS = ("lower_95", "upper_95", "lower_998", "upper_998")
 _RANKS = ("rank", "rank_of", "rank_low", "rank_high")
 _CONTEXT = ("expected_ratio", "shrunk_value", "movement", "movement_standard_error")
 COMPARISON_COLUMNS = (*_KEYS, "centre", *_LIMITS, "z", "verdict", *_RANKS, *_CONTEXT)
-_FACTS = {
-    "winsorised_sum": "x",
-    "winsorised_squares": "xx",
-    "winsorised_denominator": "d",
-    "denominator_squares": "dd",
-    "products": "xd",
-    "standard_error": "standard_error",
-    "expected": "expected",
-}
 _CELL_KEYS = ("quarter", "branch_id", "dimension", "measure", "base")
 _ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
+_FACTS = dict(zip(SPREAD_COLUMNS, (*_ARRAYS[4:], "standard_error", "expected"), strict=True))
 
 
 def comparison(
@@ -137,7 +130,8 @@ def _figures(
 
     `compared` is winsorised where a measure has sums of any branch.
     """
-    keys, names = [(each.name, each.customer_base, "") for each in rule.measures], list(peers)
+    names = list(peers)
+    keys = [(measure.name, measure.customer_base, "") for measure in rule.measures]
     table = branch_figures(measures, quarter, keys, names)
     cells = cells.reindex(columns=[*_CELL_KEYS, *_FACTS]).assign(member="")
     whole = cells[cells["dimension"].fillna("") == ""]

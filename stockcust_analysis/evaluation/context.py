@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -11,11 +10,13 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import Table, after, as_lazy, cents, collect_rows, day
-from stockcust_analysis.evaluation.tier_history import memory_facts
+from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
+from stockcust_analysis.evaluation.views import quarters_remembered
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
+
+_BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
@@ -24,18 +25,16 @@ def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
     A region or type that is not delivered is empty.
     """
     table = as_lazy(bank.table("branches"))
-    columns = [
-        c for c in ("branch_id", "name", "region", "type", "opened_on") if c in table.columns
-    ]
-    frame = pd.DataFrame(collect_rows(table.select(columns)))
+    names = table.collect_schema().names()
+    frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
     for name in ("region", "type"):
-        values = frame[name].astype(object).fillna("") if name in frame else ""
-        frame[name] = pd.Series(values, index=frame.index, dtype="str")
+        values = frame.get(name, pd.Series("", index=frame.index))
+        frame[name] = values.astype(object).fillna("").astype("str")
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
-    kept = frame[frame["branch_id"].isin(present)]
-    return kept.sort_values("branch_id", ignore_index=True)
+    reporting = frame[frame["branch_id"].isin(present)]
+    return reporting.sort_values("branch_id", ignore_index=True)
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
@@ -58,16 +57,10 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
         customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
     if "ledger" in bank.columns:
-        ledger = _of_day(as_lazy(bank.table("ledger")), quarter.end)
+        ledger = Calendar((quarter.end,)).rows(as_lazy(bank.table("ledger")))
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
     return table.assign(difference=(table["left"] - table["right"]).round(2))
-
-
-def _of_day(ledger: Table, day_of: date) -> Table:
-    """Return the ledger's rows of a day; none where it has not that day."""
-    days = day(ledger, "as_of")
-    return ledger.filter(after(days, day_of - timedelta(days=1)) & ~after(days, day_of))
 
 
 def _total(table: Table, name: str) -> float:
@@ -103,8 +96,7 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     sides = ["member"] if "member" in table else ["family_a", "family_b"]
     dropped = pd.Series(False, index=table.index)
     for side in sides:
-        pairs = zip(table["quarter"], table[side], strict=True)
-        dropped |= pd.Series([pair in gone for pair in pairs], index=table.index)
+        dropped |= pd.MultiIndex.from_frame(table[["quarter", side]]).isin(gone)
     if "dimension" in table:
         dropped &= table["dimension"] == "family"
     return table[~dropped].reset_index(drop=True)
@@ -117,7 +109,8 @@ def policy_facts(
 
     `missing` are the families of which no product was.
     """
-    rule = policy.dormancy
+    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
+    dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
         "name": policy.name,
         "version": policy.version,
@@ -125,19 +118,23 @@ def policy_facts(
         **policy.members,
         "funded": policy.bases.funded,
         "effective": policy.bases.effective,
-        "dormancy": {
-            "name": rule.name,
-            "idle_months": rule.idle_months,
-            "idle_days": rule.idle_days,
-            "cap": rule.cap,
-        },
-        "tier_memory": memory_facts(policy, bank, quarter),
+        "dormancy": {name: getattr(rule, name) for name in dormancy},
+        "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
         "families_missing": [
-            {"name": family.name, "zh": family.zh, "en": family.en}
-            for family in (*policy.families.families, *policy.families.channels)
+            {name: getattr(family, name) for name in ("name", "zh", "en")}
+            for family in families
             if family.name in missing
         ],
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
     }
+
+
+def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
+    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
+    if policy.tier_memory is None:
+        return None
+    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
+    first = Quarter.ending_on(earlier[0]) if earlier else quarter
+    return {"name": policy.tier_memory.name, "since": str(first)}

@@ -7,6 +7,7 @@ bank too large for that is measured quarter by quarter: one pass then saves noth
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,20 @@ from stockcust_analysis.evaluation.context import (
 )
 from stockcust_analysis.evaluation.measuring import Measured, Scope, measure_views
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
-from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.results import (
+    MEASURE_COLUMNS,
+    WHOLE_BANK,
+    WORKING_FOLDERS,
+    Evaluation,
+    open_evaluation,
+)
 from stockcust_analysis.evaluation.scorecard import scorecard
-from stockcust_analysis.evaluation.tier_history import QUARTERS_BACK
-from stockcust_analysis.evaluation.views import views_of
+from stockcust_analysis.evaluation.views import QUARTERS_BACK, views_of
+from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.registry import specs_for, sum_view
 from stockcust_analysis.periods import Day, Quarter, as_quarter
-from stockcust_analysis.policy import DEFAULT, Policy
+from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -244,3 +251,55 @@ def _standing(
         "scores": scores,
         "comparison": compared,
     }
+
+
+def evaluate_with_lists(
+    bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
+) -> Evaluation:
+    """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
+    evaluation = evaluate(bank, quarter=quarter, policy=policy, **options)
+    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=load_policy(policy))
+    return replace(evaluation, worklists=lists, outcomes=outcomes)
+
+
+def make_missing_evaluation(
+    folder: str | Path, *, data: str | Path, progress: Steps = lambda done, total: None
+) -> Evaluation:
+    """Make the evaluation that a notebook asks for from a bank beside it, and keep it for the next.
+
+    Parameters
+    ----------
+    folder
+        Such as "reports/2026Q3/evaluation"; the folder around it names the quarter. A relative
+        path lies in the working folder or in the one above, whichever holds the bank.
+    data
+        The bank's folder, relative to the same place.
+    progress
+        Told how many of all steps are done.
+
+    Raises
+    ------
+    UsageError
+        None can be made: the folder's name tells no quarter, there is no such bank, or the folder
+        lies elsewhere.
+    """
+    root = next((place for place in WORKING_FOLDERS if (place / data).is_dir()), None)
+    # Nowhere else: a mistyped path must not fill with the figures of another bank.
+    if root is None or not (root / folder).resolve().is_relative_to(root.resolve()):
+        return open_evaluation(folder)
+    with open_bank(root / data) as bank:
+        quarter = _quarter_of(Path(folder))
+        evaluation = evaluate_with_lists(bank, quarter=quarter, progress=progress)
+    evaluation.save(root / folder)
+    return open_evaluation(root / folder)
+
+
+def _quarter_of(folder: Path) -> str:
+    """Return the quarter that the folder around an evaluation is named for."""
+    try:
+        return str(Quarter.parse(folder.parent.name))
+    except UsageError:
+        raise UsageError(
+            f"'{folder}' holds no evaluation, and its name does not say of which quarter to make "
+            "one. Give a folder like reports/2026Q3/evaluation."
+        ) from None

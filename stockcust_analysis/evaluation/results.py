@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.atomic import make_folder, write_text
+from stockcust_analysis.atomic import make_folder, write_json, write_text
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.branch_slice import without_others
@@ -23,54 +23,18 @@ WHOLE_BANK = "@bank"
 
 BY_BRANCH = [PERIOD, "branch_id"]
 """What the views of a bank are grouped by."""
-MEASURE_COLUMNS = (
-    "quarter",
-    "as_of",
-    "branch_id",
-    "dimension",
-    "member",
-    "measure",
-    "base",
-    "n",
-    "numerator",
-    "denominator",
-    "value",
-)
+_LABELS = ("quarter", "as_of", "branch_id", "dimension", "member", "measure", "base")
+MEASURE_COLUMNS = (*_LABELS, "n", "numerator", "denominator", "value")
 WORKING_FOLDERS = (Path(), Path(".."))
 """Where a notebook's relative paths are looked for."""
 _FACTS = "facts.json"  # written last: a folder without it holds no evaluation
-_TEXT = {
-    "quarter",
-    "as_of",
-    "branch_id",
-    "dimension",
-    "member",
-    "measure",
-    "base",
-    "family_a",
-    "family_b",
-    "name",
-    "region",
-    "type",
-    "opened_on",
-    "check",
-    "structure",
-    "from",
-    "to",
-    "component",
-    "list",
-    "due_on",
-    "evidence",
-    "group",
-    "indicator",
-    "method",
-    "direction",
-    "target_source",
-    "note",
-    "peer_group",
-    "kind",
-    "verdict",
-}
+_BRANCHES = ("name", "region", "type", "opened_on", "check")
+_MOVES = ("structure", "from", "to", "component", "family_a", "family_b")
+_LISTS = ("list", "due_on", "evidence")
+_SCORES = ("group", "indicator", "method", "direction", "target_source", "note")
+_PEERS = ("peer_group", "kind", "verdict")
+_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS}
+"""Columns of text in all tables, however much they look like numbers."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +95,8 @@ class Evaluation:
         self.branch_name(branch_id)
         tables = {}
         for name, rows in self.rows_by_branch.items():
-            positions = [rows[key] for key in (branch_id, WHOLE_BANK) if key in rows]
-            order = np.sort(np.concatenate(positions or [np.array([], dtype="int64")]))
+            positions = [rows.get(key, []) for key in (branch_id, WHOLE_BANK)]
+            order = np.sort(np.concatenate(positions)).astype("int64")
             tables[name] = getattr(self, name).take(order).reset_index(drop=True)
         return self.sliced(branch_id, tables)
 
@@ -162,15 +126,10 @@ class Evaluation:
     def save(self, folder: Path) -> None:
         """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""
         make_folder(folder)
-        facts = {
-            "quarter": str(self.quarter),
-            "bank_name": self.bank_name,
-            "policy": dict(self.policy_facts),
-        }
         for name, frame in self._tables().items():
             write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
-        write_text(folder / _FACTS, text + "\n")
+        facts = {"quarter": str(self.quarter), "bank_name": self.bank_name}
+        write_json(folder / _FACTS, facts | {"policy": dict(self.policy_facts)})
 
     def _tables(self) -> dict[str, pd.DataFrame]:
         values = ((field.name, getattr(self, field.name)) for field in fields(self))
@@ -199,13 +158,10 @@ def open_evaluation(folder: str | Path) -> Evaluation:
             f"'{place}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
         )
     facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-    names = [f.name for f in fields(Evaluation) if (place / f"{f.name}.csv").exists()]
-    return Evaluation(
-        quarter=Quarter.parse(facts["quarter"]),
-        bank_name=facts["bank_name"],
-        policy_facts=facts["policy"],
-        **{name: _read(place / f"{name}.csv") for name in names},
-    )
+    files = {f.name: place / f"{f.name}.csv" for f in fields(Evaluation)}
+    tables: dict[str, Any] = {name: _read(file) for name, file in files.items() if file.exists()}
+    quarter = Quarter.parse(facts["quarter"])
+    return Evaluation(quarter, facts["bank_name"], facts["policy"], **tables)
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ share a rank.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations
@@ -38,6 +38,8 @@ SCORECARD_COLUMNS = ("branch_id", *_RULES, *_REACHED, "raw_points", *_LOSSES, "p
 SCORE_COLUMNS = ("branch_id", "peer_group", "points", "rank", "rank_of", "vetoed", "note")
 _AMOUNTS = ["raw_points", "lost_to_floor", "lost_to_cap", "points"]
 _DECIMALS = 6  # of a score: sums of the same points in another order must tie
+_NOT_SCORED = ("too_few_customers", "indicator_missing", "too_little_data")
+_CUSTOMERS = ("customers", "funded", "")
 _FEWEST = 10  # branches, for a correlation to say anything
 
 
@@ -99,7 +101,7 @@ def scorecard(
     if not rules.indicators:
         return pd.DataFrame(columns=SCORECARD_COLUMNS), pd.DataFrame(columns=SCORE_COLUMNS)
     peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
-    keys = [(each.measure_name, each.customer_base, each.member) for each in rules.indicators]
+    keys = [(i.measure_name, i.customer_base, i.member) for i in rules.indicators]
     keys += [(veto.measure, veto.customer_base, "") for veto in rules.vetoes]
     for measure, _, _ in keys:
         measure_definition(measure)  # refuses a name that the codebook does not know
@@ -110,21 +112,11 @@ def scorecard(
     rows = len(rules.indicators) * len(peers)
     table = _with_targets(now[:rows].reset_index(), then["value"].to_numpy()[:rows], targets, rules)
     table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
-    small = _too_small(measures, quarter, policy)
-    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, small)
+    number = branch_figures(measures, quarter, [_CUSTOMERS], list(peers), ["value"])["value"]
+    too_small = (number < policy.comparison.least_customers).to_numpy()
+    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, too_small)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     return table[list(SCORECARD_COLUMNS)], scores
-
-
-def _too_small(measures: pd.DataFrame, quarter: str, policy: Policy) -> set[str]:
-    """Return the branches of too few funded customers for a score to say anything."""
-    customers = measures[
-        (measures["quarter"] == quarter)
-        & (measures["measure"] == "customers")
-        & (measures["base"] == "funded")
-    ]
-    few = customers["value"] < policy.comparison.least_customers
-    return set(customers.loc[few, "branch_id"])
 
 
 def _with_targets(
@@ -204,7 +196,7 @@ def _scores(
     veto_values: Values,
     rules: Scorecard,
     peers: Mapping[str, Peers],
-    small: Collection[str],
+    too_small: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
     absent = table["attainment"].isna()
@@ -220,27 +212,20 @@ def _scores(
         points, vetoed = np.where(hit, np.minimum(points, veto.most_points), points), vetoed | hit
         words = [veto.name, f"veto_unknown:{veto.name}"]
         notes.append(np.select([hit, np.isnan(value)], words, ""))
-    thin = sums["known"] < rules.least_weight * rules.points
-    reasons = {
-        "too_few_customers": np.isin(list(peers), list(small)),
-        "indicator_missing": sums["refused"].to_numpy(),
-        "too_little_data": thin.to_numpy(),
-    }
-    words = [f"not_scored:{reason}" for reason in reasons]
-    notes.append(np.select([*reasons.values()], words, ""))
+    thin = (sums["known"] < rules.least_weight * rules.points).to_numpy()
+    reasons = [f"not_scored:{reason}" for reason in _NOT_SCORED]
+    notes.append(np.select([too_small, sums["refused"].to_numpy(), thin], reasons, ""))
     points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
-    scores = pd.DataFrame(
-        {
-            "branch_id": list(peers),
-            "peer_group": [group for group, _ in peers.values()],
-            "points": points,
-            "rank": among_peers(points, groups, lambda x: rankdata(-x, "min")),
-            "rank_of": among_peers(points, groups, lambda x: np.full_like(x, x.size)),
-            "vetoed": vetoed,
-            "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
-        }
-    )
-    return scores[list(SCORE_COLUMNS)]
+    columns = {
+        "branch_id": list(peers),
+        "peer_group": [group for group, _ in peers.values()],
+        "points": points,
+        "rank": among_peers(points, groups, lambda x: rankdata(-x, "min")),
+        "rank_of": among_peers(points, groups, lambda x: np.full_like(x, x.size)),
+        "vetoed": vetoed,
+        "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
+    }
+    return pd.DataFrame(columns)[list(SCORE_COLUMNS)]
 
 
 class Earned(NamedTuple):
@@ -282,12 +267,10 @@ def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Val
     if np.ptp(value) == 0:
         return np.full_like(value, 0.5)
     if method == "min_max":
-        place: Values = (value - value.min()) / np.ptp(value)
-    elif method == "percentile":
-        place = (rankdata(value) - 1) / (value.size - 1)
-    else:
-        place = 0.5 + 0.1 * (value - value.mean()) / value.std()
-    return place
+        return np.asarray((value - value.min()) / np.ptp(value))
+    if method == "percentile":
+        return np.asarray((rankdata(value) - 1) / (value.size - 1))
+    return np.asarray(0.5 + 0.1 * (value - value.mean()) / value.std())
 
 
 def earned(indicator: Indicator, reached: npt.ArrayLike) -> Earned:

@@ -15,7 +15,6 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ZERO, Table, as_lazy, collect_rows, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.tier_history import quarters_remembered, with_memory
 from stockcust_analysis.measures.population import in_scope, population
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -27,6 +26,7 @@ from stockcust_analysis.measures.service import (
     with_service,
 )
 from stockcust_analysis.measures.structure import restate_branches
+from stockcust_analysis.measures.tier_memory import tiers_by_period
 from stockcust_analysis.measures.validation import require_amounts
 from stockcust_analysis.periods import Quarter, require_day
 from stockcust_analysis.policy import Policy
@@ -39,38 +39,17 @@ _AMOUNTS = ("aum_period_end_cents", "aum_average_quarter_cents", "loan_balance_c
 _FLAGS = ("obliged", "families", "tenure")
 _FLAG_PREFIXES = ("in_", "holds_", "uses_")
 _COUNT_PREFIXES = ("opened_9", "opened_6", "unused_")
-# What only managed customers are asked; what is looked at of them beside classes and contacts.
-_SERVED_BY = (
-    "aum_average_month_cents",
-    "profile_complete",
-    "exclusion",
-    "do_not_contact",
-    "purchases",
-)
-_SERVICE = (
-    *_KEYS,
-    "branch_id",
-    "tier",
-    "tenure",
-    "aum_average_quarter_cents",
-    "role",
-    "in_managed",
-    "contactable",
-    *_SERVED_BY,
-    *SERVICE_FLAGS,
-)
-_CLASSED_BY = (
-    *_KEYS,
-    "branch_id",
-    "manager_id",
-    "in_managed",
-    "managed_from",
-    "purchases",
-    "last_contact_on",
-    "sales",
-    "profile_complete",
-    "aum_average_quarter_cents",
-)
+# What is looked at of managed customers alone, beside classes and contacts.
+_AVERAGES = ("aum_average_quarter_cents", "aum_average_month_cents")
+_SERVED_BY = (_AVERAGES[1], "profile_complete", "exclusion", "do_not_contact", "purchases")
+_MANAGED = (*_KEYS, "branch_id", "tier", "tenure", "role", "in_managed", "contactable")
+_SERVICE = (*_MANAGED, _AVERAGES[0], *_SERVED_BY, *SERVICE_FLAGS)
+# What decides a customer's class.
+_ASSIGNED = (*_KEYS, "branch_id", "manager_id", "in_managed", "managed_from")
+_INTENT = ("purchases", "last_contact_on", "sales", "profile_complete", _AVERAGES[0])
+_CLASSED_BY = (*_ASSIGNED, *_INTENT)
+QUARTERS_BACK = 4
+"""How many quarters before its own an evaluation looks at."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +120,7 @@ def population_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: 
         calendar=calendar,
         contacts=contacts,
     )
-    return with_memory(table, policy, calendar)
+    return _with_memory(table, policy, calendar)
 
 
 def customers_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) -> Table:
@@ -152,6 +131,22 @@ def customers_on(bank: Bank, policy: Policy, as_of: date, *, structure: date) ->
     table = population_of(bank, policy, calendar, structure=structure)
     latest = table.filter(nw.col(PERIOD) == calendar.period_of(as_of))
     return latest.with_columns(ZERO.alias(PERIOD))
+
+
+def quarters_remembered(bank: Bank, policy: Policy, as_of: date, structure: date) -> list[date]:
+    """Return the quarter ends before a day that its tiers remember, oldest first.
+
+    They reach back to the first that is missing, within the evaluation of the structure's quarter.
+    """
+    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    if policy.tier_memory is None or quarter is None or today is None:
+        return []
+    ends: list[date] = []
+    before, first = quarter.previous, today.shifted(-QUARTERS_BACK)
+    while before >= first and before in bank.quarters:
+        ends.insert(0, before.end)
+        before = before.previous
+    return ends
 
 
 def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
@@ -225,3 +220,37 @@ def _managed_view(bank: Bank, customers: Table, current: Table, source: ServiceS
     result = materialize(bank, both.drop("customer_id"))
     release(bank, table)
     return result
+
+
+def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
+    """Return the customers of some quarters with the tiers their history gives (升降级).
+
+    By quarter, months become quarters by calendar (按季近似). The first quarter evaluated has no
+    history: its tiers are those of the borders. A quarter that is missing ends the history: the
+    next one begins anew.
+    """
+    if policy.tier_memory is None:
+        return customers
+    table = customers
+    value = f"{policy.tiers.value}_cents"
+    for run in _consecutive(calendar):
+        periods = [
+            customers.filter(nw.col(PERIOD) == period).select("customer_id", value)
+            for period in run
+        ]
+        tiers = tiers_by_period(periods, policy.tiers, policy.tier_memory, value=value)
+        remembered = tiers.with_columns(nw.col(PERIOD) + run[0])
+        table = table.join(remembered, on=_KEYS, how="left")
+        table = table.with_columns(tier=nw.coalesce("remembered", "tier")).drop("remembered")
+    return table
+
+
+def _consecutive(calendar: Calendar) -> list[list[int]]:
+    """Return the periods in runs of two quarters or more that follow one another."""
+    runs = list[list[int]]([[]])
+    quarters = [Quarter.ending_on(day) for day in calendar.days]
+    for period, quarter in enumerate(quarters):
+        if not runs[-1] or quarter is None or quarter.previous != quarters[runs[-1][-1]]:
+            runs.append([])
+        runs[-1] += [] if quarter is None else [period]
+    return [run for run in runs if len(run) > 1]

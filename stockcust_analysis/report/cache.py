@@ -78,7 +78,7 @@ class EvaluationCache:
         A new one is written to `beside`, which the caller promotes or removes. `sizes` asks for
         the cell facts that only the circulated edition needs.
         """
-        from stockcust_analysis.evaluation.missing import evaluate_with_lists
+        from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
 
         made_from = _made_from(bank, quarter, policy, first_quarter)
         stamp = {} if force else read_json(known / STAMP)

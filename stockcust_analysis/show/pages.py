@@ -275,7 +275,7 @@ def _open_or_make(folder: str, data: str, language: Language) -> Evaluation:
     found = find_folder(folder)
     if found is not None:
         return open_evaluation(found)
-    from stockcust_analysis.evaluation.missing import make_missing_evaluation
+    from stockcust_analysis.evaluation.evaluate import make_missing_evaluation
 
     words = _PROGRESS[language].replace("{folder}", folder).replace("{data}", data)
     return make_missing_evaluation(folder, data=data, progress=_progress_line(words))
