@@ -195,15 +195,10 @@ def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
     return flag(~barred)
 
 
-def profile_complete(customers: Table) -> nw.Expr:
-    """Return 1 where the profile (建档) is known to be complete."""
-    return flag(is_true(customers, "profile_complete"))
-
-
 def profile_columns(customers: Table) -> dict[str, nw.Expr]:
-    """Return `profile_known` and `profile_done`: 0 for all where profiles are not delivered."""
-    known = "profile_complete" in customers.collect_schema().names()
-    return {"profile_known": ONE if known else ZERO, "profile_done": profile_complete(customers)}
+    """Return `profile_known` and `profile_done` (建档): 0 for all where none are delivered."""
+    known = ONE if "profile_complete" in customers.collect_schema().names() else ZERO
+    return {"profile_known": known, "profile_done": flag(is_true(customers, "profile_complete"))}
 
 
 def hand_over_due(rule: CoverageRule) -> nw.Expr:
@@ -317,7 +312,7 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     """
     columns = customers.collect_schema().names()
     bought = nw.col("purchases" if "purchases" in columns else "sales")
-    known = flag((bought > 0) | (profile_complete(customers) == 1))
+    known = flag((bought > 0) | is_true(customers, "profile_complete"))
     owner = nw.col("manager_id").fill_null("")
     table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
 

@@ -33,9 +33,9 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
+    SERVICE_FLAGS,
     contactable,
     hand_over_due,
-    profile_complete,
     serve,
     service_source,
 )
@@ -78,18 +78,9 @@ _REASON_FACTS = (
     "first_call_missing",
     "change",
 )
-_MONTH_AVERAGE = "aum_average_month_cents"
 _FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
-_SERVICE_FACTS = (
-    _MONTH_AVERAGE,
-    "role",
-    "first_call_missing",
-    "contact_due",
-    "reclaim_due",
-    "set_aside",
-    "contacted_lately",
-    "refused_lately",
-)
+_SERVICE_FACTS = ("role", "first_call_missing", "contacted_lately", "refused_lately")
+_MONTH_AVERAGE = "aum_average_month_cents"
 _NEVER = {"zh": "从未", "en": "never"}
 _TEXTS = read_toml(PACKAGE / "measures" / "worklists.toml")
 
@@ -294,9 +285,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     """
     rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
     average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
-    held = [f"holds_{family}" for family in rule.next_products]
-    served = _SERVICE_FACTS if "in_managed" in present else ()
-    require_columns(table, (*_FACTS, average, end, *held, *served), "facts")
+    _require_facts(table, policy)
 
     def flagged(name: str) -> nw.Expr:
         return nw.col(name) == 1
@@ -310,7 +299,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
     willing = flagged("contacted_lately") & ~flagged("refused_lately") & (status == "active")
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
-    incomplete = managed & with_target & (profile_complete(table) == 0)
+    incomplete = managed & with_target & ~is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
@@ -332,6 +321,15 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
         for name, who, stake, *needs in chosen
         if set(needs).issubset(present)
     }
+
+
+def _require_facts(table: Table, policy: Policy) -> None:
+    """Raise unless all columns are there that `worklist_facts` gives, with service or without."""
+    held = [f"holds_{family}" for family in policy.worklists.next_products]
+    amounts = (f"{policy.tiers.value}_cents", "aum_period_end_cents")
+    served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
+    is_served = "in_managed" in table.collect_schema().names()
+    require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), "facts")
 
 
 def _next_tier(policy: Policy) -> nw.Expr:

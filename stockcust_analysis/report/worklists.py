@@ -16,7 +16,7 @@ from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, O
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
-from stockcust_analysis.evaluation.worklists import bank_worklist_facts, make_lists
+from stockcust_analysis.evaluation.worklists import make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
@@ -95,8 +95,7 @@ def make_worklists(
     FileInUseError
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
-    facts = bank.materialize(bank_worklist_facts(bank, as_of=as_of, policy=policy))
-    lists, counts = make_lists(facts, as_of=as_of, policy=policy)
+    _, lists, counts = make_lists(bank, as_of=as_of, policy=policy)
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (lists, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = dict(zip(rows["branch_id"], rows["name"], strict=True))
