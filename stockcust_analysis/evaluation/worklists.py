@@ -60,7 +60,7 @@ def worklist_tables(
 def make_lists(
     bank: Bank, *, as_of: date, policy: Policy, structure: date | None = None
 ) -> tuple[Frame, pd.DataFrame, pd.DataFrame]:
-    """Return what the lists of a day look at, all branches' lists, and the counts.
+    """Return the facts behind the lists of a day, all branches' lists, and the counts.
 
     Branches are as they are on that day, or on that of the structure. The lists have a control
     group if the policy asks for one. Where the bank has customers of three months before, money
@@ -118,7 +118,7 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
 
 
 def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
-    """Return what outcomes look at, of these customers alone: no other row leaves the bank."""
+    """Return the columns outcomes need, of these customers alone: no other row leaves the bank."""
     rows = as_lazy(table)
     present = rows.collect_schema().names()
     rows = rows.select(name for name in _OUTCOME_FACTS if name in present)

@@ -2,7 +2,7 @@
 
 An effective contact (有效联络) was answered, whatever the answer; a message sent is none. A period
 of three months is counted day to day: a contact on its first border, three full months ago, is
-outside; whoever was assigned by that day has been managed for the whole of it.
+outside; a customer assigned by that day has been managed for the whole of it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
 _AMOUNTS = ("aum_average_quarter", "aum_average_month")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
-# What stays empty for a customer whom nobody manages or contacts; all else is then 0.
+# Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
 
 
@@ -91,7 +91,7 @@ def customer_service(
     as_of : date, "2026-09-30" or "2026Q3"
         Last day of the contact period.
     managers : table, optional
-        Without it nobody's role is known, and no hand-over is due.
+        Without it no role is known, and no hand-over is due.
     policy : Policy, name or path, optional
         Its coverage rule and tiers; the shipped policy when left out.
 
@@ -160,7 +160,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     `contacts_without_sale` (effective, by this manager, since the last sale), `contacted_lately`,
     `refused_lately`, `coverable`, `covered`, `reclaim_due`, `set_aside`, `handed_over` (in the
     period, the days for the first call are over), `called_in_time`, `first_call_missing`. Flags
-    are 0 and 1. What lies after the as-of date is not looked at.
+    are 0 and 1. What lies after the as-of date does not count.
     """
     require_columns(customers, ["customer_id", "branch_id"], "customers")
     for other in (source.assignments, source.contacts):
@@ -188,7 +188,7 @@ def _join_facts(customers: Table, facts: Table) -> Table:
 
 
 def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
-    """Return 1 unless the customer is excluded from lists or asked not to be contacted."""
+    """Return 1 unless the customer is excluded from lists or does not wish to be contacted."""
     barred = is_true(customers, "do_not_contact")
     if "exclusion" in customers.collect_schema().names():
         barred = barred | nw.col("exclusion").is_in(rule.never_contact).fill_null(False)

@@ -96,7 +96,7 @@ def worklist_facts(
     managers: Frame | None = None,
     opening: Frame | None = None,
 ) -> Frame:
-    """Return customer facts with all that the work lists look at.
+    """Return customer facts with all columns that the work lists are made from.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def worklist_facts(
         Day of the lists.
     assignments, contacts, managers : table, optional
         As in the contract. Without assignments and contacts nothing is known of service, and the
-        lists that look at it are left out.
+        lists that depend on it are left out.
     opening : table, optional
         Customer facts of the quarter before; without them there is no attrition warning.
 
@@ -145,8 +145,8 @@ def worklists(
 ) -> Frame:
     """Return all work lists of all branches.
 
-    A list holds the `longest` amounts at stake of a branch, ties at its end kept; nobody with
-    nothing at stake, and nobody who must not be contacted. At stake is the period-end AUM; for
+    A list holds the `longest` amounts at stake of a branch, ties at its end kept; a customer with
+    nothing at stake, or who must not be contacted, is on none. At stake is the period-end AUM; for
     `hand_over` the month's average, for `upgrade_candidates`, `unassigned`, `referral_sources` and
     `incomplete_profile` the amount tiers go by, for `maturing` what matures. Due is everything by
     the end of the policy's period but maturities (on their day) and first calls after a hand-over
@@ -156,7 +156,7 @@ def worklists(
     Parameters
     ----------
     facts : table
-        As `worklist_facts` returns them; every list looks at them anew, so keep them first.
+        As `worklist_facts` returns them; every list reads them again, so materialize them first.
     policy : Policy, name or path, optional
         Its coverage and work-list rules, tiers and families.
     as_of : date, "2026-09-30" or "2026Q3"
@@ -215,7 +215,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
     table
         `list, branch_id, customers` (contactable, however long the list may be),
         `amount_at_stake` (theirs, CNY), `left_out` (must not be contacted), and of those the
-        excluded by reason and `do_not_contact` (not excluded, but asked not to be contacted).
+        excluded by reason and `do_not_contact` (not excluded, but with that wish).
 
     Raises
     ------

@@ -137,9 +137,13 @@ class KeyFigures:
         return {"figures": figures}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        # Equal widths: left alone, JupyterLab breaks the label of a short tile over several lines.
+        width = 100 // max(len(self.figures), 1)
+        cell = f'<td style="width:{width}%;text-align:left;vertical-align:top">'
         tiles = "".join(
-            f"<td><small>{escape(tile.label)}</small><br><b>{escape(tile.value)}</b> "
-            f"{escape(tile.unit)}<br><small>{escape(' '.join(tile.comparison_texts))}</small></td>"
+            f"{cell}<small>{escape(tile.label)}</small><br><b>{escape(tile.value)}</b> "
+            f"{escape(tile.unit)}<br><small>{'<br>'.join(map(escape, tile.comparison_texts))}"
+            "</small></td>"
             for tile in self.figures
         )
         lines = (
