@@ -16,7 +16,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
-from stockcust_analysis.bank.bank import Bank, Input, InputFile
+from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
@@ -77,6 +77,24 @@ def open_duckdb_file(
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
         return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+
+
+def open_relations(
+    relations: Dictionary[str, duckdb.DuckDBPyRelation], mapping: Mapping, *, memory_limit: str
+) -> Bank:
+    """Open copies of DuckDB's relations: their connection stays the caller's, and may change."""
+    with _opening(memory_limit) as engine:
+        groups, inputs = {}, []
+        for contract in (c for c in TABLES if c.name in relations):
+            name, relation = contract.name, relations[contract.name]
+            path = engine.folder / f"{name}.parquet"
+            relation.write_parquet(str(path))
+            words = mapping.of(name)
+            reader = FileReader(engine.connection, engine.folder, contract, {}, words)
+            groups[name] = reader.read([path])
+            inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
+        problems = missing_tables(groups, relations)
+        return _bank(engine, groups, mapping, problems, "DuckDB", mapping.name or "bank", inputs)
 
 
 @contextmanager

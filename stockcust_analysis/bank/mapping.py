@@ -36,9 +36,8 @@ from zoneinfo import ZoneInfo
 
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
+from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
-
-DEFAULT_ZONE = "Asia/Shanghai"
 
 
 @dataclass(frozen=True)

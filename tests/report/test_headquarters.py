@@ -203,8 +203,11 @@ def test_a_restated_figure_is_listed_with_both_readings() -> None:
     """What an issued quarter said and what it says today stand side by side in the review."""
     now = small_review()
     measures = now.evaluation.measures.copy()
-    place = measures.index[(measures["quarter"] == "2026Q2") & (measures["branch_id"] == "B001")
-                           & (measures["measure"] == "customers")][0]  # fmt: skip
+    place = measures.index[
+        (measures["quarter"] == "2026Q2")
+        & (measures["branch_id"] == "B001")
+        & (measures["measure"] == "customers")
+    ][0]
     measures.loc[place, "value"] = 195.0  # the branch has 200
     issued = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=measures)
     before = replace(now, evaluation=issued)
