@@ -144,15 +144,14 @@ class KeyFigures:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         # Equal widths: left alone, JupyterLab breaks the label of a short tile over several lines.
-        width = f"width:{100 // max(len(self.figures), 1)}%"
+        width = 100 // max(len(self.figures), 1)
+        cell = f'<td style="width:{width}%;text-align:left;vertical-align:top">'
         tiles, lines = "", []
         for tile in self.figures:
             label, value, unit = map(escape, (tile.label, tile.value, tile.unit))
             beside = "<br>".join(map(escape, tile.comparison_texts))
-            tiles += (
-                f'<td style="{width};text-align:left;vertical-align:top"><small>{label}</small>'
-            )
-            tiles += f"<br><b>{value}</b> {unit}<br><small>{beside}</small></td>"
+            tiles += f"{cell}<small>{label}</small><br><b>{value}</b> {unit}<br>"
+            tiles += f"<small>{beside}</small></td>"
             lines.append(" ".join((tile.label, tile.value, tile.unit, *tile.comparison_texts)))
         html, plain = f"<table><tr>{tiles}</tr></table>", "\n".join(lines)
         return {KEY_FIGURES_MIME: self.payload(), "text/html": html, "text/plain": plain}
