@@ -18,9 +18,8 @@ from stockcust_analysis.cli.progress import describe_run
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.report.headquarters import REVIEW
 from stockcust_analysis.report.index_html import FIGURES
-from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.plan import REVIEW, ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
