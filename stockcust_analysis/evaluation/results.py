@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -159,20 +159,21 @@ def open_evaluation(folder: str | Path) -> Evaluation:
         )
     facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
     files = {f.name: place / f"{f.name}.csv" for f in fields(Evaluation)}
-    tables: dict[str, Any] = {name: _read(file) for name, file in files.items() if file.exists()}
+    tables: dict[str, Any] = {
+        name: read_table(file, _TEXT) for name, file in files.items() if file.exists()
+    }
     quarter = Quarter.parse(facts["quarter"])
     return Evaluation(quarter, facts["bank_name"], facts["policy"], **tables)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_table(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
     """Read a table exactly as it was: texts stay texts, even those that look like numbers."""
     header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
-    texts = [name for name in header if name in _TEXT]
     return pd.read_csv(
         path,
-        dtype=dict.fromkeys(texts, "str"),
+        dtype=dict.fromkeys((name for name in header if name in text_columns), "str"),
         # A branch may be called "NA"; only numbers can be missing.
         keep_default_na=False,
-        na_values={name: [""] for name in header if name not in texts},
+        na_values={name: [""] for name in header if name not in text_columns},
         encoding="utf-8",
     )

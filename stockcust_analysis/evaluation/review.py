@@ -22,7 +22,7 @@ import pandas as pd
 from stockcust_analysis.atomic import make_folder, write_text
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import Evaluation, read_table
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -176,7 +176,7 @@ def open_review(folder: str | Path) -> Review:
         raise UsageError(f"'{path.parent}' holds no review. Write one with: stockcust report …")
     facts = json.loads(path.read_text(encoding="utf-8"))
     texts = facts["texts"].items()
-    tables = {name: _read(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
+    tables = {name: read_table(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
     rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
     rest |= {name: tables.pop(name) for name in _COLUMNS}
     quarter, bank = Quarter.parse(facts["quarter"]), facts["bank_name"]
@@ -193,16 +193,6 @@ def _text_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns of texts; a table without rows has none, as its columns have no type."""
     types = [] if frame.empty else frame.dtypes.items()
     return [str(name) for name, dtype in types if dtype.kind not in "ifub"]
-
-
-def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
-    """Read a table as it was written: texts stay texts, only numbers can be missing."""
-    header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
-    missing = {name: [""] for name in header if name not in texts}
-    types = dict.fromkeys(texts, "str")
-    return pd.read_csv(
-        path, dtype=types, keep_default_na=False, na_values=missing, encoding="utf-8"
-    )
 
 
 def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) -> pd.DataFrame:

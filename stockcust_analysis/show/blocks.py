@@ -138,7 +138,8 @@ class KeyFigures:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         # Equal widths: left alone, JupyterLab breaks the label of a short tile over several lines.
-        cell = f'<td style="width:{100 // max(len(self.figures), 1)}%;text-align:left;vertical-align:top">'
+        width = 100 // max(len(self.figures), 1)
+        cell = f'<td style="width:{width}%;text-align:left;vertical-align:top">'
         tiles = "".join(
             f"{cell}<small>{escape(tile.label)}</small><br><b>{escape(tile.value)}</b> "
             f"{escape(tile.unit)}<br><small>{'<br>'.join(map(escape, tile.comparison_texts))}"
