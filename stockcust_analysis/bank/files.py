@@ -171,18 +171,20 @@ class FileReader:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
         import pandas as pd
 
-        tables, problems = read_tables(path, self._contract, self._names)
+        tables, problems, left_out = read_tables(path, self._contract, self._known, self._mapping)
         self.problems += problems
-        groups = []
+        groups, notes = [], ["Excel"]
         for table in [] if problems else tables:
-            columns = list(table.headers.values())
+            columns = list(table.headers)
             rows = list(table.rows())
+            notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
             name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
+        self.notes[path] = (*notes, *(f"{sheet} left out" for sheet in left_out))
         return groups
 
     def _csv(self, files: Sequence[TextFile]) -> list[FileGroup]:

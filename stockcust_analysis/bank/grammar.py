@@ -24,6 +24,8 @@ NULL_MARKS = (
 TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
+STATED_UNIT = re.compile("(千|万|百万|亿)元")
+"""A unit of amounts as the lines above a header state it."""
 FIRST_DAY, LAST_DAY = "1900-01-01", "2199-12-31"
 SENTINELS = ("0001-01-01", "1899-12-31", "2999-12-31", "3000-12-31", "9999-12-31")
 """Days by which systems write that there is none."""

@@ -9,13 +9,14 @@ table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
 null = ["无"]                             # further texts that stand for an empty cell
 kind = "db2"                             # or "hive": files without a header, read by `header`
-delimiter = "|@|"                        # of files, as the next six; default: found by looking
+delimiter = "|@|"                        # of files, as the next seven; default: found by looking
 encoding = "gb18030"
 skip_rows = 1                            # lines above the header
 header = ["统计时点", "客户号"]             # of files that have none
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
 constants = { customer_type = "personal" }
 drop_rows_where = { "客户号" = ["合计"] }
+sheet = "明细"                            # of workbooks; default: all sheets of the table
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
@@ -58,6 +59,7 @@ class TableMapping:
     as_of: str = ""
     constants: Dictionary[str, Any] = field(default_factory=dict)
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
+    sheet: str = ""
 
     @property
     def factor(self) -> int:
@@ -216,6 +218,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_dictionary(value, _is_list),
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
+    "sheet": (_is_text, "a sheet's name"),
 }
 _FILE_OPTIONS = list(_OPTIONS)[6:]
 

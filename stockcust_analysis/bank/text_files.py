@@ -19,7 +19,8 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.grammar import STATED_UNIT
+from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
 _UTF8 = "utf-8-sig"
@@ -41,7 +42,6 @@ _PUBLIC += (
 _DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
-_UNIT = re.compile("(千|万|百万|亿)元")
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
 
@@ -116,7 +116,7 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
             file.writelines(_without_lines(_blocks(path, encoding), layout.lines))
     first_row = layout.lines + 1
     spare, separator = layout.is_spare, layout.delimiter
-    header = tuple(_distinct(layout.header))
+    header = tuple(distinct_headers(layout.header))
     return TextFile(path, readable, header, separator, spare, skip, first_row, tuple(notes))
 
 
@@ -254,7 +254,7 @@ def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableM
     _, _, delimiter, index, line, rows = max(options, key=lambda option: option[:2])
     if mapping.header:
         return _fit(mapping.header, delimiter, [], 0, mapping.skip_rows, rows)
-    stated = _UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
+    stated = STATED_UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
     if stated and mapping.unit == "元":
         what = f"a line above the header of {path.name} states amounts in {stated[0]}"
         remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
@@ -287,14 +287,3 @@ def _fit(
         header = header[: len(first)]
     left_out = sum(count > 0 for count in counts)
     return _Layout(tuple(header), delimiter, left_out, skipped + lines, is_spare)
-
-
-def _distinct(header: Sequence[str]) -> Iterator[str]:
-    """Yield headers without line breaks; one that stands twice, whatever its case, gets a blank."""
-    seen = set[str]()
-    for cell in header:
-        name = " ".join(cell.replace("\ufeff", "").split()) or "without a header"
-        while name.casefold() in seen:
-            name += " "
-        seen.add(name.casefold())
-        yield name
