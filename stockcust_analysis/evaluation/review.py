@@ -19,10 +19,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.atomic import make_folder, write_text
+from stockcust_analysis.atomic import write_json
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import (
+    Evaluation,
+    read_table,
+    tables_of,
+    write_tables,
+)
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -77,10 +82,8 @@ class Review:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
-        make_folder(folder)
-        tables = {**_frames(self.evaluation), **_frames(self)}
-        for name, frame in tables.items():
-            write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        tables = {**tables_of(self.evaluation), **tables_of(self)}
+        write_tables(folder, tables)
         facts = {
             "quarter": str(self.evaluation.quarter),
             "bank_name": self.evaluation.bank_name,
@@ -88,8 +91,7 @@ class Review:
             **{name: getattr(self, name) for name in _PLAIN},
             "texts": {name: _text_columns(frame) for name, frame in tables.items()},
         }
-        text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
-        write_text(folder / _FACTS, text + "\n")
+        write_json(folder / _FACTS, facts)
 
 
 def make_review(
@@ -176,33 +178,17 @@ def open_review(folder: str | Path) -> Review:
         raise UsageError(f"'{path.parent}' holds no review. Write one with: stockcust report …")
     facts = json.loads(path.read_text(encoding="utf-8"))
     texts = facts["texts"].items()
-    tables = {name: _read(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
+    tables = {name: read_table(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
     rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
     rest |= {name: tables.pop(name) for name in _COLUMNS}
     quarter, bank = Quarter.parse(facts["quarter"]), facts["bank_name"]
     return Review(Evaluation(quarter, bank, facts["policy"], **tables), **rest)
 
 
-def _frames(holder: Evaluation | Review) -> dict[str, pd.DataFrame]:
-    """Return the tables of an evaluation or a review that have columns."""
-    tables = {name: v for name, v in vars(holder).items() if isinstance(v, pd.DataFrame)}
-    return {name: table for name, table in tables.items() if len(table.columns)}
-
-
 def _text_columns(frame: pd.DataFrame) -> list[str]:
     """Return the columns of texts; a table without rows has none, as its columns have no type."""
     types = [] if frame.empty else frame.dtypes.items()
     return [str(name) for name, dtype in types if dtype.kind not in "ifub"]
-
-
-def _read(path: Path, texts: Sequence[str]) -> pd.DataFrame:
-    """Read a table as it was written: texts stay texts, only numbers can be missing."""
-    header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
-    missing = {name: [""] for name in header if name not in texts}
-    types = dict.fromkeys(texts, "str")
-    return pd.read_csv(
-        path, dtype=types, keep_default_na=False, na_values=missing, encoding="utf-8"
-    )
 
 
 def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) -> pd.DataFrame:
