@@ -269,7 +269,7 @@ def make_missing_evaluation(
         None can be made: the folder's name tells no quarter, there is no such bank, or the folder
         lies elsewhere.
     """
-    root = next((place for place in WORKING_FOLDERS if (place / data).is_dir()), None)
+    root = next((path for path in WORKING_FOLDERS if (path / data).is_dir()), None)
     # Nowhere else: a mistyped path must not fill with the figures of another bank.
     if root is None or not (root / folder).resolve().is_relative_to(root.resolve()):
         return open_evaluation(folder)

@@ -62,8 +62,8 @@ def _labelled(bank: Bank, facts: Table, policy: Policy, as_of: date) -> Table:
     if "birth_date" in names:
         labels["age_group"] = age_group(day(facts, "birth_date"), Calendar((as_of,)))
     dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
-    kept = [name for name in names if name not in dropped | {*bases}]
-    table = facts.select(*kept, **labels, **bases)
+    facts_shown = [name for name in names if name not in dropped | {*bases}]
+    table = facts.select(*facts_shown, **labels, **bases)
     return _with_maturities(bank, table, as_of)
 
 

@@ -148,8 +148,8 @@ def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
 
     Notebooks run in their own folder from JupyterLab, in the project's from papermill.
     """
-    places = (place / folder for place in WORKING_FOLDERS)
-    return next((place for place in places if (place / holding).exists()), None)
+    paths = (parent / folder for parent in WORKING_FOLDERS)
+    return next((path for path in paths if (path / holding).exists()), None)
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:
@@ -157,15 +157,15 @@ def open_evaluation(folder: str | Path) -> Evaluation:
 
     UsageError when the folder holds none.
     """
-    place = Path(folder)
-    if not (place / _FACTS).exists() and (place / "evaluation" / _FACTS).exists():
-        place = place / "evaluation"
-    if not (place / _FACTS).exists():
+    path = Path(folder)
+    if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
+        path = path / "evaluation"
+    if not (path / _FACTS).exists():
         raise UsageError(
-            f"'{place}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
+            f"'{path}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
         )
-    facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-    files = {f.name: place / f"{f.name}.csv" for f in fields(Evaluation)}
+    facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
+    files = {f.name: path / f"{f.name}.csv" for f in fields(Evaluation)}
     tables: dict[str, Any] = {
         name: read_table(file) for name, file in files.items() if file.exists()
     }

@@ -170,11 +170,11 @@ def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: C
     names = table.collect_schema().names()
     managed = "in_managed" in names
     judged_by = (f"{rule.value}_cents" for rule in (policy.tiers, policy.dormancy))
-    wanted = dict.fromkeys((*_LABELS, *_AMOUNTS, *judged_by, *(_SERVED_BY if managed else ())))
+    columns = dict.fromkeys((*_LABELS, *_AMOUNTS, *judged_by, *(_SERVED_BY if managed else ())))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
     counts = [n for n in names if n.startswith(_COUNT_PREFIXES)]
     narrow = table.select(
-        *(name for name in wanted if name in names),
+        *(name for name in columns if name in names),
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
