@@ -19,12 +19,12 @@ from stockcust_analysis.measures.dormancy import compare_rules as compare_rules
 from stockcust_analysis.measures.dormancy import dormancy_rate as dormancy_rate
 from stockcust_analysis.measures.dormancy import dormancy_status as dormancy_status
 from stockcust_analysis.measures.growth import growth_bridge as growth_bridge
-from stockcust_analysis.measures.kernels import gini as gini
-from stockcust_analysis.measures.kernels import herfindahl as herfindahl
-from stockcust_analysis.measures.kernels import (
+from stockcust_analysis.measures.inequality import gini as gini
+from stockcust_analysis.measures.inequality import herfindahl as herfindahl
+from stockcust_analysis.measures.inequality import (
     share_of_customers_holding as share_of_customers_holding,
 )
-from stockcust_analysis.measures.kernels import top_share as top_share
+from stockcust_analysis.measures.inequality import top_share as top_share
 from stockcust_analysis.measures.retention import customer_retention as customer_retention
 from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes

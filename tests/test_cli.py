@@ -82,7 +82,7 @@ def test_an_unknown_branch_is_told_before_the_evaluation(
     def evaluated(*_: object, **__: object) -> None:
         pytest.fail("the evaluation has begun")
 
-    monkeypatch.setattr("stockcust_analysis.report.cache.evaluate_with_lists", evaluated)
+    monkeypatch.setattr("stockcust_analysis.evaluation.evaluate.evaluate_with_lists", evaluated)
     asked = ("report", tiny_bank(), "--quarter", "2026Q3", "--branch", "0O1", *more)
     assert run(*asked, "--out", tmp_path / "out") == 2
     assert "unknown branch in 2026Q3 '0O1'. Did you mean '001'" in capsys.readouterr().err

@@ -39,10 +39,11 @@ class Input(Protocol):
 
 @dataclass(frozen=True)
 class InputFile:
-    """One file a bank was read from."""
+    """One file a bank was read from; `notes` say as what: the table, rows, encoding, separator."""
 
     name: str
     path: Path
+    notes: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -82,6 +83,7 @@ class Bank:
     ) -> None:
         self.name = name
         self.inputs = tuple(inputs)
+        self.left_out: tuple[str, ...] = ()
         self.columns = {
             table: tuple(nw.from_native(frame).collect_schema().names())
             for table, frame in tables.items()

@@ -6,10 +6,9 @@ the contract has no place for them, and a note may hold anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +37,18 @@ CHANNELS: Words = {
     "visit": ("上门", "Visit"),
     "branch": ("网点", "Branch"),
 }
-_ENGLISH = {
-    "customer_id": "Customer",
-    "manager_id": "Manager",
-    "contacted_on": "Contacted on",
-    "channel": "Channel",
-    "outcome": "Result",
+_CHOICES = {"channel": CHANNELS, "outcome": OUTCOMES}
+# Each column's English heading, and what to do about a cell that is not understood.
+_COLUMNS = {
+    "customer_id": ("Customer", "Restore the customer number of the list."),
+    "manager_id": ("Manager", "Fill in who made the contact."),
+    "contacted_on": ("Contacted on", "Write the day of the contact, such as 2026-09-05."),
+    "channel": ("Channel", "Choose one of {}."),
+    "outcome": ("Result", "Choose one of {}."),
 }
-HEADINGS: Words = {name: (table("contacts").column(name).zh, en) for name, en in _ENGLISH.items()}
+HEADINGS: Words = {
+    name: (table("contacts").column(name).zh, english) for name, (english, _) in _COLUMNS.items()
+}
 AS_OF = ("统计时点", "As of")
 _LATEST = timedelta(days=366)
 _DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日", "%Y%m%d")
@@ -81,7 +84,7 @@ def import_contacts(files: Iterable[str | Path]) -> pd.DataFrame:
         raise UsageError(f"no such file: {', '.join(absent)}." if absent else "give a file.")
     problems: list[Problem] = []
     lines = [line for path in paths for line in _read_lines(path, problems)]
-    contacts = [{name: parse(line[name]) for name, parse in _PARSERS.items()} for line in lines]
+    contacts = [{name: _parse(name, line[name]) for name in HEADINGS} for line in lines]
     problems += _find_problems(lines, contacts)
     raise_if_any(problems, "the work lists")
     frame = pd.DataFrame(contacts, columns=list(HEADINGS))
@@ -145,15 +148,24 @@ def _find_problems(lines: list[dict[str, Any]], contacts: list[dict[str, Any]]) 
         if day and not listed_on <= day <= listed_on + _LATEST:
             what = "before the list's day, or over a year after"
             positions.setdefault(("contacted_on", what), []).append(line["position"])
+    choices = {name: ", ".join(zh for zh, _ in words.values()) for name, words in _CHOICES.items()}
+    remedies = {name: advice.format(choices.get(name)) for name, (_, advice) in _COLUMNS.items()}
     return [
-        Problem("contacts", name, what, _REMEDIES[name], len(rows), tuple(rows[:_SHOWN]))
+        Problem("contacts", name, what, remedies[name], len(rows), tuple(rows[:_SHOWN]))
         for (name, what), rows in positions.items()
     ]
 
 
-def _parse_code(words: Words, cell: object) -> str | None:
-    """Return the contract's code for a word in either language, or for the code itself."""
-    text = _parse_text(cell)
+def _parse(name: str, cell: object) -> object:
+    """Return a column's cell as the contacts table holds it, None when it is not understood.
+
+    A result or a channel is the contract's code, or its word in either language.
+    """
+    if name == "contacted_on":
+        return _parse_day(cell)
+    if name not in _CHOICES:
+        return _parse_id(cell)
+    text, words = _parse_text(cell), _CHOICES[name]
     return next((code for code, both in words.items() if text in (code, *both)), None)
 
 
@@ -176,19 +188,3 @@ def _parse_day(cell: object = None) -> date | None:
         with suppress(ValueError):
             return datetime.strptime(_parse_text(cell) or "", pattern).date()
     return None
-
-
-_PARSERS: Mapping[str, Callable[[object], object]] = {
-    "customer_id": _parse_id,
-    "manager_id": _parse_id,
-    "contacted_on": _parse_day,
-    "channel": partial(_parse_code, CHANNELS),
-    "outcome": partial(_parse_code, OUTCOMES),
-}
-_REMEDIES = {
-    "customer_id": "Restore the customer number of the list.",
-    "manager_id": "Fill in who made the contact.",
-    "contacted_on": "Write the day of the contact, such as 2026-09-05.",
-    "channel": f"Choose one of {', '.join(zh for zh, _ in CHANNELS.values())}.",
-    "outcome": f"Choose one of {', '.join(zh for zh, _ in OUTCOMES.values())}.",
-}

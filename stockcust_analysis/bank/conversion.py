@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from decimal import Decimal
 from numbers import Integral, Number
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
 
@@ -21,6 +21,7 @@ from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
 from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.core.frames import AnyFrame
 
 TEXTS = (Kind.TEXT, Kind.CODE)
 _NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
@@ -50,7 +51,6 @@ _QUARTER = r"\d{4}Q[1-4]"
 _NOT_PLAIN = "^$|[^!-*,-<>?A-~]"
 _SEPARATORS = "[;；,，、|]"
 
-AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
 Expression = TypeVar("Expression", str, nw.Expr)
 
 
@@ -229,6 +229,12 @@ def frame_reading(
         return _frame_flag(column, cell, kind)
     if kind.is_integer():
         return Reading(_translate(cell.cast(nw.String), codes))
+    if kind.is_float():  # whole numbers with gaps, to pandas
+        is_whole = (cell == cell.floor()) & (cell.abs() < 1e15)
+        number = nw.when(is_whole).then(cell).otherwise(nw.lit(0)).cast(nw.Int64)
+        digits = nw.when(is_whole).then(number.cast(nw.String))
+        lost = {_NUMBER_AS_TEXT: ~is_whole & ~cell.is_null()}
+        return Reading(_translate(digits, codes), lost)
     if isinstance(kind, (nw.Categorical, nw.Enum)):
         cell = cell.cast(nw.String)
     elif kind != nw.String:
@@ -330,40 +336,3 @@ def _without_objects(values: Any, kind: Kind) -> Any:
     if not kind.is_numeric and all(issubclass(each, (str, Integral)) for each in types):
         return values.map(str, na_action="ignore").astype("str")
     return values
-
-
-def with_local_moments(frame: AnyFrame, columns: Sequence[Column], zone: str) -> AnyFrame:
-    """Return a frame whose moments with a time zone are those that clocks show in `zone`.
-
-    Databases other than PostgreSQL and DuckDB keep theirs, which then are no days.
-    """
-    kinds = frame.collect_schema()
-    dates = [column.name for column in columns if column.kind is Kind.DATE]
-    aware = [name for name in dates if getattr(kinds[name], "time_zone", None)]
-    if not aware:
-        return frame
-    native = nw.to_native(frame)
-    if frame.implementation.is_ibis():
-        return _with_local_ibis_moments(native, aware, zone)
-    if frame.implementation.is_spark_like():
-        from pyspark.sql import functions as sf
-
-        local = {name: sf.convert_timezone(None, sf.lit(zone), sf.col(name)) for name in aware}
-        result: AnyFrame = nw.from_native(native.withColumns(local))
-        return result
-    return frame.with_columns(nw.col(*aware).dt.convert_time_zone(zone).dt.replace_time_zone(None))
-
-
-def _with_local_ibis_moments(native: Any, aware: Sequence[str], zone: str) -> AnyFrame:
-    import ibis
-
-    if native.get_backend().name in ("postgres", "duckdb"):
-        signature = ((str, "timestamp('UTC')"), "timestamp")
-        timezone = ibis.udf.scalar.builtin(_timezone, name="timezone", signature=signature)
-        native = native.mutate(**{name: timezone(zone, native[name]) for name in aware})
-    result: AnyFrame = nw.from_native(native)
-    return result
-
-
-def _timezone(zone: Any, moment: Any) -> Any:
-    """Stand for the database's function of that name."""

@@ -8,29 +8,34 @@ are read by one scan: DuckDB gives each scan memory of its own, and plans badly 
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
-from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.grammar import is_one_of
+from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, day_in_name, inspect
 from stockcust_analysis.bank.validation import Problem
 
-TEXT_ENDINGS = (".csv", ".csv.gz", ".txt", ".tsv")
-EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
-ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 _FIRST_SHOWN = 3
-_BLOCK = 1 << 20
-# What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
-_DAMAGE = ("\ufffd", "锟斤拷")
+_Constants: TypeAlias = tuple[tuple[str, str], ...]
+_LEFT_OUT, _TOTALS, _SPARE = "left out", "total lines (合计)", "cells behind the header's last"
+_ODD_ROWS = {
+    _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
+    _SPARE: "Quote cells that hold the separator.",
+}
+_TOTAL = "[合总小共] *计[:：]?|(grand )?total[:：]?"
 
 
 @dataclass(frozen=True)
@@ -48,29 +53,6 @@ class FileGroup:
     numbered: str
 
 
-@dataclass(frozen=True)
-class _TextFile:
-    """A text file that DuckDB can read at `readable`, the file itself or a copy in UTF-8."""
-
-    path: Path
-    readable: Path
-    header: tuple[str, ...]
-    delimiter: str
-
-
-class _UnusableFileError(Exception):
-    """A file that cannot be used; its arguments are those of `FileReader._note`."""
-
-
-def files_of(folder: Path, table_name: str, pattern: str | None) -> list[Path]:
-    """Return the files that hold a table, sorted by name; the mapping's pattern wins."""
-    stems = [table_name, f"{table_name}_*", f"{table_name}/*"]
-    patterns = [pattern] if pattern else [stem + ending for stem in stems for ending in ENDINGS]
-    matches = {path for pattern in patterns for path in folder.glob(pattern)}
-    readable = (path for path in matches if path.name.lower().endswith(ENDINGS) and path.is_file())
-    return sorted(path for path in readable if not path.name.startswith((".", "~$")))
-
-
 class FileReader:
     """Makes files of one table ready to scan; notes what cannot be read in `problems`."""
 
@@ -80,33 +62,85 @@ class FileReader:
         copies: Path,
         contract: Table,
         names: Mapping[str, str],
+        mapping: TableMapping,
     ) -> None:
         self._connection = connection
         self._copies = copies
         self._contract = contract
         self._table_name = contract.name
         self._names = names
+        self._known = {normalize(header): column for header, column in names.items()}
+        self._mapping = mapping
         self._made = 0
         self.problems: list[Problem] = []
+        self.notes: dict[Path, tuple[str, ...]] = {}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
         """Return the files in groups that are alike; those with problems are left out."""
-        groups: list[FileGroup] = []
-        texts: dict[Hashable, list[_TextFile]] = {}
-        parquet: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+        groups: list[tuple[FileGroup, _Constants]] = []
+        texts: dict[tuple[TextFile, _Constants], list[TextFile]] = {}
+        parquet: dict[tuple[tuple[tuple[str, str], ...], _Constants], list[Path]] = {}
         for path in paths:
             name = path.name.lower()
             with self._noting_problems(path):
+                constants = self._constants(path)
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
-                    parquet.setdefault(tuple(columns.items()), []).append(path)
+                    parquet.setdefault((tuple(columns.items()), constants), []).append(path)
+                    self.notes[path] = ("Parquet",)
                 elif name.endswith(EXCEL_ENDINGS):
-                    groups += self._excel(path)
+                    groups += [(group, constants) for group in self._excel(path)]
                 else:
-                    text = self._text(path)
-                    texts.setdefault((text.header, text.delimiter), []).append(text)
-        groups += [_parquet(alike, dict(columns)) for columns, alike in parquet.items()]
-        return groups + [group for alike in texts.values() for group in self._csv(alike)]
+                    copy = self._copies / f"{self._new_name('copy')}.csv"
+                    text = inspect(path, copy, self._known, self._mapping)
+                    self.notes[path] = text.notes
+                    alike = replace(text, path=Path(), readable=Path(), notes=())
+                    texts.setdefault((alike, constants), []).append(text)
+        for (types, constants), paths_alike in parquet.items():
+            groups.append((_parquet(paths_alike, dict(types)), constants))
+        for (_, constants), files in texts.items():
+            groups += [(group, constants) for group in self._csv(files)]
+        return [self._shape(group, constants) for group, constants in groups]
+
+    def _constants(self, path: Path) -> _Constants:
+        """Return what the mapping says of all rows of a file: column → text."""
+        constants = {name: str(value) for name, value in self._mapping.constants.items()}
+        if self._mapping.as_of:
+            day = day_in_name(path.name)
+            if day is None:
+                what = f"the name of {path.name} holds no day, or several"
+                raise UnusableFileError(what, "Name it by one, such as customers_20260930.csv.")
+            constants["as_of"] = str(day)
+        return tuple(constants.items())
+
+    def _shape(self, group: FileGroup, constants: _Constants) -> FileGroup:
+        """Return a group with the columns that the mapping states, without the rows it drops."""
+        dropped = self._dropped(group.columns)
+        if not constants and dropped == "false":
+            return group
+        taken = {name.casefold() for name in group.columns}
+        values = {name + " " * (name in taken): text for name, text in constants}
+        extra = "".join(f", {literal(text)} AS {quoted(name)}" for name, text in values.items())
+        scan, numbered = (
+            f"(SELECT *{extra} FROM {rows} WHERE NOT {dropped})"
+            for rows in (group.scan, group.numbered)
+        )
+        columns = {**group.columns, **dict.fromkeys(values, "VARCHAR")}
+        return replace(group, columns=columns, scan=scan, numbered=numbered)
+
+    def _dropped(self, columns: Iterable[str]) -> str:
+        """Return the SQL of the rows that the mapping drops."""
+        conditions = ["false"]
+        headers = {normalize(column): column for column in columns}
+        for header, values in self._mapping.drop_rows_where.items():
+            column = headers.get(normalize(header))
+            if column is None:
+                what = f"drop_rows_where names the header '{header}', which is not there"
+                self._note(what, "Correct the mapping.")
+            else:
+                cell = f"trim({quoted(column)}::VARCHAR)"
+                conditions.append(f"COALESCE({is_one_of(cell, values)}, false)")
+        return conditions[-1] if len(conditions) < 3 else f"({' OR '.join(conditions)})"
 
     @contextmanager
     def _noting_problems(self, path: Path) -> Iterator[None]:
@@ -115,11 +149,16 @@ class FileReader:
             yield
         except duckdb.OutOfMemoryException:
             raise
-        except (_UnusableFileError, WorkbookError) as error:
+        except (UnusableFileError, WorkbookError) as error:
             self._note(*error.args)
         except (duckdb.Error, OSError, ValueError, EOFError) as error:
-            what = f"{path.name} cannot be read ({type(error).__name__})"
-            self._note(what, "Check that it is whole.")
+            line = re.search(r"CSV Error on Line: (\d+)", str(error))
+            if line:
+                what = f"{path.name} cannot be read: a quotation mark is left open"
+                self._note(what, "Quote cells on both sides, or not at all.", 1, [int(line[1])])
+            else:
+                what = f"{path.name} cannot be read: it is damaged, or not what its name says"
+                self._note(what, "Check that it is whole.")
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
@@ -143,26 +182,7 @@ class FileReader:
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
         return groups
 
-    def _text(self, path: Path) -> _TextFile:
-        """Return a text file, once its encoding and its header are known."""
-        encoding, first_line, damaged = _inspect(path)
-        if damaged:
-            what = "characters were lost when GBK text was read as UTF-8"
-            remedy = "Export the file again; the lost text cannot be restored."
-            raise _UnusableFileError(what, remedy, len(damaged), damaged)
-        # The separator is the one that splits the header most.
-        delimiter = max(",;\t|", key=first_line.count)
-        names = next(csv.reader([first_line], delimiter=delimiter), [])
-        if not names:
-            raise _UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
-        readable = path
-        if encoding != "utf-8":
-            readable = self._copies / f"{self._new_name('copy')}.csv"
-            with readable.open("w", encoding="utf-8", newline="") as copy:
-                copy.writelines(_decoded_blocks(path, encoding))
-        return _TextFile(path, readable, tuple(name.strip() for name in names), delimiter)
-
-    def _csv(self, files: Sequence[_TextFile]) -> list[FileGroup]:
+    def _csv(self, files: Sequence[TextFile]) -> list[FileGroup]:
         """Return text files that are alike as one group; one by one where they cannot be read."""
         groups = []
         with self._noting_problems(files[0].path):
@@ -174,40 +194,96 @@ class FileReader:
                 groups = [group for file in files for group in self._csv([file])]
         return groups
 
-    def _checked_csv(self, files: Sequence[_TextFile]) -> list[FileGroup]:
+    def _checked_csv(self, files: Sequence[TextFile]) -> list[FileGroup]:
         """Return the files as a group, without those whose rows do not fit the header."""
-        header = files[0].header
-        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
-        options = (
-            f"auto_detect=false, header=true, columns={{{columns}}}, "
-            f"delim={literal(files[0].delimiter)}, quote='\"', escape='\"'"
-        )
+        alike, paths = files[0], {str(file.readable): file.path for file in files}
         rejects = self._new_name("rejects")
         store = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
-        names = {str(file.readable): file.path.name for file in files}
-        scan = f"read_csv({_sql_list(names)}, {options}, {store})"
-        self._connection.sql(f"SELECT count(*) FROM {scan}").fetchall()
+        counts = self._count_odd_rows(files, f"{_csv_options(alike)}, {store}")
+        offset = alike.first_row - 1 - alike.skip
         ragged = self._connection.sql(
-            f"SELECT file_path, count(*), min(line, {_FIRST_SHOWN}) FROM (SELECT DISTINCT "
-            f"file_path, line FROM {rejects} JOIN {rejects}_scan USING (scan_id, file_id)) "
-            "GROUP BY file_path ORDER BY file_path"
+            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}) FROM (SELECT "
+            f"DISTINCT file_path, line FROM {rejects} JOIN {rejects}_scan USING (scan_id, file_id) "
+            f"WHERE NOT {self._dropped_line(alike)}) GROUP BY file_path ORDER BY file_path"
         ).fetchall()
         for path, rows, first in ragged:
-            what = f"{names.pop(path)} has more or fewer cells than the header's {len(header)}"
-            self._note(what, "Quote cells that hold the separator or a line break.", rows, first)
-        if not names:
+            what = f"{paths.pop(path).name} has more or fewer cells than the header's "
+            remedy = "Quote cells that hold the separator or a line break."
+            self._note(f"{what}{len(alike.header) - alike.is_spare}", remedy, rows, first)
+        if not paths:
             return []
-        scan = f"read_csv({_sql_list(names)}, {options})"
+        options = _csv_options(alike)
+        if self._mapping.drop_rows_where:
+            options += ", ignore_errors=true"
+        scan = f"read_csv({_sql_list(paths)}, {options})"
         # Rows come in the order of the files, and have no number in theirs.
         in_order = f"SELECT *, file_index AS _file, row_number() OVER () AS _n FROM {scan}"
-        numbered = "* EXCLUDE (_n), _n - min(_n) OVER (PARTITION BY _file) + 2 AS _row"
-        numbered = f"(SELECT {numbered} FROM ({in_order}))"
-        types = dict.fromkeys(header, "VARCHAR")
-        return [FileGroup(tuple(names.values()), types, scan, numbered)]
+        first = f"_n - min(_n) OVER (PARTITION BY _file) + {alike.first_row} AS _row"
+        numbered = f"(SELECT * EXCLUDE (_n), {first} FROM ({in_order}))"
+        left_out = self._odd_rows(alike)[_LEFT_OUT]
+        if counts[_LEFT_OUT]:
+            where = f"WHERE NOT COALESCE({left_out}, false)"
+            scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
+        for what in (_TOTALS, _SPARE):
+            if counts[what]:
+                where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
+                rows = f"SELECT _row FROM {numbered} {where} LIMIT {_FIRST_SHOWN}"
+                first = [row for (row,) in self._connection.sql(rows).fetchall()]
+                names = ", ".join(path.name for path in paths.values())
+                self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
+        types = dict.fromkeys(alike.header, "VARCHAR")
+        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+
+    def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
+        """Return how many rows are none of the table's, and note them beside the files."""
+        odd = self._odd_rows(files[0])
+        counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
+        readable = _sql_list(file.readable for file in files)
+        counted = self._connection.sql(
+            f"SELECT file_index::BIGINT, {counts}, count(*) FROM read_csv({readable}, {options}) "
+            "GROUP BY ALL"
+        ).fetchall()
+        for index, left_out, *_, rows in counted:
+            path = files[index].path
+            self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
+            if left_out:
+                self.notes[path] += (f"{left_out} rows left out: blank, or the header again",)
+        return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
+
+    def _odd_rows(self, file: TextFile) -> dict[str, str]:
+        """Return the SQL of rows that are none of the table's."""
+        cells = {name: quoted(name) for name in file.header}
+        known = [name for name in cells if normalize(name) in self._known]
+        again = " AND ".join(
+            f"replace(trim({cells[name]}), '\ufeff', '') = {literal(name)}" for name in known
+        )
+        first = f"COALESCE({', '.join(list(cells.values())[:2])})"
+        total = f"regexp_full_match(lower(trim({first})), '{_TOTAL}')"
+        dropped = self._dropped(file.header)
+        return {
+            _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",
+            _TOTALS: f"({total} AND NOT {dropped})",
+            _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
+        }
+
+    def _dropped_line(self, file: TextFile) -> str:
+        """Return the SQL of lines that do not fit the header, and begin with what is dropped."""
+        values = [value for values in self._mapping.drop_rows_where.values() for value in values]
+        start = f"trim(split_part(csv_line, {literal(file.delimiter)}, 1))"
+        return f"COALESCE({is_one_of(start, values)}, false)" if values else "false"
 
     def _new_name(self, what: str) -> str:
         self._made += 1
         return f"{what}_{self._table_name}_{self._made}"
+
+
+def _csv_options(file: TextFile) -> str:
+    """Return the options by which DuckDB reads a text file."""
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in file.header)
+    return (
+        f"auto_detect=false, header=false, skip={file.skip}, columns={{{columns}}}, "
+        f"delim={literal(file.delimiter)}, quote='{file.quote}', escape='{file.quote}'"
+    )
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
@@ -235,39 +311,3 @@ def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
 
 def _sql_list(paths: Iterable[object]) -> str:
     return f"[{', '.join(literal(str(path)) for path in paths)}]"
-
-
-def _inspect(path: Path) -> tuple[str, str, list[int]]:
-    """Return a text file's encoding, its first line and the rows that were damaged before.
-
-    Characters of damaged rows (header = 1) were lost in an earlier conversion. The encoding is
-    "utf-8" or "gb18030", whichever reads the whole file.
-    """
-    for encoding in ("utf-8", "gb18030"):
-        with suppress(UnicodeDecodeError):
-            first_line, damaged, ended = "", list[int](), 0
-            for block in _decoded_blocks(path, encoding):
-                if not ended:
-                    first_line += block.split("\n", 1)[0]
-                if any(mark in block for mark in _DAMAGE):
-                    lines = enumerate(block.split("\n"), start=ended + 1)
-                    damaged += [row for row, line in lines if any(m in line for m in _DAMAGE)]
-                ended += block.count("\n")
-            return encoding, first_line.lstrip("\ufeff").rstrip("\r"), damaged
-    what, remedy = (
-        f"{path.name} is neither UTF-8 nor GB18030/GBK",
-        "Export it again in one encoding.",
-    )
-    raise _UnusableFileError(what, remedy)
-
-
-def _decoded_blocks(path: Path, encoding: str) -> Iterator[str]:
-    """Yield the text of a plain or gzip-compressed file in blocks.
-
-    UnicodeDecodeError where the bytes do not fit the encoding.
-    """
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            yield decoder.decode(block)
-    yield decoder.decode(b"", final=True)

@@ -16,11 +16,12 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
-from stockcust_analysis.bank.bank import Bank, Input, InputFile
+from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
-from stockcust_analysis.bank.files import ENDINGS, FileGroup, FileReader, column_types, files_of
+from stockcust_analysis.bank.file_names import ENDINGS, assign_files
+from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
@@ -35,26 +36,29 @@ _ROWS_OF_A_FILE = 1 << 40
 def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
     """Open a folder of extracts."""
     with _opening(memory_limit) as engine:
-        files = {c.name: files_of(folder, c.name, mapping.of(c.name).file) for c in TABLES}
+        files, problems, left_out = assign_files(folder, mapping)
         groups: dict[str, list[FileGroup]] = {}
-        problems: list[Problem] = []
-        unread = set()
+        unread, inputs = set(), list[InputFile]()
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
-            words = contract_names(mapping.of(name), contract)
-            reader = FileReader(engine.connection, engine.folder, contract, words)
+            words = mapping.of(name)
+            headers = contract_names(words, contract)
+            reader = FileReader(engine.connection, engine.folder, contract, headers, words)
             if paths:
                 groups[name] = reader.read(paths)
             if reader.problems:
                 unread.add(name)
             problems += reader.problems
+            inputs += [
+                InputFile(str(path.relative_to(folder)), path, (name, *reader.notes.get(path, ())))
+                for path in paths
+            ]
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
-        inputs = [
-            InputFile(str(p.relative_to(folder)), p) for paths in files.values() for p in paths
-        ]
         name = mapping.name or folder.resolve().name
-        return _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
+        bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
+        bank.left_out = tuple(left_out)
+        return bank
 
 
 def open_duckdb_file(
@@ -73,6 +77,24 @@ def open_duckdb_file(
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
         return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+
+
+def open_relations(
+    relations: Dictionary[str, duckdb.DuckDBPyRelation], mapping: Mapping, *, memory_limit: str
+) -> Bank:
+    """Open copies of DuckDB's relations: their connection stays the caller's, and may change."""
+    with _opening(memory_limit) as engine:
+        groups, inputs = {}, []
+        for contract in (c for c in TABLES if c.name in relations):
+            name, relation = contract.name, relations[contract.name]
+            path = engine.folder / f"{name}.parquet"
+            relation.write_parquet(str(path))
+            words = mapping.of(name)
+            reader = FileReader(engine.connection, engine.folder, contract, {}, words)
+            groups[name] = reader.read([path])
+            inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
+        problems = missing_tables(groups, relations)
+        return _bank(engine, groups, mapping, problems, "DuckDB", mapping.name or "bank", inputs)
 
 
 @contextmanager

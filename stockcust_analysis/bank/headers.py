@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Table
+from stockcust_analysis.bank.grammar import INVISIBLE
 from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import did_you_mean
+
+
+def normalize(header: str) -> str:
+    """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
+    text = unicodedata.normalize("NFKC", header).casefold()
+    return re.sub(f"[{INVISIBLE}\\s_]", "", text)
 
 
 def missing_tables(
@@ -33,16 +42,17 @@ def match_headers(
     """
     problems: dict[Problem, None] = {}
     matches = []
+    known = {normalize(header): name for header, name in names.items()}
     for file in headers:
         matched: dict[str, str] = {}
         for header in file:
-            name = names.get(header)
+            name = known.get(normalize(header))
             if name is not None and name in matched:
                 what = f"headers '{matched[name]}' and '{header}' both mean this column"
                 problems[Problem(contract.name, name, what, "Keep one.")] = None
             elif name is not None:
                 matched[name] = header
-        spare = [header for header in file if header not in names]
+        spare = [header for header in file if normalize(header) not in known]
         problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
         matches.append(matched)
     return list(problems), matches
@@ -57,6 +67,10 @@ def _absent_columns(
     close = {header: get_close_matches(header, words, n=1, cutoff=0.7) for header in spare}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
     problems = []
+    if not (matched or meant):
+        what = "none of the headers is understood"
+        remedy = "Write headers in the first line, or map them to the columns below."
+        problems.append(Problem(contract.name, "", what, remedy))
     for column in absent:
         hint = f" Did you mean '{meant[column.name]}'?" if column.name in meant else ""
         if column.required:

@@ -6,6 +6,16 @@ zone = "Asia/Shanghai"                   # optional; where a moment with a time 
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
+unit = "万元"                             # of all amounts; default: 元
+null = ["无"]                             # further texts that stand for an empty cell
+kind = "db2"                             # or "hive": files without a header, read by `header`
+delimiter = "|@|"                        # of files, as the next six; default: found by looking
+encoding = "gb18030"
+skip_rows = 1                            # lines above the header
+header = ["统计时点", "客户号"]             # of files that have none
+as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
+constants = { customer_type = "personal" }
+drop_rows_where = { "客户号" = ["合计"] }
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
@@ -17,18 +27,17 @@ The contract's own Chinese column names (客户号, 归属机构, …) are under
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from stockcust_analysis.bank.contract import TABLES, Table, table
+from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
+from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
-
-DEFAULT_ZONE = "Asia/Shanghai"
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,14 @@ class TableMapping:
     codes: Dictionary[str, Dictionary[str, str]] = field(default_factory=dict)
     null: Sequence[str] = ()
     unit: str = "元"
+    kind: str = ""
+    delimiter: str = ""
+    encoding: str = ""
+    skip_rows: int = 0
+    header: Sequence[str] = ()
+    as_of: str = ""
+    constants: Dictionary[str, Any] = field(default_factory=dict)
+    drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def factor(self) -> int:
@@ -67,15 +84,22 @@ def read_mapping(path: Path) -> Mapping:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UsageError(f"mapping file '{path}' does not exist.") from None
+    except OSError as error:
+        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
     complaints: list[str] = _unknown("key", content, ("name", "zone", "tables"))
-    tables = content.get("tables", {})
+    name, tables = content.get("name", ""), content.get("tables", {})
+    if not isinstance(name, str):
+        complaints.append("name is not text in quotation marks.")
+    if not isinstance(tables, dict):
+        complaints, tables = [*complaints, "tables is not a table: write [tables.customers]."], {}
     complaints += _unknown("table", tables, [entry.name for entry in TABLES])
-    known = {entry.name: entry for entry in TABLES}
-    for name, entry in tables.items():
-        if name in known:
-            complaints += [f"[tables.{name}] {text}" for text in _complaints(entry, known[name])]
+    for contract in TABLES:
+        complaints += [
+            f"[tables.{contract.name}] {text}"
+            for text in _complaints(tables.get(contract.name, {}), contract)
+        ]
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -84,8 +108,22 @@ def read_mapping(path: Path) -> Mapping:
     if complaints:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
         raise BankDataError(f"mapping file '{path}' cannot be followed:\n{listed}", complaints)
-    mapped = {name: TableMapping(**entry) for name, entry in tables.items()}
-    return Mapping(str(content.get("name", "")), zone, mapped)
+    mapped = {
+        name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
+        for name, entry in tables.items()
+    }
+    return Mapping(name, zone, mapped)
+
+
+def require_no_file_options(mapping: Mapping) -> None:
+    """Raise UsageError where a mapping of frames or a database says how files are read."""
+    for name, entry in mapping.tables.items():
+        stated = [option for option in _FILE_OPTIONS if getattr(entry, option)]
+        if stated:
+            raise UsageError(
+                f"the mapping's {', '.join(stated)} of {name} are for files in a folder. "
+                "Do the same in a view of the database, or in the frame."
+            )
 
 
 def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
@@ -96,16 +134,82 @@ def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
     return names
 
 
-def _complaints(entry: Dictionary[str, Any], contract: Table) -> list[str]:
+def _complaints(entry: Any, contract: Table) -> list[str]:
+    """Return what cannot be followed in the mapping of a table."""
+    if not isinstance(entry, dict):
+        return ["is not a table."]
     columns = contract.column_names
-    found = _unknown("key", entry, ("file", "table", "columns", "codes"))
-    found += _unknown("contract column", entry.get("columns", {}).values(), columns)
-    found += _unknown("contract column", entry.get("codes", {}), columns)
+    complaints = _unknown("key", entry, _OPTIONS)
+    for name, (fits, what) in _OPTIONS.items():
+        if name in entry and not fits(entry[name]):
+            complaints.append(f"{name} is not {what}.")
+    if complaints:
+        return complaints
+    for name in ("codes", "constants"):
+        complaints += _unknown("contract column", entry.get(name, {}), columns)
+    complaints += _unknown("contract column", entry.get("columns", {}).values(), columns)
     for name, codes in entry.get("codes", {}).items():
-        if name in columns:
-            allowed = table(contract.name).column(name).allowed
-            found += _unknown(f"code of {name}", codes.values(), allowed)
-    return found
+        allowed = contract.column(name).allowed if name in columns else ()
+        if allowed:
+            complaints += _unknown(f"code of {name}", codes.values(), allowed)
+    if "kind" in entry and "header" not in entry:
+        complaints.append("kind needs header: such files do not name their columns.")
+    if "as_of" in entry and "as_of" not in columns:
+        complaints.append("as_of is no column of this table.")
+    return complaints
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value)
+
+
+def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, dict) and all(map(fits, value.values()))
+
+
+def _is_encoding(value: Any) -> bool:
+    try:
+        return bool("".encode(value) == b"" or value)
+    except (LookupError, TypeError):
+        return False
+
+
+_KINDS: Dictionary[str, Dictionary[str, Any]] = {
+    "db2": {"delimiter": ","},
+    "hive": {"delimiter": "\x01"},
+}
+_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
+    "file": (_is_text, 'a file name such as "客户*.csv"'),
+    "table": (_is_text, 'a table name such as "dm.customers"'),
+    "columns": (lambda value: _is_dictionary(value, _is_text), "header = column, in quotes"),
+    "codes": (
+        lambda value: _is_dictionary(value, lambda codes: _is_dictionary(codes, _is_text)),
+        "code = word for each column, in quotes",
+    ),
+    "null": (_is_list, 'a list such as ["无"]'),
+    "unit": (lambda value: _is_text(value) and value in UNITS, f"one of {', '.join(UNITS)}"),
+    "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
+    "delimiter": (lambda value: _is_text(value) and len(value.encode()) <= 4, "up to four bytes"),
+    "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
+    "skip_rows": (lambda value: type(value) is int and value >= 0, "a number of lines"),
+    "header": (_is_list, "a list of headers"),
+    "as_of": (lambda value: value == "file name", '"file name"'),
+    "constants": (
+        lambda value: _is_dictionary(
+            value, lambda constant: not isinstance(constant, (dict, list))
+        ),
+        "column = value",
+    ),
+    "drop_rows_where": (
+        lambda value: _is_dictionary(value, _is_list),
+        'a list for each header, such as { "客户号" = ["合计"] }',
+    ),
+}
+_FILE_OPTIONS = list(_OPTIONS)[6:]
 
 
 def _unknown(what: str, given: Any, allowed: Any) -> list[str]:

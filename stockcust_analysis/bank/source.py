@@ -11,26 +11,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
+import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
-from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import (
-    AnyFrame,
-    Reading,
-    frame_reading,
-    with_local_moments,
-    without_objects,
-)
+from stockcust_analysis.bank.contract import TABLES, Column, Kind
+from stockcust_analysis.bank.conversion import Reading, frame_reading, without_objects
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
-from stockcust_analysis.bank.folder import open_duckdb_file, open_folder
+from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
 from stockcust_analysis.bank.headers import match_headers, missing_tables
-from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names, read_mapping
+from stockcust_analysis.bank.mapping import (
+    Mapping,
+    TableMapping,
+    contract_names,
+    read_mapping,
+    require_no_file_options,
+)
 from stockcust_analysis.bank.validation import Delivery, Problem, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
+from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import UsageError
 
 MAPPING_NAME = "mapping.toml"
@@ -58,8 +60,9 @@ def open_bank(
           looking), gzip-compressed CSV, Parquet or Excel;
         - `duckdb://FILE`, a DuckDB database, opened for reading;
         - the URL of a database that Ibis speaks to, such as `postgresql://user@host/database`;
-        - a Spark session;
-        - table name → pandas, Polars (eager or lazy), Spark or Ibis frame, all of one kind.
+        - a Spark session, or an open connection of DuckDB;
+        - table name → pandas, Polars (eager or lazy), Spark or Ibis frame, PyArrow table or DuckDB
+          relation, all of one kind. DuckDB's and PyArrow's are copied.
     mapping
         TOML file that renames tables, headers and codes; default: `mapping.toml` in the folder.
     tables
@@ -104,6 +107,7 @@ def _open(
     if isinstance(source, (str, Path)) and not url:
         return _open_folder(Path(source), mapping_file, memory_limit)
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
+    require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
@@ -112,7 +116,10 @@ def _open(
     if url:
         return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):
-        return _open_frames(_require_known(source), mapping)
+        return _open_frames(_require_known(source), mapping, memory_limit)
+    if isinstance(source, duckdb.DuckDBPyConnection):
+        relations = _relations_of(source, names)
+        return open_relations(relations, mapping, memory_limit=memory_limit)
     return _open_spark(source, mapping, names)
 
 
@@ -137,7 +144,22 @@ def _open_folder(folder: Path, mapping_file: str | Path | None, memory_limit: st
     return bank
 
 
-def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping) -> Bank:
+def _relations_of(
+    connection: duckdb.DuckDBPyConnection, names: Dictionary[str, str]
+) -> dict[str, duckdb.DuckDBPyRelation]:
+    """Return the tables of an open connection of DuckDB; those in `names` must be there."""
+    relations = {}
+    for contract in TABLES:
+        name = names.get(contract.name, contract.name)
+        try:
+            relations[contract.name] = connection.table(name)
+        except duckdb.Error:
+            if contract.name in names:
+                raise UsageError(f"the connection has no table '{name}'.") from None
+    return relations
+
+
+def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit: str) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
     try:
         tables = {name: nw.from_native(frame) for name, frame in frames.items()}
@@ -149,6 +171,10 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping) -> Bank:
         names = ", ".join(sorted(kinds)) or "none"
         raise UsageError(f"all tables must be of one engine, given {names}.")
     ((name, kind),) = kinds.items()
+    if kind.is_pyarrow():
+        frames = {table: duckdb.from_arrow(frame) for table, frame in frames.items()}
+    if kind.is_pyarrow() or kind.is_duckdb():
+        return open_relations(frames, mapping, memory_limit=memory_limit)
     if kind.is_polars():
         tables = {table: frame.lazy() for table, frame in tables.items()}
     engine = _engine_of(kind, next(iter(frames.values())))
@@ -166,7 +192,8 @@ def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
     if kind.is_ibis():
         return engines.DatabaseEngine(frame.get_backend(), owned=False)
     raise UsageError(
-        f"tables of {kind} cannot be opened. Give pandas, Polars, Spark or Ibis frames."
+        f"tables of {kind} cannot be opened. Give pandas, Polars, PyArrow, DuckDB, Spark or Ibis "
+        "tables."
     )
 
 
@@ -175,7 +202,7 @@ def _open_spark(session: Any, mapping: Mapping, tables: Dictionary[str, str]) ->
     if not (hasattr(session, "read") and hasattr(session, "catalog")):
         raise UsageError(
             f"cannot open a bank from {type(session).__name__}. Give a folder, the URL of a "
-            "database, a Spark session, or frames by table name."
+            "database, a DuckDB connection, a Spark session, or frames by table name."
         )
     if find_spec("pyarrow") is None:
         raise UsageError('Spark needs pyarrow: pip install "stockcust_analysis[spark]"')
@@ -318,7 +345,7 @@ def _bank_of(
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
-            frame = with_local_moments(without_objects(frame, delivered), delivered, mapping.zone)
+            frame = _with_local_days(without_objects(frame, delivered), delivered, mapping.zone)
             delivery = _FrameDelivery(contract, delivered, frame, words)
             unfit = delivery.type_problems()
             problems += unfit
@@ -334,6 +361,14 @@ def _bank_of(
     }
     inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]
     return Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
+
+
+def _with_local_days(frame: AnyFrame, columns: Collection[Column], zone: str) -> AnyFrame:
+    """Return a frame whose days, where they are moments with a time zone, are those of `zone`."""
+    kinds = frame.collect_schema()
+    dates = [column.name for column in columns if column.kind is Kind.DATE]
+    aware = [name for name in dates if getattr(kinds[name], "time_zone", None)]
+    return with_local_moments(frame, aware, zone) if aware else frame
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -42,6 +43,8 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         from stockcust_analysis.report.plan import ReportOptions
         from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
 
+        # A grammar of addresses that no notebook has; it takes a second to build.
+        sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         # A scheduler's request to end is the same wish as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)

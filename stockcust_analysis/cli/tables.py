@@ -60,6 +60,11 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
     with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
         for name in bank.columns:
             click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
+        for entry in bank.inputs:
+            if notes := getattr(entry, "notes", ()):
+                click.echo(f"  {entry.name}: {', '.join(notes)}")
+        for name in bank.left_out:
+            click.echo(f"  {name}: left out, as no table is called so")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
         click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 

@@ -18,6 +18,9 @@ from stockcust_analysis.core.engines import Frame, engine_failures
 from stockcust_analysis.errors import UsageError
 
 Table: TypeAlias = nw.LazyFrame[Any]
+AnyFrame: TypeAlias = nw.DataFrame[Any] | nw.LazyFrame[Any]
+DEFAULT_ZONE = "Asia/Shanghai"
+"""Where a moment with a time zone becomes a day, if nothing else is stated."""
 Groups: TypeAlias = str | Sequence[str] | None
 ONE, ZERO = (nw.lit(number, dtype=nw.Int64) for number in (1, 0))
 _WHOLE = "whole_bank"
@@ -26,18 +29,61 @@ _WHOLE = "whole_bank"
 def as_lazy(frame: Frame) -> Table:
     """Return any engine's table as a Narwhals LazyFrame, its labels as plain text.
 
-    Two tables may know different categories of one column; only text compares everywhere.
+    Two tables may know different categories of one column; only text compares everywhere. Moments
+    with a time zone become those of Shanghai, except on Spark, which has no others. What PyArrow
+    has no way to aggregate DuckDB computes on its tables.
     """
     try:
         table = nw.from_native(frame)
     except TypeError:
         raise UsageError(f"expected a table, given {type(frame).__name__}.") from None
+    if table.implementation.is_pyarrow():
+        import duckdb
+
+        table = nw.from_native(duckdb.from_arrow(frame))
     lazy = _with_numpy_types(table).lazy() if isinstance(table, nw.DataFrame) else table
-    if not lazy.implementation.is_polars():
+    if lazy.implementation.is_spark_like():
         return lazy
     kinds = lazy.collect_schema().items()
+    aware = [name for name, kind in kinds if getattr(kind, "time_zone", None)]
+    lazy = with_local_moments(lazy, aware, DEFAULT_ZONE).lazy() if aware else lazy
+    if not lazy.implementation.is_polars():
+        return lazy
     labels = [name for name, kind in kinds if isinstance(kind, (nw.Categorical, nw.Enum))]
     return lazy.with_columns(nw.col(*labels).cast(nw.String)) if labels else lazy
+
+
+def with_local_moments(frame: AnyFrame, aware: Sequence[str], zone: str) -> AnyFrame:
+    """Return a frame whose columns of moments with a time zone are what clocks show in `zone`.
+
+    Databases other than PostgreSQL and DuckDB keep theirs, which then are no days.
+    """
+    native, kind = nw.to_native(frame), frame.implementation
+    if kind.is_duckdb():
+        local = (f'timezone(\'{zone}\', "{name}") AS "{name}"' for name in aware)
+        native = native.project(f"* REPLACE ({', '.join(local)})")
+    elif kind.is_ibis():
+        import ibis
+
+        if native.get_backend().name in ("postgres", "duckdb"):
+            signature = ((str, "timestamp('UTC')"), "timestamp")
+            timezone = ibis.udf.scalar.builtin(_timezone, name="timezone", signature=signature)
+            native = native.mutate(**{name: timezone(zone, native[name]) for name in aware})
+    elif kind.is_spark_like():
+        from pyspark.sql import functions as sf
+
+        native = native.withColumns(
+            {name: sf.convert_timezone(None, sf.lit(zone), sf.col(name)) for name in aware}
+        )
+    else:
+        moments = nw.col(*aware).dt.convert_time_zone(zone)
+        return frame.with_columns(moments.dt.replace_time_zone(None))
+    result: AnyFrame = nw.from_native(native)
+    return result
+
+
+def _timezone(zone: Any, moment: Any) -> Any:
+    """Stand for the database's function of that name."""
 
 
 def _with_numpy_types(table: nw.DataFrame[Any]) -> nw.DataFrame[Any]:

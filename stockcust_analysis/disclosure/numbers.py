@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -173,9 +173,7 @@ def _fields(name: str) -> tuple[str, str, str, str, str]:
     return kind or RATES, measure, part or "numerator", dimension, member
 
 
-def numbers_of(
-    tables: Mapping[str, pd.DataFrame], quarter: str, declared: Relations
-) -> pd.DataFrame:
+def numbers_of(tables: Tables, quarter: str, declared: Relations) -> pd.DataFrame:
     """Return every number of the tables, one row each: table, row, column, unit, key, value."""
     rates = tables[RATES][tables[RATES]["measure"].isin(declared.measures)]
     # A measure that is a total has no denominator.
@@ -183,24 +181,21 @@ def numbers_of(
     frames = []
     for part in PARTS:
         rows = rates[~total] if part == "denominator" else rates
-        frames.append((RATES, part, rows[[*_UNIT, *LABELS]].assign(kind=RATES, part=part)))
+        keys = rows[[*_UNIT, *LABELS]].assign(kind=RATES, part=part)
+        frames.append(keys.assign(table=RATES, row=rows.index, column=part, value=rows[part]))
     for name, columns in declared.shapes.items():
         table = tables[name].assign(quarter=quarter)
         for column, pattern in columns.items():
             key = Key(base="{base}" if "base" in table else "all").named(pattern)._asdict()
             labels = {f: table[v[1:-1]] if v[:1] == "{" else v for f, v in key.items()}
-            frames.append((name, column, table[_UNIT].assign(**labels)))
-    numbers = [
-        keys.assign(table=name, row=keys.index, column=column, value=tables[name][column])
-        for name, column, keys in frames
-        if len(keys)
-    ]
-    return pd.concat(numbers, ignore_index=True)
+            keys = table[_UNIT].assign(**labels, table=name, row=table.index, column=column)
+            frames.append(keys.assign(value=table[column]))
+    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
 @dataclass(frozen=True)
 class Quantities:
-    """Array by block and column; a block is a unit in a quarter.
+    """Numbers by block and column; a block is a unit in a quarter.
 
     `values` holds whole cents or whole counts, NaN where a block has no such number. `blocks` is
     sorted by quarter and unit. A column that is not `printed` is implied by others; `money` tells
@@ -230,13 +225,9 @@ class Quantities:
 
     def with_implied(self, keys: Sequence[Key], values: Array, money: Array) -> Quantities:
         """Return the quantities with implied columns added."""
-        return replace(
-            self,
-            keys=(*self.keys, *keys),
-            values=np.hstack([self.values, values]),
-            printed=np.append(self.printed, np.zeros(len(keys), bool)),
-            money=np.append(self.money, money),
-        )
+        printed = np.append(self.printed, np.zeros(len(keys), bool))
+        values, money = np.hstack([self.values, values]), np.append(self.money, money)
+        return Quantities(self.declared, self.blocks, (*self.keys, *keys), values, printed, money)
 
 
 def quantities_of(numbers: pd.DataFrame, declared: Relations) -> tuple[Quantities, Array, Array]:

@@ -233,24 +233,17 @@ class _Search:
         Only where `yielding` may the dear cells and the whole's be withheld for it. With `utmost` a
         cell that cannot be protected is moved as far as it goes.
         """
-        self.moved = set()
-        if not target.any():
-            return target
+        self.moved, missed = set(), target.copy()
         in_batch = (self.problem.branch < 0) | np.isin(self.problem.branch, batch)
         parts = np.unique(self.part[target & (self.part >= 0)])
-        missed = self._move(in_batch & np.isin(self.part, parts), target, yielding, False)
-        if yielding and missed.any():
-            missed = self._move(in_batch & ~self.problem.fixed, missed, yielding, utmost)
-        return missed
-
-    def _move(self, members: Array, target: Array, last: bool, utmost: bool) -> Array:
-        """Protect cells by moving some; return those that could not be."""
-        cells = np.flatnonzero(members)
-        batch = _Batch(self.problem.within(cells), self.withheld[cells], target[cells])
-        batch.run(last, utmost)
-        self.moved |= set(self.problem.branch[cells[batch.moved]].tolist()) - {-1}
-        missed = target.copy()
-        self.withheld[cells], missed[cells] = batch.withheld, batch.open.any(axis=0)
+        cheap, all_free = np.isin(self.part, parts), ~self.problem.fixed
+        for members in (cheap, all_free) if yielding else (cheap,):
+            if missed.any():
+                cells = np.flatnonzero(in_batch & members)
+                moves = _Batch(self.problem.within(cells), self.withheld[cells], missed[cells])
+                moves.run(yielding, utmost and members is all_free)
+                self.moved |= set(self.problem.branch[cells[moves.moved]].tolist()) - {-1}
+                self.withheld[cells], missed[cells] = moves.withheld, moves.open.any(axis=0)
         return missed
 
 
@@ -335,16 +328,14 @@ class Groups:
         matrix = csr_array(equations @ member)
         matrix.eliminate_zeros()
         matrix = matrix[np.diff(matrix.indptr) > 0]
-        down = np.where(~signed & (values >= 0), values, np.inf)
-        up = np.where(~signed & (values < 0), -values, np.inf)
-        ways = np.stack([up, down])
-        upper, lower = (_extreme(member, w, np.minimum, np.inf) for w in (ways, ways[::-1]))
-        return cls(member, matrix.tocsc(), upper, lower, connected_parts(matrix))
+        room = np.where(signed, np.inf, np.abs(values))
+        ways = np.where([values < 0, values >= 0], room, np.inf)
+        up, down = _extremes(member, ways, np.minimum, np.inf)
+        return cls(member, matrix.tocsc(), up, down, connected_parts(matrix))
 
     def needs(self, cells: Array) -> Array:
         """Return the needs of groups, upwards and downwards, from those of their cells."""
-        pairs = (cells, cells[::-1])
-        return np.stack([_extreme(self.member, pair, np.maximum, 0.0) for pair in pairs])
+        return _extremes(self.member, cells, np.maximum, 0.0)
 
     def solve(self, goals: Array, price: Array, short: float) -> Array:
         """Return the cheapest move that comes closest to the goals."""
@@ -382,12 +373,9 @@ def _signed_columns(equations: Matrix, which: Array, sign: Array) -> Matrix:
 
 def _cheapest(equations: Matrix, cost: Array, lower: Array, upper: Array) -> Array:
     """Return the cheapest numbers within bounds that add up to zero in every equation."""
-    result = milp(
-        cost,
-        bounds=Bounds(lower, upper),
-        constraints=LinearConstraint(equations, 0, 0) if equations.shape[0] else (),
-        options={"presolve": False},
-    )
+    bounds, options = Bounds(lower, upper), {"presolve": False}
+    constraints = LinearConstraint(equations, 0, 0) if equations.shape[0] else ()
+    result = milp(cost, bounds=bounds, constraints=constraints, options=options)
     return np.zeros(len(cost)) if result.x is None else np.asarray(result.x)
 
 
@@ -412,14 +400,15 @@ def _join_cells(equations: Matrix) -> Matrix:
     return csr_array((sign, (cells, group)), shape=(size, group.max(initial=-1) + 1))
 
 
-def _extreme(member: Matrix, pair: Array, extreme: np.ufunc, start: float) -> Array:
-    """Return the least or largest number of each group's cells.
+def _extremes(member: Matrix, ways: Array, extreme: np.ufunc, start: float) -> Array:
+    """Return the least or largest number of each group's cells, upwards and downwards.
 
-    It is the first of the pair's rows where a cell moves with its group, else the second.
+    Where a cell moves against its group, its way up is the group's way down.
     """
-    result = np.full(member.shape[1], start)
+    result = np.full((2, member.shape[1]), start)
     cells = np.repeat(np.arange(member.shape[0]), np.diff(member.indptr))
-    extreme.at(result, member.indices, pair[np.where(member.data > 0, 0, 1), cells])
+    for row, numbers in zip(result, (ways, ways[::-1]), strict=True):
+        extreme.at(row, member.indices, numbers[np.where(member.data > 0, 0, 1), cells])
     return result
 
 

@@ -155,9 +155,8 @@ def _protection(system: System, need: Array, cell: Array, known: Array, gone: Ar
     """Return the cells to withhold and those too close; counts and amounts never meet."""
     known = _with_consequences(known, system.equations)
     printed = np.bincount(cell, minlength=len(system.values)).astype(float)
-    blocks, whole = system.quantities.blocks, system.quantities.declared.whole
-    units = blocks.get_level_values(1)
-    names = sorted({*units} - {whole})
+    units = system.quantities.blocks.get_level_values(1)
+    names = sorted({*units} - {system.quantities.declared.whole})
     branch = pd.Index(names).get_indexer(units)[system.block]  # -1: the whole
     # The whole's total is worth as much as all the units' parts of it.
     printed = np.where(branch < 0, printed * len(names), printed)
@@ -218,8 +217,7 @@ def _with_withheld_values(
 
 def _report(system: System, reason: Array, cell: Array, protection: Protection) -> pd.DataFrame:
     """Return how many distinct numbers are printed and withheld, by kind, quarter and reason."""
-    why = np.where(reason > 0, np.array(REASONS)[reason], "complementary")
-    why = np.where(protection.known_to_one, "known_to_one", why)
+    why = np.where(protection.known_to_one, "known_to_one", np.array(REASONS)[reason])
     why = np.where(protection.withheld, why, "printed")
     kind = np.where(system.money, "money", "count")
     quarter = system.quantities.blocks.get_level_values(0)[system.block]
@@ -234,9 +232,8 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
     """
     members, top = declared.merged["members"], declared.merged["top"]
     counted = rates["measure"] == declared.merged["counts"]
-    counts = rates[counted & (rates["branch_id"] != declared.whole)].pivot_table(
-        index=["quarter", "branch_id"], columns="member", values="numerator"
-    )
+    of_units = rates[counted & (rates["branch_id"] != declared.whole)]
+    counts = of_units.pivot_table("numerator", ["quarter", "branch_id"], "member")
     merged: list[str] = []
     for name in reversed(members[1:]):
         cell = counts.reindex(columns=[*merged, name]).sum(axis=1)
@@ -344,9 +341,8 @@ def _may_print(
         cut, above = fraction * row["n"], row["numerator"]
     else:
         cut, above = row["numerator"], kind[1] * row["amount"]
-    if any(1e-6 < abs(cut - other) < limits.smallest_cell for other in cuts):
-        return False
-    if row["two"] > limits.two_largest * above:
+    close = any(1e-6 < abs(cut - other) < limits.smallest_cell for other in cuts)
+    if close or row["two"] > limits.two_largest * above:
         return False
     cuts.append(cut)
     return True

@@ -20,12 +20,13 @@ from stockcust_analysis.disclosure.numbers import LABELS, RATES, Array, Key, Lim
 
 Equation = dict[int, int]
 """Column → coefficient; the sum is a constant."""
+Sum = tuple[Key | None, Equation]
+"""An equation, and the key of what remains of its whole where the parts are not all."""
 Row = tuple[Array, list[int]]
 """The cells of an equation, and their coefficients."""
-REASONS = ("", "small_cell", "two_largest", "not_known")
-"""Why a cell is withheld by itself; an amount of which too little is known is withheld, too."""
+REASONS = ("complementary", "small_cell", "two_largest", "not_known")
+"""Why a cell is withheld: for another's sake, or by itself; too little is known of some amounts."""
 _NO_CHANCE = 10  # branches in which two numbers that are not zero agree are one number
-_REST = -1  # stands for the column that an equation adds: what remains of a whole
 _PASSES = 3  # how many wholes up the largest contributor is looked for
 
 
@@ -94,21 +95,20 @@ def _with_rests(source: Quantities) -> tuple[Quantities, list[Equation]]:
     money: list[bool] = []
     equations: list[Equation] = []
     column = source.column
-    for key, terms in (*_complements(source, column), *_sums(source, column)):
-        equation = {c: coefficient for c, coefficient in terms.items() if c != _REST}
-        if _REST in terms:
+    for rest_key, equation in (*_complements(source, column), *_sums(source, column)):
+        if rest_key is not None:
             rest = source.values[:, list(equation)] @ np.array(list(equation.values()), float)
             if not np.nanmin(rest, initial=0) >= 0:
                 continue
             money.append(bool(source.money[next(iter(equation))]))
             equation[len(source.keys) + len(rests)] = -1
-            rests[key] = rest + 0.0
+            rests[rest_key] = rest + 0.0
         equations.append(equation)
     values = np.reshape([*rests.values()], (len(rests), len(source.blocks))).T
     return source.with_implied([*rests], values, np.array(money, bool)), equations
 
 
-def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]:
     """Yield complements of rates, customers outside a denominator and outside a narrower base."""
     declared = source.declared
     for key, position in column.items():
@@ -122,10 +122,10 @@ def _complements(source: Quantities, column: Mapping[Key, int]) -> Iterator[tupl
         for part, name in wider.items():
             whole = column.get(name, position)
             if whole != position and source.money[whole] == source.money[position]:
-                yield key._replace(part=part), {whole: 1, position: -1, _REST: -1}
+                yield key._replace(part=part), {whole: 1, position: -1}
 
 
-def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, Equation]]:
+def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[Sum]:
     """Yield the declared sums, for every number that has all of their parts."""
     for relation in source.declared.sums:
         parts = [name for name in relation["parts"] if name != "?"]
@@ -135,8 +135,8 @@ def _sums(source: Quantities, column: Mapping[Key, int]) -> Iterator[tuple[Key, 
                 terms = {n: _matches(column, key.named(n.lstrip("-"))) for n in signs}
                 if all(terms.values()):
                     equation = {c: signs[name] for name, cells in terms.items() for c in cells}
-                    rest = {_REST: -1} if "?" in relation["parts"] else {}
-                    yield key._replace(part=f"rest {relation}"), {**equation, **rest}
+                    rest = key._replace(part=f"rest {relation}")
+                    yield rest if "?" in relation["parts"] else None, equation
 
 
 def _matches(column: Mapping[Key, int], wanted: Key) -> list[int]:
@@ -185,9 +185,8 @@ def _across_branches(source: Quantities, cell: Array, first: Array) -> Iterator[
     """Yield that the branches add up to the whole, for every printed column and quarter."""
     quarters = source.blocks.get_level_values(0)
     for quarter in quarters.unique():
-        parts, whole = (
-            cell[(quarters == quarter) & of] for of in (source.of_branch, ~source.of_branch)
-        )
+        now = quarters == quarter
+        parts, whole = cell[now & source.of_branch], cell[now & ~source.of_branch]
         for column in np.unique(first[source.printed]):
             cells = parts[parts[:, column] >= 0, column]
             for total in whole[:, column]:
@@ -301,10 +300,9 @@ def _rest_reasons(system: System, known: Array, limits: Limits) -> Array:
     """
     pairs = _wholes_and_parts(system)
     of_two = pairs[pairs.groupby("row")["part"].transform("size") == 2]
-    both = of_two.merge(of_two[["row", "part"]].rename(columns={"part": "rest"}), on="row")
-    whole, part, rest = (
-        both.loc[both["part"] != both["rest"], ["whole", "part", "rest"]].to_numpy().T
-    )
+    both = of_two.merge(of_two, on="row", suffixes=("", "_rest"))
+    both = both[both["part"] != both["part_rest"]]
+    whole, part, rest = both[["whole", "part", "part_rest"]].to_numpy().T
     number = known[0, whole] - known[0, part]
     (largest, second), (own, own_second) = known[1:, whole], known[1:, part]
     inside = (own == largest).astype(int) + (own_second == second)

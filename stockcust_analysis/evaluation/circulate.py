@@ -103,23 +103,17 @@ def relations(policy: Policy) -> Relations:
     >>> relations(load_policy()).measures["aum_per_customer"]
     ['numerator']
     """
-    declared = {name: value for name, value in _DECLARED.items() if name != "recoded"}
-    no_sums = {*declared["concentration"]["measures"], *_DECLARED["recoded"]["branch_only"]}
-    measures = {m.name: m for m, _ in all_measures(policy) if m.name not in no_sums}
+    declared, tiers = dict(_DECLARED), [tier.name for tier in policy.tiers.tiers]
+    no_sums = {*declared["concentration"]["measures"], *declared.pop("recoded")["branch_only"]}
+    top = policy.disclosure.merged_tiers
+    declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
+    sums = [measure for measure, _ in all_measures(policy) if measure.name not in no_sums]
     money = {
-        name: [part for part in PARTS if str(getattr(measure, part, "")).endswith("_cents")]
-        for name, measure in measures.items()
+        m.name: [part for part in PARTS if str(getattr(m, part, "")).endswith("_cents")]
+        for m in sums
     }
-    tiers = {
-        "members": [tier.name for tier in policy.tiers.tiers],
-        "top": policy.disclosure.merged_tiers,
-    }
-    return Relations(
-        **declared | {"merged": declared["merged"] | tiers},
-        whole=WHOLE_BANK,
-        measures=money,
-        of_customers={name for name, m in measures.items() if m.denominator == "customers"},
-    )
+    of_customers = {measure.name for measure in sums if measure.denominator == "customers"}
+    return Relations(**declared, whole=WHOLE_BANK, measures=money, of_customers=of_customers)
 
 
 def recode(evaluation: Evaluation) -> Tables:

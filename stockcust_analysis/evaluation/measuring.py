@@ -26,7 +26,6 @@ from stockcust_analysis.measures.concentration import (
     concentration_totals,
     lorenz_points,
     lorenz_steps,
-    totals_without,
 )
 from stockcust_analysis.measures.questions import CUSTOMER_QUESTIONS, MANAGED_QUESTIONS
 from stockcust_analysis.measures.registry import (
@@ -150,10 +149,9 @@ def _concentration(bank: Bank, customers: Table, scope: Scope) -> tuple[pd.DataF
         steps = lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
         steps = materialize(bank, steps)
         totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
-        for number, question in CONCENTRATION.items():
-            own = totals_without(totals, number, by).set_index(by).add_prefix("|").reset_index()
-            rows = measure_rows(own, [Spec("", question, "funded")], scope.policy, by)
-            measures.append(rows if "branch_id" in rows else rows.assign(branch_id=WHOLE_BANK))
+        specs = [Spec(f"{k}", question, "funded") for k, question in CONCENTRATION.items()]
+        rows = measure_rows(totals, specs, scope.policy, by)
+        measures.append(rows if "branch_id" in rows else rows.assign(branch_id=WHOLE_BANK))
         if target in scope.calendar.days:
             period = scope.calendar.period_of(target)
             points = lorenz_points(steps.filter(nw.col(PERIOD) == period), by=by)

@@ -26,7 +26,7 @@ from stockcust_analysis.measures.service import (
     with_service,
 )
 from stockcust_analysis.measures.structure import restate_branches
-from stockcust_analysis.measures.tier_memory import tiers_by_period
+from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.measures.validation import require_amounts
 from stockcust_analysis.periods import Quarter, require_day
 from stockcust_analysis.policy import Policy

@@ -50,48 +50,39 @@ def worklist_tables(
         The measures of `worklist_outcomes` by branch, on today's structure; empty where the bank
         delivers no contacts, or no customers of the quarter before.
     """
-    facts = bank.materialize(bank_worklist_facts(bank, as_of=quarter.end, policy=policy))
-    table = _with_totals(*make_lists(facts, as_of=quarter.end, policy=policy))
+    facts, lists, counts = make_lists(bank, as_of=quarter.end, policy=policy)
+    table = _with_totals(lists, counts)
     if "contacts" not in bank.columns or quarter.previous not in bank.quarters:
         return table, pd.DataFrame(columns=OUTCOME_COLUMNS)
     return table, _outcomes(bank, facts, quarter, policy)
 
 
-def make_lists(facts: Frame, *, as_of: date, policy: Policy) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return all branches' lists, with a control group if the policy asks for one, and counts."""
-    lists, rule = worklists(facts, policy=policy, as_of=as_of), policy.worklists
-    if rule.hold_out_share:
-        lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
-    return lists, worklist_counts(facts, policy=policy)
-
-
-def bank_worklist_facts(
+def make_lists(
     bank: Bank, *, as_of: date, policy: Policy, structure: date | None = None
-) -> Frame:
-    """Return what the lists of a day look at, branches as they are on that day or on another.
+) -> tuple[Frame, pd.DataFrame, pd.DataFrame]:
+    """Return the facts behind the lists of a day, all branches' lists, and the counts.
 
-    Where the bank has customers of three months before, money that is leaving shows.
+    Branches are as they are on that day, or on that of the structure. The lists have a control
+    group if the policy asks for one. Where the bank has customers of three months before, money
+    that is leaving shows.
     """
-    days, before = bank.days("customers") & bank.days("holdings"), cutoff(as_of, _MONTHS_BEFORE)
+    days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
-    facts, opening = (
-        bank.materialize(
-            customers_on(bank, policy, day, structure=structure or as_of).drop(PERIOD).to_native()
-        )
-        if day in days
-        else None
-        for day in (as_of, before)
-    )
-    tables = {"assignments", "contacts", "managers"} & set(bank.columns)
-    return worklist_facts(
-        facts,
-        bank.snapshot("holdings", as_of=as_of),
-        policy=policy,
-        as_of=as_of,
-        opening=opening,
-        **{name: bank.table(name) for name in tables},
-    )
+    snapshots = {}
+    for day in sorted(days & {as_of, cutoff(as_of, _MONTHS_BEFORE)}):
+        customers = customers_on(bank, policy, day, structure=structure or as_of)
+        snapshots[day] = bank.materialize(customers.drop(PERIOD).to_native())
+    delivered = {"assignments", "contacts", "managers"} & set(bank.columns)
+    tables = {name: bank.table(name) for name in delivered}
+    facts, holdings = snapshots.pop(as_of), bank.snapshot("holdings", as_of=as_of)
+    opening = next(iter(snapshots.values()), None)
+    facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
+    facts = bank.materialize(facts)
+    lists = worklists(facts, policy=policy, as_of=as_of)
+    if rule.hold_out_share:
+        lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+    return facts, lists, worklist_counts(facts, policy=policy)
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
@@ -113,9 +104,7 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    facts = bank_worklist_facts(bank, as_of=then, policy=policy, structure=quarter.end)
-    opening = bank.materialize(facts)
-    lists, _ = make_lists(opening, as_of=then, policy=policy)
+    opening, lists, _ = make_lists(bank, as_of=then, policy=policy, structure=quarter.end)
     ids = sorted(set(lists["customer_id"]))
     contacts, before, after = (
         _rows_of(table, ids) for table in (bank.table("contacts"), opening, closing)
@@ -129,9 +118,10 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
 
 
 def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
-    """Return what outcomes look at, of these customers alone: no other row leaves the bank."""
+    """Return the columns outcomes need, of these customers alone: no other row leaves the bank."""
     rows = as_lazy(table)
-    rows = rows.select(name for name in _OUTCOME_FACTS if name in rows.collect_schema().names())
+    present = rows.collect_schema().names()
+    rows = rows.select(name for name in _OUTCOME_FACTS if name in present)
     parts = [
         collect_rows(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
         for at in range(0, len(customers) or 1, _AT_ONCE)

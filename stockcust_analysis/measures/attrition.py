@@ -6,18 +6,9 @@ from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Groups,
-    Table,
-    as_lazy,
-    cents_of,
-    flag,
-    group_names,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.measures.bases import customers_of
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
@@ -82,7 +73,7 @@ ATTRITION = Question(
     lambda _: _ATTRITION,
     bases=("all",),
     needs=("attrition",),
-    asked_of="customers",
+    present_if="customers",
 )
 
 
@@ -136,8 +127,8 @@ def attrition_warning(
     ...                        "aum_average_quarter": [20_000.0] * 3})
     >>> after = before.assign(aum_average_quarter=[18_000.0, 18_000.0, 5_000.0])
     >>> rule = AttritionRule(smallest_group=3)
-    >>> told = attrition_warning(before, after, rule, scheme=load_policy().tiers)
-    >>> told[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
+    >>> warned = attrition_warning(before, after, rule, scheme=load_policy().tiers)
+    >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
     rules = _with_rules(policy, rule, scheme)
@@ -145,7 +136,7 @@ def attrition_warning(
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
-    return same_kind(closing, result.select(*names, "change", "median_change"))
+    return frames.same_kind(closing, result.select(*names, "change", "median_change"))
 
 
 def attrition_rate(
@@ -207,10 +198,10 @@ def attrition_rate(
     >>> attrition_rate(before, after, rule, scheme=tiers)["value"].tolist()
     [0.25, 0.5]
     """
-    groups, rules = group_names(by), _with_rules(policy, rule, scheme)
+    groups, rules = frames.group_names(by), _with_rules(policy, rule, scheme)
     table = _judged_customers(opening, closing, peers, groups, base, rules)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
-    return answer(view, ATTRITION, policy=rules, by=groups, base=base, given=closing)
+    return answer(view, ATTRITION, policy=rules, by=groups, base=base, frame=closing)
 
 
 def _with_rules(

@@ -12,18 +12,9 @@ from collections.abc import Sequence
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Table,
-    as_lazy,
-    cents,
-    cents_of,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-)
+from stockcust_analysis.core.frames import ONE, Table, as_lazy, cents, cents_of, day, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.validation import (
     require_amounts,
@@ -35,7 +26,7 @@ from stockcust_analysis.policy import Bases, Policy
 
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
-# The columns each base can be told from, any of one group sufficing.
+# The columns that say who is in a base, any of one group sufficing.
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "all": (),
     "funded": (("funded", _AVERAGE),),
@@ -91,7 +82,13 @@ def customers_of(
         table = _still_customers(as_lazy(frame))
         result = with_base(table, by=by, base=base, amounts=amounts, bases=bases)
         require_labels(table, ["customer_id"], "customers")
-        _require_once(table)
+        ids = nw.col("customer_id")
+        counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
+        # Each of several rows would be paired with each.
+        if twice := int(counts["rows"][0]) - int(counts["customers"][0]):
+            raise UsageError(
+                f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
+            )
     except UsageError as error:
         raise UsageError(f"{date}: {error}") from None
     return result
@@ -107,17 +104,6 @@ def _still_customers(table: Table) -> Table:
     if "as_of" in columns:
         stays = stays | (closed > day(table, "as_of")).fill_null(False)
     return table.filter(stays)
-
-
-def _require_once(table: Table) -> None:
-    """Raise when a customer has several rows: each would be paired with each."""
-    ids = nw.col("customer_id")
-    counts = collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
-    twice = int(counts["rows"][0]) - int(counts["customers"][0])
-    if twice > 0:
-        raise UsageError(
-            f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
-        )
 
 
 def require_base(customers: Table, base: str) -> None:
@@ -160,7 +146,7 @@ def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None =
         return flag(average >= cents_of(bases.effective))
     funded = average >= cents_of(bases.funded)
     if "loan_balance" in present:
-        funded = funded | (cents_or_zero("loan_balance") > 0)
+        funded = funded | (frames.cents_or_zero("loan_balance") > 0)
     if "loan_balance_cents" in present:
         funded = funded | (nw.col("loan_balance_cents") > 0)
     if "obliged" in present:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations, permutations
-from typing import Any
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -29,7 +28,24 @@ def co_holding(
 ) -> Frame:
     """Return which product families are held together (联合持有), for every ordered pair.
 
-    Parameters and errors are those of `products_per_customer`.
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds.
+        Then n, holders and both count households.
 
     Returns
     -------
@@ -40,7 +56,11 @@ def co_holding(
         they go together more often than by chance. Each with its interval of 95 % (see
         `proportion_interval`, `lift_interval`); a lift whose interval holds 1 says nothing. Empty
         where nobody holds a (or, for lift, b), a lift's interval also where nobody holds both.
-        With `unit="household"` n, holders and both count households.
+
+    Raises
+    ------
+    UsageError
+        An unknown column, base or unit, or tables of more than one as-of date.
 
     Examples
     --------
@@ -85,40 +105,37 @@ def co_holding_table(
     `conditional_rate` = both / holders_a; `lift` = conditional_rate / (holders_b / n), each with
     its interval of 95 %.
     """
-    pairs = list(permutations(families.names, 2))
-    groups = range(len(totals))
-
-    def of_pairs(columns: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        return totals[[*columns]].to_numpy(dtype="int64").ravel()
-
-    both = [f"{a}|{b}" if f"{a}|{b}" in totals else f"{b}|{a}" for a, b in pairs]
+    pairs = [*permutations(families.names, 2)]
+    a, b, both = (
+        totals[columns].to_numpy("int64").ravel()
+        for columns in (
+            [f"holds_{first}" for first, _ in pairs],
+            [f"holds_{second}" for _, second in pairs],
+            [f"{x}|{y}" if f"{x}|{y}" in totals else f"{y}|{x}" for x, y in pairs],
+        )
+    )
+    n = np.repeat(totals["customers"].to_numpy("int64"), len(pairs))
+    rates = [proportion_interval(*counts) for counts in zip(both.tolist(), a.tolist(), strict=True)]
+    lifts = [
+        lift_interval(everybody, holders_a=with_a, holders_b=with_b, both=with_both)
+        for everybody, with_a, with_b, with_both in np.stack([n, a, b, both], axis=1).tolist()
+    ]
     labels = totals.loc[totals.index.repeat(len(pairs)), [*by]].reset_index(drop=True)
-    table = labels.assign(
-        family_a=[a for _ in groups for a, _ in pairs],
-        family_b=[b for _ in groups for _, b in pairs],
-        base=base,
-        n=np.repeat(totals["customers"].to_numpy(dtype="int64"), len(pairs)),
-        holders_a=of_pairs([f"holds_{a}" for a, _ in pairs]),
-        holders_b=of_pairs([f"holds_{b}" for _, b in pairs]),
-        both=of_pairs(both),
-    )
-    return table.assign(**_rates_and_lifts(table))
-
-
-def _rates_and_lifts(table: pd.DataFrame) -> dict[str, Any]:
-    """Return conditional rates and lifts with their intervals; empty where undefined."""
-    counts = table[["n", "holders_a", "holders_b", "both"]].to_numpy().tolist()
-    rates = [proportion_interval(both, a) for _, a, _, both in counts]
-    lifts = [lift_interval(n, holders_a=a, holders_b=b, both=both) for n, a, b, both in counts]
-    n, a, b, both = (
-        table[name].to_numpy(float) for name in ("n", "holders_a", "holders_b", "both")
-    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "conditional_rate": np.where(a > 0, both / a, np.nan),
-            "rate_low": [low for low, _ in rates],
-            "rate_high": [high for _, high in rates],
-            "lift": np.where((a > 0) & (b > 0), both * n / (a * b), np.nan),
-            "lift_low": [low for low, _ in lifts],
-            "lift_high": [high for _, high in lifts],
-        }
+        return labels.assign(
+            family_a=[first for first, _ in pairs] * len(totals),
+            family_b=[second for _, second in pairs] * len(totals),
+            base=base,
+            n=n,
+            holders_a=a,
+            holders_b=b,
+            both=both,
+            conditional_rate=np.where(a > 0, both / a, np.nan),
+            rate_low=[low for low, _ in rates],
+            rate_high=[high for _, high in rates],
+            lift=np.where(
+                (a > 0) & (b > 0), both * n.astype(float) / (a * b.astype(float)), np.nan
+            ),
+            lift_low=[low for low, _ in lifts],
+            lift_high=[high for _, high in lifts],
+        )

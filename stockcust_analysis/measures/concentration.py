@@ -9,25 +9,16 @@ is counted, so no interval is given; what a single customer can do shows in the 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Groups,
-    Table,
-    as_lazy,
-    collect_rows,
-    count_rows,
-    flag,
-    group_names,
-    native_like,
-    sums,
-)
+from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import missing_for, with_base
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
@@ -49,10 +40,7 @@ _PARTS_OF = {
 _WHOLE = "whole_bank"
 MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
-    Measure("top_1_share", "top_1_cents", "total_cents"),
-    Measure("top_5_share", "top_5_cents", "total_cents"),
-    Measure("top_10_share", "top_10_cents", "total_cents"),
-    Measure("top_20_share", "top_20_cents", "total_cents"),
+    *(Measure(f"top_{n}_share", f"top_{n}_cents", "total_cents") for n in _PERCENTS),
     Measure("share_of_customers_holding_80", "holders_of_80"),
     Measure("ten_largest_share", "ten_largest_cents", "total_cents"),
     Measure("herfindahl", "herfindahl_cents", "total_cents"),
@@ -61,15 +49,12 @@ SENSITIVITY = ("gini", "top_20_share")
 """What is also shown without the 1 and the 10 largest customers."""
 
 
-def _question(number: int, names: Sequence[str] = ()) -> Question:
+def _question(without: int, names: Sequence[str] = ()) -> Question:
     """Return the question without so many of the largest customers, of all measures or of some."""
-    suffix = f"_without_{number}" if number else ""
-    measures = tuple(
-        Measure(f"{measure.name}{suffix}", measure.numerator, measure.denominator)
-        for measure in MEASURES
-        if not names or measure.name in names
-    )
-    return Question(f"concentration_{number}", lambda *_: {}, lambda _: measures, ("funded",))
+    suffix = f"_without_{without}" if without else ""
+    chosen = [measure for measure in MEASURES if not names or measure.name in names]
+    measures = tuple(replace(measure, name=f"{measure.name}{suffix}") for measure in chosen)
+    return Question(f"concentration_{without}", lambda *_: {}, lambda _: measures)
 
 
 CONCENTRATION = {k: _question(k, SENSITIVITY if k else ()) for k in (0, 1, 10)}
@@ -89,7 +74,7 @@ def concentration(
 
     Measures: `gini`, `top_1_share`, `top_5_share`, `top_10_share`, `top_20_share` (前N%占比),
     `share_of_customers_holding_80`, `ten_largest_share` (最大十户占比) and `herfindahl`,
-    with the formulas of `kernels`. High means concentrated, but for
+    with the formulas of `measures.inequality`. High means concentrated, but for
     `share_of_customers_holding_80`, where low does.
 
     Parameters
@@ -134,14 +119,11 @@ def concentration(
     """
     if without < 0:
         raise UsageError(f"without must be 0 or more customers; given {without}.")
-    groups, policy = group_names(by), as_policy(None)
-    base = base or _default_base(customers)
+    groups, base = group_names(by), base or _default_base(customers)
     steps = _steps_of(customers, value, groups, base, weight)
     question = _question(without)
     totals = concentration_totals(steps, by=groups, questions={without: question})
-    totals = totals_without(totals, without, groups)
-    totals = totals.rename(columns={name: f"|{name}" for name in totals if name not in groups})
-    return shown(totals, Spec("", question, base), policy, groups, customers)
+    return shown(totals, Spec(f"{without}", question, base), as_policy(None), groups, customers)
 
 
 def lorenz_curve(
@@ -156,8 +138,18 @@ def lorenz_curve(
 
     Parameters
     ----------
-    customers, value, by, base, weight
-        As for `concentration`.
+    customers : table
+        One row per customer of one as-of date, with the columns `value` and `by`; those of
+        `bank.customers` give the curve of the page.
+    value : str
+        Column of CNY, zero or more.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str, optional
+        `all`, `funded`, `established`, `effective` or `managed`; left out, `funded`, or `all` with
+        a warning in a table that cannot tell who is funded.
+    weight : str, optional
+        Column of whole numbers: how many equal customers a row stands for.
 
     Returns
     -------
@@ -168,7 +160,8 @@ def lorenz_curve(
     Raises
     ------
     UsageError
-        As for `concentration`.
+        An unknown column or base; a missing, infinite or negative value, with the count; a weight
+        that is no whole number.
 
     Examples
     --------
@@ -177,10 +170,9 @@ def lorenz_curve(
     >>> curve.iloc[[0, 50, 100]].values.tolist()
     [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
     """
-    groups = group_names(by)
-    base = base or _default_base(customers)
+    groups, base = group_names(by), base or _default_base(customers)
     steps = _steps_of(customers, value, groups, base, weight)
-    return native_like(lorenz_points(steps, by=groups), customers)
+    return frames.native_like(lorenz_points(steps, by=groups), customers)
 
 
 def whale_curve(
@@ -194,10 +186,14 @@ def whale_curve(
 
     Parameters
     ----------
-    customers, by, base
-        As for `concentration`.
+    customers : table
+        One row per customer of one as-of date, with the columns `value` and `by`.
     value : str
         Column of CNY: each customer's contribution, negative for those who cost money.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
 
     Returns
     -------
@@ -226,7 +222,7 @@ def whale_curve(
     points = lorenz_points(steps, by=groups)
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     lowest = points["value_share"].to_numpy().reshape(-1, 101)
-    return native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
+    return frames.native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
 
 
 def _default_base(customers: Frame) -> str:
@@ -262,7 +258,7 @@ def _weighted(table: Table, weight: str, inside: str) -> Table:
     require_columns(table, [weight], "customers")
     require_amounts(table, [weight], "customers")
     number = nw.col(weight).cast(nw.Float64)
-    broken = count_rows(table, {"broken": number != number.floor()})["broken"]
+    broken = frames.count_rows(table, {"broken": number != number.floor()})["broken"]
     if broken:
         raise UsageError(
             f"customers: '{weight}' is no whole number in {broken:,} rows. "
@@ -281,7 +277,7 @@ def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Ta
     table = view if by else view.with_columns(ONE.alias(_WHOLE))
     inside = nw.col(f"in_{base}")
     held = nw.when(inside > 0).then(nw.col(value)).otherwise(0)
-    steps = sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
+    steps = frames.sums(table.with_columns(amount=held), [*keys, "amount"], {"held_by": inside})
     steps = steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))
     # Floats add whole numbers exactly up to 2**53, 90 trillion CNY in cents; in the windows of
     # many groups DuckDB takes half the time for them.
@@ -297,29 +293,23 @@ def concentration_totals(
 ) -> pd.DataFrame:
     """Return the sums behind the measures of some questions per group.
 
-    A question stands under the number of the largest customers it leaves out, k; names of its sums
-    end in `|k`.
+    A question stands under the number of the largest customers it leaves out, k, which is also the
+    key of its `Spec`.
     """
     keys = [*by] or [_WHOLE]
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
-        wanted = {measure.numerator for measure in question.measures(as_policy(None))}
-        parts = {"customers", "total_cents", *(p for name in wanted for p in _PARTS_OF[name])}
+        numerators = {measure.numerator for measure in question.measures(as_policy(None))}
+        parts = {"customers", "total_cents", *(p for name in numerators for p in _PARTS_OF[name])}
         available = _step_columns(k)
-        columns |= {f"{name}|{k}": available[name] for name in available if name in parts}
-    totals = collect_rows(sums(_with_totals(steps, keys, list(questions)), keys, columns))
+        columns |= {f"{k}|{name}": available[name] for name in available if name in parts}
+    totals = frames.collect_rows(
+        frames.sums(_with_totals(steps, keys, [*questions]), keys, columns)
+    )
     table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
     for k in questions:
         table = table.assign(**_finish(table, k))
     return table if by else table.drop(columns=_WHOLE)
-
-
-def totals_without(totals: pd.DataFrame, number: int, by: Sequence[str]) -> pd.DataFrame:
-    """Return the sums that leave out so many customers, under plain names."""
-    ending = f"|{number}"
-    columns = [str(name) for name in totals if str(name).endswith(ending)]
-    names = {name: name.removesuffix(ending) for name in columns}
-    return totals[[*by, *names]].rename(columns=names)
 
 
 def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
@@ -328,30 +318,20 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     Only the steps in which a whole percent lies are collected: at most 101 per group.
     """
     keys = [*by] or [_WHOLE]
-    table = _with_totals(steps, keys, (0,))
     customers, through = _left("customers", 0), _left("customers_through", 0)
     divisor = nw.max_horizontal(customers, ONE)
     before = (through - nw.col("held_by")) * 100 // divisor
     # A group whose base is empty has no percent, but keeps its rows.
-    rows = table.filter(((through * 100) // divisor > before) | (customers == 0)).select(
-        *keys,
-        customers=customers,
-        total_cents=_left("total_cents", 0),
-        customers_through=through,
-        cents_through=_left("cents_through", 0),
-        amount_cents=nw.col("amount"),
-    )
-    points = pd.DataFrame(collect_rows(rows)).sort_values([*keys, "customers_through"])
-    curves = [
-        pd.DataFrame(
-            {
-                **dict(zip(keys, label, strict=True)),
-                "customer_share": np.arange(101) / 100,
-                "value_share": _curve(group),
-            }
-        )
-        for label, group in points.groupby(keys, sort=True)
-    ]
+    crossed = ((through * 100) // divisor > before) | (customers == 0)
+    names = ("customers", "total_cents", "customers_through", "cents_through")
+    left = {name: _left(name, 0) for name in names}
+    rows = _with_totals(steps, keys, (0,)).filter(crossed).select(*keys, "amount", **left)
+    points = pd.DataFrame(frames.collect_rows(rows)).sort_values([*keys, "customers_through"])
+    curves = []
+    for label, group in points.groupby(keys, sort=True):
+        curve = pd.DataFrame(dict(zip(keys, label, strict=True)), index=range(101))
+        shares = {"customer_share": np.arange(101) / 100, "value_share": _curve(group)}
+        curves.append(curve.assign(**shares))
     return pd.concat(curves, ignore_index=True)[[*by, "customer_share", "value_share"]]
 
 
@@ -365,13 +345,13 @@ def _curve(steps: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     at = np.searchsorted(through * 100, customers * percents)
     beyond = through[at] - customers * percents / 100
     cents = steps["cents_through"].to_numpy()[at]
-    shares = (cents - beyond * steps["amount_cents"].to_numpy()[at]) / total
+    shares = (cents - beyond * steps["amount"].to_numpy()[at]) / total
     return np.concatenate([[0.0], shares])
 
 
 def _left(name: str, without: int) -> nw.Expr:
     """Return a column of the steps without so many of the largest customers."""
-    return nw.col(f"{name}|{without}")
+    return nw.col(f"{without}|{name}")
 
 
 def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> Table:
@@ -379,37 +359,25 @@ def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> T
 
     Running totals begin at the smallest customer: leaving out the largest only cuts them off.
     """
-    keys = list(keys)
-    size = nw.col("held_by").sum().over(*keys)
-    larger = size - nw.col("customers_through")
-    table = steps.with_columns(larger=larger)
-    held = nw.col("held_by")
-    table = table.with_columns(
-        **{
-            f"held_by|{k}": held - nw.min_horizontal((k - nw.col("larger")).clip(0), held)
-            if k
-            else held
-            for k in without
-        }
+    held, larger = nw.col("held_by"), nw.col("larger")
+    through = {"customers_through": "customers", "cents_through": "total_cents"}
+    stages: tuple[Callable[[int], dict[str, nw.Expr]], ...] = (
+        lambda k: {"held_by": held - nw.min_horizontal((k - larger).clip(0), held) if k else held},
+        lambda k: {"step_cents": nw.col("amount") * _left("held_by", k)},
+        lambda k: {
+            name: _left(part, k).sum().over(*keys).cast(nw.Int64)
+            for name, part in (("customers", "held_by"), ("total_cents", "step_cents"))
+        },
+        lambda k: {name: nw.min_horizontal(name, f"{k}|{most}") for name, most in through.items()},
+        lambda k: {"above": _left("customers", k) - _left("customers_through", k)},
     )
-    table = table.with_columns(
-        (nw.col("amount") * _left("held_by", k)).alias(f"step_cents|{k}") for k in without
-    )
-    parts = (("customers", "held_by"), ("total_cents", "step_cents"))
-    table = table.with_columns(
-        nw.col(f"{part}|{k}").sum().over(*keys).cast(nw.Int64).alias(f"{name}|{k}")
-        for k in without
-        for name, part in parts
-    )
-    through = (("customers_through", "customers"), ("cents_through", "total_cents"))
-    table = table.with_columns(
-        nw.min_horizontal(name, f"{most}|{k}").alias(f"{name}|{k}")
-        for k in without
-        for name, most in through
-    )
-    return table.with_columns(
-        (_left("customers", k) - _left("customers_through", k)).alias(f"above|{k}") for k in without
-    )
+    table = steps.with_columns(larger=held.sum().over(*keys) - nw.col("customers_through"))
+    for stage in stages:
+        columns = ((k, stage(k)) for k in without)
+        table = table.with_columns(
+            **{f"{k}|{name}": own[name] for k, own in columns for name in own}
+        )
+    return table
 
 
 def _step_columns(k: int) -> dict[str, nw.Expr]:
@@ -431,20 +399,19 @@ def _step_columns(k: int) -> dict[str, nw.Expr]:
 
 def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
     """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
-    names = [str(name) for name in table if str(name).endswith(f"|{k}")]
-    own = {name.removesuffix(f"|{k}"): table[name] for name in names}
-    total = own["total_cents"].astype(float)
-    finished = {
-        name.replace("parts", "cents"): own[name] / _PARTS * total
-        for name in ("gini_parts", "herfindahl_parts")
-        if name in own
-    }
-    if "smallest" in own:
-        part = own["part_wanted"] / own["part_held"].clip(lower=1)
-        finished["holders_of_80"] = (own["customers"] - own["smallest"] - part).where(total > 0)
-    percents = [name for name in own if name.endswith("_percents")]
-    finished |= {name.replace("percents", "cents"): own[name] / 100 for name in percents}
-    return {f"{name}|{k}": column for name, column in finished.items()}
+    total = table[f"{k}|total_cents"].astype(float)
+    finished = {}
+    for name in table.columns[table.columns.str.startswith(f"{k}|")]:
+        if name.endswith("_parts"):
+            finished[name.replace("parts", "cents")] = table[name] / _PARTS * total
+        elif name.endswith("_percents"):
+            finished[name.replace("percents", "cents")] = table[name] / 100
+    if f"{k}|smallest" in table:
+        names = ("customers", "smallest", "part_wanted", "part_held")
+        customers, smallest, wanted, held = (table[f"{k}|{name}"] for name in names)
+        holders = customers - smallest - wanted / held.clip(lower=1)
+        finished[f"{k}|holders_of_80"] = holders.where(total > 0)
+    return finished
 
 
 def _gini_weight(k: int) -> nw.Expr:

@@ -75,8 +75,8 @@ def coverage(
     Returns
     -------
     measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a share of nobody is empty,
-        and so is `profile_completion` where profiles are not delivered.
+        `[*by], measure, base, n, numerator, denominator, value`; a share without anybody in its
+        base is empty, and so is `profile_completion` where profiles are not delivered.
 
     Raises
     ------
@@ -113,7 +113,29 @@ def managed_share(
 
     `managed_share` (of those from `manage_from`), `managed_aum_share` (of the base's AUM),
     `vip_share` (from `vip_from` by the quarter's average), `managed_customers` (count) and
-    `managed_aum` (CNY); high is good. Parameters, result and errors are those of `coverage`.
+    `managed_aum` (CNY); high is good.
+
+    Parameters
+    ----------
+    service : table
+        As `bank.customers` or `customer_service` return it.
+    by : str, list of str or None
+        Columns to group by, `manager_id` among them; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; a share without
+        anybody in its base is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount.
 
     Examples
     --------
@@ -132,8 +154,30 @@ def profile_completion(
 ) -> Frame:
     """Return the share of complete profiles (建档率) of every tier that has a target.
 
-    Measure `tier_profile_completion` with the extra column `tier`; high is good, the targets stand
-    in `policy.coverage.profile_targets`. Parameters, result and errors are those of `coverage`.
+    The measure is `tier_profile_completion`; high is good, and the targets stand in
+    `policy.coverage.profile_targets`.
+
+    Parameters
+    ----------
+    service : table
+        As `bank.customers` or `customer_service` return it.
+    by : str, list of str or None
+        Columns to group by, `manager_id` among them; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, tier, base, n, numerator, denominator, value`; empty for a tier
+        without managed customers, and where profiles are not delivered.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount.
 
     Examples
     --------
@@ -152,10 +196,31 @@ def service_by_class(
 ) -> Frame:
     """Return the classes A to D of the managed: customers, AUM, and who was called in time.
 
-    Measures with the extra column `customer_class`: `class_customers` (count),
-    `class_customer_share`, `class_aum` (CNY), `class_contact_coverage` (of the contactable: spoken
-    to, or assigned, within the class's own period; high is good). Parameters, result and errors
-    are those of `coverage`.
+    Measures of each class: `class_customers` (count), `class_customer_share`, `class_aum` (CNY),
+    `class_contact_coverage` (of the contactable: spoken to, or assigned, within the class's own
+    period; high is good).
+
+    Parameters
+    ----------
+    service : table
+        As `bank.customers` or `customer_service` return it.
+    by : str, list of str or None
+        Columns to group by, `manager_id` among them; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, customer_class, base, n, numerator, denominator, value`; a share of
+        a class without customers is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount.
 
     Examples
     --------
@@ -175,10 +240,47 @@ def contact_rounds(
 ) -> Frame:
     """Return what each round of contacts (联络轮次) of the contact period came to.
 
-    Of the contacts of a round, with the extra column `round`: `round_answer_rate` (effective),
-    `round_appointment_rate` (an appointment, a visit or a sale), `round_sale_rate`; high is good.
-    The unit is the contact; n is the base's customers. Parameters, result and errors are those of
-    `coverage`; `customer_service` has an example of the table it looks at.
+    Shares of the contacts of a round: `round_answer_rate` (effective), `round_appointment_rate`
+    (an appointment, a visit or a sale), `round_sale_rate`; high is good. The unit is the contact;
+    n is the base's customers.
+
+    Parameters
+    ----------
+    service : table
+        As `bank.customers` or `customer_service` return it.
+    by : str, list of str or None
+        Columns to group by, `manager_id` among them; None for the whole bank.
+    base : str
+        `all`, `funded`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        The one `service` was made by; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, round, base, n, numerator, denominator, value`; a rate of a
+        round without contacts is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.measures.service import customer_service
+    >>> bank = pd.DataFrame({"customer_id": ["1"], "branch_id": "A",
+    ...     "aum_average_quarter": 60_000.0, "aum_average_month": 60_000.0})
+    >>> assigned = pd.DataFrame({"customer_id": ["1"], "manager_id": "M", "reason": "initial",
+    ...     "valid_from": pd.Timestamp("2026-01-01"), "valid_to": pd.NaT,
+    ...     "first_contact_on": pd.NaT})
+    >>> calls = pd.DataFrame({"customer_id": ["1", "1"], "outcome": ["none", "sale"],
+    ...     "contacted_on": pd.to_datetime(["2026-09-01", "2026-09-08"])})
+    >>> served = customer_service(bank, assigned, contacts=calls, as_of="2026-09-30")
+    >>> rates = contact_rounds(served).query("measure == 'round_answer_rate'")
+    >>> rates[["round", "value"]].head(2).values.tolist()
+    [['1', 0.0], ['2', 1.0]]
     """
     return _answer(service, ROUNDS, by, base, policy)
 
@@ -200,7 +302,7 @@ def _answer(
     amounts = ("aum_average_quarter", "aum_average_month")
     table = with_base(table, by=groups, base=base, amounts=amounts, bases=rules.bases)
     view = table.with_columns(**profile_columns(table))
-    return answer(view, question, policy=rules, by=groups, base=base, given=service, only=only)
+    return answer(view, question, policy=rules, by=groups, base=base, frame=service, only=only)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

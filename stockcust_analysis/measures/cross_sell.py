@@ -7,7 +7,7 @@ nothing stay in the denominator. The base `established` leaves out newcomers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import narwhals.stable.v2 as nw
@@ -42,6 +42,9 @@ def products_per_customer(
 ) -> Frame:
     """Return how many product families a customer holds on average (户均产品数).
 
+    From 0 to the number of families; high is good. Accounts of one family count once; an account
+    that is empty or unused does not count.
+
     Parameters
     ----------
     customers : table
@@ -58,8 +61,8 @@ def products_per_customer(
         Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
     unit : str
         `customer`, or `household`: members of one `household_id` within a group count as one, in
-        the base if any of them is, and hold what any of them holds. The measures are then called
-        `products_per_household`, `household_multi_product_share`, ….
+        the base if any of them is, and hold what any of them holds. The measure is then
+        called `products_per_household`.
 
     Returns
     -------
@@ -83,16 +86,8 @@ def products_per_customer(
     >>> products_per_customer(bank, holdings=accounts, base="all")["value"].tolist()
     [1.0]
     """
-    return _answer(
-        customers,
-        holdings,
-        PRODUCT_COUNTS,
-        by=by,
-        base=base,
-        policy=as_policy(policy),
-        unit=unit,
-        only=lambda measure: measure.numerator == "families_held",
-    )
+    question = Question("mean", lambda _, within: _counts(within), lambda _: [_PER_CUSTOMER])
+    return _answer(customers, holdings, question, by, base, as_policy(policy), unit)
 
 
 def multi_product_share(
@@ -107,9 +102,40 @@ def multi_product_share(
 ) -> Frame:
     """Return the share of customers who hold `at_least` product families.
 
-    The measure is called `multi_product_share` for two (持有两类及以上产品的客户占比), and
-    `multi_product_share_3`, … beyond. Parameters, result and errors are those of
-    `products_per_customer`; `at_least` must lie between 1 and the number of families.
+    From 0 to 1; high is good. The measure is called `multi_product_share` for two
+    (持有两类及以上产品的客户占比), and `multi_product_share_3`, … beyond.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
+    at_least : int
+        1 to the number of families.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds. Measures are then
+        called `household_…`.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; a rate of nobody is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column, base or unit, or tables of more than one as-of date;
+        `at_least` out of range.
 
     Examples
     --------
@@ -128,10 +154,10 @@ def multi_product_share(
         raise UsageError(f"at_least must be 1 to {len(rules.families.names)}; given {at_least}.")
     question = replace(
         PRODUCT_COUNTS,
-        columns=lambda _, within: _at_least(within, at_least),
+        columns=lambda _, within: _counts(within, at_least=[at_least]),
         measures=lambda _: [_multi_product(at_least)],
     )
-    return _answer(customers, holdings, question, by=by, base=base, policy=rules, unit=unit)
+    return _answer(customers, holdings, question, by, base, rules, unit)
 
 
 def product_count_distribution(
@@ -146,8 +172,37 @@ def product_count_distribution(
     """Return the share of customers with 0, 1, 2, 3 and 4 or more product families.
 
     Measure `product_count_share`, with the number in the extra column `families_held`: "0" to
-    "3", and "4+"; they add up to 1. Parameters, result and errors are those of
-    `products_per_customer`.
+    "3", and "4+"; they add up to 1.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds. Measures are then
+        called `household_…`.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, families_held, base, n, numerator, denominator, value`; a rate of nobody
+        is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column, base or unit, or tables of more than one as-of date.
 
     Examples
     --------
@@ -157,10 +212,8 @@ def product_count_distribution(
     >>> product_count_distribution(bank, holdings=accounts, base="all")["value"].tolist()
     [0.5, 0.5, 0.0, 0.0, 0.0]
     """
-    rules = as_policy(policy)
-    return _answer(
-        customers, holdings, PRODUCT_DISTRIBUTION, by=by, base=base, policy=rules, unit=unit
-    )
+    question = PRODUCT_DISTRIBUTION
+    return _answer(customers, holdings, question, by, base, as_policy(policy), unit)
 
 
 def penetration(
@@ -175,8 +228,36 @@ def penetration(
     """Return the share of customers who hold each product family (覆盖率), or use each channel.
 
     Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
-    products), with the name in the extra column `family`. Parameters, result and errors are those
-    of `products_per_customer`.
+    products), with the name in the extra column `family`. From 0 to 1; high is good.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with the columns of `by` and of the base; those of
+        `bank.customers` know what they hold (`holds_<family>`, `uses_<channel>`).
+    holdings : table, optional
+        For customers who do not: accounts of that date, `customer_id, product, balance`, and,
+        where the bank has them, `as_of`, `matures_on`, `used_recently`.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    policy : Policy, name or path, optional
+        Families and thresholds, as given to `bank.customers`; the shipped policy when left out.
+    unit : str
+        `customer`, or `household`: members of one `household_id` within a group count as one, in
+        the base if any of them is, and hold what any of them holds. Measures are then
+        called `household_…`.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, family, base, n, numerator, denominator, value`; a rate of nobody is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column, base or unit, or tables of more than one as-of date.
 
     Examples
     --------
@@ -186,30 +267,25 @@ def penetration(
     >>> penetration(bank, holdings=accounts, base="all").query("family == 'fund'")["value"].tolist()
     [0.5]
     """
-    rules = as_policy(policy)
-    return _answer(customers, holdings, PENETRATION, by=by, base=base, policy=rules, unit=unit)
+    return _answer(customers, holdings, PENETRATION, by, base, as_policy(policy), unit)
 
 
 def _answer(
     customers: Frame,
     holdings: Frame | None,
     question: Question,
-    *,
     by: Groups,
     base: str,
     policy: Policy,
     unit: str,
-    only: Callable[[Measure], bool] = lambda measure: True,
 ) -> Frame:
     """Return the measures of one question, of customers or of households."""
     groups = group_names(by)
     view = customers_or_households(customers, holdings, groups, base, policy, unit)
     if unit == "household":
-        customer_measures = question.measures
-        question = replace(
-            question, measures=lambda rules: [*map(_of_households, customer_measures(rules))]
-        )
-    return answer(view, question, policy=policy, by=groups, base=base, given=customers, only=only)
+        measures = [_of_households(measure) for measure in question.measures(policy)]
+        question = replace(question, measures=lambda _: measures)
+    return answer(view, question, policy=policy, by=groups, base=base, frame=customers)
 
 
 def _of_households(measure: Measure) -> Measure:
@@ -286,8 +362,8 @@ def _households(
 
 def _held_names(families: ProductFamilies) -> list[str]:
     """Return the 0/1 columns of what customers hold and use."""
-    held = [f"holds_{name}" for name in families.names]
-    return held + [f"uses_{name}" for name in families.channel_names]
+    kinds = (("holds", families.names), ("uses", families.channel_names))
+    return [f"{verb}_{name}" for verb, names in kinds for name in names]
 
 
 def families_held(families: ProductFamilies) -> nw.Expr:
@@ -295,23 +371,14 @@ def families_held(families: ProductFamilies) -> nw.Expr:
     return nw.sum_horizontal(*(nw.col(f"holds_{name}") for name in families.names))
 
 
-def _counts(policy: Policy, base: str) -> dict[str, nw.Expr]:
-    """Return what is summed: customers, families held, and customers by number of families."""
+def _counts(
+    base: str, *, exactly: Iterable[int] = (), at_least: Iterable[int] = ()
+) -> dict[str, nw.Expr]:
+    """Return what is summed: customers, families held, customers by number of families."""
     counts, held = nw.col(f"in_{base}"), nw.col("families")
     columns = {"customers": counts, "families_held": counts * held}
-    for count in range(_MOST_COUNTED):
-        columns[f"exactly_{count}"] = counts * flag(held == count)
-    for count in range(2, _MOST_COUNTED + 1):
-        columns[f"at_least_{count}"] = counts * flag(held >= count)
-    return columns
-
-
-def _count_measures(_: Policy) -> list[Measure]:
-    """Return families per customer, and the share of customers with at least 2, 3 and 4."""
-    return [
-        Measure("products_per_customer", "families_held"),
-        *(_multi_product(count) for count in range(2, _MOST_COUNTED + 1)),
-    ]
+    columns |= {f"exactly_{number}": counts * flag(held == number) for number in exactly}
+    return columns | {f"at_least_{number}": counts * flag(held >= number) for number in at_least}
 
 
 def _multi_product(at_least: int) -> Measure:
@@ -320,10 +387,30 @@ def _multi_product(at_least: int) -> Measure:
     return Measure(f"multi_product_share{suffix}", f"at_least_{at_least}")
 
 
-def _at_least(base: str, number: int) -> dict[str, nw.Expr]:
-    """Return what is summed for one number of families."""
-    counts = nw.col(f"in_{base}")
-    return {"customers": counts, f"at_least_{number}": counts * flag(nw.col("families") >= number)}
+_SEVERAL = range(2, _MOST_COUNTED + 1)
+_PER_CUSTOMER = Measure("products_per_customer", "families_held")
+_COUNTS = (_PER_CUSTOMER, *map(_multi_product, _SEVERAL))
+PRODUCT_COUNTS = Question(
+    "product_counts", lambda _, base: _counts(base, at_least=_SEVERAL), lambda _: _COUNTS
+)
+PRODUCT_COUNTS_ESTABLISHED = replace(
+    PRODUCT_COUNTS,
+    name="product_counts_established",
+    bases=("established",),
+    needs=("in_established",),
+)
+
+_MEMBERS = {f"{number}": f"exactly_{number}" for number in range(_MOST_COUNTED)}
+_MEMBERS[f"{_MOST_COUNTED}+"] = f"at_least_{_MOST_COUNTED}"
+_DISTRIBUTION = tuple(
+    Measure("product_count_share", numerator, "customers", "families_held", member)
+    for member, numerator in _MEMBERS.items()
+)
+PRODUCT_DISTRIBUTION = Question(
+    "product_distribution",
+    lambda _, base: _counts(base, exactly=range(_MOST_COUNTED), at_least=[_MOST_COUNTED]),
+    lambda _: _DISTRIBUTION,
+)
 
 
 def _held_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
@@ -332,40 +419,14 @@ def _held_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     return {"customers": counts} | {name: counts * nw.col(name) for name in names}
 
 
-def _distribution(_: Policy) -> list[Measure]:
-    """Return the shares of customers with 0, 1, 2, 3 and more families; they add up to 1."""
-    last = f"{_MOST_COUNTED}+"
-    return [
-        *(
-            Measure(
-                "product_count_share", f"exactly_{count}", "customers", "families_held", f"{count}"
-            )
-            for count in range(_MOST_COUNTED)
-        ),
-        Measure(
-            "product_count_share", f"at_least_{_MOST_COUNTED}", "customers", "families_held", last
-        ),
-    ]
-
-
 def _penetration(policy: Policy) -> list[Measure]:
     """Return the share of customers with each family, and of users of each channel."""
-    families = policy.families
+    names = (column.partition("_") for column in _held_names(policy.families))
+    kinds = {"holds": "penetration", "uses": "channel_penetration"}
     return [
-        *(
-            Measure("penetration", f"holds_{name}", "customers", "family", name)
-            for name in families.names
-        ),
-        *(
-            Measure("channel_penetration", f"uses_{name}", "customers", "family", name)
-            for name in families.channel_names
-        ),
+        Measure(kinds[verb], f"{verb}_{name}", "customers", "family", name)
+        for verb, _, name in names
     ]
 
 
-PRODUCT_COUNTS = Question("product_counts", _counts, _count_measures)
-PRODUCT_COUNTS_ESTABLISHED = Question(
-    "product_counts_established", _counts, _count_measures, ("established",), ("in_established",)
-)
-PRODUCT_DISTRIBUTION = Question("product_distribution", _counts, _distribution)
 PENETRATION = Question("penetration", _held_columns, _penetration)

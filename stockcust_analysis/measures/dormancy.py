@@ -20,49 +20,23 @@ from datetime import date
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Groups,
-    Table,
-    after,
-    as_lazy,
-    cents,
-    collect_rows,
-    count_rows,
-    day,
-    flag,
-    group_names,
-    native_like,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag, group_names
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.dormancy_evidence import (
-    below_cap,
-    is_exempt,
-    is_looked_at,
     require_evidence,
     require_past_activity,
     status_name,
     with_evidence,
 )
-from stockcust_analysis.measures.holdings import (
-    BALANCE,
-    snapshot,
-    with_balance,
-)
 from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.measures.validation import require_amounts, require_columns
 from stockcust_analysis.periods import Day, as_day
-from stockcust_analysis.policy import (
-    DormancyRule,
-    Policy,
-    PolicyLike,
-    as_policy,
-)
-
-_PANDAS = pd.DataFrame()
+from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
 JUDGED_BY = "dormancy_rule"
 """The column that names the rule by which customers have their `status`."""
@@ -146,8 +120,8 @@ def dormancy_status(
     table, rules = as_lazy(customers), as_policy(policy)
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)
-    result = _with_status(table, rule, as_day(as_of), holdings, contacts, rules)
-    return same_kind(customers, result.select(*names, "status"))
+    result = _with_status(table, [rule], as_day(as_of), holdings, contacts, rules)
+    return frames.same_kind(customers, result.select(*names, status=_status_by(rule)))
 
 
 def dormancy_rate(
@@ -171,10 +145,17 @@ def dormancy_rate(
     Parameters
     ----------
     customers : table
-        As for `dormancy_status`, one as-of date, with the columns of `by` and of the base. The
-        `status` that `bank.customers` tells stands for the rule and the day it was told by.
-    rule, as_of, holdings, contacts, policy
-        As for `dormancy_status`; the day is needed for another rule, or where there is no status.
+        One row per customer of one as-of date, with the columns of `by`, of the base, and the
+        rule's AUM column, CNY. The `status` of `bank.customers` stands for its rule and day;
+        without it `last_active_on` is needed (see `dormancy_status`).
+    rule : DormancyRule or name of a preset, optional
+        Idle period, clock, cap, exemptions and scope, such as "crm_6m"; default: the policy's.
+    as_of : date, "2026-09-30" or "2026Q3", optional
+        Day the idle period ends on: needed for another rule, or where there is no status.
+    holdings, contacts : table, optional
+        Accounts and contacts, where the rule looks at them.
+    policy : Policy, name or path, optional
+        Rules, families and bases; the shipped policy when left out.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
@@ -188,7 +169,8 @@ def dormancy_rate(
     Raises
     ------
     UsageError
-        As for `dormancy_status`; an unknown column or base.
+        An unknown column or base; somebody was last active after `as_of`; an amount is missing or
+        negative; no `as_of` where it is needed; the rule asks for holdings or contacts.
 
     Examples
     --------
@@ -209,10 +191,11 @@ def dormancy_rate(
                 f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
                 "date, to judge them, or take them from bank.customers(quarter)."
             )
-        table = _with_status(table, rule, on, holdings, contacts, rules)
+        table = _with_status(table, [rule], on, holdings, contacts, rules)
+        table = table.with_columns(status=_status_by(rule))
     rules = replace(rules, dormancy=rule)
     view = with_base(table, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
-    return answer(view, DORMANCY, policy=rules, by=groups, base=base, given=customers)
+    return answer(view, DORMANCY, policy=rules, by=groups, base=base, frame=customers)
 
 
 def compare_rules(
@@ -228,8 +211,25 @@ def compare_rules(
 ) -> Frame:
     """Return the dormancy measures of the same customers under each of several rules.
 
-    Which definition is in force decides how many sleep. Measures, parameters and errors are those
-    of `dormancy_rate`, but for `rules`: rules, or names of presets, each under a name of its own.
+    Which definition is in force decides how many are dormant. Measures as of `dormancy_rate`.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer of one as-of date, with `last_active_on`, the rules' AUM columns (CNY)
+        and the columns of `by` and of the base.
+    rules : list of DormancyRule or of names of presets
+        One or more, each under a name of its own.
+    as_of : date, "2026-09-30" or "2026Q3"
+        Day the idle periods end on.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`.
+    holdings, contacts : table, optional
+        Accounts and contacts, where a rule looks at them.
+    policy : Policy, name or path, optional
+        Where names of rules are looked up; families and bases; the shipped policy when left out.
 
     Returns
     -------
@@ -237,182 +237,44 @@ def compare_rules(
         `[*by], rule, measure, base, n, numerator, denominator, value`; n counts the customers of
         the base that the rule judges.
 
+    Raises
+    ------
+    UsageError
+        No rules, or two of one name; an unknown column or base; somebody was last active after
+        `as_of`; an amount is missing or negative; a rule asks for holdings or contacts.
+
     Examples
     --------
     >>> import pandas as pd
     >>> rules = [DormancyRule("year", cap=500, idle_months=12), DormancyRule("any", idle_months=6)]
     >>> days = pd.to_datetime(["2026-09-01", "2026-01-01", None, None])
     >>> bank = pd.DataFrame({"last_active_on": days, "aum_period_end": [900.0, 20, 600, 30]})
-    >>> found = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
-    >>> dict(found.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
+    >>> rates = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
+    >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
     """
     table, policy, groups = as_lazy(customers), as_policy(policy), group_names(by)
     on, compared = as_day(as_of), [policy.dormancy_rule(rule) for rule in rules]
     if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
+    table = _with_status(table, compared, on, holdings, contacts, policy)
     amounts = list(dict.fromkeys(rule.value for rule in compared))
-    require_columns(table, amounts, "customers")
-    for rule in compared:
-        require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
-    require_past_activity(table, on)
-    table = with_evidence(table, compared, on, holdings, contacts, policy)
     table = with_base(table, by=groups, base=base, amounts=amounts, bases=policy.bases)
-    calendar = Calendar((on,))
     tables: list[pd.DataFrame] = []
     for rule in compared:
-        amount = nw.col(f"{rule.value}_cents")
-        status = status_name(table, rule, calendar, amount=amount, prefix=f"{rule.name}_")
         rates = answer(
-            table.with_columns(status=status),
+            table.with_columns(status=_status_by(rule)),
             DORMANCY,
             policy=replace(policy, dormancy=rule),
             by=groups,
             base=base,
-            given=_PANDAS,
+            frame=pd.DataFrame(),
         )
         rates.insert(len(groups), "rule", rule.name)
         tables.append(rates)
     order = [*groups, "rule", "measure"]
     result = pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
-    return native_like(result, customers)
-
-
-def last_activity(
-    transactions: Frame,
-    rule: DormancyRule | str | None = None,
-    *,
-    as_of: Day,
-    policy: PolicyLike = None,
-) -> Frame:
-    """Return when each customer last acted, by the kinds of transaction that the rule counts.
-
-    For banks whose own "last active" counts interest, fees or salaries: join the result to the
-    customers in its place.
-
-    Parameters
-    ----------
-    transactions : table
-        `customer_id, transacted_on, kind`, from before the rule's idle period on.
-    rule : DormancyRule or name of a preset, optional
-        Its `active_kinds` count; any kind, if it names none. Default: the policy's rule.
-    as_of : date, "2026-09-30" or "2026Q3"
-        Transactions after this day are left out.
-    policy : Policy, name or path, optional
-        Where the rule's name is looked up; the shipped policy when left out.
-
-    Returns
-    -------
-    table
-        `customer_id, last_active_on`, of the kind given; customers who never acted are not in it.
-
-    Raises
-    ------
-    UsageError
-        A column is not there; or the transactions begin inside the idle period, so that somebody
-        who acted just before them would pass for idle too long.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> moves = pd.DataFrame({
-    ...     "customer_id": ["1", "1"], "kind": ["transfer", "interest"],
-    ...     "transacted_on": pd.to_datetime(["2026-03-01", "2026-06-21"]),
-    ... })
-    >>> rule = DormancyRule("half_year", cap=500, idle_months=6, active_kinds=("transfer",))
-    >>> last = last_activity(moves, rule, as_of=date(2026, 9, 30))
-    >>> last["last_active_on"].dt.strftime("%Y-%m-%d").tolist()
-    ['2026-03-01']
-    """
-    table, on = as_lazy(transactions), as_day(as_of)
-    rule = as_policy(policy).dormancy_rule(rule)
-    require_columns(table, ["customer_id", "transacted_on", "kind"], "transactions")
-    days = day(table, "transacted_on")
-    early = ~days.is_null() & ~after(days, rule.cutoff(on))
-    if not count_rows(table, {"early": early})["early"]:
-        raise UsageError(
-            f"transactions begin after {rule.cutoff(on)}, inside the idle period of "
-            f"'{rule.name}'. Give earlier ones too, or the bank's own 'last_active_on'."
-        )
-    counts = ~after(days, on)
-    if rule.active_kinds:
-        counts = counts & nw.col("kind").is_in(rule.active_kinds)
-    moves = table.filter(counts).select("customer_id", last_active_on=days)
-    latest = moves.group_by("customer_id").agg(nw.col("last_active_on").max())
-    return same_kind(transactions, latest)
-
-
-def account_state(
-    holdings: Frame,
-    rule: DormancyRule | str | None = None,
-    *,
-    as_of: Day,
-    policy: PolicyLike = None,
-) -> Frame:
-    """Return the accounts with the state of each: in_use, idle or suspended (久悬).
-
-    Parameters
-    ----------
-    holdings : table
-        Accounts: `customer_id, product, balance, last_active_on` (empty: never), and, where the
-        bank has them, `opened_on` and `matures_on`.
-    rule : DormancyRule or name of a preset, optional
-        Idle period, products, cap (asked of each account) and exemptions (of the owner);
-        default: the policy's.
-    as_of : date, "2026-09-30" or "2026Q3"
-        The snapshot, and the day the idle period ends on.
-    policy : Policy, name or path, optional
-        Rules, families and AUM products; the shipped policy when left out.
-
-    Returns
-    -------
-    table
-        Accounts of the snapshot, of the kind given, with the column `account_state`. An account
-        is in use when it was moved or opened inside the idle period, or fell due then or has yet
-        to; else suspended when its balance is small and its owner not exempt; else idle. Empty
-        for products the rule does not look at. The rule's clock and scope are about customers
-        and play no part.
-
-    Raises
-    ------
-    UsageError
-        A column is not there; an account was last active after `as_of`.
-
-    Notes
-    -----
-    Source: People's Bank of China, *Administrative Measures for RMB Bank Settlement Accounts*
-    (2003), article 56, on accounts without receipts or payments for a year.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> accounts = pd.DataFrame({
-    ...     "customer_id": ["1", "1", "2"], "product": ["demand_deposit"] * 3,
-    ...     "balance": [5.0, 5.0, 900.0],
-    ...     "last_active_on": pd.to_datetime(["2026-09-01", None, "2020-01-01"]),
-    ... })
-    >>> rule = DormancyRule("year", cap=10, idle_months=12)
-    >>> account_state(accounts, rule, as_of="2026-09-30")["account_state"].tolist()
-    ['in_use', 'suspended', 'idle']
-    """
-    rules, on = as_policy(policy), as_day(as_of)
-    rule, families = rules.dormancy_rule(rule), rules.families
-    calendar, accounts = Calendar((on,)), snapshot(as_lazy(holdings), on, "holdings")
-    needed = ["customer_id", "product", "balance", "last_active_on"]
-    require_columns(accounts, needed, "holdings")
-    require_past_activity(accounts, on, "holdings")
-    names = accounts.collect_schema().names()
-    table = with_balance(accounts)
-    table = table.with_columns(spared=flag(is_exempt(table, rule, families, calendar)))
-    used = nw.lit(False)
-    for name in ("last_active_on", "opened_on", "matures_on"):
-        used = used | after(day(table, name), rule.cutoff(on)) if name in names else used
-    exempt = nw.col("spared").max().over("customer_id") == 1
-    small = below_cap(nw.col(BALANCE), rule) & ~exempt
-    state = nw.when(small).then(nw.lit("suspended")).otherwise(nw.lit("idle"))
-    state = nw.when(used).then(nw.lit("in_use")).otherwise(state)
-    result = table.with_columns(account_state=nw.when(is_looked_at(rule, families)).then(state))
-    return same_kind(holdings, result.select(*names, "account_state"))
+    return frames.native_like(result, customers)
 
 
 def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> bool:
@@ -420,25 +282,164 @@ def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> 
     names = [JUDGED_BY] if as_of is None else [JUDGED_BY, "as_of"]
     if not {"status", *names} <= set(customers.collect_schema().names()):
         return False
-    stated = collect_rows(customers.select(names).unique())
+    stated = frames.collect_rows(customers.select(names).unique())
     days = {as_day(moment) for moment in stated.get("as_of", []) if moment is not None}
     return set(stated[JUDGED_BY]) == {rule.name} and days <= {as_of}
 
 
+def _status_by(rule: DormancyRule) -> nw.Expr:
+    """Return the status under a rule, which `_with_status` has added."""
+    return nw.col(f"{rule.name}_status")
+
+
 def _with_status(
     table: Table,
-    rule: DormancyRule,
+    rules: Sequence[DormancyRule],
     as_of: date,
     holdings: Frame | None,
     contacts: Frame | None,
     policy: Policy,
 ) -> Table:
-    """Return checked customers with `status`, and `obliged` when holdings show it."""
-    require_columns(table, [rule.value], "customers")
-    require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
+    """Return checked customers with `<rule>_status`, and `obliged` when holdings show it."""
+    amounts = list(dict.fromkeys(rule.value for rule in rules))
+    require_columns(table, amounts, "customers")
+    for rule in rules:
+        require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
     require_past_activity(table, as_of)
-    require_amounts(table, [rule.value], "customers")
-    table = with_evidence(table, [rule], as_of, holdings, contacts, policy)
-    amount, prefix = cents(rule.value), f"{rule.name}_"
-    status = status_name(table, rule, Calendar((as_of,)), amount=amount, prefix=prefix)
-    return table.with_columns(status=status)
+    require_amounts(table, amounts, "customers")
+    table = with_evidence(table, rules, as_of, holdings, contacts, policy)
+    calendar, status = Calendar((as_of,)), {}
+    for rule in rules:
+        amount, prefix = cents(rule.value), f"{rule.name}_"
+        name = status_name(table, rule, calendar, amount=amount, prefix=prefix)
+        status[f"{prefix}status"] = name
+    return table.with_columns(**status)
+
+
+def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:
+    """Return what is summed: who fell asleep, woke, arrived or left asleep, and their cents."""
+    here = 1 - nw.col("departed")
+    was_in, is_in = (nw.col(f"{date}_inside") * here for date in DATES)
+    slept, sleeps = (nw.col(f"{date}_dormant") * here for date in DATES)
+    value = f"{policy.dormancy.value}_cents"
+    cents_before, cents_after = (nw.col(f"{date}_{value}") for date in DATES)
+    newly, woken = sleeps * was_in * (1 - slept), slept * nw.col("closing_acted")
+    return {
+        "customers": is_in,
+        "pairs": here,
+        "awake_opening": was_in * (1 - slept),
+        "dormant_opening": slept,
+        "newly_dormant": newly,
+        "dormant_arrived": sleeps * (1 - was_in),
+        "reactivated": woken,
+        "dormant_moved": slept * is_in * (1 - sleeps) - woken,
+        "dormant_left": slept * (1 - is_in),
+        "dormant_closing": sleeps,
+        "dormant_opening_cents": slept * cents_before,
+        "newly_dormant_cents": newly * cents_after,
+        "reactivated_cents": woken * cents_after,
+        "returned_cents": woken * (cents_after - cents_before),
+        "dormant_closing_cents": sleeps * cents_after,
+    }
+
+
+_FLOW_COUNTS = (
+    "dormant_opening",
+    "newly_dormant",
+    "dormant_arrived",
+    "reactivated",
+    "dormant_moved",
+    "dormant_left",
+    "dormant_closing",
+)
+_FLOW_AMOUNTS = ("dormant_opening", "newly_dormant", "reactivated", "returned", "dormant_closing")
+_FLOW = (
+    *(Measure(name, name, None) for name in _FLOW_COUNTS),
+    *(Measure(f"{name}_aum", f"{name}_cents", None) for name in _FLOW_AMOUNTS),
+    Measure("newly_dormant_rate", "newly_dormant", "awake_opening"),
+    Measure("reactivation_rate", "reactivated", "dormant_opening"),
+)
+DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW, present_if="pairs")
+
+
+def dormancy_flow(
+    opening: Frame,
+    closing: Frame,
+    rule: DormancyRule | str | None = None,
+    *,
+    by: Groups = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return who became dormant between two dates and who was reactivated (唤醒), and their AUM.
+
+    Measures, customers: `dormant_opening`, `dormant_closing`; `newly_dormant` (awake in the base
+    before); `dormant_arrived` (not in the base before); `reactivated` (acted again);
+    `dormant_moved` (did not act, but silent now: money came in, or an exemption);
+    `dormant_left` (the bank or the base). `newly_dormant_rate` is of those awake at the opening,
+    `reactivation_rate` (唤醒率) of those dormant then: high is good. AUM, CNY: that of
+    `dormant_opening` at the opening, of `newly_dormant`, `reactivated` and `dormant_closing` at
+    the closing; `returned_aum` is what the reactivated brought (closing − opening).
+
+    Parameters
+    ----------
+    opening, closing : table
+        What `bank.customers` or `dormancy_status` return for the two dates, one row per
+        `customer_id`, with the columns of `by` and of the base; both under the same rule.
+    rule : DormancyRule or name of a preset, optional
+        The rule: its `value` is the AUM summed. Default: the policy's.
+    by : str, list of str or None
+        Columns to group by, such as the branch, `tier` or `tenure`: where the customer is at the
+        closing, or was at the opening if he left. None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, judged at each date.
+    policy : Policy, name or path, optional
+        Rule and bases; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n counts the closing customers.
+        Counts and sums have the denominator 1. A rate of nobody is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a customer twice in one table; unusable amounts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rule = DormancyRule("half_year", cap=500, idle_months=6)
+    >>> before = pd.DataFrame({"customer_id": ["1", "2"], "aum_period_end": [20.0, 30.0],
+    ...                        "status": ["dormant", "dormant"]})
+    >>> after = before.assign(aum_period_end=[900.0, 30.0], status=["active", "dormant"])
+    >>> flow = dormancy_flow(before, after, rule, base="all").set_index("measure")["value"]
+    >>> flow[["reactivation_rate", "returned_aum"]].tolist()
+    [0.5, 880.0]
+    """
+    groups, rules = group_names(by), as_policy(policy)
+    rules = replace(rules, dormancy=rules.dormancy_rule(rule))
+    for side, frame in zip(DATES, (opening, closing), strict=True):
+        require_columns(as_lazy(frame), ["customer_id", "status"], side)
+        _require_rule(as_lazy(frame), rules.dormancy, side)
+    value, states = rules.dormancy.value, dormancy_states(base)
+    pairs = pair_customers(
+        opening, closing, policy=rules, labels=groups, value=value, base=base, extra=states
+    )
+    groups_at_closing = {name: nw.col(f"closing_{name}") for name in groups}
+    view = pairs.with_columns(departed=ZERO, **groups_at_closing)
+    return answer(view, DORMANCY_FLOW, policy=rules, by=groups, base=base, frame=closing)
+
+
+def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:
+    """Raise when customers say that another rule gave them their status."""
+    if JUDGED_BY in customers.collect_schema().names():
+        others = {*frames.collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]} - {
+            rule.name
+        }
+        if others:
+            raise UsageError(
+                f"{side}: the 'status' is by the rule '{', '.join(sorted(others))}', not by "
+                f"'{rule.name}'. Judge both dates by it with dormancy_status."
+            )

@@ -12,29 +12,21 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Groups,
-    Table,
-    as_lazy,
-    cents_or_zero,
-    collect_rows,
-    flag,
-    group_names,
-    native_like,
-    sums,
-)
+from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows, flag, group_names
 from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.holdings import join_accounts
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.two_dates import (
+    DATES,
     PERIOD_END,
     by_group,
     pair_customers,
     with_states,
 )
 from stockcust_analysis.measures.validation import require_columns, require_snapshot
-from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
 
 COMPONENTS = (
     "opening",
@@ -94,7 +86,7 @@ def growth_bridge(
 
     Notes
     -----
-    A customer who changed group departs with the opening amount and is told by the new group.
+    A customer who changed group departs with the opening amount; the new group has the rest.
     Source: practice notes on existing-customer management.
 
     Examples
@@ -110,7 +102,7 @@ def growth_bridge(
     groups, rules = group_names(by), as_policy(policy)
     pairs = pair_customers(opening, closing, policy=rules, labels=groups, value=value)
     components = with_components(with_states(by_group(pairs, groups), PERIOD_END))
-    return native_like(bridge_rows(components, by=groups), opening)
+    return frames.native_like(bridge_rows(components, by=groups), opening)
 
 
 def family_growth_bridge(
@@ -169,16 +161,16 @@ def family_growth_bridge(
     """
     groups, rules = group_names(by), as_policy(policy)
     families = aum_families(rules.families)
-    frames = [
+    sides = [
         _with_family_amounts(as_lazy(frame), as_lazy(held), rules.families).to_native()
         for frame, held in ((opening, opening_holdings), (closing, closing_holdings))
     ]
     held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
-    pairs = pair_customers(*frames, policy=rules, labels=groups, value="aum_period_end", extra=held)
+    pairs = pair_customers(*sides, policy=rules, labels=groups, value="aum_period_end", extra=held)
     view = with_states(by_group(pairs, groups), PERIOD_END)
     parts = [_of_family(view, name, groups) for name in families]
     components = with_components(nw.concat(parts))
-    return native_like(bridge_rows(components, by=[*groups, "family"]), opening)
+    return frames.native_like(bridge_rows(components, by=[*groups, "family"]), opening)
 
 
 def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
@@ -195,7 +187,7 @@ def _with_family_amounts(customers: Table, holdings: Table, families: ProductFam
     require_columns(customers, ["customer_id"], "customers")
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
     require_snapshot(holdings, "holdings")
-    balance = cents_or_zero("balance").clip(0)
+    balance = frames.cents_or_zero("balance").clip(0)
     amounts = {
         f"{name}_cents": balance * flag(nw.col("product").is_in(products))
         for name, products in aum_families(families).items()
@@ -206,58 +198,45 @@ def _with_family_amounts(customers: Table, holdings: Table, families: ProductFam
 def _of_family(view: Table, family: str, by: Sequence[str]) -> Table:
     """Return what customers hold of one family on either date, as a view of its own."""
     states = ("new", "closed", "drained", "returned", "arrived", "departed")
-    held = view.select(
-        *by,
-        *states,
-        family=nw.lit(family),
-        opening_cents=nw.col(f"opening_{family}_cents"),
-        closing_cents=nw.col(f"closing_{family}_cents"),
-    ).with_columns(
-        opening_there=flag(nw.col("opening_cents") > 0),
-        closing_there=flag(nw.col("closing_cents") > 0),
+    amounts = {f"{date}_cents": nw.col(f"{date}_{family}_cents") for date in DATES}
+    held = view.select(*by, *states, family=nw.lit(family), **amounts)
+    held = held.with_columns(
+        **{f"{date}_there": flag(nw.col(f"{date}_cents") > 0) for date in DATES}
     )
     return held.filter((nw.col("opening_there") == 1) | (nw.col("closing_there") == 1))
 
 
 def with_components(states: Table) -> Table:
     """Return a view that has `with_states` with `<component>` (0 or 1) and `<component>_cents`."""
-    change = nw.col("closing_cents") - nw.col("opening_cents")
-    explained = sum(
-        (nw.col(name) for name in ("closed", "drained", "returned")), start=nw.col("new")
-    )
+    opening, closing = nw.col("opening_cents"), nw.col("closing_cents")
+    explained = nw.sum_horizontal("new", "closed", "drained", "returned")
     other = (1 - nw.col("departed")) * (1 - explained)
     parts = states.with_columns(
         opening=nw.col("opening_there") * (1 - nw.col("arrived")),
         closing=nw.col("closing_there") * (1 - nw.col("departed")),
         transferred_in=nw.col("arrived"),
         transferred_out=nw.col("departed"),
-        change=change,
-        grown=other * flag(change > 0),
-        shrunk=other * flag(change < 0),
+        change=closing - opening,
+        grown=other * flag(closing > opening),
+        shrunk=other * flag(closing < opening),
     )
-    amounts = dict.fromkeys(COMPONENTS, nw.col("change")) | {
-        "opening": nw.col("opening_cents"),
-        "closing": nw.col("closing_cents"),
-        "transferred_in": nw.col("opening_cents"),
-        "transferred_out": -nw.col("opening_cents"),
-    }
-    return parts.with_columns(
-        **{f"{name}_cents": nw.col(name) * amounts[name] for name in COMPONENTS}
-    )
+    amounts = dict.fromkeys(COMPONENTS, nw.col("change"))
+    amounts |= {"opening": opening, "closing": closing}
+    amounts |= {"transferred_in": opening, "transferred_out": -opening}
+    return parts.with_columns(**{f"{n}_cents": nw.col(n) * amounts[n] for n in COMPONENTS})
 
 
 def bridge_rows(components: Table, *, by: Sequence[str]) -> pd.DataFrame:
     """Return the growth bridge per group: ten components with customers and amount in CNY."""
-    names = [f"{name}{unit}" for unit in ("", "_cents") for name in COMPONENTS]
-    totals = pd.DataFrame(
-        collect_rows(sums(components, by, {name: nw.col(name) for name in names}))
-    )
+    amounts = [f"{name}_cents" for name in COMPONENTS]
+    columns = {name: nw.col(name) for name in (*COMPONENTS, *amounts)}
+    totals = pd.DataFrame(collect_rows(frames.sums(components, by, columns)))
     totals = totals.sort_values([*by], ignore_index=True) if by else totals
     repeated = totals.loc[totals.index.repeat(len(COMPONENTS)), [*by]].reset_index(drop=True)
     return repeated.assign(
         component=list(COMPONENTS) * len(totals),
         customers=totals[[*COMPONENTS]].to_numpy().ravel(),
-        amount=totals[[f"{name}_cents" for name in COMPONENTS]].to_numpy().ravel() / 100,
+        amount=totals[amounts].to_numpy().ravel() / 100,
     )
 
 
@@ -325,28 +304,17 @@ def aum_change(
     >>> aum_change(before, after, base="all")["numerator"].tolist()
     [160.0, 110.0, 50.0]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    totals = [
-        _volume(as_lazy(frame), f"{value}_cents", groups, base, rules, value)
-        for frame in (opening, closing)
-    ]
-    keys = groups or [_WHOLE]
-    index = totals[1].set_index(keys).index.union(totals[0].set_index(keys).index)
-    before, now = (t.set_index(keys).reindex(index, fill_value=0) for t in totals)
-    table = aum_change_totals(before, now).add_prefix("|").reset_index()
-    table = table if groups else table.drop(columns=_WHOLE)
-    return shown(table, Spec("", AUM_CHANGE, base), rules, groups, closing)
-
-
-def _volume(
-    customers: Table, amount: str, by: Sequence[str], base: str, policy: Policy, value: str
-) -> pd.DataFrame:
-    """Return customers and cents of an analyst's customers by group."""
-    table = with_base(customers, by=by, base=base, amounts=[value], bases=policy.bases)
-    inside = nw.col(f"in_{base}")
-    columns = {"customers": inside, "end_cents": inside * nw.col(amount)}
-    totals = pd.DataFrame(collect_rows(sums(table, by, columns)))
-    return totals if by else totals.assign(**{_WHOLE: 0})
+    groups, rules, inside = group_names(by), as_policy(policy), nw.col(f"in_{base}")
+    columns = {"customers": inside, "end_cents": inside * nw.col(f"{value}_cents")}
+    keys, totals = groups or [_WHOLE], []
+    for frame in (opening, closing):
+        table = with_base(as_lazy(frame), by=groups, base=base, amounts=[value], bases=rules.bases)
+        rows = pd.DataFrame(collect_rows(frames.sums(table, groups, columns)))
+        totals.append((rows if groups else rows.assign(**{_WHOLE: 0})).set_index(keys))
+    index = totals[1].index.union(totals[0].index)
+    before, now = (table.reindex(index, fill_value=0) for table in totals)
+    changes = aum_change_totals(before, now).add_prefix("|").reset_index()
+    return shown(changes, Spec("", AUM_CHANGE, base), rules, groups, closing)
 
 
 def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFrame:
@@ -357,18 +325,14 @@ def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFr
     indexed by group, with `customers` and `end_cents`.
     """
     before = opening[["customers", "end_cents"]].reindex(closing.index, fill_value=0)
-    n0, n1 = before["customers"].to_numpy(float), closing["customers"].to_numpy(float)
-    c0, c1 = before["end_cents"].to_numpy("int64"), closing["end_cents"].to_numpy("int64")
+    n0, n1 = (table["customers"].to_numpy(float) for table in (before, closing))
+    c0, c1 = (table["end_cents"].to_numpy("int64") for table in (before, closing))
     with np.errstate(invalid="ignore", divide="ignore"):
         number = np.floor((n1 - n0) * (c0 / n0 + c1 / n1) / 2 + 0.5)
     by_number = np.where((n0 > 0) & (n1 > 0), number, c1 - c0).astype("int64")
-    return pd.DataFrame(
-        {
-            "customers": closing["customers"],
-            "opening_cents": c0,
-            "change_cents": c1 - c0,
-            "by_number_cents": by_number,
-            "by_size_cents": c1 - c0 - by_number,
-        },
-        index=closing.index,
+    return closing[["customers"]].assign(
+        opening_cents=c0,
+        change_cents=c1 - c0,
+        by_number_cents=by_number,
+        by_size_cents=c1 - c0 - by_number,
     )

@@ -1,4 +1,7 @@
-"""What each customer holds: accounts turned into 0/1 columns and sums, one row per customer."""
+"""What each customer holds: accounts turned into 0/1 columns and sums, one row per customer.
+
+Openings nobody uses (开而不用) are a check on conduct, for quotas breed unwanted accounts.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,27 @@ from operator import or_
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import Table, after, cents_or_zero, collect_rows, day, flag
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.calendar import Border, Calendar
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag, group_names
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.validation import (
     require_columns,
     require_same_engine,
     require_snapshot,
 )
-from stockcust_analysis.periods import as_day, require_day
-from stockcust_analysis.policy import Family, ProductFamilies
+from stockcust_analysis.periods import Day, as_day, cutoff, require_day
+from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies, as_policy
 
 BALANCE = "balance_cents"
+OPENING_AGES: dict[str, Border] = {
+    "90_days": lambda as_of: as_of - timedelta(days=90),
+    "6_months": lambda as_of: cutoff(as_of, 6),
+}
+_AMOUNTS = [f"{what}_{age}" for what in ("opened", "unused") for age in OPENING_AGES]
 _LOAN = Family("loan", "", "", ("loan",))
 _POLICY = Family("insurance", "", "", ("insurance",), ("balance", "in_force"))
 
@@ -32,7 +45,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
     if "as_of" not in table.collect_schema().names():
         return table
     days = day(table, "as_of")
-    present = collect_rows(table.select(as_of=days).unique())["as_of"]
+    present = frames.collect_rows(table.select(as_of=days).unique())["as_of"]
     require_day(as_of, (as_day(moment) for moment in present if moment is not None), what)
     return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
 
@@ -42,16 +55,14 @@ def own_calendar(holdings: Table) -> Calendar:
     require_snapshot(holdings, "holdings")
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
-    (moment,) = collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"] or [
-        date.max
-    ]
-    return Calendar((as_day(moment),))
+    days = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"]
+    return Calendar((as_day(days[0] if days else date.max),))
 
 
 def with_balance(holdings: Table) -> Table:
     """Return the accounts with their balance in cents, 0 where it is empty."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    return holdings.with_columns(cents_or_zero("balance").alias(BALANCE))
+    return holdings.with_columns(frames.cents_or_zero("balance").alias(BALANCE))
 
 
 def join_accounts(
@@ -65,20 +76,20 @@ def join_accounts(
 ) -> Table:
     """Return customers with what their accounts show.
 
-    A flag is 1 if it is true of any account; amounts are summed; of days the first is kept. A
+    A flag is 1 if it is true of any account; amounts are summed; of days the first is taken. A
     customer without accounts gets zeros; accounts of customers not in the table are left out.
     """
-    sums, days = amounts or {}, first_days or {}
+    amounts, days = amounts or {}, first_days or {}
     require_same_engine(customers, accounts)
-    selected = accounts.select(*keys, **flags, **sums, **days)
-    held = selected.group_by(*keys).agg(
+    held = accounts.select(*keys, **flags, **amounts, **days)
+    held = held.group_by(*keys).agg(
         *(nw.col(name).any() for name in flags),
-        *(nw.col(name).sum() for name in sums),
+        *(nw.col(name).sum() for name in amounts),
         *(nw.col(name).min() for name in days),
     )
-    return customers.join(held, on=list(keys), how="left").with_columns(
+    return customers.join(held, on=[*keys], how="left").with_columns(
         *(flag(nw.col(name).fill_null(False)).cast(nw.Int8).alias(name) for name in flags),
-        *(nw.col(name).fill_null(0).cast(nw.Int64) for name in sums),
+        *(nw.col(name).fill_null(0).cast(nw.Int64) for name in amounts),
     )
 
 
@@ -86,15 +97,12 @@ def family_flags(
     holdings: Table, families: ProductFamilies, calendar: Calendar
 ) -> dict[str, nw.Expr]:
     """Return `holds_<family>` and `uses_<channel>`: the account is of it, and active."""
-    held = {
-        f"holds_{family.name}": is_active(holdings, family, calendar)
-        for family in families.families
+    kinds = (("holds", families.families), ("uses", families.channels))
+    return {
+        f"{verb}_{family.name}": is_active(holdings, family, calendar)
+        for verb, group in kinds
+        for family in group
     }
-    used = {
-        f"uses_{channel.name}": is_active(holdings, channel, calendar)
-        for channel in families.channels
-    }
-    return held | used
 
 
 def is_obligation(holdings: Table, calendar: Calendar) -> nw.Expr:
@@ -113,7 +121,7 @@ def aum_amounts(holdings: Table, families: ProductFamilies) -> dict[str, nw.Expr
         average = "balance"
     return {
         "held_cents": nw.col(BALANCE).clip(0) * counts,
-        "held_average_cents": cents_or_zero(average).clip(0) * counts,
+        "held_average_cents": frames.cents_or_zero(average).clip(0) * counts,
     }
 
 
@@ -140,3 +148,135 @@ def is_unmatured(holdings: Table, calendar: Calendar) -> nw.Expr:
         return nw.lit(True)
     matures = day(holdings, "matures_on")
     return calendar.after_as_of(matures) | matures.is_null()
+
+
+def unused_openings(
+    customers: Frame,
+    *,
+    holdings: Frame | None = None,
+    as_of: Day | None = None,
+    by: Groups = None,
+    base: str = "all",
+    policy: PolicyLike = None,
+) -> Frame:
+    """Return which part of newly opened accounts is still unused after 90 days and 6 months.
+
+    Measures `unused_openings_90_days` and `unused_openings_6_months`: of the accounts that came of
+    that age within the last three months, those unused. An account is unused while its family's
+    evidence is missing (no balance, not in force, not used) and, where holdings tell its
+    `last_active_on`, nothing happened after the day it was opened. Every opening is judged once
+    at each age, in the quarter it reaches it. From 0 to 1; high is bad.
+
+    Parameters
+    ----------
+    customers : table
+        One row per customer, with the columns of `by` and of the base; those of `bank.customers`
+        know their openings (`opened_<age>`, `unused_<age>`).
+    holdings : table, optional
+        For customers who do not: accounts, `customer_id, product, balance, opened_on`; only
+        products of families count, not channels. Accounts closed again are not among them and
+        cannot be counted.
+    as_of : date, "2026-09-30" or "2026Q3"
+        With holdings: the snapshot, and the day on which ages are counted.
+    by : str, list of str or None
+        Columns of customers to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`. By default everybody: a customer
+        who holds nothing but an unused account is not funded.
+    policy : Policy, name or path, optional
+        Families and thresholds; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`: n counts customers, numerator and
+        denominator accounts. A rate of no openings is empty.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base.
+
+    Notes
+    -----
+    Source: sales quotas bred some 3.5 million accounts at Wells Fargo that customers may not have
+    authorised (Independent Directors of the Board, Sales Practices Investigation Report, 2017).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> accounts = pd.DataFrame({
+    ...     "customer_id": ["1", "1"], "product": ["fund", "wealth"], "balance": [0.0, 5.0],
+    ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
+    ... })
+    >>> bank = pd.DataFrame({"customer_id": ["1"]})
+    >>> unused = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
+    >>> unused.loc[unused["measure"] == "unused_openings_90_days", "value"].tolist()
+    [0.5]
+    """
+    rules, groups, table = as_policy(policy), group_names(by), as_lazy(customers)
+    if holdings is not None:
+        if as_of is None:
+            raise UsageError("holdings have no age without a day: give as_of='2026Q3', or a date.")
+        table = _with_openings(table, as_lazy(holdings), rules, as_day(as_of))
+    elif missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
+        raise UsageError(
+            f"customers do not say what they opened ('{missing[0]}' missing). Give holdings=… and "
+            "as_of=…, or the customers of bank.customers(quarter)."
+        )
+    table = with_base(table, by=groups, base=base, bases=rules.bases)
+    return answer(table, UNUSED_OPENINGS, policy=rules, by=groups, base=base, frame=customers)
+
+
+def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
+    """Return the customers of the day with the openings among their accounts."""
+    present = snapshot(customers, as_of)
+    accounts, calendar = snapshot(holdings, as_of, "holdings"), Calendar((as_of,))
+    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
+    accounts = with_balance(accounts)
+    flags = {"obliged": is_obligation(accounts, calendar)}
+    amounts = opening_amounts(accounts, policy.families, calendar)
+    present = present.drop(*flags, *amounts, strict=False)
+    return join_accounts(present, accounts, keys=["customer_id"], flags=flags, amounts=amounts)
+
+
+def opening_amounts(
+    holdings: Table, families: ProductFamilies, calendar: Calendar
+) -> dict[str, nw.Expr]:
+    """Return `opened_<age>` and `unused_<age>` of each account, to be summed: 0 or 1.
+
+    A bank that does not deliver `opened_on` has no openings.
+    """
+    columns = holdings.collect_schema().names()
+    if "opened_on" not in columns:
+        return {}
+    opened = day(holdings, "opened_on")
+    products = [product for family in families.families for product in family.products]
+    counts = nw.col("product").is_in(products).fill_null(False)
+    used = reduce(or_, (is_active(holdings, family, calendar) for family in families.families))
+    if "last_active_on" in columns:
+        used = used | (day(holdings, "last_active_on") > opened).fill_null(False)
+    amounts: dict[str, nw.Expr] = {}
+    for age, reached_by in OPENING_AGES.items():
+        # Every opening is judged once at each age: in the quarter in which it reaches it.
+        before = calendar.after(opened, _three_months_before(reached_by))
+        came_of_age = counts & before & ~calendar.after(opened, reached_by)
+        amounts |= {f"opened_{age}": flag(came_of_age), f"unused_{age}": flag(came_of_age & ~used)}
+    return amounts
+
+
+def _three_months_before(border: Border) -> Border:
+    """Return where a border lay three months earlier."""
+    return lambda as_of: border(cutoff(as_of, 3))
+
+
+def _opening_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed: accounts that came of age, and the unused among them."""
+    counts = nw.col(f"in_{base}")
+    return {"customers": counts} | {name: counts * nw.col(name) for name in _AMOUNTS}
+
+
+_UNUSED = [Measure(f"unused_openings_{a}", f"unused_{a}", f"opened_{a}") for a in OPENING_AGES]
+UNUSED_OPENINGS = Question(
+    "unused_openings", _opening_columns, lambda _: _UNUSED, ("all",), ("opened_90_days",)
+)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.kernels import (
+from stockcust_analysis.measures.inequality import (
     Balances,
     ascending,
     check_fraction,
@@ -54,7 +54,7 @@ def gini_interval(
     Raises
     ------
     UsageError
-        As for `gini`; a level or number of resamples out of range.
+        A value is negative, missing or infinite; a level or number of resamples out of range.
 
     Notes
     -----
@@ -75,7 +75,7 @@ def gini_interval(
 
     Examples
     --------
-    >>> from stockcust_analysis.measures.kernels import gini
+    >>> from stockcust_analysis.measures.inequality import gini
     >>> low, high = gini_interval([1, 2, 3, 4, 5, 6, 7, 8], seed=1)
     >>> low < gini([1, 2, 3, 4, 5, 6, 7, 8]) < high
     True
@@ -93,7 +93,31 @@ def top_share_interval(
 ) -> Interval:
     """Return the interval in which the top share lies of all customers a sample is from.
 
-    Parameters, result, errors and method are those of `gini_interval`.
+    Bootstrap-t on the log-odds of the share, with the standard error by linearisation.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,)
+        Balances of a random sample, zero or more.
+    fraction : float
+        Above 0, up to 1: of how many of the largest customers.
+    seed : int
+        The same seed gives the same interval.
+    level : float
+        Wanted coverage, between 0 and 1.
+    resamples : int
+        Number of bootstrap samples, 99 or more.
+
+    Returns
+    -------
+    (float, float)
+        Low and high, inside 0 to 1; NaN where the sample shows no spread.
+
+    Raises
+    ------
+    UsageError
+        A value is negative, missing or infinite; a fraction, level or number of resamples out of
+        range.
 
     Notes
     -----
@@ -119,6 +143,23 @@ def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
     """Return the Wilson interval of the rate `count` / `n`; NaN for a rate of nobody.
 
     Never outside 0 to 1, and sensible for rates of few, of none and of all.
+
+    Parameters
+    ----------
+    count, n : int
+        How many of how many customers.
+    level : float
+        Wanted coverage, between 0 and 1.
+
+    Returns
+    -------
+    (float, float)
+        Low and high, inside 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        A count below 0 or above n; a level out of range.
 
     Notes
     -----
@@ -150,6 +191,25 @@ def lift_interval(
     variance of log(lift) is 1/both − 1/holders_a − 1/holders_b + (2·lift − 1)/n. Where it does
     not hold 1, the families go together more (or less) often than by chance. NaN where nobody
     holds both: a logarithm has no interval there.
+
+    Parameters
+    ----------
+    n : int
+        Customers in all.
+    holders_a, holders_b, both : int
+        Holders of the one family, of the other, and of both.
+    level : float
+        Wanted coverage, between 0 and 1.
+
+    Returns
+    -------
+    (float, float)
+        Low and high, above 0.
+
+    Raises
+    ------
+    UsageError
+        Counts that contradict each other; a level out of range.
 
     Notes
     -----
@@ -215,7 +275,8 @@ def _bootstrap_t(
             errors += [(again - centre) / spread] if spread < inf else []
     tail = (1 - level) / 2
     lowest, highest = np.quantile(errors, [tail, 1 - tail])
-    return _share(centre - float(highest) * error), _share(centre - float(lowest) * error)
+    ends = [1 / (1 + exp(float(end) * error - centre)) for end in (highest, lowest)]
+    return ends[0], ends[1]
 
 
 def _log_odds(estimate: float, error: float) -> tuple[float, float]:
@@ -223,11 +284,6 @@ def _log_odds(estimate: float, error: float) -> tuple[float, float]:
     if not 0 < estimate < 1 or error == 0:
         return 0.0, inf
     return log(estimate / (1 - estimate)), error / (estimate * (1 - estimate))
-
-
-def _share(log_odds: float) -> float:
-    """Return the share of some log-odds."""
-    return 1 / (1 + exp(-log_odds))
 
 
 @cache

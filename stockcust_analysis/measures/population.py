@@ -6,24 +6,16 @@ has them on today's structure. Every measure is then one look at this table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Table,
-    as_lazy,
-    cents,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    same_kind,
-)
+from stockcust_analysis.core.frames import Table, as_lazy, cents, day, flag, same_kind
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.cross_sell import families_held
@@ -40,17 +32,17 @@ from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
     join_accounts,
+    opening_amounts,
     snapshot,
     with_balance,
 )
-from stockcust_analysis.measures.openings import opening_amounts
-from stockcust_analysis.measures.tiers import tier_name
+from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.measures.validation import require_amounts, require_columns
 from stockcust_analysis.periods import Day, as_day, cutoff
-from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")
-TENURE_YEARS = YEARS = (1, 3, 5, 10)
+TENURE_YEARS = (1, 3, 5, 10)
 AGE_GROUPS = ("0-17", "18-24", "25-34", "35-44", "45-54", "55-64", "65+", "unknown")
 _AGES = (18, 25, 35, 45, 55, 65)
 _NEEDED = ("customer_id", "branch_id", "customer_type", "last_active_on")
@@ -87,11 +79,13 @@ def population(
         table = _with_contacts(table, contacts, policy, calendar)
     tenure = tenure_columns(table, calendar) if "relationship_since" in table.columns else {}
     table = table.with_columns(families=families_held(families), **tenure)
+    bases = ["all", "funded", "effective"]
+    bases += ["established"] if "established" in table.columns else []
     amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
         status=status_name(table, rule, calendar, amount=amount),
-        **base_columns(table, policy.bases),
+        **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
 
 
@@ -166,7 +160,7 @@ def customer_facts(
     return same_kind(customers, facts.drop(PERIOD))
 
 
-def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = YEARS) -> Frame:
+def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = TENURE_YEARS) -> Frame:
     """Return the customers with the band of years each has been with the bank.
 
     Parameters
@@ -209,10 +203,8 @@ def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = YEARS)
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
     """Return the band of years a customer born on a day has reached, or `unknown`."""
-    name = nw.lit(AGE_GROUPS[0])
-    for border, group in zip(_AGES, AGE_GROUPS[1:], strict=False):
-        reached = ~calendar.after(born, _years_before(border))
-        name = nw.when(reached).then(nw.lit(group)).otherwise(name)
+    reached = (~calendar.after(born, _years_before(years)) for years in _AGES)
+    name = label_reached(AGE_GROUPS[:-1], reached)
     return nw.when(born.is_null()).then(nw.lit(AGE_GROUPS[-1])).otherwise(name)
 
 
@@ -222,7 +214,7 @@ def _years_before(years: int) -> Border:
 
 def require_customers(customers: Table, as_of: date) -> None:
     """Raise when nobody is in scope."""
-    if collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
+    if frames.collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
         raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
 
 
@@ -237,16 +229,8 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     """
     delivered = set(customer_columns)
     average = "average_balance" if "average_balance" in set(holding_columns) else "balance"
-    made = dict.fromkeys(AUM, f"holdings.{average}") | {"aum_period_end": "holdings.balance"}
-    return {name: f"customers.{name}" if name in delivered else made[name] for name in AUM}
-
-
-def base_columns(table: Table, bases: Bases) -> dict[str, nw.Expr]:
-    """Return `in_<base>` of every base that the columns can tell (客户口径)."""
-    known = ["all", "funded", "effective"]
-    if "established" in table.collect_schema().names():
-        known.append("established")
-    return {f"in_{base}": base_flag(table, base, bases) for base in known}
+    computed = dict.fromkeys(AUM, f"holdings.{average}") | {"aum_period_end": "holdings.balance"}
+    return {name: f"customers.{name}" if name in delivered else computed[name] for name in AUM}
 
 
 def tenure_columns(
@@ -257,37 +241,31 @@ def tenure_columns(
     Customers of an unknown day count as new.
     """
     since = day(table, "relationship_since")
-
-    def has_been(number: int) -> nw.Expr:
-        reached = ~calendar.after(since, _years_before(number))
-        return flag(~since.is_null() & reached)
-
-    steps = [has_been(upper) * (upper - lower) for lower, upper in pairwise([0, *years])]
-    return {"tenure": nw.sum_horizontal(*steps), "established": has_been(1)}
+    reached = {
+        number: flag(~since.is_null() & ~calendar.after(since, _years_before(number)))
+        for number in (*years, 1)
+    }
+    steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *years])]
+    return {"tenure": nw.sum_horizontal(*steps), "established": reached[1]}
 
 
 def in_scope(customers: Table, policy: Policy, calendar: Calendar) -> Table:
     """Return customers of the policy's types who had not left by the as-of date."""
-    kept = customers.filter(nw.col("customer_type").is_in(policy.customer_types))
-    if "closed_on" not in kept.collect_schema().names():
-        return kept
-    closed = day(kept, "closed_on")
-    return kept.filter(closed.is_null() | calendar.after_as_of(closed))
+    of_types = customers.filter(nw.col("customer_type").is_in(policy.customer_types))
+    if "closed_on" not in of_types.collect_schema().names():
+        return of_types
+    closed = day(of_types, "closed_on")
+    return of_types.filter(closed.is_null() | calendar.after_as_of(closed))
 
 
 def _in_cents(table: Table) -> Table:
     """Replace money in CNY by cents, and make the AUM that was not delivered from holdings."""
-    columns = table.collect_schema().names()
-    money = [name for name in (*AUM, "loan_balance") if name in columns]
-    amounts: Mapping[str, nw.Expr] = {
-        name: cents(name)
-        if name in columns
-        else nw.col("held_cents" if name == "aum_period_end" else "held_average_cents")
-        for name in AUM
-    }
-    loans = {"loan_balance_cents": cents_or_zero("loan_balance")} if "loan_balance" in money else {}
-    whole = {f"{name}_cents": amount for name, amount in amounts.items()} | loans
-    return table.with_columns(**whole).drop(*money, "held_cents", "held_average_cents")
+    money = [name for name in (*AUM, "loan_balance") if name in table.collect_schema().names()]
+    amounts = {f"{name}_cents": nw.col("held_average_cents") for name in AUM}
+    amounts["aum_period_end_cents"] = nw.col("held_cents")
+    for name in money:
+        amounts[f"{name}_cents"] = cents(name) if name in AUM else frames.cents_or_zero(name)
+    return table.with_columns(**amounts).drop(*money, "held_cents", "held_average_cents")
 
 
 def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Calendar) -> Table:

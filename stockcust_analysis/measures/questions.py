@@ -13,10 +13,9 @@ from stockcust_analysis.measures.cross_sell import (
     PRODUCT_COUNTS_ESTABLISHED,
     PRODUCT_DISTRIBUTION,
 )
-from stockcust_analysis.measures.dormancy import DORMANCY
-from stockcust_analysis.measures.dormancy_flow import DORMANCY_FLOW
+from stockcust_analysis.measures.dormancy import DORMANCY, DORMANCY_FLOW
 from stockcust_analysis.measures.growth import AUM_CHANGE
-from stockcust_analysis.measures.openings import UNUSED_OPENINGS
+from stockcust_analysis.measures.holdings import UNUSED_OPENINGS
 from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
 from stockcust_analysis.measures.tiers import TIERS, VOLUME

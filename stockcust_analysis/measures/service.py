@@ -2,7 +2,7 @@
 
 An effective contact (有效联络) was answered, whatever the answer; a message sent is none. A period
 of three months is counted day to day: a contact on its first border, three full months ago, is
-outside; whoever was assigned by that day has been managed for the whole of it.
+outside; a customer assigned by that day has been managed for the whole of it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,15 @@ from stockcust_analysis.core.frames import (
     ZERO,
     Table,
     as_lazy,
-    cents,
     cents_of,
     day,
     flag,
     is_true,
     same_kind,
 )
+from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.measures.validation import (
-    require_amounts,
-    require_columns,
-    require_same_engine,
-    require_snapshot,
-)
+from stockcust_analysis.measures.validation import require_columns, require_same_engine
 from stockcust_analysis.periods import Day, as_day, cutoff
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
@@ -48,9 +43,8 @@ SERVICE_FLAGS = (
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
-_AMOUNTS = ("aum_average_quarter", "aum_average_month")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
-# What stays empty for a customer whom nobody manages or contacts; all else is then 0.
+# Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
 
 
@@ -91,7 +85,7 @@ def customer_service(
     as_of : date, "2026-09-30" or "2026Q3"
         Last day of the contact period.
     managers : table, optional
-        Without it nobody's role is known, and no hand-over is due.
+        Without it no role is known, and no hand-over is due.
     policy : Policy, name or path, optional
         Its coverage rule and tiers; the shipped policy when left out.
 
@@ -122,15 +116,12 @@ def customer_service(
     >>> served[["in_managed", "customer_class", "covered"]].values.tolist()
     [[1, 'A', 1], [0, '', 0]]
     """
-    rules, table = as_policy(policy), as_lazy(customers)
-    require_columns(table, _AMOUNTS, "customers")
-    require_snapshot(table, "customers")
-    require_amounts(table, _AMOUNTS, "customers")
-    in_cents = {f"{name}_cents": cents(name) for name in _AMOUNTS}
-    table = table.with_columns(**in_cents)
+    rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
+    table = with_base(as_lazy(customers), by=(), base="all", amounts=amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
-    return same_kind(customers, serve(table, source).drop(*in_cents))
+    own = ("in_all", *(f"{name}_cents" for name in amounts))
+    return same_kind(customers, serve(table, source).drop(*own))
 
 
 def service_source(
@@ -160,7 +151,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     `contacts_without_sale` (effective, by this manager, since the last sale), `contacted_lately`,
     `refused_lately`, `coverable`, `covered`, `reclaim_due`, `set_aside`, `handed_over` (in the
     period, the days for the first call are over), `called_in_time`, `first_call_missing`. Flags
-    are 0 and 1. What lies after the as-of date is not looked at.
+    are 0 and 1. What lies after the as-of date does not count.
     """
     require_columns(customers, ["customer_id", "branch_id"], "customers")
     for other in (source.assignments, source.contacts):
@@ -188,22 +179,17 @@ def _join_facts(customers: Table, facts: Table) -> Table:
 
 
 def contactable(customers: Table, rule: CoverageRule) -> nw.Expr:
-    """Return 1 unless the customer is excluded from lists or asked not to be contacted."""
+    """Return 1 unless the customer is excluded from lists or does not wish to be contacted."""
     barred = is_true(customers, "do_not_contact")
     if "exclusion" in customers.collect_schema().names():
         barred = barred | nw.col("exclusion").is_in(rule.never_contact).fill_null(False)
     return flag(~barred)
 
 
-def profile_complete(customers: Table) -> nw.Expr:
-    """Return 1 where the profile (建档) is known to be complete."""
-    return flag(is_true(customers, "profile_complete"))
-
-
 def profile_columns(customers: Table) -> dict[str, nw.Expr]:
-    """Return `profile_known` and `profile_done`: 0 for all where profiles are not delivered."""
-    known = "profile_complete" in customers.collect_schema().names()
-    return {"profile_known": ONE if known else ZERO, "profile_done": profile_complete(customers)}
+    """Return `profile_known` and `profile_done` (建档): 0 for all where none are delivered."""
+    known = ONE if "profile_complete" in customers.collect_schema().names() else ZERO
+    return {"profile_known": known, "profile_done": flag(is_true(customers, "profile_complete"))}
 
 
 def hand_over_due(rule: CoverageRule) -> nw.Expr:
@@ -317,7 +303,7 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     """
     columns = customers.collect_schema().names()
     bought = nw.col("purchases" if "purchases" in columns else "sales")
-    known = flag((bought > 0) | (profile_complete(customers) == 1))
+    known = flag((bought > 0) | is_true(customers, "profile_complete"))
     owner = nw.col("manager_id").fill_null("")
     table = customers.with_columns(_owner=owner, _known=known, _bought=bought, _one=ONE)
 
@@ -339,8 +325,7 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     for group in source.rule.classes:
         late = _unspoken_for(group.contact_months, source)
         due = due | ((nw.col("customer_class") == group.name) & late)
-    drop = ("_owner", "_known", "_bought", "_one", "_score", "_size", "_rank")
-    return table.with_columns(contact_due=flag(due)).drop(*drop)
+    return table.select(*columns, "managers", "customer_class", contact_due=flag(due))
 
 
 def _class_name(rule: CoverageRule) -> nw.Expr:

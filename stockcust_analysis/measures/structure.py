@@ -75,8 +75,8 @@ def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
     table = as_lazy(successors)
     require_columns(table, _COLUMNS, "branch_successors")
     rows = collect_rows(table.select(_COLUMNS))
-    events = sorted((as_day(effective), old, new)
-                    for old, new, effective in zip(*rows.values(), strict=True))  # fmt: skip
+    days = map(as_day, rows["effective_on"])
+    events = sorted(zip(days, rows["old_branch_id"], rows["new_branch_id"], strict=True))
     now: dict[str, str] = {}
     for effective, merged in groupby(events, key=itemgetter(0)):
         if effective > as_of:

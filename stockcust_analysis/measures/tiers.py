@@ -1,32 +1,31 @@
-"""Tiers (客户分层): which customers are of which size, and how many there are of each.
+"""Tiers (客户分层): which customers are of which size, with or without memory (升降级).
 
-Borders come from the policy, half-open [lower, upper), and never from the data.
+Borders come from the policy, half-open [lower, upper), and never from the data. With memory one
+month's dip is no downgrade: the customer keeps the tier, on watch (关注), until as many months in a
+row were short as the bank's rule says.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
+from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Groups,
-    as_lazy,
-    cents,
-    cents_of,
-    flag,
-    group_names,
-    same_kind,
-)
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
+from stockcust_analysis.errors import PolicyError, UsageError
+from stockcust_analysis.measures.bases import customers_of, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.policy import Policy, PolicyLike, TierScheme, as_policy
+from stockcust_analysis.periods import Day, as_day
+from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
+STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
 _AVERAGE = "aum_average_quarter_cents"
 _PERIOD_END = "aum_period_end_cents"
 
@@ -65,10 +64,10 @@ def assign_tiers(
     >>> assign_tiers(bank)["tier"].tolist()
     ['residual', 'potential', 'mid']
     """
-    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
-    require_columns(table, [scheme.value], "customers")
-    require_amounts(table, [scheme.value], "customers")
-    return same_kind(customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme)))
+    table, scheme = _with_amounts(customers, scheme, policy)
+    return frames.same_kind(
+        customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme))
+    )
 
 
 def tier_counts(
@@ -117,14 +116,14 @@ def tier_counts(
     >>> dict(zip(counts["tier"], counts["value"].astype(int)))
     {'residual': 1, 'potential': 2, 'effective': 0, 'mid': 1, 'high': 0, 'private': 0}
     """
-    groups, rules, table = group_names(by), as_policy(policy), as_lazy(customers)
+    groups, rules, table = frames.group_names(by), as_policy(policy), as_lazy(customers)
     stands = scheme is None and "tier" in table.collect_schema().names()
     rules = replace(rules, tiers=scheme or rules.tiers)
     value = rules.tiers.value
     table = with_base(table, by=groups, base=base, amounts=[value], bases=rules.bases)
     if not stands:
         table = table.with_columns(tier=tier_name(nw.col(f"{value}_cents"), rules.tiers))
-    return answer(table, TIERS, policy=rules, by=groups, base=base, given=customers)
+    return answer(table, TIERS, policy=rules, by=groups, base=base, frame=customers)
 
 
 def near_border(
@@ -158,7 +157,8 @@ def near_border(
     Raises
     ------
     UsageError
-        As for `assign_tiers`; a share out of range.
+        The scheme's column is not there, or holds a missing, infinite or negative amount; a share
+        out of range.
 
     Notes
     -----
@@ -175,9 +175,7 @@ def near_border(
     """
     if not 0 < share < 1:
         raise UsageError(f"share must lie between 0 and 1; given {share}.")
-    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
-    require_columns(table, [scheme.value], "customers")
-    require_amounts(table, [scheme.value], "customers")
+    table, scheme = _with_amounts(customers, scheme, policy)
     amount = cents(scheme.value)
     near = nw.lit(False)
     name, border = nw.lit(""), ZERO
@@ -189,15 +187,31 @@ def near_border(
     result = table.filter(near).with_columns(
         next_tier=name, next_border=border / 100, missing=(border - amount) / 100
     )
-    return same_kind(customers, result)
+    return frames.same_kind(customers, result)
+
+
+def _with_amounts(
+    customers: Frame, scheme: TierScheme | None, policy: PolicyLike
+) -> tuple[Table, TierScheme]:
+    """Return customers whose amounts are checked, and the tiers of these amounts."""
+    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
+    require_columns(table, [scheme.value], "customers")
+    require_amounts(table, [scheme.value], "customers")
+    return table, scheme
+
+
+def label_reached(labels: Sequence[str], reached: Iterable[nw.Expr]) -> nw.Expr:
+    """Return the last of rising labels whose border is reached; the first has none."""
+    name = nw.lit(labels[0])
+    for label, is_reached in zip(labels[1:], reached, strict=True):
+        name = nw.when(is_reached).then(nw.lit(label)).otherwise(name)
+    return name
 
 
 def tier_name(amount: nw.Expr, scheme: TierScheme) -> nw.Expr:
     """Return the name of the tier of an amount in cents."""
-    name = nw.lit(scheme.tiers[0].name)
-    for tier in scheme.tiers[1:]:
-        name = nw.when(amount >= cents_of(tier.lower)).then(nw.lit(tier.name)).otherwise(name)
-    return name
+    borders = (amount >= cents_of(tier.lower) for tier in scheme.tiers[1:])
+    return label_reached(scheme.names, borders)
 
 
 def tier_rank(amount: nw.Expr, scheme: TierScheme, *, times: nw.Expr = ONE) -> nw.Expr:
@@ -208,16 +222,13 @@ def tier_rank(amount: nw.Expr, scheme: TierScheme, *, times: nw.Expr = ONE) -> n
 
 def rank_of_tier(column: str, scheme: TierScheme) -> nw.Expr:
     """Return the rank of the tier whose name a column holds, 0 for the lowest."""
-    at = (rank * flag(nw.col(column) == name) for rank, name in enumerate(scheme.names))
-    return nw.sum_horizontal(*at)
+    ranks = (rank * flag(nw.col(column) == name) for rank, name in enumerate(scheme.names))
+    return nw.sum_horizontal(*ranks)
 
 
 def tier_at(rank: nw.Expr, scheme: TierScheme) -> nw.Expr:
     """Return the name of the tier at a rank."""
-    name = nw.lit(scheme.names[0])
-    for number, tier in enumerate(scheme.names[1:], start=1):
-        name = nw.when(rank >= number).then(nw.lit(tier)).otherwise(name)
-    return name
+    return label_reached(scheme.names, (rank >= n for n in range(1, len(scheme.names))))
 
 
 def _volume_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
@@ -264,3 +275,191 @@ def _tier_measures(policy: Policy) -> list[Measure]:
 
 
 TIERS = Question("tiers", _tier_columns, _tier_measures, bases=("all",), needs=("tier",))
+
+
+def tiers_with_memory(
+    snapshots: Mapping[Day, Frame], scheme: TierScheme, *, memory: TierMemory
+) -> Frame:
+    """Return the newest snapshot's customers with the tier each one's history gives.
+
+    Of every snapshot in turn: an amount in a higher tier lifts to it at once; an amount below the
+    tier's border is a short period; after `memory.periods_of(tier)` of them in a row the tier
+    becomes that of the last, the mean or the highest of those amounts. With `lag_months` 1 both
+    take effect in the month after.
+
+    Parameters
+    ----------
+    snapshots : mapping of date to table
+        Customers on consecutive month ends (judged by `memory.value`) or quarter ends (judged by
+        `scheme.value`), CNY, all of one engine.
+    scheme : TierScheme
+        Tiers and borders.
+    memory : TierMemory
+        The bank's rule. Quarters convert its months by calendar (3 are 1 quarter, 6 are 2, the
+        lag is none): `by_quarter` says so, to be printed as 按季近似.
+
+    Returns
+    -------
+    table
+        Of the kind of the newest snapshot, with `tier` (replaced when there), `on_watch` (0 or 1),
+        `short_periods` in a row so far, `periods_known` (1: no history, hence the threshold
+        tier) and `by_quarter` (0 or 1). History begins again where a customer was missing.
+
+    Raises
+    ------
+    UsageError
+        No snapshots, or dates that do not follow one another; an amount missing or negative; a
+        customer in two rows.
+    PolicyError
+        The rule excepts a tier that the scheme does not have.
+
+    Notes
+    -----
+    The general shape is China Bohai Bank's published standard: presets name their sources.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> from stockcust_analysis.policy import TierMemory
+    >>> rule = TierMemory("own", months_to_downgrade=2)
+    >>> months = {
+    ...     date(2026, month, 30): pd.DataFrame({"customer_id": ["1"], "aum_average_month": [aum]})
+    ...     for month, aum in ((4, 60_000.0), (6, 40_000.0))
+    ... }
+    >>> months[date(2026, 5, 31)] = months[date(2026, 6, 30)]
+    >>> april_and_may = {day: months[day] for day in (date(2026, 4, 30), date(2026, 5, 31))}
+    >>> tiers = load_policy().tiers
+    >>> tiers_with_memory(april_and_may, tiers, memory=rule)[["tier", "on_watch"]].values.tolist()
+    [['mid', 1]]
+    >>> tiers_with_memory(months, tiers, memory=rule)[["tier", "on_watch"]].values.tolist()
+    [['effective', 0]]
+    """
+    dated = {as_day(day): frame for day, frame in snapshots.items()}
+    days = sorted(dated)
+    months_apart = _months_apart(days)
+    value = memory.value if months_apart == 1 else scheme.value
+    unknown = {exception.tier for exception in memory.exceptions} - set(scheme.names)
+    if unknown:
+        raise PolicyError(
+            f"tier memory '{memory.name}' excepts {', '.join(sorted(unknown))}, "
+            f"but tier scheme '{scheme.name}' has {', '.join(scheme.names)}."
+        )
+    periods = [customers_of(dated[day], str(day), by=[], value=value) for day in days]
+    last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
+    table = _follow(periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart)
+    rank = nw.col("rank")
+    if lagging:
+        rank = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(rank)
+    states = table.filter(nw.col(f"here_{last}") == 1).select(
+        "customer_id",
+        tier=tier_at(rank, scheme),
+        on_watch=flag(nw.col("short") > 0),
+        short_periods=nw.col("short"),
+        periods_known=nw.col("known"),
+        by_quarter=nw.lit(int(months_apart == 3), dtype=nw.Int64),
+    )
+    newest = as_lazy(dated[days[-1]]).drop(*STATE, strict=False)
+    return frames.same_kind(dated[days[-1]], newest.join(states, on="customer_id", how="inner"))
+
+
+def _months_apart(days: Sequence[date]) -> int:
+    """Return 1 for consecutive month ends, 3 for consecutive quarter ends or a single one."""
+    if not days:
+        raise UsageError("there are no snapshots. Give at least one date with its customers.")
+    numbers = [day.year * 12 + day.month for day in days]
+    ends = all((day + timedelta(days=1)).day == 1 for day in days)
+    quarters = all(number % 3 == 0 for number in numbers)
+    steps = {later - earlier for earlier, later in pairwise(numbers)} or {3 if quarters else 1}
+    if ends and (steps == {1} or (steps == {3} and quarters)):
+        return steps.pop()
+    raise UsageError(
+        f"snapshots from {days[0]} to {days[-1]} are neither consecutive month ends nor "
+        "consecutive quarter ends. Add the missing dates or leave the others out."
+    )
+
+
+def tiers_by_period(
+    periods: Sequence[Table], scheme: TierScheme, memory: TierMemory, *, value: str
+) -> Table:
+    """Return `customer_id`, `period` (0 for the oldest) and `remembered`, the tier in each quarter.
+
+    `periods` are consecutive quarters, oldest first, with the amount `value` in cents.
+    """
+    table = _follow(periods, scheme, memory, value=value, months_apart=3)
+    return nw.concat(
+        [
+            table.filter(nw.col(f"here_{period}") == 1).select(
+                "customer_id",
+                nw.lit(period, dtype=nw.Int64).alias(PERIOD),
+                remembered=tier_at(nw.col(f"rank_{period}"), scheme),
+            )
+            for period in range(len(periods))
+        ]
+    )
+
+
+def _follow(
+    periods: Sequence[Table],
+    scheme: TierScheme,
+    memory: TierMemory,
+    *,
+    value: str,
+    months_apart: int,
+) -> Table:
+    """Return one row per customer with the state after the newest period, and `rank_<n>` of all."""
+    start = dict.fromkeys(("rank", "known", "short", "short_cents", "short_most"), ZERO)
+    table = _side_by_side(periods, value).with_columns(**start)
+    last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
+    for period in range(len(periods)):
+        table = _upgrade(table.with_columns(held=nw.col("rank")), period, scheme)
+        if period < last or not lagging:
+            table = _downgrade(table, scheme, memory, months_apart)
+        table = table.with_columns(nw.col("rank").alias(f"rank_{period}"))
+    return table
+
+
+def _side_by_side(periods: Sequence[Table], value: str) -> Table:
+    """Return one row per customer with `here_<n>` and `cents_<n>` of every period."""
+    names = [f"{kind}_{number}" for kind in ("here", "cents") for number in range(len(periods))]
+    parts = []
+    for number, table in enumerate(periods):
+        own = {f"here_{number}": ONE, f"cents_{number}": nw.col(value)}
+        parts.append(table.select("customer_id", **dict.fromkeys(names, ZERO) | own))
+    summed = nw.concat(parts).group_by("customer_id").agg(nw.col(*names).sum())
+    return summed.with_columns(nw.col(name).cast(nw.Int64) for name in names)
+
+
+def _upgrade(table: Table, period: int, scheme: TierScheme) -> Table:
+    """Return the states after a period's upgrades, and the run of short periods so far."""
+    amount, rank = nw.col(f"cents_{period}"), nw.col("rank")
+    came = ONE == ONE if period == 0 else nw.col(f"here_{period - 1}") == 0
+    table = table.with_columns(reached=tier_rank(amount, scheme))
+    rises = came | (nw.col("reached") > rank)
+    table = table.with_columns(
+        rank=nw.when(rises).then(nw.col("reached")).otherwise(rank),
+        known=nw.when(came).then(ONE).otherwise(nw.col("known") + 1),
+    )
+    table = table.with_columns(below=flag(nw.col("reached") < rank))
+    return table.with_columns(
+        short=nw.col("below") * (nw.col("short") + 1),
+        short_cents=nw.col("below") * (nw.col("short_cents") + amount),
+        short_most=nw.col("below") * nw.max_horizontal(nw.col("short_most"), amount),
+    )
+
+
+def _downgrade(table: Table, scheme: TierScheme, memory: TierMemory, months_apart: int) -> Table:
+    """Return the states after downgrades: who was short long enough lands, and starts anew."""
+    allowed = ZERO
+    for number, tier in enumerate(scheme.names):
+        periods = nw.lit(memory.periods_of(tier, months_apart=months_apart), dtype=nw.Int64)
+        allowed = nw.when(nw.col("rank") == number).then(periods).otherwise(allowed)
+    landing = {
+        "last": nw.col("reached"),
+        "mean": tier_rank(nw.col("short_cents"), scheme, times=nw.col("short")),
+        "maximum": tier_rank(nw.col("short_most"), scheme),
+    }[memory.landing]
+    run = ("short", "short_cents", "short_most")
+    table = table.with_columns(keeps=flag(nw.col("short") < allowed), landing=landing)
+    rank = nw.when(nw.col("keeps") == 1).then(nw.col("rank")).otherwise(nw.col("landing"))
+    return table.with_columns(rank=rank, **{name: nw.col("keeps") * nw.col(name) for name in run})

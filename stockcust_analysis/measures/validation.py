@@ -9,7 +9,6 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core.frames import Table, collect_rows, count_rows
 from stockcust_analysis.errors import UsageError
 
-_ADVICE = "Fill them or leave those rows out."
 MOST = 2**53 / 100
 """The largest amount, and sum of amounts, that is exact to the cent in CNY: 90 million million."""
 
@@ -45,24 +44,18 @@ def require_amounts(
     Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
     cents are not exact any more are refused, too.
     """
-    kinds, names = table.collect_schema(), list(names)
-    conditions: dict[str, nw.Expr] = {}
-    for name in names:
+    kinds, conditions = table.collect_schema(), dict[str, nw.Expr]()
+    amounts = {name: nw.col(name).cast(nw.Float64) for name in names}
+    for name, amount in amounts.items():
         if kinds[name] == nw.String:
             raise UsageError(f"column '{name}' of {what} holds text, not numbers.")
-        amount = nw.col(name).cast(nw.Float64)
         conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
         if name not in signed:
             conditions[f"{name}|negative"] = amount < 0
-    _raise_for(count_rows(table, conditions), what, _ADVICE)
-    _require_exact(table, names, what)
-
-
-def _require_exact(table: Table, names: list[str], what: str) -> None:
-    """Raise when the amounts of a column add up to more than is exact to the cent."""
-    if not names:
+    _refuse(table, conditions, what)
+    if not amounts:
         return
-    sizes = table.select(nw.col(name).cast(nw.Float64).abs() for name in names)
+    sizes = table.select(amount.abs() for amount in amounts.values())
     totals = collect_rows(sizes.select(nw.all().sum()))
     beyond = [f"'{name}'" for name, (total,) in totals.items() if (total or 0) >= MOST]
     if beyond:
@@ -74,16 +67,14 @@ def _require_exact(table: Table, names: list[str], what: str) -> None:
 
 def require_labels(table: Table, names: Iterable[str], what: str) -> None:
     """Raise when a column to group by is empty in some rows: they would belong nowhere."""
-    empty = {f"{name}|empty": nw.col(name).is_null() for name in names}
-    _raise_for(count_rows(table, empty), what, _ADVICE)
+    _refuse(table, {f"{name}|empty": nw.col(name).is_null() for name in names}, what)
 
 
-def _raise_for(counts: Mapping[str, int], what: str, advice: str) -> None:
-    """Raise one error for all counts above zero; their names read `column|what is wrong`."""
+def _refuse(table: Table, conditions: Mapping[str, nw.Expr], what: str) -> None:
+    """Raise one error for all rows that meet a condition, named `column|what is wrong`."""
     problems = []
-    for name, count in counts.items():
+    for name, count in count_rows(table, conditions).items():
         column, wrong = name.rsplit("|", 1)
-        if count:
-            problems.append(f"'{column}' is {wrong} in {count:,} rows")
+        problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
     if problems:
-        raise UsageError(f"{what}: {'; '.join(problems)}. {advice}")
+        raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")

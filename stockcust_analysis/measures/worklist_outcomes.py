@@ -124,7 +124,8 @@ def worklist_outcomes(
     measure frame
         `[*by], list, evidence, group, measure, base, n, numerator, denominator, value` with the
         base `listed`. Group `contacted` or `not_contacted` has the evidence `observational`,
-        `listed` or `held_out` (only with a control group) `randomised`. A share of nobody is empty.
+        `listed` or `held_out` (only with a control group) `randomised`. An empty group has no
+        value.
 
     Raises
     ------
@@ -141,7 +142,7 @@ def worklist_outcomes(
     ...     "aum_period_end": [100.0, 100.0]})
     >>> after = before.assign(status=["active", "dormant"], aum_period_end=[150.0, 90.0])
     >>> found = worklist_outcomes(lists, calls, opening=before, closing=after,
-    ...     listed_on=date(2026, 6, 30), as_of=date(2026, 9, 30))
+    ...     listed_on="2026-06-30", as_of="2026-09-30")
     >>> found.query("measure == 'outcome_aum_change'")[["group", "value"]].values.tolist()
     [['contacted', 0.5], ['not_contacted', -0.1]]
     """
@@ -160,7 +161,7 @@ def worklist_outcomes(
     table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)
     by = [*keys, "evidence", "group"]
     view, policy = _with_groups(table), as_policy(None)
-    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", given=lists)
+    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", frame=lists)
 
 
 def _contact_facts(contacts: Table, listed_on: Day, as_of: Day) -> Table:

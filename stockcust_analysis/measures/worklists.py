@@ -33,9 +33,9 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
+    SERVICE_FLAGS,
     contactable,
     hand_over_due,
-    profile_complete,
     serve,
     service_source,
 )
@@ -78,18 +78,9 @@ _REASON_FACTS = (
     "first_call_missing",
     "change",
 )
-_MONTH_AVERAGE = "aum_average_month_cents"
 _FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
-_SERVICE_FACTS = (
-    _MONTH_AVERAGE,
-    "role",
-    "first_call_missing",
-    "contact_due",
-    "reclaim_due",
-    "set_aside",
-    "contacted_lately",
-    "refused_lately",
-)
+_SERVICE_FACTS = ("role", "first_call_missing", "contacted_lately", "refused_lately")
+_MONTH_AVERAGE = "aum_average_month_cents"
 _NEVER = {"zh": "从未", "en": "never"}
 _TEXTS = read_toml(PACKAGE / "measures" / "worklists.toml")
 
@@ -105,7 +96,7 @@ def worklist_facts(
     managers: Frame | None = None,
     opening: Frame | None = None,
 ) -> Frame:
-    """Return customer facts with all that the work lists look at.
+    """Return customer facts with all columns that the work lists are made from.
 
     Parameters
     ----------
@@ -119,7 +110,7 @@ def worklist_facts(
         Day of the lists.
     assignments, contacts, managers : table, optional
         As in the contract. Without assignments and contacts nothing is known of service, and the
-        lists that look at it are left out.
+        lists that depend on it are left out.
     opening : table, optional
         Customer facts of the quarter before; without them there is no attrition warning.
 
@@ -154,8 +145,8 @@ def worklists(
 ) -> Frame:
     """Return all work lists of all branches.
 
-    A list holds the `longest` amounts at stake of a branch, ties at its end kept; nobody with
-    nothing at stake, and nobody who must not be contacted. At stake is the period-end AUM; for
+    A list holds the `longest` amounts at stake of a branch, ties at its end kept; a customer with
+    nothing at stake, or who must not be contacted, is on none. At stake is the period-end AUM; for
     `hand_over` the month's average, for `upgrade_candidates`, `unassigned`, `referral_sources` and
     `incomplete_profile` the amount tiers go by, for `maturing` what matures. Due is everything by
     the end of the policy's period but maturities (on their day) and first calls after a hand-over
@@ -165,7 +156,7 @@ def worklists(
     Parameters
     ----------
     facts : table
-        As `worklist_facts` returns them; every list looks at them anew, so keep them first.
+        As `worklist_facts` returns them; every list reads them again, so materialize them first.
     policy : Policy, name or path, optional
         Its coverage and work-list rules, tiers and families.
     as_of : date, "2026-09-30" or "2026Q3"
@@ -224,7 +215,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
     table
         `list, branch_id, customers` (contactable, however long the list may be),
         `amount_at_stake` (theirs, CNY), `left_out` (must not be contacted), and of those the
-        excluded by reason and `do_not_contact` (not excluded, but asked not to be contacted).
+        excluded by reason and `do_not_contact` (not excluded, but with that wish).
 
     Raises
     ------
@@ -294,9 +285,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     """
     rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
     average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
-    held = [f"holds_{family}" for family in rule.next_products]
-    served = _SERVICE_FACTS if "in_managed" in present else ()
-    require_columns(table, (*_FACTS, average, end, *held, *served), "facts")
+    _require_facts(table, policy)
 
     def flagged(name: str) -> nw.Expr:
         return nw.col(name) == 1
@@ -310,7 +299,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
     willing = flagged("contacted_lately") & ~flagged("refused_lately") & (status == "active")
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
-    incomplete = managed & with_target & (profile_complete(table) == 0)
+    incomplete = managed & with_target & ~is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
@@ -332,6 +321,15 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
         for name, who, stake, *needs in chosen
         if set(needs).issubset(present)
     }
+
+
+def _require_facts(table: Table, policy: Policy) -> None:
+    """Raise unless all columns are there that `worklist_facts` gives, with service or without."""
+    held = [f"holds_{family}" for family in policy.worklists.next_products]
+    amounts = (f"{policy.tiers.value}_cents", "aum_period_end_cents")
+    served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
+    is_served = "in_managed" in table.collect_schema().names()
+    require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), "facts")
 
 
 def _next_tier(policy: Policy) -> nw.Expr:

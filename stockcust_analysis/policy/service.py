@@ -87,20 +87,19 @@ class CoverageRule:
 
     def __post_init__(self) -> None:
         """Refuse periods below one, borders out of order, and classes that leave no rest."""
-        classes, targets = self.classes, [target.share for target in self.profile_targets]
-        shares = [group.share for group in classes]
+        shares = [group.share for group in self.classes]
         outside = sum(shares) > 1 or min(shares, default=0) < 0
-        few = len(classes) < 2 or any(group.contact_months < 1 for group in classes)
+        few = len(shares) < 2 or any(group.contact_months < 1 for group in self.classes)
+        unordered = not 0 < self.manage_from < self.vip_from
         too_short = self.reclaim_months < self.contact_months
-        borders_rise = 0 < self.manage_from < self.vip_from
+        odd_targets = not all(0 <= target.share <= 1 for target in self.profile_targets)
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
-        problems = {
-            **_below_one(self, *periods, "purchase_months"),
-            "manage_from must lie above 0 and below vip_from": not borders_rise,
+        problems = _below_one(self, *periods, "purchase_months") | {
+            "manage_from must lie above 0 and below vip_from": unordered,
             "reclaim_months must not be shorter than contact_months": too_short,
             "classes must be two or more, each with contact_months from 1": few,
             "shares of classes must not be negative or exceed 1 together": outside,
-            "profile_targets must lie between 0 and 1": not all(0 <= t <= 1 for t in targets),
+            "profile_targets must lie between 0 and 1": odd_targets,
         }
         refuse("coverage: ", problems)
 

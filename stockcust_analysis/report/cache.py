@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,6 @@ import pandas as pd
 
 from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.evaluation.evaluate import Steps, evaluate_with_lists
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.report.records import (
@@ -72,13 +71,15 @@ class EvaluationCache:
         known: Path,
         beside: Path,
         force: bool = False,
-        progress: Steps = lambda done, total: None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> EvaluationCache:
         """Return the evaluation in `known` if it is of these inputs, else a new one.
 
         A new one is written to `beside`, which the caller promotes or removes. `sizes` asks for
         the cell facts that only the circulated edition needs.
         """
+        from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
+
         made_from = _made_from(bank, quarter, policy, first_quarter)
         stamp = {} if force else read_json(known / STAMP)
         if bank.inputs and stamp.get("made_from") == made_from:

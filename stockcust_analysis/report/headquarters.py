@@ -28,15 +28,20 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import records as page_records
 from stockcust_analysis.report.cache import EVALUATION, STAMP, EvaluationCache, folder_name
 from stockcust_analysis.report.index_html import write_index
-from stockcust_analysis.report.plan import RECORDS, ReportOptions, common_fields, with_actions
+from stockcust_analysis.report.plan import (
+    CIRCULATED,
+    ISSUED,
+    RECORDS,
+    REVIEW,
+    ReportOptions,
+    common_fields,
+    with_actions,
+)
 from stockcust_analysis.report.records import PageRecord
 from stockcust_analysis.report.render import PageJob, PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
 
-CIRCULATED: Final = "circulated"
-ISSUED: Final = "issued"
-REVIEW: Final = "headquarters_review"
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
 _QUARTERS_BACK: Final = 4
 _STEPS: Final = 5  # of an edition, for those who watch

@@ -26,6 +26,9 @@ from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.figures import FONT_HASHES
 
 RECORDS: Final = ".pages"
+CIRCULATED: Final = "circulated"
+ISSUED: Final = "issued"
+REVIEW: Final = "headquarters_review"
 
 
 @dataclass(frozen=True)

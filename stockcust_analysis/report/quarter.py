@@ -23,11 +23,10 @@ from stockcust_analysis.atomic import access, give_tree, remove_unfinished, sha2
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
 from stockcust_analysis.evaluation.views import reporting_branches
-from stockcust_analysis.kernels.warm import warm_start
 from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.report import headquarters, manifest, plan
+from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.records import PageRecord
@@ -54,7 +53,7 @@ __all__ = [
 
 _NOT_DELIVERED: Final = {
     EVALUATION,
-    headquarters.ISSUED,
+    plan.ISSUED,
     "failed",
     manifest.MANIFEST,
     manifest.RUN,
@@ -125,6 +124,8 @@ def make_reports(
         give_tree(folder)
         run = _Run(bank, options, folder, progress, time.perf_counter())
         cache, jobs = run.prepare()
+        from stockcust_analysis.kernels.warm import warm_start  # slow to import
+
         with manifest.run_log(folder / options.shard_name("run.log")):
             facts = {"quarter": options.quarter, "status": options.status}
             manifest.log_event("started", **facts, **plan.count_actions(jobs))
@@ -142,6 +143,8 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
 
     Headquarters' editions come last. The errors are those of `make_reports`.
     """
+    from stockcust_analysis.report.headquarters import plan_headquarters
+
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
     with WorkingFolder(SOCKET_PATH) as beside:
@@ -153,7 +156,7 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
         records = plan.finished_pages(plan.page_jobs(cache, options.whole_quarter, folder))
     for job in jobs:
         records[job.branch_id] = PageRecord(job.branch_id, job.made_from, job.status, {}, 0.0)
-    return [*jobs, *headquarters.plan_headquarters(cache, records, options, folder)]
+    return [*jobs, *plan_headquarters(cache, records, options, folder)]
 
 
 def write_evaluation(
@@ -178,9 +181,7 @@ def _exclusive(folder: Path, options: ReportOptions) -> AbstractContextManager[N
 
 def _with_earlier_editions(options: ReportOptions, folder: Path) -> ReportOptions:
     """Return the options with the circulated edition, if an earlier run made one: it stays true."""
-    return replace(
-        options, circulated=options.circulated or (folder / headquarters.CIRCULATED).is_dir()
-    )
+    return replace(options, circulated=options.circulated or (folder / plan.CIRCULATED).is_dir())
 
 
 @dataclass(frozen=True)
@@ -248,13 +249,15 @@ class _Run:
         self, cache: EvaluationCache, jobs: list[PageJob], results: tuple[PageResult, ...]
     ) -> ReportRun:
         """Write headquarters' files, and the manifest of everything that is finished."""
+        from stockcust_analysis.report.headquarters import write_headquarters
+
         for folder in (self.folder, self.folder / plan.RECORDS):
             remove_unfinished(folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
         all_jobs = plan.page_jobs(cache, self.options.whole_quarter, self.folder)
         records = plan.finished_pages(all_jobs)
-        editions = headquarters.write_headquarters(
+        editions = write_headquarters(
             cache.evaluation,
             records=records,
             failed={page.branch_id: page.error for page in results if page.failed},
@@ -393,7 +396,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
     def check(name: str) -> str:
         path = folder / name
-        is_review = path.stem == headquarters.REVIEW
+        is_review = path.stem == plan.REVIEW
         status = facts["status"] if is_review else statuses[path.parent.name]
         try:
             pdf = export_pdf(path.with_suffix(".ipynb"), status=status, **look)

@@ -16,7 +16,7 @@ from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, O
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
-from stockcust_analysis.evaluation.worklists import bank_worklist_facts, make_lists
+from stockcust_analysis.evaluation.worklists import make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
@@ -95,8 +95,7 @@ def make_worklists(
     FileInUseError
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
-    facts = bank.materialize(bank_worklist_facts(bank, as_of=as_of, policy=policy))
-    lists, counts = make_lists(facts, as_of=as_of, policy=policy)
+    _, lists, counts = make_lists(bank, as_of=as_of, policy=policy)
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (lists, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = dict(zip(rows["branch_id"], rows["name"], strict=True))
@@ -155,8 +154,9 @@ def write_worklists(
             writer.text("policy"): f"{policy.name} {policy.version}",
         }
         writer.write_about(facts, ["how", "held"] if "held_out" in lists else ["how"], summary)
+        lines = writer.translate(shown)
         for name in policy.worklists.lists:
-            rows = shown[shown["list"] == name]
+            rows = lines[lines["list"] == name]
             if len(rows):
                 writer.write_list(name, rows)
 
@@ -195,23 +195,23 @@ class _Writer:
 
     def write_list(self, name: str, rows: pd.DataFrame) -> None:
         """Write one list: header that stays, filters and repeats, and a line per customer."""
-        table = self._translate(rows)
+        columns = [key for key in _COLUMNS if key != "warning" or rows["warning"].any()]
         sheet = self._book.add_worksheet(list_name(name, self._language))
         choices = self._choices()
-        for column, key in enumerate(map(str, table)):
+        for column, key in enumerate(columns):
             width, style = _COLUMNS[key]
             heading = HEADINGS[key][self.side] if key in HEADINGS else self.text(key, "headings")
             head = "input_head" if style.startswith("input") else "head"
             sheet.write_string(0, column, heading, self._formats[head])
-            _write_cells(sheet, 1, column, table[key], self._formats[style])
+            _write_cells(sheet, 1, column, rows[key], self._formats[style])
             sheet.set_column(column, column, width)
             if key in choices:
                 sheet.data_validation(1, column, _MOST_ROWS, column, choices[key])
         sheet.freeze_panes(1, 2)
-        sheet.autofilter(0, 0, len(table), len(table.columns) - 1)
+        sheet.autofilter(0, 0, len(rows), len(columns) - 1)
         set_up_printing(sheet, 0)
 
-    def _translate(self, rows: pd.DataFrame) -> pd.DataFrame:
+    def translate(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Return the lines in the reader's language, with the columns to fill in."""
         policy, language = self._policy, self._language
         tiers = {tier.name: getattr(tier, language) for tier in policy.tiers.tiers}
@@ -232,8 +232,7 @@ class _Writer:
             next_contact_on=None,
             note="",
         )
-        columns = [key for key in _COLUMNS if key != "warning" or table["warning"].any()]
-        return table[columns].astype(object)
+        return table.astype(object)
 
     def _choices(self) -> dict[str, dict[str, Any]]:
         """Return what may be filled in: results and channels of a list, dates that are dates."""

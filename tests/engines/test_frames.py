@@ -184,8 +184,6 @@ def test_frames_of_several_engines_are_refused() -> None:
         open_bank({"customer": tables["customers"]})
     with pytest.raises(UsageError, match="cannot open a bank from int"):
         open_bank(7)
-    with pytest.raises(UsageError, match="tables of duckdb cannot be opened"):
-        open_bank({"branches": duckdb.from_df(tables["branches"])})
 
 
 def test_a_duckdb_database_is_only_read(tmp_path: Path) -> None:

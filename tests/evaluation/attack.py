@@ -20,13 +20,32 @@ from stockcust_analysis.evaluation.results import Evaluation
 Name = tuple[str, ...]
 STATUS = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 OF_CUSTOMERS = (
-    *STATUS, "multi_product_share", "multi_product_share_3", "multi_product_share_4",
-    "product_count_share", "penetration", "channel_penetration", "tier_customer_share", "vip_share",
-    "products_per_customer", "aum_per_customer", "class_customer_share", "contact_due_share",
-    "reclaim_due_share", "set_aside_share", "hand_over_due_share",
-)  # fmt: skip
-SIGNED = ("net_upgrade_rate", "aum_change", "aum_change_by_number", "aum_change_by_size",
-          "same_customer_growth", "all_customer_growth", "returned_aum")  # fmt: skip
+    *STATUS,
+    "multi_product_share",
+    "multi_product_share_3",
+    "multi_product_share_4",
+    "product_count_share",
+    "penetration",
+    "channel_penetration",
+    "tier_customer_share",
+    "vip_share",
+    "products_per_customer",
+    "aum_per_customer",
+    "class_customer_share",
+    "contact_due_share",
+    "reclaim_due_share",
+    "set_aside_share",
+    "hand_over_due_share",
+)
+SIGNED = (
+    "net_upgrade_rate",
+    "aum_change",
+    "aum_change_by_number",
+    "aum_change_by_size",
+    "same_customer_growth",
+    "all_customer_growth",
+    "returned_aum",
+)
 CONCENTRATION = ("gini", "top_", "ten_largest", "share_of_customers_holding", "herfindahl")
 MONEY_ROWS = ("aum", "asset_", "growth", "attrition_outflow")
 
@@ -74,8 +93,12 @@ class Attack:
         now = str(told.quarter)
         for row in told.bridge.to_dict("records"):
             for part in ("customers", "amount"):
-                sign = -1 if part == "amount" and row["component"] in (
-                    "shrunk", "drained", "closed", "transferred_out") else 1  # fmt: skip
+                sign = (
+                    -1
+                    if part == "amount"
+                    and row["component"] in ("shrunk", "drained", "closed", "transferred_out")
+                    else 1
+                )
                 name = (now, row["branch_id"], "bridge", row["component"], part)
                 self._see(name, sign * row[part])
         for row in told.migration.to_dict("records"):
@@ -154,11 +177,17 @@ class Attack:
                     if told and (whole_part := whole.get(part)):
                         parts = [cell(measure, base, m, part) for m in sorted(told)]
                         self._equal(cell(whole_part[0], base, part=whole_part[1]), *parts)
-            self._equal(cell("upgrade_rate", base), cell("net_upgrade_rate", base),
-                        cell("downgrade_rate", base))  # fmt: skip
+            self._equal(
+                cell("upgrade_rate", base),
+                cell("net_upgrade_rate", base),
+                cell("downgrade_rate", base),
+            )
             flow = [cell(f"dormant_{x}", base) for x in ("closing", "opening", "arrived")]
-            gone = (cell("reactivated", base), cell("dormant_moved", base),
-                    cell("dormant_left", base))  # fmt: skip
+            gone = (
+                cell("reactivated", base),
+                cell("dormant_moved", base),
+                cell("dormant_left", base),
+            )
             self._equal(flow[0], flow[1], flow[2], cell("newly_dormant", base), minus=gone)
             self._within(flow[1], *gone)
             self._equal(cell("reactivated", base), cell("reactivation_rate", base))
@@ -166,14 +195,22 @@ class Attack:
             self._equal(cell("newly_dormant", base), cell("newly_dormant_rate", base))
             for money in ("silent_aum_share", "dormant_aum_share"):
                 self._equal(cell("aum_period_end", base), cell(money, base, part="denominator"))
-            self._equal(cell("aum_period_end", base), cell("aum_change", base),
-                        cell("aum_change", base, part="denominator"))  # fmt: skip
-            self._equal(cell("aum_average_quarter", base), cell("all_customer_growth", base),
-                        cell("all_customer_growth", base, part="denominator"))  # fmt: skip
+            self._equal(
+                cell("aum_period_end", base),
+                cell("aum_change", base),
+                cell("aum_change", base, part="denominator"),
+            )
+            self._equal(
+                cell("aum_average_quarter", base),
+                cell("all_customer_growth", base),
+                cell("all_customer_growth", base, part="denominator"),
+            )
             self._equal(cell("aum_average_quarter", base), cell("aum_per_customer", base))
             for tier in sorted(members.get((*block, "tier_customers", base, "numerator"), ())):
-                for count, share in (("tier_customers", "tier_customer_share"),
-                                     ("tier_aum", "tier_aum_share")):  # fmt: skip
+                for count, share in (
+                    ("tier_customers", "tier_customer_share"),
+                    ("tier_aum", "tier_aum_share"),
+                ):
                     self._equal(cell(count, base, tier), cell(share, base, tier))
         for narrow, wide in (("effective", "funded"), ("established", "funded"), ("funded", "all")):
             for name in self._of(block):
@@ -185,37 +222,57 @@ class Attack:
         def step(name: str, part: str) -> Name:
             return (*block, "bridge", name, part)
 
-        arrive, leave = ("new", "returned", "grown", "transferred_in"), (
-            "shrunk", "drained", "closed", "transferred_out")  # fmt: skip
-        self._equal(step("closing", "amount"), step("opening", "amount"),
-                    *(step(x, "amount") for x in arrive),
-                    minus=tuple(step(x, "amount") for x in leave))  # fmt: skip
-        self._equal(step("closing", "customers"), step("opening", "customers"),
-                    step("new", "customers"), step("transferred_in", "customers"),
-                    minus=tuple(step(x, "customers") for x in leave[2:]))  # fmt: skip
-        self._within(step("closing", "customers"), *(step(x, "customers") for x in
-                     ("new", "returned", "grown", "shrunk", "drained")))  # fmt: skip
+        arrive, leave = (
+            ("new", "returned", "grown", "transferred_in"),
+            ("shrunk", "drained", "closed", "transferred_out"),
+        )
+        self._equal(
+            step("closing", "amount"),
+            step("opening", "amount"),
+            *(step(x, "amount") for x in arrive),
+            minus=tuple(step(x, "amount") for x in leave),
+        )
+        self._equal(
+            step("closing", "customers"),
+            step("opening", "customers"),
+            step("new", "customers"),
+            step("transferred_in", "customers"),
+            minus=tuple(step(x, "customers") for x in leave[2:]),
+        )
+        self._within(
+            step("closing", "customers"),
+            *(step(x, "customers") for x in ("new", "returned", "grown", "shrunk", "drained")),
+        )
 
     def _across_quarters(self, now: Name, before: Name) -> None:
         """Write down that this quarter's opening is the closing of the quarter before."""
         for part, measure in (("customers", "customers"), ("amount", "aum_period_end")):
             self._equal((*now, "bridge", "closing", part), (*now, measure, "", "all", "numerator"))
-            self._equal((*now, "bridge", "opening", part),
-                        (*before, measure, "", "all", "numerator"))  # fmt: skip
+            self._equal(
+                (*now, "bridge", "opening", part), (*before, measure, "", "all", "numerator")
+            )
         for base in ("funded", "effective"):
             opening = {
-                "customer_retention": "customers", "asset_retention": "aum_average_quarter",
+                "customer_retention": "customers",
+                "asset_retention": "aum_average_quarter",
                 "asset_retention_net": "aum_average_quarter",
-                "all_customer_growth": "aum_average_quarter", "aum_change": "aum_period_end",
-            }  # fmt: skip
+                "all_customer_growth": "aum_average_quarter",
+                "aum_change": "aum_period_end",
+            }
             for measure, closing in opening.items():
-                self._equal((*now, measure, "", base, "denominator"),
-                            (*before, closing, "", base, "numerator"))  # fmt: skip
+                self._equal(
+                    (*now, measure, "", base, "denominator"),
+                    (*before, closing, "", base, "numerator"),
+                )
             if self._nobody_moved(now):  # who changed branch counts as dormant where he went
-                self._equal((*now, "dormant_opening", "", base, "numerator"),
-                            (*before, "dormancy_rate", "", base, "numerator"))  # fmt: skip
-            self._equal((*now, "dormant_closing", "", base, "numerator"),
-                        (*now, "dormancy_rate", "", base, "numerator"))  # fmt: skip
+                self._equal(
+                    (*now, "dormant_opening", "", base, "numerator"),
+                    (*before, "dormancy_rate", "", base, "numerator"),
+                )
+            self._equal(
+                (*now, "dormant_closing", "", base, "numerator"),
+                (*now, "dormancy_rate", "", base, "numerator"),
+            )
 
     def _nobody_moved(self, block: Name) -> bool:
         """Return whether the bridge says that nobody came from another branch or went to one."""
@@ -224,8 +281,20 @@ class Attack:
 
     def _branches_and_bank(self, names: list[Name]) -> None:
         """Write down that branches add up to the bank, but for customers who changed branch."""
-        moves = ("retention", "upgrade", "downgrade", "growth", "attrition", "arrived", "moved",
-                 "dormant_left", "newly", "reactivat", "transferred", "returned")  # fmt: skip
+        moves = (
+            "retention",
+            "upgrade",
+            "downgrade",
+            "growth",
+            "attrition",
+            "arrived",
+            "moved",
+            "dormant_left",
+            "newly",
+            "reactivat",
+            "transferred",
+            "returned",
+        )
         by_label: dict[Name, list[Name]] = defaultdict(list)
         for name in names:
             by_label[(name[0], *name[2:])].append(name)
@@ -247,14 +316,18 @@ class Attack:
         """Put the sums into matrices, one per connected part."""
         names = list(self.unknown)
         self.place = {name: place for place, name in enumerate(names)}
-        entries = [(row, self.place[n], c) for row, (terms, _) in enumerate(self.sums)
-                   for n, c in terms.items()]  # fmt: skip
+        entries = [
+            (row, self.place[n], c)
+            for row, (terms, _) in enumerate(self.sums)
+            for n, c in terms.items()
+        ]
         rows, columns, signs = (np.array(x) for x in zip(*entries, strict=True))
         shape = (len(self.sums), len(names))
         self.matrix = coo_array((signs.astype(float), (rows, columns)), shape=shape).tocsr()
         self.right = np.array([right for _, right in self.sums])
-        graph = coo_array((np.ones(len(rows)), (rows, columns + len(self.sums))),
-                          shape=(sum(shape), sum(shape)))  # fmt: skip
+        graph = coo_array(
+            (np.ones(len(rows)), (rows, columns + len(self.sums))), shape=(sum(shape), sum(shape))
+        )
         _, group = connected_components(graph, directed=False)
         self.group = group[len(self.sums) :]
         self.row_group = group[: len(self.sums)]
@@ -276,19 +349,27 @@ class Attack:
         found = []
         for sign in (1, -1):
             made = linprog(
-                sign * cost[cells], A_eq=matrix if len(rows) else None,
+                sign * cost[cells],
+                A_eq=matrix if len(rows) else None,
                 b_eq=self.right[rows] / scale if len(rows) else None,
                 bounds=np.column_stack([self.lower[cells], np.full(len(cells), np.inf)]),
                 method="highs",
-            )  # fmt: skip
+            )
             assert made.status in (0, 3), made.message
             found.append(-sign * np.inf if made.status == 3 else sign * made.fun * scale)
         return sure + found[0], sure + found[1]
 
 
-_OTHER_N = ("upgrade_rate", "downgrade_rate", "net_upgrade_rate", "customer_retention",
-            "asset_retention", "asset_retention_net", "all_customer_growth",
-            "same_customer_growth")  # fmt: skip
+_OTHER_N = (
+    "upgrade_rate",
+    "downgrade_rate",
+    "net_upgrade_rate",
+    "customer_retention",
+    "asset_retention",
+    "asset_retention_net",
+    "all_customer_growth",
+    "same_customer_growth",
+)
 _TOTALS = {
     "tier_customers": {"numerator": ("customers", "numerator")},
     "tier_aum": {"numerator": ("aum_average_quarter", "numerator")},
@@ -304,6 +385,12 @@ _TOTALS = {
 
 def _is_share(measure: str) -> bool:
     """Return whether a measure's numerator is a part of its denominator."""
-    return measure not in ("products_per_customer", "aum_per_customer", "asset_retention_net",
-                           "customers_per_manager", "customers_per_counter_manager",
-                           "customers_per_vip_manager", "outcome_aum_change")  # fmt: skip
+    return measure not in (
+        "products_per_customer",
+        "aum_per_customer",
+        "asset_retention_net",
+        "customers_per_manager",
+        "customers_per_counter_manager",
+        "customers_per_vip_manager",
+        "outcome_aum_change",
+    )

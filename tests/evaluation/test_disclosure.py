@@ -77,10 +77,21 @@ def sensitive_amounts(
     rows = rows[few | (two > RULE.two_largest * rows["numerator"] + 0.005)]
     rows = rows[(rows["numerator"] != 0) & ~rows["measure"].isin(SIGNED)]
     return [
-        ({(r["quarter"], r["branch_id"], r["measure"], r["member"], r["base"], "numerator"): 1.0},
-         r["numerator"])
+        (
+            {
+                (
+                    r["quarter"],
+                    r["branch_id"],
+                    r["measure"],
+                    r["member"],
+                    r["base"],
+                    "numerator",
+                ): 1.0
+            },
+            r["numerator"],
+        )
         for r in rows.to_dict("records")
-    ]  # fmt: skip
+    ]
 
 
 def too_close(
@@ -105,8 +116,16 @@ def too_close(
     return found
 
 
-BANKS = [(1, 2, 60), (2, 3, 150), (3, 4, 90), (4, 5, 400), (6, 9, 500),
-         pytest.param(7, 12, 700, marks=pytest.mark.slow), (9, 1, 40), (10, 6, 2_000)]  # fmt: skip
+BANKS = [
+    (1, 2, 60),
+    (2, 3, 150),
+    (3, 4, 90),
+    (4, 5, 400),
+    (6, 9, 500),
+    pytest.param(7, 12, 700, marks=pytest.mark.slow),
+    (9, 1, 40),
+    (10, 6, 2_000),
+]
 
 
 @pytest.mark.parametrize(("seed", "branches", "customers"), BANKS)
@@ -162,10 +181,15 @@ def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) 
     sensitive = np.arange(len(values)) == 0
     no = np.zeros(len(values), bool)
     problem = Problem(
-        values, csr_array(equations), np.array([0, 1, -1, *range(branches), -1]),
-        np.ones(len(values)), np.where(sensitive, [[4.0], [1.0]], 0.0),
-        signed=no, fixed=np.arange(len(values)) == 2, gone=no,
-    )  # fmt: skip
+        values,
+        csr_array(equations),
+        np.array([0, 1, -1, *range(branches), -1]),
+        np.ones(len(values)),
+        np.where(sensitive, [[4.0], [1.0]], 0.0),
+        signed=no,
+        fixed=np.arange(len(values)) == 2,
+        gone=no,
+    )
     found = find_complementary(problem, branches)
     assert np.flatnonzero(found.known_to_one).tolist() == [0]
     assert not found.exposed.any()
@@ -228,10 +252,14 @@ def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch)
     assert len(too_close(attack, [], sensitive_amounts(evaluation, told, facts))) > 3
 
 
-@pytest.mark.parametrize(("seed", "branches", "customers"), [
-    (2, 3, 150), pytest.param(3, 4, 90, marks=pytest.mark.slow),
-    pytest.param(6, 9, 500, marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seed", "branches", "customers"),
+    [
+        (2, 3, 150),
+        pytest.param(3, 4, 90, marks=pytest.mark.slow),
+        pytest.param(6, 9, 500, marks=pytest.mark.slow),
+    ],
+)
 def test_who_knows_one_branch_learns_nothing_of_another(
     seed: int, branches: int, customers: int
 ) -> None:
@@ -267,8 +295,11 @@ def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> No
     amounts = sensitive_amounts(sample_evaluation, told, facts)
     assert amounts
     assert too_close(Attack(told.evaluation), counts, amounts) == []
-    names = {(quarter, measure, member, base) for terms, _ in every
-             for quarter, _, measure, member, base, _ in [next(iter(terms))]}  # fmt: skip
+    names = {
+        (quarter, measure, member, base)
+        for terms, _ in every
+        for quarter, _, measure, member, base, _ in [next(iter(terms))]
+    }
     rows = told.evaluation.measures
     labels = rows[["quarter", "measure", "member", "base"]].itertuples(index=False, name=None)
     counts = ~rows["measure"].str.contains("|".join((*CONCENTRATION, *MONEY_ROWS)))
@@ -314,10 +345,11 @@ def test_what_was_printed_is_known_and_what_was_withheld_stays_so(
     """An earlier set's gaps stay gaps, and what it printed is not taken back; merged or not."""
     evaluation, facts = random_bank(seed, branches=branches, customers=customers)
     earlier = replace(
-        evaluation, quarter=evaluation.quarter.previous,
+        evaluation,
+        quarter=evaluation.quarter.previous,
         measures=evaluation.measures[evaluation.measures["quarter"] == "2026Q2"],
         bridge=evaluation.bridge.iloc[:0],
-    )  # fmt: skip
+    )
     issued = circulate(earlier, facts).evaluation
     told = circulate(evaluation, facts, issued)
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]

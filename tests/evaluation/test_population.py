@@ -24,9 +24,9 @@ from stockcust_analysis.measures.coverage import (
     service_by_class,
 )
 from stockcust_analysis.measures.cross_sell import product_count_distribution
-from stockcust_analysis.measures.dormancy_flow import dormancy_flow
+from stockcust_analysis.measures.dormancy import dormancy_flow
 from stockcust_analysis.measures.growth import aum_change
-from stockcust_analysis.measures.openings import unused_openings
+from stockcust_analysis.measures.holdings import unused_openings
 from stockcust_analysis.measures.retention import (
     asset_retention,
     same_customer_growth,

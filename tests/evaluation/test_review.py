@@ -75,8 +75,16 @@ def test_limits_and_places_are_the_evaluations_own_or_not_there(review: Review) 
     """Of a measure with a gap nothing is told that was made of all figures; of others, all."""
     truth, told = (one.evaluation.comparison for one in (small_review(), review))
     rows = told["measure"] == MEASURE
-    of_all = ["centre", "lower_95", "upper_95", "z", "rank", "rank_low", "rank_high",
-              "shrunk_value"]  # fmt: skip
+    of_all = [
+        "centre",
+        "lower_95",
+        "upper_95",
+        "z",
+        "rank",
+        "rank_low",
+        "rank_high",
+        "shrunk_value",
+    ]
     assert told.loc[rows, of_all].isna().all(axis=None)
     assert set(told.loc[rows, "verdict"]) == {""}
     assert told.loc[rows & (told["branch_id"] != BRANCH), "value"].notna().all()
@@ -113,10 +121,17 @@ def test_the_planted_branch_is_the_exception() -> None:
 def test_exceptions_are_those_of_benjamini_and_hochberg() -> None:
     """At a rate of 5 % the same comparisons are told as SciPy's adjusted p values tell."""
     z = np.concatenate([np.random.default_rng(3).normal(size=300), [2.9, -3.2, 3.6, 4.4, -5.0]])
-    rows = pd.DataFrame({
-        "branch_id": [f"B{n:03}" for n in range(len(z))], "measure": "dormancy_rate",
-        "base": "all", "value": 0.1, "centre": 0.1, "z": z, "verdict": "within",
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "branch_id": [f"B{n:03}" for n in range(len(z))],
+            "measure": "dormancy_rate",
+            "base": "all",
+            "value": 0.1,
+            "centre": 0.1,
+            "z": z,
+            "verdict": "within",
+        }
+    )
     adjusted = false_discovery_control(2 * norm.sf(np.abs(z)))
     expected = set(rows.loc[adjusted <= 0.05, "branch_id"])
     found = exceptions(rows, most=999)
@@ -127,11 +142,18 @@ def test_exceptions_are_those_of_benjamini_and_hochberg() -> None:
 
 def test_a_restated_figure_is_listed_and_a_withheld_one_is_not() -> None:
     """A number that reads otherwise today is listed with both readings, unless one is withheld."""
-    row = {"quarter": "2026Q2", "dimension": "", "member": "", "measure": "customers",
-           "base": "all"}  # fmt: skip
-    issued = pd.DataFrame([row | {"branch_id": "A", "value": 10.0},
-                           row | {"branch_id": "B", "value": np.nan}])  # fmt: skip
-    today = pd.DataFrame([row | {"branch_id": "A", "value": 12.0},
-                          row | {"branch_id": "B", "value": 4.0}])  # fmt: skip
+    row = {
+        "quarter": "2026Q2",
+        "dimension": "",
+        "member": "",
+        "measure": "customers",
+        "base": "all",
+    }
+    issued = pd.DataFrame(
+        [row | {"branch_id": "A", "value": 10.0}, row | {"branch_id": "B", "value": np.nan}]
+    )
+    today = pd.DataFrame(
+        [row | {"branch_id": "A", "value": 12.0}, row | {"branch_id": "B", "value": 4.0}]
+    )
     found = restatements(issued, today, quarter="2026Q2").dropna(subset=["issued", "restated"])
     assert found[["branch_id", "issued", "restated"]].to_numpy().tolist() == [["A", 10.0, 12.0]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import account_state
+from stockcust_analysis.measures.dormancy_evidence import account_state
 from stockcust_analysis.policy import DormancyRule
 from tests.frames import AS_OF, Columns, rows_of
 

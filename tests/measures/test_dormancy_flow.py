@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy_flow import dormancy_flow
+from stockcust_analysis.measures.dormancy import dormancy_flow
 from stockcust_analysis.policy import DormancyRule
 from tests.frames import Columns, as_pandas, rows_of, values_of
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import dormancy_rate, dormancy_status, last_activity
+from stockcust_analysis.measures.dormancy import dormancy_rate, dormancy_status
+from stockcust_analysis.measures.dormancy_evidence import last_activity
 from stockcust_analysis.policy import DormancyRule
 from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
 

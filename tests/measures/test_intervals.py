@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.inequality import gini, top_share
 from stockcust_analysis.measures.intervals import (
     gini_and_error,
     gini_interval,
@@ -20,7 +21,6 @@ from stockcust_analysis.measures.intervals import (
     top_share_and_error,
     top_share_interval,
 )
-from stockcust_analysis.measures.kernels import gini, top_share
 from tests.frames import R_INEQ_INCOMES
 from tests.reference.interval_coverage import coverage, log_normal
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.openings import unused_openings
+from stockcust_analysis.measures.holdings import unused_openings
 from tests.frames import AS_OF, Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]

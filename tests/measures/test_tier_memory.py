@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.tier_memory import tiers_with_memory
+from stockcust_analysis.measures.tiers import tiers_with_memory
 from stockcust_analysis.policy import TierMemory, TierMonths, load_policy
 from stockcust_analysis.policy.file import build
 from tests.frames import Columns, as_pandas, rows_of

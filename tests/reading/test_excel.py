@@ -251,6 +251,10 @@ BROKEN = {
         add_sheet(HEADER.split(","), cells_of(ROWS[0])),
         "customers: 1 row (first: customers.xlsx more:2): the key (as_of, customer_id) occurs",
     ),
+    "a moment within a day": (
+        set_cells(F4=datetime(2026, 5, 20, 8, 30)),
+        "customers.last_active_on: 1 row (first: 4): a moment within a day where a day belongs",
+    ),
     "a time": (set_cells(F4=datetime(2026, 5, 20, 8, 30).time()), "not a date"),
     "a serial number": (as_serial_number, "a bare number where a date belongs"),
     "a truth": (set_cells(G4=True), "customers.aum_period_end: 1 row (first: 4): not a money"),

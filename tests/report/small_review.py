@@ -22,8 +22,11 @@ from stockcust_analysis.policy import (
 )
 
 QUARTERS = ("2025Q3", "2025Q4", "2026Q1", "2026Q2", "2026Q3")
-SHARES = {("multi_product_share", "funded"): 0.4, ("dormancy_rate", "all"): 0.1,
-          ("customer_retention", "funded"): 0.95}  # fmt: skip
+SHARES = {
+    ("multi_product_share", "funded"): 0.4,
+    ("dormancy_rate", "all"): 0.1,
+    ("customer_retention", "funded"): 0.95,
+}
 WEAK = "B002"
 """The branch that sells one product to nearly everybody."""
 WITHHELD = ("B003", "dormancy_rate")
@@ -31,28 +34,41 @@ WITHHELD = ("B003", "dormancy_rate")
 
 def rules() -> Policy:
     """Return a policy with two indicators, that compares three shares."""
-    card = Scorecard("two", (
-        Indicator("multi_product_share", 60, target="fixed", fixed=0.4),
-        Indicator("dormancy_rate", 40, customer_base="all", direction="lower", target="fixed",
-                  fixed=0.1),
-    ))  # fmt: skip
+    card = Scorecard(
+        "two",
+        (
+            Indicator("multi_product_share", 60, target="fixed", fixed=0.4),
+            Indicator(
+                "dormancy_rate",
+                40,
+                customer_base="all",
+                direction="lower",
+                target="fixed",
+                fixed=0.1,
+            ),
+        ),
+    )
     compared = ComparisonRule(measures=tuple(ComparedMeasure(*one) for one in SHARES))
     return replace(load_policy(), scorecard=card, comparison=compared)
 
 
 def small_review(
-    branches: int = 24, *, details: int = 0, edition: Edition = "internal",
+    branches: int = 24,
+    *,
+    details: int = 0,
+    edition: Edition = "internal",
     issued: Review | None = None,
-) -> Review:  # fmt: skip
+) -> Review:
     """Return a review; `details` adds so many rows by member for every branch.
 
     In the circulated edition one figure of one branch is withheld, by hand.
     """
     policy = rules()
     review = make_review(
-        small_evaluation(branches, details=details), policy=policy,
+        small_evaluation(branches, details=details),
+        policy=policy,
         issued=[] if issued is None else [issued],
-    )  # fmt: skip
+    )
     return review if edition == "internal" else _with_a_gap(review)
 
 
@@ -60,32 +76,48 @@ def small_evaluation(branches: int = 24, *, details: int = 0) -> Evaluation:
     """Return an evaluation of so many branches with scores and comparison."""
     names = [f"B{number:03}" for number in range(1, branches + 1)]
     measures = _measures(names, details)
-    table = pd.DataFrame({
-        "branch_id": names, "name": [f"{name[1:]}支行" for name in names],
-        "region": ["东片区", "西片区"] * (branches // 2) + ["东片区"] * (branches % 2),
-        "type": np.where(np.arange(branches) % 3 == 0, "urban", "township"),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "branch_id": names,
+            "name": [f"{name[1:]}支行" for name in names],
+            "region": ["东片区", "西片区"] * (branches // 2) + ["东片区"] * (branches % 2),
+            "type": np.where(np.arange(branches) % 3 == 0, "urban", "township"),
+        }
+    )
     policy = rules()
     evaluation = Evaluation(
-        quarter=Quarter.parse("2026Q3"), bank_name="示例农村商业银行",
+        quarter=Quarter.parse("2026Q3"),
+        bank_name="示例农村商业银行",
         policy_facts={
-            **policy.members, "name": "hand", "version": "1", "digest": "0" * 64,
-            "funded": 100, "effective": 10000,
-            "tiers": [{"name": "mid", "lower": 0, "zh": "中端", "en": "Mid"},
-                      {"name": "high", "lower": 500_000, "zh": "高端", "en": "High"}],
+            **policy.members,
+            "name": "hand",
+            "version": "1",
+            "digest": "0" * 64,
+            "funded": 100,
+            "effective": 10000,
+            "tiers": [
+                {"name": "mid", "lower": 0, "zh": "中端", "en": "Mid"},
+                {"name": "high", "lower": 500_000, "zh": "高端", "en": "High"},
+            ],
             "dormancy": {"name": "six", "idle_months": 6, "idle_days": None, "cap": 500},
         },
-        branches=table, measures=measures, lorenz=pd.DataFrame(columns=["branch_id"]),
+        branches=table,
+        measures=measures,
+        lorenz=pd.DataFrame(columns=["branch_id"]),
         co_holding=pd.DataFrame(columns=["branch_id"]),
-        migration=_migration(), bridge=_bridge(names), targets=_targets(names),
-        reconciliation=pd.DataFrame({"check": ["ledger_and_accounts"], "left": [1.0],
-                                     "right": [1.0], "difference": [0.0]}),
-    )  # fmt: skip
+        migration=_migration(),
+        bridge=_bridge(names),
+        targets=_targets(names),
+        reconciliation=pd.DataFrame(
+            {"check": ["ledger_and_accounts"], "left": [1.0], "right": [1.0], "difference": [0.0]}
+        ),
+    )
     card, scores = scorecard(
         measures, table, targets=pd.DataFrame(), policy=policy, quarter="2026Q3"
     )
-    compared = comparison(measures, table, cells=pd.DataFrame(columns=["quarter"]), policy=policy,
-                          quarter="2026Q3")  # fmt: skip
+    compared = comparison(
+        measures, table, cells=pd.DataFrame(columns=["quarter"]), policy=policy, quarter="2026Q3"
+    )
     return replace(evaluation, scorecard=card, scores=scores, comparison=compared)
 
 
@@ -104,10 +136,32 @@ def _measures(names: list[str], details: int) -> pd.DataFrame:
             for measure, value in (("aum_average_quarter", amount), ("customers", float(n))):
                 rows.append((*key, "", "", measure, "funded", n, value, 1.0, value))
             for number in range(details if quarter == QUARTERS[-1] else details // 3):
-                rows.append((*key, "family", f"{number}", "penetration", "funded", n, 50.0,
-                             float(n), 50 / n))  # fmt: skip
-    columns = ["quarter", "as_of", "branch_id", "dimension", "member", "measure", "base", "n",
-               "numerator", "denominator", "value"]  # fmt: skip
+                rows.append(
+                    (
+                        *key,
+                        "family",
+                        f"{number}",
+                        "penetration",
+                        "funded",
+                        n,
+                        50.0,
+                        float(n),
+                        50 / n,
+                    )
+                )
+    columns = [
+        "quarter",
+        "as_of",
+        "branch_id",
+        "dimension",
+        "member",
+        "measure",
+        "base",
+        "n",
+        "numerator",
+        "denominator",
+        "value",
+    ]
     table = pd.DataFrame(rows, columns=columns)
     keys = [name for name in columns if name not in ("branch_id", *columns[-4:])]
     bank = table.groupby(keys, sort=False)[["n", "numerator", "denominator"]].sum().reset_index()
@@ -119,8 +173,11 @@ def _measures(names: list[str], details: int) -> pd.DataFrame:
 def _bridge(names: list[str]) -> pd.DataFrame:
     steps = {"opening": 1e7, "new": 3e5, "grown": 4e5, "shrunk": -1e5, "closing": 1.06e7}
     size = dict.fromkeys(names, 1.0) | {WHOLE_BANK: float(len(names))}
-    rows = [("today", branch, step, 10.0 * share, amount * share)
-            for branch, share in size.items() for step, amount in steps.items()]  # fmt: skip
+    rows = [
+        ("today", branch, step, 10.0 * share, amount * share)
+        for branch, share in size.items()
+        for step, amount in steps.items()
+    ]
     return pd.DataFrame(
         rows, columns=["structure", "branch_id", "component", "customers", "amount"]
     )
@@ -129,12 +186,19 @@ def _bridge(names: list[str]) -> pd.DataFrame:
 def _migration() -> pd.DataFrame:
     rows = [("mid", "mid", 90.0), ("mid", "high", 7.0), ("high", "high", 20.0), ("NEW", "mid", 6.0)]
     return pd.DataFrame(rows, columns=["from", "to", "customers"]).assign(
-        structure="today", branch_id=WHOLE_BANK, opening_aum=1e6, closing_aum=1.1e6)  # fmt: skip
+        structure="today", branch_id=WHOLE_BANK, opening_aum=1e6, closing_aum=1.1e6
+    )
 
 
 def _targets(names: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({"branch_id": names, "quarter": "2026Q3", "measure": "aum_average_quarter",
-                         "target": 1.02e7})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "branch_id": names,
+            "quarter": "2026Q3",
+            "measure": "aum_average_quarter",
+            "target": 1.02e7,
+        }
+    )
 
 
 def _with_a_gap(review: Review) -> Review:
@@ -142,12 +206,21 @@ def _with_a_gap(review: Review) -> Review:
     from stockcust_analysis.evaluation.circulate import mask_scores
 
     measures = review.evaluation.measures.copy()
-    gone = (measures["quarter"] == "2026Q3") & (measures["branch_id"] == WITHHELD[0]) & (
-        measures["measure"] == WITHHELD[1])  # fmt: skip
+    gone = (
+        (measures["quarter"] == "2026Q3")
+        & (measures["branch_id"] == WITHHELD[0])
+        & (measures["measure"] == WITHHELD[1])
+    )
     measures.loc[gone, ["numerator", "value"]] = np.nan
     with_gap = replace(review.evaluation, measures=measures.assign(withheld=gone))
-    report = pd.DataFrame({"quarter": ["2026Q3"] * 2, "kind": ["count"] * 2,
-                           "reason": ["printed", "small_cell"], "cells": [99, 1]})  # fmt: skip
+    report = pd.DataFrame(
+        {
+            "quarter": ["2026Q3"] * 2,
+            "kind": ["count"] * 2,
+            "reason": ["printed", "small_cell"],
+            "cells": [99, 1],
+        }
+    )
     return replace(review, evaluation=mask_scores(with_gap), edition="circulated", report=report)
 
 

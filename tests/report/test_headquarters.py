@@ -18,9 +18,8 @@ from stockcust_analysis.cli.progress import describe_run
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate
 from stockcust_analysis.periods import Quarter
-from stockcust_analysis.report.headquarters import REVIEW
 from stockcust_analysis.report.index_html import FIGURES
-from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.plan import REVIEW, ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.show import headquarters_tables
@@ -203,8 +202,11 @@ def test_a_restated_figure_is_listed_with_both_readings() -> None:
     """What an issued quarter said and what it says today stand side by side in the review."""
     now = small_review()
     measures = now.evaluation.measures.copy()
-    place = measures.index[(measures["quarter"] == "2026Q2") & (measures["branch_id"] == "B001")
-                           & (measures["measure"] == "customers")][0]  # fmt: skip
+    place = measures.index[
+        (measures["quarter"] == "2026Q2")
+        & (measures["branch_id"] == "B001")
+        & (measures["measure"] == "customers")
+    ][0]
     measures.loc[place, "value"] = 195.0  # the branch has 200
     issued = replace(now.evaluation, quarter=Quarter.parse("2026Q2"), measures=measures)
     before = replace(now, evaluation=issued)

@@ -22,7 +22,7 @@ from stockcust_analysis import plot
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import whale_curve
 from stockcust_analysis.measures.cross_sell import product_count_distribution
-from stockcust_analysis.measures.dormancy_flow import dormancy_flow
+from stockcust_analysis.measures.dormancy import dormancy_flow
 from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.policy import DormancyRule, load_policy
 from tests.frames import AS_OF, BACKENDS, Columns, as_pandas, two_branches

@@ -11,7 +11,8 @@ import pandas as pd
 from stockcust_analysis.bank.contract import TABLES, table
 from stockcust_analysis.bank.conversion import sql_type
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
-from stockcust_analysis.bank.files import files_of
+from stockcust_analysis.bank.file_names import assign_files
+from stockcust_analysis.bank.mapping import Mapping as HouseMapping
 from stockcust_analysis.bank.sample.people import (
     LAST,
     QUARTERS,
@@ -77,7 +78,8 @@ def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    others = [p for p in files_of(target, "customers", None) if p.name != file_name("customers")]
+    customers = assign_files(target, HouseMapping())[0]["customers"]
+    others = [path for path in customers if path.name != file_name("customers")]
     if others:
         raise UsageError(
             f"'{target}' holds {len(others)} files of another bank, such as {others[0].name}. "

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.kernels import (
+from stockcust_analysis.measures.inequality import (
     gini,
     herfindahl,
     share_of_customers_holding,

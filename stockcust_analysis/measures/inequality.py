@@ -13,6 +13,10 @@ import numpy.typing as npt
 from stockcust_analysis.errors import UsageError
 
 Balances = npt.NDArray[np.float64]
+_FILL = ". Fill them, or leave those customers out."
+_NO_DEBTS = (
+    "; concentration is defined for zero or more. Leave overdrafts and loans out, or set them to 0."
+)
 
 
 def gini(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> float:
@@ -51,8 +55,7 @@ def gini(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> floa
     >>> gini([0, 8], weights=[3, 1])
     0.75
     """
-    balances, counts = ascending(values, weights)
-    return gini_of(balances, counts)
+    return gini_of(*ascending(values, weights))
 
 
 def gini_of(balances: Balances, counts: Balances) -> float:
@@ -72,10 +75,12 @@ def top_share(
 
     Parameters
     ----------
-    values, weights : array-like of shape (n,)
-        As for `gini`.
+    values : array-like of shape (n,)
+        Balances in any unit, zero or more.
     fraction : float
         Above 0, up to 1. A fraction that ends inside a customer takes that part of the balance.
+    weights : array-like of shape (n,), optional
+        How many customers each balance stands for, zero or more; one each when left out.
 
     Returns
     -------
@@ -85,7 +90,8 @@ def top_share(
     Raises
     ------
     UsageError
-        As for `gini`; or `fraction` is outside (0, 1].
+        A value or weight is negative, missing or infinite, or their numbers differ; or
+        `fraction` is outside (0, 1].
 
     Examples
     --------
@@ -117,10 +123,12 @@ def share_of_customers_holding(
 
     Parameters
     ----------
-    values, weights : array-like of shape (n,)
-        As for `gini`.
+    values : array-like of shape (n,)
+        Balances in any unit, zero or more.
     share : float
         Above 0, up to 1, of the total.
+    weights : array-like of shape (n,), optional
+        How many customers each balance stands for, zero or more; one each when left out.
 
     Returns
     -------
@@ -130,7 +138,8 @@ def share_of_customers_holding(
     Raises
     ------
     UsageError
-        As for `gini`; or `share` is outside (0, 1].
+        A value or weight is negative, missing or infinite, or their numbers differ; or
+        `share` is outside (0, 1].
 
     Examples
     --------
@@ -157,8 +166,10 @@ def herfindahl(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -
 
     Parameters
     ----------
-    values, weights : array-like of shape (n,)
-        As for `gini`.
+    values : array-like of shape (n,)
+        Balances in any unit, zero or more.
+    weights : array-like of shape (n,), optional
+        How many customers each balance stands for, zero or more; one each when left out.
 
     Returns
     -------
@@ -168,7 +179,7 @@ def herfindahl(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -
     Raises
     ------
     UsageError
-        As for `gini`.
+        A value or weight is negative, missing or infinite, or their numbers differ.
 
     Examples
     --------
@@ -197,30 +208,24 @@ def ascending(
     return balances[order], counts[order]
 
 
-def _usable(name: str, given: npt.ArrayLike) -> Balances:
+def _usable(name: str, values: npt.ArrayLike) -> Balances:
     """Return numbers that are all finite and zero or more, or raise saying how many are not."""
     try:
-        numbers = np.asarray(given, dtype=np.float64)
+        numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise UsageError(f"{name} must be numbers, one per customer, none missing.") from None
     if numbers.ndim != 1:
         raise UsageError(f"{name} must be one list of numbers; given {numbers.ndim} dimensions.")
-    unusable = int(np.count_nonzero(~np.isfinite(numbers)))
-    if unusable:
-        raise UsageError(
-            f"{unusable} of {numbers.size} {name} are missing or infinite. "
-            "Fill them, or leave those customers out."
-        )
-    negative = int(np.count_nonzero(numbers < 0))
-    if negative:
-        raise UsageError(
-            f"{negative} of {numbers.size} {name} are negative; concentration is defined for "
-            "zero or more. Leave overdrafts and loans out, or set them to 0."
-        )
+    for wrong, rows, advice in (
+        ("missing or infinite", ~np.isfinite(numbers), _FILL),
+        ("negative", numbers < 0, _NO_DEBTS),
+    ):
+        if count := int(np.count_nonzero(rows)):
+            raise UsageError(f"{count} of {numbers.size} {name} are {wrong}{advice}")
     return numbers
 
 
-def check_fraction(name: str, given: float) -> None:
-    """Raise unless `given` lies in (0, 1]."""
-    if not 0 < given <= 1:
-        raise UsageError(f"{name} must be above 0 and at most 1; given {given}.")
+def check_fraction(name: str, value: float) -> None:
+    """Raise unless a value lies in (0, 1]."""
+    if not 0 < value <= 1:
+        raise UsageError(f"{name} must be above 0 and at most 1; given {value}.")

@@ -1,0 +1,127 @@
+"""Which file of a folder holds which table, by its name: no file is passed over in silence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+from stockcust_analysis.atomic import sha256
+from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.validation import Problem
+
+_TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
+TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
+EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
+ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
+# What stands beside extracts and holds no table.
+_COMPANIONS = (".md", ".toml", ".ok", ".flg", ".log", ".md5", ".sha256", ".sql", ".py", ".ipynb")
+_REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
+
+
+def assign_files(
+    folder: Path, mapping: Mapping
+) -> tuple[dict[str, list[Path]], list[Problem], list[str]]:
+    """Return the files of each table, what is wrong with them, and the names of files left out.
+
+    Upper and lower case do not matter. A file is a table's by its name (`customers.csv`,
+    `customers_2026Q3.csv`, `customers/any.csv`) or because the mapping names it.
+    """
+    files: dict[str, list[Path]] = {contract.name: [] for contract in TABLES}
+    problems, left_out = list[Problem](), list[str]()
+    for name, pattern in ((name, mapping.of(name).file) for name in files):
+        if pattern:
+            files[name] = _matching(folder, pattern)
+            if not files[name]:
+                what = f"the mapping names the file '{pattern}', and there is none"
+                problems.append(Problem(name, "", what, "Deliver it, or correct the mapping."))
+    stated = {path for paths in files.values() for path in paths}
+    for path in sorted(_listed(folder, set(files))):
+        name, is_exact = _table_of(path.relative_to(folder))
+        shown = path.relative_to(folder).as_posix()
+        readable = path.name.lower().endswith(ENDINGS)
+        if path in stated:
+            continue
+        if not name or (is_exact and mapping.of(name).file):
+            left_out += [shown] if readable else []
+        elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
+            files[name].append(path)
+        elif not path.name.lower().endswith(_COMPANIONS):
+            what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
+            problems.append(Problem(name, "", what, _REMEDY.format(name)))
+    for name, paths in files.items():
+        problems += _delivered_twice(name, paths)
+    return files, problems, left_out
+
+
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """Return the files that a mapping names; `*` and `?` stand for any characters but '/'."""
+    exact = folder / pattern
+    if exact.is_file():
+        return [exact]
+    wildcards = {r"\*\*/": "(.*/)?", r"\*": "[^/]*", r"\?": "[^/]"}
+    form = re.escape(pattern)
+    for mark, expression in wildcards.items():
+        form = form.replace(mark, expression)
+    candidates = folder.rglob("*") if "/" in pattern else folder.iterdir()
+    return sorted(
+        path
+        for path in candidates
+        if re.fullmatch(form, path.relative_to(folder).as_posix(), re.IGNORECASE)
+        and (path.name.lower().endswith(ENDINGS) or not path.suffix or "*" not in pattern)
+        and path.is_file()
+        and not _is_hidden(path)
+    )
+
+
+def _listed(folder: Path, tables: Iterable[str]) -> Iterable[Path]:
+    """Yield the files of a folder, and those anywhere below folders that are called as tables."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            within = path.rglob("*") if path.name.lower() in tables else ()
+            yield from (below for below in within if not (below.is_dir() or _is_hidden(below)))
+        elif not _is_hidden(path):
+            yield path
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith((".", "~$", "_"))
+
+
+def _table_of(path: Path) -> tuple[str, bool]:
+    """Return the table whose name a file bears or resembles, and whether it bears it exactly."""
+    if len(path.parts) > 1:
+        return path.parts[0].lower(), True
+    stem = path.name.lower().split(".")[0]
+    for contract in sorted(TABLES, key=lambda contract: -len(contract.name)):
+        if stem == contract.name or stem.startswith(f"{contract.name}_"):
+            return contract.name, True
+    names = {word: contract.name for contract in TABLES for word in (contract.name, contract.zh)}
+    word = re.split(r"[^\w]|_?\d", stem)[0]
+    close = [word] if word in names else get_close_matches(word, names, n=1, cutoff=0.85)
+    return (names[close[0]] if close else ""), False
+
+
+def _reason(path: Path, readable: bool) -> str:
+    if path.is_symlink() and not path.exists():
+        return "the link leads nowhere"
+    if not readable:
+        return "such files are not known"
+    return "its name is another, or it lies in a folder too deep"
+
+
+def _delivered_twice(table_name: str, paths: list[Path]) -> list[Problem]:
+    """Return the files of a table that are the same, byte by byte, and hold rows."""
+    sizes = [path.stat().st_size for path in paths]
+    first: dict[str, Path] = {}
+    problems = []
+    for path, size in zip(paths, sizes, strict=True):
+        if sizes.count(size) == 1 or (size < 4096 and len(path.read_bytes().split()) < 2):
+            continue
+        same = first.setdefault(sha256(path), path)
+        if same is not path:
+            what = f"{path.name} is the same file as {same.name}, delivered twice"
+            problems.append(Problem(table_name, "", what, "Keep one."))
+    return problems

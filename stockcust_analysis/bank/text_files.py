@@ -1,0 +1,308 @@
+"""Text files as they come: which encoding, which separator, where the header stands.
+
+A file is read through once in Python; only one that DuckDB cannot read as it stands (another
+encoding, line ends of several kinds, lines above the header) is copied for it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from calendar import monthrange
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.mapping import TableMapping
+
+_BLOCK = 1 << 20
+_START = 1 << 16
+_LOOKED_THROUGH = 30
+_SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
+_QUOTED_SEPARATORS = (",", ";", "\t", "|")
+# What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
+_DAMAGE = re.compile("\ufffd|锟斤拷")
+# Characters that Python's table of GB18030 still has in the private area; the standard of 2022 and
+# the one of 2005 gave them places of their own.
+_PRIVATE = "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue816\ue817\ue818"
+_PRIVATE += "\ue81e\ue826\ue82b\ue82c\ue831\ue832\ue83b\ue843\ue854\ue855\ue864"
+_PUBLIC = "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U00020087\U00020089"
+_PUBLIC += (
+    "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
+)
+_DAY_IN_NAME = re.compile(
+    r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
+)
+_UNIT = re.compile("(千|万|百万|亿)元")
+_MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
+_MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
+
+
+class UnusableFileError(Exception):
+    """A file that cannot be used: what is wrong, what to do, and how many and which rows."""
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file that DuckDB can read at `readable`, the file itself or a copy in UTF-8.
+
+    `skip` lines stand above the first row there, which is row `first_row` of the file itself.
+    Cells of the last column are empty where it `is_spare`.
+    """
+
+    path: Path
+    readable: Path
+    header: tuple[str, ...]
+    delimiter: str
+    is_spare: bool
+    skip: int
+    first_row: int
+    notes: tuple[str, ...]
+
+    @property
+    def quote(self) -> str:
+        """The quotation mark, empty where there is none."""
+        return '"' if self.delimiter in _QUOTED_SEPARATORS else ""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The header of a file, the rows above it, and the lines it takes with them."""
+
+    header: tuple[str, ...]
+    delimiter: str
+    above: int
+    lines: int
+    is_spare: bool
+
+
+def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMapping) -> TextFile:
+    """Return how a text file is read, copied where DuckDB cannot read it as it stands.
+
+    `names` are the headers that are understood, normalized. UnusableFileError when it cannot be
+    used.
+    """
+    encoding = mapping.encoding or _find_encoding(path)
+    start, line_ends = _read_through(path, encoding)
+    layout = _find_layout(path, start, names, mapping)
+    notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
+    if layout.above:
+        notes.append(f"{layout.above} lines above the header left out")
+    readable, skip = path, layout.lines
+    as_it_stands = encoding == "utf-8-sig" and line_ends in (None, "\n", "\r\n")
+    if not as_it_stands or skip > 1:
+        readable, skip = copy, 0
+        with copy.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(_without_lines(_blocks(path, encoding), layout.lines))
+    first_row = layout.lines + 1
+    spare, separator = layout.is_spare, layout.delimiter
+    header = tuple(_distinct(layout.header))
+    return TextFile(path, readable, header, separator, spare, skip, first_row, tuple(notes))
+
+
+def day_in_name(name: str) -> date | None:
+    """Return the one day in a file's name: 20260930, 2026-09-30, 202609 or 2026Q3."""
+    days = set[date]()
+    for match in _DAY_IN_NAME.finditer(name):
+        year, month, day, quarter = (int(part or 0) for part in match.groups())
+        month = month or 3 * quarter
+        with suppress(ValueError):
+            last = monthrange(year, month)[1] if 1 <= month <= 12 else 0
+            days.add(date(year, month, day or last))
+    return days.pop() if len(days) == 1 else None
+
+
+def _open(path: Path) -> BinaryIO:
+    is_packed = path.name.lower().endswith(".gz")
+    return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
+
+
+def _blocks(path: Path, encoding: str) -> Iterator[str]:
+    """Yield a file's text in blocks, with line feeds alone as line ends."""
+    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+        while block := text.read(_BLOCK):
+            if encoding == "gb18030":
+                block = _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], block)
+            yield block
+
+
+def _without_lines(blocks: Iterator[str], count: int) -> Iterator[str]:
+    """Yield the text below the first lines, which stand in the first block."""
+    yield _below(next(blocks, ""), count)
+    yield from blocks
+
+
+def _below(text: str, lines: int) -> str:
+    return "".join(text.split("\n", lines)[lines:])
+
+
+def _read_through(path: Path, encoding: str) -> tuple[str, object]:
+    """Return the start of a file and its line ends; UnusableFileError where text was lost."""
+    start, ended, damaged = "", 0, list[int]()
+    try:
+        with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+            while block := text.read(_BLOCK):
+                start = start or block[:_START]
+                if _DAMAGE.search(block):
+                    lines = enumerate(block.split("\n"), start=ended + 1)
+                    damaged += [row for row, line in lines if _DAMAGE.search(line)]
+                ended += block.count("\n")
+            line_ends = text.newlines
+    except UnicodeDecodeError:
+        what = f"{path.name} is not {encoding}, as the mapping says"
+        raise UnusableFileError(what, "Correct the mapping.") from None
+    if damaged:
+        what = "characters were lost when GBK text was read as UTF-8"
+        remedy = "Export the file again; the lost text cannot be restored."
+        raise UnusableFileError(what, remedy, len(damaged), damaged)
+    return start, line_ends
+
+
+def _find_encoding(path: Path) -> str:
+    """Return a file's encoding; UnusableFileError where rows are in different ones."""
+    with _open(path) as raw:
+        if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+    if _decodes(path, "utf-8"):
+        return "utf-8-sig"
+    unicode, other, neither = list[int](), list[int](), list[int]()
+    with _open(path) as raw:
+        for row, line in enumerate(raw, start=1):
+            if not line.isascii():
+                rows = {"utf-8": unicode, "gb18030": other, "": neither}
+                rows[_encoding_of(line)].append(row)
+    remedy = "Export it again in one encoding."
+    if neither:
+        what = f"{path.name} is neither UTF-8 nor GB18030/GBK in these rows"
+        raise UnusableFileError(what, remedy, len(neither), neither)
+    if unicode:
+        few, many = sorted((other, unicode), key=len)
+        words = ("UTF-8", "GB18030, or cut within a character")
+        mostly, partly = words if many is unicode else words[::-1]
+        what = f"{path.name} is mostly {mostly.split(',')[0]}, but these rows are {partly}"
+        raise UnusableFileError(what, remedy, len(few), few)
+    return "gb18030"
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with _open(path) as raw:
+            while block := raw.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encoding_of(line: bytes) -> str:
+    """Return the encoding of a line that is not ASCII, empty where it is neither.
+
+    Text in GBK is by chance valid UTF-8 now and then, but then it reads in GBK as common
+    characters; text in UTF-8 does not.
+    """
+    fits = dict[str, str]()
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            fits[encoding] = line.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    if len(fits) == 2:
+        try:
+            fits["gb18030"].encode("gb2312")
+        except UnicodeEncodeError:
+            return "utf-8"
+        return "gb18030"
+    return next(iter(fits), "")
+
+
+def _records(text: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
+    """Yield the first rows of a text as cells, each with the number of its last line."""
+    if delimiter not in _QUOTED_SEPARATORS:
+        for number, line in enumerate(text.split("\n")[: 2 * _LOOKED_THROUGH], start=1):
+            yield line.split(delimiter), number
+        return
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    for _ in range(2 * _LOOKED_THROUGH):
+        try:
+            yield next(reader), reader.line_num
+        except (StopIteration, csv.Error):
+            return
+
+
+def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableMapping) -> _Layout:
+    """Return where the header stands: the first row with most of the headers that are known.
+
+    It is the separator's that gives most of them; by default the one that splits the first line
+    most.
+    """
+    body = _below(start, mapping.skip_rows)
+    if not body.strip():
+        raise UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
+    options = []
+    for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
+        rows = list(_records(body, delimiter))
+        if mapping.header:
+            row = (-abs(len(rows[0][0]) - len(mapping.header)), 0, True, 0)
+            options.append((row, 0, delimiter, 0, 0, rows))
+            continue
+        for index, (cells, line) in enumerate(rows[:_LOOKED_THROUGH]):
+            known = sum(normalize(cell) in names for cell in cells)
+            filled = any(cell.strip() for cell in cells)
+            row = (known, -len(cells) if known else 0, filled, -index)
+            options.append((row, len(cells), delimiter, index, line, rows))
+    _, _, delimiter, index, line, rows = max(options, key=lambda option: option[:2])
+    if mapping.header:
+        return _fit(mapping.header, delimiter, [], 0, mapping.skip_rows, rows)
+    stated = _UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
+    if stated and mapping.unit == "元":
+        what = f"a line above the header of {path.name} states amounts in {stated[0]}"
+        remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
+        raise UnusableFileError(what, remedy)
+    return _fit(rows[index][0], delimiter, rows[:index], line, mapping.skip_rows, rows[index + 1 :])
+
+
+def _fit(
+    header: Sequence[str],
+    delimiter: str,
+    above: Sequence[tuple[list[str], int]],
+    lines: int,
+    skipped: int,
+    rows: Sequence[tuple[list[str], int]],
+) -> _Layout:
+    """Return a header that fits the first row below it, where separators end the lines."""
+    counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
+    if counts and max(counts) > max(1, len(header) // 2):
+        row = skipped + above[counts.index(max(counts))][1]
+        remedy = "Deliver the header as the first line, or state skip_rows in the mapping."
+        raise UnusableFileError("rows stand above the header", remedy, len(counts), [row])
+    filled = list(header)
+    while filled and not filled[-1].strip():
+        filled.pop()
+    first = next((cells for cells, _ in rows if any(cells)), list(header))
+    is_spare = len(first) == len(header) + 1 and not first[-1]
+    if is_spare:
+        header = [*header, ""]
+    elif len(filled) <= len(first) < len(header):
+        header = header[: len(first)]
+    left_out = sum(count > 0 for count in counts)
+    return _Layout(tuple(header), delimiter, left_out, skipped + lines, is_spare)
+
+
+def _distinct(header: Sequence[str]) -> Iterator[str]:
+    """Yield headers without line breaks; one that stands twice, whatever its case, gets a blank."""
+    seen = set[str]()
+    for cell in header:
+        name = " ".join(cell.replace("\ufeff", "").split()) or "without a header"
+        while name.casefold() in seen:
+            name += " "
+        seen.add(name.casefold())
+        yield name

@@ -1,0 +1,328 @@
+"""Text files as warehouses write them: read as the clean bank, or refused with the reason."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.text_files import day_in_name
+from stockcust_analysis.errors import BankDataError, UsageError
+from tests.test_cli import run
+from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank
+
+HEAD, *ROWS = BRANCHES.splitlines()
+CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
+MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
+CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
+NAMES = 'header = ["branch_id", "name", "region", "type"]\n'
+
+
+def lines(*rows: str) -> str:
+    """Return rows as the text of a file."""
+    return "\n".join(rows) + "\n"
+
+
+def customers_of(day: str) -> str:
+    """Return the customers of one as-of date, without its column."""
+    head, *rows = (line.partition(",") for line in CUSTOMERS.splitlines())
+    return lines(head[2], *(rest for start, _, rest in rows if start == day))
+
+
+READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "line feeds and carriage returns": ({"branches.csv": BRANCHES.replace("\n", "\r\n", 1)}, ""),
+    "carriage returns alone": ({"branches.csv": BRANCHES.replace("\n", "\r")}, ""),
+    "a line break in a header": (
+        {"branches.csv": lines(f'{HEAD},"备\n注"', *(f"{row},x" for row in ROWS))},
+        "",
+    ),
+    "headers in other letters": (
+        {"branches.csv": lines("\ufeff BRANCH_ID , Name,REGION ,ｔｙｐｅ", *ROWS)},
+        "",
+    ),
+    "headers nobody needs, twice": (
+        {"branches.csv": lines(f"{HEAD},备注,备注,Note,note,,", *(f"{r},,,,,," for r in ROWS))},
+        "",
+    ),
+    "separators behind every line": (
+        {"branches.csv": lines(f"{HEAD},", *(f"{row}," for row in ROWS))},
+        "",
+    ),
+    "separators behind the rows": (
+        {"branches.csv": lines(HEAD, *(f"{row}," for row in ROWS))},
+        "",
+    ),
+    "a separator behind the header": ({"branches.csv": lines(f"{HEAD},", *ROWS)}, ""),
+    "a title": ({"branches.csv": f"机构清单\n\n{BRANCHES}"}, ""),
+    "a title in GBK": ({"branches.csv": f"机构清单,,,\n{BRANCHES}".encode("gbk")}, ""),
+    "the separator above": ({"branches.csv": f"sep=;\n{BRANCHES.replace(',', ';')}"}, ""),
+    "the header again": ({"branches.csv": f"{BRANCHES}\ufeff{HEAD}\n"}, ""),
+    "blank rows": ({"branches.csv": f"{BRANCHES},,,\n\n"}, ""),
+    "three characters between cells": ({"branches.csv": BRANCHES.replace(",", "|@|")}, ""),
+    "text of Hive": ({"branches.csv": BRANCHES.replace(",", "\x01")}, ""),
+    "Excel's Unicode text": (
+        {"branches.csv": BRANCHES.replace(",", "\t").encode("utf-16")},
+        "",
+    ),
+    "capital endings": (
+        {"branches.csv": b"", "Branches.TXT.GZ": gzip.compress(BRANCHES.encode())},
+        "",
+    ),
+    "a folder": ({"branches.csv": b"", "Branches/part.CSV": BRANCHES}, ""),
+    "files that hold no rows": ({"contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS}, ""),
+    "a total that the mapping drops": (
+        {"branches.csv": f"{BRANCHES}合计,2,,\n"},
+        '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n',
+    ),
+    "a short total that the mapping drops": (
+        {"branches.csv": f"{BRANCHES}合计,2\n"},
+        '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n',
+    ),
+    "DB2 DEL": (
+        {
+            "branches.csv": b"",
+            "机构[1].del": lines(
+                '"001","城关支行","东区","urban"', '"002","柳树支行","西区","township"'
+            ).encode("gbk"),
+        },
+        f'[tables.branches]\nkind = "db2"\nfile = "机构[1].del"\n{NAMES}',
+    ),
+    "a file of Hive without an ending": (
+        {"branches.csv": b"", "000000_0": lines(*ROWS).replace(",", "\x01")},
+        f'[tables.branches]\nkind = "hive"\nfile = "000000_?"\n{NAMES}',
+    ),
+    "no header": (
+        {"branches.csv": lines("总行", *ROWS)},
+        f"[tables.branches]\nskip_rows = 1\n{NAMES}",
+    ),
+    "a separator and an encoding that are stated": (
+        {"branches.csv": BRANCHES.replace(",", "^").encode("big5hkscs", "replace")},
+        '[tables.branches]\ndelimiter = "^"\nencoding = "big5hkscs"\n',
+    ),
+    "constants": (
+        {
+            "branches.csv": lines(
+                "branch_id,name,type", "001,城关支行,urban", "002,柳树支行,township"
+            )
+        },
+        '[tables.branches]\nconstants = { region = "东区" }\n',
+    ),
+    "as-of dates in names": (
+        {
+            "customers.csv": b"",
+            "customers_20260630.csv": customers_of("2026-06-30"),
+            "customers_2026Q3.csv": customers_of("2026-09-30"),
+        },
+        '[tables.customers]\nas_of = "file name"\n',
+    ),
+}
+REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
+    "GBK, then UTF-8": (
+        {"branches.csv": BRANCHES.encode("gbk") + "103,石桥支行,丙区,county\n".encode()},
+        "",
+        "branches: 1 row (first: 4): branches.csv is mostly GB18030, but these rows are UTF-8",
+    ),
+    "a character cut": (
+        {"branches.csv": BRANCHES.encode().replace("柳树支行".encode(), "柳树支行".encode()[:-2])},
+        "",
+        "branches: 1 row (first: 3): branches.csv is mostly UTF-8, but these rows are",
+    ),
+    "a total": (
+        {"branches.csv": f"{BRANCHES}合计,2,,\n"},
+        "",
+        "branches: 1 row (first: 4): total lines (合计) in branches.csv",
+    ),
+    "cells behind the header's last": (
+        {"branches.csv": lines(HEAD, f"{ROWS[0]},", f"{ROWS[1]},x")},
+        "",
+        "branches: 1 row (first: 3): cells behind the header's last in branches.csv",
+    ),
+    "a unit in the title": (
+        {"customers.csv": f"客户表,单位:万元\n{CUSTOMERS}"},
+        "",
+        "a line above the header of customers.csv states amounts in 万元",
+    ),
+    "no header": (
+        {"branches.csv": lines(*ROWS)},
+        "",
+        "branches: none of the headers is understood",
+    ),
+    "rows above the header": (
+        {"branches.csv": f"{ROWS[0]}\n{BRANCHES}"},
+        "",
+        "branches: 1 row (first: 1): rows stand above the header",
+    ),
+    "a column twice": (
+        {"branches.csv": lines(f"{HEAD},BRANCH_ID", *(f"{row},9" for row in ROWS))},
+        "",
+        "headers 'branch_id' and 'BRANCH_ID ' both mean this column",
+    ),
+    "an ending that is not read": (
+        {"targets.json": "{}"},
+        "",
+        "targets: 'targets.json' looks like this table's, and is not read",
+    ),
+    "a name with a slip": (
+        {"target.csv": "x"},
+        "",
+        "targets: 'target.csv' looks like this table's, and is not read",
+    ),
+    "a name with a blank": (
+        {"targets 2026.csv": "x"},
+        "",
+        "targets: 'targets 2026.csv' looks like this table's, and is not read",
+    ),
+    "folders within": (
+        {"customers/dt=2026/part.csv": CUSTOMERS},
+        "",
+        "customers: 'customers/dt=2026/part.csv' looks like this table's, and is not read",
+    ),
+    "a file delivered twice": (
+        {"managers.csv": MANAGERS, "contacts_1.csv": CONTACT, "contacts_2.csv": CONTACT},
+        "",
+        "contacts: contacts_2.csv is the same file as contacts_1.csv, delivered twice",
+    ),
+    "a file that the mapping names": (
+        {},
+        '[tables.targets]\nfile = "计划*.csv"\n',
+        "targets: the mapping names the file '计划*.csv', and there is none",
+    ),
+    "a header that the mapping drops by": (
+        {},
+        '[tables.branches]\ndrop_rows_where = { "机构" = ["合计"] }\n',
+        "branches: drop_rows_where names the header '机构', which is not there",
+    ),
+    "no day in the name": (
+        {},
+        '[tables.customers]\nas_of = "file name"\n',
+        "customers: the name of customers.csv holds no day, or several",
+    ),
+    "a damaged file": (
+        {"branches.csv": b"", "branches.csv.gz": gzip.compress(BRANCHES.encode())[:-20]},
+        "",
+        "branches: branches.csv.gz cannot be read: it is damaged, or not what its name says",
+    ),
+    "a broken link": ({"targets.csv": "link"}, "", "the link leads nowhere"),
+}
+
+
+def deliver(folder: Path, files: Mapping[str, str | bytes], mapping: str) -> Path:
+    """Write files into the tiny bank's folder; those without a byte are not delivered."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        if content == "link":
+            path.unlink()
+            path.symlink_to(folder / "nowhere.csv")
+        elif not content:
+            path.unlink()
+    if mapping:
+        (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("files", "mapping"), READ.values(), ids=READ.keys())
+def test_a_file_is_read_as_the_clean_bank(
+    tiny_bank: TinyBank, files: Mapping[str, str | bytes], mapping: str
+) -> None:
+    """Names, rows and amounts are those of the clean bank."""
+    with open_bank(deliver(tiny_bank(), files, mapping)) as bank:
+        branches = bank.table("branches").order("branch_id").df()
+        customers = bank.table("customers").df()
+    assert branches["branch_id"].tolist() == ["001", "002"]
+    assert branches["type"].tolist() == ["urban", "township"]
+    if "big5" not in mapping:
+        assert branches["name"].tolist() == ["城关支行", "柳树支行"]
+    assert len(customers) == 7
+    assert customers["aum_period_end"].sum() == 142_701.25
+    assert customers["as_of"].nunique() == 2
+
+
+@pytest.mark.parametrize(("files", "mapping", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_a_file_is_refused_with_its_reason(
+    tiny_bank: TinyBank, files: Mapping[str, str | bytes], mapping: str, expected: str
+) -> None:
+    """The one error names file and rows, no engine's exception and no customer."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(deliver(tiny_bank(), files, mapping))
+    message = str(caught.value)
+    assert expected in message
+    for word in ("Exception", "Error", "C1", "C2", "1200", "70000"):
+        assert word not in message
+
+
+def test_characters_of_the_newer_standard_are_read(tiny_bank: TinyBank) -> None:
+    """Bytes that GB18030 of 2005 and 2022 give a place are no private characters."""
+    raw = BRANCHES.encode("gb18030").replace("城".encode("gbk"), b"\xfe\x59\xa8\xbc\xfe\x51")
+    with open_bank(tiny_bank(branches=raw)) as bank:
+        assert "\u9fb4\u1e3f\U00020087关支行" in bank.table("branches").df()["name"].tolist()
+
+
+def test_check_says_what_each_file_was_taken_as(
+    tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command lists rows, encoding, separator and what was left out."""
+    files = {
+        "branches.csv": f"清单\n{BRANCHES}{HEAD}\n".encode("gbk"),
+        "notes.csv": "a,b\n",
+        "customers.ok": "7",
+    }
+    folder = deliver(tiny_bank(), files, "")
+    assert run("check", folder) == 0
+    output = capsys.readouterr().out
+    assert "branches.csv: branches, 2 rows, GB18030, separator ',', 1 lines above" in output
+    assert "1 rows left out: blank, or the header again" in output
+    assert "notes.csv: left out, as no table is called so" in output
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name = 3\ntables = 4\n", ["name is not text", "tables is not a table"]),
+        ("[tables]\nholdings = 1\n", ["[tables.holdings] is not a table"]),
+        (
+            '[tables.branches]\nunit = "USD"\nskip_rows = "1"\nheader = 3\nencoding = "x"\n',
+            ["unit is not one of 元", "skip_rows is not a number", "header is not a list"],
+        ),
+        ('[tables.branches]\ncodes = { type = 3 }\nnull = "无"\n', ["codes is not", "null is not"]),
+        ('[tables.branches]\nkind = "db2"\n', ["kind needs header"]),
+        ('[tables.branches]\nas_of = "file name"\n', ["as_of is no column of this table"]),
+        ("[tables.branches]\nconstants = { colour = 1 }\n", ["unknown contract column 'colour'"]),
+    ],
+)
+def test_a_mapping_of_wrong_types_is_one_error(
+    tiny_bank: TinyBank, text: str, expected: list[str]
+) -> None:
+    """Whatever stands in the mapping, the error says which key it is."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(deliver(tiny_bank(), {}, text))
+    assert [words for words in expected if words not in str(caught.value)] == []
+
+
+def test_what_is_said_of_files_is_refused_for_frames(tmp_path: Path) -> None:
+    """A mapping that says how files are read is no mapping of frames."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text("[tables.branches]\nskip_rows = 1\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="skip_rows of branches are for files"):
+        open_bank("duckdb://nowhere.duckdb", mapping=mapping)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("customers_20260930.csv", "2026-09-30"),
+        ("customers_2026-09-30.csv", "2026-09-30"),
+        ("客户2026年9月.csv", "None"),
+        ("customers_202602.csv", "2026-02-28"),
+        ("customers_2026q3.csv", "2026-09-30"),
+        ("customers_20260630_20260930.csv", "None"),
+        ("customers_20269999.csv", "None"),
+    ],
+)
+def test_a_name_holds_one_day_or_none(name: str, expected: str) -> None:
+    """A month or a quarter stands for its last day; several days are none."""
+    assert str(day_in_name(name)) == expected
