@@ -1,6 +1,6 @@
-"""The questions asked of a bank: pure functions, tables in, one table out.
+"""The questions to a bank: pure functions, tables in, one table out.
 
 Each module answers one question and is written once, in Narwhals, for every engine. What lives
-here: definitions of measures, per-customer facts, and the measure frame they are told in. What may
+here: definitions of measures, per-customer facts, and the measure frame that holds them. What may
 not: reading files, the clock, charts, a branch's own rules (those are in the policy).
 """

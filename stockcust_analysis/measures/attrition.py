@@ -73,7 +73,7 @@ ATTRITION = Question(
     lambda _: _ATTRITION,
     bases=("all",),
     needs=("attrition",),
-    asked_of="customers",
+    present_if="customers",
 )
 
 
@@ -127,8 +127,8 @@ def attrition_warning(
     ...                        "aum_average_quarter": [20_000.0] * 3})
     >>> after = before.assign(aum_average_quarter=[18_000.0, 18_000.0, 5_000.0])
     >>> rule = AttritionRule(smallest_group=3)
-    >>> told = attrition_warning(before, after, rule, scheme=load_policy().tiers)
-    >>> told[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
+    >>> warned = attrition_warning(before, after, rule, scheme=load_policy().tiers)
+    >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
     rules = _with_rules(policy, rule, scheme)
@@ -201,7 +201,7 @@ def attrition_rate(
     groups, rules = frames.group_names(by), _with_rules(policy, rule, scheme)
     table = _judged_customers(opening, closing, peers, groups, base, rules)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
-    return answer(view, ATTRITION, policy=rules, by=groups, base=base, given=closing)
+    return answer(view, ATTRITION, policy=rules, by=groups, base=base, frame=closing)
 
 
 def _with_rules(

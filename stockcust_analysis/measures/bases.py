@@ -26,7 +26,7 @@ from stockcust_analysis.policy import Bases, Policy
 
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
-# The columns each base can be told from, any of one group sufficing.
+# The columns that say who is in a base, any of one group sufficing.
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "all": (),
     "funded": (("funded", _AVERAGE),),

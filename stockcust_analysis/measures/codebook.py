@@ -80,11 +80,11 @@ def measure_definition(name: str) -> MeasureDefinition:
     >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('睡眠客户占比', 'share', 'no', 1)
     """
-    for section in codebook_sections().values():
-        for definition in section:
-            if definition.name == name:
-                return definition
-    raise UsageError.unknown("measure", name, defined_measures())
+    sections = codebook_sections().values()
+    definitions = {definition.name: definition for section in sections for definition in section}
+    if name not in definitions:
+        raise UsageError.unknown("measure", name, definitions)
+    return definitions[name]
 
 
 def defined_measures() -> tuple[str, ...]:

@@ -302,7 +302,7 @@ def _answer(
     amounts = ("aum_average_quarter", "aum_average_month")
     table = with_base(table, by=groups, base=base, amounts=amounts, bases=rules.bases)
     view = table.with_columns(**profile_columns(table))
-    return answer(view, question, policy=rules, by=groups, base=base, given=service, only=only)
+    return answer(view, question, policy=rules, by=groups, base=base, frame=service, only=only)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

@@ -285,7 +285,7 @@ def _answer(
     if unit == "household":
         measures = [_of_households(measure) for measure in question.measures(policy)]
         question = replace(question, measures=lambda _: measures)
-    return answer(view, question, policy=policy, by=groups, base=base, given=customers)
+    return answer(view, question, policy=policy, by=groups, base=base, frame=customers)
 
 
 def _of_households(measure: Measure) -> Measure:

@@ -195,7 +195,7 @@ def dormancy_rate(
         table = table.with_columns(status=_status_by(rule))
     rules = replace(rules, dormancy=rule)
     view = with_base(table, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
-    return answer(view, DORMANCY, policy=rules, by=groups, base=base, given=customers)
+    return answer(view, DORMANCY, policy=rules, by=groups, base=base, frame=customers)
 
 
 def compare_rules(
@@ -249,8 +249,8 @@ def compare_rules(
     >>> rules = [DormancyRule("year", cap=500, idle_months=12), DormancyRule("any", idle_months=6)]
     >>> days = pd.to_datetime(["2026-09-01", "2026-01-01", None, None])
     >>> bank = pd.DataFrame({"last_active_on": days, "aum_period_end": [900.0, 20, 600, 30]})
-    >>> found = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
-    >>> dict(found.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
+    >>> rates = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
+    >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
     """
     table, policy, groups = as_lazy(customers), as_policy(policy), group_names(by)
@@ -268,7 +268,7 @@ def compare_rules(
             policy=replace(policy, dormancy=rule),
             by=groups,
             base=base,
-            given=pd.DataFrame(),
+            frame=pd.DataFrame(),
         )
         rates.insert(len(groups), "rule", rule.name)
         tables.append(rates)
@@ -307,16 +307,12 @@ def _with_status(
         require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
     require_past_activity(table, as_of)
     require_amounts(table, amounts, "customers")
-    table, calendar = (
-        with_evidence(table, rules, as_of, holdings, contacts, policy),
-        Calendar((as_of,)),
-    )
-    status = {
-        f"{r.name}_status": status_name(
-            table, r, calendar, amount=cents(r.value), prefix=f"{r.name}_"
-        )
-        for r in rules
-    }
+    table = with_evidence(table, rules, as_of, holdings, contacts, policy)
+    calendar, status = Calendar((as_of,)), {}
+    for rule in rules:
+        amount, prefix = cents(rule.value), f"{rule.name}_"
+        name = status_name(table, rule, calendar, amount=amount, prefix=prefix)
+        status[f"{prefix}status"] = name
     return table.with_columns(**status)
 
 
@@ -363,7 +359,7 @@ _FLOW = (
     Measure("newly_dormant_rate", "newly_dormant", "awake_opening"),
     Measure("reactivation_rate", "reactivated", "dormant_opening"),
 )
-DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW, asked_of="pairs")
+DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW, present_if="pairs")
 
 
 def dormancy_flow(
@@ -433,7 +429,7 @@ def dormancy_flow(
     )
     groups_at_closing = {name: nw.col(f"closing_{name}") for name in groups}
     view = pairs.with_columns(departed=ZERO, **groups_at_closing)
-    return answer(view, DORMANCY_FLOW, policy=rules, by=groups, base=base, given=closing)
+    return answer(view, DORMANCY_FLOW, policy=rules, by=groups, base=base, frame=closing)
 
 
 def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:

@@ -296,7 +296,7 @@ def account_state(
         Accounts: `customer_id, product, balance, last_active_on` (empty: never), and, where the
         bank has them, `opened_on` and `matures_on`.
     rule : DormancyRule or name of a preset, optional
-        Idle period, products, cap (asked of each account) and exemptions (of the owner);
+        Idle period, products, cap (of each account) and exemptions (of the owner);
         default: the policy's.
     as_of : date, "2026-09-30" or "2026Q3"
         The snapshot, and the day the idle period ends on.

@@ -86,7 +86,7 @@ def growth_bridge(
 
     Notes
     -----
-    A customer who changed group departs with the opening amount and is told by the new group.
+    A customer who changed group departs with the opening amount; the new group has the rest.
     Source: practice notes on existing-customer management.
 
     Examples

@@ -55,10 +55,8 @@ def own_calendar(holdings: Table) -> Calendar:
     require_snapshot(holdings, "holdings")
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
-    (moment,) = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"] or [
-        date.max
-    ]
-    return Calendar((as_day(moment),))
+    days = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"]
+    return Calendar((as_day(days[0] if days else date.max),))
 
 
 def with_balance(holdings: Table) -> Table:
@@ -212,8 +210,8 @@ def unused_openings(
     ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
     ... })
     >>> bank = pd.DataFrame({"customer_id": ["1"]})
-    >>> found = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
-    >>> found.loc[found["measure"] == "unused_openings_90_days", "value"].tolist()
+    >>> unused = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
+    >>> unused.loc[unused["measure"] == "unused_openings_90_days", "value"].tolist()
     [0.5]
     """
     rules, groups, table = as_policy(policy), group_names(by), as_lazy(customers)
@@ -227,7 +225,7 @@ def unused_openings(
             "as_of=…, or the customers of bank.customers(quarter)."
         )
     table = with_base(table, by=groups, base=base, bases=rules.bases)
-    return answer(table, UNUSED_OPENINGS, policy=rules, by=groups, base=base, given=customers)
+    return answer(table, UNUSED_OPENINGS, policy=rules, by=groups, base=base, frame=customers)
 
 
 def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: date) -> Table:

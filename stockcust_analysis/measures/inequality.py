@@ -208,10 +208,10 @@ def ascending(
     return balances[order], counts[order]
 
 
-def _usable(name: str, given: npt.ArrayLike) -> Balances:
+def _usable(name: str, values: npt.ArrayLike) -> Balances:
     """Return numbers that are all finite and zero or more, or raise saying how many are not."""
     try:
-        numbers = np.asarray(given, dtype=np.float64)
+        numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise UsageError(f"{name} must be numbers, one per customer, none missing.") from None
     if numbers.ndim != 1:
@@ -225,7 +225,7 @@ def _usable(name: str, given: npt.ArrayLike) -> Balances:
     return numbers
 
 
-def check_fraction(name: str, given: float) -> None:
-    """Raise unless `given` lies in (0, 1]."""
-    if not 0 < given <= 1:
-        raise UsageError(f"{name} must be above 0 and at most 1; given {given}.")
+def check_fraction(name: str, value: float) -> None:
+    """Raise unless a value lies in (0, 1]."""
+    if not 0 < value <= 1:
+        raise UsageError(f"{name} must be above 0 and at most 1; given {value}.")

@@ -229,8 +229,8 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     """
     delivered = set(customer_columns)
     average = "average_balance" if "average_balance" in set(holding_columns) else "balance"
-    made = dict.fromkeys(AUM, f"holdings.{average}") | {"aum_period_end": "holdings.balance"}
-    return {name: f"customers.{name}" if name in delivered else made[name] for name in AUM}
+    computed = dict.fromkeys(AUM, f"holdings.{average}") | {"aum_period_end": "holdings.balance"}
+    return {name: f"customers.{name}" if name in delivered else computed[name] for name in AUM}
 
 
 def tenure_columns(

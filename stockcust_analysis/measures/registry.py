@@ -49,8 +49,8 @@ class Measure:
 class Question:
     """What is summed of a view, among which bases, and the measures that stand over the sums.
 
-    `needs` names columns without which the question cannot be asked; by `strata` rates are
-    standardised, as far as the view has them. A group in which the sum `asked_of` is 0 has no rows.
+    `needs` names columns without which the question has no answer; by `strata` rates are
+    standardised, as far as the view has them. A group has no rows where its sum `present_if` is 0.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Question:
     bases: tuple[str, ...] = ("funded",)
     needs: tuple[str, ...] = ()
     strata: tuple[str, ...] = ("tier", "tenure")
-    asked_of: str = ""
+    present_if: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,8 @@ def measure_rows(
         denominator=denominator,
         value=value,
     )
-    asked = amounts(lambda spec, _: spec.question.asked_of if by else None) > 0
-    return rows if asked.all() else rows[asked].reset_index(drop=True)
+    present = amounts(lambda spec, _: spec.question.present_if if by else None) > 0
+    return rows if present.all() else rows[present].reset_index(drop=True)
 
 
 def answer(
@@ -156,19 +156,19 @@ def answer(
     policy: Policy,
     by: Sequence[str],
     base: str,
-    given: Frame,
+    frame: Frame,
     only: Callable[[Measure], bool] = lambda measure: True,
 ) -> Frame:
-    """Return the measures of one question about an analyst's view, in the kind of frame given."""
+    """Return the measures of one question about an analyst's view, as the kind of `frame`."""
     chosen = replace(question, measures=lambda p: [*filter(only, question.measures(p))])
     spec = Spec(question.name, chosen, base)
-    return shown(sum_view(view, [spec], policy, by), spec, policy, by, given)
+    return shown(sum_view(view, [spec], policy, by), spec, policy, by, frame)
 
 
 def shown(
-    totals: pd.DataFrame, spec: Spec, policy: Policy, by: Sequence[str], given: Frame
+    totals: pd.DataFrame, spec: Spec, policy: Policy, by: Sequence[str], frame: Frame
 ) -> Frame:
-    """Return collected sums as the measure frame an analyst sees, in the kind of frame given.
+    """Return collected sums as the measure frame an analyst sees, as the kind of `frame`.
 
     One row per group and measure, sorted by both; the members of a measure stand in a column that
     is called as their dimension.
@@ -178,4 +178,4 @@ def shown(
     rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
-    return native_like(rows.drop(columns="dimension"), given)
+    return native_like(rows.drop(columns="dimension"), frame)

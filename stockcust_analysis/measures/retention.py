@@ -254,7 +254,7 @@ def _retention(
         policy=rules,
         by=groups,
         base=base,
-        given=opening,
+        frame=opening,
         only=lambda measure: measure.name.startswith(prefix),
     )
 
@@ -313,4 +313,4 @@ def same_customer_growth(
     groups, rules = group_names(by), as_policy(policy)
     pairs = pair_customers(opening, closing, policy=rules, labels=groups, value=value, base=base)
     view = by_group(pairs, groups)
-    return answer(view, SAME_CUSTOMER_GROWTH, policy=rules, by=groups, base=base, given=opening)
+    return answer(view, SAME_CUSTOMER_GROWTH, policy=rules, by=groups, base=base, frame=opening)

@@ -19,20 +19,15 @@ from stockcust_analysis.core.frames import (
     ZERO,
     Table,
     as_lazy,
-    cents,
     cents_of,
     day,
     flag,
     is_true,
     same_kind,
 )
+from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.measures.validation import (
-    require_amounts,
-    require_columns,
-    require_same_engine,
-    require_snapshot,
-)
+from stockcust_analysis.measures.validation import require_columns, require_same_engine
 from stockcust_analysis.periods import Day, as_day, cutoff
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
@@ -48,7 +43,6 @@ SERVICE_FLAGS = (
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
-_AMOUNTS = ("aum_average_quarter", "aum_average_month")
 _ASSIGNMENT = ("customer_id", "manager_id", "valid_from", "valid_to", "reason", "first_contact_on")
 # Columns that stay empty for a customer without a manager or contacts; counts are then 0.
 _LABELS = (*_KEYS, "manager_id", "managed_from", "role", "last_contact_on")
@@ -122,15 +116,12 @@ def customer_service(
     >>> served[["in_managed", "customer_class", "covered"]].values.tolist()
     [[1, 'A', 1], [0, '', 0]]
     """
-    rules, table = as_policy(policy), as_lazy(customers)
-    require_columns(table, _AMOUNTS, "customers")
-    require_snapshot(table, "customers")
-    require_amounts(table, _AMOUNTS, "customers")
-    in_cents = {f"{name}_cents": cents(name) for name in _AMOUNTS}
-    table = table.with_columns(**in_cents)
+    rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
+    table = with_base(as_lazy(customers), by=(), base="all", amounts=amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
-    return same_kind(customers, serve(table, source).drop(*in_cents))
+    own = ("in_all", *(f"{name}_cents" for name in amounts))
+    return same_kind(customers, serve(table, source).drop(*own))
 
 
 def service_source(
@@ -334,8 +325,7 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
     for group in source.rule.classes:
         late = _unspoken_for(group.contact_months, source)
         due = due | ((nw.col("customer_class") == group.name) & late)
-    drop = ("_owner", "_known", "_bought", "_one", "_score", "_size", "_rank")
-    return table.with_columns(contact_due=flag(due)).drop(*drop)
+    return table.select(*columns, "managers", "customer_class", contact_due=flag(due))
 
 
 def _class_name(rule: CoverageRule) -> nw.Expr:

@@ -123,7 +123,7 @@ def tier_counts(
     table = with_base(table, by=groups, base=base, amounts=[value], bases=rules.bases)
     if not stands:
         table = table.with_columns(tier=tier_name(nw.col(f"{value}_cents"), rules.tiers))
-    return answer(table, TIERS, policy=rules, by=groups, base=base, given=customers)
+    return answer(table, TIERS, policy=rules, by=groups, base=base, frame=customers)
 
 
 def near_border(

@@ -34,8 +34,8 @@ def compared_columns(
     customers: Table,
     policy: Policy,
     labels: Sequence[str],
-    *,
     bases: Iterable[str] = COMPARED_BASES,
+    *,
     amount: nw.Expr | None = None,
     extra: Mapping[str, nw.Expr] | None = None,
 ) -> Table:
@@ -47,9 +47,8 @@ def compared_columns(
     names = dict.fromkeys((AVERAGE, PERIOD_END, f"{policy.dormancy.value}_cents"))
     amounts = {name: nw.col(name) if amount is None else amount for name in names}
     flags = {"there": ONE, **{f"in_{base}": nw.col(f"in_{base}") for base in bases}}
-    for name, cents_held in amounts.items():
-        funded = base_flag(customers, "funded", policy.bases, amount=cents_held)
-        flags[f"funded_by_{name}"] = funded
+    for name, held in amounts.items():
+        flags[f"funded_by_{name}"] = base_flag(customers, "funded", policy.bases, amount=held)
     if extra is None:
         flags |= dormancy_states("funded")
     narrow = {name: expression.cast(nw.Int8) for name, expression in flags.items()}
@@ -155,9 +154,7 @@ def pair_customers(
     closing_labels = labels if closing_labels is None else closing_labels
     for date, frame, by in zip(DATES, (opening, closing), (labels, closing_labels), strict=True):
         table = customers_of(frame, date, by=by, value=value, base=base, policy=policy)
-        columns = compared_columns(
-            table, policy, by, bases=[base], amount=amount, extra=extra or {}
-        )
+        columns = compared_columns(table, policy, by, [base], amount=amount, extra=extra or {})
         sides.append(columns)
     return pair_dates(sides[0], sides[1], labels)
 
@@ -289,7 +286,7 @@ def tier_move_rates(
     [0.0, 0.5, 0.5]
     """
     view, rules, groups = _tier_view(opening, closing, scheme, by, policy)
-    return answer(view, TIER_MOVES, policy=rules, by=groups, base="funded", given=opening)
+    return answer(view, TIER_MOVES, policy=rules, by=groups, base="funded", frame=opening)
 
 
 def _tier_view(
@@ -309,11 +306,8 @@ def _tier_view(
         tables = [_with_tier(table, rules.tiers) for table in tables]
     labels, value = list(dict.fromkeys([*groups, "tier"])), rules.tiers.value
     sides = (table.to_native() for table in tables)
-    return (
-        by_group(pair_customers(*sides, policy=rules, labels=labels, value=value), groups),
-        rules,
-        groups,
-    )
+    pairs = pair_customers(*sides, policy=rules, labels=labels, value=value)
+    return by_group(pairs, groups), rules, groups
 
 
 def _with_tier(table: Table, scheme: TierScheme) -> Table:

@@ -161,7 +161,7 @@ def worklist_outcomes(
     table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)
     by = [*keys, "evidence", "group"]
     view, policy = _with_groups(table), as_policy(None)
-    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", given=lists)
+    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", frame=lists)
 
 
 def _contact_facts(contacts: Table, listed_on: Day, as_of: Day) -> Table:

@@ -38,6 +38,13 @@ Alignment = Literal["left", "right", "center"]
 _LOOKS_LIKE_A_NUMBER = re.compile(r"[▲▼+\-−*\s]*([\d,]+(\.\d+)?)?\s*(%|‰|个百分点|pp)?|—|持平|flat")
 
 
+def known_language(language: object) -> str:
+    """Return a language if pages are written in it; UsageError with close matches if not."""
+    if language not in get_args(Language):
+        raise UsageError.unknown("language", language, get_args(Language))
+    return str(language)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Document:
     """What the page is about: the first output of a printed notebook.
@@ -61,8 +68,7 @@ class Document:
 
     def __post_init__(self) -> None:
         """Refuse a language in which no page is written."""
-        if self.language not in get_args(Language):
-            raise UsageError.unknown("language", self.language, get_args(Language))
+        known_language(self.language)
 
     def payload(self) -> dict[str, Any]:
         """Return the facts as plain values, ready for JSON."""
@@ -140,21 +146,15 @@ class KeyFigures:
         # Equal widths: left alone, JupyterLab breaks the label of a short tile over several lines.
         width = 100 // max(len(self.figures), 1)
         cell = f'<td style="width:{width}%;text-align:left;vertical-align:top">'
-        tiles = "".join(
-            f"{cell}<small>{escape(tile.label)}</small><br><b>{escape(tile.value)}</b> "
-            f"{escape(tile.unit)}<br><small>{'<br>'.join(map(escape, tile.comparison_texts))}"
-            "</small></td>"
-            for tile in self.figures
-        )
-        lines = (
-            " ".join((tile.label, tile.value, tile.unit, *tile.comparison_texts))
-            for tile in self.figures
-        )
-        return {
-            KEY_FIGURES_MIME: self.payload(),
-            "text/html": f"<table><tr>{tiles}</tr></table>",
-            "text/plain": "\n".join(lines),
-        }
+        tiles, lines = "", []
+        for tile in self.figures:
+            label, value, unit = map(escape, (tile.label, tile.value, tile.unit))
+            beside = "<br>".join(map(escape, tile.comparison_texts))
+            tiles += f"{cell}<small>{label}</small><br><b>{value}</b> {unit}<br>"
+            tiles += f"<small>{beside}</small></td>"
+            lines.append(" ".join((tile.label, tile.value, tile.unit, *tile.comparison_texts)))
+        html, plain = f"<table><tr>{tiles}</tr></table>", "\n".join(lines)
+        return {KEY_FIGURES_MIME: self.payload(), "text/html": html, "text/plain": plain}
 
 
 @dataclass(frozen=True)
@@ -192,15 +192,14 @@ class Sentences:
         return {"sentences": [dict(vars(text)) for text in self.sentences], "anchor": self.anchor}
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        items = "".join(
-            f"<li><b>{escape(sentence.lead)}</b> {escape(sentence.text)}</li>"
-            for sentence in self.sentences
-        )
-        lines = (f"{sentence.lead} {sentence.text}".strip() for sentence in self.sentences)
+        pairs = [(sentence.lead, sentence.text) for sentence in self.sentences]
+        items = "".join(f"<li><b>{escape(lead)}</b> {escape(text)}</li>" for lead, text in pairs)
+        lines = (f"{n}. {f'{lead} {text}'.strip()}" for n, (lead, text) in enumerate(pairs, 1))
+        html, plain = f"<ol>{items}</ol>", "\n".join(lines)
         return {
             SENTENCES_MIME: self.payload(),
-            "text/html": f"<ol>{items}</ol>",
-            "text/plain": "\n".join(f"{n}. {line}" for n, line in enumerate(lines, start=1)),
+            "text/html": html,
+            "text/plain": plain,
         }
 
 

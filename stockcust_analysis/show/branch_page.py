@@ -133,10 +133,10 @@ def _figure_name(page: BranchPage, measure: str) -> str:
 
 
 def counted_heading(
-    page: BranchPage, name: str, shown: Table | KeyFigures | None
+    page: BranchPage, name: str, block: Table | KeyFigures | None
 ) -> Heading | None:
     """Return a heading that says how many things stand below it; None above nothing."""
-    count = 0 if shown is None else len(shown.rows if isinstance(shown, Table) else shown.figures)
+    count = 0 if block is None else len(block.rows if isinstance(block, Table) else block.figures)
     return Heading(page.text(str(count), f"{name}_heading")) if count else None
 
 
@@ -190,9 +190,7 @@ def _tier_borders(page: BranchPage) -> str:
     tiers = page.evaluation.policy_facts["tiers"]
     borders = [wording.format_count(tier["lower"]) for tier in tiers]
     ranges = [f"{low}–{high}" for low, high in pairwise(borders)] + [f"≥{borders[-1]}"]
-    words = [
-        f"{tier[page.language]} {between}" for tier, between in zip(tiers, ranges, strict=True)
-    ]
+    words = [f"{tier[page.language]} {span}" for tier, span in zip(tiers, ranges, strict=True)]
     return page.text("list_separator").join(words)
 
 

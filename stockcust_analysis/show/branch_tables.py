@@ -166,9 +166,9 @@ def overview_table(page: BranchPage) -> Table | None:
             "measure": page.text(name) if name else page.text(measure, "measure"),
             "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
             "now": wording.format_measure(now, measure, unit=unit),
-            **_changes(page, measure, base),
+            **_print_changes(page, measure, base),
             "attained": now / target if target and now is not None else None,
-            "bank": wording.format_measure(_of_bank(page, measure, base), measure, unit=unit),
+            "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
         }
         rows.append(row)
     origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
@@ -192,8 +192,8 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
         {
             "measure": page.text(measure, "measure"),
             "now": wording.format_with_unit(now, measure, unit),
-            "previous_quarter": _changes(page, measure, base)["previous_quarter"],
-            "bank": wording.format_with_unit(_of_bank(page, measure, base), measure, unit),
+            "previous_quarter": _print_changes(page, measure, base)["previous_quarter"],
+            "bank": wording.format_with_unit(_read_bank(page, measure, base), measure, unit),
         }
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
@@ -205,14 +205,14 @@ def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wordi
     """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
     money = [(name, base) for name, base in measures if wording.measure_words(name).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
-    return page.unit(own if any(own) else [_of_bank(page, *pair) for pair in money])
+    return page.unit(own if any(own) else [_read_bank(page, *pair) for pair in money])
 
 
-def _of_bank(page: BranchPage, measure: str, base: str) -> float | None:
+def _read_bank(page: BranchPage, measure: str, base: str) -> float | None:
     return page.value(measure, base=base, branch_id=WHOLE_BANK)
 
 
-def _changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
+def _print_changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
     """Return the changes of a measure since the quarters it is compared with."""
     now, changes = page.value(measure, base=base), {}
     for name in wording.names("comparison"):
@@ -356,7 +356,7 @@ def five_things(page: BranchPage) -> Table | None:
             "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
             "task_customers": row.customers,
             "at_stake": wording.format_money(row.amount, unit),
-            "due_on": _day(page, row.due_on),
+            "due_on": _print_day(page, row.due_on),
             "sheet": list_name(row.list, page.language),
         }
         for number, row in enumerate(rows_of(pressing), start=1)
@@ -378,7 +378,7 @@ def worklist_table(page: BranchPage) -> Table | None:
             "listed": row.listed,
             "stake": row.amount,
             "left_out": row.left_out,
-            "due": _day(page, row.due_on),
+            "due": _print_day(page, row.due_on),
         }
         for row in rows_of(own)
     ]
@@ -387,7 +387,7 @@ def worklist_table(page: BranchPage) -> Table | None:
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
-def _day(page: BranchPage, day: str) -> str:
+def _print_day(page: BranchPage, day: str) -> str:
     """Return a day as people write it; nothing without one."""
     if not day:
         return ""

@@ -47,8 +47,8 @@ PALE_HIGHLIGHT: Final = "#F2D2AE"
 
 # The label of axes without data, by which a page knows to leave the figure out.
 NOTHING_DRAWN: Final = "nothing drawn"
-FULL_WIDTH: Final = 17.0
 # Widths of figures in centimetres: the page's column, and two side by side.
+FULL_WIDTH: Final = 17.0
 HALF_WIDTH: Final = 8.2
 # From this `narrowness` on, long names are set smaller or aslant.
 NARROW: Final = 1.5
@@ -124,11 +124,10 @@ class Source:
             rows = rows.rename(columns=dict.fromkeys(first, "member"))
         self._check_columns(rows)
         numbers = [name for name in rows if name in _NUMBERS.split()]
-        try:
-            rows[numbers] = rows[numbers].astype(float)
-        except (TypeError, ValueError):
-            bad = ", ".join(name for name in numbers if not _is_numeric(rows[name]))
-            raise UsageError(f"the chart needs numbers; text stands in {bad}.") from None
+        values = rows[numbers].apply(pd.to_numeric, errors="coerce")
+        if texts := [name for name in numbers if (values[name].isna() & rows[name].notna()).any()]:
+            raise UsageError(f"the chart needs numbers; text stands in {', '.join(texts)}.")
+        rows[numbers] = values.astype(float)
         absent = {name: "" for name in ("quarter", "branch_id", "base") if name not in rows}
         rows = self._choose_measures(rows.assign(**absent))
         return last_quarter(rows) if self.last_quarter else rows
@@ -250,11 +249,6 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
         return pd.DataFrame(collect_rows(as_lazy(frame)))
     levels: list[Any] = [n for n in frame.index.names if n is not None and n not in frame]
     return (frame.reset_index(levels) if levels else frame).reset_index(drop=True)
-
-
-def _is_numeric(column: pd.Series[Any]) -> bool:
-    """Return whether all values of a column can be numbers."""
-    return bool((pd.to_numeric(column, errors="coerce").notna() | column.isna()).all())
 
 
 class NothingToDraw(Exception):  # noqa: N818

@@ -15,21 +15,20 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.canvas import Source
 
 _CURVE = ["customer_share", "value_share"]
-_LORENZ = canvas.Source("lorenz_curve(customers)", _CURVE, key=_CURVE[:1], beside_bank=True)
+_LORENZ = Source("lorenz_curve(customers)", _CURVE, key=_CURVE[:1], beside_bank=True)
 _WHALE = replace(_LORENZ, call="whale_curve(customers)")
 _TIER_SHARES = ("tier_customer_share", "tier_aum_share")
-_TIERS = canvas.Source("tier_counts(customers)", measures=_TIER_SHARES, member=["tier"])
-_COUNTS = canvas.Source(
+_TIERS = Source("tier_counts(customers)", measures=_TIER_SHARES, member=["tier"])
+_COUNTS = Source(
     "product_count_distribution(customers, holdings=…)",
     measures=["product_count_share"],
     member=["families_held", "families"],
 )
-_HELD = canvas.Source(
-    "penetration(customers, holdings=…)", measures=["penetration"], member=["family"]
-)
-_PAIRS = canvas.Source(
+_HELD = Source("penetration(customers, holdings=…)", measures=["penetration"], member=["family"])
+_PAIRS = Source(
     "co_holding(customers, holdings=…)",
     ["family_a", "family_b", "conditional_rate"],
     key=["family_a", "family_b"],
@@ -74,7 +73,7 @@ def lorenz(
     >>> lorenz(curve).texts[-1].get_text()
     '前20%客户持有 81.3%'
     """
-    own, bank = _curves(_LORENZ.read(frame, group))
+    own, bank = _read_curves(_LORENZ.read(frame, group))
     ax = canvas.axes_for(own, ax)
     ax.plot([0, 1], [0, 1], color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
     _draw_curves(ax, own, bank)
@@ -96,7 +95,7 @@ def lorenz(
     return ax
 
 
-def _curves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _read_curves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the known points of the branch's curve and of the bank's, in their order."""
     known = rows.dropna(subset=_CURVE).sort_values("customer_share")
     own, bank = (canvas.of_branch(known, name) for name in (canvas.subject_of(rows), WHOLE_BANK))
@@ -153,7 +152,7 @@ def whale(
     >>> whale(curve).texts[-1].get_text()
     '最高 125.0%'
     """
-    own, bank = _curves(_WHALE.read(frame, group))
+    own, bank = _read_curves(_WHALE.read(frame, group))
     ax = canvas.axes_for(own, ax)
     ax.axhline(1, color=canvas.MUTED, linewidth=0.6, linestyle=(0, (4, 3)))
     _draw_curves(ax, own, bank)
@@ -278,7 +277,7 @@ def product_count(
     """
     rows = _COUNTS.read(frame, group)
     subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
-    own, bank = _own_and_bank(_with_many_together(rows), subject, counts)
+    own, bank = _pair_with_bank(_merge_many(rows), subject, counts)
     ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
@@ -299,7 +298,7 @@ def product_count(
     return ax
 
 
-def _own_and_bank(
+def _pair_with_bank(
     rows: pd.DataFrame, subject: str, members: Iterable[str]
 ) -> tuple[pd.Series[float], pd.Series[float]]:
     """Return the values of the branch and of the bank by member."""
@@ -307,7 +306,7 @@ def _own_and_bank(
     return canvas.values_by("member", own, members), canvas.values_by("member", bank, members)
 
 
-def _with_many_together(rows: pd.DataFrame) -> pd.DataFrame:
+def _merge_many(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with one share for four families and more."""
     numbers = pd.to_numeric(rows["member"].astype(str).str.removesuffix("+"), errors="coerce")
     many = f"{_MANY}+"
@@ -363,7 +362,7 @@ def penetration(
     rows = _HELD.read(frame, group)
     subject = canvas.subject_of(rows)
     families = wording.member_words("family", language, words=words, present=rows["member"])
-    own, bank = _own_and_bank(rows, subject, families)
+    own, bank = _pair_with_bank(rows, subject, families)
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends[own.notna()].dropna(axis="columns", how="all")
     own = own.dropna()

@@ -11,15 +11,12 @@ from matplotlib.path import Path
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.canvas import Source
 
-_STEPS = canvas.Source(
-    "dormancy_flow(opening, closing, rule)", measures=wording.names("dormant_step")
-)
-_BRIDGE = canvas.Source(
-    "growth_bridge(opening, closing)", ["component", "amount"], key=["component"]
-)
+_STEPS = Source("dormancy_flow(opening, closing, rule)", measures=wording.names("dormant_step"))
+_BRIDGE = Source("growth_bridge(opening, closing)", ["component", "amount"], key=["component"])
 # Two groups may have no move in common: a table of moves has no key.
-_MOVES = canvas.Source("migration_matrix(opening, closing, scheme=…)", ["from", "to", "customers"])
+_MOVES = Source("migration_matrix(opening, closing, scheme=…)", ["from", "to", "customers"])
 _DORMANT_ENDS = ("dormant_opening", "dormant_closing")
 _FALLS = ("reactivated", "dormant_moved", "dormant_left")
 
@@ -172,7 +169,7 @@ def migration(
     >>> [words.get_text() for words in migration(moves).texts]
     ['1', '9']
     """
-    rows, tiers, states = _moves(frame, group, words, language)
+    rows, tiers, states = _read_moves(frame, group, words, language)
     ax = canvas.axes_for(rows, ax)
     # All tiers, so that the picture of a branch with one tier is not one large cell.
     starts, ends = (
@@ -230,7 +227,7 @@ def migration_flow(
     >>> [words.get_text() for words in migration_flow(moves).texts]
     ['中端 10', '高端 1', '中端 9']
     """
-    rows, tiers, states = _moves(frame, group, words, language)
+    rows, tiers, states = _read_moves(frame, group, words, language)
     ax = canvas.axes_for(rows, ax)
     members = tiers | states
     order = {name: rank for rank, name in enumerate(members)}
@@ -241,7 +238,7 @@ def migration_flow(
     for side in ("from", "to"):
         totals = rows.groupby(side)[["breadth", "customers"]].sum()
         sides[side] = totals.loc[[name for name in members if name in totals.index]]
-        tops[side] = _tops(sides[side]["breadth"], gap)
+        tops[side] = _stack(sides[side]["breadth"], gap)
     used = {side: dict(levels) for side, levels in tops.items()}
     for start, end, breadth in rows[["from", "to", "breadth"]].itertuples(index=False):
         left, right = used["from"][start], used["to"][end]
@@ -262,17 +259,17 @@ def migration_flow(
     return ax
 
 
-def _moves(
+def _read_moves(
     frame: Frame, group: object, words: wording.Words | None, language: Language
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, str]]:
     """Return the moves that happened, the tiers from the top down and the states, with words."""
     rows, states = _MOVES.read(frame, group), wording.member_words("state", language)
-    present = [name for name in _in_order(rows) if name not in states]
+    present = [name for name in _list_names(rows) if name not in states]
     tiers = wording.member_words("tier", language, words=words, present=present)
     return rows[rows["customers"] > 0], dict(reversed(tiers.items())), states
 
 
-def _in_order(rows: pd.DataFrame) -> list[str]:
+def _list_names(rows: pd.DataFrame) -> list[str]:
     """Return the names on both sides in the order the table keeps on each of them."""
     order = list(dict.fromkeys(rows["from"]))
     for _, ends in rows.groupby("from", sort=False)["to"]:
@@ -295,7 +292,7 @@ def _draw_band(
     ax.add_patch(PathPatch(Path(points, curve), facecolor=colour, alpha=alpha, edgecolor="none"))
 
 
-def _tops(breadths: pd.Series[float], gap: float) -> dict[str, float]:
+def _stack(breadths: pd.Series[float], gap: float) -> dict[str, float]:
     """Return where each side's names begin, from the top down, with room for its name."""
     room = breadths.clip(lower=gap) + gap / 2
     return dict(-(room.cumsum() - room))

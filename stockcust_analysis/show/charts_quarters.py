@@ -17,17 +17,18 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.canvas import Source
 
 _AUM_SHARES = ("silent_aum_share", "dormant_aum_share")
-_STATUSES = canvas.Source(
+_STATUSES = Source(
     "dormancy_rate(customers, rule, as_of=…)",
     measures=(*wording.STATUS_RATES, *_AUM_SHARES),
     last_quarter=False,
 )
-_ASSETS = canvas.Source(
+_ASSETS = Source(
     "evaluate(bank, …).measures", ["quarter"], measures=[wording.AVERAGE], last_quarter=False
 )
-_SHARES = canvas.Source(
+_SHARES = Source(
     _ASSETS.call,
     ["quarter", "member", "value"],
     key=["member"],
@@ -269,7 +270,7 @@ def slope(
     >>> [words.get_text() for words in slope(shares).texts]
     ['中端 30.0%', '35.0% 中端']
     """
-    rows, dimension, measure = _read_shares(_SHARES, frame, group)
+    rows, dimension, measure = _read(_SHARES, frame, group)
     rows = rows.dropna(subset=["value"])
     canvas.require_one_base(rows, ["quarter", "member"])
     quarters = sorted(rows["quarter"].unique())
@@ -296,9 +297,7 @@ def slope(
     return ax
 
 
-def _read_shares(
-    source: canvas.Source, frame: Frame, group: object
-) -> tuple[pd.DataFrame, str, str]:
+def _read(source: Source, frame: Frame, group: object) -> tuple[pd.DataFrame, str, str]:
     """Return the rows of the frame's one measure, its dimension and its name ("" if unnamed)."""
     table = canvas.to_pandas(frame)
     rows = source.read_all(table)
@@ -365,7 +364,7 @@ def small_multiples(
     >>> small_multiples(shares).get_title(loc="left")
     '基金'
     """
-    rows, dimension, measure = _read_shares(_PANELS, frame, group)
+    rows, dimension, measure = _read(_PANELS, frame, group)
     canvas.require_one_base(rows, ["quarter", "branch_id", "member"])
     subject = canvas.subject_of(rows)
     now = canvas.of_branch(canvas.last_quarter(rows), subject).dropna(subset=["value"])
@@ -373,7 +372,7 @@ def small_multiples(
     labels = wording.member_words(dimension, language, words=words, present=now["member"])
     members = [member for member in labels if member in largest]
     quarters = sorted(rows.dropna(subset=["value"])["quarter"].unique())
-    panels = _panels(members, ax)
+    panels = _make_panels(members, ax)
     top = float(rows.loc[rows["member"].isin(members), "value"].max()) or 1.0
     unit = wording.money_unit(now["value"], language)
     for panel, member in zip(panels, members, strict=True):
@@ -399,7 +398,7 @@ def _print_value(value: float, measure: str, unit: wording.Unit) -> str:
     return wording.format_with_unit(value, measure, unit)
 
 
-def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
+def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     """Return a panel for each member, in the place of axes or in a new figure."""
     down = -(-len(members) // _PANELS_ABREAST)
     if ax is None and members:
@@ -414,6 +413,4 @@ def _panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     whole = ax.figure
     ax.remove()
     grid = cell.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
-    return [
-        canvas.style_axes(whole.add_subplot(grid[position])) for position in range(len(members))
-    ]
+    return [canvas.style_axes(whole.add_subplot(grid[n])) for n in range(len(members))]

@@ -131,11 +131,8 @@ def _style() -> dict[Any, Any]:
     """Return the report's style with Matplotlib's defaults below it, not the reader's own."""
     import matplotlib as mpl
 
-    defaults = {
-        name: value
-        for name, value in mpl.rcParamsDefault.items()
-        if _LOOKS.match(name) and name != _READERS_OWN
-    }
+    looks = [name for name in mpl.rcParamsDefault if _LOOKS.match(name) and name != _READERS_OWN]
+    defaults = {name: mpl.rcParamsDefault[name] for name in looks}
     return defaults | dict(mpl.rc_params_from_file(_STYLE_FILE, use_default_template=False))
 
 

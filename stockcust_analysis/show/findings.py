@@ -120,19 +120,19 @@ def conclusions(page: BranchPage) -> list[Sentence]:
     are returned only where the page has fewer measures. Each names the section that shows its
     figures.
     """
-    if (customers := _customers(page)) < FEWEST_CUSTOMERS:
-        return [_too_few(page, customers, "caution_few")]
+    if (customers := _count_customers(page)) < FEWEST_CUSTOMERS:
+        return [_say_too_few(page, customers, "caution_few")]
     growth, shares = _findings(page)
     opening = []
     if not _has_history(page):  # nothing can have risen or fallen yet
         key = "caution_new_bank" if page.branch_id == WHOLE_BANK else "caution_new"
-        opening.append(_caution(page, key, quarter=str(page.evaluation.quarter.previous)))
+        opening.append(_warn(page, key, quarter=str(page.evaluation.quarter.previous)))
     opening += [growth.sentence] if growth else []
     by_weight = sorted(shares, key=lambda finding: -finding.weight)
     notable = sum(finding.weight > 0 for finding in shares)
     wanted = max(FEWEST - len(opening), min(notable, MOST - len(opening)))
     sentences = opening + [finding.sentence for finding in by_weight[:wanted]]
-    return sentences or [_caution(page, "caution_empty", quarter=page.quarter)]
+    return sentences or [_warn(page, "caution_empty", quarter=page.quarter)]
 
 
 def section_conclusion(page: BranchPage, section: Section) -> Sentence:
@@ -142,13 +142,13 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
     """
     if section not in get_args(Section):
         raise UsageError.unknown("section", section, get_args(Section))
-    if (customers := _customers(page)) < FEWEST_CUSTOMERS:
-        return _too_few(page, customers, "caution_few_here")
+    if (customers := _count_customers(page)) < FEWEST_CUSTOMERS:
+        return _say_too_few(page, customers, "caution_few_here")
     growth, shares = _findings(page)
     findings = [growth, *shares] if growth else shares
     here = [finding for finding in findings if finding.sentence.section == section]
     if not here:
-        return _caution(page, "caution_empty", quarter=page.quarter)
+        return _warn(page, "caution_empty", quarter=page.quarter)
     speaking = [here[0], *(finding for finding in here[1:] if finding.weight)]
     speaking.sort(key=lambda finding: -finding.weight)
     joined = _words(page, "between").join(finding.sentence.text for finding in speaking)
@@ -187,7 +187,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if bank is not None:
         gap = (cell.value - bank.value) / NOISE.of_share(bank.value, customers)
         distance = wording.format_difference(cell.value - bank.value, "share", page.language)
-        side = _side(gap, "above", "level", "below")
+        side = _name_side(gap, "above", "level", "below")
         of_bank = wording.format_share(bank.value)
         clauses.append(_words(page, side, bank=of_bank, gap=distance))
     for movement in _movements(page, story.measure, member)[:1]:
@@ -195,12 +195,12 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         if abs(trend) >= 1:
             clauses.append(_movement_words(page, story.measure, movement, story.beside_bank))
     subject = _words(page, story.name, "story", family=family)
-    lead = _lead(page, subject, gap, trend, "verdict")
-    weight = max(_weight(gap, story.measure), _weight(trend, story.measure))
+    lead = _write_lead(page, subject, gap, trend, "verdict")
+    weight = max(_weigh(gap, story.measure), _weigh(trend, story.measure))
     if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
-        weight = max(weight, _weight((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
-    return Finding(_sentence(page, clauses, lead=lead, section=story.section), weight)
+        weight = max(weight, _weigh((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
+    return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
 
 
 def _family_finding(page: BranchPage, story: Story) -> Finding | None:
@@ -223,7 +223,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     amount = unit.pattern.format(wording.format_money(cell.value, unit))
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=amount)]
-    clauses += [_movement_words(page, wording.AVERAGE, movement) for movement in movements]
+    clauses += [_movement_words(page, wording.AVERAGE, movement, True) for movement in movements]
     if target := page.targets.get(wording.AVERAGE):
         clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
     gap = trend = None
@@ -236,10 +236,10 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         base = _base(page, customers)
         counted.append(_words(page, "customers", base=base, value=customers.value))
         changes = _movements(page, "customers")[:1]
-        counted += [_movement_words(page, "customers", movement) for movement in changes]
-    lead = _lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
-    weight = max(_weight(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
-    return Finding(_sentence(page, clauses, counted, lead=lead, section="customers"), weight)
+        counted += [_movement_words(page, "customers", movement, True) for movement in changes]
+    lead = _write_lead(page, _words(page, "growth", "story"), gap, trend, "growth_verdict")
+    weight = max(_weigh(in_limits, wording.AVERAGE) for in_limits in (gap, trend))
+    return Finding(_join(page, clauses, counted, lead=lead, section="customers"), weight)
 
 
 def _bank_cell(page: BranchPage, measure: str, member: str, quarter: str = "") -> Cell | None:
@@ -256,13 +256,13 @@ def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movemen
         before = page.cell(measure, member, quarter=quarter)
         if now is None or before is None or before.base != now.base:
             continue
-        if (change := _change(measure, now, before)) is not None:
-            bank_change = _change(measure, bank_now, _bank_cell(page, measure, member, quarter))
+        if (change := _compare(measure, now, before)) is not None:
+            bank_change = _compare(measure, bank_now, _bank_cell(page, measure, member, quarter))
             movements.append(Movement(comparison, before, change, bank_change))
     return movements
 
 
-def _change(measure: str, now: Cell | None, before: Cell | None) -> float | None:
+def _compare(measure: str, now: Cell | None, before: Cell | None) -> float | None:
     """Return the change between two cells, if both are there."""
     kind = wording.measure_words(measure).kind
     if now is None or before is None:
@@ -271,25 +271,27 @@ def _change(measure: str, now: Cell | None, before: Cell | None) -> float | None
     return None if change is None else float(change)
 
 
-def _lead(page: BranchPage, story: str, gap: float | None, trend: float | None, within: str) -> str:
+def _write_lead(
+    page: BranchPage, story: str, gap: float | None, trend: float | None, within: str
+) -> str:
     """Say in three words what a finding amounts to; the subject alone when nothing is compared.
 
     `gap` and `trend` are the distance from the bank and the change, in noise limits.
     """
     if gap is None and trend is None:
         return story
-    position = _side(gap or 0.0, "above", "level", "below")
-    direction = "unknown" if trend is None else _side(trend, "up", "flat", "down")
+    position = _name_side(gap or 0.0, "above", "level", "below")
+    direction = "unknown" if trend is None else _name_side(trend, "up", "flat", "down")
     verdict = _words(page, f"{position}_{direction}", within)
     return _words(page, "lead", story=story, verdict=verdict)
 
 
-def _side(in_limits: float, above: str, within: str, below: str) -> str:
+def _name_side(in_limits: float, above: str, within: str, below: str) -> str:
     """Return the word a difference deserves, counted in noise limits."""
     return within if abs(in_limits) < 1 else above if in_limits > 0 else below
 
 
-def _weight(in_limits: float | None, measure: str) -> float:
+def _weigh(in_limits: float | None, measure: str) -> float:
     """Return how much a difference matters: nothing within noise, more when unfavourable."""
     if in_limits is None or abs(in_limits) < 1:
         return 0.0
@@ -297,9 +299,7 @@ def _weight(in_limits: float | None, measure: str) -> float:
     return abs(in_limits) * (NOISE.unfavourable_weight if good * in_limits < 0 else 1)
 
 
-def _movement_words(
-    page: BranchPage, measure: str, movement: Movement, beside_bank: bool = True
-) -> str:
+def _movement_words(page: BranchPage, measure: str, movement: Movement, beside_bank: bool) -> str:
     """Say a change, with the bank's own change beside it where it is known."""
     kind = wording.measure_words(measure).kind
     has_bank = movement.bank_change is not None and beside_bank
@@ -322,14 +322,14 @@ def _words(page: BranchPage, key: str, within: str = "sentence", **blanks: Any) 
     return page.text(key, within, **blanks)
 
 
-def _sentence(page: BranchPage, *halves: list[str], lead: str, section: str = "") -> Sentence:
+def _join(page: BranchPage, *halves: list[str], lead: str, section: str = "") -> Sentence:
     """Join clauses to one sentence, its halves by a semicolon."""
     joined = [_words(page, "comma").join(clauses) for clauses in halves if clauses]
     words = _words(page, "semicolon").join(joined) + _words(page, "stop")
     return Sentence(words[0].upper() + words[1:], lead, section)
 
 
-def _current(page: BranchPage) -> list[Cell]:
+def _list_cells(page: BranchPage) -> list[Cell]:
     """Return the branch's cells of this quarter that have a value."""
     current = page.cells.get((page.quarter, page.branch_id), {})
     cells = (page.cell(measure, member) for measure, member in current)
@@ -345,25 +345,25 @@ def _has_history(page: BranchPage) -> bool:
     )
 
 
-def _customers(page: BranchPage) -> int:
+def _count_customers(page: BranchPage) -> int:
     """Return how many customers the page is about; 0 when it has no figures."""
     customers = page.cell("customers")
-    sizes = [customers.value] if customers else [cell.n for cell in _current(page)]
+    sizes = [customers.value] if customers else [cell.n for cell in _list_cells(page)]
     return int(max(sizes, default=0))
 
 
-def _too_few(page: BranchPage, customers: int, key: str) -> Sentence:
+def _say_too_few(page: BranchPage, customers: int, key: str) -> Sentence:
     """Say the size alone: one customer would move every share."""
     if customers == 0:
-        return _caution(page, "caution_empty", quarter=page.quarter)
-    base = _base(page, page.cell("customers") or _current(page)[0])
+        return _warn(page, "caution_empty", quarter=page.quarter)
+    base = _base(page, page.cell("customers") or _list_cells(page)[0])
     step = wording.format_difference(1 / customers, "share", page.language)
-    return _caution(page, key, base=base, value=customers, step=step, limit=FEWEST_CUSTOMERS)
+    return _warn(page, key, base=base, value=customers, step=step, limit=FEWEST_CUSTOMERS)
 
 
-def _caution(page: BranchPage, key: str, **blanks: Any) -> Sentence:
+def _warn(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     """Return a sentence that says why there is no judgement."""
-    return _sentence(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
+    return _join(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
 
 
 def growth_sentence(
@@ -387,7 +387,7 @@ def growth_sentence(
     >>> growth_sentence(steps, branch_id="B01").lead
     '增长来自新客户，原有客户在减少'
     """
-    amounts, whole = _amounts(bridge, branch_id), _amounts(bridge, WHOLE_BANK)
+    amounts, whole = _read_amounts(bridge, branch_id), _read_amounts(bridge, WHOLE_BANK)
     opening = amounts.get("opening", 0.0)
     if opening <= 0:
         return None
@@ -402,13 +402,13 @@ def growth_sentence(
         of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
         key = "bridge_beside_bank"
         blanks["bank"] = wording.format_signed(of_bank, "money", language)
-    verdict = _verdict(new / opening, (change - new) / opening)
+    verdict = _judge(new / opening, (change - new) / opening)
     lead = wording.text(verdict, language, within="bridge_verdict")
     words = wording.text(key, language, within="sentence").format(**blanks)
     return Sentence(words, lead=lead, section="growth")
 
 
-def _verdict(new: float, existing: float) -> str:
+def _judge(new: float, existing: float) -> str:
     """Return what the bridge amounts to, in parts of the opening; within noise nothing moved."""
     limit = NOISE.relative
     if abs(new + existing) < limit:
@@ -422,7 +422,7 @@ def _verdict(new: float, existing: float) -> str:
     return "both" if new >= limit else "mostly_existing"
 
 
-def _amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
+def _read_amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
     """Return component → amount of one branch."""
     own = bridge[bridge["branch_id"] == branch_id]
     return dict(zip(own["component"], own["amount"].astype(float), strict=True))

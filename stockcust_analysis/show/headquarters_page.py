@@ -90,17 +90,14 @@ class HeadquartersPage(Page):
         return f"{words} · {self.text(base, 'base')}" if base else words
 
     def cell(
-        self,
-        measure: str,
-        base: str,
-        *,
-        branch_id: str = WHOLE_BANK,
-        member: str = "",
-        quarter: str = "",
+        self, measure: str, base: str, *, branch_id: str = "", member: str = "", quarter: str = ""
     ) -> float | str | None:
-        """Return one figure: "*" where it is withheld, None where there is none."""
-        group = self.cells.get((quarter or self.quarter, branch_id), {})
-        cell = group.get((measure, member), {}).get(base)
+        """Return one figure, of the whole bank if no branch is named.
+
+        "*" where it is withheld, None where there is none.
+        """
+        whose = (quarter or self.quarter, branch_id or WHOLE_BANK)
+        cell = self.cells.get(whose, {}).get((measure, member), {}).get(base)
         if cell is None:
             return None
         return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)

@@ -37,7 +37,7 @@ def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) ->
     return unit.pattern.format(wording.format_money(value, unit))
 
 
-def _listed(page: HeadquartersPage, words: Sequence[str]) -> str:
+def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
     return page.text("list_separator", "page").join(words)
 
 
@@ -54,7 +54,7 @@ _CELLS: Final[dict[str, Callable[[HeadquartersPage, Any], str]]] = {
 }
 
 
-def _rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> list[dict[str, str]]:
+def _print_rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> list[dict[str, str]]:
     """Return a table's rows in words; a column that has no words holds figures of its measure."""
     return [
         {
@@ -78,7 +78,7 @@ def _branch_name(page: HeadquartersPage, branch_id: str) -> str:
 
 def exceptions_table(page: HeadquartersPage) -> Table | None:
     """Return the exceptions with the strength of their evidence; None when there are none."""
-    rows = _rows(page, page.exceptions, "branch measure value centre z evidence favourable")
+    rows = _print_rows(page, page.exceptions, "branch measure value centre z evidence favourable")
     return _table(page, "exceptions", rows, note=page.text("exceptions_note"))
 
 
@@ -219,9 +219,7 @@ def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
 def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
     """Return which of rank and points are known of any branch at all."""
     scores = page.evaluation.scores
-    return tuple(
-        name for name in ("rank", "points") if name in scores and scores[name].notna().any()
-    )
+    return tuple(key for key in ("rank", "points") if key in scores and scores[key].notna().any())
 
 
 def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
@@ -293,7 +291,7 @@ def quality_table(page: HeadquartersPage) -> Table | None:
         few = without.head(_MOST_NAMED)
         pairs = zip(few["branch_id"], few["note"], strict=True)
         words = [pattern.format(page.names[b], note_words(page, note)) for b, note in pairs]
-        rows.append((page.text("not_scored"), _listed(page, words)))
+        rows.append((page.text("not_scored"), _join(page, words)))
     rows += [*_withheld_rows(page), *_warning_rows(page)]
     return _table(page, "quality", [{"item": item, "result": result} for item, result in rows])
 
@@ -314,7 +312,7 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
         for row in rows_of(warnings):
             names = [page.label(name) for name in row.subject.split(", ")]
             subjects.append(" × ".join(names) + f" {row.detail}".rstrip())
-        warning = LintWarning(lint, _listed(page, subjects), reason=reason)
+        warning = LintWarning(lint, _join(page, subjects), reason=reason)
         rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
     return rows
 
@@ -333,7 +331,7 @@ def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
         for name, cells in withheld.items()
     ]
     rows = [(page.text("withheld_cells"), words)]
-    rows += [(page.text("reasons"), _listed(page, listed))] if listed else []
+    rows += [(page.text("reasons"), _join(page, listed))] if listed else []
     if review.exposed and review.issued:
         rows.append((page.text("exposed"), wording.format_count(review.exposed)))
     return rows
@@ -343,7 +341,7 @@ def failures_table(page: HeadquartersPage) -> Table | None:
     """Return the branches without a report and why; None when every branch has one."""
     pages = page.review.pages
     failures = pages[pages["state"] != "made"].head(_MOST_ROWS)
-    return _table(page, "failures", _rows(page, failures, "branch state error"))
+    return _table(page, "failures", _print_rows(page, failures, "branch state error"))
 
 
 def restatements_table(page: HeadquartersPage) -> Table | None:
@@ -357,7 +355,7 @@ def restatements_table(page: HeadquartersPage) -> Table | None:
         order, ascending=[False, True, True, True, True], kind="stable"
     )
     shown = largest_first.head(_MOST_RESTATED)
-    rows = _rows(page, shown, "quarter branch measure issued restated")
+    rows = _print_rows(page, shown, "quarter branch measure issued restated")
     note = page.text("restated_note", count=len(restated))
     return _table(page, "restatements", rows, note=note)
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
 
@@ -24,7 +24,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.blocks import Language, known_language
 
 if TYPE_CHECKING:
     from stockcust_analysis.evaluation.evaluate import Steps
@@ -64,20 +64,9 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+_INDEXED: Final = "quarter branch_id measure member base value numerator n"
 # (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
-
-
-def index_cells(measures: pd.DataFrame) -> Cells:
-    """Return the measure table as an index, so that no figure is searched for twice."""
-    names = ("quarter", "branch_id", "measure", "member", "base", "value", "numerator", "n")
-    columns = [measures[name].tolist() for name in names]
-    withheld = measures["withheld"].tolist() if "withheld" in measures else [False] * len(measures)
-    cells: Cells = {}
-    for quarter, branch_id, measure, member, base, *figures in zip(*columns, withheld, strict=True):
-        group = cells.setdefault((quarter, branch_id), {})
-        group.setdefault((measure, member), {})[base] = Cell(base, *figures)
-    return cells
 
 
 @dataclass(frozen=True)
@@ -98,8 +87,16 @@ class Page:
 
     @cached_property
     def cells(self) -> Cells:
-        """The measure table, indexed."""
-        return index_cells(self.evaluation.measures)
+        """The measure table as an index, so that no figure is searched for twice."""
+        measures, cells = self.evaluation.measures, Cells()
+        hidden = measures["withheld"] if "withheld" in measures else [False] * len(measures)
+        columns = [measures[name].tolist() for name in _INDEXED.split()]
+        for quarter, branch_id, measure, member, base, *figures in zip(
+            *columns, hidden, strict=True
+        ):
+            group = cells.setdefault((quarter, branch_id), {})
+            group.setdefault((measure, member), {})[base] = Cell(base, *figures)
+        return cells
 
     def text(self, key: str, within: str = "", **blanks: Any) -> str:
         """Return a word of the page in its language, its blanks filled: numbers as counts."""
@@ -349,5 +346,4 @@ def check_texts(language: object, **texts: object) -> None:
     if wrong:
         lines = "\n".join(f"  {number}. {problem}" for number, problem in enumerate(wrong, 1))
         raise UsageError(f"the notebook cannot be run with these parameters:\n{lines}")
-    if language not in get_args(Language):
-        raise UsageError.unknown("language", language, get_args(Language))
+    known_language(language)

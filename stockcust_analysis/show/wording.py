@@ -21,17 +21,12 @@ from functools import cache
 from math import isfinite
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.codebook import (
-    Kind,
-    MeasureDefinition,
-    defined_measures,
-    measure_definition,
-)
+from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show.blocks import MISSING, Language
+from stockcust_analysis.show.blocks import MISSING, Language, known_language
 
 # Member → what a page calls it, in the order in which members are shown.
 Words = Mapping[str, str]
@@ -93,7 +88,7 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     section = _section(within)
     if key not in section:
         raise UsageError.unknown(f"{within} to label", key, section)
-    return section[key][_known(language)]
+    return section[key][known_language(language)]
 
 
 def names(within: str) -> tuple[str, ...]:
@@ -111,22 +106,8 @@ def _section(within: str) -> dict[str, dict[str, str]]:
     return _sections()[within]
 
 
-def _known(language: str) -> str:
-    """Return the language if pages are written in it."""
-    if language not in get_args(Language):
-        raise UsageError.unknown("language", language, get_args(Language))
-    return language
-
-
-@cache
-def measure_words(name: str) -> MeasureDefinition:
-    """Return the names, kind and direction of a measure, from the codebook.
-
-    >>> dormancy = measure_words("dormancy_rate")
-    >>> dormancy.kind, dormancy.higher_is_better, dormancy.decimals
-    ('share', 'no', 1)
-    """
-    return measure_definition(name)
+# The names, kind and direction of a measure, from the codebook.
+measure_words = measure_definition
 
 
 def policy_words(
@@ -149,7 +130,7 @@ def policy_words(
     if dimension not in _POLICY_SECTIONS:
         raise UsageError.unknown("dimension of a policy", dimension, _POLICY_SECTIONS)
     entries = policy_facts[_POLICY_SECTIONS[dimension]]
-    return {entry["name"]: entry[_known(language)] for entry in entries}
+    return {entry["name"]: entry[known_language(language)] for entry in entries}
 
 
 def member_words(
@@ -242,7 +223,7 @@ def money_scales(language: Language) -> list[dict[str, Any]]:
     >>> [scale["name"] for scale in money_scales("zh")]
     ['元', '万元', '亿元']
     """
-    return list(_word_file()["money"][_known(language)])
+    return list(_word_file()["money"][known_language(language)])
 
 
 def money_unit(values: Iterable[Figure], language: Language = "zh") -> Unit:

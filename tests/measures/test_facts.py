@@ -73,7 +73,7 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
     bank, by = make(customers), ["branch_id"]
-    inside = answer(as_lazy(facts), UNUSED_OPENINGS, policy=POLICY, by=by, base="all", given=bank)
+    inside = answer(as_lazy(facts), UNUSED_OPENINGS, policy=POLICY, by=by, base="all", frame=bank)
     public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
 
@@ -190,7 +190,7 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
         (tier_counts(bank, POLICY.tiers, by=by), TIERS, "all"),
     ]
     for public, question, base in cases:
-        inside = answer(table, question, policy=POLICY, by=by, base=base, given=bank)
+        inside = answer(table, question, policy=POLICY, by=by, base=base, frame=bank)
         assert rows_of(inside) == rows_of(public)
 
 
