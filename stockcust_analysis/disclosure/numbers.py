@@ -64,8 +64,6 @@ class Relations:
     measures
         Measures whose numbers are counts or sums, and which parts of each are amounts of money. A
         measure that is not among them, nor a concentration measure, is withheld.
-    of_customers
-        Measures whose denominator is their `n`.
     amounts
         Parts that are amounts in tables other than that of rates; "customers" counts them.
     signed
@@ -80,8 +78,7 @@ class Relations:
     followers
         Columns of these tables that go with a withheld number.
     same
-        Names that are another number. Every `n` is the number of `customers` of its base, unless
-        declared here.
+        Names that are another number. An `n` or a denominator is one of no dimension.
     openings
         Names that are a number of the previous quarter. Those of kind "opening" are added.
     sums
@@ -103,7 +100,6 @@ class Relations:
 
     whole: str
     measures: Mapping[str, Collection[str]]
-    of_customers: Collection[str]
     amounts: Collection[str]
     signed: Collection[str]
     staff: Collection[str]
@@ -125,9 +121,7 @@ class Relations:
 
     def equal_number(self, key: Key) -> Key:
         """Return the number that this one is declared to be, or itself."""
-        if key.part == "denominator" and key.measure in self.of_customers:
-            key = key._replace(part="n")
-        name = self.same.get(key.label, "customers" if key.part == "n" else "")
+        name = self.same.get(key.label)
         whole = key if key.part == "numerator" else key._replace(dimension="", member="")
         return whole.named(name) if name else key
 

@@ -8,7 +8,7 @@ branches' own reports and headquarters' internal edition need none of this, and 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any
@@ -26,7 +26,8 @@ from stockcust_analysis.disclosure import (
     protect,
 )
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.questions import all_measures
+from stockcust_analysis.measures.questions import PAIR_QUESTIONS, QUESTIONS, all_measures
+from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 
@@ -100,20 +101,40 @@ def relations(policy: Policy) -> Relations:
     """Return what is known of a policy's measures: the registry's sums, and `relations.toml`.
 
     >>> from stockcust_analysis import load_policy
-    >>> relations(load_policy()).measures["aum_per_customer"]
-    ['numerator']
+    >>> known = relations(load_policy())
+    >>> known.measures["aum_per_customer"], known.same["aum_per_customer"]
+    (['numerator'], 'aum_average_quarter')
     """
     declared, tiers = dict(_DECLARED), [tier.name for tier in policy.tiers.tiers]
     no_sums = {*declared["concentration"]["measures"], *declared.pop("recoded")["branch_only"]}
     top = policy.disclosure.merged_tiers
     declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
-    sums = [measure for measure, _ in all_measures(policy) if measure.name not in no_sums]
-    money = {
-        m.name: [part for part in PARTS if str(getattr(m, part, "")).endswith("_cents")]
-        for m in sums
+    same = {label: name for question in QUESTIONS for label, name in _same_sums(question, policy)}
+    declared["same"] = same | declared["same"]
+    measures = {
+        measure.name: [p for p in PARTS if str(getattr(measure, p, "")).endswith("_cents")]
+        for measure, _ in all_measures(policy)
+        if measure.name not in no_sums
     }
-    of_customers = {measure.name for measure in sums if measure.denominator == "customers"}
-    return Relations(**declared, whole=WHOLE_BANK, measures=money, of_customers=of_customers)
+    return Relations(**declared, whole=WHOLE_BANK, measures=measures)
+
+
+def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
+    """Yield each number of a question that is the same sum as an earlier one, and that one."""
+    # The customers of two dates are not those of the quarter.
+    names = {} if question in PAIR_QUESTIONS else {("customers", "", ""): "customers"}
+    for measure in question.measures(policy):
+        n, name, denominator = f"{measure.name}.n", measure.name, f"{measure.name}.denominator"
+        sums = {
+            n: ("customers", "", ""),
+            name: (measure.numerator, measure.dimension, measure.member),
+            denominator: (measure.denominator or denominator, "", ""),
+        }
+        for label, own in sums.items():
+            # Where members have denominators of their own these are as many numbers.
+            is_one = label == name or not measure.dimension or own in names
+            if is_one and names.setdefault(own, label) != label:
+                yield label, names[own]
 
 
 def recode(evaluation: Evaluation) -> Tables:

@@ -60,17 +60,16 @@ class PageKernelClient(AsyncKernelClient):
     """Uses a kernel as soon as it answers; Jupyter's own client waits for silence first."""
 
     async def wait_for_ready(self, timeout: float | None = None) -> None:
-        """Wait until the kernel answers on both channels; RuntimeError when it does not."""
-        deadline = time.monotonic() + (timeout or START_SECONDS)
-        while time.monotonic() < deadline:
+        """Wait until the kernel answers on both channels; DeadKernelError when it does not."""
+        for _ in range(int(timeout or START_SECONDS)):
             self.kernel_info()
             with suppress(Empty):
                 await self.get_shell_msg(timeout=1)
                 await self.get_iopub_msg(timeout=0.2)
                 return
             if not await self.is_alive():
-                raise DeadKernelError("Kernel died before it answered.")
-        raise DeadKernelError(f"Kernel did not answer within {timeout} s.")
+                break
+        raise DeadKernelError("Kernel died before it answered, or did not answer in time.")
 
 
 class PageKernelManager(AsyncKernelManager):

@@ -9,7 +9,6 @@ A kernel specification names it like any other provisioner:
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import json
 import logging
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 PROVISIONER: Final = "stockcust-warm"
 _SERVER: Final = "stockcust_analysis.kernels.server"
-_POLLS: Final = 20  # of a killed kernel, 5 ms apart
+_KILL_SECONDS: Final = 1.0  # a killed kernel is dead within milliseconds
 _ENDED: Final = 1  # reported exit code: only a parent can read the true one
 # A fork copies one thread only: thread pools must not exist before it.
 _ONE_THREAD: Final = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
@@ -62,10 +61,9 @@ class WarmProvisioner(LocalProvisioner):
     async def kill(self, restart: bool = False) -> None:
         """Kill the kernel and wait until it is dead: its manager polls only every 0.1 s."""
         await super().kill(restart)
-        for _ in range(_POLLS):
-            if await self.poll() is not None:
-                break
-            await asyncio.sleep(0.005)
+        process: object = self.process
+        if isinstance(process, ForkedKernel):
+            process.wait(timeout=_KILL_SECONDS)
 
 
 class ForkedKernel:

@@ -35,12 +35,18 @@ CUSTOMER_QUESTIONS = (
 )
 MANAGED_QUESTIONS = (COVERAGE, CLASSES, ROUNDS)
 PAIR_QUESTIONS = (TIER_MOVES, SAME_CUSTOMER_GROWTH, RETENTION, ATTRITION, DORMANCY_FLOW)
+QUESTIONS = (
+    *CUSTOMER_QUESTIONS,
+    *CONCENTRATION.values(),
+    AUM_CHANGE,
+    *MANAGED_QUESTIONS,
+    *PAIR_QUESTIONS,
+)
 
 
 def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:
     """Yield every measure of an evaluation with each of its bases."""
-    derived = [*CONCENTRATION.values(), AUM_CHANGE]
-    for question in (*CUSTOMER_QUESTIONS, *derived, *MANAGED_QUESTIONS, *PAIR_QUESTIONS):
+    for question in QUESTIONS:
         for base in question.bases:
             for measure in question.measures(policy):
                 yield measure, base

@@ -47,7 +47,7 @@ SIGNED = (
     "returned_aum",
 )
 CONCENTRATION = ("gini", "top_", "ten_largest", "share_of_customers_holding", "herfindahl")
-MONEY_ROWS = ("aum", "asset_", "growth", "attrition_outflow")
+MONEY_ROWS = ("aum", "asset_", "growth", "outflow")
 
 
 class Attack:
@@ -369,6 +369,8 @@ _OTHER_N = (
     "asset_retention_net",
     "all_customer_growth",
     "same_customer_growth",
+    "steep_fall_rate",
+    "steep_fall_outflow_share",
 )
 _TOTALS = {
     "tier_customers": {"numerator": ("customers", "numerator")},
