@@ -21,7 +21,7 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, TEXT_ENDINGS
 from stockcust_analysis.bank.grammar import is_one_of
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import TableMapping
@@ -84,6 +84,9 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
+                if self._mapping.is_of_text and not name.endswith(TEXT_ENDINGS) and path.suffix:
+                    what = f"the mapping says how text is read, and {path.name} is none"
+                    raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)

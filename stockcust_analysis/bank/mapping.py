@@ -66,6 +66,11 @@ class TableMapping:
         """CNY in one unit of the bank's amounts."""
         return UNITS[self.unit]
 
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it says what only text files have."""
+        return bool(self.delimiter or self.encoding or self.skip_rows or self.header)
+
 
 @dataclass(frozen=True)
 class Mapping:
@@ -175,7 +180,7 @@ def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 def _is_encoding(value: Any) -> bool:
     try:
-        return bool("".encode(value) == b"" or value)
+        return isinstance("".encode(value), bytes)
     except (LookupError, TypeError):
         return False
 
@@ -185,7 +190,10 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
     "hive": {"delimiter": "\x01"},
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
-    "file": (_is_text, 'a file name such as "客户*.csv"'),
+    "file": (
+        lambda value: _is_text(value) and not Path(value).is_absolute(),
+        'a name within the folder, such as "客户*.csv"',
+    ),
     "table": (_is_text, 'a table name such as "dm.customers"'),
     "columns": (lambda value: _is_dictionary(value, _is_text), "header = column, in quotes"),
     "codes": (
