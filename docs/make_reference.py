@@ -40,7 +40,7 @@ _NAMES_HEAD = """# Public names
 
 What `import stockcust_analysis as sca` offers. `help(sca.dormancy_rate)`, or `?` in Jupyter, says
 the rest. Every other function is imported from its module, as in
-`from stockcust_analysis.measures.retention import asset_retention`.
+`from stockcust_analysis.measures.retention import steep_fall_rate`.
 
 This page is printed from the package.
 

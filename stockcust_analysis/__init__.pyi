@@ -25,6 +25,7 @@ from stockcust_analysis.measures.inequality import (
     share_of_customers_holding as share_of_customers_holding,
 )
 from stockcust_analysis.measures.inequality import top_share as top_share
+from stockcust_analysis.measures.retention import asset_retention as asset_retention
 from stockcust_analysis.measures.retention import customer_retention as customer_retention
 from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes

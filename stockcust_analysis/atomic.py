@@ -81,11 +81,11 @@ def access(granted: Access) -> Iterator[None]:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it that are missing, with the access in force."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    for each in reversed(missing):
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
         with suppress(FileExistsError):  # another process was quicker
-            each.mkdir(mode=0o700)
-            _access.get().give(each)
+            path.mkdir(mode=0o700)
+            _access.get().give(path)
 
 
 def make_file(path: Path) -> None:

@@ -96,7 +96,10 @@ def as_day(value: Day) -> date:
         if _QUARTER.fullmatch(text):
             return Quarter.parse(text).end
         if _DAY.fullmatch(text):
-            return _calendar_day(text)
+            try:
+                return date.fromisoformat(text)
+            except ValueError:
+                raise UsageError(f"'{text}' is no day of the calendar.") from None
     elif not isinstance(moment, date) and hasattr(moment, "item"):  # a NumPy datetime64
         moment = moment.item()
     if isinstance(moment, datetime) and moment == moment:  # NaT, no day at all, is not
@@ -129,14 +132,6 @@ def require_day(day: date, days: Iterable[date], what: str) -> None:
         newest = ", ".join(map(str, known[-8:])) or "none"
         shown = f"{newest} ({len(known)} in all)" if len(known) > 8 else newest
         raise UsageError(f"{what} have no rows as of {day}. Days there are: {shown}.")
-
-
-def _calendar_day(text: str) -> date:
-    """Read a day that is written well; UsageError for one that no calendar has."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"'{text}' is no day of the calendar.") from None
 
 
 def add_months(day: date, months: int) -> date:

@@ -45,6 +45,7 @@ _SQL_TYPES = {
 INT96 = "INT96"
 """The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
@@ -100,9 +101,8 @@ def sql_reading(
     if column.kind in TEXTS:
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
     factor = mapping.factor if _is_scaled(column, mapping) else 1
-    if column.kind.is_numeric and source_type in (*_INTEGERS, "DOUBLE", "FLOAT"):
-        return _sql_number(column, cell, source_type, factor)
-    if column.kind.is_numeric and source_type.startswith("DECIMAL"):
+    is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
+    if column.kind.is_numeric and is_number:
         return _sql_number(column, cell, source_type, factor)
     if column.kind is Kind.DATE and source_type == "DATE":
         return _sql_day(cell, trimmed=trimmed)
@@ -114,7 +114,7 @@ def sql_reading(
     if not trimmed:
         value = grammar.plain_value(column.kind, text, factor)
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
-    text = grammar.clean(column.kind, text, mapping.null)
+    text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
     value, given, faults = grammar.value_and_faults(column.kind, text, factor)
     return Reading(value, faults | _sql_unreadable(column, given, value, faults))
 
@@ -143,15 +143,16 @@ def _sql_text(
     column: Column, cell: str, source_type: str, mapping: TableMapping, *, trimmed: bool
 ) -> Reading[str]:
     codes = mapping.codes.get(column.name, {})
+    marks = grammar.null_marks(column.kind, mapping.null, codes)
     faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if source_type.endswith("[]"):
         text = f"array_to_string({cell}, ';')"
-    elif source_type in ("DOUBLE", "FLOAT"):
+    elif source_type in _FLOATS:
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
     if trimmed:
-        text = grammar.clean(column.kind, text, mapping.null)
+        text = grammar.clean(text, marks)
         if column.separated:
             blanks = f"[{grammar.BLANKS}]*"
             text = f"regexp_replace({text}, '{blanks}{_SEPARATORS}{blanks}', ';', 'g')"
@@ -160,7 +161,6 @@ def _sql_text(
     if trimmed or source_type in _INTEGERS or faults:
         return Reading(value, faults)
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
-    marks = grammar.null_marks(column.kind, mapping.null)
     is_short = f"strlen({text}) <= {max(map(len, marks))}"
     marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
     if column.separated:
@@ -172,7 +172,7 @@ def _sql_text(
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:
     wanted, faults = sql_type(column.kind), {}
-    if source_type in ("DOUBLE", "FLOAT"):
+    if source_type in _FLOATS:
         faults = {grammar.NOT_FINITE: f"NOT isfinite({cell})"}
     if source_type == wanted and factor == 1:
         return Reading(cell, faults)
@@ -239,7 +239,7 @@ def frame_reading(
         cell = cell.cast(nw.String)
     elif kind != nw.String:
         return None
-    absent = grammar.null_marks(column.kind, mapping.null)
+    absent = grammar.null_marks(column.kind, mapping.null, codes)
     text = _frame_text(cell, column)
     text = nw.when(~text.is_in(absent)).then(text)
     if codes:

@@ -8,7 +8,6 @@ fifteenth) is a problem, never an empty cell.
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +17,10 @@ from typing import Any
 import python_calamine as calamine
 
 from stockcust_analysis.bank.contract import Table
+from stockcust_analysis.bank.grammar import STATED_UNIT
+from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED, Lost, find_lost_cells
+from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.validation import Problem
 
 _LOOKED_AT = 30
@@ -28,6 +30,10 @@ _REMEDIES = {
     MERGED: "Unmerge them, and fill every cell with its value.",
     NOT_COMPUTED: "Open the workbook in Excel and save it, or paste the values.",
 }
+
+
+_Finding = tuple[str, str, str, list[int]]
+"""The column of the contract, what is wrong, what to do, and the rows, from 0."""
 
 
 class WorkbookError(Exception):
@@ -46,16 +52,16 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SheetTable:
-    """A sheet that holds a table: its header's texts by column, and the header's row, from 0."""
+    """A sheet that holds a table: its header row, from 0, and the header of each column."""
 
     sheet: Sheet
     header_row: int
-    headers: Mapping[int, str]
+    headers: tuple[str, ...]
 
     def rows(self) -> Iterator[tuple[int, list[str | None]]]:
         """Yield the number of each row that is not empty, as Excel shows it, and its texts."""
         for number, row in enumerate(self.sheet.rows[self.header_row + 1 :], self.header_row + 2):
-            cells = [cell_text(row[column]) for column in self.headers]
+            cells = [*map(cell_text, row)]
             if any(cell is not None for cell in cells):
                 yield number, cells
 
@@ -124,94 +130,111 @@ def cell_text(cell: object) -> str | None:
 
 
 def read_tables(
-    path: Path, contract: Table, names: Mapping[str, str]
-) -> tuple[list[SheetTable], list[Problem]]:
-    """Return the sheets of a workbook that hold a table, and what is wrong with its sheets.
+    path: Path, contract: Table, known: Mapping[str, str], mapping: TableMapping
+) -> tuple[list[SheetTable], list[Problem], list[str]]:
+    """Return the sheets that hold a table, what is wrong with sheets, and those left out.
 
-    `names` maps the headers that are understood to columns of the contract. Sheets that hold
-    nothing of the table are named in a warning.
+    `known` maps normalized headers to columns of the contract. Sheets that hold nothing of the
+    table are left out, and named in a warning.
     """
-    tables = [_locate_header(sheet, names) for sheet in read_workbook(path)]
+    tables = [_locate_header(sheet, known, mapping) for sheet in read_workbook(path)]
     if not tables:
         raise WorkbookError(f"{path.name} is empty", "Deliver the header and the rows.")
-    visible = [table for table in tables if table.sheet.is_visible]
-    taken = [table for table in visible if not _lacking(table, contract, names)]
-    taken = taken or sorted(visible, key=lambda table: -len(_known(table, names)))[:1]
-    problems, left_out = [], []
+    supplied = {*mapping.constants, *(["as_of"] if mapping.as_of else [])}
+    required = {*contract.required_names} - supplied
+    taken = _choose(tables, required, known, mapping.sheet)
+    findings, left_out = list[tuple[SheetTable, _Finding]](), list[str]()
     for table in tables:
-        lacking, title = _lacking(table, contract, names), f"sheet '{table.sheet.name}'"
         if table in taken:
-            found = _find_problems(table, names)
-        elif not lacking:
-            remedy = "Unhide the sheet if its rows count, or else delete it."
-            found = [("", "holds this table and is hidden", remedy, [])]
-        elif table.sheet.is_visible and 2 * len(lacking) <= len(contract.required_names):
-            what = f"lacks headers that another sheet has ({', '.join(sorted(lacking))})"
-            found = [("", what, "Complete the header row, or delete the sheet.", [])]
+            findings += [(table, finding) for finding in _find_problems(table, known, mapping)]
+        elif (finding := _left_out_problem(table, required, known)) and not mapping.sheet:
+            findings.append((table, finding))
         else:
-            left_out.append(title if table.sheet.is_visible else f"{title} (hidden)")
-            continue
-        problems += [
-            Problem(
-                contract.name, column, f"{path.name}, {title}: {what}", remedy,
-                len(rows), tuple(str(row + 1) for row in rows[:_SHOWN]),
-            )
-            for column, what, remedy, rows in found
-        ]  # fmt: skip
-    if left_out:
+            hidden = "" if table.sheet.is_visible else " (hidden)"
+            left_out.append(f"sheet '{table.sheet.name}'{hidden}")
+    if left_out and not mapping.sheet:
         listed = ", ".join(left_out)
         warnings.warn(f"{path.name}: no table, and left out: {listed}.", stacklevel=2)
-    return taken, problems
+    problems = []
+    for table, (column, what, remedy, rows) in findings:
+        shown = tuple(str(row + 1) for row in rows[:_SHOWN])
+        where = f"{path.name}, sheet '{table.sheet.name}': {what}"
+        problems.append(Problem(contract.name, column, where, remedy, len(rows), shown))
+    if not taken:
+        names = ", ".join(f"'{table.sheet.name}'" for table in tables)
+        what, remedy = f"{path.name} has no sheet '{mapping.sheet}'", f"Name one of {names}."
+        problems = [Problem(contract.name, "", what, remedy)]
+    return taken, problems, left_out
 
 
-def _locate_header(sheet: Sheet, names: Mapping[str, str]) -> SheetTable:
+def _locate_header(sheet: Sheet, known: Mapping[str, str], mapping: TableMapping) -> SheetTable:
     """Return the sheet with the row, among its first, that holds most of the table's headers."""
-    candidates = [SheetTable(sheet, row, _headers(sheet.rows[row])) for row in _filled_rows(sheet)]
-    return max(candidates[:_LOOKED_AT], key=lambda table: len(_known(table, names)))
+    filled = _filled_rows(sheet)
+    below = [row for row in filled if row >= mapping.skip_rows] or filled
+    candidates = []
+    for row in below[:_LOOKED_AT]:
+        headers = distinct_headers(cell_text(cell) or "" for cell in sheet.rows[row])
+        candidates.append(SheetTable(sheet, row, tuple(headers)))
+    return max(candidates, key=lambda table: len(_columns(table, known)))
 
 
 def _filled_rows(sheet: Sheet) -> list[int]:
     return [index for index, row in enumerate(sheet.rows) if row.count(None) < len(row)]
 
 
-def _headers(row: list[Any]) -> dict[int, str]:
-    texts = {column: (cell_text(cell) or "").strip() for column, cell in enumerate(row)}
-    return {column: text for column, text in texts.items() if text}
-
-
-def _known(table: SheetTable, names: Mapping[str, str]) -> set[str]:
+def _columns(table: SheetTable, known: Mapping[str, str]) -> set[str]:
     """Return the columns of the contract that a sheet has headers of."""
-    return {names[header] for header in table.headers.values() if header in names}
+    headers = map(normalize, table.headers)
+    return {known[header] for header in headers if header in known}
 
 
-def _lacking(table: SheetTable, contract: Table, names: Mapping[str, str]) -> set[str]:
-    """Return the required columns that a sheet has no headers of."""
-    return {*contract.required_names} - _known(table, names)
+def _choose(
+    tables: list[SheetTable], required: set[str], known: Mapping[str, str], name: str
+) -> list[SheetTable]:
+    """Return the sheet of a name, or all visible ones with all required headers, or the best."""
+    if name:
+        return [table for table in tables if table.sheet.name == name]
+    visible = [table for table in tables if table.sheet.is_visible] or tables
+    complete = [table for table in visible if required <= _columns(table, known)]
+    return complete or [max(visible, key=lambda table: len(_columns(table, known)))]
+
+
+def _left_out_problem(
+    table: SheetTable, required: set[str], known: Mapping[str, str]
+) -> _Finding | None:
+    """Return why a sheet must not be left out in silence: it may hold rows of the table."""
+    lacking = required - _columns(table, known)
+    if not table.sheet.is_visible:
+        remedy = "Unhide the sheet if its rows count, or else delete it."
+        return None if lacking else ("", "holds this table and is hidden", remedy, [])
+    widest = max(len(row) - row.count(None) for row in table.sheet.rows)
+    if widest < len(required) and 2 * len(lacking) > len(required):
+        return None
+    what = f"lacks headers that another sheet has ({', '.join(sorted(lacking))})"
+    remedy = 'Complete its header, or name the sheet to read in the mapping: sheet = "…".'
+    return "", what, remedy, []
 
 
 def _find_problems(
-    table: SheetTable, names: Mapping[str, str]
-) -> list[tuple[str, str, str, list[int]]]:
-    """Return what is wrong in a sheet: the column, what, what to do, and the rows from 0."""
+    table: SheetTable, known: Mapping[str, str], mapping: TableMapping
+) -> Iterator[_Finding]:
+    """Yield what is wrong in a sheet that is read."""
     sheet, header_row = table.sheet, table.header_row
-    found: list[tuple[str, str, str, list[int]]] = []
-    above = [row for row in _filled_rows(sheet) if row < header_row]
-    if above:
-        what = f"the header stands in row {header_row + 1}, below other text"
-        found.append(("", what, "Delete the rows above the header.", above))
-    counts = Counter(header.casefold() for header in table.headers.values())
-    for header in dict.fromkeys(table.headers.values()):
-        if counts.pop(header.casefold(), 1) > 1:
-            what = f"header '{header}' stands twice"
-            found.append((names.get(header, ""), what, "Keep one.", []))
-    for column, cells in enumerate(zip(*sheet.rows, strict=True)):
-        rows = [row for row, cell in enumerate(cells) if row > header_row and cell is not None]
-        if rows and column not in table.headers:
-            what = f"column {column + 1} has no header"
-            found.append(("", what, "Write its header, or delete the column.", rows))
+    above = [row for row in _filled_rows(sheet) if mapping.skip_rows <= row < header_row]
+    cells = [len(sheet.rows[row]) - sheet.rows[row].count(None) for row in above]
+    if cells and max(cells) > max(1, len(table.headers) // 2):
+        remedy = "Delete them, or state skip_rows in the mapping."
+        yield "", "rows stand above the header", remedy, above
+    title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
+    stated = STATED_UNIT.search(title)
+    if stated and mapping.unit == "元":
+        remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
+        yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
     lost: dict[tuple[str, str], list[int]] = {}
+    width = len(table.headers)
     for (row, column), what in sorted(sheet.lost.items()):
-        name = names.get(table.headers.get(column, ""))
-        if name and row > header_row:
+        name = known.get(normalize(table.headers[column]), "") if column < width else ""
+        if row == header_row or (name and row > header_row):
             lost.setdefault((name, what), []).append(row)
-    return found + [(name, what, _REMEDIES[what], rows) for (name, what), rows in lost.items()]
+    for (name, what), rows_lost in lost.items():
+        yield name, what, _REMEDIES[what], rows_lost

@@ -38,7 +38,7 @@ def assign_files(
                 what = f"the mapping names the file '{pattern}', and there is none"
                 problems.append(Problem(name, "", what, "Deliver it, or correct the mapping."))
     stated = {path for paths in files.values() for path in paths}
-    for path in sorted(_listed(folder, set(files))):
+    for path in sorted(_listed(folder)):
         name, is_exact = _table_of(path.relative_to(folder))
         shown = path.relative_to(folder).as_posix()
         readable = path.name.lower().endswith(ENDINGS)
@@ -76,11 +76,11 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     )
 
 
-def _listed(folder: Path, tables: Iterable[str]) -> Iterable[Path]:
+def _listed(folder: Path) -> Iterable[Path]:
     """Yield the files of a folder, and those anywhere below folders that are called as tables."""
     for path in folder.iterdir():
         if path.is_dir():
-            within = path.rglob("*") if path.name.lower() in tables else ()
+            within = path.rglob("*") if _table_of(path.relative_to(folder) / "file")[0] else ()
             yield from (below for below in within if not (below.is_dir() or _is_hidden(below)))
         elif not _is_hidden(path):
             yield path
@@ -92,12 +92,14 @@ def _is_hidden(path: Path) -> bool:
 
 def _table_of(path: Path) -> tuple[str, bool]:
     """Return the table whose name a file bears or resembles, and whether it bears it exactly."""
-    if len(path.parts) > 1:
-        return path.parts[0].lower(), True
-    stem = path.name.lower().split(".")[0]
+    stem, *endings = path.parts[0].lower().split(".")
     for contract in sorted(TABLES, key=lambda contract: -len(contract.name)):
-        if stem == contract.name or stem.startswith(f"{contract.name}_"):
+        is_one_of_several = stem.startswith(f"{contract.name}_")
+        # Spark writes folders that are called as files; other folders may be anything.
+        if stem == contract.name or (is_one_of_several and (len(path.parts) == 1 or endings)):
             return contract.name, True
+    if len(path.parts) > 1:
+        return "", False
     names = {word: contract.name for contract in TABLES for word in (contract.name, contract.zh)}
     word = re.split(r"[^\w]|_?\d", stem)[0]
     close = [word] if word in names else get_close_matches(word, names, n=1, cutoff=0.85)

@@ -21,7 +21,7 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, TEXT_ENDINGS
 from stockcust_analysis.bank.grammar import is_one_of
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import TableMapping
@@ -84,6 +84,9 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
+                if self._mapping.is_of_text and not name.endswith(TEXT_ENDINGS) and path.suffix:
+                    what = f"the mapping says how text is read, and {path.name} is none"
+                    raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
@@ -168,18 +171,20 @@ class FileReader:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
         import pandas as pd
 
-        tables, problems = read_tables(path, self._contract, self._names)
+        tables, problems, left_out = read_tables(path, self._contract, self._known, self._mapping)
         self.problems += problems
-        groups = []
+        groups, notes = [], ["Excel"]
         for table in [] if problems else tables:
-            columns = list(table.headers.values())
+            columns = list(table.headers)
             rows = list(table.rows())
+            notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
             name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
+        self.notes[path] = (*notes, *(f"{sheet} left out" for sheet in left_out))
         return groups
 
     def _csv(self, files: Sequence[TextFile]) -> list[FileGroup]:

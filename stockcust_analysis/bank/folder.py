@@ -6,6 +6,7 @@ all tables come in one error.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
@@ -165,6 +166,12 @@ def _bank(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source)
+    again = [
+        problem
+        for table, delivery in deliveries.items()
+        for problem in delivery.files_with_the_same_rows(facts[table].trimmed)
+    ]
+    validation.raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
         delivery.create_view(facts[table].trimmed)
@@ -202,6 +209,26 @@ class _DuckDBDelivery(Delivery):
         files = self._files
         rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
         return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
+
+    def files_with_the_same_rows(self, trimmed: Collection[str]) -> list[Problem]:
+        """Return the files of a table without key that hold the rows of another, in any order."""
+        if self.contract.key or len(self._files) < 2:
+            return []
+        file = f"{quoted(POSITION)} // {_ROWS_OF_A_FILE}"
+        rows = self.numbered(trimmed).to_native()
+        counts = Counter(rows.aggregate(f"{file}, count(*) AS n").project("n").fetchall())
+        if max(counts.values(), default=0) < 2:
+            return []
+        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})::HUGEINT"
+        first: dict[object, str] = {}
+        problems = []
+        for index, *content in sorted(rows.aggregate(f"{file}, count(*), sum({row})").fetchall()):
+            name = self._files[index]
+            same = first.setdefault(tuple(content), name)
+            if same != name:
+                what = f"{name} holds the rows of {same} again, and nothing else"
+                problems.append(Problem(self.contract.name, "", what, "Keep one.", content[0]))
+        return problems
 
     def create_view(self, trimmed: Collection[str]) -> None:
         """Define the table as a view of its values."""

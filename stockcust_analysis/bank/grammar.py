@@ -8,7 +8,7 @@ which gives a value or the reason why there is none. All of it is SQL of DuckDB.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal
@@ -24,6 +24,8 @@ NULL_MARKS = (
 TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
+STATED_UNIT = re.compile("(千|万|百万|亿)元")
+"""A unit of amounts as the lines above a header state it."""
 FIRST_DAY, LAST_DAY = "1900-01-01", "2199-12-31"
 SENTINELS = ("0001-01-01", "1899-12-31", "2999-12-31", "3000-12-31", "9999-12-31")
 """Days by which systems write that there is none."""
@@ -74,21 +76,21 @@ _DATE_FAULTS = {
 }
 
 
-def null_marks(kind: Kind, more: Iterable[str]) -> list[str]:
-    """Return the texts that say nothing in a column; an amount that is no number is wrong."""
-    marks = ["", *NULL_MARKS, *more]
+def null_marks(kind: Kind, more: Iterable[str], codes: Collection[str] = ()) -> list[str]:
+    """Return the texts that say nothing in a column, `more` being the bank's own.
+
+    A code of the bank's says something, and an amount that is no number is wrong.
+    """
+    marks = [mark for mark in ("", *NULL_MARKS, *more) if mark not in codes]
     return [mark for mark in marks if not (kind.is_numeric and mark.lower() == "nan")]
 
 
-def clean(kind: Kind, cell: str, more: Iterable[str]) -> str:
-    """Return the SQL of a cell's text without what surrounds it; NULL where it says nothing.
-
-    `more` are the null marks of the bank's own.
-    """
+def clean(cell: str, marks: Iterable[str]) -> str:
+    """Return the SQL of a cell's text without what surrounds it; NULL where it says nothing."""
     text = f"regexp_replace({cell}, '[{INVISIBLE}]', '', 'g')"
     text = f"regexp_replace({text}, '^[{BLANKS}]+|[{BLANKS}]+$', '', 'g')"
     text = f"regexp_replace({text}, '^=\"(.*)\"$', '\\1')"
-    return f"(CASE WHEN NOT {is_one_of(text, null_marks(kind, more))} THEN {text} END)"
+    return f"(CASE WHEN NOT {is_one_of(text, marks)} THEN {text} END)"
 
 
 def plain_value(kind: Kind, cell: str, factor: int) -> str:

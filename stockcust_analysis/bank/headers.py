@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Table
@@ -17,6 +17,17 @@ def normalize(header: str) -> str:
     """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(f"[{INVISIBLE}\\s_]", "", text)
+
+
+def distinct_headers(header: Iterable[str]) -> Iterator[str]:
+    """Yield headers without line breaks; one that stands twice, whatever its case, gets a blank."""
+    seen = set[str]()
+    for cell in header:
+        name = " ".join(cell.replace("\ufeff", "").split()) or "without a header"
+        while name.casefold() in seen:
+            name += " "
+        seen.add(name.casefold())
+        yield name
 
 
 def missing_tables(

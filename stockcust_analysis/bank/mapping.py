@@ -9,13 +9,14 @@ table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
 null = ["无"]                             # further texts that stand for an empty cell
 kind = "db2"                             # or "hive": files without a header, read by `header`
-delimiter = "|@|"                        # of files, as the next six; default: found by looking
+delimiter = "|@|"                        # of files, as the next seven; default: found by looking
 encoding = "gb18030"
 skip_rows = 1                            # lines above the header
 header = ["统计时点", "客户号"]             # of files that have none
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
 constants = { customer_type = "personal" }
 drop_rows_where = { "客户号" = ["合计"] }
+sheet = "明细"                            # of workbooks; default: all sheets of the table
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
@@ -58,11 +59,17 @@ class TableMapping:
     as_of: str = ""
     constants: Dictionary[str, Any] = field(default_factory=dict)
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
+    sheet: str = ""
 
     @property
     def factor(self) -> int:
         """CNY in one unit of the bank's amounts."""
         return UNITS[self.unit]
+
+    @property
+    def is_of_text(self) -> bool:
+        """Whether it says what only text files have."""
+        return bool(self.delimiter or self.encoding or self.skip_rows or self.header)
 
 
 @dataclass(frozen=True)
@@ -173,7 +180,7 @@ def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
 
 def _is_encoding(value: Any) -> bool:
     try:
-        return bool("".encode(value) == b"" or value)
+        return isinstance("".encode(value), bytes)
     except (LookupError, TypeError):
         return False
 
@@ -183,7 +190,10 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
     "hive": {"delimiter": "\x01"},
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
-    "file": (_is_text, 'a file name such as "客户*.csv"'),
+    "file": (
+        lambda value: _is_text(value) and not Path(value).is_absolute(),
+        'a name within the folder, such as "客户*.csv"',
+    ),
     "table": (_is_text, 'a table name such as "dm.customers"'),
     "columns": (lambda value: _is_dictionary(value, _is_text), "header = column, in quotes"),
     "codes": (
@@ -208,6 +218,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_dictionary(value, _is_list),
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
+    "sheet": (_is_text, "a sheet's name"),
 }
 _FILE_OPTIONS = list(_OPTIONS)[6:]
 

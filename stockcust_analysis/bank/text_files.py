@@ -19,16 +19,18 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.grammar import STATED_UNIT
+from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
+_UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
 _START = 1 << 16
 _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
-_DAMAGE = re.compile("\ufffd|锟斤拷")
+_DAMAGE = ("\ufffd", "锟斤拷")
 # Characters that Python's table of GB18030 still has in the private area; the standard of 2022 and
 # the one of 2005 gave them places of their own.
 _PRIVATE = "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue816\ue817\ue818"
@@ -40,7 +42,6 @@ _PUBLIC += (
 _DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
-_UNIT = re.compile("(千|万|百万|亿)元")
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
 
@@ -89,21 +90,33 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     `names` are the headers that are understood, normalized. UnusableFileError when it cannot be
     used.
     """
-    encoding = mapping.encoding or _find_encoding(path)
-    start, line_ends = _read_through(path, encoding)
+    encoding = mapping.encoding or _UTF8
+    if not mapping.encoding:
+        with _open(path) as raw:
+            is_wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "utf-16" if is_wide else _UTF8
+    try:
+        start, line_ends = _read_through(path, encoding)
+    except UnicodeError:
+        if encoding != _UTF8 or mapping.encoding:
+            what = f"{path.name} is not {encoding.upper()} throughout"
+            remedy = "Export it again, or correct the encoding in the mapping."
+            raise UnusableFileError(what, remedy) from None
+        encoding = _encoding_by_row(path)
+        start, line_ends = _read_through(path, encoding)
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
         notes.append(f"{layout.above} lines above the header left out")
     readable, skip = path, layout.lines
-    as_it_stands = encoding == "utf-8-sig" and line_ends in (None, "\n", "\r\n")
+    as_it_stands = encoding in (_UTF8, "utf-8") and line_ends in (None, "\n", "\r\n")
     if not as_it_stands or skip > 1:
         readable, skip = copy, 0
         with copy.open("w", encoding="utf-8", newline="\n") as file:
             file.writelines(_without_lines(_blocks(path, encoding), layout.lines))
     first_row = layout.lines + 1
     spare, separator = layout.is_spare, layout.delimiter
-    header = tuple(_distinct(layout.header))
+    header = tuple(distinct_headers(layout.header))
     return TextFile(path, readable, header, separator, spare, skip, first_row, tuple(notes))
 
 
@@ -146,18 +159,14 @@ def _below(text: str, lines: int) -> str:
 def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     """Return the start of a file and its line ends; UnusableFileError where text was lost."""
     start, ended, damaged = "", 0, list[int]()
-    try:
-        with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
-            while block := text.read(_BLOCK):
-                start = start or block[:_START]
-                if _DAMAGE.search(block):
-                    lines = enumerate(block.split("\n"), start=ended + 1)
-                    damaged += [row for row, line in lines if _DAMAGE.search(line)]
-                ended += block.count("\n")
-            line_ends = text.newlines
-    except UnicodeDecodeError:
-        what = f"{path.name} is not {encoding}, as the mapping says"
-        raise UnusableFileError(what, "Correct the mapping.") from None
+    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+        while block := text.read(_BLOCK):
+            start = start or block[:_START]
+            if any(mark in block for mark in _DAMAGE):
+                lines = enumerate(block.split("\n"), start=ended + 1)
+                damaged += [row for row, line in lines if any(mark in line for mark in _DAMAGE)]
+            ended += block.count("\n")
+        line_ends = text.newlines
     if damaged:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."
@@ -165,13 +174,8 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     return start, line_ends
 
 
-def _find_encoding(path: Path) -> str:
-    """Return a file's encoding; UnusableFileError where rows are in different ones."""
-    with _open(path) as raw:
-        if raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            return "utf-16"
-    if _decodes(path, "utf-8"):
-        return "utf-8-sig"
+def _encoding_by_row(path: Path) -> str:
+    """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
     unicode, other, neither = list[int](), list[int](), list[int]()
     with _open(path) as raw:
         for row, line in enumerate(raw, start=1):
@@ -189,18 +193,6 @@ def _find_encoding(path: Path) -> str:
         what = f"{path.name} is mostly {mostly.split(',')[0]}, but these rows are {partly}"
         raise UnusableFileError(what, remedy, len(few), few)
     return "gb18030"
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        with _open(path) as raw:
-            while block := raw.read(_BLOCK):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _encoding_of(line: bytes) -> str:
@@ -262,7 +254,7 @@ def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableM
     _, _, delimiter, index, line, rows = max(options, key=lambda option: option[:2])
     if mapping.header:
         return _fit(mapping.header, delimiter, [], 0, mapping.skip_rows, rows)
-    stated = _UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
+    stated = STATED_UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
     if stated and mapping.unit == "元":
         what = f"a line above the header of {path.name} states amounts in {stated[0]}"
         remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
@@ -295,14 +287,3 @@ def _fit(
         header = header[: len(first)]
     left_out = sum(count > 0 for count in counts)
     return _Layout(tuple(header), delimiter, left_out, skipped + lines, is_spare)
-
-
-def _distinct(header: Sequence[str]) -> Iterator[str]:
-    """Yield headers without line breaks; one that stands twice, whatever its case, gets a blank."""
-    seen = set[str]()
-    for cell in header:
-        name = " ".join(cell.replace("\ufeff", "").split()) or "without a header"
-        while name.casefold() in seen:
-            name += " "
-        seen.add(name.casefold())
-        yield name

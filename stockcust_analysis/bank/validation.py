@@ -38,6 +38,7 @@ _ORDERS = {">": operator.gt, "<": operator.lt}
 # column, how it must not compare with the other column, what to say, what to do
 _DATE_ORDERS = (
     ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
+    ("opened_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
 )

@@ -45,8 +45,8 @@ class Calendar:
         plain = schema["as_of"] == nw.Date
         as_of = day(table, "as_of")
         days = [on if plain else datetime(on.year, on.month, on.day) for on in self.days]
-        kept = table.filter(as_of.is_in(days))
-        return kept.with_columns(
+        rows = table.filter(as_of.is_in(days))
+        return rows.with_columns(
             self.choose(list(range(len(days))), as_of, days).alias(PERIOD)
         ).drop("as_of")
 
@@ -66,8 +66,8 @@ class Calendar:
             return _literal(values[0])
         key = nw.col(PERIOD) if key is None else key
         chosen = _literal(values[-1])
-        for place, value in list(zip(keys or range(len(values)), values, strict=True))[-2::-1]:
-            chosen = nw.when(key == place).then(_literal(value)).otherwise(chosen)
+        for period, value in list(zip(keys or range(len(values)), values, strict=True))[-2::-1]:
+            chosen = nw.when(key == period).then(_literal(value)).otherwise(chosen)
         return chosen
 
     def border(self, of: Border) -> nw.Expr:

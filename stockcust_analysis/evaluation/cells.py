@@ -282,8 +282,8 @@ def _with_caps(
 def _largest(rows: Table, name: str, above: int) -> int:
     """Return the amount that so many customers reach, or the largest where nobody reaches it."""
     largest = rows.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
-    found = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
-    low, high = (0 if value is None or value != value else value for (value,) in found.values())
+    bounds = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
+    low, high = (0 if value is None or value != value else value for (value,) in bounds.values())
     return int(low) or int(high)
 
 

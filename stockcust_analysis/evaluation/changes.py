@@ -74,8 +74,8 @@ def measure_changes(
     moved = opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id")
     merged = bool(collect_rows(moved.head(1))["customer_id"])
     pairs = _pairs(bank, opening, closing, scope.policy)
-    places = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
-    views = {name: by_group(pairs, {"branch_id": label}) for name, label in places.items()}
+    labels = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
+    views = {name: by_group(pairs, {"branch_id": label}) for name, label in labels.items()}
     views[""] = by_group(pairs, {})
     by_branch, whole = (views[name].with_columns(ZERO.alias(PERIOD)) for name in ("today", ""))
     measured = put_questions(

@@ -19,8 +19,8 @@ from stockcust_analysis.policy import Policy
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
-def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
-    """Return the branches that have customers in scope, in order of their numbers.
+def branches_of(bank: Bank) -> pd.DataFrame:
+    """Return the branches that the bank delivers, in order of their numbers.
 
     A region or type that is not delivered is empty.
     """
@@ -33,8 +33,7 @@ def branches_of(bank: Bank, present: Sequence[str]) -> pd.DataFrame:
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
-    reporting = frame[frame["branch_id"].isin(present)]
-    return reporting.sort_values("branch_id", ignore_index=True)
+    return frame.sort_values("branch_id", ignore_index=True)
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:

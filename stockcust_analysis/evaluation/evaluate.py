@@ -111,7 +111,10 @@ def evaluate(
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
     target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    _check(bank, rules, target)
+    branches, targets = branches_of(bank), targets_of(bank, target)
+    customers = as_lazy(bank.snapshot("customers", as_of=target.end)).select("branch_id").unique()
+    present = branches["branch_id"].isin(collect_rows(customers)["branch_id"])
+    check_policy_against(rules, branches=branches[present], targets=targets)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
     parts, compared, closing = _measure(bank, rules, chunks, target, sizes, progress)
@@ -127,7 +130,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
-    tables |= _standing(bank, rules, parts, target, missing)
+    tables |= _standing(rules, parts, target, missing, branches, targets)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
@@ -194,17 +197,6 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
     return [Calendar(tuple(ends[max(0, stop - at_once) : stop])) for stop in starts]
 
 
-def _check(bank: Bank, policy: Policy, target: Quarter) -> None:
-    """Raise one error for all in which the policy does not fit the bank."""
-    customers = as_lazy(bank.snapshot("customers", as_of=target.end))
-    present = collect_rows(customers.select("branch_id").unique())["branch_id"]
-    check_policy_against(
-        policy,
-        branches=branches_of(bank, present),
-        targets=targets_of(bank, target),
-    )
-
-
 def _lorenz(points: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
     table = points.assign(quarter=str(quarter))
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
@@ -224,11 +216,12 @@ def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFr
 
 
 def _standing(
-    bank: Bank,
     policy: Policy,
     parts: Sequence[Measured],
     target: Quarter,
     missing: Mapping[str, Sequence[str]],
+    branches: pd.DataFrame,
+    targets: pd.DataFrame,
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
@@ -238,19 +231,12 @@ def _standing(
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
-    present = set(measures.loc[measures["quarter"] == quarter, "branch_id"]) - {WHOLE_BANK}
-    branches, targets = branches_of(bank, sorted(present)), targets_of(bank, target)
+    reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
+    branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
     card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
-    return {
-        "measures": measures,
-        "cells": cells,
-        "branches": branches,
-        "targets": targets,
-        "scorecard": card,
-        "scores": scores,
-        "comparison": compared,
-    }
+    tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
+    return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
 
 def evaluate_with_lists(
@@ -283,7 +269,7 @@ def make_missing_evaluation(
         None can be made: the folder's name tells no quarter, there is no such bank, or the folder
         lies elsewhere.
     """
-    root = next((place for place in WORKING_FOLDERS if (place / data).is_dir()), None)
+    root = next((path for path in WORKING_FOLDERS if (path / data).is_dir()), None)
     # Nowhere else: a mistyped path must not fill with the figures of another bank.
     if root is None or not (root / folder).resolve().is_relative_to(root.resolve()):
         return open_evaluation(folder)

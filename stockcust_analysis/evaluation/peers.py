@@ -49,8 +49,8 @@ def branch_figures(
         Those to return, as floats.
     """
     index_columns = ["measure", "base", "member", "branch_id"]
-    wanted = [(*key, branch) for key in keys for branch in branches]
-    index = pd.MultiIndex.from_tuples(wanted, names=index_columns)
+    rows_of = [(*key, branch) for key in keys for branch in branches]
+    index = pd.MultiIndex.from_tuples(rows_of, names=index_columns)
     rows = measures[measures["quarter"] == quarter]
     for column, values in zip(index_columns[:3], zip(*keys, strict=True), strict=True):
         rows = rows[rows[column].isin(values)]

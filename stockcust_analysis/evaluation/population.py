@@ -13,7 +13,13 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, day, flag
-from stockcust_analysis.evaluation.views import ISSUED_BRANCH, customers_on, source_of
+from stockcust_analysis.evaluation.views import (
+    ISSUED_BRANCH,
+    customers_on,
+    materialize,
+    release,
+    source_of,
+)
 from stockcust_analysis.measures.dormancy import JUDGED_BY
 from stockcust_analysis.measures.population import AUM, age_group, require_customers
 from stockcust_analysis.measures.service import (
@@ -39,13 +45,10 @@ def population(bank: Bank, as_of: Day, *, policy: PolicyLike, structure: Day | N
     facts = customers_on(bank, rules, on, structure=under)
     table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
     source = source_of(bank, rules, Calendar((on,)))
-    if source is None:
-        kept = bank.materialize(table.to_native())
-    else:
-        kept = _with_service(bank, table, source)
-    require_customers(as_lazy(kept), on)
-    require_amounts(as_lazy(kept), AUM, "customers")
-    return kept
+    result = materialize(bank, table) if source is None else _with_service(bank, table, source)
+    require_customers(result, on)
+    require_amounts(result, AUM, "customers")
+    return result.to_native()
 
 
 def _labelled(bank: Bank, facts: Table, policy: Policy, as_of: date) -> Table:
@@ -59,8 +62,8 @@ def _labelled(bank: Bank, facts: Table, policy: Policy, as_of: date) -> Table:
     if "birth_date" in names:
         labels["age_group"] = age_group(day(facts, "birth_date"), Calendar((as_of,)))
     dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
-    kept = [name for name in names if name not in dropped | {*bases}]
-    table = facts.select(*kept, **labels, **bases)
+    facts_shown = [name for name in names if name not in dropped | {*bases}]
+    table = facts.select(*facts_shown, **labels, **bases)
     return _with_maturities(bank, table, as_of)
 
 
@@ -90,33 +93,30 @@ def _with_names(bank: Bank, table: Table) -> Table:
     return table.join(branches.select("branch_id", **names), on="branch_id", how="left")
 
 
-def _with_service(bank: Bank, table: Table, source: ServiceSource) -> Frame:
+def _with_service(bank: Bank, table: Table, source: ServiceSource) -> Table:
     """Return the customers, kept, with who manages them and what was done for them.
 
     Nobody's service is told of customers who are not managed: their flags are 0.
     """
-    in_force = assignments_in_force(source)
-    ours = in_force.select("customer_id", managed=ONE)
+    ours = assignments_in_force(source).select("customer_id", managed=ONE)
     table = table.join(ours, on="customer_id", how="left").with_columns(
         managed=flag(nw.col("managed").fill_null(0) == 1),
         contactable=contactable(table, source.rule),
     )
-    everybody = as_lazy(bank.materialize(table.to_native()))
-    known = everybody.collect_schema().names()
-    looked_at = everybody.filter(nw.col("managed") == 1).with_columns(
+    everybody = materialize(bank, table)
+    known = {*everybody.collect_schema().names(), "in_managed"}
+    managed = everybody.filter(nw.col("managed") == 1).with_columns(
         (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
         for name in ("aum_average_quarter", "aum_average_month")
     )
-    service = serve(looked_at, source)
-    kinds = service.collect_schema()
-    added = [
-        name
-        for name in kinds.names()
-        if name not in (*known, "in_managed") and not name.endswith("_cents")
-    ]
-    made = everybody.join(service.select("customer_id", *added), on="customer_id", how="left")
-    counts = [name for name in added if kinds[name].is_integer()]
-    made = made.with_columns(*(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts))
-    kept = bank.materialize(made.with_columns(nw.col("customer_class").fill_null("")).to_native())
-    bank.release(everybody.to_native())
-    return kept
+    service = serve(managed, source)
+    types = service.collect_schema()
+    added = [name for name in types if name not in known and not name.endswith("_cents")]
+    counts = [name for name in added if types[name].is_integer()]
+    result = everybody.join(service.select("customer_id", *added), on="customer_id", how="left")
+    result = result.with_columns(
+        nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
+    )
+    result = materialize(bank, result)
+    release(bank, everybody)
+    return result

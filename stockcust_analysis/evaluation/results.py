@@ -105,7 +105,7 @@ class Evaluation:
         """Table → branch → positions of its rows, of the tables that have branches."""
         return {
             name: frame.groupby("branch_id", sort=False).indices
-            for name, frame in self._tables().items()
+            for name, frame in tables_of(self).items()
             if "branch_id" in frame
         }
 
@@ -125,15 +125,22 @@ class Evaluation:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""
-        make_folder(folder)
-        for name, frame in self._tables().items():
-            write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_tables(folder, tables_of(self))
         facts = {"quarter": str(self.quarter), "bank_name": self.bank_name}
         write_json(folder / _FACTS, facts | {"policy": dict(self.policy_facts)})
 
-    def _tables(self) -> dict[str, pd.DataFrame]:
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return {n: v for n, v in values if isinstance(v, pd.DataFrame) and len(v.columns)}
+
+def tables_of(holder: object) -> dict[str, pd.DataFrame]:
+    """Return the tables that an object holds and that have columns, by name."""
+    tables = {name: v for name, v in vars(holder).items() if isinstance(v, pd.DataFrame)}
+    return {name: table for name, table in tables.items() if len(table.columns)}
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write tables as CSV into a folder."""
+    make_folder(folder)
+    for name, table in tables.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
@@ -141,8 +148,8 @@ def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
 
     Notebooks run in their own folder from JupyterLab, in the project's from papermill.
     """
-    places = (place / folder for place in WORKING_FOLDERS)
-    return next((place for place in places if (place / holding).exists()), None)
+    paths = (parent / folder for parent in WORKING_FOLDERS)
+    return next((path for path in paths if (path / holding).exists()), None)
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:
@@ -150,30 +157,28 @@ def open_evaluation(folder: str | Path) -> Evaluation:
 
     UsageError when the folder holds none.
     """
-    place = Path(folder)
-    if not (place / _FACTS).exists() and (place / "evaluation" / _FACTS).exists():
-        place = place / "evaluation"
-    if not (place / _FACTS).exists():
+    path = Path(folder)
+    if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
+        path = path / "evaluation"
+    if not (path / _FACTS).exists():
         raise UsageError(
-            f"'{place}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
+            f"'{path}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
         )
-    facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-    files = {f.name: place / f"{f.name}.csv" for f in fields(Evaluation)}
+    facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
+    files = {f.name: path / f"{f.name}.csv" for f in fields(Evaluation)}
     tables: dict[str, Any] = {
-        name: read_table(file, _TEXT) for name, file in files.items() if file.exists()
+        name: read_table(file) for name, file in files.items() if file.exists()
     }
     quarter = Quarter.parse(facts["quarter"])
     return Evaluation(quarter, facts["bank_name"], facts["policy"], **tables)
 
 
-def read_table(path: Path, text_columns: Collection[str]) -> pd.DataFrame:
-    """Read a table exactly as it was: texts stay texts, even those that look like numbers."""
+def read_table(path: Path, texts: Collection[str] = _TEXT) -> pd.DataFrame:
+    """Read a table exactly as it was: texts stay texts, even those that look like numbers.
+
+    A branch may be called "NA"; only numbers can be missing.
+    """
     header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
-    return pd.read_csv(
-        path,
-        dtype=dict.fromkeys((name for name in header if name in text_columns), "str"),
-        # A branch may be called "NA"; only numbers can be missing.
-        keep_default_na=False,
-        na_values={name: [""] for name in header if name not in text_columns},
-        encoding="utf-8",
-    )
+    types = dict.fromkeys((name for name in header if name in texts), "str")
+    gaps = {name: [""] for name in header if name not in texts}
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps, encoding="utf-8")

@@ -19,10 +19,15 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.atomic import make_folder, write_text
+from stockcust_analysis.atomic import write_json
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.results import Evaluation, read_table
+from stockcust_analysis.evaluation.results import (
+    Evaluation,
+    read_table,
+    tables_of,
+    write_tables,
+)
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
@@ -77,10 +82,8 @@ class Review:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
-        make_folder(folder)
-        tables = {**_frames(self.evaluation), **_frames(self)}
-        for name, frame in tables.items():
-            write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        tables = {**tables_of(self.evaluation), **tables_of(self)}
+        write_tables(folder, tables)
         facts = {
             "quarter": str(self.evaluation.quarter),
             "bank_name": self.evaluation.bank_name,
@@ -88,8 +91,7 @@ class Review:
             **{name: getattr(self, name) for name in _PLAIN},
             "texts": {name: _text_columns(frame) for name, frame in tables.items()},
         }
-        text = json.dumps(facts, ensure_ascii=False, indent=2, sort_keys=True)
-        write_text(folder / _FACTS, text + "\n")
+        write_json(folder / _FACTS, facts)
 
 
 def make_review(
@@ -181,12 +183,6 @@ def open_review(folder: str | Path) -> Review:
     rest |= {name: tables.pop(name) for name in _COLUMNS}
     quarter, bank = Quarter.parse(facts["quarter"]), facts["bank_name"]
     return Review(Evaluation(quarter, bank, facts["policy"], **tables), **rest)
-
-
-def _frames(holder: Evaluation | Review) -> dict[str, pd.DataFrame]:
-    """Return the tables of an evaluation or a review that have columns."""
-    tables = {name: v for name, v in vars(holder).items() if isinstance(v, pd.DataFrame)}
-    return {name: table for name, table in tables.items() if len(table.columns)}
 
 
 def _text_columns(frame: pd.DataFrame) -> list[str]:

@@ -80,16 +80,11 @@ def release(bank: Bank, *tables: Table) -> None:
         bank.release(table.to_native())
 
 
-def has_managers(bank: Bank) -> bool:
-    """Return whether the bank delivers who manages whom, and the contacts made."""
-    return {"assignments", "contacts"} <= set(bank.columns)
-
-
 def source_of(bank: Bank, policy: Policy, calendar: Calendar) -> ServiceSource | None:
     """Return what says who serves whom; None where the bank does not deliver it."""
-    if not has_managers(bank):
-        return None
     names = {"assignments", "contacts", "managers"} & set(bank.columns)
+    if not names >= {"assignments", "contacts"}:
+        return None
     tables = {name: as_lazy(bank.table(name)) for name in names}
     return ServiceSource(**tables, rule=policy.coverage, calendar=calendar)
 
@@ -99,15 +94,14 @@ def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quart
     table = population_of(bank, policy, calendar, structure=structure.end)
     source = source_of(bank, policy, calendar)
     if source is None:
-        kept = _materialize_customers(bank, table, policy, calendar, managed=False)
-        return Views(calendar, kept, None)
+        return Views(calendar, _materialize_customers(bank, table, policy, calendar), None)
     current = materialize(bank, assignments_in_force(source))
     table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
     table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
-    kept = _materialize_customers(bank, table, policy, calendar, managed=True)
-    managed = _managed_view(bank, kept, current, source)
+    customers = _materialize_customers(bank, table, policy, calendar)
+    managed = _managed_view(bank, customers, current, source)
     release(bank, current)
-    return Views(calendar, kept, managed)
+    return Views(calendar, customers, managed)
 
 
 def population_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: date) -> Table:
@@ -168,30 +162,28 @@ def _restated(bank: Bank, customers: Table, structure: date) -> Table:
     return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
 
 
-def _materialize_customers(
-    bank: Bank, table: Table, policy: Policy, calendar: Calendar, *, managed: bool
-) -> Table:
+def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: Calendar) -> Table:
     """Hold the columns that are summed, flags and small numbers in as few bytes as they need.
 
     A bank's cells are checked, but one of several files may lack a column of amounts.
     """
     names = table.collect_schema().names()
+    managed = "in_managed" in names
     judged_by = (f"{rule.value}_cents" for rule in (policy.tiers, policy.dormancy))
-    served_by = _SERVED_BY if managed else ()
-    wanted = dict.fromkeys((*_LABELS, *_AMOUNTS, *judged_by, *served_by))
+    columns = dict.fromkeys((*_LABELS, *_AMOUNTS, *judged_by, *(_SERVED_BY if managed else ())))
     flags = [n for n in names if n in _FLAGS or n.startswith(_FLAG_PREFIXES)]
     counts = [n for n in names if n.startswith(_COUNT_PREFIXES)]
     narrow = table.select(
-        *(name for name in wanted if name in names),
+        *(name for name in columns if name in names),
         *(nw.col(name).cast(nw.Int8) for name in flags),
         *(nw.col(name).cast(nw.Int32) for name in counts),
     )
-    kept = materialize(bank, narrow)
-    _require_customers(kept, calendar)
-    amounts = ("aum_period_end", "aum_average_quarter", *(["aum_average_month"] if managed else []))
-    checked = kept.select(**{name: nw.col(f"{name}_cents") for name in amounts})
+    customers = materialize(bank, narrow)
+    _require_customers(customers, calendar)
+    amounts = ["aum_period_end", "aum_average_quarter", "aum_average_month"][: 2 + managed]
+    checked = customers.select(**{name: nw.col(f"{name}_cents") for name in amounts})
     require_amounts(checked, amounts, "customers")
-    return kept
+    return customers
 
 
 def _require_customers(customers: Table, calendar: Calendar) -> None:

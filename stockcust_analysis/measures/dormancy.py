@@ -25,13 +25,8 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag, group_names
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import with_base
-from stockcust_analysis.measures.dormancy_evidence import (
-    require_evidence,
-    require_past_activity,
-    status_name,
-    with_evidence,
-)
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.measures.validation import require_amounts, require_columns
@@ -304,14 +299,16 @@ def _with_status(
     amounts = list(dict.fromkeys(rule.value for rule in rules))
     require_columns(table, amounts, "customers")
     for rule in rules:
-        require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
-    require_past_activity(table, as_of)
+        dormancy_evidence.require_evidence(
+            table, rule, holdings=holdings is not None, contacts=contacts is not None
+        )
+    dormancy_evidence.require_past_activity(table, as_of)
     require_amounts(table, amounts, "customers")
-    table = with_evidence(table, rules, as_of, holdings, contacts, policy)
+    table = dormancy_evidence.with_evidence(table, rules, as_of, holdings, contacts, policy)
     calendar, status = Calendar((as_of,)), {}
     for rule in rules:
         amount, prefix = cents(rule.value), f"{rule.name}_"
-        name = status_name(table, rule, calendar, amount=amount, prefix=prefix)
+        name = dormancy_evidence.status_name(table, rule, calendar, amount=amount, prefix=prefix)
         status[f"{prefix}status"] = name
     return table.with_columns(**status)
 

@@ -17,16 +17,9 @@ from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, day, flag, same_kind
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import base_flag
 from stockcust_analysis.measures.cross_sell import families_held
-from stockcust_analysis.measures.dormancy_evidence import (
-    account_evidence,
-    looked_at_cents,
-    require_evidence,
-    require_past_activity,
-    status_name,
-    was_contacted_lately,
-)
 from stockcust_analysis.measures.holdings import (
     aum_amounts,
     family_flags,
@@ -66,13 +59,13 @@ def population(
     """
     families, rule = policy.families, policy.dormancy
     table = in_scope(calendar.rows(customers), policy, calendar)
-    require_evidence(table, rule, holdings=True, contacts=contacts is not None)
+    dormancy_evidence.require_evidence(table, rule, holdings=True, contacts=contacts is not None)
     accounts = with_balance(calendar.rows(holdings))
     flags = family_flags(accounts, families, calendar)
-    flags |= account_evidence(accounts, rule, families, calendar)
+    flags |= dormancy_evidence.account_evidence(accounts, rule, families, calendar)
     flags["obliged"] = is_obligation(accounts, calendar)
     amounts = aum_amounts(accounts, families) | opening_amounts(accounts, families, calendar)
-    amounts["looked_at_cents"] = looked_at_cents(rule, families)
+    amounts["looked_at_cents"] = dormancy_evidence.looked_at_cents(rule, families)
     table = join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
     table = _in_cents(table)
     if contacts is not None and "contact" in rule.clock:
@@ -84,7 +77,7 @@ def population(
     amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
-        status=status_name(table, rule, calendar, amount=amount),
+        status=dormancy_evidence.status_name(table, rule, calendar, amount=amount),
         **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
 
@@ -149,7 +142,7 @@ def customer_facts(
     require_customers(present, on)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
-    require_past_activity(present, on)
+    dormancy_evidence.require_past_activity(present, on)
     facts = population(
         snapshot(table, on),
         snapshot(as_lazy(holdings), on, "holdings"),
@@ -272,5 +265,5 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     """Return the customers with `contacted_lately`: an answered contact in the idle period."""
     dated = calendar.on_every_day(contacts)
     outcomes = policy.coverage.effective_outcomes
-    answered = was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
+    answered = dormancy_evidence.was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
     return join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})

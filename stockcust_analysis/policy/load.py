@@ -251,8 +251,8 @@ def _contradictions(table: Table) -> Iterator[str]:
     ...     print(problem)
     disclosure.merged_tiers: there is no tier 'larg'. Did you mean 'large'?
     """
-    for path, (kind, places) in _POINTERS.items():
-        known = [name for place in places for name in texts_at(table, place)]
+    for path, (kind, homes) in _POINTERS.items():
+        known = [name for home in homes for name in texts_at(table, home)]
         for name in texts_at(table, path):
             # Rounds and numbers of families are members that no policy names.
             if known and name not in ("", *known) and not name[:1].isdigit():

@@ -142,7 +142,7 @@ class Scorecard:
         twice = {
             f"{measure} {member}".strip()
             for measure, member, _ in repeated(
-                (each.measure_name, each.member, each.customer_base) for each in indicators
+                (i.measure_name, i.member, i.customer_base) for i in indicators
             )
         }.union(repeated(indicator.name for indicator in indicators))
         groups = {"", *(group.name for group in self.indicator_groups)}

@@ -21,9 +21,9 @@ from unicodedata import east_asian_width
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -56,6 +56,8 @@ NARROW: Final = 1.5
 _GRID: Final = ("color", "linewidth", "linestyle", "alpha")
 # From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
+# From the palest cell to the darkest.
+_CELLS: Final[Any] = [(0.9399464311413729, 0.9438044562981293, 0.9506744527377479), ACTUAL]
 _NUMBERS: Final = (
     "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of rank_low rank_high "
     "attainment points weight customer_share value_share conditional_rate customers amount"
@@ -413,14 +415,17 @@ def shade_cells(
     tilted: bool = False,
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
-    style: Any = {"vmin": 0, "vmax": 1, "cbar": False, "linewidths": 0.8, "linecolor": "white"}
-    style |= {"cmap": sns.light_palette(ACTUAL, as_cmap=True), "annot": words, "fmt": ""}
-    sns.heatmap(shares, xticklabels=False, yticklabels=False, ax=ax, **style)
-    for label, share in zip(list(ax.texts), shares.to_numpy()[shares.notna()], strict=True):
-        label.set_color("white" if share >= _DARK_CELL else "black")
-        label.set_in_layout(False)  # it lies in its cell; measuring it takes time
-        if not label.get_text():
-            label.remove()
+    values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
+    palette = LinearSegmentedColormap.from_list("shares", _CELLS)
+    ax.pcolormesh(values, cmap=palette, vmin=0, vmax=1, linewidths=0.8, edgecolor="white")
+    ax.set(xlim=(0, shares.shape[1]), ylim=(shares.shape[0], 0))
+    for row, column in np.argwhere(~values.mask):
+        if text := str(words.iat[row, column]):
+            colour = "white" if values[row, column] >= _DARK_CELL else "black"
+            label = ax.text(column + 0.5, row + 0.5, text, color=colour, ha="center", va="center")
+            label.set_in_layout(False)  # it lies in its cell; measuring it takes time
+    for spine in ax.spines.values():
+        spine.set_visible(False)
     ax.set_yticks(np.arange(len(down)) + 0.5, down, rotation=0)
     angle, side = (30, "left") if tilted else (0, "center")
     ax.set_xticks(np.arange(len(across)) + 0.5, across, rotation=angle, ha=side)

@@ -67,13 +67,9 @@ def _print_rows(page: HeadquartersPage, frame: pd.DataFrame, columns: str) -> li
     ]
 
 
-def _branch_name(page: HeadquartersPage, branch_id: str) -> str:
+def _branch_name(page: HeadquartersPage, branch: str) -> str:
     """Return what a branch is called; the whole bank by its word, one that is gone by its id."""
-    return (
-        page.text("bank", "word")
-        if branch_id == WHOLE_BANK
-        else page.names.get(branch_id, branch_id)
-    )
+    return page.text("bank", "word") if branch == WHOLE_BANK else page.names.get(branch, branch)
 
 
 def exceptions_table(page: HeadquartersPage) -> Table | None:

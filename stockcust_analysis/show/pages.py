@@ -91,10 +91,8 @@ class Page:
         measures, cells = self.evaluation.measures, Cells()
         hidden = measures["withheld"] if "withheld" in measures else [False] * len(measures)
         columns = [measures[name].tolist() for name in _INDEXED.split()]
-        for quarter, branch_id, measure, member, base, *figures in zip(
-            *columns, hidden, strict=True
-        ):
-            group = cells.setdefault((quarter, branch_id), {})
+        for quarter, branch, measure, member, base, *figures in zip(*columns, hidden, strict=True):
+            group = cells.setdefault((quarter, branch), {})
             group.setdefault((measure, member), {})[base] = Cell(base, *figures)
         return cells
 

@@ -107,6 +107,16 @@ CASES = {
         {"customers": CUSTOMERS.replace("2026-09-29", "2026-10-01")},
         "customers.last_active_on: 1 row (first: 8): later than as_of",
     ),
+    "opened after as-of": (
+        {
+            "holdings": HOLDINGS.replace("balance", "balance,opened_on")
+            .replace("5000.00", "5000.00,2026-10-01")
+            .replace("00\n", "00,\n")
+            .replace("0.50\n", "0.50,\n")
+            .replace("0.75\n", "0.75,\n")
+        },
+        "holdings.opened_on: 1 row (first: 8): later than as_of",
+    ),
     "as-of inside a month": (
         {"customers": CUSTOMERS.replace("2026-06-30,", "2026-06-29,")},
         "customers.as_of: 3 rows (first: 2, 3, 4): not the last day of a month",

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="warm kernels ar
 FACTS = (
     "import json, os, sys\n"
     "json.dumps({'pid': os.getpid(), 'parent': os.getppid(), 'cwd': os.getcwd(),\n"
-    "            'warm': 'seaborn' in sys.modules, 'argv': sys.argv})"
+    "            'warm': 'matplotlib.backends.backend_svg' in sys.modules, 'argv': sys.argv})"
 )
 SOCKETS = (
     "from ipykernel.kernelapp import IPKernelApp\n"

@@ -120,5 +120,8 @@ def test_a_bank_states_null_marks_and_the_unit_of_its_amounts() -> None:
     """Marks of the mapping are empty, and amounts in 万元 become CNY."""
     mapping = TableMapping(null=["无"], unit="万元")
     assert read(MONEY, "无", mapping) is None
+    coded = TableMapping(codes={"exclusion": {"-": "staff"}})
+    assert read(("customers", "exclusion"), " - ", coded) == "staff"
+    assert read(("customers", "gender"), " - ", coded) is None
     assert read(MONEY, "1,234.5", mapping) == Decimal("12345000")
     assert read(MONEY, "1.23456", mapping) == Decimal("12345.60")

@@ -107,6 +107,15 @@ def with_float_residue(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     sheet["G8"].value = 5.684341886080802e-14
 
 
+def put_plain_title(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put a title above the table and a scribble beside it, and write the headers otherwise."""
+    del book
+    sheet.insert_rows(1)
+    sheet["A1"].value, sheet["K5"].value = "客户清单", "?"
+    sheet.merge_cells("A1:H1")
+    sheet["A2"].value, sheet["B2"].value = "AS_OF", "customer\n_id"
+
+
 def add_chart_and_numbered(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     """Add a sheet that is a chart, and a column that is none of the contract's."""
     book.create_chartsheet("chart")
@@ -121,6 +130,7 @@ SAME = {
     "not at A1": shift,
     "numbers as text": as_text,
     "residue of floats": with_float_residue,
+    "a title, a scribble": put_plain_title,
     "a chart, another column": add_chart_and_numbered,
     "an empty sheet": lambda book, sheet: book.create_sheet("Sheet2"),
     "a filter that hides rows": lambda book, sheet: setattr(
@@ -223,9 +233,20 @@ BROKEN = {
     ),
     "header twice": (
         set_cells(H1="AUM_period_end"),
-        "sheet 'Sheet': header 'aum_period_end' stands twice. Keep one",
+        "customers.aum_period_end: headers 'aum_period_end' and 'AUM_period_end ' both mean this",
     ),
-    "column without a header": (set_cells(J4="x"), "column 10 has no header. Write its header"),
+    "a header over two columns": (
+        merge("G1:H1"),
+        "customers: 1 row (first: 1): customers.xlsx, sheet 'Sheet': merged cells",
+    ),
+    "rows above the header": (
+        lambda book, sheet: sheet.move_range("A1:H1", rows=11),
+        "sheet 'Sheet': rows stand above the header. Delete them, or state skip_rows",
+    ),
+    "a sheet without its header": (
+        add_sheet(cells_of(ROWS[0])),
+        "sheet 'more': lacks headers that another sheet has (as_of",
+    ),
     "number of 18 digits": (
         long_numbers(622_202_123_456_789_000),
         "customers.customer_id: 7 rows (first: 2, 3, 4): number in scientific notation",
@@ -238,7 +259,11 @@ BROKEN = {
         merge("C2:C4"),
         "customers.branch_id: 2 rows (first: 3, 4): customers.xlsx, sheet 'Sheet': merged cells",
     ),
-    "a title": (put_title, "the header stands in row 3, below other text. Delete the rows above"),
+    "a unit in the title": (
+        put_title,
+        "customers: 2 rows (first: 1, 2): customers.xlsx, sheet 'Sheet': a line above the header "
+        'states amounts in 万元. Write unit = "万元" in the mapping',
+    ),
     "a sheet that lacks a header": (
         add_sheet(HEADER.split(",")[:3], ["2026-12-31", "C1", "001"]),
         "sheet 'more': lacks headers that another sheet has (customer_type",
@@ -295,6 +320,27 @@ def test_a_sheet_of_something_else_is_named(hidden: bool, tmp_path: Path) -> Non
     with pytest.warns(UserWarning, match=f"customers.xlsx: no table, and left out: {what}."):
         found = customers_of(tmp_path)
     assert_frame_equal(found, clean)
+
+
+def test_the_mapping_names_the_sheet(tmp_path: Path) -> None:
+    """With `sheet` in the mapping others are not read, whatever they hold; a wrong name fails."""
+    clean = customers_of(write_tiny_bank(tmp_path))
+    bank_with(tmp_path, add_sheet(HEADER.split(","), cells_of(ROWS[0])))
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[tables.customers]\nsheet = "Sheet"\n', encoding="utf-8")
+    assert_frame_equal(customers_of(tmp_path), clean)
+    mapping.write_text('[tables.customers]\nsheet = "sheet"\n', encoding="utf-8")
+    expected = "customers.xlsx has no sheet 'sheet'. Name one of 'Sheet', 'more'"
+    with pytest.raises(BankDataError, match=expected):
+        open_bank(tmp_path)
+
+
+def test_a_workbook_says_what_it_was_taken_as(tmp_path: Path) -> None:
+    """The bank's inputs name the sheets that were read, their rows, and those left out."""
+    bank_with(tmp_path, add_sheet(["说明"]))
+    with pytest.warns(UserWarning, match="left out"), open_bank(tmp_path) as bank:
+        (notes,) = [entry.notes for entry in bank.inputs if entry.name == "customers.xlsx"]
+    assert notes == ("customers", "Excel", "sheet 'Sheet': 7 rows", "sheet 'more' left out")
 
 
 NO_WORKBOOKS = {

@@ -72,6 +72,14 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         "",
     ),
     "a folder": ({"branches.csv": b"", "Branches/part.CSV": BRANCHES}, ""),
+    "a folder of Spark": (
+        {
+            "branches.csv": b"",
+            "branches_1.csv/part-0.csv": BRANCHES,
+            "branches_1.csv/_SUCCESS": "0",
+        },
+        "",
+    ),
     "files that hold no rows": ({"contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS}, ""),
     "a total that the mapping drops": (
         {"branches.csv": f"{BRANCHES}合计,2,,\n"},

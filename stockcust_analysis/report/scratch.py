@@ -1,0 +1,13 @@
+"""The lock and the working folder of a run, by the names under which scripts know them."""
+
+from __future__ import annotations
+
+from stockcust_analysis.locks import exclusive_lock as held
+from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
+
+__all__ = ["held", "working_folder"]
+
+
+def working_folder() -> WorkingFolder:
+    """Make a folder only its owner can read, with a path short enough for kernels' sockets."""
+    return WorkingFolder(SOCKET_PATH)

@@ -1,0 +1,112 @@
+"""Parquet columns of other types than the contract's: read by the same rules, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.errors import BankDataError
+from tests.tiny_bank import TinyBank
+
+UNIT = '[tables.customers]\nunit = "万元"\n'
+MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
+CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\nC1,M1,2026-09-01,phone,sale\n"
+READ = [
+    ("aum_period_end", "'1,000.00'", "", Decimal(1000)),
+    ("aum_period_end", "encode('1000.00')", "", Decimal(1000)),
+    ("aum_period_end", "1000::DECIMAL(38,10)", "", Decimal(1000)),
+    ("aum_period_end", "0.1::DOUBLE", UNIT, Decimal(1000)),
+    ("aum_period_end", "0.1::DECIMAL(28,6)", UNIT, Decimal(1000)),
+    ("aum_period_end", "12::BIGINT", UNIT, Decimal(120_000)),
+    ("last_active_on", "20260601", "", date(2026, 6, 1)),
+    ("last_active_on", "DATE '9999-12-31'", "", None),
+    ("last_active_on", "DATE 'infinity'", "", None),
+    ("last_active_on", "DATE '0001-01-01'", "", None),
+    ("groups", "['women', 'seniors']", "", "women;seniors"),
+    ("groups", "encode('women，seniors')", "", "women;seniors"),
+    ("household_id", "17::DOUBLE", "", "17"),
+    ("household_id", "'NULL'", "", None),
+    ("profile_complete", "1", "", True),
+]
+REFUSED = [
+    ("last_active_on", "DATE '0026-06-01'", "a year before 1900 or after 2199"),
+    ("last_active_on", "TIME '10:00'", "not a date"),
+    ("household_id", "17.5::DOUBLE", "a number with decimals, or of more than 15 digits"),
+    ("household_id", "1e15::DOUBLE", "a number with decimals, or of more than 15 digits"),
+    ("household_id", "'\\xC3\\x28'::BLOB", "bytes that are not text in UTF-8"),
+    ("profile_complete", "2", "not a true/false"),
+]
+
+
+def deliver(folder: Path, column: str, value: str, mapping: str = "") -> Path:
+    """Replace the customers by Parquet, one of whose columns holds a value of SQL."""
+    source = f"read_csv('{folder / 'customers.csv'}', all_varchar=true)"
+    rows = duckdb.sql(
+        f"SELECT * EXCLUDE ({column}), {value} AS {column.upper()} FROM {source}"
+        if column in duckdb.sql(f"FROM {source}").columns
+        else f"SELECT *, {value} AS {column.upper()} FROM {source}"
+    )
+    rows.write_parquet(str(folder / "customers.parquet"))
+    (folder / "customers.csv").unlink()
+    if mapping:
+        (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(("column", "value", "mapping", "expected"), READ)
+def test_a_column_of_another_type_is_read(
+    tiny_bank: TinyBank, column: str, value: str, mapping: str, expected: object
+) -> None:
+    """Text, bytes, lists and numbers of other types have the value that they write."""
+    with open_bank(deliver(tiny_bank(), column, value, mapping)) as bank:
+        assert bank.table("customers").project(column).fetchall() == [(expected,)] * 7
+
+
+@pytest.mark.parametrize(("column", "value", "expected"), REFUSED)
+def test_a_column_that_cannot_be_read_is_refused(
+    tiny_bank: TinyBank, column: str, value: str, expected: str
+) -> None:
+    """The error names column and rows, and what is wrong."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(deliver(tiny_bank(), column, value))
+    assert f"customers.{column}: 7 rows (first: 2, 3, 4): {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ({"customers": "skip_rows = 1"}, "the mapping says how text is read, and"),
+        ({"customers": 'as_of = "file name"'}, "the name of customers.parquet holds no day"),
+    ],
+)
+def test_a_mapping_that_does_not_fit_is_refused(
+    tiny_bank: TinyBank, text: Mapping[str, str], expected: str
+) -> None:
+    """What the mapping says of a file is never passed over."""
+    mapping = "".join(f"[tables.{name}]\n{line}\n" for name, line in text.items())
+    with pytest.raises(BankDataError, match=expected):
+        open_bank(deliver(tiny_bank(), "household_id", "'1'", mapping))
+
+
+def test_rows_delivered_again_in_another_kind_of_file_are_named(tiny_bank: TinyBank) -> None:
+    """Contacts have no key: a file with the rows of another is found by its rows."""
+    folder = tiny_bank(managers=MANAGERS)
+    (folder / "contacts_1.csv").write_text(CONTACTS)
+    duckdb.read_csv(str(folder / "contacts_1.csv")).write_parquet(
+        str(folder / "contacts_2.parquet")
+    )
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    assert "contacts: 1 row: contacts_2.parquet holds the rows of contacts_1.csv again" in str(
+        caught.value
+    )
+    more = CONTACTS + "C2,M1,2026-09-02,phone,sale\n"
+    (folder / "contacts_1.csv").write_text(more)
+    with open_bank(folder) as bank:
+        assert bank.rows("contacts") == 3
