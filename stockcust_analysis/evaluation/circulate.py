@@ -223,7 +223,7 @@ def _mask_scorecard(card: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter
     gone = value_gone | target_gone
     # The cut of a group shows what its indicators earned together.
     keys = [card["branch_id"], card["group"].astype(str)]
-    gone |= gone.groupby(keys).transform("any") & card["lost_to_group"].ne(0)
+    gone |= gone.groupby(keys).transform("any") & card["lost_to_group"].fillna(0).ne(0)
     value, target = card["value"].mask(value_gone), card["target"].mask(target_gone)
     masked = card.assign(withheld=gone, value=value, target=target)
     masked.loc[gone, _POINTS] = np.nan

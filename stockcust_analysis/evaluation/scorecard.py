@@ -70,7 +70,8 @@ def scorecard(
     -------
     (DataFrame, DataFrame)
         One row per branch and indicator: raw_points − lost_to_floor − lost_to_cap − lost_to_group
-        = points, whose sum is the branch's score before any veto. `weight` is the weight in force:
+        = points, whose sum is the branch's score before any veto; all empty where the branch is not
+        scored. `weight` is the weight in force:
         where an indicator is left out for want of data it is 0, and the others weigh more. `note`:
         `no_value`, `no_target`, `target_not_above_zero`, `no_peers`, with `left_out`, `no_points`
         or `not_scored`; `below_floor`, `capped`, `limited`, `group_capped`.
@@ -116,6 +117,9 @@ def scorecard(
     too_small = (number < policy.comparison.least_customers).to_numpy()
     scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, too_small)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
+    # Points whose sum would be the score that the branch is not to have.
+    unscored = table["branch_id"].isin(scores.loc[scores["points"].isna(), "branch_id"])
+    table.loc[unscored, ["raw_points", *_LOSSES, "points"]] = np.nan
     return table[list(SCORECARD_COLUMNS)], scores
 
 

@@ -234,7 +234,7 @@ def scorecard_table(page: BranchPage) -> Table | None:
         }
         for row in rows_of(card)
     ]
-    total = {f"score_{name}": card[name].sum() for name in summed}
+    total = {f"score_{name}": card[name].sum(min_count=1) for name in summed}
     rows.append({"score_indicator": page.text("total"), **total})
     note = page.text("scorecard_note")
     return page_table(page, "scorecard_table", rows, note=note, emphasise=[-1])
@@ -249,6 +249,6 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     if "measure" not in own:
         own["measure"] = own["indicator"]
     losses = [name for name in ("lost_to_floor", "lost_to_cap", "lost_to_group") if name in own]
-    own["lost"] = own[losses].sum(axis=1)
+    own["lost"] = own[losses].sum(axis=1, min_count=1)
     own["name"] = [page.text(measure, "measure") for measure in own["measure"]]
     return own.sort_values(["weight", "indicator"], ascending=[False, True], ignore_index=True)

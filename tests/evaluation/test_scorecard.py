@@ -242,7 +242,7 @@ def test_missing_data(missing: Any, points: float, rank: float, note: str) -> No
     assert [None if pd.isna(first[x]) else first[x] for x in ("points", "rank")] == [points, rank]
     row = table[(table["branch_id"] == "A") & (table["indicator"] == "vip_share")].iloc[0]
     assert row["note"] == f"no_value {missing}"
-    assert row["points"] == 0
+    assert pd.isna(row["points"]) if missing == "not_scored" else row["points"] == 0
     assert row["weight"] == (0.0 if missing == "left_out" else 40.0)
     other = table[(table["branch_id"] == "A") & (table["indicator"] == "multi_product_share")]
     assert other["weight"].item() == (100.0 if missing == "left_out" else 60.0)
@@ -254,8 +254,12 @@ def test_too_little_data_is_no_score() -> None:
         Indicator("multi_product_share", 49, target="fixed", fixed=0.4),
         Indicator("vip_share", 51, target="fixed", fixed=0.02),
     )
-    _, scores = scored({MULTI: [0.4] * 3, VIP: [None, 0.02, 0.01]}, rules)
+    table, scores = scored({MULTI: [0.4] * 3, VIP: [None, 0.02, 0.01]}, rules)
     assert scores["note"].tolist() == ["not_scored:too_little_data", "", ""]
+    assert scores["points"].isna().tolist() == [True, False, False]
+    made = table.set_index("branch_id")[["raw_points", "lost_to_floor", "lost_to_cap", "points"]]
+    assert made.loc["A"].isna().all(axis=None)  # or their sum would be the score it has not
+    assert made.loc[["B", "C"]].notna().all(axis=None)
     assert scores["rank_of"].tolist()[1:] == [2.0, 2.0]
 
 
