@@ -14,6 +14,7 @@ A bank's own file states its `base` and what differs; the rest is inherited:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -223,7 +224,13 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
     """Return the table with every rule that names a preset written out in full."""
     result = dict(table)
     for key, rule in table.items():
-        if not isinstance(rule, dict) or "preset" not in rule:
+        if not isinstance(rule, dict) or f"{key}_presets" not in table:
+            continue
+        for misspelt in get_close_matches("preset", rule.keys() - {"preset"}, n=1, cutoff=0.8):
+            problems.append(f"{key}.{misspelt}: unknown key. Did you mean 'preset'?")
+            rule = {k: v for k, v in rule.items() if k != misspelt} | {"preset": rule[misspelt]}
+            result[key] = rule
+        if "preset" not in rule:
             continue
         presets = table.get(f"{key}_presets")
         known = {preset["name"]: preset for preset in presets} if _is_named(presets) else {}

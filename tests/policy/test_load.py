@@ -231,6 +231,16 @@ indicators = [{ name = "vip_share", weight = 1, floor = 3.0, metod = "z" }]
     ]
 
 
+@pytest.mark.parametrize("misspelt", ["presett", "prest", "presets"])
+def test_a_misspelt_preset_is_one_problem(tmp_path: Path, misspelt: str) -> None:
+    """It is offered like any other key, though no rule has it once presets are written out."""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, f'[dormancy]\n{misspelt} = "crm_6m"\n'))
+    assert str(caught.value).splitlines()[1:] == [
+        f"  - dormancy.{misspelt}: unknown key. Did you mean 'preset'?"
+    ]
+
+
 def test_a_key_taken_for_another_is_one_problem(tmp_path: Path) -> None:
     """A period under a misspelt key is no missing period, families without products none either."""
     stated = """
