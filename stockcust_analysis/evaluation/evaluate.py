@@ -179,7 +179,7 @@ def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]
         raise UsageError(
             f"{target} has no previous quarter: {target.previous} is not among the extracts "
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
-            "--first-quarter."
+            "--first-quarter, in Python first_quarter=True."
         )
     earliest = target.shifted(-QUARTERS_BACK)
     return [quarter for quarter in delivered if earliest <= quarter <= target]

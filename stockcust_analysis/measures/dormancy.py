@@ -195,7 +195,7 @@ def dormancy_rate(
 
 def compare_rules(
     customers: Frame,
-    rules: Sequence[DormancyRule | str],
+    rules: DormancyRule | str | Sequence[DormancyRule | str],
     *,
     as_of: Day,
     by: Groups = None,
@@ -213,7 +213,7 @@ def compare_rules(
     customers : table
         One row per customer of one as-of date, with `last_active_on`, the rules' AUM columns (CNY)
         and the columns of `by` and of the base.
-    rules : list of DormancyRule or of names of presets
+    rules : DormancyRule, name of a preset, or list of either
         One or more, each under a name of its own.
     as_of : date, "2026-09-30" or "2026Q3"
         Day the idle periods end on.
@@ -249,7 +249,8 @@ def compare_rules(
     {'any': 0.75, 'year': 0.25}
     """
     table, policy, groups = as_lazy(customers), as_policy(policy), group_names(by)
-    on, compared = as_day(as_of), [policy.dormancy_rule(rule) for rule in rules]
+    several = [rules] if isinstance(rules, str | DormancyRule) else rules
+    on, compared = as_day(as_of), [policy.dormancy_rule(rule) for rule in several]
     if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
     table = _with_status(table, compared, on, holdings, contacts, policy)

@@ -52,6 +52,15 @@ def test_without_holdings_a_column_exempts(make: Make) -> None:
     assert rates == {"loans": 0.5, "half a cent": 0}
 
 
+@pytest.mark.parametrize("rule", ["crm_6m", POLICY.dormancy_rule("crm_6m")])
+def test_one_rule_needs_no_list(make: Make, rule: str | DormancyRule) -> None:
+    """A rule by itself is compared with none; a name is not taken for a list of letters."""
+    customers, holdings, _ = bank(make)
+    tables = {"holdings": holdings, "base": "all", "as_of": AS_OF}
+    found = rows_of(compare_rules(customers, rule, **tables))
+    assert found == rows_of(compare_rules(customers, [rule], **tables))
+
+
 @pytest.mark.parametrize("rules", [[], [POLICY.dormancy, POLICY.dormancy]])
 def test_rules_need_names_of_their_own(make: Make, rules: list[DormancyRule]) -> None:
     """Nothing to compare, or two rules under one name, is refused."""
