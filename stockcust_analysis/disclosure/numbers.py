@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -100,19 +100,19 @@ class Relations:
 
     whole: str
     measures: Mapping[str, Collection[str]]
-    amounts: Collection[str]
-    signed: Collection[str]
-    staff: Collection[str]
-    bases: Mapping[str, str]
-    shapes: Mapping[str, Mapping[str, str]]
-    followers: Mapping[str, Sequence[str]]
-    same: Mapping[str, str]
-    openings: Mapping[str, str]
-    sums: Sequence[Mapping[str, Any]]
-    derived: Mapping[str, Collection[str]]
-    summed_denominators: Collection[str]
-    merged: Mapping[str, Any]
-    concentration: Mapping[str, Any]
+    amounts: Collection[str] = ()
+    signed: Collection[str] = ()
+    staff: Collection[str] = ()
+    bases: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    followers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
+    openings: Mapping[str, str] = field(default_factory=dict)
+    sums: Sequence[Mapping[str, Any]] = ()
+    derived: Mapping[str, Collection[str]] = field(default_factory=dict)
+    summed_denominators: Collection[str] = ()
+    merged: Mapping[str, Any] = field(default_factory=dict)
+    concentration: Mapping[str, Any] = field(default_factory=dict)
 
     def is_money(self, key: Key) -> bool:
         """Return whether a number is an amount."""

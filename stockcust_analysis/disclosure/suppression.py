@@ -89,6 +89,33 @@ def protect(
     earlier
         Quarter and tables of what was published already: what is printed there is known, what is
         withheld there stays withheld.
+
+    Returns
+    -------
+    Protected
+        The tables with gaps, what was merged, how many cells are withheld and why.
+
+    Examples
+    --------
+    The three customers of A are withheld, and with them the numbers of B and C: whoever knows one
+    of these could otherwise work A's out.
+
+    >>> labels = {"quarter": "2026Q3", "dimension": "", "member": "", "measure": "customers"}
+    >>> n = pd.Series([30.0, 3.0, 12.0, 15.0])
+    >>> rates = pd.DataFrame({"branch_id": ["@all", "A", "B", "C"], "n": n, "numerator": n})
+    >>> rates = rates.assign(**labels, base="all", denominator=1.0, value=n)
+    >>> facts = rates.head(0).assign(contributors=[], largest=[], second_largest=[])
+    >>> curve = facts[["quarter", "branch_id"]].assign(customer_share=[], value_share=[])
+    >>> known = Relations("@all", {"customers": []}, same={"customers.n": "customers"})
+    >>> result = protect(
+    ...     {"measures": rates, "cells": facts, "lorenz": curve},
+    ...     known,
+    ...     Limits(smallest_cell=5, two_largest=0.85, amount_protection=0.1, lorenz_customers=100),
+    ...     quarter="2026Q3",
+    ...     previous="2026Q2",
+    ... )
+    >>> result.tables["measures"]["value"].isna().tolist()
+    [False, True, True, True]
     """
     merged = members_to_merge(tables[RATES], declared, limits)
     facts = merge_facts(tables[_FACTS], merged, declared)
@@ -205,7 +232,8 @@ def _with_withheld_values(
     """
     additive = rates["measure"].isin(declared.measures)
     withheld = rates["withheld"] | withheld_concentration(rates, largest, declared, limits)
-    withheld |= ~additive & ~rates["measure"].isin(declared.concentration["measures"])
+    kinds = declared.concentration.get("measures", {})
+    withheld |= ~additive & ~rates["measure"].isin(kinds)
     units = pd.MultiIndex.from_frame(rates[_UNIT])
     for name, sources in declared.derived.items():
         gaps = units[withheld & rates["measure"].isin(sources)]
@@ -230,8 +258,8 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
 
     The highest is merged first, into the one below it, wherever a unit has a small cell of it.
     """
-    members, top = declared.merged["members"], declared.merged["top"]
-    counted = rates["measure"] == declared.merged["counts"]
+    members, top = declared.merged.get("members", []), declared.merged.get("top", [])
+    counted = rates["measure"] == declared.merged.get("counts")
     of_units = rates[counted & (rates["branch_id"] != declared.whole)]
     counts = of_units.pivot_table("numerator", ["quarter", "branch_id"], "member")
     merged: list[str] = []
@@ -240,7 +268,7 @@ def members_to_merge(rates: pd.DataFrame, declared: Relations, limits: Limits) -
         if name not in top or not ((cell >= 1) & (cell < limits.smallest_cell)).any():
             break
         merged.append(name)
-    into = members[-len(merged) - 1]
+    into = members[-len(merged) - 1] if merged else ""
     return dict.fromkeys([*merged, into], f"{into}_and_above") if merged else {}
 
 
@@ -289,14 +317,15 @@ def _of_members(
     table: pd.DataFrame, names: Mapping[str, str], declared: Relations
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the rows of members to merge, under their new name, and all others."""
-    chosen = table["dimension"].eq(declared.merged["dimension"]) & table["member"].isin([*names])
+    dimension = declared.merged.get("dimension", "")
+    chosen = table["dimension"].eq(dimension) & table["member"].isin([*names])
     rows: pd.DataFrame = table[chosen].assign(member=table.loc[chosen, "member"].map(names))
     return rows, table[~chosen]
 
 
 def largest_amounts(rates: pd.DataFrame, facts: pd.DataFrame, declared: Relations) -> pd.DataFrame:
     """Return the whole amount and the two largest ones of every unit, quarter and base."""
-    name: str = declared.concentration["amount"]
+    name: str = declared.concentration.get("amount", "")
     rows, of = (
         frame[(frame["measure"] == name) & (frame["dimension"] == "")] for frame in (rates, facts)
     )
@@ -309,7 +338,7 @@ def withheld_concentration(
     rates: pd.DataFrame, largest: pd.DataFrame, declared: Relations, limits: Limits
 ) -> pd.Series:
     """Return which rows are concentration measures to withhold; those declared first win."""
-    kinds = declared.concentration["measures"]
+    kinds = declared.concentration.get("measures", {})
     columns = [*_UNIT, "measure", "n", "numerator", "value"]
     rows = rates.loc[rates["measure"].isin(kinds), columns]
     rows = rows.assign(index=rows.index, order=rows["measure"].map([*kinds].index))
@@ -356,7 +385,9 @@ def thin_lorenz(
     Points at the top are left out until the group above the last one does not hang on two of them.
     """
     tenths = points["customer_share"].astype(float) * _DECILES
-    printed = largest[(largest["base"] == declared.concentration["base"]) & ~largest["withheld"]]
+    printed = largest[
+        (largest["base"] == declared.concentration.get("base", "")) & ~largest["withheld"]
+    ]
     thin = points[np.isclose(tenths, tenths.round())].merge(printed, on=_UNIT[:2])
     above = (1 - thin["value_share"]) * thin["amount"]
     end = thin["customer_share"] > 1 - 0.5 / _DECILES

@@ -46,6 +46,7 @@ PRELOADED: Final = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
     "matplotlib.pyplot",
+    "seaborn",
     "stockcust_analysis.evaluation.results",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",

@@ -21,9 +21,9 @@ from unicodedata import east_asian_width
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -56,8 +56,6 @@ NARROW: Final = 1.5
 _GRID: Final = ("color", "linewidth", "linestyle", "alpha")
 # From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
-# From the palest cell to the darkest.
-_CELLS: Final[Any] = [(0.9399464311413729, 0.9438044562981293, 0.9506744527377479), ACTUAL]
 _NUMBERS: Final = (
     "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of rank_low rank_high "
     "attainment points weight customer_share value_share conditional_rate customers amount"
@@ -416,7 +414,8 @@ def shade_cells(
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
     values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
-    palette = LinearSegmentedColormap.from_list("shares", _CELLS)
+    palette = sns.light_palette(ACTUAL, as_cmap=True)
+    # Not seaborn's heatmap, which draws the whole figure once to see whether its labels overlap
     ax.pcolormesh(values, cmap=palette, vmin=0, vmax=1, linewidths=0.8, edgecolor="white")
     ax.set(xlim=(0, shares.shape[1]), ylim=(shares.shape[0], 0))
     for row, column in np.argwhere(~values.mask):

@@ -214,3 +214,23 @@ def test_a_database_that_goes_away_ends_in_one_error(
     assert "stopped answering" in told.err
     assert len(told.err.splitlines()) == 1
     assert PASSWORD not in told.out + told.err
+
+
+def test_moments_with_a_zone_are_days_of_the_bank(server: Server) -> None:
+    """Midnights of Shanghai are its days, whatever the session's zone; those of UTC are refused."""
+    import psycopg
+
+    server.load(tiny())
+    change = "ALTER TABLE customers ALTER COLUMN last_active_on TYPE "
+    local = change + "timestamptz USING last_active_on::timestamp AT TIME ZONE '{}'"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(local.format("Asia/Shanghai") + "; ANALYZE customers")
+        with open_bank(server.url()) as bank:
+            days = bank.table("customers").last_active_on.execute().dropna()
+        found = sorted({str(day)[:10] for day in days})
+        assert found == ["2026-05-20", "2026-06-01", "2026-09-01", "2026-09-29"]
+        back = "date USING (last_active_on AT TIME ZONE 'Asia/Shanghai')::date"
+        connection.execute(change + back)
+        connection.execute(local.format("UTC") + "; ANALYZE customers")
+    with pytest.raises(BankDataError, match="a moment within a day where a day belongs"):
+        open_bank(server.url())

@@ -12,6 +12,7 @@ from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
 from tests.engines.banks import assert_same, evaluated, in_duckdb, population
+from tests.reading.test_days import DATES, clean_days, days_of, tiny, without_gaps
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,3 +42,33 @@ def test_what_spark_does_not_have_is_said(spark: Any, tmp_path: Path) -> None:
         open_bank(spark, tables={"branches": "nowhere"})
     with pytest.raises(UsageError, match=r"Spark cannot read '.*gone\.parquet'"):
         open_bank(spark, tables={"branches": str(tmp_path / "gone.parquet")})
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_moments_are_days_of_the_bank(spark: Any, zone: str) -> None:
+    """Midnights of Shanghai are its days, whatever the zone of the session."""
+    from pyspark.sql import functions as sf
+
+    session_zone = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", zone)
+    frames = {}
+    for name, frame in tiny().items():
+        rows = [[*map(in_plain_python, row)] for row in frame.itertuples(index=False)]
+        kinds = {"f": "double", "M": "string"}
+        schema = ", ".join(f"{n} {kinds.get(frame[n].dtype.kind, 'string')}" for n in frame)
+        table = spark.createDataFrame(rows, schema)
+        midnights = {
+            n: sf.to_timestamp(sf.concat(n, sf.lit("+08:00"))) for n in {*DATES} & {*frame}
+        }
+        frames[name] = table.withColumns(midnights) if midnights else table
+    try:
+        assert without_gaps(days_of(frames)) == without_gaps(clean_days())
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", session_zone)
+
+
+def in_plain_python(cell: Any) -> Any:
+    """Return a moment as text, a gap as None, anything else as it is."""
+    if pd.isna(cell):
+        return None
+    return str(cell) if isinstance(cell, pd.Timestamp) else cell

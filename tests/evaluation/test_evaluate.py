@@ -102,7 +102,7 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
 
 
 def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In chunks, when one begins, all that is held of those before is what it is compared with."""
+    """A chunk begins beside what it is compared with alone, and in the end nothing is held."""
     held: list[str] = []
     steps: dict[str, int] = {}
     begin = evaluate_module.views_of
@@ -126,6 +126,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     evaluation_of(SAMPLE, "2026Q1")
     assert steps == {"2025Q3": 0, "2025Q4": 0, "2026Q1": 1}
+    assert not held
 
 
 def test_a_quarter_that_is_not_there(tiny_bank: TinyBank) -> None:
