@@ -232,16 +232,7 @@ def frame_reading(
     """
     cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
     if column.kind is Kind.DATE:
-        if not isinstance(kind, (nw.Date, nw.Datetime)) or getattr(kind, "time_zone", None):
-            return None
-        if has_dates:
-            reading = _frame_day(cell.cast(nw.Date), date)
-        else:
-            reading = _frame_day(cell.cast(nw.Datetime("us")), datetime)
-        if kind == nw.Date:
-            return reading
-        within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
-        return replace(reading, faults={**reading.faults, grammar.NOT_MIDNIGHT: within})
+        return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
         number = cell * nw.lit(mapping.factor) if _is_scaled(column, mapping) else cell
         return _frame_number(column, number, kind) if kind.is_numeric() else None
@@ -272,6 +263,22 @@ def frame_reading(
         odd = None
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
     return Reading(value, {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}, odd)
+
+
+def _frame_date(
+    cell: nw.Expr, kind: nw.dtypes.DType, *, has_dates: bool
+) -> Reading[nw.Expr] | None:
+    """Return how days are read, or moments without a time zone that are midnights."""
+    if not isinstance(kind, (nw.Date, nw.Datetime)) or getattr(kind, "time_zone", None):
+        return None
+    if has_dates:
+        reading = _frame_day(cell.cast(nw.Date), date)
+    else:
+        reading = _frame_day(cell.cast(nw.Datetime("us")), datetime)
+    if kind == nw.Date:
+        return reading
+    within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
+    return replace(reading, faults={**reading.faults, grammar.NOT_MIDNIGHT: within})
 
 
 def _frame_day(cell: nw.Expr, kind: type[date]) -> Reading[nw.Expr]:
