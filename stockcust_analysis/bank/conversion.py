@@ -8,9 +8,10 @@ types of their own, and a date written as text is not guessed at.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Number
 from typing import Any, Generic, TypeVar
@@ -26,10 +27,18 @@ from stockcust_analysis.core.frames import AnyFrame
 TEXTS = (Kind.TEXT, Kind.CODE)
 _NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
 _NOT_UTF8 = "bytes that are not text in UTF-8"
+_NO_TEXT = "a value of a type that is no text"
+_TOO_LARGE = "an amount of more than 16 digits before the point"
+_WITHOUT_CENTS = "an amount in 32 bits, which have lost its cents"
+_EXACT = 1 << 17
+"""From here on numbers of 32 bits lie further apart than a cent."""
 REMEDIES = {
     **grammar.REMEDIES,
     _NUMBER_AS_TEXT: "Deliver the column as text: digits may be lost.",
     _NOT_UTF8: "Export the column again as text in UTF-8.",
+    _NO_TEXT: "Convert the column to text in the source.",
+    _TOO_LARGE: "Correct the value.",
+    _WITHOUT_CENTS: "Deliver decimals, or floats of 64 bits.",
 }
 
 _SQL_TYPES = {
@@ -47,9 +56,10 @@ INT96 = "INT96"
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
+_NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
 _QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = "^$|[^!-*,-<>?A-~]"
+_NOT_PLAIN = "^$|^'|[^!-*,-<>?A-~]|[?][?]"
 _SEPARATORS = "[;；,，、|]"
 
 Expression = TypeVar("Expression", str, nw.Expr)
@@ -107,7 +117,7 @@ def sql_reading(
     if column.kind is Kind.DATE and source_type == "DATE":
         return _sql_day(cell, trimmed=trimmed)
     if column.kind is Kind.DATE and source_type.startswith(("TIMESTAMP", INT96)):
-        return _sql_moment(cell, source_type, zone)
+        return _sql_moment(cell, source_type, zone, trimmed=trimmed)
     if column.kind is Kind.FLAG and source_type == "BOOLEAN":
         return Reading(cell)
     text = cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
@@ -123,7 +133,7 @@ def _is_scaled(column: Column, mapping: TableMapping) -> bool:
     return column.kind is Kind.MONEY and mapping.factor != 1
 
 
-def _sql_moment(cell: str, source_type: str, zone: str) -> Reading[str]:
+def _sql_moment(cell: str, source_type: str, zone: str, *, trimmed: bool) -> Reading[str]:
     """Return the SQL of the day that begins at a moment.
 
     INT96 does not say whether it holds UTC (Hive, Spark) or local time (Impala): a local midnight
@@ -136,7 +146,8 @@ def _sql_moment(cell: str, source_type: str, zone: str) -> Reading[str]:
         from_utc = f"timezone({literal(zone)}, timezone('UTC', {cell}))"
         local = f"(CASE WHEN {cell} = {cell}::DATE THEN {cell} ELSE {from_utc} END)"
     day = f"TRY_CAST({local} AS DATE)"
-    return Reading(day, {grammar.NOT_MIDNIGHT: f"{local} <> {day}"})
+    reading = _sql_day(day, trimmed=trimmed)
+    return replace(reading, faults={**reading.faults, grammar.NOT_MIDNIGHT: f"{local} <> {day}"})
 
 
 def _sql_text(
@@ -147,7 +158,9 @@ def _sql_text(
     faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if source_type.endswith("[]"):
         text = f"array_to_string({cell}, ';')"
-    elif source_type in _FLOATS:
+    if source_type.startswith(_NOT_TEXT):
+        return Reading("NULL::VARCHAR", {_NO_TEXT: f"{cell} IS NOT NULL"})
+    if source_type in _FLOATS or re.fullmatch(r"DECIMAL\(.*,[1-9]\d*\)", source_type):
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
@@ -165,7 +178,7 @@ def _sql_text(
     marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
     if column.separated:
         marked = f"({marked} OR contains({text}, ','))"
-    closer = f"regexp_matches({text}, '{_NOT_PLAIN}') OR {marked}"
+    closer = f"regexp_matches({text}, {literal(_NOT_PLAIN)}) OR {marked}"
     odd = f"(CASE WHEN url_encode({text}) = {text} THEN {marked} ELSE {closer} END)"
     return Reading(value, odd=odd)
 
@@ -174,6 +187,8 @@ def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Rea
     wanted, faults = sql_type(column.kind), {}
     if source_type in _FLOATS:
         faults = {grammar.NOT_FINITE: f"NOT isfinite({cell})"}
+    if source_type == "FLOAT" and column.kind is Kind.MONEY:
+        faults[_WITHOUT_CENTS] = f"(isfinite({cell}) AND abs({cell}) >= {_EXACT})"
     if source_type == wanted and factor == 1:
         return Reading(cell, faults)
     double = f"TRY_CAST({cell} AS DOUBLE)"
@@ -217,16 +232,12 @@ def frame_reading(
     """
     cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
     if column.kind is Kind.DATE:
-        if not isinstance(kind, nw.Datetime):
-            return Reading(cell) if kind == nw.Date else None
-        within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
-        value = cell.cast(nw.Date) if has_dates else cell
-        return None if kind.time_zone else Reading(value, {grammar.NOT_MIDNIGHT: within})
+        return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
         number = cell * nw.lit(mapping.factor) if _is_scaled(column, mapping) else cell
         return _frame_number(column, number, kind) if kind.is_numeric() else None
     if column.kind is Kind.FLAG:
-        return _frame_flag(column, cell, kind)
+        return _frame_flag(column, cell, kind, mapping.null)
     if kind.is_integer():
         return Reading(_translate(cell.cast(nw.String), codes))
     if kind.is_float():  # whole numbers with gaps, to pandas
@@ -254,6 +265,34 @@ def frame_reading(
     return Reading(value, {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}, odd)
 
 
+def _frame_date(
+    cell: nw.Expr, kind: nw.dtypes.DType, *, has_dates: bool
+) -> Reading[nw.Expr] | None:
+    """Return how days are read, or moments without a time zone that are midnights."""
+    if not isinstance(kind, (nw.Date, nw.Datetime)) or getattr(kind, "time_zone", None):
+        return None
+    if has_dates:
+        reading = _frame_day(cell.cast(nw.Date), date)
+    else:
+        reading = _frame_day(cell.cast(nw.Datetime("us")), datetime)
+    if kind == nw.Date:
+        return reading
+    within = (cell != cell.dt.truncate("1d")) & ~cell.is_null()
+    return replace(reading, faults={**reading.faults, grammar.NOT_MIDNIGHT: within})
+
+
+def _frame_day(cell: nw.Expr, kind: type[date]) -> Reading[nw.Expr]:
+    """Return a day as `_sql_day` does; `kind` is the type that the column compares with."""
+    first, last, *absent = (
+        kind.fromisoformat(day) for day in (grammar.FIRST_DAY, grammar.LAST_DAY, *grammar.SENTINELS)
+    )
+    outside = (cell < first) | (cell > last)
+    wrong = outside & ~cell.is_null()
+    for day in absent:
+        wrong &= cell != day
+    return Reading(nw.when(~outside).then(cell), {grammar.OUT_OF_SPAN: wrong})
+
+
 def _frame_text(cell: nw.Expr, column: Column) -> nw.Expr:
     """Return text as `grammar.clean` does."""
     blanks = f"[{grammar.BLANKS}]"
@@ -261,33 +300,45 @@ def _frame_text(cell: nw.Expr, column: Column) -> nw.Expr:
     text = text.str.replace_all(f"^{blanks}+|{blanks}+$", "")
     bare = text.str.replace_all('^="|"$', "")
     text = nw.when(text.str.contains('^=".*"$')).then(bare).otherwise(text)
+    bare = text.str.replace_all("^'", "")
+    text = nw.when(text.str.contains(r"^'\d[^']*$")).then(bare).otherwise(text)
     if column.separated:
         text = text.str.replace_all(f"{blanks}*{_SEPARATORS}{blanks}*", ";")
     return text
 
 
 def _frame_number(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Reading[nw.Expr]:
+    faults = {}
+    if column.kind is Kind.MONEY:
+        faults[_TOO_LARGE] = (cell.abs() >= 10**16) & ~cell.is_null()
     if kind.is_integer():
-        return Reading(cell)
+        return Reading(cell, faults)
     # To pandas an empty cell differs from itself, and is not finite.
     number, there = cell.cast(nw.Float64), ~cell.is_null()
-    faults = {grammar.NOT_FINITE: ~number.is_finite() & there}
+    faults = {grammar.NOT_FINITE: ~number.is_finite() & there, **faults}
+    if column.kind is Kind.MONEY:
+        faults[_TOO_LARGE] &= number.is_finite()
+        if kind == nw.Float32:
+            faults[_WITHOUT_CENTS] = (cell.abs() >= _EXACT) & number.is_finite() & there
     if column.kind is Kind.INTEGER:
         faults[unreadable(column)] = (number != number.floor()) & number.is_finite() & there
     return Reading(cell, faults)
 
 
-def _frame_flag(column: Column, cell: nw.Expr, kind: nw.dtypes.DType) -> Reading[nw.Expr] | None:
+def _frame_flag(
+    column: Column, cell: nw.Expr, kind: nw.dtypes.DType, null: Sequence[str]
+) -> Reading[nw.Expr] | None:
     if kind == nw.Boolean:
         return Reading(cell)
     there = ~cell.is_null()
     if kind.is_numeric():
         value = nw.when(cell == 1).then(True).otherwise(nw.when(cell == 0).then(False))
     elif kind == nw.String:
-        word = cell.str.strip_chars().str.to_lowercase()
+        text = _frame_text(cell, column)
+        there = there & ~text.is_in(grammar.null_marks(column.kind, null))
+        word = text.str.to_lowercase()
         negated = nw.when(word.is_in(grammar.FALSE_WORDS)).then(False)
         value = nw.when(word.is_in(grammar.TRUE_WORDS)).then(True).otherwise(negated)
-        there = there & (word != "")
     else:
         return None
     return Reading(value, {unreadable(column): value.is_null() & there})

@@ -17,7 +17,7 @@ from typing import Any
 import python_calamine as calamine
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.grammar import STATED_UNIT
+from stockcust_analysis.bank.grammar import STATED_UNIT, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED, Lost, find_lost_cells
 from stockcust_analysis.bank.mapping import TableMapping
@@ -228,7 +228,7 @@ def _find_problems(
     title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
     stated = STATED_UNIT.search(title)
     if stated and mapping.unit == "元":
-        remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
+        remedy = unit_remedy(stated[0])
         yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
     lost: dict[tuple[str, str], list[int]] = {}
     width = len(table.headers)

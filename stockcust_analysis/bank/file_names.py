@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -51,6 +52,11 @@ def assign_files(
         elif not path.name.lower().endswith(_COMPANIONS):
             what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
+    for shown in left_out:
+        name, is_plain = _mentioned(shown)
+        if name and not mapping.of(name).file and (is_plain or not files[name]):
+            what = f"'{shown}' may hold this table, and is not read"
+            problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out
@@ -77,11 +83,13 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 
 
 def _listed(folder: Path) -> Iterable[Path]:
-    """Yield the files of a folder, and those anywhere below folders that are called as tables."""
+    """Yield the files of a folder and of folders called as tables, and tables of its folders."""
     for path in folder.iterdir():
         if path.is_dir():
             within = path.rglob("*") if _table_of(path.relative_to(folder) / "file")[0] else ()
             yield from (below for below in within if not (below.is_dir() or _is_hidden(below)))
+            if not within:
+                yield from (below for below in path.iterdir() if _table_of(Path(below.name))[1])
         elif not _is_hidden(path):
             yield path
 
@@ -104,6 +112,20 @@ def _table_of(path: Path) -> tuple[str, bool]:
     word = re.split(r"[^\w]|_?\d", stem)[0]
     close = [word] if word in names else get_close_matches(word, names, n=1, cutoff=0.85)
     return (names[close[0]] if close else ""), False
+
+
+def _mentioned(shown: str) -> tuple[str, bool]:
+    """Return the table that a file left out may hold, and whether the whole name is a word of it.
+
+    It has the table's name (2026Q3_customers.csv), begins with the Chinese one (客户明细.csv), or
+    is called as the table in a folder of another name (2026Q3/customers.csv).
+    """
+    folder, _, name = shown.rpartition("/")
+    for word in re.findall(r"[a-z]+|[^\W\d_a-z]+", unicodedata.normalize("NFKC", name).lower()):
+        for contract in sorted(TABLES, key=lambda contract: -len(contract.zh)):
+            if word == contract.name or word.startswith(contract.zh):
+                return contract.name, word == contract.name and not folder
+    return "", False
 
 
 def _reason(path: Path, readable: bool) -> str:

@@ -30,6 +30,7 @@ from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.temporary import WorkingFolder
 
+_NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
 _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
 
@@ -89,7 +90,10 @@ def open_relations(
         for contract in (c for c in TABLES if c.name in relations):
             name, relation = contract.name, relations[contract.name]
             path = engine.folder / f"{name}.parquet"
-            relation.write_parquet(str(path))
+            try:
+                relation.write_parquet(str(path))
+            except _NOT_COMPUTED:
+                raise UsageError(f"the relation of {name} cannot be computed.") from None
             words = mapping.of(name)
             reader = FileReader(engine.connection, engine.folder, contract, {}, words)
             groups[name] = reader.read([path])

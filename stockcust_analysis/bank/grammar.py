@@ -15,8 +15,10 @@ from stockcust_analysis.bank.duckdb_connection import literal
 
 BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What is taken off both ends of a cell, as the inside of a regular expression's brackets."""
-INVISIBLE = "\u200b\u2060\ufeff"
-"""Characters without width, byte order marks among them: taken out wherever they stand."""
+INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\ufeff"
+"""Characters without width, byte order and direction marks: taken out wherever they stand."""
+LOST = "[?]{3}|^[?]{2}$|[\u00a1-\u00ff]{4}"
+"""What characters become that an encoding lacks, and Chinese that is read as Latin-1."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),
@@ -24,11 +26,14 @@ NULL_MARKS = (
 TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
-STATED_UNIT = re.compile("(千|万|百万|亿)元")
-"""A unit of amounts as the lines above a header state it."""
-FIRST_DAY, LAST_DAY = "1900-01-01", "2199-12-31"
-SENTINELS = ("0001-01-01", "1899-12-31", "2999-12-31", "3000-12-31", "9999-12-31")
-"""Days by which systems write that there is none."""
+STATED_UNIT = re.compile(
+    "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR"
+)
+"""A unit or currency of amounts, other than CNY, as the lines above a header state it."""
+FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
+_EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
+SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
+"""Days by which systems write that there is none; all lie outside the span."""
 
 NOT_FINITE = "NaN or infinite"
 EXCEL_SERIAL = "a bare number where a date belongs (an Excel date?)"
@@ -90,6 +95,7 @@ def clean(cell: str, marks: Iterable[str]) -> str:
     text = f"regexp_replace({cell}, '[{INVISIBLE}]', '', 'g')"
     text = f"regexp_replace({text}, '^[{BLANKS}]+|[{BLANKS}]+$', '', 'g')"
     text = f"regexp_replace({text}, '^=\"(.*)\"$', '\\1')"
+    text = f"regexp_replace({text}, '^''(\\d[^'']*)$', '\\1')"
     return f"(CASE WHEN NOT {is_one_of(text, marks)} THEN {text} END)"
 
 
@@ -100,7 +106,8 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
     if kind is Kind.QUARTER:
         return f"(CASE WHEN {_matches(cell, _QUARTER)} THEN {cell} END)"
     if kind is Kind.DATE:
-        return f"(CASE WHEN {_matches(cell, f'{_YEAR}-..-..')} THEN TRY_CAST({cell} AS DATE) END)"
+        is_day = f"{_matches(cell, f'{_YEAR}-..-..')} AND {cell} >= '{FIRST_DAY}'"
+        return f"(CASE WHEN {is_day} THEN TRY_CAST({cell} AS DATE) END)"
     plain = r"[+-]?\d+" if kind is Kind.INTEGER else r"[+-]?\d+(\.\d+)?"
     return f"(CASE WHEN {_matches(cell, plain)} THEN {_cast(kind, cell, factor)} END)"
 
@@ -132,6 +139,13 @@ def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict
         others = "".join(f" AND NOT {_matches(given, patterns[other])}" for other in faults)
         faults[what] = f"({missing} AND {_matches(given, pattern)}{others})"
     return value, given, faults
+
+
+def unit_remedy(stated: str) -> str:
+    """Return what to do about amounts in another unit than the mapping's."""
+    if stated not in UNITS:
+        return 'Deliver them in CNY, or write their unit in the mapping, such as unit = "万元".'
+    return f'Write unit = "{stated}" in the mapping, or deliver them in CNY.'
 
 
 def is_one_of(text: str, words: Iterable[str]) -> str:

@@ -75,7 +75,7 @@ def _absent_columns(
     """Return required columns that are absent, and optional ones that are perhaps misspelt."""
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
-    close = {header: get_close_matches(header, words, n=1, cutoff=0.7) for header in spare}
+    close = {header: _resembled(header, words) for header in spare}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
     problems = []
     if not (matched or meant):
@@ -92,3 +92,9 @@ def _absent_columns(
             remedy = f"Rename or drop that header.{hint}"
             problems.append(Problem(contract.name, column.name, what, remedy))
     return problems
+
+
+def _resembled(header: str, words: Iterable[str]) -> list[str]:
+    """Return the word that a header begins with (客群标签), or the one most like it."""
+    begun = [word for word in words if normalize(header).startswith(normalize(word))]
+    return begun or get_close_matches(header, words, n=1, cutoff=0.7)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 import duckdb
 import narwhals.stable.v2 as nw
+from narwhals.exceptions import DuplicateError
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank as Bank
@@ -166,6 +167,8 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
     except TypeError:
         types = ", ".join(sorted({type(frame).__name__ for frame in frames.values()}))
         raise UsageError(f"tables must be frames, given {types}.") from None
+    except DuplicateError:
+        raise UsageError("a frame has two columns of one name. Keep one.") from None
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:
         names = ", ".join(sorted(kinds)) or "none"
@@ -339,7 +342,9 @@ def _bank_of(
     deliveries = {}
     for contract in (c for c in TABLES if c.name in frames):
         words, frame = mapping.of(contract.name), frames[contract.name]
-        header, names = frame.collect_schema().names(), contract_names(words, contract)
+        schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
+        header = [name for name in schema if isinstance(name, str)]
+        names = contract_names(words, contract)
         doubtful, (columns,) = match_headers(contract, [header], names)
         problems += doubtful
         if not doubtful:

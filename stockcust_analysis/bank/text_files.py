@@ -19,7 +19,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.grammar import STATED_UNIT
+from stockcust_analysis.bank.grammar import STATED_UNIT, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
@@ -257,7 +257,7 @@ def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableM
     stated = STATED_UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
     if stated and mapping.unit == "元":
         what = f"a line above the header of {path.name} states amounts in {stated[0]}"
-        remedy = f'Write unit = "{stated[0]}" in the mapping, or deliver them in CNY.'
+        remedy = unit_remedy(stated[0])
         raise UnusableFileError(what, remedy)
     return _fit(rows[index][0], delimiter, rows[:index], line, mapping.skip_rows, rows[index + 1 :])
 

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import quoted
@@ -40,6 +41,7 @@ _DATE_ORDERS = (
     ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("opened_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
+    ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
 )
 # Lines may break and be indented within a cell; what no page, sheet or file can hold is refused.
@@ -55,6 +57,10 @@ _SCIENTIFIC = (
 _CONTROL = (
     "control characters (NUL and the like), which no page can print",
     "Remove them in the source, or export the column anew: the file is damaged.",
+)
+_LOST = (
+    "question marks or letters such as Ã where another encoding's characters were",
+    "Export the column again in UTF-8; the lost text cannot be restored.",
 )
 _RESERVED = (
     f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
@@ -414,6 +420,7 @@ def _text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[_Test]:
     tests = [
         _Test(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
         _Test(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
+        _Test(column, cell.str.contains(grammar.LOST) & there, *_LOST),
     ]
     if column.name == "branch_id" and column.references is None:
         tests.append(_Test(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))

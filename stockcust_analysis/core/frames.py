@@ -216,18 +216,22 @@ def is_true(frame: Table, name: str) -> nw.Expr:
 def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Table:
     """Return the Int64 sums of whole-number expressions per group, with the group's labels.
 
-    The expressions become columns first: inside `agg` pandas takes a path a hundred times slower.
-    There they are copied, too: a copy lays columns side by side that were each made alone. DuckDB
-    adds whole numbers up to HUGEINT, which would arrive as floats.
+    In memory the expressions become columns first: inside `agg` pandas takes a path a hundred times
+    slower. There they are copied, too: a copy lays columns side by side that were each made alone.
+    DuckDB adds whole numbers up to HUGEINT, which would arrive as floats.
     """
-    keys = list(by) or [_WHOLE]
-    selected = frame.select(*([] if by else [ONE.alias(_WHOLE)]), *by, **columns)
-    if selected.implementation.is_pandas_like():
-        copy = as_lazy(selected.to_native().copy())
+    keys, kind = list(by) or [_WHOLE], frame.implementation
+    table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
+    if kind.is_pandas_like():
+        copy = as_lazy(table.select(*keys, **columns).to_native().copy())
         totals = copy.group_by(*keys).agg(nw.col(*columns).sum())
         totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
-    else:
+    elif kind.is_polars():
+        selected = table.select(*keys, **columns)
         totals = selected.group_by(*keys).agg(nw.col(*columns).sum().cast(nw.Int64))
+    else:
+        numbers = {n: nw.len() if c is ONE else c.sum() for n, c in columns.items()}
+        totals = table.group_by(*keys).agg(**{n: c.cast(nw.Int64) for n, c in numbers.items()})
     return totals if by else totals.drop(_WHOLE)
 
 

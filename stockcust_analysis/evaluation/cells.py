@@ -264,27 +264,27 @@ def _with_caps(
     if not terms:
         return []
     inside = {str(number): flag(term.counts) for number, term in enumerate(terms)}
-    customers = _sums(rows, [PERIOD], inside).set_index(PERIOD)
-    capped = []
-    for number, term in enumerate(terms):
-        caps = np.zeros((2, len(calendar.days)), dtype=np.int64)
-        for period, count in customers[str(number)].items():
-            above = int(count) - ceil(policy.comparison.winsorised_at * int(count)) + 1
+    caps = np.zeros((len(terms), 2, len(calendar.days)), dtype=np.int64)
+    cells, tops = list[tuple[int, int, int]](), []
+    for period, *counts in _sums(rows, [PERIOD], inside).to_numpy("int64").tolist():
+        here = rows.filter(nw.col(PERIOD) == period)
+        for number, (term, count) in enumerate(zip(terms, counts, strict=True)):
+            above = count - ceil(policy.comparison.winsorised_at * count) + 1
             for side, name in enumerate(term.columns):
                 if name.endswith("_cents"):
-                    here = rows.filter(term.counts & (nw.col(PERIOD) == period))
-                    caps[side, int(str(period))] = _largest(here, name, above)
-        numerator_caps, denominator_caps = map(tuple, caps.tolist())
-        capped.append(replace(term, caps=(numerator_caps, denominator_caps)))
-    return capped
-
-
-def _largest(rows: Table, name: str, above: int) -> int:
-    """Return the amount that so many customers reach, or the largest where nobody reaches it."""
-    largest = rows.select(size=nw.col(name).abs()).sort("size", descending=True).head(above)
-    bounds = collect_rows(largest.select(low=nw.col("size").min(), high=nw.col("size").max()))
-    low, high = (0 if value is None or value != value else value for (value,) in bounds.values())
-    return int(low) or int(high)
+                    cell = nw.lit(len(cells), dtype=nw.Int64)
+                    sizes = here.select(cell=cell, size=nw.col(name).abs())
+                    tops.append(sizes.sort("size", descending=True).head(above))
+                    cells.append((number, side, period))
+    if tops:
+        size = nw.col("size")
+        bounds = nw.concat(tops).group_by("cell").agg(low=size.min(), high=size.max())
+        for cell, low, high in zip(*collect_rows(bounds).values(), strict=True):
+            caps[cells[cell]] = low or high  # the largest where nobody reaches it
+    return [
+        replace(term, caps=(tuple(numerator), tuple(denominator)))
+        for term, (numerator, denominator) in zip(terms, caps.tolist(), strict=True)
+    ]
 
 
 def _spread_columns(term: Term, calendar: Calendar) -> dict[str, nw.Expr]:

@@ -74,7 +74,7 @@ def families_missing(
     """Return, by quarter, the families and channels of which the bank delivers no product."""
     calendar = Calendar(tuple(quarter.end for quarter in quarters))
     holdings = calendar.rows(as_lazy(bank.table("holdings")))
-    pairs = collect_rows(holdings.select(PERIOD, "product").unique())
+    pairs = collect_rows(holdings.group_by(PERIOD, "product").agg(nw.len()))
     delivered = set(zip(pairs[PERIOD], pairs["product"], strict=True))
     rule = policy.families
     return {

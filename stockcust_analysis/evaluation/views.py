@@ -91,11 +91,12 @@ def source_of(bank: Bank, policy: Policy, calendar: Calendar) -> ServiceSource |
 
 def views_of(bank: Bank, policy: Policy, calendar: Calendar, *, structure: Quarter) -> Views:
     """Return the views of some quarters on the branch structure of one of them, materialised."""
-    table = population_of(bank, policy, calendar, structure=structure.end)
     source = source_of(bank, policy, calendar)
-    if source is None:
+    # DuckDB binds again what was built before a table is made: that comes first.
+    current = None if source is None else materialize(bank, assignments_in_force(source))
+    table = population_of(bank, policy, calendar, structure=structure.end)
+    if source is None or current is None:
         return Views(calendar, _materialize_customers(bank, table, policy, calendar), None)
-    current = materialize(bank, assignments_in_force(source))
     table = table.join(current.select(*_KEYS, "in_managed"), on=_KEYS, how="left")
     table = table.with_columns(in_managed=flag(nw.col("in_managed") == 1))
     customers = _materialize_customers(bank, table, policy, calendar)
@@ -207,8 +208,8 @@ def _managed_view(bank: Bank, customers: Table, current: Table, source: ServiceS
     table = materialize(bank, wide.select(dict.fromkeys([*service, *ranked])))
     classes = with_classes(table.select(ranked), source)
     classes = classes.select(*_KEYS, "customer_class", "contact_due", "managers")
-    both = table.select(service).join(classes, on=_KEYS, how="left")
-    both = with_rounds(both, source).with_columns(**profile_columns(both))
+    both = with_rounds(table.select(service), source).join(classes, on=_KEYS, how="left")
+    both = both.with_columns(**profile_columns(both))
     result = materialize(bank, both.drop("customer_id"))
     release(bank, table)
     return result

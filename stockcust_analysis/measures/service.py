@@ -156,18 +156,25 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
     require_columns(customers, ["customer_id", "branch_id"], "customers")
     for other in (source.assignments, source.contacts):
         require_same_engine(customers, other)
-    contacted = _contact_facts(current, source)
     if source.managers is None:
         current = current.with_columns(role=nw.lit(None, dtype=nw.String))
     else:
         roles = source.managers.select("manager_id", "role")
         current = current.join(roles, on="manager_id", how="left")
-    began = _in_force(source, _months_before(source.rule.contact_months))
-    throughout = began.select(*_KEYS).unique().with_columns(managed_throughout=ONE)
-    table = customers
-    for facts in (current, throughout, contacted):
+    table = _join_facts(customers, current)
+    dated = _of_customers(source.assignments, table.select(*_KEYS))
+    began = _in_force(dated, source.calendar, _months_before(source.rule.contact_months))
+    throughout = began.group_by(*_KEYS).agg(managed_throughout=nw.len())
+    throughout = throughout.with_columns(managed_throughout=ONE)
+    contacted = _contact_facts(table.select(*_KEYS, "managed_from"), source)
+    for facts in (throughout, contacted):
         table = _join_facts(table, facts)
     return _with_flags(table.with_columns(contactable=contactable(table, source.rule)), source)
+
+
+def _of_customers(events: Table, customers: Table) -> Table:
+    """Return the events of customers, once for every as-of date on which they are there."""
+    return events.join(customers, on="customer_id", how="inner")
 
 
 def _join_facts(customers: Table, facts: Table) -> Table:
@@ -202,7 +209,9 @@ def assignments_in_force(source: ServiceSource) -> Table:
     """Return each customer's assignment on every as-of date; the later one where two overlap."""
     require_columns(source.assignments, _ASSIGNMENT, "assignments")
     rule, calendar = source.rule, source.calendar
-    table, days = _in_force(source, lambda as_of: as_of), timedelta(days=rule.first_call_days)
+    days = timedelta(days=rule.first_call_days)
+    table = calendar.on_every_day(source.assignments)
+    table = _in_force(table, calendar, lambda as_of: as_of)
     began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
     latest = began.max().over(*_KEYS)
     table = table.with_columns(managed_from=began, latest=latest)
@@ -222,35 +231,32 @@ def assignments_in_force(source: ServiceSource) -> Table:
     )
 
 
-def _in_force(source: ServiceSource, on: Border) -> Table:
-    """Return the assignments valid on a day of every as-of date; their last day is included."""
-    calendar, table = source.calendar, source.calendar.on_every_day(source.assignments)
+def _in_force(table: Table, calendar: Calendar, on: Border) -> Table:
+    """Return the assignments valid on a day of their as-of date; their last day is included."""
     ends = day(table, "valid_to")
     lasts = ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))
     return table.filter(~calendar.after(day(table, "valid_from"), on) & lasts)
 
 
-def _past_contacts(source: ServiceSource) -> Table:
-    """Return the contacts up to every as-of date, with their day `on`."""
-    require_columns(source.contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
-    table = source.calendar.on_every_day(source.contacts)
+def _past_contacts(customers: Table, source: ServiceSource) -> Table:
+    """Return the contacts of customers up to every as-of date, with their day `on`."""
+    table = source.contacts
+    require_columns(table, ["customer_id", "contacted_on", "outcome"], "contacts")
     rounds = [name for name in table.collect_schema().names() if name == "round"]
-    table = table.select(*_KEYS, "outcome", *rounds, on=day(table, "contacted_on"))
+    table = table.select("customer_id", "outcome", *rounds, on=day(table, "contacted_on"))
+    table = _of_customers(table, customers)
     return table.filter(~source.calendar.after_as_of(nw.col("on")))
 
 
-def _contact_facts(current: Table, source: ServiceSource) -> Table:
+def _contact_facts(customers: Table, source: ServiceSource) -> Table:
     """Return, per customer, the last effective contact and what the contacts came to."""
     rule, on, outcome = source.rule, nw.col("on"), nw.col("outcome")
     effective, lately = nw.col("effective"), source.after(on, rule.contact_months)
-    table = _past_contacts(source)
-    table = table.join(current.select(*_KEYS, "managed_from"), on=_KEYS, how="left")
-    table = table.with_columns(
+    table = _past_contacts(customers, source).with_columns(
         effective=flag(outcome.is_in(rule.effective_outcomes)),
         sold_on=nw.when(outcome == "sale").then(on),
     )
-    sold = table.group_by(*_KEYS).agg(last_sale=nw.col("sold_on").max())
-    table = table.join(sold, on=_KEYS, how="left")
+    table = table.with_columns(last_sale=nw.col("sold_on").max().over(*_KEYS))
     since_sale = nw.col("last_sale").is_null() | (on > nw.col("last_sale"))
     table = table.select(
         *_KEYS,
@@ -356,7 +362,8 @@ def with_rounds(customers: Table, source: ServiceSource) -> Table:
     Rounds beyond `rule.set_aside_after` count with it. Without a column `round` a customer's
     contacts are numbered by date.
     """
-    table, outcome, number = _past_contacts(source), nw.col("outcome"), nw.col("round")
+    outcome, number = nw.col("outcome"), nw.col("round")
+    table = _past_contacts(customers.select(*_KEYS), source)
     if "round" not in table.collect_schema().names():
         table = table.with_columns(round=nw.col("on").rank("min").over(*_KEYS))
     table = table.filter(source.after(nw.col("on"), source.rule.contact_months))

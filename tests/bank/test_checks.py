@@ -107,6 +107,15 @@ CASES = {
         {"customers": CUSTOMERS.replace("2026-09-29", "2026-10-01")},
         "customers.last_active_on: 1 row (first: 8): later than as_of",
     ),
+    "born after as-of": (
+        {
+            "customers": "\n".join(
+                f"{row},{'2061-02-03' if number else 'birth_date'}"
+                for number, row in enumerate(CUSTOMERS.splitlines())
+            )
+        },
+        "customers.birth_date: 7 rows (first: 2, 3, 4): later than as_of",
+    ),
     "opened after as-of": (
         {
             "holdings": HOLDINGS.replace("balance", "balance,opened_on")

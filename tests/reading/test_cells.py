@@ -36,6 +36,8 @@ CASES = [
     (MONEY, ".5", Decimal("0.50")),
     (MONEY, "\u300012 \t", Decimal(12)),
     (MONEY, '="12"', Decimal(12)),
+    (MONEY, "'12.50", Decimal("12.50")),
+    (MONEY, "\u202a12.5\u202c", Decimal("12.50")),
     (MONEY, "12,34", COMMA),
     (MONEY, "1.000,00", COMMA),
     (MONEY, "1,23,4", COMMA),
@@ -63,7 +65,10 @@ CASES = [
     ),
     *(
         (DATE, text, None)
-        for text in ("0001-01-01", "9999-12-31", "99991231", "00000000", "infinity", "NaT")
+        for text in (
+            *("0001-01-01", "1900-01-01", "19000101", "9999-12-31", "99991231", "00000000"),
+            *("infinity", "NaT"),
+        )
     ),
     (DATE, "26-09-30", "not a date"),
     (DATE, "2026-02-30", "not a date"),
@@ -81,6 +86,9 @@ CASES = [
     (QUARTER, "2026Q5", "not a quarter"),
     (QUARTER, "20263", "not a quarter"),
     *((TEXT, text, "K1") for text in ("K1", "K1\t", "\ufeffK1", "K\u200b1", "\u3000K1\xa0")),
+    *((TEXT, text, "K1") for text in ("\u200eK1", "K\xad1", "K\u200d1", "K1\ufe0f")),
+    (TEXT, "'00123", "00123"),
+    (TEXT, "'tis", "'tis"),
     (TEXT, '="00123"', "00123"),
     (TEXT, "王 五", "王 五"),
     (TEXT, "NULL", None),

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -19,7 +20,7 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.frames import collect_rows
-from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.errors import BankDataError, UsageError
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, write_tiny_bank
 
 pytestmark = [  # Ibis's
@@ -226,3 +227,43 @@ def test_an_unknown_zone_is_said(tmp_path: Path) -> None:
     (tmp_path / "mapping.toml").write_text('zone = "Beijing"\n')
     with pytest.raises(BankDataError, match=r"unknown zone 'Beijing'. Write one such as"):
         open_bank(write_tiny_bank(tmp_path))
+
+
+@pytest.mark.parametrize("place", [in_pandas, in_polars], ids=str)
+@pytest.mark.parametrize(
+    ("day", "is_sentinel"),
+    [
+        ("0001-01-01", True),
+        ("1900-01-01", True),
+        ("9999-12-31", True),
+        ("0202-06-01", False),
+    ],
+)
+def test_sentinels_in_frames_are_no_days(
+    place: Any, day: str, is_sentinel: bool, tmp_path: Path
+) -> None:
+    """A day by which systems write that there is none is empty; one out of the span is refused."""
+
+    def with_birth_dates(frame: pd.DataFrame) -> pd.DataFrame:
+        if "aum_period_end" in frame:
+            frame["birth_date"] = pd.Series([datetime.fromisoformat(day)] * len(frame))
+        return frame
+
+    source = place(with_birth_dates, tmp_path)
+    if not is_sentinel:
+        with pytest.raises(BankDataError, match=r"birth_date: 7 rows.*: a year before 1900 or"):
+            open_bank(source)
+        return
+    with open_bank(source) as bank:
+        rows = collect_rows(nw.from_native(bank.table("customers")).lazy())
+    assert {str(value) for value in rows["birth_date"]} <= {"None", "NaT"}
+
+
+def test_headers_that_are_no_text_are_passed_over() -> None:
+    """Only a column of the contract is looked for; two of one name are one clear error."""
+    frames = {name: plain(frame) for name, frame in tiny().items()}
+    frames["customers"][5] = 1
+    open_bank(frames).close()
+    frames["customers"] = pd.concat([frames["customers"], frames["customers"]], axis=1)
+    with pytest.raises(UsageError, match="a frame has two columns of one name"):
+        open_bank(frames)

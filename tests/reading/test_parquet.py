@@ -28,6 +28,10 @@ READ = [
     ("last_active_on", "DATE '9999-12-31'", "", None),
     ("last_active_on", "DATE 'infinity'", "", None),
     ("last_active_on", "DATE '0001-01-01'", "", None),
+    ("last_active_on", "DATE '1900-01-01'", "", None),
+    ("last_active_on", "TIMESTAMP '9999-12-31'", "", None),
+    ("aum_period_end", "12.5::FLOAT", "", Decimal("12.50")),
+    ("household_id", "17::DECIMAL(20,4)", "", "17"),
     ("groups", "['women', 'seniors']", "", "women;seniors"),
     ("groups", "encode('women，seniors')", "", "women;seniors"),
     ("household_id", "17::DOUBLE", "", "17"),
@@ -36,7 +40,12 @@ READ = [
 ]
 REFUSED = [
     ("last_active_on", "DATE '0026-06-01'", "a year before 1900 or after 2199"),
+    ("last_active_on", "TIMESTAMP '0202-06-01'", "a year before 1900 or after 2199"),
     ("last_active_on", "TIME '10:00'", "not a date"),
+    ("aum_period_end", "271828.18::FLOAT", "an amount in 32 bits, which have lost its cents"),
+    ("household_id", "{'a': 1}", "a value of a type that is no text"),
+    ("household_id", "DATE '2026-06-01'", "a value of a type that is no text"),
+    ("household_id", "17.5::DECIMAL(20,4)", "a number with decimals, or of more than 15 digits"),
     ("household_id", "17.5::DOUBLE", "a number with decimals, or of more than 15 digits"),
     ("household_id", "1e15::DOUBLE", "a number with decimals, or of more than 15 digits"),
     ("household_id", "'\\xC3\\x28'::BLOB", "bytes that are not text in UTF-8"),

@@ -183,6 +183,41 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "targets: 'targets 2026.csv' looks like this table's, and is not read",
     ),
+    "a name with the quarter in front": (
+        {"2026Q3_targets.csv": "x"},
+        "",
+        "targets: '2026Q3_targets.csv' may hold this table, and is not read",
+    ),
+    "a Chinese name": (
+        {"交易明细202609.csv": "x"},
+        "",
+        "transactions: '交易明细202609.csv' may hold this table, and is not read",
+    ),
+    "a table in the quarter's folder": (
+        {"2026Q3/targets.csv": "x"},
+        "",
+        "targets: '2026Q3/targets.csv' may hold this table, and is not read",
+    ),
+    "a header that begins as a column's": (
+        {"branches.csv": lines(f"{HEAD},开业日期(新)", *(f"{row}," for row in ROWS))},
+        "",
+        "branches.opened_on: optional column is absent, but a header looks like it",
+    ),
+    "another currency in the title": (
+        {"customers.csv": f"客户表,币种:美元\n{CUSTOMERS}"},
+        "",
+        "a line above the header of customers.csv states amounts in 美元",
+    ),
+    "question marks where characters were": (
+        {"branches.csv": BRANCHES.replace("城关支行", "????")},
+        "",
+        "branches.name: 1 row (first: 2): question marks or letters such as Ã",
+    ),
+    "GBK read as Latin-1": (
+        {"branches.csv": BRANCHES.replace("城关支行", "³Ç¹ØÖ§ÐÐ")},
+        "",
+        "branches.name: 1 row (first: 2): question marks or letters such as Ã",
+    ),
     "folders within": (
         {"customers/dt=2026/part.csv": CUSTOMERS},
         "",

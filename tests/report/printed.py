@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -68,6 +69,10 @@ class Printed:
 
     def pages(self) -> list[str]:
         """Return each page's text without spaces: those are a matter of justification."""
+        return self._pages
+
+    @cached_property
+    def _pages(self) -> list[str]:
         return ["".join(page.extract_text().split()) for page in self.reader.pages]
 
     def text(self) -> str:
