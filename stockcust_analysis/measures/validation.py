@@ -25,7 +25,10 @@ def require_same_engine(customers: Table, holdings: Table) -> None:
     """Raise when two tables cannot be joined because they are of different engines."""
     left, right = customers.implementation.value, holdings.implementation.value
     if left != right:
-        raise UsageError(f"customers are a {left} table, holdings a {right} one: give both alike.")
+        raise UsageError(
+            f"customers are a {left} table, holdings a {right} one: give both alike, such as "
+            "bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
+        )
 
 
 def require_snapshot(table: Table, what: str) -> None:
