@@ -289,7 +289,12 @@ def _frame_day(cell: nw.Expr, kind: type[date]) -> Reading[nw.Expr]:
     outside = (cell < first) | (cell > last)
     wrong = outside & ~cell.is_null()
     for day in absent:
-        wrong &= cell != day
+        if day.year < 1000:  # PySpark takes no literal of such a year
+            wrong &= (cell.dt.year() != day.year) | (
+                cell.dt.ordinal_day() != day.timetuple().tm_yday
+            )
+        else:
+            wrong &= cell != day
     return Reading(nw.when(~outside).then(cell), {grammar.OUT_OF_SPAN: wrong})
 
 
