@@ -22,9 +22,15 @@ from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.locks import user_name
-from stockcust_analysis.report import records as page_records
 from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.records import PageRecord, least_status
+from stockcust_analysis.report.records import (
+    PageRecord,
+    least_status,
+    notebook_path,
+    package_digest,
+    package_versions,
+    read_json,
+)
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.show.figures import FONT_HASHES
 
@@ -67,9 +73,9 @@ def write_manifest(
             "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
-            "notebook": sha256(page_records.notebook_path(options.notebook)),
-            "packages": page_records.package_versions(),
-            "code": page_records.package_digest(),
+            "notebook": sha256(notebook_path(options.notebook)),
+            "packages": package_versions(),
+            "code": package_digest(),
             "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
@@ -149,7 +155,7 @@ def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
 
 def _status_history(path: Path, status: str) -> list[dict[str, str]]:
     """Return who gave the quarter which review status, and when; one line more if it changed."""
-    history: list[dict[str, str]] = page_records.read_json(path).get("status_history", [])
+    history: list[dict[str, str]] = read_json(path).get("status_history", [])
     if not history or history[-1]["status"] != status:
         history.append({"status": status, "by": user_name(), "at": _now()})
     return history
