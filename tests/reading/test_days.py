@@ -134,16 +134,16 @@ def in_ibis(form: Form, folder: Path) -> Any:
     return {name: backend.read_parquet(folder / f"{name}.parquet") for name in tiny()}
 
 
-PLACES = [
-    in_pandas,
-    in_polars,
-    in_parquet,
-    partial(in_parquet, kind="TIMESTAMP_NS"),
-    partial(in_parquet, kind="TIMESTAMP_S"),
-    in_int96,
-    in_duckdb,
-    in_ibis,
-]
+PLACES = {
+    "pandas": in_pandas,
+    "polars": in_polars,
+    "parquet": in_parquet,
+    "parquet in nanoseconds": partial(in_parquet, kind="TIMESTAMP_NS"),
+    "parquet in seconds": partial(in_parquet, kind="TIMESTAMP_S"),
+    "parquet as INT96": in_int96,
+    "duckdb": in_duckdb,
+    "ibis": in_ibis,
+}
 
 
 def days_of(source: Any, **more: Any) -> list[tuple[str, ...]]:
@@ -167,7 +167,7 @@ def without_gaps(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_moments_are_the_same_days(place: Any, form: Form, tmp_path: Path) -> None:
     """Midnights of Shanghai are its days, however they are stored and in whatever zone shown."""
     source = place(form, tmp_path)
@@ -195,7 +195,7 @@ assert all(without_gaps(days_of(source)) == without_gaps(clean_days()) for sourc
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_a_moment_within_a_day_is_named(place: Any, tmp_path: Path) -> None:
     """UTC midnights are eight in the morning in Shanghai: refused, until the mapping says UTC."""
 
@@ -229,7 +229,7 @@ def test_an_unknown_zone_is_said(tmp_path: Path) -> None:
         open_bank(write_tiny_bank(tmp_path))
 
 
-@pytest.mark.parametrize("place", [in_pandas, in_polars], ids=str)
+@pytest.mark.parametrize("place", [in_pandas, in_polars], ids=["pandas", "polars"])
 @pytest.mark.parametrize(
     ("day", "is_sentinel"),
     [
