@@ -180,7 +180,17 @@ ENGINES: Mapping[str, tuple[Callable[[Any], Any], dict[str, Convert]]] = {
     "duckdb": (as_duckdb, DUCKDB),
     "pyarrow": (as_pandas, ARROW),
 }
-FORMS = [(engine, form) for engine, (_, forms) in ENGINES.items() for form in forms]
+# PyArrow comes with the engines, which only the slow tests have.
+FORMS = [
+    pytest.param(
+        engine,
+        form,
+        id=f"{engine} {form}",
+        marks=[pytest.mark.slow] if "arrow" in engine + form else [],
+    )
+    for engine, (_, forms) in ENGINES.items()
+    for form in forms
+]
 
 
 def cells_of(result: Any) -> list[list[str]]:
@@ -209,7 +219,7 @@ def expected() -> dict[str, list[list[str]]]:
     return {name: cells_of(function(as_pandas)) for name, function in FUNCTIONS.items()}
 
 
-@pytest.mark.parametrize(("engine", "form"), FORMS, ids=[*map(" ".join, FORMS)])
+@pytest.mark.parametrize(("engine", "form"), FORMS)
 def test_types_do_not_change_a_measure(
     engine: str, form: str, expected: dict[str, list[list[str]]]
 ) -> None:
@@ -261,7 +271,7 @@ def tables_of(source: Any, **more: Any) -> dict[str, list[list[str]]]:
         return {name: cells_of(bank.table(name)) for name in bank.columns}
 
 
-@pytest.mark.parametrize(("engine", "form"), FORMS, ids=[*map(" ".join, FORMS)])
+@pytest.mark.parametrize(("engine", "form"), FORMS)
 def test_types_do_not_change_a_bank(engine: str, form: str) -> None:
     """A bank given as frames of any types is the same bank."""
     convert = ENGINES[engine][1][form]
@@ -284,6 +294,7 @@ def test_an_open_connection_is_only_read() -> None:
             sca.open_bank(connection, tables={"holdings": "gone"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [None, "pyarrow", "numpy_nullable"])
 def test_the_sample_opens_as_pandas_reads_it(backend: str | None) -> None:
     """Hundreds of gaps before the first text, flag or date of a column hide no type."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from io import StringIO
@@ -146,6 +146,16 @@ PLACES = {
 }
 
 
+NEED_ENGINES = {"arrow-backed", "parquet as INT96", "ibis"}
+"""What is made with PyArrow or Ibis, which only the slow tests have."""
+
+
+def cases(named: Mapping[str, Any]) -> list[Any]:
+    """Return the cases of a test under their names."""
+    slow = {True: [pytest.mark.slow], False: []}
+    return [pytest.param(case, id=n, marks=slow[n in NEED_ENGINES]) for n, case in named.items()]
+
+
 def days_of(source: Any, **more: Any) -> list[tuple[str, ...]]:
     """Return the dates of all customers as text."""
     with open_bank(source, **more) as bank:
@@ -166,8 +176,8 @@ def without_gaps(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple("" if cell in ("NaT", "None") else cell for cell in row) for row in rows]
 
 
-@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("form", cases(FORMS))
+@pytest.mark.parametrize("place", cases(PLACES))
 def test_moments_are_the_same_days(place: Any, form: Form, tmp_path: Path) -> None:
     """Midnights of Shanghai are its days, however they are stored and in whatever zone shown."""
     source = place(form, tmp_path)
@@ -195,7 +205,7 @@ assert all(without_gaps(days_of(source)) == without_gaps(clean_days()) for sourc
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("place", cases(PLACES))
 def test_a_moment_within_a_day_is_named(place: Any, tmp_path: Path) -> None:
     """UTC midnights are eight in the morning in Shanghai: refused, until the mapping says UTC."""
 
