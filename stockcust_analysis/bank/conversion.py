@@ -288,13 +288,10 @@ def _frame_day(cell: nw.Expr, kind: type[date]) -> Reading[nw.Expr]:
     )
     outside = (cell < first) | (cell > last)
     wrong = outside & ~cell.is_null()
+    # By their parts: PySpark takes no literal of a day before the year 1000.
+    year, number = cell.dt.year(), cell.dt.ordinal_day()
     for day in absent:
-        if day.year < 1000:  # PySpark takes no literal of such a year
-            wrong &= (cell.dt.year() != day.year) | (
-                cell.dt.ordinal_day() != day.timetuple().tm_yday
-            )
-        else:
-            wrong &= cell != day
+        wrong &= (year != day.year) | (number != day.timetuple().tm_yday)
     return Reading(nw.when(~outside).then(cell), {grammar.OUT_OF_SPAN: wrong})
 
 

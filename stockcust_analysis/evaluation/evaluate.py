@@ -47,7 +47,7 @@ from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.registry import specs_for, sum_view
 from stockcust_analysis.periods import Day, Quarter, as_quarter
-from stockcust_analysis.policy import DEFAULT, Policy, load_policy
+from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -243,8 +243,9 @@ def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
 ) -> Evaluation:
     """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
-    evaluation = evaluate(bank, quarter=quarter, policy=policy, **options)
-    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=load_policy(policy))
+    rules = read_policy(policy)
+    evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
+    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=rules)
     return replace(evaluation, worklists=lists, outcomes=outcomes)
 
 

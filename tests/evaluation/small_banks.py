@@ -15,17 +15,8 @@ NOW, BEFORE = "2026Q3", "2026Q2"
 TIERS = load_policy().tiers.tiers
 FAMILIES = ("deposit", "wealth", "fund", "loan")
 STATUS = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
-FACTS = [
-    "quarter",
-    "branch_id",
-    "dimension",
-    "member",
-    "measure",
-    "base",
-    "contributors",
-    "largest",
-    "second_largest",
-]
+KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
+FACTS = [*KEYS, "contributors", "largest", "second_largest"]
 
 
 def random_bank(seed: int, *, branches: int, customers: int) -> tuple[Evaluation, pd.DataFrame]:
@@ -184,21 +175,9 @@ def _measures(people: pd.DataFrame, quarter: str) -> tuple[pd.DataFrame, list[tu
                     rate("tier_customer_share", int(inside.sum()), n, "tier", tier)
                     money("tier_aum", group["aum"].where(inside, 0.0), 1, "tier", tier)
                     money("tier_aum_share", group["aum"].where(inside, 0.0), whole, "tier", tier)
-    columns = [
-        "quarter",
-        "branch_id",
-        "dimension",
-        "member",
-        "measure",
-        "base",
-        "n",
-        "numerator",
-        "denominator",
-        "value",
-    ]
-    table = pd.DataFrame(rows, columns=columns)
-    table.insert(1, "as_of", "")
     numbers = ["numerator", "denominator", "value"]
+    table = pd.DataFrame(rows, columns=[*KEYS, "n", *numbers])
+    table.insert(1, "as_of", "")
     return table.astype(dict.fromkeys(numbers, float)), facts
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
+from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review
 from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.periods import Quarter
@@ -149,19 +149,7 @@ def _measures(names: list[str], details: int) -> pd.DataFrame:
                         50 / n,
                     )
                 )
-    columns = [
-        "quarter",
-        "as_of",
-        "branch_id",
-        "dimension",
-        "member",
-        "measure",
-        "base",
-        "n",
-        "numerator",
-        "denominator",
-        "value",
-    ]
+    columns = list(MEASURE_COLUMNS)
     table = pd.DataFrame(rows, columns=columns)
     keys = [name for name in columns if name not in ("branch_id", *columns[-4:])]
     bank = table.groupby(keys, sort=False)[["n", "numerator", "denominator"]].sum().reset_index()
