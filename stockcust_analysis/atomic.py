@@ -92,7 +92,8 @@ def make_file(path: Path) -> None:
     """Make an empty file with the access in force, where there is none."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        _access.get().give(path)
+        with suppress(FileNotFoundError):  # a lock not yet held: who clears up has removed it
+            _access.get().give(path)
 
 
 def give_tree(folder: Path) -> None:

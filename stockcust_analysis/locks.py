@@ -102,7 +102,10 @@ def lock_file(path: Path) -> IO[str] | None:
     """
     while True:
         make_file(path)
-        handle = path.open("a+", encoding="utf-8")
+        try:
+            handle = path.open("r+", encoding="utf-8")
+        except FileNotFoundError:
+            continue  # removed by who clears up: make a new one
         try:
             _lock(handle)
             if os.fstat(handle.fileno()).st_ino == path.stat().st_ino:

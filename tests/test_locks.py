@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from stockcust_analysis.atomic import Access
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.locks import exclusive_lock, user_name
+from stockcust_analysis.locks import exclusive_lock, lock_file, user_name
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -46,6 +47,31 @@ def test_a_held_lock_is_in_use(tmp_path: Path) -> None:
         exclusive_lock(tmp_path / ".lock", what="'2026Q3'"),
     ):
         pass
+
+
+@pytest.mark.parametrize("already_given", [False, True])
+def test_a_lock_removed_while_it_is_made_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, already_given: bool
+) -> None:
+    """Who clears up may find a new lock before it is held: before or after it is given its mode."""
+    path, removed, give = tmp_path / "new.lock", list[Path](), Access.give
+
+    def interrupted(access: Access, made: Path) -> None:
+        if already_given or removed:
+            give(access, made)
+        if not removed:
+            removed.append(made)
+            made.unlink()
+            if not already_given:
+                give(access, made)
+
+    monkeypatch.setattr(Access, "give", interrupted)
+    handle = lock_file(path)
+    assert handle is not None
+    assert os.fstat(handle.fileno()).st_ino == path.stat().st_ino
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert removed == [path]
+    handle.close()
 
 
 @pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no user name")])
