@@ -15,6 +15,7 @@ MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
 
 if TYPE_CHECKING:
+    from stockcust_analysis.bank.sample.effects import Effects
     from stockcust_analysis.policy import Policy
     from stockcust_analysis.policy.lint import LintWarning
 
@@ -31,7 +32,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many quarters, the last being 2026Q3.",
 )
-def sample(out: Path, seed: int | None, branches: int, customers: int, quarters: int) -> None:
+@click.option(
+    "--effects",
+    type=click.Choice(["planted", "none"]),
+    default="",
+    help="For models: planted effects to find, or none, where nothing may be found.",
+)
+def sample(
+    out: Path, seed: int | None, branches: int, customers: int, quarters: int, effects: Effects
+) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
 
@@ -42,8 +51,9 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
             f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
         )
     seed = SEED if seed is None else seed
-    tables = make_bank(seed, branches=branches, customers=customers, quarters=quarters)
-    write_bank(tables, out)
+    size = {"branches": branches, "customers": customers, "quarters": quarters}
+    tables = make_bank(seed, **size, effects=effects)
+    write_bank(tables, out, effects=effects)
     for name, frame in tables.items():
         click.echo(f"  {name:<18} {len(frame):>13,} rows")
     click.echo(f"Sample bank written to {out}.")
