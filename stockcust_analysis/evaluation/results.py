@@ -33,7 +33,8 @@ _MOVES = ("structure", "from", "to", "component", "family_a", "family_b")
 _LISTS = ("list", "due_on", "evidence")
 _SCORES = ("group", "indicator", "method", "direction", "target_source", "note")
 _PEERS = ("peer_group", "kind", "verdict")
-_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS}
+_ASIDE = ("table", "column")
+_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS, *_ASIDE}
 """Columns of text in all tables, however much they look like numbers."""
 
 
@@ -47,6 +48,7 @@ class Evaluation:
     Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
     `reconciliation` how the tables agree with one another. `scorecard`, `scores` and `comparison`
     say how the branches stand; `cells` what stands behind the amounts, which is never printed.
+    `set_aside` counts the rows of the extracts that are in no figure, where the bank allows any.
     `worklists` and `outcomes` are what `worklist_tables` returns, where somebody asked for it.
     """
 
@@ -67,6 +69,7 @@ class Evaluation:
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    set_aside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_sizes(self) -> bool:
