@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.atomic import sha256
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
+from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import to_pandas
+from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Day, Quarter, as_day, require_day
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from stockcust_analysis.atomic import sha256
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.row_counts import FLAG_ENDINGS
 from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.core.files import sha256
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))

@@ -28,8 +28,8 @@ from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_name
 from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
+from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.temporary import WorkingFolder
 
 _NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
 _ROWS_OF_A_FILE = 1 << 40

@@ -23,8 +23,8 @@ from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import quoted
 from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
+from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean
-from stockcust_analysis.periods import as_day
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"

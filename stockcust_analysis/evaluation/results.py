@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.atomic import make_folder, write_json, write_text
 from stockcust_analysis.core.calendar import PERIOD
+from stockcust_analysis.core.files import make_folder, write_json, write_text
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.branch_slice import without_others
-from stockcust_analysis.periods import Quarter
 
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""

@@ -9,8 +9,8 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import cutoff
 from stockcust_analysis.policy.comparison import ComparisonRule, DisclosureRule
 from stockcust_analysis.policy.file import refuse, repeated
 from stockcust_analysis.policy.scorecard import Scorecard, Theme
