@@ -20,7 +20,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
 from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
-from stockcust_analysis.periods import as_day
+from stockcust_analysis.core.periods import as_day
 
 BRANCH = "branch of the row"
 """Column that says which branch a row belongs to, empty where nothing tells it."""

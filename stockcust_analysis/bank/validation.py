@@ -23,8 +23,8 @@ from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, sums
+from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean
-from stockcust_analysis.periods import as_day
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stockcust_analysis.atomic import write_text
 from stockcust_analysis.cli import options
+from stockcust_analysis.core.files import write_text
 from stockcust_analysis.errors import UsageError
 
 MOST_CUSTOMERS = 200_000

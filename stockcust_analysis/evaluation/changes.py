@@ -14,6 +14,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ZERO, Table, collect_rows
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.cells import bridge_sizes
 from stockcust_analysis.evaluation.measuring import Measured, Scope, put_questions, with_quarters
 from stockcust_analysis.evaluation.results import WHOLE_BANK
@@ -35,7 +36,6 @@ from stockcust_analysis.measures.two_dates import (
     pair_dates,
     with_states,
 )
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
 _COLUMNS = {

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.disclosure import (
     PARTS,
     RATES,
@@ -28,7 +29,6 @@ from stockcust_analysis.disclosure import (
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures.questions import PAIR_QUESTIONS, QUESTIONS, all_measures
 from stockcust_analysis.measures.registry import Question
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 
 _SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.cells import SPREAD_COLUMNS
 from stockcust_analysis.evaluation.funnel import (
@@ -38,7 +39,6 @@ from stockcust_analysis.evaluation.peers import (
     peer_groups,
 )
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 
 _KEYS = ("branch_id", "peer_group", "measure", "base", "kind", "n", "value", "compared")

@@ -16,6 +16,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.changes import (
     NO_CHANGES,
@@ -47,7 +48,6 @@ from stockcust_analysis.evaluation.views import QUARTERS_BACK, views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.registry import specs_for, sum_view
-from stockcust_analysis.periods import Day, Quarter, as_quarter
 from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000

@@ -11,6 +11,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.cells import (
     CELL_COLUMNS,
     LABELS,
@@ -37,7 +38,6 @@ from stockcust_analysis.measures.registry import (
 )
 from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.measures.two_dates import PERIOD_END
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
 
 

@@ -13,6 +13,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, day, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.evaluation.views import (
     ISSUED_BRANCH,
     customers_on,
@@ -29,7 +30,6 @@ from stockcust_analysis.measures.service import (
     serve,
 )
 from stockcust_analysis.measures.validation import require_amounts
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _BASES = ("funded", "established", "effective")

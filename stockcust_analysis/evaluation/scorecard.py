@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.evaluation.peers import (
     Peers,
@@ -27,7 +28,6 @@ from stockcust_analysis.evaluation.peers import (
     peer_groups,
 )
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
 

@@ -14,6 +14,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ZERO, Table, as_lazy, collect_rows, flag
+from stockcust_analysis.core.periods import Quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import in_scope, population
 from stockcust_analysis.measures.service import (
@@ -28,7 +29,6 @@ from stockcust_analysis.measures.service import (
 from stockcust_analysis.measures.structure import restate_branches
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.measures.validation import require_amounts
-from stockcust_analysis.periods import Quarter, require_day
 from stockcust_analysis.policy import Policy
 
 ISSUED_BRANCH = "issued_branch_id"

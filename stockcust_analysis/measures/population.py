@@ -16,6 +16,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, day, flag, same_kind
+from stockcust_analysis.core.periods import Day, as_day, cutoff
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import base_flag
@@ -31,7 +32,6 @@ from stockcust_analysis.measures.holdings import (
 )
 from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.periods import Day, as_day, cutoff
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")

@@ -11,8 +11,8 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import as_lazy, collect_rows, same_kind
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.periods import Day, as_day
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.core.files import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import MISSING

@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.locks import user_name
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.records import (
     PageRecord,
