@@ -66,10 +66,30 @@ class InputTable:
 
 
 class Bank:
-    """A bank's tables, checked against the contract; made by `open_bank`.
+    """A bank's tables, checked against the contract; `open_bank` makes it.
 
     Money is in CNY with two decimals, dates are dates; columns that the bank does not deliver are
     absent. Use it in a `with` block, or call `close` when done.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder, database or catalogue the tables were read from.
+    columns : dict of str to tuple of str
+        Columns of each table of the contract that the bank delivers.
+    quarters : tuple of Quarter
+        Quarters whose last day is an as-of date of both customers and holdings.
+    inputs : tuple
+        Files or tables that were read, each with what identifies it (`fingerprint`).
+    left_out : tuple of str
+        Files and sheets that were not read, with the reason.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import open_bank
+    >>> with open_bank("data/sample") as bank:
+    ...     bank.rows("branches"), [str(quarter) for quarter in bank.quarters][-2:]
+    (26, ['2026Q2', '2026Q3'])
     """
 
     def __init__(

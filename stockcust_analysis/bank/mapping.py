@@ -9,10 +9,11 @@ table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
 null = ["无"]                             # further texts that stand for an empty cell
 kind = "db2"                             # or "hive": files without a header, read by `header`
-delimiter = "|@|"                        # of files, as the next seven; default: found by looking
+delimiter = "|@|"                        # of files, as the next eight; default: found by looking
 encoding = "gb18030"
 skip_rows = 1                            # lines above the header
 header = ["统计时点", "客户号"]             # of files that have none
+widths = [8, 20]                         # of their columns, in bytes: files of fixed width
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
 constants = { customer_type = "personal" }
 drop_rows_where = { "客户号" = ["合计"] }
@@ -56,6 +57,7 @@ class TableMapping:
     encoding: str = ""
     skip_rows: int = 0
     header: Sequence[str] = ()
+    widths: Sequence[int] = ()
     as_of: str = ""
     constants: Dictionary[str, Any] = field(default_factory=dict)
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
@@ -161,6 +163,8 @@ def _complaints(entry: Any, contract: Table) -> list[str]:
             complaints += _unknown(f"code of {name}", codes.values(), allowed)
     if "kind" in entry and "header" not in entry:
         complaints.append("kind needs header: such files do not name their columns.")
+    if "widths" in entry and len(entry["widths"]) != len(entry.get("header", ())):
+        complaints.append("widths needs header, with as many columns.")
     if "as_of" in entry and "as_of" not in columns:
         complaints.append("as_of is no column of this table.")
     return complaints
@@ -207,6 +211,10 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
     "skip_rows": (lambda value: type(value) is int and value >= 0, "a number of lines"),
     "header": (_is_list, "a list of headers"),
+    "widths": (
+        lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value),
+        "a list of numbers of bytes",
+    ),
     "as_of": (lambda value: value == "file name", '"file name"'),
     "constants": (
         lambda value: _is_dictionary(

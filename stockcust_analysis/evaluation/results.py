@@ -44,15 +44,44 @@ _TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a quarter: small pandas frames that every page is made from.
+    """The figures of a quarter: small pandas frames that every page is made from.
 
-    `measures` holds one row per quarter, branch, dimension member, measure and base; the whole
-    bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape, as
-    do `migration` and `bridge` against the previous quarter, on today's structure and as issued.
-    Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
-    `reconciliation` how the tables agree with one another. `scorecard`, `scores` and `comparison`
-    say how the branches stand; `cells` what stands behind the amounts, which is never printed.
-    `worklists` and `outcomes` are what `worklist_tables` returns, where somebody asked for it.
+    `evaluate` makes it, `save` and `open_evaluation` keep it. Money is in CNY, shares are between
+    0 and 1, and the whole bank has the branch_id "@bank".
+
+    Attributes
+    ----------
+    quarter : Quarter
+        The quarter reported; `measures` and `cells` also hold those it is compared with.
+    bank_name : str
+        Name of the bank's folder or database.
+    policy_facts : dict
+        Name, version and rules of the policy, as pages print them.
+    branches : DataFrame
+        One row per branch that reports: name, region, type, opened_on.
+    measures : DataFrame
+        One row per quarter, branch, dimension member, measure and base: n, numerator, denominator,
+        value.
+    lorenz, co_holding : DataFrame
+        The Lorenz curve and the pairs of product families held together, per branch.
+    migration, bridge : DataFrame
+        Against the previous quarter, under today's branches (`structure` "today") and as issued.
+    targets : DataFrame
+        What branches are to reach this quarter, as the bank delivers it.
+    reconciliation : DataFrame
+        How customers, holdings and ledger agree, with their differences.
+    scorecard, scores, comparison : DataFrame
+        Points per indicator, points and rank per branch, and each branch among its peers.
+    cells : DataFrame
+        Contributors and spread behind each amount, for comparison and disclosure; never printed.
+    worklists, outcomes : DataFrame
+        Counts of the work lists and what became of earlier ones; empty from `evaluate`.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import evaluate
+    >>> evaluate("data/sample", quarter="2026Q3").branch_name("B001")
+    '总行营业部'
     """
 
     quarter: Quarter
@@ -79,7 +108,7 @@ class Evaluation:
         return "largest" in self.cells and bool(self.cells["largest"].notna().any())
 
     def __repr__(self) -> str:
-        """Say what is held, and how to go on."""
+        """Return what is held, and how to go on."""
         return (
             f"<Evaluation {self.quarter} of {self.bank_name!r}: {len(self.branches)} branches, "
             f"{len(self.measures):,} rows of measures; see .measures, .migration, .bridge, .scores>"
@@ -158,9 +187,32 @@ def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:
-    """Read an evaluation that `Evaluation.save` wrote, or that of a quarter's folder.
+    """Read an evaluation that was saved, without computing anything anew.
 
-    UsageError when the folder holds none.
+    Parameters
+    ----------
+    folder : str or Path
+        What `Evaluation.save` wrote, or a quarter's folder of reports such as "reports/2026Q3".
+
+    Returns
+    -------
+    Evaluation
+        Equal to what was saved, bit by bit.
+
+    Raises
+    ------
+    UsageError
+        The folder holds no evaluation.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from stockcust_analysis import evaluate
+    >>> with TemporaryDirectory() as folder:
+    ...     evaluate("data/sample", quarter="2026Q3").save(Path(folder))
+    ...     open_evaluation(folder).quarter
+    Quarter(year=2026, number=3)
     """
     path = Path(folder)
     if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
