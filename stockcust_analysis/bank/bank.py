@@ -188,8 +188,8 @@ class Bank:
         frame) until `release`, or the bank is closed.
         """
         # The layers above are loaded by name when first asked for, as the package's own names are.
-        evaluation = import_module("stockcust_analysis.evaluation.population")
-        return evaluation.population(self, as_of, policy=policy, structure=structure)
+        evaluation = import_module("stockcust_analysis.evaluation.views")
+        return evaluation.report_customers(self, as_of, policy=policy, structure=structure)
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.

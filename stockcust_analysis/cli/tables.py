@@ -16,7 +16,7 @@ MOST_CUSTOMERS = 200_000
 
 if TYPE_CHECKING:
     from stockcust_analysis.policy import Policy
-    from stockcust_analysis.policy.lint import LintWarning
+    from stockcust_analysis.policy.describe import LintWarning
 
 
 @click.command()
@@ -142,7 +142,7 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
     """Print the traps that the scorecard of policy NAME steps into: warnings, not errors."""
     from stockcust_analysis.evaluation.policy_check import read_policy
     from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-    from stockcust_analysis.policy.lint import lint as lint_rules
+    from stockcust_analysis.policy.describe import lint as lint_rules
 
     def named(key: str) -> str:
         known = key in defined_measures()

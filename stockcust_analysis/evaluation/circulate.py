@@ -27,7 +27,7 @@ from stockcust_analysis.disclosure import (
     protect,
 )
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.questions import PAIR_QUESTIONS, QUESTIONS, all_measures
+from stockcust_analysis.measures.codebook import PAIR_QUESTIONS, QUESTIONS, all_measures
 from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 

@@ -31,7 +31,7 @@ from stockcust_analysis.evaluation.results import (
 )
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 
 Edition = Literal["internal", "circulated"]
 _KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
