@@ -16,7 +16,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.core.frames import Table, collect_rows
-from stockcust_analysis.periods import as_day
+from stockcust_analysis.core.periods import as_day
 
 _LOOKED_AT = 10_000
 _FEWEST_DIGITS = 6

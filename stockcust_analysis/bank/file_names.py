@@ -8,17 +8,18 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from stockcust_analysis.atomic import sha256
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.row_counts import FLAG_ENDINGS
 from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.core.files import sha256
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
 EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
 ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 # What stands beside extracts and holds no table.
-_COMPANIONS = (".md", ".toml", ".ok", ".flg", ".log", ".md5", ".sha256", ".sql", ".py", ".ipynb")
+_COMPANIONS = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".py", ".ipynb", *FLAG_ENDINGS)
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
 
 
@@ -76,7 +77,12 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
         path
         for path in candidates
         if re.fullmatch(form, path.relative_to(folder).as_posix(), re.IGNORECASE)
-        and (path.name.lower().endswith(ENDINGS) or not path.suffix or "*" not in pattern)
+        and (
+            path.name.lower().endswith(ENDINGS)
+            or not path.suffix
+            or "*" not in pattern
+            or pattern.lower().endswith(path.suffix.lower())
+        )
         and path.is_file()
         and not _is_hidden(path)
     )

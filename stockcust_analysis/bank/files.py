@@ -22,10 +22,11 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, TEXT_ENDINGS
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
 from stockcust_analysis.bank.grammar import TOTALS, is_one_of
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.row_counts import RowCount
 from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, day_in_name, inspect
 from stockcust_analysis.bank.validation import Problem
 
@@ -75,6 +76,7 @@ class FileReader:
         self._made = 0
         self.problems: list[Problem] = []
         self.notes: dict[Path, tuple[str, ...]] = {}
+        self._rows: dict[Path, set[int]] = {}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
         """Return the files in groups that are alike; those with problems are left out."""
@@ -85,7 +87,7 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
-                if self._mapping.is_of_text and not name.endswith(TEXT_ENDINGS) and path.suffix:
+                if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
                 if name.endswith(".parquet"):
@@ -105,6 +107,18 @@ class FileReader:
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
         return [self._shape(group, constants) for group, constants in groups]
+
+    def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
+        """Note whether a file that was read has as many rows as its flag files say."""
+        if path not in self._rows and path.name.lower().endswith(".parquet"):
+            rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
+            self._rows[path] = {rows.fetchall()[0][0]}
+        for count in counts if path in self._rows else ():
+            if difference := count.contradicts(self._rows[path]):
+                remedy = f"Deliver the file again; where {count.flag_file} is wrong, remove it."
+                self._note(f"{path.name} has {difference}", remedy)
+            else:
+                self.notes[path] += (count.note(self._rows[path]),)
 
     def _constants(self, path: Path) -> _Constants:
         """Return what the mapping says of all rows of a file: column → text."""
@@ -183,6 +197,7 @@ class FileReader:
                 where = f"{path.name}, sheet '{table.sheet.name}'"
                 warnings.warn(f"{where}: {_NAMELESS} are left out. {_NAME_IT}", stacklevel=2)
             notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
+            self._rows[path] = {sum(self._rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
@@ -249,15 +264,17 @@ class FileReader:
 
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
         """Return how many rows are none of the table's, and note them beside the files."""
-        odd = self._odd_rows(files[0])
+        alike = files[0]
+        odd = self._odd_rows(alike)
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
+        counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
         counted = self._connection.sql(
-            f"SELECT file_index::BIGINT, {counts}, count(*) FROM read_csv({readable}, {options}) "
-            "GROUP BY ALL"
+            f"SELECT file_index::BIGINT, {counts} FROM read_csv({readable}, {options}) GROUP BY ALL"
         ).fetchall()
-        for index, left_out, *_, rows in counted:
+        for index, left_out, *_, dropped, rows in counted:
             path = files[index].path
+            self._rows[path] = {rows - left_out, rows - left_out - dropped}
             self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
             if left_out:
                 self.notes[path] += (f"{left_out} rows left out: blank, or the header again",)

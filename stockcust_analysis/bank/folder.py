@@ -25,10 +25,11 @@ from stockcust_analysis.bank.file_names import ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
+from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.temporary import WorkingFolder
 
 _NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
 _ROWS_OF_A_FILE = 1 << 40
@@ -41,6 +42,7 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
         files, problems, left_out = assign_files(folder, mapping)
         groups: dict[str, list[FileGroup]] = {}
         unread, inputs = set(), list[InputFile]()
+        counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
             words = mapping.of(name)
@@ -48,6 +50,8 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
             reader = FileReader(engine.connection, engine.folder, contract, headers, words)
             if paths:
                 groups[name] = reader.read(paths)
+            for path in paths:
+                reader.compare_rows(path, counts.get(path, ()))
             if reader.problems:
                 unread.add(name)
             problems += reader.problems
@@ -59,7 +63,8 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
         problems = missing_tables(groups, stems, holder="file") + problems
         name = mapping.name or folder.resolve().name
         bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
-        bank.left_out = tuple(left_out)
+        flags = (str(path.relative_to(folder)) for path in flags_alone)
+        bank.left_out = (*left_out, *flags)
         return bank
 
 
@@ -170,7 +175,7 @@ def _bank(
             deliveries[contract.name] = _DuckDBDelivery(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
-    facts = validation.validate(deliveries.values(), problems, source)
+    facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     again = [
         problem
         for table, delivery in deliveries.items()
@@ -179,7 +184,8 @@ def _bank(
     validation.raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
-        delivery.create_view(facts[table].trimmed)
+        rows = facts[table].keep(delivery.read(facts[table].trimmed))
+        rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
 
@@ -256,14 +262,6 @@ class _DuckDBDelivery(Delivery):
                 problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
                 problems.setdefault(index, problem)
         return [*problems.values()]
-
-    def create_view(self, trimmed: Collection[str]) -> None:
-        """Define the table as a view of its values."""
-        columns = ", ".join(quoted(column.name) for column in self.columns)
-        self.connection.execute(
-            f"CREATE VIEW {quoted(self.contract.name)} AS "
-            f"SELECT {columns} FROM ({self._select(trimmed)})"
-        )
 
     def _rows(self, sql: str) -> Rows:
         rows: Rows = nw.from_native(self.connection.sql(sql))

@@ -16,29 +16,27 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.cells import SPREAD_COLUMNS
-from stockcust_analysis.evaluation.funnel import (
+from stockcust_analysis.evaluation.peers import (
     LEVELS,
+    Flags,
+    Peers,
     Values,
+    branch_figures,
+    group_positions,
+    known_members,
     mid_p_limits,
     mid_p_z,
     normal_quantile,
     overdispersion,
+    peer_groups,
     proportion_intervals,
     rank_sets,
     sidak,
 )
-from stockcust_analysis.evaluation.peers import (
-    Flags,
-    Peers,
-    branch_figures,
-    group_positions,
-    known_members,
-    peer_groups,
-)
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 
 _KEYS = ("branch_id", "peer_group", "measure", "base", "kind", "n", "value", "compared")

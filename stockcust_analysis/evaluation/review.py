@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_json
+from stockcust_analysis.core.files import write_json
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
 from stockcust_analysis.evaluation.results import (
@@ -29,9 +30,8 @@ from stockcust_analysis.evaluation.results import (
     write_tables,
 )
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 
 Edition = Literal["internal", "circulated"]
 _KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]

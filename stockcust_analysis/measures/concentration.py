@@ -20,9 +20,13 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag, group_names
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import missing_for, with_base
+from stockcust_analysis.measures.bases import (
+    missing_for,
+    require_amounts,
+    require_columns,
+    with_base,
+)
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
-from stockcust_analysis.measures.validation import require_amounts, require_columns
 from stockcust_analysis.policy import as_policy
 
 _PERCENTS = (1, 5, 10, 20)

@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag, group_names
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.bases import require_columns, with_base
 from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
@@ -24,7 +24,6 @@ from stockcust_analysis.measures.holdings import (
     with_balance,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_columns
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
 UNITS = ("customer", "household")

@@ -24,13 +24,12 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag, group_names
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.bases import require_amounts, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
-from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
 JUDGED_BY = "dormancy_rule"

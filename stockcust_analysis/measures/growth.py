@@ -15,7 +15,7 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows, flag, group_names
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.bases import require_columns, require_snapshot, with_base
 from stockcust_analysis.measures.holdings import join_accounts
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.two_dates import (
@@ -25,7 +25,6 @@ from stockcust_analysis.measures.two_dates import (
     pair_customers,
     with_states,
 )
-from stockcust_analysis.measures.validation import require_columns, require_snapshot
 from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
 
 COMPONENTS = (

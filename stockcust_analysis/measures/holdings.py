@@ -16,15 +16,15 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Border, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag, group_names
+from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import with_base
-from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import (
+from stockcust_analysis.measures.bases import (
     require_columns,
     require_same_engine,
     require_snapshot,
+    with_base,
 )
-from stockcust_analysis.periods import Day, as_day, cutoff, require_day
+from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies, as_policy
 
 BALANCE = "balance_cents"

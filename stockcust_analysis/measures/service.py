@@ -25,10 +25,9 @@ from stockcust_analysis.core.frames import (
     is_true,
     same_kind,
 )
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.core.periods import Day, as_day, cutoff
+from stockcust_analysis.measures.bases import require_columns, require_same_engine, with_base
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
-from stockcust_analysis.periods import Day, as_day, cutoff
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
 SERVICE_FLAGS = (

@@ -18,11 +18,15 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.bases import customers_of, with_base
+from stockcust_analysis.measures.bases import (
+    customers_of,
+    require_amounts,
+    require_columns,
+    with_base,
+)
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")

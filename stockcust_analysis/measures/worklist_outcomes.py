@@ -26,10 +26,10 @@ from stockcust_analysis.core.frames import (
     group_names,
     native_like,
 )
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import require_columns, require_same_engine
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, as_policy
 
 _MEASURES = (

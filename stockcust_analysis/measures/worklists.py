@@ -30,7 +30,9 @@ from stockcust_analysis.core.frames import (
     same_kind,
     sums,
 )
+from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
+from stockcust_analysis.measures.bases import require_columns
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -39,8 +41,6 @@ from stockcust_analysis.measures.service import (
     serve,
     service_source,
 )
-from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import Actions, load_actions

@@ -14,9 +14,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError, EngineError, UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
-from stockcust_analysis.periods import Quarter
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 
