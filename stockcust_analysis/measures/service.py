@@ -26,7 +26,12 @@ from stockcust_analysis.core.frames import (
     same_kind,
 )
 from stockcust_analysis.core.periods import Day, as_day, cutoff
-from stockcust_analysis.measures.bases import require_columns, require_same_engine, with_base
+from stockcust_analysis.measures.bases import (
+    Request,
+    require_columns,
+    require_same_engine,
+    with_base,
+)
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
@@ -116,7 +121,7 @@ def customer_service(
     [[1, 'A', 1], [0, '', 0]]
     """
     rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
-    table = with_base(as_lazy(customers), by=(), base="all", amounts=amounts)
+    table = with_base(as_lazy(customers), Request(customers, [], "all", rules), amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
     own = ("in_all", *(f"{name}_cents" for name in amounts))

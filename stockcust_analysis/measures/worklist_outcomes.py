@@ -28,9 +28,9 @@ from stockcust_analysis.core.frames import (
 )
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import require_columns, require_same_engine
+from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.policy import Policy, as_policy
+from stockcust_analysis.policy import Policy
 
 _MEASURES = (
     Measure("outcome_contacted_rate", "contacted"),
@@ -159,9 +159,8 @@ def worklist_outcomes(
         table = table.join(other, on="customer_id", how="left")
     counts = ("opening_cents", "closing_cents", "contacted", "sold")
     table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)
-    by = [*keys, "evidence", "group"]
-    view, policy = _with_groups(table), as_policy(None)
-    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", frame=lists)
+    request = Request.of(lists, [*keys, "evidence", "group"], "listed", None)
+    return answer(_with_groups(table), OUTCOMES, request)
 
 
 def _contact_facts(contacts: Table, listed_on: Day, as_of: Day) -> Table:

@@ -23,12 +23,12 @@ from stockcust_analysis.core.frames import (
     cents_of,
     cents_or_zero,
     collect_rows,
+    collect_sums,
     day,
     flag,
     is_true,
     native_like,
     same_kind,
-    sums,
 )
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
@@ -230,11 +230,11 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         free = flag(who) * nw.col("contactable")
         summed = (free, free * stake, *(flag(who) * why for why in barred.values()))
         columns |= {f"{name}/{count}": one for count, one in zip(counts, summed, strict=True)}
-    totals = pd.DataFrame(collect_rows(sums(table, ["branch_id"], columns)))
+    totals = collect_sums(table, ["branch_id"], columns)
     rows = [
         {"list": name, **total, **{count: total[f"{name}/{count}"] for count in counts}}
         for name in lists
-        for total in totals.sort_values("branch_id").to_dict("records")
+        for total in totals.to_dict("records")
     ]
     result = pd.DataFrame(rows, columns=["list", "branch_id", *counts])
     result["amount_at_stake"] /= 100
