@@ -18,18 +18,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Groups,
-    Table,
-    as_lazy,
-    cents,
-    cents_of,
-    collect_rows,
-    count_rows,
-    day,
-    flag,
-)
+from stockcust_analysis.core.frames import ONE, Groups, Table, cents, cents_of, collect_rows, flag
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
 
@@ -100,7 +89,7 @@ def require_labels(table: Table, names: Iterable[str], what: str) -> None:
 def _refuse(table: Table, conditions: Mapping[str, nw.Expr], what: str) -> None:
     """Raise one error for all rows that meet a condition, named `column|what is wrong`."""
     problems = []
-    for name, count in count_rows(table, conditions).items():
+    for name, count in frames.count_rows(table, conditions).items():
         column, wrong = name.rsplit("|", 1)
         problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
     if problems:
@@ -169,7 +158,7 @@ def customers_of(request: Request, date: str, value: str | None) -> Table:
 
     Who had left by then (`closed_on`) is not among them.
     """
-    frame = as_lazy(request.frame)
+    frame = frames.as_lazy(request.frame)
     try:
         require_columns(frame, ["customer_id"], "customers")
         table = _still_customers(frame)
@@ -192,10 +181,10 @@ def _still_customers(table: Table) -> Table:
     columns = table.collect_schema().names()
     if "closed_on" not in columns:
         return table
-    closed = day(table, "closed_on")
+    closed = frames.day(table, "closed_on")
     stays = closed.is_null()
     if "as_of" in columns:
-        stays = stays | (closed > day(table, "as_of")).fill_null(False)
+        stays = stays | (closed > frames.day(table, "as_of")).fill_null(False)
     return table.filter(stays)
 
 

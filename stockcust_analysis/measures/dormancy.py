@@ -331,15 +331,8 @@ def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:
     }
 
 
-_FLOW_COUNTS = (
-    "dormant_opening",
-    "newly_dormant",
-    "dormant_arrived",
-    "reactivated",
-    "dormant_moved",
-    "dormant_left",
-    "dormant_closing",
-)
+_ENTERED, _ENDED = ("newly_dormant", "dormant_arrived"), ("reactivated", "dormant_moved")
+_FLOW_COUNTS = ("dormant_opening", *_ENTERED, *_ENDED, "dormant_left", "dormant_closing")
 _FLOW_AMOUNTS = ("dormant_opening", "newly_dormant", "reactivated", "returned", "dormant_closing")
 _FLOW = (
     *(Measure(name, name, None) for name in _FLOW_COUNTS),

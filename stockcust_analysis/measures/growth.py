@@ -28,18 +28,9 @@ from stockcust_analysis.measures.two_dates import (
 )
 from stockcust_analysis.policy import PolicyLike, ProductFamilies
 
-COMPONENTS = (
-    "opening",
-    "new",
-    "returned",
-    "grown",
-    "transferred_in",
-    "transferred_out",
-    "shrunk",
-    "drained",
-    "closed",
-    "closing",
-)
+_GAINS = ("new", "returned", "grown", "transferred_in")
+_LOSSES = ("transferred_out", "shrunk", "drained", "closed")
+COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
 OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 

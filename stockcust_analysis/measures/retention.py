@@ -13,12 +13,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, flag
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.two_dates import (
-    COMPARED_BASES,
-    averages,
-    by_group,
-    pair_customers,
-)
+from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
 from stockcust_analysis.policy import Policy, PolicyLike
 
 

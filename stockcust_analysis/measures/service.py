@@ -12,19 +12,10 @@ from datetime import timedelta
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Table,
-    as_lazy,
-    cents_of,
-    day,
-    flag,
-    is_true,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
 from stockcust_analysis.core.periods import Day, as_day, cutoff
 from stockcust_analysis.measures.bases import (
     Request,
@@ -35,15 +26,8 @@ from stockcust_analysis.measures.bases import (
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
-SERVICE_FLAGS = (
-    "coverable",
-    "covered",
-    "contact_due",
-    "handed_over",
-    "called_in_time",
-    "reclaim_due",
-    "set_aside",
-)
+_CALL_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time")
+SERVICE_FLAGS = (*_CALL_FLAGS, "reclaim_due", "set_aside")
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
@@ -125,7 +109,7 @@ def customer_service(
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
     own = ("in_all", *(f"{name}_cents" for name in amounts))
-    return same_kind(customers, serve(table, source).drop(*own))
+    return frames.same_kind(customers, serve(table, source).drop(*own))
 
 
 def service_source(

@@ -35,10 +35,7 @@ _PERIOD_END = "aum_period_end_cents"
 
 
 def assign_tiers(
-    customers: Frame,
-    scheme: TierScheme | None = None,
-    *,
-    policy: PolicyLike = None,
+    customers: Frame, scheme: TierScheme | None = None, *, policy: PolicyLike = None
 ) -> Frame:
     """Return the customers with the name of each one's tier.
 
