@@ -65,6 +65,8 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
                 click.echo(f"  {entry.name}: {', '.join(notes)}")
         for name in bank.left_out:
             click.echo(f"  {name}: left out, as no table is called so")
+        for found in bank.set_aside:
+            click.echo(f"  {found}")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
         click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 

@@ -24,6 +24,7 @@ from stockcust_analysis.evaluation.context import (
     families_missing,
     policy_facts,
     reconciliation,
+    set_aside_of,
     targets_of,
     without_families,
 )
@@ -132,6 +133,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
+    tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(rules, parts, target, missing, branches, targets)
     progress(steps, steps)
     return Evaluation(

@@ -38,7 +38,8 @@ _MOVES = ("structure", "from", "to", "component", "family_a", "family_b")
 _LISTS = ("list", "due_on", "evidence")
 _SCORES = ("group", "indicator", "method", "direction", "target_source", "note")
 _PEERS = ("peer_group", "kind", "verdict")
-_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS}
+_ASIDE = ("table", "column")
+_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS, *_ASIDE}
 """Columns of text in all tables, however much they look like numbers."""
 
 
@@ -76,6 +77,8 @@ class Evaluation:
         Contributors and spread behind each amount, for comparison and disclosure; never printed.
     worklists, outcomes : DataFrame
         Counts of the work lists and what became of earlier ones; empty from `evaluate`.
+    set_aside : DataFrame
+        Rows of the extracts in no figure, where the mapping's `[tolerance]` allows any.
 
     Examples
     --------
@@ -101,6 +104,7 @@ class Evaluation:
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    set_aside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_sizes(self) -> bool:

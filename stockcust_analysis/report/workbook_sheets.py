@@ -215,7 +215,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
-        state=f"{page.edition} · {state}",
+        state=f"{page.edition_line} · {state}",
         company=evaluation.bank_name,
         created=evaluation.quarter.end,
     )
