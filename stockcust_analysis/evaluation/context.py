@@ -15,8 +15,7 @@ from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.views import quarters_remembered
-from stockcust_analysis.measures.population import aum_origins
-from stockcust_analysis.measures.structure import successor_of
+from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.policy import Policy
 
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
