@@ -297,6 +297,9 @@ def without_others(
     if "customer_share" in tables.get("lorenz", ()):
         step = least / number if number and not few else float(few)
         result["lorenz"] = _in_steps(tables["lorenz"], bank, step)
+    if "amount" in result.get("set_aside", ()):
+        aside = result["set_aside"]
+        result["set_aside"] = aside.assign(amount=aside["amount"].mask(aside["branch_id"] == bank))
     for name in (*_OWN_ALONE, "bridge"):
         if name in tables:
             own = tables[name]["branch_id"] != bank
