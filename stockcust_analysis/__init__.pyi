@@ -4,6 +4,7 @@ from stockcust_analysis import plot as plot
 from stockcust_analysis.bank.sample import make_bank as make_bank
 from stockcust_analysis.bank.source import Bank as Bank
 from stockcust_analysis.bank.source import open_bank as open_bank
+from stockcust_analysis.core.periods import Quarter as Quarter
 from stockcust_analysis.errors import StockcustError as StockcustError
 from stockcust_analysis.evaluation.evaluate import evaluate as evaluate
 from stockcust_analysis.evaluation.results import Evaluation as Evaluation
@@ -34,7 +35,6 @@ from stockcust_analysis.models.campaign_effect import CampaignEffect as Campaign
 from stockcust_analysis.models.early_warning import EarlyWarning as EarlyWarning
 from stockcust_analysis.models.next_product import NextProduct as NextProduct
 from stockcust_analysis.models.segments import Segments as Segments
-from stockcust_analysis.periods import Quarter as Quarter
 from stockcust_analysis.policy import DormancyRule as DormancyRule
 from stockcust_analysis.policy import Policy as Policy
 from stockcust_analysis.policy import TierScheme as TierScheme

@@ -26,10 +26,10 @@ CONDA_PACKAGES = {
     "papermill",
     "nbconvert",
 }
-# Imports point one way: core → policy → measures → bank → evaluation → show → report → cli.
-LAYERS = dict.fromkeys(("atomic", "periods", "core", "locks", "temporary"), 1) | {"errors": 0}
-LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "evaluation": 5}
-LAYERS |= {"show": 6, "plot": 6, "report": 7, "cli": 8}
+# Imports point one way: core → policy → measures → bank → models → evaluation → show → report → cli.
+LAYERS = {"errors": 0, "core": 1}
+LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "models": 5, "evaluation": 6}
+LAYERS |= {"show": 7, "plot": 7, "report": 8, "cli": 9}
 # These stand beside the others, could be published by themselves, and import only what is listed.
 INDEPENDENT: dict[str, set[str]] = {"kernels": set(), "disclosure": set()}
 PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")
@@ -167,13 +167,15 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """The whole package has at most 19,100 lines of code, laid out by the formatter throughout."""
+    """Formatted throughout, models have at most 900 lines of code and all else at most 19,900."""
     for number, path in enumerate(modules()):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
-        (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
+        part = "models" if "models" in path.parts else "rest"
+        (tmp_path / f"{part}{number}.py").write_text(text, encoding="utf-8")
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
-    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 19_100
+    assert sum(map(lines_of_code, tmp_path.glob("models*.py"))) <= 900
+    assert sum(map(lines_of_code, tmp_path.glob("rest*.py"))) <= 19_900
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -191,7 +193,7 @@ def test_public_names_are_all_there_and_documented() -> None:
 
     assert sorted(sca.__all__) == list(sca.__all__)
     assert set(sca.__all__) <= set(dir(sca))
-    assert 25 <= len(sca.__all__) <= 35
+    assert 25 <= len(sca.__all__) <= 40
     for name in sca.__all__:
         assert getattr(sca, name).__doc__, f"{name} has no docstring"
     page = ROOT / "docs" / "reference" / "public-names.md"

@@ -17,10 +17,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, check_consistent_length
 
 from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
 from stockcust_analysis.models.features import Array, History, as_table, sentence
-from stockcust_analysis.periods import Day, as_quarter
 from stockcust_analysis.policy import PolicyLike
 
 # With fewer pairs the interval of their mean does not hold.

@@ -23,12 +23,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_warning
 from stockcust_analysis.measures.intervals import proportion_interval
 from stockcust_analysis.models import features
 from stockcust_analysis.models.features import Array, History, Snapshot, as_table, feature_name
-from stockcust_analysis.periods import Day, as_quarter
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # With fewer customers of either kind to learn from, a model fits chance: it is refused.

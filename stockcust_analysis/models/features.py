@@ -26,9 +26,9 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.service import contactable
-from stockcust_analysis.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 

@@ -19,10 +19,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
 from stockcust_analysis.models.features import HELD, Array, History, Snapshot, as_table, names_of
-from stockcust_analysis.periods import Day, as_quarter
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # A family that fewer opened is ranked by how many did, for everybody alike.

@@ -19,10 +19,10 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, sil
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.periods import Day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
 from stockcust_analysis.models.features import PREFIXES, Array, History, as_table, sentence
-from stockcust_analysis.periods import Day
 from stockcust_analysis.policy import PolicyLike
 
 # With fewer, halves of them are too small to tell whether segments come back.

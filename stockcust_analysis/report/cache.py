@@ -23,8 +23,8 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import write_json
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.report.records import (

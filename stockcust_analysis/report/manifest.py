@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.locks import user_name
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.records import (
     PageRecord,
@@ -73,6 +72,7 @@ def write_manifest(
             "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
+            **({"set_aside": list(map(str, bank.set_aside))} if bank.set_aside else {}),
             "notebook": sha256(notebook_path(options.notebook)),
             "packages": package_versions(),
             "code": package_digest(),

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import OWNER_ONLY, Access, sha256
+from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.brand import brand_files
 from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name, slice_folder
 from stockcust_analysis.report.records import (

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from stockcust_analysis.atomic import sha256, write_json
+from stockcust_analysis.core.files import sha256, write_json
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
 from stockcust_analysis.show.pages import wrong_type
 

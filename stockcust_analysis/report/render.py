@@ -22,8 +22,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from stockcust_analysis import errors
-from stockcust_analysis.atomic import (
+from stockcust_analysis.core.files import (
+    SOCKET_PATH,
     Access,
+    WorkingFolder,
     access,
     atomic_write,
     remove_unfinished,
@@ -31,7 +33,6 @@ from stockcust_analysis.atomic import (
     write_bytes,
 )
 from stockcust_analysis.report.records import PageRecord, plain_parameters
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

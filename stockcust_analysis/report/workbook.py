@@ -18,7 +18,7 @@ from typing import Any, Final
 import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
-from stockcust_analysis.atomic import atomic_write
+from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.wording import SUPPRESSED
 

@@ -15,9 +15,9 @@ import pytest
 import stockcust_analysis as sca
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy, load_policy
 from tests.codebook.edge_bank import make_edge_bank
 from tests.conftest import SAMPLE
