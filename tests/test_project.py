@@ -26,7 +26,8 @@ CONDA_PACKAGES = {
     "papermill",
     "nbconvert",
 }
-# Imports point one way: core → policy → measures → bank → models → evaluation → show → report → cli.
+# Imports point one way: core → policy → measures → bank → models → evaluation → show → report →
+# cli.
 LAYERS = {"errors": 0, "core": 1}
 LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "models": 5, "evaluation": 6}
 LAYERS |= {"show": 7, "plot": 7, "report": 8, "cli": 9}

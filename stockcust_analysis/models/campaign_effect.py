@@ -183,15 +183,11 @@ class CampaignEffect(BaseEstimator):
         """Raise where the two groups are not alike."""
         worst = self.balance_.iloc[int(self.balance_["after"].abs().to_numpy().argmax())]
         if pairs < max(LEAST_PAIRS, self.least_matched * contacted):
-            raise UsageError(
-                f"only {pairs} of {contacted} contacted customers are like anybody who was not: "
-                f"there is nothing to compare with. {_ADVICE}"
-            )
+            few = f"only {pairs} of {contacted} contacted customers are like anybody who was not"
+            raise UsageError(f"{few}: there is nothing to compare with. {_ADVICE}")
         if abs(worst["after"]) > MOST_DIFFERENCE:
-            raise UsageError(
-                f"matched customers still differ in '{worst['feature']}' by {worst['after']:.2f} "
-                f"standard deviations (at most {MOST_DIFFERENCE}). {_ADVICE}"
-            )
+            apart = f"differ in '{worst['feature']}' by {worst['after']:.2f} standard deviations"
+            raise UsageError(f"matched customers {apart} (at most {MOST_DIFFERENCE}). {_ADVICE}")
 
 
 @dataclass(frozen=True)
@@ -249,7 +245,7 @@ def _log_change(history: History, before: Day, after: Day, outcome: str) -> pd.S
     attributes = history.at(before).attributes
     opening = attributes.loc[attributes["funded"] == 1, outcome]
     closing = history.at(after).attributes[outcome].reindex(opening.index).fillna(0)
-    change = np.log1p(closing) - np.log1p(opening)
+    change: pd.Series = np.log1p(closing) - np.log1p(opening)
     return change.clip(*change.quantile([0.01, 0.99]))
 
 

@@ -28,17 +28,14 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_warning
 from stockcust_analysis.measures.intervals import proportion_interval
 from stockcust_analysis.models import features
-from stockcust_analysis.models.features import Array, History, Snapshot, as_table, feature_name
+from stockcust_analysis.models.features import Array, ByName, History, Snapshot, as_table
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # With fewer customers of either kind to learn from, a model fits chance: it is refused.
 LEAST_EVENTS = 50
 # With fewer of either kind, an interval of the AUC says nothing.
 LEAST_TESTED = 20
-Rules = Mapping[str, Any] | None
 _MEASURES = ("auc", "average_precision", "brier")
-_MOST_PERMUTED = 4_000
-_NEVER = 99_999  # days
 _TREES = {"learning_rate": 0.06, "max_leaf_nodes": 8, "early_stopping": False}
 
 
@@ -141,7 +138,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         event = self.predict_proba(X)[:, 1] > 0.5
         return np.asarray(self.classes_[event.astype(int)])
 
-    def assess(self, X: Any, y: Any, *, rules: Rules = None, by: Any = None) -> WarningReport:
+    def assess(self, X: Any, y: Any, *, rules: ByName = None, by: Any = None) -> WarningReport:
         """Return how good the probabilities are on rows that were not learnt from.
 
         Parameters
@@ -212,11 +209,10 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         history, quarter = History.of(bank, self), as_quarter(as_of)
         now, later = history.at(quarter), history.at(quarter.shifted(1))
         table, target = self.learn(history, until=quarter)._labelled(now, later)
-        rules = {"recency": table["days_since_active"].fillna(_NEVER)}
+        rules = {"recency": table["days_since_active"].fillna(99_999)}
         if quarter.previous in bank.quarters:
-            rules["attrition_warning"] = self._warned(history.at(quarter.previous), now)[
-                table.index
-            ]
+            warned = self._warned(history.at(quarter.previous), now)
+            rules["attrition_warning"] = warned[table.index]
         by = now.attributes.loc[table.index].filter(["age_group", "gender"])
         return self.assess(table, target, rules=rules, by=None if by.empty else by)
 
@@ -242,12 +238,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         everybody = snapshot.features[_at_risk(snapshot, self.policy)]
         risk = pd.Series(self.predict_proba(everybody)[:, 1], everybody.index)
         chosen = risk.sort_values(ascending=False, kind="stable").head(top or len(risk)).index
-        columns = {
-            "branch_id": snapshot.attributes["branch_id"][chosen],
-            "probability": risk[chosen],
-        }
-        reason = self._reasons(everybody, chosen)
-        return pd.DataFrame(columns | {"reason": reason}).rename_axis("customer_id").reset_index()
+        table = snapshot.attributes.loc[chosen, ["branch_id"]]
+        table = table.assign(probability=risk[chosen], reason=self._reasons(everybody, chosen))
+        return table.rename_axis("customer_id").reset_index()
 
     def _labelled(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.Series]:
         """Return the customers at risk, and what became of them by the later date.
@@ -266,8 +259,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
     def _warned(self, before: Snapshot, now: Snapshot) -> pd.Series:
         """Return the policy's attrition warning of the customers of a date, 1 or 0."""
         columns = ["branch_id", "aum_average_quarter"]
-        frames = [side.attributes[columns].reset_index() for side in (before, now)]
-        warned = attrition_warning(*frames, policy=as_policy(self.policy))
+        opening, closing = (side.attributes[columns].reset_index() for side in (before, now))
+        warned = attrition_warning(opening, closing, policy=as_policy(self.policy))
         return pd.DataFrame(warned).set_index("customer_id")["attrition"].fillna(0)
 
     def _classifier(self) -> Any:
@@ -281,7 +274,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
     def _importance(self, codes: Array, target: Array) -> pd.DataFrame:
         """Return by how much the AUC falls when a column is shuffled, with its interval."""
-        rows = features.draw_rows(len(target), _MOST_PERMUTED)
+        rows = features.draw_rows(len(target), 4_000)
         how = {"scoring": "roc_auc", "n_repeats": 4, "random_state": self.random_state}
         losses = permutation_importance(self.model_, codes[rows], target[rows], **how)
         mean, spread = losses.importances_mean, 1.96 * losses.importances_std
@@ -298,7 +291,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             without = codes.copy()
             without[:, column] = value
             risks.append(self.model_.predict_proba(without)[:, 1])
-        names = np.array([feature_name(name, "en") for name in self.encoder_.columns_])
+        names = np.array([features.feature_name(name, "en") for name in self.encoder_.columns_])
         return pd.Series(names[np.argmin(risks, axis=0)], rows)
 
 
@@ -334,22 +327,22 @@ class WarningReport(features.Report):
     @property
     def beats_rules(self) -> bool:
         """Whether the AUC is above that of every rule, beyond chance; False without a rule."""
-        gains = self.gains[self.gains["measure"] == "auc"]
-        return len(gains) > 0 and bool((gains["low"] > 0).all())
+        low = self.gains.loc[self.gains["measure"] == "auc", "low"]
+        return len(low) > 0 and bool((low > 0).all())
 
     def sentences(self, language: str = "en") -> list[str]:
         """Return what there is to say, in `zh` or `en`."""
         auc, top = self.scores.iloc[0], self.deciles.iloc[0]
-        seen = self.importance[self.importance["low"] > 0]["feature"].head(5)
-        names = ("、" if language == "zh" else ", ").join(feature_name(n, language) for n in seen)
-        names = names if auc["low"] > 0.5 else ""
+        seen = self.importance[self.importance["low"] > 0]["feature"]
+        comma, most = "、" if language == "zh" else ", ", 5 if auc["low"] > 0.5 else 0
+        names = comma.join(features.feature_name(name, language) for name in seen[:most])
         n, events = self.deciles[["n", "events"]].sum()
         facts = {"n": n, "events": events, "rate": events / n, "names": names}
         facts |= {"predicted": self.deciles["predicted"] @ self.deciles["n"]}
         said: list[tuple[str, Any]] = [("base", facts), ("auc", auc)]
         said += [("no_better_than_chance", {})] if auc["low"] <= 0.5 else []
         for gain in self.gains[self.gains["measure"] == "auc"].to_dict("records"):
-            gain["score"] = feature_name(gain["score"], language)
+            gain["score"] = features.feature_name(gain["score"], language)
             said.append(("beats" if gain["low"] > 0 else "does_not_beat", gain))
         said += [("no_rule", {})] if self.gains.empty else []
         said += [("calibration", facts), ("lift", top)]
@@ -421,7 +414,7 @@ def _rate_row(probability: Array, target: Array) -> dict[str, Any]:
     n, events = len(target), int(target.sum())
     low, high = proportion_interval(events, n)
     rates = {"predicted": probability.mean(), "observed": events / n, "low": low, "high": high}
-    return {"n": n, "events": events, **rates}
+    return {"n": n, "events": events} | rates
 
 
 def _deciles(probability: Array, target: Array) -> pd.DataFrame:

@@ -7,7 +7,7 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -33,6 +33,7 @@ from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 
 Array = npt.NDArray[Any]
+ByName = Mapping[str, Any] | None
 _SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")
 _COUNTS = ("active_transactions", "families", "tenure", "sales", "contacts_without_sale")
 _OPENINGS = ("opened_90_days", "unused_90_days", "opened_6_months", "unused_6_months")

@@ -8,7 +8,7 @@ with sca.open_bank("data/sample") as bank:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from warnings import warn
@@ -22,13 +22,12 @@ from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
-from stockcust_analysis.models.features import HELD, Array, History, Snapshot, as_table, names_of
+from stockcust_analysis.models.features import HELD, Array, ByName, History, Snapshot, as_table
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # A family that fewer opened is ranked by how many did, for everybody alike.
 LEAST_OPENINGS = 30
 PLACES = (1, 3)
-Masks = Mapping[str, Any] | None
 _MEASURES = ("hit_rate_1", "hit_rate_3", "recall_1", "recall_3")
 
 
@@ -88,9 +87,9 @@ class NextProduct(BaseEstimator):
         check_consistent_length(table, opened)
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
-        free = ~_held(table, names_of(opened))
+        free = ~_held(table, features.names_of(opened))
         new = opened.to_numpy().astype(bool) & free
-        count = pd.Series(new.sum(axis=0), names_of(opened))
+        count = pd.Series(new.sum(axis=0), features.names_of(opened))
         self.families_ = [str(name) for name in count.index[count > 0]]
         if not self.families_:
             raise UsageError("nobody opened any family. Take more quarters or more customers.")
@@ -102,7 +101,7 @@ class NextProduct(BaseEstimator):
             warn(f"too few openings to learn from, ranked by popularity: {shown}.", stacklevel=2)
         self.encoder_ = features.TableEncoder(quiet=True).fit(table)
         codes, self.models_ = self.encoder_.transform(table), {}
-        for place, name in enumerate(names_of(opened)):
+        for place, name in enumerate(features.names_of(opened)):
             rows = free[:, place]
             if LEAST_OPENINGS <= count[name] < rows.sum():
                 self.models_[name] = self.encoder_.logistic(0.05).fit(codes[rows], new[rows, place])
@@ -120,7 +119,7 @@ class NextProduct(BaseEstimator):
                 probability[name] = self.models_[name].predict_proba(codes)[:, 1]
         return probability.mask(_held(table, self.families_), 0.0)
 
-    def rank(self, X: Any, *, top: int = 3, exclude: Masks = None) -> pd.DataFrame:
+    def rank(self, X: Any, *, top: int = 3, exclude: ByName = None) -> pd.DataFrame:
         """Return the likeliest families of each customer, best first.
 
         Parameters
@@ -166,7 +165,7 @@ class NextProduct(BaseEstimator):
         table, opened = as_table(X), as_table(Y)
         check_consistent_length(table, opened)
         # What nobody opened before is never ranked: it stands last, and is missed by all.
-        order = self.families_ + [n for n in names_of(opened) if n not in self.families_]
+        order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
         new = opened[order].to_numpy().astype(bool) & ~_held(table, order)
         who = np.asarray(new.any(axis=1))
         if who.sum() < LEAST_OPENINGS:
@@ -202,7 +201,7 @@ class NextProduct(BaseEstimator):
         return self.fit(table, opened)
 
     def rank_customers(
-        self, bank: Bank, as_of: Day, *, top: int = 3, exclude: Masks = None
+        self, bank: Bank, as_of: Day, *, top: int = 3, exclude: ByName = None
     ) -> pd.DataFrame:
         """Return the likeliest families of a bank's funded customers who may be contacted.
 
@@ -278,7 +277,7 @@ def _held(table: pd.DataFrame, families: Sequence[str]) -> Array:
 
 def _lift(table: pd.DataFrame, families: list[str]) -> pd.DataFrame:
     """Return how much more often each family is held with each other one than by chance."""
-    names = [name.removeprefix(HELD) for name in names_of(table) if name.startswith(HELD)]
+    names = [name.removeprefix(HELD) for name in features.names_of(table) if name.startswith(HELD)]
     held, aims = (_held(table, group).astype(float) for group in (names, families))
     expected = np.outer(held.sum(axis=0), aims.sum(axis=0)) / len(table)
     lift = np.where(expected > 0, held.T @ aims / np.maximum(expected, 1e-12), 1.0)

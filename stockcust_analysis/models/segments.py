@@ -201,7 +201,6 @@ class Segments(ClusterMixin, BaseEstimator):
         return shares
 
     def __str__(self) -> str:
-        check_is_fitted(self, "centers_")
         lines = [f"{row['name']}: {row['n']:,}" for row in self.profile_.to_dict("records")]
         if self.n_segments is None:
             k = len(self.centers_)
