@@ -56,9 +56,7 @@ def test_poor_overlap_is_refused() -> None:
     """Where all the rich and none of the others were contacted there is nothing to compare."""
     wealth = pd.DataFrame({"wealth": np.r_[np.linspace(0, 1, 300), np.linspace(50, 60, 100)]})
     contacted = wealth["wealth"] > 10
-    with pytest.raises(
-        UsageError, match=r"of 100 contacted customers are like anybody who was not"
-    ):
+    with pytest.raises(UsageError, match="contacted customers are like anybody who was not"):
         CampaignEffect().fit(wealth, contacted, np.zeros(400))
 
 

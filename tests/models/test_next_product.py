@@ -1,4 +1,4 @@
-"""The next product: ranked, judged by what was opened, and no better than chance where it is not."""
+"""The next product: ranked, judged by what was opened, no better than chance where it is not."""
 
 from __future__ import annotations
 
