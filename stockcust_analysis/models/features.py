@@ -229,7 +229,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def _labels(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the labels as text and gaps as NaN, whatever type pandas holds them in."""
         labels = table[[*np.array(self.columns_)[self.is_label_]]].astype(object)
-        return labels.where(labels.notna(), np.nan).map(str, na_action="ignore")
+        return labels.where(labels.notna(), np.nan).map(str, na_action="ignore").astype(object)
 
     def logistic(self, strength: float) -> Pipeline:
         """Return a logistic regression of the numbers; `strength` is scikit-learn's C."""

@@ -42,9 +42,9 @@ class Segments(ClusterMixin, BaseEstimator):
 
     k-means on standardised features. For each number of segments halves of the customers are drawn
     again and again; two halves that lead to the same division of everybody (adjusted Rand index
-    near 1) speak for it. The same is done where there is nothing to find: with every column
-    shuffled by itself, and with one cloud (normal) of the same correlations. The largest number
-    is taken that reaches `least_stability` and lies above both, beyond chance; where none does
+    near 1) speak for it. The same is done where there is nothing to find: with one cloud
+    (normal) of the same correlations. Of the numbers that reach `least_stability` and lie above
+    the cloud beyond chance the most stable is taken, of ties the largest; where there is none
     there is one segment, with a warning.
 
     Parameters
@@ -218,14 +218,13 @@ class Segments(ClusterMixin, BaseEstimator):
         return np.asarray((squares - 2 * points @ self.centers_.T).argmin(axis=1))
 
     def _stability(self, points: Array) -> pd.DataFrame:
-        """Return how well each number of segments comes back, beside shuffled columns."""
+        """Return how well each number of segments comes back, beside a single cloud."""
         random = np.random.default_rng(self.random_state)
         middle, spread = points.mean(axis=0), np.atleast_2d(np.cov(points, rowvar=False))
         cloud = random.multivariate_normal(middle, spread, len(points))
-        empty, rows = (random.permuted(points, axis=0), cloud), {}
+        rows = {}
         for number in range(2, self.most + 1):
-            own = self._agreement(points, number)
-            chance = max((self._agreement(table, number) for table in empty), key=np.mean)
+            own, chance = self._agreement(points, number), self._agreement(cloud, number)
             labels = self._kmeans(number, self.random_state).fit_predict(points)
             silhouette = silhouette_score(points, labels, sample_size=1_000, random_state=0)
             rows[number] = (own.mean(), own.std(), chance.mean(), chance.std(), silhouette)
@@ -261,8 +260,8 @@ class Segments(ClusterMixin, BaseEstimator):
 
 
 def _choose(stability: pd.DataFrame, least: float, resamples: int) -> int:
-    """Return the largest number that comes back, and does so better than where there is nothing."""
+    """Return the number that comes back best, of those that do so where a single cloud does not."""
     error = np.hypot(stability["spread"], stability["chance_spread"]) / np.sqrt(resamples)
     better = stability["stability"] > stability["chance"] + np.maximum(3 * error, 0.05)
-    chosen = stability.index[(stability["stability"] >= least) & better]
-    return int(chosen.max()) if len(chosen) else 1
+    fit = stability["stability"].round(2)[(stability["stability"] >= least) & better]
+    return int(fit.index[fit == fit.max()].max()) if len(fit) else 1
