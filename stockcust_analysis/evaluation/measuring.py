@@ -46,13 +46,7 @@ from stockcust_analysis.measures.growth import (
     bridge_rows,
     with_components,
 )
-from stockcust_analysis.measures.registry import (
-    Question,
-    Spec,
-    measure_rows,
-    specs_for,
-    sum_view,
-)
+from stockcust_analysis.measures.registry import Question, Spec, measure_rows, specs_for, sum_view
 from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.measures.two_dates import (
     PERIOD_END,
