@@ -136,11 +136,7 @@ def read_mapping(path: Path) -> Mapping:
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
     suspicions = content.get("suspicions", {})
-    as_errors = suspicions.get("as_errors", []) if isinstance(suspicions, dict) else None
-    if not isinstance(as_errors, list) or {*suspicions} - {"as_errors"}:
-        complaints.append('[suspicions] holds as_errors = ["unit", …] alone.')
-    else:
-        complaints += _unknown("suspicion", as_errors, SUSPICIONS)
+    complaints += _suspicion_complaints(suspicions)
     complaints += tolerance.complaints(content.get("tolerance", {}))
     zone = content.get("zone", DEFAULT_ZONE)
     try:
@@ -155,7 +151,15 @@ def read_mapping(path: Path) -> Mapping:
         for name, entry in tables.items()
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    return Mapping(name, zone, mapped, allowed, as_errors or ())
+    return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()))
+
+
+def _suspicion_complaints(entry: Any) -> list[str]:
+    """Return what cannot be followed in a mapping's `[suspicions]`."""
+    names = entry.get("as_errors", []) if isinstance(entry, dict) else None
+    if not isinstance(names, list) or {*entry} - {"as_errors"}:
+        return ['[suspicions] holds as_errors = ["unit", …] alone.']
+    return _unknown("suspicion", names, SUSPICIONS)
 
 
 def require_no_file_options(mapping: Mapping) -> None:

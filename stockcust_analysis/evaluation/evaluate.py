@@ -133,14 +133,7 @@ def evaluate(
         parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
-    shipped = {family.name for family in load_policy().families.families}
-    own = {family.name for family in rules.families.families} - shipped
-    unused = [
-        ("family_unused", f"no holding of {target} is of the family '{name}' of {rules.name}")
-        for name in missing[str(target)]
-        if name in own
-    ]
-    tell(unused, bank.as_errors, bank.name)
+    tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(rules, parts, target, missing, branches, targets)
@@ -152,6 +145,21 @@ def evaluate(
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
+
+
+def _unused_families(
+    policy: Policy, target: Quarter, missing: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the suspicion of families that a policy adds to those shipped, and no row bears."""
+    own, shipped = (
+        {family.name for family in rules.families.families} for rules in (policy, load_policy())
+    )
+    words = "no holding of {} is of the family '{}' of {}"
+    return [
+        ("family_unused", words.format(target, name, policy.name))
+        for name in missing
+        if name in own - shipped
+    ]
 
 
 def _measure(
