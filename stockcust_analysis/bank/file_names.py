@@ -19,7 +19,18 @@ TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
 EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
 ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 # What stands beside extracts and holds no table.
-_COMPANIONS = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".py", ".ipynb", *FLAG_ENDINGS)
+COMPANIONS = (
+    ".md",
+    ".toml",
+    ".md5",
+    ".sha256",
+    ".sql",
+    ".ddl",
+    ".hql",
+    ".py",
+    ".ipynb",
+    *FLAG_ENDINGS,
+)
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
 
 
@@ -50,7 +61,7 @@ def assign_files(
             left_out += [shown] if readable else []
         elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
             files[name].append(path)
-        elif not path.name.lower().endswith(_COMPANIONS):
+        elif not path.name.lower().endswith(COMPANIONS):
             what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:

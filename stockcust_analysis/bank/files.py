@@ -22,7 +22,7 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import is_one_of
+from stockcust_analysis.bank.grammar import TOTAL, is_one_of
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.row_counts import RowCount
@@ -36,7 +36,6 @@ _ODD_ROWS = {
     _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
     _SPARE: "Quote cells that hold the separator.",
 }
-_TOTAL = "[合总小共] *计[:：]?|(grand )?total[:：]?"
 
 
 @dataclass(frozen=True)
@@ -280,7 +279,7 @@ class FileReader:
             f"replace(trim({cells[name]}), '\ufeff', '') = {literal(name)}" for name in known
         )
         first = f"COALESCE({', '.join(list(cells.values())[:2])})"
-        total = f"regexp_full_match(lower(trim({first})), '{_TOTAL}')"
+        total = f"regexp_full_match(lower(trim({first})), '{TOTAL}')"
         dropped = self._dropped(file.header)
         return {
             _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",

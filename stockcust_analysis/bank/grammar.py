@@ -30,6 +30,8 @@ STATED_UNIT = re.compile(
     "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR"
 )
 """A unit or currency of amounts, other than CNY, as the lines above a header state it."""
+TOTAL = "[合总小共] *计[:：]?|(grand )?total[:：]?"
+"""The first cell of a total line, in lower case."""
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
 _EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
 SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
