@@ -21,6 +21,7 @@ from stockcust_analysis.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stockcust_analysis.bank.tolerance import SetAside
     from stockcust_analysis.bank.validation import TableFacts
     from stockcust_analysis.policy import PolicyLike
 
@@ -187,8 +188,8 @@ class Bank:
         frame) until `release`, or the bank is closed.
         """
         # The layers above are loaded by name when first asked for, as the package's own names are.
-        evaluation = import_module("stockcust_analysis.evaluation.population")
-        return evaluation.population(self, as_of, policy=policy, structure=structure)
+        evaluation = import_module("stockcust_analysis.evaluation.views")
+        return evaluation.report_customers(self, as_of, policy=policy, structure=structure)
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.
@@ -224,6 +225,11 @@ class Bank:
         both = self.days("customers") & self.days("holdings")
         ends = (Quarter.ending_on(day) for day in sorted(both))
         return tuple(quarter for quarter in ends if quarter is not None)
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """Rows in no figure: within the mapping's tolerance, or later than all quarters."""
+        return tuple(entry for facts in self._facts.values() for entry in facts.set_aside)
 
     def days(self, name: str) -> set[date]:
         """Return the as-of dates of a table."""

@@ -174,7 +174,7 @@ def _bank(
             deliveries[contract.name] = _DuckDBDelivery(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
-    facts = validation.validate(deliveries.values(), problems, source)
+    facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     again = [
         problem
         for table, delivery in deliveries.items()
@@ -183,7 +183,8 @@ def _bank(
     validation.raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
-        delivery.create_view(facts[table].trimmed)
+        rows = facts[table].keep(delivery.read(facts[table].trimmed))
+        rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
 
@@ -238,14 +239,6 @@ class _DuckDBDelivery(Delivery):
                 what = f"{name} holds the rows of {same} again, and nothing else"
                 problems.append(Problem(self.contract.name, "", what, "Keep one.", content[0]))
         return problems
-
-    def create_view(self, trimmed: Collection[str]) -> None:
-        """Define the table as a view of its values."""
-        columns = ", ".join(quoted(column.name) for column in self.columns)
-        self.connection.execute(
-            f"CREATE VIEW {quoted(self.contract.name)} AS "
-            f"SELECT {columns} FROM ({self._select(trimmed)})"
-        )
 
     def _rows(self, sql: str) -> Rows:
         rows: Rows = nw.from_native(self.connection.sql(sql))

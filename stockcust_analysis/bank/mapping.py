@@ -3,6 +3,8 @@
 ```toml
 name = "青禾农村商业银行"                   # optional; printed in the header of every page
 zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
+[tolerance.holdings]                     # optional; what may be set aside: see `tolerance`
+customer_id = { rows = 20, amount = 100_000 }
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
@@ -36,6 +38,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stockcust_analysis.bank import tolerance
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
@@ -76,11 +79,15 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The bank's name, its time zone and all tables' mappings; the contract's words by default."""
+    """The bank's name, its time zone and all tables' mappings; the contract's words by default.
+
+    `tolerance` says for references, by table and column, what may be set aside.
+    """
 
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
+    tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
         """Return the mapping of one table, empty when the bank states none."""
@@ -97,7 +104,7 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables"))
+    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables", "tolerance"))
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -109,6 +116,7 @@ def read_mapping(path: Path) -> Mapping:
             f"[tables.{contract.name}] {text}"
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
+    complaints += tolerance.complaints(content.get("tolerance", {}))
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -121,7 +129,8 @@ def read_mapping(path: Path) -> Mapping:
         name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
         for name, entry in tables.items()
     }
-    return Mapping(name, zone, mapped)
+    allowed = tolerance.read_tolerance(content.get("tolerance", {}))
+    return Mapping(name, zone, mapped, allowed)
 
 
 def require_no_file_options(mapping: Mapping) -> None:

@@ -357,9 +357,10 @@ def _bank_of(
             fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
             kept = [column for column in delivered if column.name in fitting]
             deliveries[contract.name] = replace(delivery, columns=kept)
-    facts = validation.validate(deliveries.values(), problems, location)
+    facts = validation.validate(deliveries.values(), problems, location, mapping.tolerance, engine)
     tables = {
-        table: delivery.read(facts[table].trimmed)
+        table: facts[table]
+        .keep(delivery.read(facts[table].trimmed))
         .select(*(column.name for column in delivery.columns))
         .to_native()
         for table, delivery in deliveries.items()

@@ -249,6 +249,12 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
     return totals if by else totals.drop(_WHOLE)
 
 
+def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> pd.DataFrame:
+    """Return `sums` as a small pandas table, in the order of its groups."""
+    totals = pd.DataFrame(collect_rows(sums(frame, by, columns)))
+    return totals.sort_values([*by], ignore_index=True) if by else totals
+
+
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
     """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
     if not conditions:

@@ -18,22 +18,25 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.changes import (
-    NO_CHANGES,
-    aum_change,
-    comparable_columns,
-    measure_changes,
-)
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.context import (
     branches_of,
     families_missing,
     policy_facts,
     reconciliation,
+    set_aside_of,
     targets_of,
     without_families,
 )
-from stockcust_analysis.evaluation.measuring import Measured, Scope, measure_views
+from stockcust_analysis.evaluation.measuring import (
+    NO_CHANGES,
+    Measured,
+    Scope,
+    aum_change,
+    comparable_columns,
+    measure_changes,
+    measure_views,
+)
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
@@ -130,6 +133,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
+    tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(rules, parts, target, missing, branches, targets)
     progress(steps, steps)
     return Evaluation(

@@ -11,9 +11,8 @@ from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.comparison import ComparisonRule, DisclosureRule
 from stockcust_analysis.policy.file import refuse, repeated
-from stockcust_analysis.policy.scorecard import Scorecard, Theme
+from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
 Amount = Literal["aum_period_end", "aum_average_month", "aum_average_quarter"]

@@ -120,7 +120,9 @@ def write_index(
         evaluation=evaluation,
         status=state,
         subtitle=hq.cover(page).subtitle,
-        print_line=_css_text(f"{evaluation.bank_name} · {page.quarter} · {page.edition} · {state}"),
+        print_line=_css_text(
+            f"{evaluation.bank_name} · {page.quarter} · {page.edition_line} · {state}"
+        ),
         words={**words, "title": page.text("index_title")},
         files=[{"name": name, "path": quote(file)} for name, file in others.items()],
         figures=hq.key_figures(page).figures,

@@ -72,6 +72,7 @@ def write_manifest(
             "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
+            **({"set_aside": list(map(str, bank.set_aside))} if bank.set_aside else {}),
             "notebook": sha256(notebook_path(options.notebook)),
             "packages": package_versions(),
             "code": package_digest(),

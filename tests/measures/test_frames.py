@@ -87,7 +87,7 @@ def test_measures_load_no_heavy_library() -> None:
         "duckdb",
     ]
     code = (
-        "import sys, stockcust_analysis.measures.questions;"
+        "import sys, stockcust_analysis.measures.codebook;"
         "import stockcust_analysis.measures.co_holding, stockcust_analysis.measures.growth;"
         f"sys.stdout.write(' '.join(set({heavy}) & set(sys.modules)))"
     )
