@@ -191,7 +191,9 @@ def _entries(sample: Sample, table: Table) -> Iterator[_Entry]:
 
 def _table_by_name(sample: Sample, table: Table) -> float:
     """Return how much the name of a sheet, file or folder speaks for a table: longest word wins."""
-    for text in map(normalize, (sample.sheet, sample.path.name, sample.path.parent.name)):
+    path = sample.path
+    folder = path.parent.name if re.match(r"part|\d", path.name) else ""
+    for text in map(normalize, (sample.sheet, path.name, folder)):
         words = {t.name: [t.name, t.zh, *_WORDS["files"].get(t.name, ())] for t in TABLES}
         lengths = {
             name: max(
@@ -232,7 +234,8 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"{doubt}widths = {[*sample.widths]}  # by {'blanks' if doubt else 'CHAR(n)'}"
     columns = {column.name for column in matches[0].lacking} | {*matches[0].sure}
     if "as_of" in table.column_names and "as_of" not in columns:
-        yield 'as_of = "file name"  # no column has it'
+        doubt = "" if sample.header or sample.fields else "# "
+        yield f'{doubt}as_of = "file name"  # no column has it'
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) == 1 < sample.sheets:
         yield f"sheet = {_quote(sample.sheet)}  # the other sheets hold something else"
@@ -248,7 +251,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"unit = {_quote(*units)}  # by {source}"
             return
         if units:
-            yield f"# unit = {_list(sorted(units))}  # by {source}, not of all amounts or not of CNY"
+            yield f"# unit = {_list(sorted(units))}  # by {source}, not of all or not of CNY"
 
 
 def _column_lines(

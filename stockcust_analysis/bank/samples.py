@@ -148,7 +148,7 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
         return [_with_header(replace(whole, fields=fields), names)]
     records = [line[0].encode(encoding.removesuffix("-sig")) for line in lines if line[0].strip()]
     size, count = Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
-    if size < 2 or 10 * count < 9 * len(records):
+    if min(size, count) < 2 or 10 * count < 9 * len(records):
         return [_with_header(Sample(path, form, lines), names)]
     records = [record for record in records if len(record) == size]
     widths = [entry.width for entry in fields]
