@@ -19,8 +19,8 @@ from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import FALSE_WORDS, NULL_MARKS, TOTAL, TRUE_WORDS
-from stockcust_analysis.bank.headers import distinct_headers, normalize
+from stockcust_analysis.bank.grammar import FALSE_WORDS, NULL_MARKS, TOTALS, TRUE_WORDS
+from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
 
 ROWS = 2000
@@ -198,11 +198,11 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
         above = next(index for index, row in enumerate(rows) if len(row) == width)
         has_header = _looks_like_header(rows[above:])
     header = [*distinct_headers(rows[above])] if has_header else []
-    while header and header[-1].startswith("without a header"):
+    while header and header[-1].startswith(NAMELESS):
         header.pop()
     body = rows[above + has_header :]
     firsts = {row[0].strip() for row in body}
-    totals = {cell for cell in firsts if re.fullmatch(TOTAL, cell.lower())}
+    totals = {cell for cell in firsts if re.fullmatch(TOTALS, cell.lower())}
     body = [row for row in body if row[0].strip() not in totals]
     fits = not header and len(whole.fields) in (width, width - (not body[0][-1] if body else 0))
     return replace(
