@@ -26,6 +26,7 @@ from stockcust_analysis.bank.text_files import sample_text
 ROWS = 2000
 _HEADERS = 30
 _MOST_CODES = 20
+_LONGEST, _DEFINITIONS = 80, 1 << 22
 _SHAPES = {
     "identity numbers of 18 digits": (r"\d{17}[\dXx]", {Kind.TEXT}),
     "days": (
@@ -42,6 +43,7 @@ _SHAPES = {
     "numbers": (r"[+-]?[\d,]*\.?\d+([eE]-?\d+)?", {Kind.MONEY, Kind.NUMBER}),
     "text": ("(?s).*", {Kind.TEXT, Kind.CODE}),
 }
+_DIGITS = re.compile(r"\s*[\d.,:/+-]+\s*")
 _TABLE = re.compile(r"(?i)\bcreate\s[\w\s]*?\btable\s+(?:if\s+not\s+exists\s+)?([\w.`\"]+)\s*\(")
 _FIELD = re.compile(
     r"\s*[`\"]?(\w+)[`\"]?\s+(\w+)(?:\s*\(([\d, ]+)\))?((?:'[^']*'|\([^()]*\)|[^,'()])*)([,)])"
@@ -94,7 +96,7 @@ class Sample:
 
     def values(self, index: int) -> Values:
         """Return what a column holds."""
-        cells = (row[index].strip() for row in self.rows if index < len(row))
+        cells = (row[index].strip()[:_LONGEST] for row in self.rows if index < len(row))
         texts = [text for text in cells if text and text not in NULL_MARKS]
         distinct = {*texts}
         if not texts:
@@ -166,7 +168,8 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in (".sql", ".ddl", ".hql") or not path.is_file():
             continue
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_DEFINITIONS)
         try:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -191,7 +194,11 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
     if not rows:
         return replace(whole, rows=[])
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    known = [sum(bare(cell) in names for cell in row) for row in rows[:_HEADERS]]
+    # A row with a number or a day in it is data, whatever else it holds, and must not be shown.
+    known = [
+        0 if any(map(_DIGITS.fullmatch, row)) else sum(bare(cell) in names for cell in row)
+        for row in rows[:_HEADERS]
+    ]
     above = max(range(len(known)), key=lambda index: known[index])
     has_header = known[above] >= min(2, width)
     if not has_header:

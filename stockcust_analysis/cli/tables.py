@@ -88,13 +88,8 @@ def map_files(folder: Path, out: Path | None) -> None:
     out = out or folder / "mapping.toml"
     if out.exists():
         raise UsageError(f"'{out}' is there already. Give another --out, or move it away.")
-    text = propose_mapping(folder)
-    write_text(out, text)
-    lines = text.splitlines()
-    tables = sum(line.startswith("[tables.") and line.count(".") == 1 for line in lines)
-    click.echo(
-        f"{out}: {tables} tables proposed. Read it, correct it, then: stockcust check {folder}"
-    )
+    write_text(out, propose_mapping(folder))
+    click.echo(f"Proposed in {out}: read it, correct it, then run stockcust check {folder}.")
 
 
 @click.group()

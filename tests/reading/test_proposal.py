@@ -94,6 +94,8 @@ def test_no_value_is_shown(tmp_path: Path) -> None:
             "x.txt": plain,
         },
     )
+    words = "".join(f"贷款,账户,{name},{n}\n" for name, _, n, _ in rows)
+    text += propose(tmp_path, {"交易.txt": words})
     frame.to_parquet(tmp_path / "存款.parquet")
     frame.to_excel(tmp_path / "客户.xlsx", index=False)
     for shown in (text, propose_mapping(tmp_path)):
