@@ -38,6 +38,7 @@ _WORDS: dict[str, Any] = tomllib.loads(
 )
 _KINDS = {",": "db2", "\x01": "hive"}
 _MOST_CODES = 24
+_NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
 _BRANCH = ("branches", "branch_id")
 _HEAD = """\
 # Proposed by `stockcust map` from the first {rows:,} rows of each kind of file. Correct it, then
@@ -167,20 +168,18 @@ def _names(table: Table) -> dict[str, tuple[str, bool]]:
 
 def _match(sample: Sample) -> _Match:
     """Return the table that fits a sample best."""
-    matches = [_Match(sample, table, [*_entries(sample, table)]) for table in TABLES]
+    values = [sample.values(index) for index in range(len(sample.headers))]
+    matches = [_Match(sample, table, [*_entries(sample, table, values)]) for table in TABLES]
     return max(matches, key=lambda match: match.points)
 
 
-def _entries(sample: Sample, table: Table) -> Iterator[_Entry]:
+def _entries(sample: Sample, table: Table, columns: Sequence[Values]) -> Iterator[_Entry]:
     """Yield what each header of a sample means in a table, by its name and its comment in SQL."""
     names, sure = _names(table), set[str]()
     comments = [entry.comment for entry in sample.fields] or sample.headers
-    for index, (header, comment) in enumerate(zip(sample.headers, comments, strict=False)):
-        values = sample.values(index)
+    for header, comment, values in zip(sample.headers, comments, columns, strict=True):
         name, is_sure = names.get(bare(header), names.get(bare(comment), ("", False)))
-        reason = (
-            f"by its name; {values.shape}" if is_sure else f"perhaps, by its name; {values.shape}"
-        )
+        reason = f"{'by' if is_sure else 'perhaps, by'} its name; {values.shape}"
         if name and table.column(name).kind not in values.kinds:
             is_sure, reason = False, f"its name says so, but it holds {values.shape}"
         elif name in sure:
@@ -226,9 +225,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         if sample.skip_rows:
             yield f"skip_rows = {sample.skip_rows}"
         doubt = "" if sample.fields or not sample.widths else "# "
-        source = (
-            "by the definition in SQL beside it" if sample.fields else "no header, no definition"
-        )
+        source = "by the definition in SQL beside it" if sample.fields else "no header is there"
         yield f"{doubt}header = {_list(sample.headers)}  # {source}"
         if sample.widths:
             yield f"{doubt}widths = {[*sample.widths]}  # by {'blanks' if doubt else 'CHAR(n)'}"
@@ -310,7 +307,7 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
         words |= {normalize(word): word for word in column.allowed}
         yield f"[tables.{table.name}.codes.{column.name}]"
         allowed = ", ".join(column.allowed)
-        if len(codes) > _MOST_CODES or max(map(len, codes)) > _MOST_CODES:
+        if len(codes) > _MOST_CODES or any(map(_NO_CODE.fullmatch, codes)):
             yield f"# {len(codes)} different texts, and each must be one of {allowed}"
             continue
         for code in codes:
