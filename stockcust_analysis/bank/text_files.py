@@ -139,14 +139,18 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
             cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n")
-            start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
-            if row <= mapping.skip_rows or (len(cells) != record.size and start in dropped):
+            if row <= mapping.skip_rows:
                 continue
-            columns = record.unpack(cells) if len(cells) == record.size else []
-            if not (columns or not cells.strip()):
-                other.append(row)
+            if len(cells) == record.size:
+                columns = record.unpack(cells)
+            elif not cells.strip():
+                columns = (b"",) * len(mapping.widths)
+            else:
+                start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
+                other += [] if start in dropped else [row]
+                continue
             try:
-                text = _COLUMN_END.join(columns or [b""] * len(mapping.widths)).decode(encoding)
+                text = _COLUMN_END.join(columns).decode(encoding)
             except UnicodeDecodeError:
                 cut.append(row)
             else:
