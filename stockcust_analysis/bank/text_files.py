@@ -142,9 +142,9 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
             if row <= mapping.skip_rows:
                 continue
             if len(cells) == record.size:
-                columns = record.unpack(cells)
+                columns = [cell.strip(b" ") for cell in record.unpack(cells)]
             elif not cells.strip():
-                columns = (b"",) * len(mapping.widths)
+                columns = [b""] * len(mapping.widths)
             else:
                 start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
                 other += [] if start in dropped else [row]
