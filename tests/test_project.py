@@ -168,7 +168,7 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """Formatted throughout, models have at most 900 lines of code and all else at most 19,900."""
+    """Formatted throughout, models have at most 900 lines of code and all else at most 20,400."""
     for number, path in enumerate(modules()):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
         part = "models" if "models" in path.parts else "rest"
@@ -176,7 +176,7 @@ def test_the_package_stays_small(tmp_path: Path) -> None:
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
     assert sum(map(lines_of_code, tmp_path.glob("models*.py"))) <= 900
-    assert sum(map(lines_of_code, tmp_path.glob("rest*.py"))) <= 19_900
+    assert sum(map(lines_of_code, tmp_path.glob("rest*.py"))) <= 20_400
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
