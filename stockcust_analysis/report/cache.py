@@ -13,7 +13,6 @@ evaluation/branches/B001/   the rows of B001 and of the whole bank, written just
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -27,27 +26,16 @@ from stockcust_analysis.atomic import write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
-from stockcust_analysis.report.records import (
+from stockcust_analysis.report.plan import (
     digest_of,
     package_digest,
     package_versions,
     read_json,
+    slice_folder,
 )
 
-EVALUATION: Final = "evaluation"
 STAMP: Final = "made_from.json"
 """The file beside tables that holds the digest of all they were made from."""
-_SLICES: Final = "branches"
-_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-
-
-def folder_name(branch_id: str) -> str:
-    """Return a branch's folder: its number where that is a safe name, otherwise encoded.
-
-    >>> folder_name("D01"), folder_name("../x")
-    ('D01', '~2e2e2f78')
-    """
-    return branch_id if _SAFE_ID.fullmatch(branch_id) else "~" + branch_id.encode().hex()
 
 
 @dataclass(frozen=True)
@@ -85,7 +73,8 @@ class EvaluationCache:
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
             if evaluation.has_sizes or not sizes:
-                return cls(known, evaluation, stamp["slices"], is_new=False)
+                slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
+                return cls(known, evaluation, slices, is_new=False)
         evaluate_with_lists(
             bank,
             quarter=quarter,
@@ -117,11 +106,6 @@ class EvaluationCache:
         if read_json(folder / STAMP).get("slice") != self.slices[branch_id]:
             self.evaluation.of_branch(branch_id).save(folder)
             write_json(folder / STAMP, {"slice": self.slices[branch_id]})
-
-
-def slice_folder(evaluation: Path, branch_id: str) -> Path:
-    """Return the folder of a branch's slice inside an evaluation's folder."""
-    return evaluation / _SLICES / folder_name(branch_id)
 
 
 def slice_digests(evaluation: Evaluation) -> dict[str, str]:

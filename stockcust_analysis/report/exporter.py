@@ -25,12 +25,14 @@ from traitlets import Bool, Enum, List, Unicode, default
 from traitlets.config import Config
 
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.report.brand import Brand, brand_files, load_brand
 from stockcust_analysis.report.page import Page, document_facts, read_page
 from stockcust_analysis.report.typst import (
+    Brand,
+    brand_files,
     check_glyphs,
     compile_pdf,
     literal,
+    load_brand,
     svg_texts,
     texts_of,
     with_substitutes,

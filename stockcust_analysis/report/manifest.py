@@ -22,9 +22,9 @@ from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.locks import user_name
-from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.records import (
+from stockcust_analysis.report.plan import (
     PageRecord,
+    ReportOptions,
     least_status,
     notebook_path,
     package_digest,
@@ -36,15 +36,7 @@ from stockcust_analysis.show.figures import FONT_HASHES
 
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
-_PARAMETERS: Final = (
-    "quarter",
-    "policy",
-    "language",
-    "brand",
-    "first_quarter",
-    "notebook",
-    "circulated",
-)
+_PARAMETERS: Final = "quarter policy language brand first_quarter notebook circulated"
 _SLOWEST: Final = 10
 _package_logger = logging.getLogger("stockcust_analysis")
 _logger = logging.getLogger(__name__)
@@ -69,7 +61,7 @@ def write_manifest(
         folder / MANIFEST,
         {
             "quarter": str(evaluation.quarter),
-            "parameters": {name: getattr(options, name) for name in _PARAMETERS},
+            "parameters": {name: getattr(options, name) for name in _PARAMETERS.split()},
             "status": least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},

@@ -27,11 +27,9 @@ from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
-from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name
-from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.records import PageRecord
+from stockcust_analysis.report.cache import EvaluationCache
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import (
-    PageJob,
     PageResult,
     Progress,
     default_workers,
@@ -51,13 +49,7 @@ __all__ = [
     "write_evaluation",
 ]
 
-_NOT_DELIVERED: Final = {
-    EVALUATION,
-    plan.ISSUED,
-    "failed",
-    manifest.MANIFEST,
-    manifest.RUN,
-}
+_NOT_DELIVERED: Final = {EVALUATION, plan.ISSUED, "failed", manifest.MANIFEST, manifest.RUN}
 
 
 @dataclass(frozen=True)
@@ -150,10 +142,10 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
     with WorkingFolder(SOCKET_PATH) as beside:
         run = _Run(bank, options, folder, show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
-        jobs = plan.plan_pages(cache, options, folder)
+        jobs = plan.plan_pages(cache.slices, options, folder)
         if options.is_part:
             return jobs
-        records = plan.finished_pages(plan.page_jobs(cache, options.whole_quarter, folder))
+        records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
         records[job.branch_id] = PageRecord(job.branch_id, job.made_from, job.status, {}, 0.0)
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
@@ -218,7 +210,7 @@ class _Run:
         shutil.rmtree(beside, ignore_errors=True)
         try:
             cache = self.evaluate(beside)
-            jobs = plan.plan_pages(cache, self.options, self.folder)
+            jobs = plan.plan_pages(cache.slices, self.options, self.folder)
             return cache.promote(self.folder / EVALUATION), jobs
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -227,7 +219,6 @@ class _Run:
         self, cache: EvaluationCache, jobs: list[PageJob], executor: Executor | None
     ) -> tuple[PageResult, ...]:
         """Make the pages and their work lists; pages that are up to date are results as well."""
-        collect = self.options.collect
         collect = self.options.collect
         to_make = [job for job in jobs if job.action != "keep" and not collect]
         if to_make:
@@ -255,7 +246,7 @@ class _Run:
             remove_unfinished(folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
-        all_jobs = plan.page_jobs(cache, self.options.whole_quarter, self.folder)
+        all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
         records = plan.finished_pages(all_jobs)
         editions = write_headquarters(
             cache.evaluation,
@@ -392,7 +383,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
     pages = [name for name in facts["outputs"] if name.endswith(".pdf")]
     look = {name: facts["parameters"][name] for name in ("language", "brand")}
-    statuses = {folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
+    statuses = {plan.folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
 
     def check(name: str) -> str:
         path = folder / name

@@ -21,7 +21,7 @@ from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.report.cache import folder_name
+from stockcust_analysis.report.plan import folder_name
 from stockcust_analysis.report.workbook import new_workbook, set_up_printing
 
 WORKLISTS: Final = "worklists.xlsx"

@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from stockcust_analysis.report.render import PageJob
+from stockcust_analysis.report.plan import PageJob
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PARAMETERS = 'evaluation: str = ""\nbranch_id: str = ""\nlanguage: str = "zh"'

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 
 from stockcust_analysis import cli
 from stockcust_analysis.report import plan
-from stockcust_analysis.report.cache import folder_name
+from stockcust_analysis.report.plan import folder_name
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
