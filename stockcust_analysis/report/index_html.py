@@ -46,20 +46,6 @@ _TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
 _LAST: Final = 1e9
 """Where a figure that is withheld, or that does not exist, is sorted: behind all others."""
 _MOST_INTERVALS: Final = 2
-# The table library's names for words, and ours.
-_TABLE_WORDS: Final = {
-    "search": "search",
-    "info": "info",
-    "infoEmpty": "info_empty",
-    "infoFiltered": "info_filtered",
-    "zeroRecords": "nothing",
-    "emptyTable": "nothing",
-}
-_SORT_WORDS: Final = {
-    "orderable": "sort",
-    "orderableReverse": "sort_reverse",
-    "orderableRemove": "sort_remove",
-}
 
 
 @dataclass(frozen=True)
@@ -111,9 +97,10 @@ def write_index(
         Headquarters' other files: what they are called → their path.
     """
     evaluation, state = page.review.evaluation, page.text(status, "review_status")
-    words = {key: page.text(key, "index") for key in names("index")}
-    table_words: dict[str, Any] = {name: words[key] for name, key in _TABLE_WORDS.items()}
-    table_words["aria"] = {name: words[key] for name, key in _SORT_WORDS.items()}
+    words, table_words, sort_words = (
+        {key: page.text(key, section) for key in names(section)}
+        for section in ("index", "index_table", "index_sort")
+    )
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
         page=page,
@@ -133,7 +120,9 @@ def write_index(
         script=(_TEMPLATES / "index.js").read_text("utf-8"),
         table_css=_library("css").decode(),
         library=b64encode(_library("js")).decode(),
-        table_words=json.dumps(table_words, ensure_ascii=False).replace("<", "\\u003c"),
+        table_words=json.dumps({**table_words, "aria": sort_words}, ensure_ascii=False).replace(
+            "<", "\\u003c"
+        ),
     )
     write_text(path, html)
 

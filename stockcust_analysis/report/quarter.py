@@ -27,7 +27,7 @@ from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
-from stockcust_analysis.report.cache import EvaluationCache
+from stockcust_analysis.report.manifest import EvaluationCache
 from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import (
     PageResult,

@@ -17,7 +17,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.report import manifest, plan
-from stockcust_analysis.report.cache import EvaluationCache, slice_digests
+from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions
 from stockcust_analysis.report.quarter import ReportRun, make_reports, plan_reports, verify_folder
 from tests.report.small_notebooks import small_notebook
