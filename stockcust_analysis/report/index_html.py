@@ -101,6 +101,7 @@ def write_index(
         {key: page.text(key, section) for key in names(section)}
         for section in ("index", "index_table", "index_sort")
     )
+    json_words = json.dumps({**table_words, "aria": sort_words}, ensure_ascii=False)
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
         page=page,
@@ -120,9 +121,7 @@ def write_index(
         script=(_TEMPLATES / "index.js").read_text("utf-8"),
         table_css=_library("css").decode(),
         library=b64encode(_library("js")).decode(),
-        table_words=json.dumps({**table_words, "aria": sort_words}, ensure_ascii=False).replace(
-            "<", "\\u003c"
-        ),
+        table_words=json_words.replace("<", "\\u003c"),
     )
     write_text(path, html)
 
