@@ -28,13 +28,7 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.index_html import write_index
 from stockcust_analysis.report.manifest import STAMP, EvaluationCache
-from stockcust_analysis.report.plan import (
-    EVALUATION,
-    PageJob,
-    PageRecord,
-    ReportOptions,
-    notebook_path,
-)
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
@@ -100,7 +94,7 @@ class _Edition:
 
     def page_job(self, status: str) -> PageJob:
         """Return the job of the edition's review notebook, with what is to be done."""
-        notebook, tables = notebook_path(plan.REVIEW), self.tables
+        notebook, tables = plan.notebook_path(plan.REVIEW), self.tables
         parameters = {"review": str(tables), "language": self.options.language}
         plan.check_parameters(notebook, parameters)
         made_from = {

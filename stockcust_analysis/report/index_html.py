@@ -21,17 +21,10 @@ from jinja2 import Environment, FileSystemLoader
 from stockcust_analysis.atomic import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.wording import (
-    SUPPRESSED,
-    assumptions,
-    format_measure,
-    measure_words,
-    money_unit,
-    names,
-)
 
 FIGURES: Final = (
     ("aum_average_quarter", "funded"),
@@ -98,7 +91,7 @@ def write_index(
     """
     evaluation, state = page.review.evaluation, page.text(status, "review_status")
     words, table_words, sort_words = (
-        {key: page.text(key, section) for key in names(section)}
+        {key: page.text(key, section) for key in wording.names(section)}
         for section in ("index", "index_table", "index_sort")
     )
     json_words = json.dumps({**table_words, "aria": sort_words}, ensure_ascii=False)
@@ -150,7 +143,7 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     compared = compared[compared["centre"].notna() & ~compared["withheld"]]
     compared = compared[compared["measure"].isin([name for name, _ in _intervals(page)])]
     notes = [
-        *assumptions(evaluation.policy_facts, page.language),
+        *wording.assumptions(evaluation.policy_facts, page.language),
         page.text("interval_note", "index"),
         page.text("unranked") if compared["rank_low"].isna().any() else "",
         page.gap_note("withheld_note"),
@@ -239,14 +232,15 @@ def _interval_svg(low: float, high: float, last: float) -> str:
 def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
     """Return one figure of each branch; money in the unit of a typical branch."""
     unit = None
-    if measure_words(measure).kind == "money":
+    if wording.measure_words(measure).kind == "money":
         whole = page.cell(measure, "funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
-        unit = money_unit([typical], page.language)
+        unit = wording.money_unit([typical], page.language)
     values = [page.cell(measure, base, branch_id=branch) for branch in branches]
     cells = [
         _number(
-            format_measure(value, measure, unit=unit), value if isinstance(value, float) else None
+            wording.format_measure(value, measure, unit=unit),
+            value if isinstance(value, float) else None,
         )
         for value in values
     ]
@@ -262,7 +256,7 @@ def _trend(page: HeadquartersPage, branch: str) -> _Cell:
     ]
     known = [value for value in values if isinstance(value, float)]
     if len(known) < len(values) or min(known) <= 0:
-        return _number(SUPPRESSED if SUPPRESSED in values else MISSING, None)
+        return _number(wording.SUPPRESSED if wording.SUPPRESSED in values else MISSING, None)
     change = known[-1] / known[0] - 1
     low, spread = min(known), (max(known) - min(known)) or 1.0
     points = " ".join(

@@ -39,17 +39,8 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.locks import user_name
-from stockcust_analysis.report.plan import (
-    PageRecord,
-    ReportOptions,
-    digest_of,
-    least_status,
-    notebook_path,
-    package_digest,
-    package_versions,
-    read_json,
-    slice_folder,
-)
+from stockcust_analysis.report import plan
+from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
 from stockcust_analysis.show.figures import FONT_HASHES
 
@@ -127,7 +118,7 @@ class EvaluationCache:
 
     def write_slice(self, branch_id: str) -> None:
         """Write a branch's slice, where it is not there yet."""
-        folder = slice_folder(self.folder, branch_id)
+        folder = plan.slice_folder(self.folder, branch_id)
         if read_json(folder / STAMP).get("slice") != self.slices[branch_id]:
             self.evaluation.of_branch(branch_id).save(folder)
             write_json(folder / STAMP, {"slice": self.slices[branch_id]})
@@ -159,15 +150,15 @@ def slice_digests(evaluation: Evaluation) -> dict[str, str]:
 
 def _made_from(bank: Bank, quarter: str, policy: str, first_quarter: bool) -> str:
     """Return a digest of all that an evaluation depends on."""
-    return digest_of(
+    return plan.digest_of(
         {
             "bank": bank.name,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
             "quarter": quarter,
             "policy": read_policy(policy).digest,
             "first_quarter": first_quarter,
-            "packages": package_versions(),
-            "code": package_digest(),
+            "packages": plan.package_versions(),
+            "code": plan.package_digest(),
         }
     )
 
@@ -192,12 +183,12 @@ def write_manifest(
         {
             "quarter": str(evaluation.quarter),
             "parameters": {name: getattr(options, name) for name in _PARAMETERS.split()},
-            "status": least_status(records.values()),
+            "status": plan.least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
-            "notebook": sha256(notebook_path(options.notebook)),
-            "packages": package_versions(),
-            "code": package_digest(),
+            "notebook": sha256(plan.notebook_path(options.notebook)),
+            "packages": plan.package_versions(),
+            "code": plan.package_digest(),
             "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
@@ -221,7 +212,7 @@ def write_run(
 
     `headquarters` are its editions, which the summary counts as pages.
     """
-    status = least_status(records.values())
+    status = plan.least_status(records.values())
     branches: dict[str, Any] = {
         branch_id: {"seconds": record.seconds, "peak_megabytes": record.peak_megabytes}
         for branch_id, record in records.items()

@@ -18,16 +18,11 @@ from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.lint import LintWarning
 from stockcust_analysis.report.workbook import Column, Sheet, write_sheets
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.wording import (
-    SUPPRESSED,
-    assumptions,
-    change_between,
-    measure_words,
-    names,
-)
+from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _TEN_THOUSAND: Final = 10_000
 _BY_KIND: Final = {
@@ -364,7 +359,7 @@ class _Sheets:
 
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
-        return assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
+        return wording.assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
 
     def _bank_plans(self) -> list[float | None]:
         """Return the bank's plans for the overview's measures."""
@@ -410,5 +405,5 @@ def _change(now: Any, earlier: Any, kind: Any) -> Any:
     """Return a change as a cell holds it, of shares in points; "*" where one is withheld."""
     if SUPPRESSED in (now, earlier):
         return SUPPRESSED
-    change = change_between(now, earlier, kind)
+    change = wording.change_between(now, earlier, kind)
     return None if change is None else float(change) * (100 if kind == "share" else 1)
