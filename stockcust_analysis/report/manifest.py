@@ -287,7 +287,8 @@ def log_event(event: str, **facts: Any) -> None:
 def run_log(path: Path) -> Iterator[None]:
     """Append what this package logs to a file of JSON lines while the block runs."""
     make_file(path)
-    handler = _LogFile(path, encoding="utf-8", delay=True)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # no run fails of it
     handler.setFormatter(_JsonLine())
     level = _package_logger.level
     _package_logger.addHandler(handler)
@@ -301,13 +302,6 @@ def run_log(path: Path) -> Iterator[None]:
         _package_logger.removeHandler(handler)
         _package_logger.setLevel(level)
         handler.close()
-
-
-class _LogFile(logging.FileHandler):
-    """A log file that cannot be written to must not be what a run fails of."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - its name there
-        """Drop the line."""
 
 
 class _JsonLine(logging.Formatter):

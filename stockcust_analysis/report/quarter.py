@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -112,9 +112,7 @@ def make_reports(
     """
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
-    with output_errors(folder), access(options.access), _exclusive(folder, options):
-        give_tree(folder)
-        run = _Run(bank, options, folder, progress, time.perf_counter())
+    with _locked_run(bank, options, folder, progress) as run:
         cache, jobs = run.prepare()
         from stockcust_analysis.kernels.warm import warm_start  # slow to import
 
@@ -158,17 +156,20 @@ def write_evaluation(
 
     Takes over what is there if it is of the same extracts, rules and packages.
     """
-    folder, options = options.folder(out), options.whole_quarter
-    with output_errors(folder), access(options.access), _exclusive(folder, options):
-        give_tree(folder)
-        run = _Run(bank, options, folder, progress, time.perf_counter())
+    with _locked_run(bank, options.whole_quarter, options.folder(out), progress) as run:
         return run.prepare()[0]
 
 
-def _exclusive(folder: Path, options: ReportOptions) -> AbstractContextManager[None]:
+@contextmanager
+def _locked_run(
+    bank: Bank, options: ReportOptions, folder: Path, progress: Progress
+) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
-    rivals = ".lock" if options.is_part else ".lock-*"
-    return exclusive_lock(folder / options.shard_name(".lock"), what=f"'{folder}'", rivals=rivals)
+    lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
+    locked = exclusive_lock(lock, what=f"'{folder}'", rivals=rivals)
+    with output_errors(folder), access(options.access), locked:
+        give_tree(folder)
+        yield _Run(bank, options, folder, progress, time.perf_counter())
 
 
 def _with_earlier_editions(options: ReportOptions, folder: Path) -> ReportOptions:

@@ -284,10 +284,31 @@ def run_batch(
     OutputError
         Files cannot be written. Pages that were finished are kept.
     """
-    if executor is not None:
-        return _run(jobs, executor, progress)
-    with _own_threads(workers or default_workers()) as threads:
-        return _run(jobs, threads, progress)
+    submitted: dict[Future[PageResult], PageJob] = {}
+    results: dict[Future[PageResult], PageResult] = {}
+    finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
+
+    def receive() -> None:
+        future = finished.get()
+        results[future] = _result(future, submitted[future])
+        progress(results[future])
+
+    own = nullcontext(executor) if executor else _own_threads(workers or default_workers())
+    with own as pool:
+        try:
+            for job in jobs:
+                future = pool.submit(render_page, job)
+                submitted[future] = job
+                future.add_done_callback(finished.put)
+                while not finished.empty():
+                    receive()
+            while len(results) < len(submitted):
+                receive()
+        except BaseException:
+            for future in submitted:
+                future.cancel()
+            raise
+    return [results[future] for future in submitted]
 
 
 @contextmanager
@@ -304,34 +325,6 @@ def _own_threads(workers: int) -> Iterator[Executor]:
             threads.shutdown(wait=False, cancel_futures=True)
             kill_kernels()
             raise
-
-
-def _run(
-    jobs: Iterable[PageJob], executor: Executor, progress: Callable[[PageResult], None]
-) -> list[PageResult]:
-    submitted: dict[Future[PageResult], PageJob] = {}
-    results: dict[Future[PageResult], PageResult] = {}
-    finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
-
-    def receive() -> None:
-        future = finished.get()
-        results[future] = _result(future, submitted[future])
-        progress(results[future])
-
-    try:
-        for job in jobs:
-            future = executor.submit(render_page, job)
-            submitted[future] = job
-            future.add_done_callback(finished.put)
-            while not finished.empty():
-                receive()
-        while len(results) < len(submitted):
-            receive()
-    except BaseException:
-        for future in submitted:
-            future.cancel()
-        raise
-    return [results[future] for future in submitted]
 
 
 def _result(future: Future[PageResult], job: PageJob) -> PageResult:
