@@ -207,7 +207,7 @@ def worklists(
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.policy import load_policy
-    from stockcust_analysis.report.worklists import make_worklists
+    from stockcust_analysis.report.workbook import make_worklists
 
     day = as_of.date()
     folder = out / "worklists" / day.isoformat()

@@ -37,7 +37,7 @@ from stockcust_analysis.report.render import (
     run_batch,
     show_nothing,
 )
-from stockcust_analysis.report.worklists import WORKLISTS, make_worklists
+from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
 from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 __all__ = [
