@@ -42,7 +42,7 @@ from stockcust_analysis.locks import user_name
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
-from stockcust_analysis.show.figures import FONT_HASHES
+from stockcust_analysis.show.blocks import FONT_HASHES
 
 STAMP: Final = "made_from.json"
 """The file beside tables that holds the digest of all they were made from."""

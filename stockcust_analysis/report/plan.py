@@ -24,8 +24,7 @@ from stockcust_analysis.atomic import OWNER_ONLY, Access, sha256
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
 from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.typst import brand_files
-from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.figures import FONT_HASHES
+from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import wrong_type
 
 EVALUATION: Final = "evaluation"

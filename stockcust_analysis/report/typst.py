@@ -32,7 +32,7 @@ import typst
 from fontTools.ttLib import TTFont
 
 from stockcust_analysis.errors import MissingGlyphError, ReportError, TypesettingError, UsageError
-from stockcust_analysis.show.figures import FONT_FAMILY, font_files, font_folder
+from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, font_folder
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from stockcust_analysis.report.typst import (
     contrast_with_white,
     load_brand,
 )
-from stockcust_analysis.show.figures import font_files
+from stockcust_analysis.show.blocks import font_files
 from tests.report.printed import COVER, SQUARE, Printed, notebook, shown
 
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="9">L</text></svg>'
