@@ -17,7 +17,7 @@ import typst
 from PIL import Image
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.atomic import write_bytes
+from stockcust_analysis.core.files import write_bytes
 from stockcust_analysis.report.exporter import TypstExporter
 from stockcust_analysis.report.quarter import ReportOptions, make_reports
 from stockcust_analysis.show.blocks import font_folder

@@ -9,8 +9,8 @@ import tomllib
 from pathlib import Path
 
 import stockcust_analysis
-from stockcust_analysis.atomic import write_text
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
+from stockcust_analysis.core.files import write_text
 from stockcust_analysis.measures.codebook import MeasureDefinition, codebook_sections
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

@@ -4,6 +4,7 @@ from stockcust_analysis import plot as plot
 from stockcust_analysis.bank.sample import make_bank as make_bank
 from stockcust_analysis.bank.source import Bank as Bank
 from stockcust_analysis.bank.source import open_bank as open_bank
+from stockcust_analysis.core.periods import Quarter as Quarter
 from stockcust_analysis.errors import StockcustError as StockcustError
 from stockcust_analysis.evaluation.evaluate import evaluate as evaluate
 from stockcust_analysis.evaluation.results import Evaluation as Evaluation
@@ -30,7 +31,6 @@ from stockcust_analysis.measures.retention import customer_retention as customer
 from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import worklists as worklists
-from stockcust_analysis.periods import Quarter as Quarter
 from stockcust_analysis.policy import DormancyRule as DormancyRule
 from stockcust_analysis.policy import Policy as Policy
 from stockcust_analysis.policy import TierScheme as TierScheme

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.atomic import Access, access, atomic_write, sha256, write_bytes
+from stockcust_analysis.core.files import Access, access, atomic_write, sha256, write_bytes
 from stockcust_analysis.errors import FileInUseError
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stockcust_analysis.atomic import Access
+from stockcust_analysis.core.files import Access, exclusive_lock, lock_file, user_name
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.locks import exclusive_lock, lock_file, user_name
 
 fcntl = pytest.importorskip("fcntl")
 

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockcust_analysis.core.periods import (
+    Quarter,
+    add_months,
+    as_day,
+    as_quarter,
+    cutoff,
+    require_day,
+)
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Quarter, add_months, as_day, as_quarter, cutoff, require_day
 
 DAYS = st.dates(date(1990, 1, 1), date(2090, 12, 31))
 

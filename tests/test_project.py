@@ -27,7 +27,7 @@ CONDA_PACKAGES = {
     "nbconvert",
 }
 # Imports point one way: core → policy → measures → bank → evaluation → show → report → cli.
-LAYERS = dict.fromkeys(("atomic", "periods", "core", "locks", "temporary"), 1) | {"errors": 0}
+LAYERS = {"errors": 0, "core": 1}
 LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "evaluation": 5}
 LAYERS |= {"show": 6, "plot": 6, "report": 7, "cli": 8}
 # These stand beside the others, could be published by themselves, and import only what is listed.
@@ -167,13 +167,13 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """The whole package has at most 19,100 lines of code, laid out by the formatter throughout."""
+    """The whole package has at most 19,900 lines of code, laid out by the formatter throughout."""
     for number, path in enumerate(modules()):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
         (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
-    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 19_100
+    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 19_900
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

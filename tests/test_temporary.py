@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
+from stockcust_analysis.core.files import SOCKET_PATH, WorkingFolder
 from tests.test_locks import refusing
 from tests.tiny_bank import TinyBank
 
@@ -109,7 +109,7 @@ def test_a_forked_child_leaves_the_folder_alone(place: Path) -> None:
     if not hasattr(os, "fork"):
         pytest.skip("this system does not fork")
     code = (
-        "import os, sys; from stockcust_analysis.temporary import WorkingFolder\n"
+        "import os, sys; from stockcust_analysis.core.files import WorkingFolder\n"
         "folder = WorkingFolder()\n"
         "child = os.fork()\n"
         "if not child: sys.exit()\n"

@@ -29,8 +29,8 @@ from berka import (
 )
 
 from stockcust_analysis.bank.contract import Kind, table
+from stockcust_analysis.core.periods import Quarter, add_months
 from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.periods import Quarter, add_months
 
 QUARTERS = tuple(Quarter(1993, number) for number in (1, 2, 3, 4))
 ACTIVE_KINDS = ("cash", "transfer")

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.atomic import sha256
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
+from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.frames import to_pandas
+from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import Day, Quarter, as_day, require_day
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stockcust_analysis.bank.tolerance import SetAside
     from stockcust_analysis.bank.validation import TableFacts
     from stockcust_analysis.policy import PolicyLike
 
@@ -66,10 +67,30 @@ class InputTable:
 
 
 class Bank:
-    """A bank's tables, checked against the contract; made by `open_bank`.
+    """A bank's tables, checked against the contract; `open_bank` makes it.
 
     Money is in CNY with two decimals, dates are dates; columns that the bank does not deliver are
     absent. Use it in a `with` block, or call `close` when done.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder, database or catalogue the tables were read from.
+    columns : dict of str to tuple of str
+        Columns of each table of the contract that the bank delivers.
+    quarters : tuple of Quarter
+        Quarters whose last day is an as-of date of both customers and holdings.
+    inputs : tuple
+        Files or tables that were read, each with what identifies it (`fingerprint`).
+    left_out : tuple of str
+        Files and sheets that were not read, with the reason.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import open_bank
+    >>> with open_bank("data/sample") as bank:
+    ...     bank.rows("branches"), [str(quarter) for quarter in bank.quarters][-2:]
+    (26, ['2026Q2', '2026Q3'])
     """
 
     def __init__(
@@ -167,8 +188,8 @@ class Bank:
         frame) until `release`, or the bank is closed.
         """
         # The layers above are loaded by name when first asked for, as the package's own names are.
-        evaluation = import_module("stockcust_analysis.evaluation.population")
-        return evaluation.population(self, as_of, policy=policy, structure=structure)
+        evaluation = import_module("stockcust_analysis.evaluation.views")
+        return evaluation.report_customers(self, as_of, policy=policy, structure=structure)
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.
@@ -204,6 +225,11 @@ class Bank:
         both = self.days("customers") & self.days("holdings")
         ends = (Quarter.ending_on(day) for day in sorted(both))
         return tuple(quarter for quarter in ends if quarter is not None)
+
+    @property
+    def set_aside(self) -> tuple[SetAside, ...]:
+        """Rows in no figure: within the mapping's tolerance, or later than all quarters."""
+        return tuple(entry for facts in self._facts.values() for entry in facts.set_aside)
 
     def days(self, name: str) -> set[date]:
         """Return the as-of dates of a table."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -10,6 +12,7 @@ import duckdb
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
+_MOST_RUNS = 1000
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
 
@@ -46,3 +49,21 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """Return a SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
+    """Return whether rows come in ascending runs of keys that do not overlap: no key is twice.
+
+    Extracts mostly do, a run for each file and as-of date. It costs little more than reading the
+    keys, and where they are in no order the first thousands of rows show it.
+    """
+    now = f"ROW({', '.join(map(quoted, key))})"
+    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next")
+    same_day = "now[1] = next[1]" if key[0] == "as_of" else "true"
+    run_ends = f"({same_day} AND now < next) IS NOT TRUE"
+    ends = pairs.filter(run_ends).limit(_MOST_RUNS + 1).fetchall()
+    starts = [now for now, _ in pairs.limit(1).fetchall()] + [after for _, after in ends[:-1]]
+    runs = [(start, end) for start, (end, _) in zip(starts, ends, strict=True)]
+    if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
+        return False
+    return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))

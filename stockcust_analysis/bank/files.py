@@ -9,6 +9,7 @@ are read by one scan: DuckDB gives each scan memory of its own, and plans badly 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,21 +22,22 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, TEXT_ENDINGS
-from stockcust_analysis.bank.grammar import is_one_of
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.grammar import TOTALS, is_one_of
+from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.row_counts import RowCount
 from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, day_in_name, inspect
 from stockcust_analysis.bank.validation import Problem
 
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _TOTALS, _SPARE = "left out", "total lines (合计)", "cells behind the header's last"
+_NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
 _ODD_ROWS = {
     _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
     _SPARE: "Quote cells that hold the separator.",
 }
-_TOTAL = "[合总小共] *计[:：]?|(grand )?total[:：]?"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class FileReader:
         self._made = 0
         self.problems: list[Problem] = []
         self.notes: dict[Path, tuple[str, ...]] = {}
+        self._rows: dict[Path, set[int]] = {}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
         """Return the files in groups that are alike; those with problems are left out."""
@@ -84,7 +87,7 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
-                if self._mapping.is_of_text and not name.endswith(TEXT_ENDINGS) and path.suffix:
+                if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
                 if name.endswith(".parquet"):
@@ -104,6 +107,18 @@ class FileReader:
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
         return [self._shape(group, constants) for group, constants in groups]
+
+    def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
+        """Note whether a file that was read has as many rows as its flag files say."""
+        if path not in self._rows and path.name.lower().endswith(".parquet"):
+            rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
+            self._rows[path] = {rows.fetchall()[0][0]}
+        for count in counts if path in self._rows else ():
+            if difference := count.contradicts(self._rows[path]):
+                remedy = f"Deliver the file again; where {count.flag_file} is wrong, remove it."
+                self._note(f"{path.name} has {difference}", remedy)
+            else:
+                self.notes[path] += (count.note(self._rows[path]),)
 
     def _constants(self, path: Path) -> _Constants:
         """Return what the mapping says of all rows of a file: column → text."""
@@ -177,7 +192,12 @@ class FileReader:
         for table in [] if problems else tables:
             columns = list(table.headers)
             rows = list(table.rows())
+            nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
+            if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
+                where = f"{path.name}, sheet '{table.sheet.name}'"
+                warnings.warn(f"{where}: {_NAMELESS} are left out. {_NAME_IT}", stacklevel=2)
             notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
+            self._rows[path] = {sum(self._rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
@@ -229,27 +249,32 @@ class FileReader:
         if counts[_LEFT_OUT]:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
+        names = ", ".join(path.name for path in paths.values())
+        if counts[_NAMELESS]:
+            rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
+            warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
         for what in (_TOTALS, _SPARE):
             if counts[what]:
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row FROM {numbered} {where} LIMIT {_FIRST_SHOWN}"
                 first = [row for (row,) in self._connection.sql(rows).fetchall()]
-                names = ", ".join(path.name for path in paths.values())
                 self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
         types = dict.fromkeys(alike.header, "VARCHAR")
         return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
 
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
         """Return how many rows are none of the table's, and note them beside the files."""
-        odd = self._odd_rows(files[0])
+        alike = files[0]
+        odd = self._odd_rows(alike)
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
+        counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
         counted = self._connection.sql(
-            f"SELECT file_index::BIGINT, {counts}, count(*) FROM read_csv({readable}, {options}) "
-            "GROUP BY ALL"
+            f"SELECT file_index::BIGINT, {counts} FROM read_csv({readable}, {options}) GROUP BY ALL"
         ).fetchall()
-        for index, left_out, *_, rows in counted:
+        for index, left_out, *_, dropped, rows in counted:
             path = files[index].path
+            self._rows[path] = {rows - left_out, rows - left_out - dropped}
             self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
             if left_out:
                 self.notes[path] += (f"{left_out} rows left out: blank, or the header again",)
@@ -263,11 +288,14 @@ class FileReader:
             f"replace(trim({cells[name]}), '\ufeff', '') = {literal(name)}" for name in known
         )
         first = f"COALESCE({', '.join(list(cells.values())[:2])})"
-        total = f"regexp_full_match(lower(trim({first})), '{_TOTAL}')"
+        total = f"regexp_full_match(lower(trim({first})), '{TOTALS}')"
         dropped = self._dropped(file.header)
+        last = len(file.header) - file.is_spare
+        nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
             _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",
             _TOTALS: f"({total} AND NOT {dropped})",
+            _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }
 

@@ -6,7 +6,7 @@ all tables come in one error.
 
 from __future__ import annotations
 
-from collections import Counter
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
@@ -18,17 +18,18 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
-from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
+from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.temporary import WorkingFolder
 
 _NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
 _ROWS_OF_A_FILE = 1 << 40
@@ -41,6 +42,7 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
         files, problems, left_out = assign_files(folder, mapping)
         groups: dict[str, list[FileGroup]] = {}
         unread, inputs = set(), list[InputFile]()
+        counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
             words = mapping.of(name)
@@ -48,6 +50,8 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
             reader = FileReader(engine.connection, engine.folder, contract, headers, words)
             if paths:
                 groups[name] = reader.read(paths)
+            for path in paths:
+                reader.compare_rows(path, counts.get(path, ()))
             if reader.problems:
                 unread.add(name)
             problems += reader.problems
@@ -59,7 +63,8 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
         problems = missing_tables(groups, stems, holder="file") + problems
         name = mapping.name or folder.resolve().name
         bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
-        bank.left_out = tuple(left_out)
+        flags = (str(path.relative_to(folder)) for path in flags_alone)
+        bank.left_out = (*left_out, *flags)
         return bank
 
 
@@ -123,9 +128,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
         connection.execute("SET search_path = 'memory.main,source.main'")
-    except duckdb.Error as error:
+    except duckdb.Error:
         raise UsageError(
-            f"'{path}' cannot be opened as a DuckDB database ({type(error).__name__}). "
+            f"'{path}' cannot be opened as a DuckDB database. "
             "Close the program that writes to it, and see that its version is not newer."
         ) from None
     names = connection.sql(
@@ -166,21 +171,41 @@ def _bank(
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
+            _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
-    facts = validation.validate(deliveries.values(), problems, source)
+    facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     again = [
         problem
         for table, delivery in deliveries.items()
-        for problem in delivery.files_with_the_same_rows(facts[table].trimmed)
+        for problem in delivery.repeated_files(facts[table].trimmed)
     ]
     validation.raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
-        delivery.create_view(facts[table].trimmed)
+        rows = facts[table].keep(delivery.read(facts[table].trimmed))
+        rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
+
+
+def _warn_of_lacking_columns(
+    table_name: str,
+    delivered: Iterable[Column],
+    files: Sequence[FileGroup],
+    headers: Sequence[Collection[str]],
+) -> None:
+    """Warn of files without columns that other files of their table have."""
+    for group, header in zip(files, headers, strict=True):
+        lacking = ", ".join(column.name for column in delivered if column.name not in header)
+        if lacking:
+            names = ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
+            warnings.warn(
+                f"{names}: no {lacking}, which other files of {table_name} have. It is empty "
+                "there: deliver it, if there is any.",
+                stacklevel=2,
+            )
 
 
 @dataclass(frozen=True)
@@ -214,33 +239,29 @@ class _DuckDBDelivery(Delivery):
         rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
         return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
 
-    def files_with_the_same_rows(self, trimmed: Collection[str]) -> list[Problem]:
-        """Return the files of a table without key that hold the rows of another, in any order."""
+    def repeated_files(self, trimmed: Collection[str]) -> list[Problem]:
+        """Return the files of a table without key whose rows all stand in another file."""
         if self.contract.key or len(self._files) < 2:
             return []
         file = f"{quoted(POSITION)} // {_ROWS_OF_A_FILE}"
+        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})"
         rows = self.numbered(trimmed).to_native()
-        counts = Counter(rows.aggregate(f"{file}, count(*) AS n").project("n").fetchall())
-        if max(counts.values(), default=0) < 2:
-            return []
-        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})::HUGEINT"
-        first: dict[object, str] = {}
-        problems = []
-        for index, *content in sorted(rows.aggregate(f"{file}, count(*), sum({row})").fetchall()):
-            name = self._files[index]
-            same = first.setdefault(tuple(content), name)
-            if same != name:
-                what = f"{name} holds the rows of {same} again, and nothing else"
-                problems.append(Problem(self.contract.name, "", what, "Keep one.", content[0]))
-        return problems
-
-    def create_view(self, trimmed: Collection[str]) -> None:
-        """Define the table as a view of its values."""
-        columns = ", ".join(quoted(column.name) for column in self.columns)
-        self.connection.execute(
-            f"CREATE VIEW {quoted(self.contract.name)} AS "
-            f"SELECT {columns} FROM ({self._select(trimmed)})"
+        pairs = rows.aggregate(f"{file} AS file, {row} AS row, count(*) AS n").query(
+            "counts",
+            "WITH files AS (SELECT file, sum(n) AS rows FROM counts GROUP BY ALL) "
+            "SELECT a.file, b.file, files.rows, files.rows = other.rows FROM counts AS a "
+            "JOIN counts AS b ON a.row = b.row AND a.file <> b.file "
+            "JOIN files ON files.file = a.file JOIN files AS other ON other.file = b.file "
+            "GROUP BY ALL HAVING sum(least(a.n, b.n)) = files.rows ORDER BY ALL",
         )
+        problems: dict[int, Problem] = {}
+        for index, other, count, are_same in pairs.fetchall():
+            name, same = self._files[index], self._files[other]
+            what = f"{name} holds the rows of {same} again, and nothing else"
+            if not are_same or other < index:
+                problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
+                problems.setdefault(index, problem)
+        return [*problems.values()]
 
     def _rows(self, sql: str) -> Rows:
         rows: Rows = nw.from_native(self.connection.sql(sql))

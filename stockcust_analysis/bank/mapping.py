@@ -3,16 +3,19 @@
 ```toml
 name = "青禾农村商业银行"                   # optional; printed in the header of every page
 zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
+[tolerance.holdings]                     # optional; what may be set aside: see `tolerance`
+customer_id = { rows = 20, amount = 100_000 }
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
 null = ["无"]                             # further texts that stand for an empty cell
 kind = "db2"                             # or "hive": files without a header, read by `header`
-delimiter = "|@|"                        # of files, as the next seven; default: found by looking
+delimiter = "|@|"                        # of files, as the next eight; default: found by looking
 encoding = "gb18030"
 skip_rows = 1                            # lines above the header
 header = ["统计时点", "客户号"]             # of files that have none
+widths = [8, 20]                         # of their columns, in bytes: files of fixed width
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
 constants = { customer_type = "personal" }
 drop_rows_where = { "客户号" = ["合计"] }
@@ -35,6 +38,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from stockcust_analysis.bank import tolerance
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
@@ -56,6 +60,7 @@ class TableMapping:
     encoding: str = ""
     skip_rows: int = 0
     header: Sequence[str] = ()
+    widths: Sequence[int] = ()
     as_of: str = ""
     constants: Dictionary[str, Any] = field(default_factory=dict)
     drop_rows_where: Dictionary[str, Sequence[str]] = field(default_factory=dict)
@@ -74,11 +79,15 @@ class TableMapping:
 
 @dataclass(frozen=True)
 class Mapping:
-    """The bank's name, its time zone and all tables' mappings; the contract's words by default."""
+    """The bank's name, its time zone and all tables' mappings; the contract's words by default.
+
+    `tolerance` says for references, by table and column, what may be set aside.
+    """
 
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
+    tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
         """Return the mapping of one table, empty when the bank states none."""
@@ -95,7 +104,7 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables"))
+    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables", "tolerance"))
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -107,6 +116,7 @@ def read_mapping(path: Path) -> Mapping:
             f"[tables.{contract.name}] {text}"
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
+    complaints += tolerance.complaints(content.get("tolerance", {}))
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -119,7 +129,8 @@ def read_mapping(path: Path) -> Mapping:
         name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
         for name, entry in tables.items()
     }
-    return Mapping(name, zone, mapped)
+    allowed = tolerance.read_tolerance(content.get("tolerance", {}))
+    return Mapping(name, zone, mapped, allowed)
 
 
 def require_no_file_options(mapping: Mapping) -> None:
@@ -161,6 +172,8 @@ def _complaints(entry: Any, contract: Table) -> list[str]:
             complaints += _unknown(f"code of {name}", codes.values(), allowed)
     if "kind" in entry and "header" not in entry:
         complaints.append("kind needs header: such files do not name their columns.")
+    if "widths" in entry and len(entry["widths"]) != len(entry.get("header", ())):
+        complaints.append("widths needs header, with as many columns.")
     if "as_of" in entry and "as_of" not in columns:
         complaints.append("as_of is no column of this table.")
     return complaints
@@ -207,6 +220,10 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
     "skip_rows": (lambda value: type(value) is int and value >= 0, "a number of lines"),
     "header": (_is_list, "a list of headers"),
+    "widths": (
+        lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value),
+        "a list of numbers of bytes",
+    ),
     "as_of": (lambda value: value == "file name", '"file name"'),
     "constants": (
         lambda value: _is_dictionary(

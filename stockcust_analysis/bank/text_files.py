@@ -11,7 +11,9 @@ import csv
 import gzip
 import io
 import re
+import struct
 from calendar import monthrange
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ _START = 1 << 16
 _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
+_COLUMN_END = b"\x1f"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
 # Characters that Python's table of GB18030 still has in the private area; the standard of 2022 and
@@ -90,20 +93,9 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     `names` are the headers that are understood, normalized. UnusableFileError when it cannot be
     used.
     """
-    encoding = mapping.encoding or _UTF8
-    if not mapping.encoding:
-        with _open(path) as raw:
-            is_wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        encoding = "utf-16" if is_wide else _UTF8
-    try:
-        start, line_ends = _read_through(path, encoding)
-    except UnicodeError:
-        if encoding != _UTF8 or mapping.encoding:
-            what = f"{path.name} is not {encoding.upper()} throughout"
-            remedy = "Export it again, or correct the encoding in the mapping."
-            raise UnusableFileError(what, remedy) from None
-        encoding = _encoding_by_row(path)
-        start, line_ends = _read_through(path, encoding)
+    encoding, start, line_ends = _decode(path, mapping.encoding)
+    if mapping.widths:
+        return _split_columns(path, copy, mapping, encoding)
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
@@ -118,6 +110,96 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     spare, separator = layout.is_spare, layout.delimiter
     header = tuple(distinct_headers(layout.header))
     return TextFile(path, readable, header, separator, spare, skip, first_row, tuple(notes))
+
+
+def _decode(path: Path, stated: str) -> tuple[str, str, object]:
+    """Return a file's encoding, its start and its line ends; `stated` is the mapping's encoding."""
+    encoding = stated or _UTF8
+    if not stated:
+        with _open(path) as raw:
+            is_wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "utf-16" if is_wide else _UTF8
+    try:
+        start, line_ends = _read_through(path, encoding)
+    except UnicodeError:
+        if encoding != _UTF8 or stated:
+            what = f"{path.name} is not {encoding.upper()} throughout"
+            remedy = "Export it again, or correct the encoding in the mapping."
+            raise UnusableFileError(what, remedy) from None
+        encoding = _encoding_by_row(path)
+        start, line_ends = _read_through(path, encoding)
+    return encoding, start, line_ends
+
+
+def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str) -> TextFile:
+    """Return a copy of a file of fixed width, whose columns are parted by a separator."""
+    record = struct.Struct("".join(f"{width}s" for width in mapping.widths))
+    dropped = {value for values in mapping.drop_rows_where.values() for value in values}
+    other, cut = list[int](), list[int]()
+    with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
+        for row, line in enumerate(raw, start=1):
+            cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n")
+            start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
+            if row <= mapping.skip_rows or (len(cells) != record.size and start in dropped):
+                continue
+            columns = record.unpack(cells) if len(cells) == record.size else []
+            if not (columns or not cells.strip()):
+                other.append(row)
+            try:
+                text = _COLUMN_END.join(columns or [b""] * len(mapping.widths)).decode(encoding)
+            except UnicodeDecodeError:
+                cut.append(row)
+            else:
+                file.write(f"{_moved(text, encoding)}\n")
+    for rows, what in (
+        (other, f"rows of {path.name} are not {record.size} bytes long, as widths says"),
+        (cut, f"widths cuts characters of {path.name}, which is {encoding.upper()}"),
+    ):
+        if rows:
+            remedy = "Count widths in bytes of the file's encoding, or export the file again."
+            raise UnusableFileError(what, remedy, len(rows), rows)
+    notes = (encoding.removesuffix("-sig").upper(), f"fixed width of {record.size} bytes")
+    header, first_row = tuple(distinct_headers(mapping.header)), mapping.skip_rows + 1
+    separator = _COLUMN_END.decode()
+    return TextFile(path, copy, header, separator, False, 0, first_row, notes)
+
+
+def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str, list[list[str]]]:
+    """Return the encoding and separator that a file appears to have, and its first rows and last.
+
+    `names` are headers that are understood. Rows are whole lines where nothing parts them.
+    """
+    with _open(path) as raw:
+        start = raw.read(_BLOCK)
+        if not path.name.lower().endswith(".gz"):
+            raw.seek(max(_BLOCK, path.stat().st_size - _START))
+        rest = raw.read(_START)
+    if len(start) == _BLOCK:
+        start = start[: start.rfind(b"\n") + 1] + rest.partition(b"\n")[2]
+    encodings = ("utf-16",) if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else ()
+    for encoding in (*encodings, _UTF8, "gb18030"):
+        with suppress(UnicodeDecodeError):
+            text = re.sub("\r\n?", "\n", start.decode(encoding))
+            break
+    else:
+        raise UnusableFileError(f"{path.name} is neither UTF-8 nor GB18030", "Export it again.")
+    if "\0" in text:
+        raise UnusableFileError(f"{path.name} is not text", "Export it as text.")
+
+    def fit(delimiter: str) -> tuple[int, bool, int]:
+        rows = [cells for cells, _ in _records(text, delimiter) if any(map(str.strip, cells))]
+        known = max((sum(normalize(cell) in names for cell in cells) for cells in rows), default=0)
+        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
+        is_regular = width > 1 and 10 * count >= 8 * len(rows)
+        return (known if known > 1 else 0, is_regular, width if len(delimiter) == 1 else 1 << 20)
+
+    delimiter = max(_SEPARATORS, key=fit)
+    known, is_regular, _ = fit(delimiter)
+    delimiter = delimiter if known or is_regular else "\n"
+    records = [cells for cells, _ in _records(text, delimiter, 1 << 20)]
+    if delimiter == "\n":
+        records = [[line] for line in text.split("\n")]
+    return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
 
 
 def day_in_name(name: str) -> date | None:
@@ -141,9 +223,14 @@ def _blocks(path: Path, encoding: str) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends."""
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
-            if encoding == "gb18030":
-                block = _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], block)
-            yield block
+            yield _moved(block, encoding)
+
+
+def _moved(text: str, encoding: str) -> str:
+    """Return a text with the characters that GB18030 has moved at their places of today."""
+    if encoding != "gb18030":
+        return text
+    return _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], text)
 
 
 def _without_lines(blocks: Iterator[str], count: int) -> Iterator[str]:
@@ -171,7 +258,18 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."
         raise UnusableFileError(what, remedy, len(damaged), damaged)
+    if encoding == _UTF8 and _is_utf7(start):
+        remedy = "Export it again in UTF-8, or state the encoding in the mapping."
+        raise UnusableFileError(f"{path.name} is in UTF-7", remedy)
     return start, line_ends
+
+
+def _is_utf7(text: str) -> bool:
+    """Return whether the lines of a text without Chinese hold Chinese in UTF-7."""
+    with suppress(UnicodeError):
+        lines = text.rpartition("\n")[0].encode("ascii")
+        return bool(re.search("[\u4e00-\u9fff]{2}", lines.decode("utf-7")))
+    return False
 
 
 def _encoding_by_row(path: Path) -> str:
@@ -216,14 +314,16 @@ def _encoding_of(line: bytes) -> str:
     return next(iter(fits), "")
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[list[str], int]]:
+def _records(
+    text: str, delimiter: str, most: int = 2 * _LOOKED_THROUGH
+) -> Iterator[tuple[list[str], int]]:
     """Yield the first rows of a text as cells, each with the number of its last line."""
     if delimiter not in _QUOTED_SEPARATORS:
-        for number, line in enumerate(text.split("\n")[: 2 * _LOOKED_THROUGH], start=1):
+        for number, line in enumerate(text.split("\n")[:most], start=1):
             yield line.split(delimiter), number
         return
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    for _ in range(2 * _LOOKED_THROUGH):
+    for _ in range(most):
         try:
             yield next(reader), reader.line_num
         except (StopIteration, csv.Error):

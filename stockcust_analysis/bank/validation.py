@@ -12,19 +12,19 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Any
 
-import duckdb
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank import grammar
+from stockcust_analysis.bank.cell_tests import CellTest, text_tests, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
-from stockcust_analysis.bank.duckdb_connection import quoted
-from stockcust_analysis.core.frames import ONE, collect_rows, flag, sums
+from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
+from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
+from stockcust_analysis.core.engines import Engine
+from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, sums
+from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean
-from stockcust_analysis.periods import as_day
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -34,7 +34,8 @@ ABSENT = "absent"
 
 _SHOWN = 3
 _LOOKED_AT = 50
-_MOST_RUNS = 1000
+_EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
+"""Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt}
 # column, how it must not compare with the other column, what to say, what to do
 _DATE_ORDERS = (
@@ -43,28 +44,6 @@ _DATE_ORDERS = (
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
-)
-# Lines may break and be indented within a cell; what no page, sheet or file can hold is refused.
-_CONTROLS = "".join(
-    map(chr, (*range(1, 9), 11, 12, *range(14, 32), *range(127, 160), 0xFFFE, 0xFFFF))
-)
-_OWN_PREFIX = "@"
-"""With which this package begins the names it makes itself, such as the whole bank's."""
-_SCIENTIFIC = (
-    "number in scientific notation",
-    "Excel shortened a long number; export the column as text.",
-)
-_CONTROL = (
-    "control characters (NUL and the like), which no page can print",
-    "Remove them in the source, or export the column anew: the file is damaged.",
-)
-_LOST = (
-    "question marks or letters such as Ã where another encoding's characters were",
-    "Export the column again in UTF-8; the lost text cannot be restored.",
-)
-_RESERVED = (
-    f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
-    "Give the branch a number without it.",
 )
 
 
@@ -139,20 +118,26 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
 
 
 def validate(
-    deliveries: Iterable[Delivery], problems: Sequence[Problem], source: str
+    deliveries: Iterable[Delivery],
+    problems: Sequence[Problem],
+    source: str,
+    tolerance: Mapping[tuple[str, str], Tolerance],
+    engine: Engine,
 ) -> dict[str, TableFacts]:
     """Check tables, given in the contract's order; raise all problems at once.
 
-    `problems` are those known before, `source` says in the error where the tables are.
+    `problems` are those known before, `source` says in the error where the tables are, `tolerance`
+    what may be set aside; the engine holds the keys of that.
     """
     checks: dict[str, _TableCheck] = {}
     for delivery in deliveries:
-        checks[delivery.contract.name] = _TableCheck(delivery, checks)
+        checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
     _count_references([r for check in checks.values() for r in check.references.values()])
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
     raise_if_any(problems, source)
     return {
-        name: TableFacts(check.total, check.days, check.trimmed) for name, check in checks.items()
+        name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
+        for name, check in checks.items()
     }
 
 
@@ -161,22 +146,20 @@ class TableFacts:
     """What validation found out about a table.
 
     `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
-    trimming, that of others does not.
+    trimming, that of others does not. The rows `set_aside` are not counted, and not in `keep`.
     """
 
     rows: int
     days: Mapping[date, int]
     trimmed: Collection[str]
+    set_aside: Sequence[SetAside]
+    filters: Sequence[Callable[[Rows], Rows]]
 
-
-@dataclass(frozen=True)
-class _Test:
-    """A condition under which a cell is wrong, and what to say; nothing if it is merely odd."""
-
-    column: Column
-    wrong: nw.Expr
-    what: str = ""
-    remedy: str = ""
+    def keep(self, rows: Rows) -> Rows:
+        """Return the table's rows without those that are set aside."""
+        for keep in self.filters:
+            rows = keep(rows)
+        return rows
 
 
 @dataclass
@@ -239,8 +222,17 @@ def _count_references(references: Sequence[_Reference]) -> None:
 class _TableCheck:
     """The checks of one table, beside the tables before it in the contract."""
 
-    def __init__(self, delivery: Delivery, others: Mapping[str, _TableCheck]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        others: Mapping[str, _TableCheck],
+        tolerance: Mapping[tuple[str, str], Tolerance],
+        engine: Engine,
+    ) -> None:
         self.delivery, self.contract = delivery, delivery.contract
+        self.others, self.tolerance, self.engine = others, tolerance, engine
+        self.set_aside: list[SetAside] = []
+        self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
         self.trimmed: set[str] = set()
         self.rows = delivery.read()
@@ -264,7 +256,10 @@ class _TableCheck:
         return _Reference(column, self, others[name], ours, theirs)
 
     def run(self) -> list[Problem]:
-        """Return everything that is wrong in the table."""
+        """Return everything that is wrong in the table; what may be set aside is."""
+        for reference in self.references.values():
+            if reference.target.filters:
+                reference.count()
         tests = self._cell_tests(self.delivery.columns)
         counts = self._count(tests + self._date_tests())
         doubtful = {name for name, reference in self.references.items() if reference.lost}
@@ -281,14 +276,19 @@ class _TableCheck:
             for reference in self.references.values():
                 if reference.column in again:
                     reference.count()
-        problems = [self._cell_problem(test, count) for test, count in counts if count]
+        failed = [(test, count) for test, count in counts if count]
+        problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
         problems += self._table_problems()
-        return problems + [self._lost_problem(r) for r in self.references.values() if r.lost]
+        lost = [reference for reference in self.references.values() if reference.lost]
+        problems += [problem for entry in lost for problem in self._judge_lost(entry)]
+        for late in (test for test, _ in failed if test.is_late):
+            self._leave_out(late)
+        return problems
 
-    def _cell_tests(self, columns: Iterable[Column]) -> list[_Test]:
+    def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
         """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
         names = self.rows.collect_schema().names()
-        tests: list[_Test] = []
+        tests: list[CellTest] = []
         for column in columns:
             cell, empty = nw.col(column.name), nw.col(column.name).is_null()
             for name in names:
@@ -298,28 +298,36 @@ class _TableCheck:
                     empty &= ~fault
                     if what != ABSENT:
                         remedy = f"Write it as {column.unit or column.kind.value}."
-                        tests.append(_Test(column, fault, what, REMEDIES.get(what, remedy)))
+                        tests.append(CellTest(column, fault, what, REMEDIES.get(what, remedy)))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
-                tests.append(_Test(column, empty, "the cell is empty", "Fill it in."))
-            tests += _value_tests(column, cell)
+                tests.append(CellTest(column, empty, "the cell is empty", "Fill it in."))
+            tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
-                tests += _text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
+                tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
             elif f"{column.name}|" in names and not (reference and leads and reference.is_plain):
-                tests.append(_Test(column, nw.col(f"{column.name}|")))
+                tests.append(CellTest(column, nw.col(f"{column.name}|")))
         return tests
 
-    def _date_tests(self) -> list[_Test]:
-        """Return the tests that compare two dates."""
-        return [
-            _Test(self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), *words)
-            for name, sign, other, *words in _DATE_ORDERS
+    def _date_tests(self) -> list[CellTest]:
+        """Return the tests that compare two dates, or one with the newest as-of date."""
+        late, name = [], _EVENTS.get(self.contract.name, "")
+        if name in self.names and self.others.get("customers", self).days:
+            newest = max(self.others["customers"].days)
+            what = f"later than the newest as_of ({newest})"
+            wrong = after(nw.col(name), newest)
+            late = [CellTest(self.contract.column(name), wrong, what, is_late=True)]
+        return late + [
+            CellTest(
+                self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), what, remedy
+            )
+            for name, sign, other, what, remedy in _DATE_ORDERS
             if {name, other} <= {*self.names}
         ]
 
-    def _count(self, tests: Sequence[_Test]) -> list[tuple[_Test, int]]:
+    def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
         """Return in how many rows each test fails, and note the rows of each as-of date."""
         flags = {f"test {index}": flag(test.wrong) for index, test in enumerate(tests)}
         by = ["as_of"] if "as_of" in self.names else []
@@ -332,7 +340,7 @@ class _TableCheck:
         failed = [sum(int(count or 0) for count in groups[name]) for name in flags]
         return list(zip(tests, failed, strict=True))
 
-    def _cell_problem(self, test: _Test, count: int) -> Problem:
+    def _cell_problem(self, test: CellTest, count: int) -> Problem:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
         remedy, cell = test.remedy, test.column.name
         if test.column.allowed:
@@ -344,13 +352,56 @@ class _TableCheck:
                     remedy += f" For '{code}':{hint.lower()}"
         return self._problem(cell, test.what, remedy, count, lambda rows: rows.filter(test.wrong))
 
-    def _lost_problem(self, reference: _Reference) -> Problem:
-        """Return the problem of rows that refer to something that is not there."""
+    def _judge_lost(self, reference: _Reference) -> list[Problem]:
+        """Set aside rows that refer to something that is not there, or return their problem."""
         target, key = reference.target.contract.name, reference.theirs[-1]
         what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
         remedy = f"Deliver the missing {target}, or correct the column."
         name, lost = reference.column.name, reference.lost
-        return self._problem(name, what, remedy, lost, reference.lost_rows)
+        allowed = self.tolerance.get((self.contract.name, name))
+        if allowed is not None:
+            rows = reference.lost_rows(self.rows)
+            parts = parts_of(self._with_branch(rows, name), self.contract)
+            found = SetAside(self.contract.name, name, what, *parts, allowed)
+            if not found.rows:  # they lead nowhere twice, and are gone already
+                return []
+            if found.is_allowed:
+                keys = self.engine.materialize(rows.select(*reference.ours).unique().to_native())
+                named = nw.from_native(keys).lazy()
+                self._drop(found, lambda rows: rows.join(named, on=reference.ours, how="anti"))
+                return []
+            what += f"; [tolerance] allows {allowed}, found are {found.size}"
+        return [self._problem(name, what, remedy, lost, reference.lost_rows)]
+
+    def _leave_out(self, test: CellTest) -> None:
+        """Set aside what happened after the newest as-of date."""
+        rows = self._with_branch(self.rows.filter(test.wrong))
+        name, column = self.contract.name, test.column.name
+        found = SetAside(name, column, test.what, *parts_of(rows, self.contract))
+        self._drop(found, lambda rows: rows.filter(~test.wrong))
+
+    def _drop(self, found: SetAside, keep: Callable[[Rows], Rows]) -> None:
+        """Go on without the rows found."""
+        self.set_aside.append(found)
+        self.filters.append(keep)
+        self.rows, self.total = keep(self.rows), self.total - found.rows
+        for part in found.parts:
+            if part.as_of is not None:
+                self.days[part.as_of] -= part.rows
+
+    def _with_branch(self, rows: Rows, column: str = "") -> Rows:
+        """Return rows with the branch that they belong to, as far as what is there tells it."""
+        for name in {"branch_id", "booking_branch_id"} & {*self.names} - {column}:
+            return rows.with_columns(nw.col(name).alias(BRANCH))
+        for name, other in self.references.items():
+            if name != column and "branch_id" in other.target.names:
+                target = other.target.rows
+                if "as_of" in other.target.names and "as_of" not in other.ours:
+                    day_before = max(other.target.days) - timedelta(days=1)
+                    target = target.filter(after(nw.col("as_of"), day_before))
+                known = target.select(*other.theirs, nw.col("branch_id").alias(BRANCH))
+                return rows.join(known, left_on=other.ours, right_on=other.theirs, how="left")
+        return rows.with_columns(nw.lit(None, dtype=nw.String).alias(BRANCH))
 
     def _table_problems(self) -> list[Problem]:
         """Return what is wrong with the rows as such: none, keys twice, days within a month."""
@@ -376,7 +427,7 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            if _keys_ascend(relation, key):
+            if keys_ascend(relation, key):
                 return 0
             # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
             hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
@@ -396,60 +447,11 @@ class _TableCheck:
         return Problem(self.contract.name, column, what, remedy, count, first)
 
 
-def _value_tests(column: Column, cell: nw.Expr) -> list[_Test]:
-    """Return the tests of codes and of the lowest value."""
-    tests = []
-    if column.allowed:
-        allowed = ", ".join(column.allowed)
-        remedy = f"Map the bank's codes in the mapping file. Allowed: {allowed}."
-        unknown = ~cell.is_in(column.allowed) & ~cell.is_null()
-        tests.append(_Test(column, unknown, f"unknown {column.name}", remedy))
-    if column.minimum is not None:
-        remedy = "Correct the sign or the value."
-        if column.name.startswith("aum"):
-            remedy = "Overdrafts and loans belong in loan_balance; assets are never negative."
-        what = f"less than {column.minimum}"
-        tests.append(_Test(column, cell < column.minimum, what, remedy))
-    return tests
-
-
-def _text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[_Test]:
-    """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
-    controls = "\0" + _CONTROLS if has_nul else _CONTROLS
-    there = ~cell.is_null()
-    tests = [
-        _Test(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
-        _Test(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
-        _Test(column, cell.str.contains(grammar.LOST) & there, *_LOST),
-    ]
-    if column.name == "branch_id" and column.references is None:
-        tests.append(_Test(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
-    return tests
-
-
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     """Return the step from numbered rows to the last row of each key that occurs twice."""
     return lambda rows: (
         rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
     )
-
-
-def _keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
-    """Return whether rows come in ascending runs of keys that do not overlap: no key is twice.
-
-    Extracts mostly do, a run for each file and as-of date. It costs little more than reading the
-    keys, and where they are in no order the first thousands of rows show it.
-    """
-    now = f"ROW({', '.join(map(quoted, key))})"
-    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next")
-    same_day = "now[1] = next[1]" if key[0] == "as_of" else "true"
-    run_ends = f"({same_day} AND now < next) IS NOT TRUE"
-    ends = pairs.filter(run_ends).limit(_MOST_RUNS + 1).fetchall()
-    starts = [now for now, _ in pairs.limit(1).fetchall()] + [after for _, after in ends[:-1]]
-    runs = [(start, end) for start, (end, _) in zip(starts, ends, strict=True)]
-    if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
-        return False
-    return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
 
 
 def _count_rows(rows: Rows) -> int:

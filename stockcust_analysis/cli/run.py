@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stockcust_analysis.atomic import Access, access
 from stockcust_analysis.cli import options
+from stockcust_analysis.core.files import Access, access
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         **requested: Any,
     ) -> None:
         from stockcust_analysis.bank.source import open_bank
+        from stockcust_analysis.core.files import SOCKET_PATH, WorkingFolder, all_temporary_files_in
         from stockcust_analysis.report.plan import ReportOptions
-        from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder, all_temporary_files_in
 
         # A grammar of addresses that no notebook has; it takes a second to build.
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

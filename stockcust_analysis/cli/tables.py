@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from stockcust_analysis.atomic import write_text
 from stockcust_analysis.cli import options
+from stockcust_analysis.core.files import write_text
 from stockcust_analysis.errors import UsageError
 
 MOST_CUSTOMERS = 200_000
@@ -16,7 +16,7 @@ MOST_CUSTOMERS = 200_000
 
 if TYPE_CHECKING:
     from stockcust_analysis.policy import Policy
-    from stockcust_analysis.policy.lint import LintWarning
+    from stockcust_analysis.policy.describe import LintWarning
 
 
 @click.command()
@@ -65,6 +65,8 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
                 click.echo(f"  {entry.name}: {', '.join(notes)}")
         for name in bank.left_out:
             click.echo(f"  {name}: left out, as no table is called so")
+        for found in bank.set_aside:
+            click.echo(f"  {found}")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
         click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
 
@@ -140,7 +142,7 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
     """Print the traps that the scorecard of policy NAME steps into: warnings, not errors."""
     from stockcust_analysis.evaluation.policy_check import read_policy
     from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-    from stockcust_analysis.policy.lint import lint as lint_rules
+    from stockcust_analysis.policy.describe import lint as lint_rules
 
     def named(key: str) -> str:
         known = key in defined_measures()

@@ -138,9 +138,19 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
     """
     table = nw.from_native(frame).lazy()
     kinds = table.collect_schema()
-    columns = pd.DataFrame(collect_rows(table), columns=kinds.names())
-    dates = [name for name, kind in kinds.items() if kind in (nw.Date, nw.Datetime)]
-    return columns.astype(dict.fromkeys(dates, "datetime64[us]"))
+    rows = _collect(table)
+    # As arrays, for as Python's objects a million customers would fill the memory; but not truths,
+    # whose gaps engines mark in several ways.
+    columns = pd.DataFrame({name: rows[name].to_numpy() for name in kinds.names()})
+    truths = [name for name, kind in kinds.items() if kind == nw.Boolean]
+    columns[truths] = pd.DataFrame(rows.select(truths).to_dict(as_series=False))
+    names: dict[object, str] = {
+        nw.Date: "datetime64[us]",
+        nw.Datetime: "datetime64[us]",
+        nw.String: "str",
+    }
+    types = {name: names[type(kind)] for name, kind in kinds.items() if type(kind) in names}
+    return columns.astype(types | dict.fromkeys(columns.select_dtypes("integer"), "int64"))
 
 
 def same_kind(given: Frame, result: Table) -> Frame:
@@ -151,13 +161,17 @@ def same_kind(given: Frame, result: Table) -> Frame:
 
 def collect_rows(frame: Table) -> dict[str, list[Any]]:
     """Return a small result as lists; Polars and DuckDB need no pyarrow for it."""
+    return _collect(frame).to_dict(as_series=False)
+
+
+def _collect(frame: Table) -> nw.DataFrame[Any]:
+    """Return a lazy table computed, in memory."""
     kind = frame.implementation
     if kind.is_polars() or kind.is_pandas_like():
-        return frame.collect().to_dict(as_series=False)
+        return frame.collect()
     # Spark's own way to pandas warns of pandas 3, and is slower.
     with engine_failures():
-        result = frame.collect("pyarrow" if kind.is_spark_like() else "pandas")
-    return result.to_dict(as_series=False)
+        return frame.collect("pyarrow" if kind.is_spark_like() else "pandas")
 
 
 def group_names(by: Groups) -> list[str]:
@@ -233,6 +247,12 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
         numbers = {n: nw.len() if c is ONE else c.sum() for n, c in columns.items()}
         totals = table.group_by(*keys).agg(**{n: c.cast(nw.Int64) for n, c in numbers.items()})
     return totals if by else totals.drop(_WHOLE)
+
+
+def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> pd.DataFrame:
+    """Return `sums` as a small pandas table, in the order of its groups."""
+    totals = pd.DataFrame(collect_rows(sums(frame, by, columns)))
+    return totals.sort_values([*by], ignore_index=True) if by else totals
 
 
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:

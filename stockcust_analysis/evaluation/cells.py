@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ONE, Table, collect_rows, flag, sums
+from stockcust_analysis.core.frames import ONE, Table, collect_rows, collect_sums, flag
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.growth import COMPONENTS
@@ -218,7 +218,7 @@ def spread_table(
         for number, term in enumerate(spread)
         for name, column in _spread_columns(term, calendar).items()
     }
-    totals = _with_bank(_sums(rows, BY_BRANCH, squares | {"rows": ONE}).set_index(BY_BRANCH))
+    totals = _with_bank(collect_sums(rows, BY_BRANCH, squares | {"rows": ONE}).set_index(BY_BRANCH))
     tables = [_expected(rows, terms, names) for names in {term.strata for term in terms}]
     expected = _with_bank(pd.concat(tables, axis=1)).reindex(totals.index)
     figures = {name: np.full((len(terms), len(totals)), np.nan) for name in SPREAD_COLUMNS}
@@ -248,11 +248,6 @@ def _compared_terms(view: Table, specs: Sequence[Spec], policy: Policy) -> list[
     ]
 
 
-def _sums(rows: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> pd.DataFrame:
-    """Return collected sums in order: engines return groups in any, and fractions are added up."""
-    return pd.DataFrame(collect_rows(sums(rows, by, columns))).sort_values([*by], ignore_index=True)
-
-
 def _with_caps(
     rows: Table, terms: Sequence[Term], calendar: Calendar, policy: Policy
 ) -> list[Term]:
@@ -266,7 +261,7 @@ def _with_caps(
     inside = {str(number): flag(term.counts) for number, term in enumerate(terms)}
     caps = np.zeros((len(terms), 2, len(calendar.days)), dtype=np.int64)
     cells, tops = list[tuple[int, int, int]](), []
-    for period, *counts in _sums(rows, [PERIOD], inside).to_numpy("int64").tolist():
+    for period, *counts in collect_sums(rows, [PERIOD], inside).to_numpy("int64").tolist():
         here = rows.filter(nw.col(PERIOD) == period)
         for number, (term, count) in enumerate(zip(terms, counts, strict=True)):
             above = count - ceil(policy.comparison.winsorised_at * count) + 1
@@ -335,7 +330,7 @@ def _expected(rows: Table, terms: Sequence[Term], strata: Sequence[str]) -> pd.D
     """
     own = [term for term in terms if term.strata == strata]
     names = dict.fromkeys(name for term in own for name in term.columns)
-    table = _sums(rows, [*BY_BRANCH, *strata], {name: nw.col(name) for name in names})
+    table = collect_sums(rows, [*BY_BRANCH, *strata], {name: nw.col(name) for name in names})
     bank = table.groupby([PERIOD, *strata])[[*names]].transform("sum")
     due = table[BY_BRANCH].copy()
     for term in own:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.disclosure import (
     PARTS,
     RATES,
@@ -26,9 +27,8 @@ from stockcust_analysis.disclosure import (
     protect,
 )
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.questions import PAIR_QUESTIONS, QUESTIONS, all_measures
+from stockcust_analysis.measures.codebook import PAIR_QUESTIONS, QUESTIONS, all_measures
 from stockcust_analysis.measures.registry import Question
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 
 _SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
@@ -88,7 +88,13 @@ def circulate(
         previous=str(evaluation.quarter.previous),
         earlier=[(str(issued.quarter), _tables(issued)) for issued in earlier],
     )
+    aside = evaluation.set_aside
+    if len(aside):
+        few = aside["rows"] < rule.smallest_cell
+        aside = aside.assign(rows=aside["rows"].mask(few), amount=np.nan, by_branch=False)
+        aside = aside[aside["branch_id"] == WHOLE_BANK].reset_index(drop=True)
     changed: dict[str, Any] = {
+        "set_aside": aside,
         **result.tables,
         **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
         "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),

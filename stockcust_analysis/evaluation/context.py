@@ -9,11 +9,13 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.views import quarters_remembered
-from stockcust_analysis.measures.population import aum_origins
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.policy import Policy
 
 _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
@@ -60,6 +62,33 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
     return table.assign(difference=(table["left"] - table["right"]).round(2))
+
+
+def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
+    """Return what the bank's tolerance left out of these quarters, by branch and of the bank.
+
+    Branches are those of the newest quarter. Of references `by_branch` every row has its branch.
+    """
+    ends, tables = [None, *(quarter.end for quarter in quarters)], []
+    has_successors = bank.set_aside and "branch_successors" in bank.columns
+    latest = quarters[-1].end
+    now = successor_of(bank.table("branch_successors"), latest) if has_successors else {}
+    for entry in bank.set_aside:
+        parts = pd.DataFrame(
+            [part for part in entry.parts if part.as_of in ends], columns=Part._fields
+        )
+        if entry.allowed is None or parts.empty:
+            continue
+        by_branch = bool(parts["branch_id"].notna().all())
+        own = parts.assign(branch_id=parts["branch_id"].replace(now))
+        both = pd.concat(
+            [own[by_branch & own["branch_id"].notna()], parts.assign(branch_id=WHOLE_BANK)]
+        )
+        sizes = both.groupby("branch_id", as_index=False)[["rows", "cents"]].sum()
+        amount = sizes.pop("cents") / 100
+        sizes["amount"] = amount if entry.has_amount else float("nan")
+        tables.append(sizes.assign(table=entry.table, column=entry.column, by_branch=by_branch))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def _total(table: Table, name: str) -> float:

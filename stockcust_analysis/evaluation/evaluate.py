@@ -16,23 +16,27 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.changes import (
-    NO_CHANGES,
-    aum_change,
-    comparable_columns,
-    measure_changes,
-)
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.context import (
     branches_of,
     families_missing,
     policy_facts,
     reconciliation,
+    set_aside_of,
     targets_of,
     without_families,
 )
-from stockcust_analysis.evaluation.measuring import Measured, Scope, measure_views
+from stockcust_analysis.evaluation.measuring import (
+    NO_CHANGES,
+    Measured,
+    Scope,
+    aum_change,
+    comparable_columns,
+    measure_changes,
+    measure_views,
+)
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
@@ -46,7 +50,6 @@ from stockcust_analysis.evaluation.views import QUARTERS_BACK, views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.registry import specs_for, sum_view
-from stockcust_analysis.periods import Day, Quarter, as_quarter
 from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000
@@ -130,6 +133,7 @@ def evaluate(
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
+    tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(rules, parts, target, missing, branches, targets)
     progress(steps, steps)
     return Evaluation(

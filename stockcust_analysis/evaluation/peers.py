@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from stockcust_analysis.errors import PolicyError
-from stockcust_analysis.evaluation.funnel import Values
 from stockcust_analysis.policy import ComparisonRule
 
+Values = npt.NDArray[np.float64]
 NO_TYPE = "untyped"
 """The peer group of branches whose type the bank does not state."""
 
@@ -153,9 +153,7 @@ def known_members(
 
 
 def among_peers(
-    values: Values,
-    groups: list[tuple[Positions, Positions]],
-    of_group: Callable[[Values], Values],
+    values: Values, groups: list[tuple[Positions, Positions]], of_group: Callable[[Values], Values]
 ) -> Values:
     """Return for each branch what `of_group` makes of its peers' values, the missing left out.
 

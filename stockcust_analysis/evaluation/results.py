@@ -1,4 +1,9 @@
-"""The evaluation of a quarter as small tables, and the folder they are kept in."""
+"""The evaluation of a quarter as small tables, their folder, and each branch's slice of them.
+
+A branch's page prints the bank's shares and averages beside its own. Sums from which the amount of
+one customer of another branch follows (a total less the total without the largest, a tier of one)
+are in no slice.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +12,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.atomic import make_folder, write_json, write_text
 from stockcust_analysis.core.calendar import PERIOD
+from stockcust_analysis.core.files import make_folder, write_json, write_text
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.branch_slice import without_others
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.measures.codebook import codebook_sections, measure_definition
 
 WHOLE_BANK = "@bank"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
@@ -33,21 +38,53 @@ _MOVES = ("structure", "from", "to", "component", "family_a", "family_b")
 _LISTS = ("list", "due_on", "evidence")
 _SCORES = ("group", "indicator", "method", "direction", "target_source", "note")
 _PEERS = ("peer_group", "kind", "verdict")
-_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS}
+_ASIDE = ("table", "column")
+_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS, *_ASIDE}
 """Columns of text in all tables, however much they look like numbers."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What is known of a quarter: small pandas frames that every page is made from.
+    """The figures of a quarter: small pandas frames that every page is made from.
 
-    `measures` holds one row per quarter, branch, dimension member, measure and base; the whole
-    bank stands under the branch_id "@bank". `lorenz` and `co_holding` keep their natural shape, as
-    do `migration` and `bridge` against the previous quarter, on today's structure and as issued.
-    Money is in CNY. `branches` lists the branches that report, `targets` what they are to reach,
-    `reconciliation` how the tables agree with one another. `scorecard`, `scores` and `comparison`
-    say how the branches stand; `cells` what stands behind the amounts, which is never printed.
-    `worklists` and `outcomes` are what `worklist_tables` returns, where somebody asked for it.
+    `evaluate` makes it, `save` and `open_evaluation` keep it. Money is in CNY, shares are between
+    0 and 1, and the whole bank has the branch_id "@bank".
+
+    Attributes
+    ----------
+    quarter : Quarter
+        The quarter reported; `measures` and `cells` also hold those it is compared with.
+    bank_name : str
+        Name of the bank's folder or database.
+    policy_facts : dict
+        Name, version and rules of the policy, as pages print them.
+    branches : DataFrame
+        One row per branch that reports: name, region, type, opened_on.
+    measures : DataFrame
+        One row per quarter, branch, dimension member, measure and base: n, numerator, denominator,
+        value.
+    lorenz, co_holding : DataFrame
+        The Lorenz curve and the pairs of product families held together, per branch.
+    migration, bridge : DataFrame
+        Against the previous quarter, under today's branches (`structure` "today") and as issued.
+    targets : DataFrame
+        What branches are to reach this quarter, as the bank delivers it.
+    reconciliation : DataFrame
+        How customers, holdings and ledger agree, with their differences.
+    scorecard, scores, comparison : DataFrame
+        Points per indicator, points and rank per branch, and each branch among its peers.
+    cells : DataFrame
+        Contributors and spread behind each amount, for comparison and disclosure; never printed.
+    worklists, outcomes : DataFrame
+        Counts of the work lists and what became of earlier ones; empty from `evaluate`.
+    set_aside : DataFrame
+        Rows of the extracts in no figure, where the mapping's `[tolerance]` allows any.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import evaluate
+    >>> evaluate("data/sample", quarter="2026Q3").branch_name("B001")
+    '总行营业部'
     """
 
     quarter: Quarter
@@ -67,6 +104,7 @@ class Evaluation:
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    set_aside: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_sizes(self) -> bool:
@@ -74,7 +112,7 @@ class Evaluation:
         return "largest" in self.cells and bool(self.cells["largest"].notna().any())
 
     def __repr__(self) -> str:
-        """Say what is held, and how to go on."""
+        """Return what is held, and how to go on."""
         return (
             f"<Evaluation {self.quarter} of {self.bank_name!r}: {len(self.branches)} branches, "
             f"{len(self.measures):,} rows of measures; see .measures, .migration, .bridge, .scores>"
@@ -153,9 +191,32 @@ def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
 
 
 def open_evaluation(folder: str | Path) -> Evaluation:
-    """Read an evaluation that `Evaluation.save` wrote, or that of a quarter's folder.
+    """Read an evaluation that was saved, without computing anything anew.
 
-    UsageError when the folder holds none.
+    Parameters
+    ----------
+    folder : str or Path
+        What `Evaluation.save` wrote, or a quarter's folder of reports such as "reports/2026Q3".
+
+    Returns
+    -------
+    Evaluation
+        Equal to what was saved, bit by bit.
+
+    Raises
+    ------
+    UsageError
+        The folder holds no evaluation.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from stockcust_analysis import evaluate
+    >>> with TemporaryDirectory() as folder:
+    ...     evaluate("data/sample", quarter="2026Q3").save(Path(folder))
+    ...     open_evaluation(folder).quarter
+    Quarter(year=2026, number=3)
     """
     path = Path(folder)
     if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
@@ -182,3 +243,120 @@ def read_table(path: Path, texts: Collection[str] = _TEXT) -> pd.DataFrame:
     types = dict.fromkeys((name for name in header if name in texts), "str")
     gaps = {name: [""] for name in header if name not in texts}
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps, encoding="utf-8")
+
+
+_KEY: Final = ["quarter", "measure", "base", "dimension", "member"]
+_OWN_ALONE: Final = ("migration", "co_holding")
+_LEAST: Final = 5
+# Of the bank's bridge a page needs the change alone.
+_ENDS: Final = ("opening", "closing")
+# Told with its change over time, and of a fifth of all customers: the others are told as printed.
+_EXACT: Final = "top_20_share"
+# Of its tiers the bank's shares alone are printed, and they add up to one.
+_AMOUNT, _SHARE = "tier_aum", "tier_aum_share"
+
+
+def without_others(
+    tables: Mapping[str, pd.DataFrame],
+    cells: pd.DataFrame,
+    *,
+    branch_id: str,
+    bank: str,
+    least: int = _LEAST,
+) -> dict[str, pd.DataFrame]:
+    """Return a branch's tables without what tells the amount of another branch's customer.
+
+    Parameters
+    ----------
+    tables
+        The branch's rows and the whole bank's, by the names of an evaluation's tables.
+    cells
+        Cell facts of the same rows; where there are none, those of amounts are taken as checked.
+    branch_id, bank
+        Whose they are, and under which name the whole bank stands.
+    least
+        Fewest customers of other branches of whom an amount may stand there.
+
+    Returns
+    -------
+    dict
+        The tables. The bank's measures carry no numerator and denominator; an amount of fewer than
+        `least` customers elsewhere is left out; measures of concentration and shares of tiers are
+        rounded as they are printed, and left out where there are so few elsewhere. The bank's
+        Lorenz curve rises in steps of at least so many customers. Migration and co-holding are the
+        branch's alone, and of the bank's bridge there are both ends.
+    """
+    result, measures = dict(tables), tables["measures"]
+    funded = (measures["measure"] == "customers") & (measures["base"] == "funded")
+    newest = measures[funded & (measures["quarter"] == measures.loc[funded, "quarter"].max())]
+    customers = dict(zip(newest["branch_id"], newest["value"], strict=True))
+    number = customers.get(bank, 0)
+    few = bank in customers and number - customers.get(branch_id, 0) < least
+    hidden = _few_elsewhere(cells, bank, least)
+    result["measures"] = _without_few_elsewhere(measures, hidden, bank, few=few)
+    if "customer_share" in tables.get("lorenz", ()):
+        step = least / number if number and not few else float(few)
+        result["lorenz"] = _in_steps(tables["lorenz"], bank, step)
+    if "amount" in result.get("set_aside", ()):
+        aside = result["set_aside"]
+        result["set_aside"] = aside.assign(amount=aside["amount"].mask(aside["branch_id"] == bank))
+    for name in (*_OWN_ALONE, "bridge"):
+        if name in tables:
+            own = tables[name]["branch_id"] != bank
+            if name == "bridge" and not few:
+                own |= tables[name]["component"].isin(_ENDS)
+            result[name] = tables[name][own].reset_index(drop=True)
+    return result
+
+
+def _few_elsewhere(cells: pd.DataFrame, bank: str, least: int) -> list[Any]:
+    """Return the amounts behind which fewer than `least` customers of other branches stand."""
+    if cells.empty:
+        return []
+    numbers = cells.assign(
+        theirs=np.where(cells["branch_id"] == bank, 1, -1) * cells["contributors"]
+    )
+    others = numbers.dropna(subset=["theirs"]).groupby(_KEY)["theirs"].sum()
+    return others.index[others < least].tolist()
+
+
+def _without_few_elsewhere(
+    measures: pd.DataFrame, amounts: list[Any], bank: str, *, few: bool
+) -> pd.DataFrame:
+    """Return the measures, the bank's as its branches may know them."""
+    theirs = measures["branch_id"] == bank
+    rounded = _decimals()
+    hidden = pd.MultiIndex.from_frame(measures[_KEY]).isin(amounts)
+    hidden &= ~measures["measure"].isin(rounded)
+    hidden |= (measures["measure"] == _AMOUNT) | (few & measures["measure"].isin(rounded))
+    shown = measures[~(theirs & hidden)].reset_index(drop=True)
+    theirs = shown["branch_id"] == bank
+    shown.loc[theirs, ["numerator", "denominator"]] = np.nan
+    decimals = shown["measure"].map(rounded).where(theirs)
+    for number in decimals.dropna().unique():
+        rows = decimals == number
+        shown.loc[rows, "value"] = shown.loc[rows, "value"].astype(float).round(int(number))
+    return shown
+
+
+def _decimals() -> dict[str, int]:
+    """Return what is told as it is printed, with the decimals: shares are parts of one here."""
+    section = next(rows for title, rows in codebook_sections().items() if "集中度" in title)
+    rounded = [*section, measure_definition(_SHARE)]
+    return {
+        definition.name: definition.decimals + (2 if definition.kind == "share" else 0)
+        for definition in rounded
+        if definition.name != _EXACT
+    }
+
+
+def _in_steps(lorenz: pd.DataFrame, bank: str, step: float) -> pd.DataFrame:
+    """Return the curves, the bank's in steps of at least that share of its customers."""
+    theirs = lorenz[lorenz["branch_id"] == bank].sort_values("customer_share")
+    rows, last = list(lorenz.index[lorenz["branch_id"] != bank]), -step
+    for row, share in theirs["customer_share"].items() if step < 1 else ():
+        # The last step ends with everybody: what lies too close before it is left out.
+        if share in (0, 1) or min(share - last, 1 - share) >= step - 1e-12:
+            rows.append(row)
+            last = share
+    return lorenz.loc[sorted(rows)].reset_index(drop=True)

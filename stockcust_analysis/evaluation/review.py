@@ -19,19 +19,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.atomic import write_json
+from stockcust_analysis.core.files import write_json
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.results import (
-    Evaluation,
-    read_table,
-    tables_of,
-    write_tables,
-)
+from stockcust_analysis.evaluation.results import Evaluation, read_table, tables_of, write_tables
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 
 Edition = Literal["internal", "circulated"]
 _KEYS = ["quarter", "branch_id", "dimension", "member", "measure", "base"]

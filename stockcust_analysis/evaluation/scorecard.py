@@ -18,18 +18,18 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
-from stockcust_analysis.evaluation.funnel import Values
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.peers import (
     Peers,
+    Values,
     among_peers,
     branch_figures,
     group_positions,
     peer_groups,
 )
 from stockcust_analysis.measures.codebook import measure_definition
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
-from stockcust_analysis.policy.lint import LintWarning, add_reasons, lint, lints
+from stockcust_analysis.policy.describe import LintWarning, add_reasons, lint, lints
 
 _RULES = ("indicator", "measure", "member", "base", "group", "method", "direction", "weight")
 _REACHED = ("value", "target", "target_source", "attainment")

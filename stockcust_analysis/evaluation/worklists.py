@@ -15,6 +15,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import as_lazy, collect_rows
+from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.views import customers_on
@@ -24,7 +25,6 @@ from stockcust_analysis.measures.worklist_outcomes import (
     worklist_outcomes,
 )
 from stockcust_analysis.measures.worklists import worklist_counts, worklist_facts, worklists
-from stockcust_analysis.periods import Quarter, cutoff
 from stockcust_analysis.policy import Policy
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")

@@ -9,11 +9,11 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
-from stockcust_analysis.measures.bases import customers_of
+from stockcust_analysis.measures.bases import Request, customers_of
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.measures.two_dates import AVERAGE, averages
-from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierScheme, as_policy
+from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierScheme
 
 _AVERAGE = "aum_average_quarter"
 
@@ -131,8 +131,8 @@ def attrition_warning(
     >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
-    rules = _with_rules(policy, rule, scheme)
-    table = _judged_customers(opening, closing, peers, [], "all", rules)
+    request = Request.of(closing, [], "all", policy).under(attrition=rule, tiers=scheme)
+    table = _judged_customers(opening, request, peers)
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
@@ -198,27 +198,17 @@ def attrition_rate(
     >>> attrition_rate(before, after, rule, scheme=tiers)["value"].tolist()
     [0.25, 0.5]
     """
-    groups, rules = frames.group_names(by), _with_rules(policy, rule, scheme)
-    table = _judged_customers(opening, closing, peers, groups, base, rules)
+    request = Request.of(closing, by, base, policy).under(attrition=rule, tiers=scheme)
+    table = _judged_customers(opening, request, peers)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
-    return answer(view, ATTRITION, policy=rules, by=groups, base=base, frame=closing)
+    return answer(view, ATTRITION, request)
 
 
-def _with_rules(
-    policy: PolicyLike, rule: AttritionRule | None, scheme: TierScheme | None
-) -> Policy:
-    """Return the policy with another rule or other tiers, where they are given."""
-    rules = as_policy(policy)
-    return replace(rules, attrition=rule or rules.attrition, tiers=scheme or rules.tiers)
-
-
-def _judged_customers(
-    opening: Frame, closing: Frame, peers: str, by: list[str], base: str, policy: Policy
-) -> Table:
-    """Return an analyst's customers of the closing date with `attrition`."""
-    before = customers_of(opening, "opening", by=[], value=_AVERAGE)
-    by = [*by, peers]
-    now = customers_of(closing, "closing", by=by, value=_AVERAGE, base=base, policy=policy)
+def _judged_customers(opening: Frame, request: Request, peers: str) -> Table:
+    """Return the customers of the closing date with `attrition`."""
+    policy = request.policy
+    before = customers_of(Request(opening, [], "all", policy), "opening", _AVERAGE)
+    now = customers_of(replace(request, by=[*request.by, peers]), "closing", _AVERAGE)
     table = with_opening_average(now, before)
     return with_attrition(table, policy.attrition, policy.tiers, peers=peers)
 

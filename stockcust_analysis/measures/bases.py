@@ -1,28 +1,100 @@
-"""Bases (客户口径): among whom a rate is counted. Each is a column of 0 and 1, `in_<base>`.
+"""Bases (客户口径), among whom a rate is counted, and the checks that all measures share.
 
 `all` · `funded` (有资产: quarter-average AUM from 100 CNY, or a loan or policy in force) ·
 `established` (funded, and with the bank for twelve months) · `effective` (有效: from 10,000 CNY) ·
-`managed` (管户). Customers outside the base stay in the table, so that a branch with an empty base
-keeps its row.
+`managed` (管户). Each is a column of 0 and 1, `in_<base>`. Customers outside the base stay in the
+table, so that a branch with an empty base keeps its row.
+
+A failed check says what is wrong, in how many rows and what to do; it names no customer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Table, as_lazy, cents, cents_of, day, flag
+from stockcust_analysis.core.frames import ONE, Groups, Table, cents, cents_of, collect_rows, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.validation import (
-    require_amounts,
-    require_columns,
-    require_labels,
-    require_snapshot,
-)
-from stockcust_analysis.policy import Bases, Policy
+from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
+
+MOST = 2**53 / 100
+"""The largest amount, and sum of amounts, that is exact to the cent in CNY: 90 million million."""
+
+
+def require_columns(table: Table, names: Iterable[str], what: str) -> None:
+    """Raise unless all columns are there; close matches are offered."""
+    present = table.collect_schema().names()
+    for name in names:
+        if name not in present:
+            raise UsageError.unknown(f"column of {what}", name, present)
+
+
+def require_same_engine(customers: Table, holdings: Table) -> None:
+    """Raise when two tables cannot be joined because they are of different engines."""
+    left, right = customers.implementation.value, holdings.implementation.value
+    if left != right:
+        raise UsageError(
+            f"customers are a {left} table, holdings a {right} one: give both alike, such as "
+            "bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
+        )
+
+
+def require_snapshot(table: Table, what: str) -> None:
+    """Raise when a table shows more than one as-of date: each customer would count again."""
+    if "as_of" in table.collect_schema().names():
+        days = len(collect_rows(table.select("as_of").unique())["as_of"])
+        if days > 1:
+            raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
+
+
+def require_amounts(
+    table: Table, names: Iterable[str], what: str, *, signed: Iterable[str] = ()
+) -> None:
+    """Raise when an amount is missing, infinite or negative; all columns are named at once.
+
+    Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
+    cents are not exact any more are refused, too.
+    """
+    kinds, conditions = table.collect_schema(), dict[str, nw.Expr]()
+    amounts = {name: nw.col(name).cast(nw.Float64) for name in names}
+    for name, amount in amounts.items():
+        if kinds[name] == nw.String:
+            raise UsageError(f"column '{name}' of {what} holds text, not numbers.")
+        conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
+        if name not in signed:
+            conditions[f"{name}|negative"] = amount < 0
+    _refuse(table, conditions, what)
+    if not amounts:
+        return
+    sizes = table.select(amount.abs() for amount in amounts.values())
+    totals = collect_rows(sizes.select(nw.all().sum()))
+    beyond = [f"'{name}'" for name, (total,) in totals.items() if (total or 0) >= MOST]
+    if beyond:
+        raise UsageError(
+            f"{what}: {', '.join(beyond)} add up to {MOST:,.0f} or more, beyond what is exact to "
+            "the cent. Are they CNY? Give amounts in the currency's larger unit."
+        )
+
+
+def require_labels(table: Table, names: Iterable[str], what: str) -> None:
+    """Raise when a column to group by is empty in some rows: they would belong nowhere."""
+    _refuse(table, {f"{name}|empty": nw.col(name).is_null() for name in names}, what)
+
+
+def _refuse(table: Table, conditions: Mapping[str, nw.Expr], what: str) -> None:
+    """Raise one error for all rows that meet a condition, named `column|what is wrong`."""
+    problems = []
+    for name, count in frames.count_rows(table, conditions).items():
+        column, wrong = name.rsplit("|", 1)
+        problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
+    if problems:
+        raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
+
 
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
@@ -36,14 +108,31 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a frame: the columns to group by, the base, and the rules.
+
+    Results are tables of the same kind as the frame.
+    """
+
+    frame: Frame
+    by: list[str]
+    base: str
+    policy: Policy
+
+    @classmethod
+    def of(cls, frame: Frame, by: Groups, base: str, policy: PolicyLike) -> Request:
+        """Return the request that the arguments of a public function make."""
+        return cls(frame, frames.group_names(by), base, as_policy(policy))
+
+    def under(self, **rules: Any) -> Request:
+        """Return the request under a policy with other rules; those that are None stay."""
+        stated = {name: rule for name, rule in rules.items() if rule is not None}
+        return replace(self, policy=replace(self.policy, **stated))
+
+
 def with_base(
-    customers: Table,
-    *,
-    by: Sequence[str],
-    base: str,
-    amounts: Sequence[str] = (),
-    bases: Bases | None = None,
-    signed: Sequence[str] = (),
+    customers: Table, request: Request, amounts: Sequence[str] = (), signed: Sequence[str] = ()
 ) -> Table:
     """Return checked customers with their amounts in cents and the 0/1 column of the base.
 
@@ -51,6 +140,7 @@ def with_base(
     in force, from holdings) counts towards `funded` when it is there. Amounts named in `signed` may
     be negative.
     """
+    by, base = request.by, request.base
     require_base(customers, base)
     present = customers.collect_schema().names()
     needed = [names for names in _NEEDS[base] if _AVERAGE in names and names[0] not in present]
@@ -60,27 +150,19 @@ def with_base(
     require_labels(customers, by, "customers")
     require_amounts(customers, money, "customers", signed=signed)
     table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
-    return table.with_columns(base_flag(table, base, bases or Bases()).alias(f"in_{base}"))
+    return table.with_columns(base_flag(table, base, request.policy.bases).alias(f"in_{base}"))
 
 
-def customers_of(
-    frame: Frame,
-    date: str,
-    *,
-    by: Sequence[str],
-    value: str | None,
-    base: str = "all",
-    policy: Policy | None = None,
-) -> Table:
+def customers_of(request: Request, date: str, value: str | None) -> Table:
     """Return an analyst's checked customers of one date, `value` in cents, the base as 0 and 1.
 
     Who had left by then (`closed_on`) is not among them.
     """
-    amounts, bases = [value] if value else [], policy.bases if policy else None
+    frame = frames.as_lazy(request.frame)
     try:
-        require_columns(as_lazy(frame), ["customer_id"], "customers")
-        table = _still_customers(as_lazy(frame))
-        result = with_base(table, by=by, base=base, amounts=amounts, bases=bases)
+        require_columns(frame, ["customer_id"], "customers")
+        table = _still_customers(frame)
+        result = with_base(table, request, [value] if value else [])
         require_labels(table, ["customer_id"], "customers")
         ids = nw.col("customer_id")
         counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
@@ -99,10 +181,10 @@ def _still_customers(table: Table) -> Table:
     columns = table.collect_schema().names()
     if "closed_on" not in columns:
         return table
-    closed = day(table, "closed_on")
+    closed = frames.day(table, "closed_on")
     stays = closed.is_null()
     if "as_of" in columns:
-        stays = stays | (closed > day(table, "as_of")).fill_null(False)
+        stays = stays | (closed > frames.day(table, "as_of")).fill_null(False)
     return table.filter(stays)
 
 

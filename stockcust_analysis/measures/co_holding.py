@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, group_names, native_like
+from stockcust_analysis.core.frames import Groups, native_like
+from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
 from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
 from stockcust_analysis.measures.registry import Question, Spec, sum_view
-from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 
 def co_holding(
@@ -75,12 +76,12 @@ def co_holding(
     >>> pairs.loc[("deposit", "fund"), ["conditional_rate", "lift"]].tolist()
     [0.5, 2.0]
     """
-    rules, groups = as_policy(policy), group_names(by)
-    view = customers_or_households(customers, holdings, groups, base, rules, unit)
-    spec = Spec("pairs", CO_HOLDING, base)
-    totals = sum_view(view, [spec], rules, groups)
-    own = pd.concat([totals[groups], spec.own(totals)], axis=1)
-    return native_like(co_holding_table(own, rules.families, groups, base), customers)
+    request, spec = Request.of(customers, by, base, policy), Spec("pairs", CO_HOLDING, base)
+    view = customers_or_households(request, holdings, unit)
+    totals = sum_view(view, [spec], request.policy, request.by)
+    own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
+    table = co_holding_table(own, request.policy.families, request.by, base)
+    return native_like(table, customers)
 
 
 def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

@@ -1,18 +1,37 @@
 """The codebook: what each measure means, its unit, its direction, and what happens at the edges.
 
 It is data (`codebook.toml`) and the only place that says so: pages take their words from it, and
-`docs/reference/codebook.md` is printed from it.
+`docs/reference/codebook.md` is printed from it. Which measures there are, and of which view of a
+bank each is computed, follows from the questions gathered here: nothing lists measures twice.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.attrition import ATTRITION
+from stockcust_analysis.measures.concentration import CONCENTRATION
+from stockcust_analysis.measures.coverage import CLASSES, COVERAGE, MANAGEMENT, ROUNDS
+from stockcust_analysis.measures.cross_sell import (
+    PENETRATION,
+    PRODUCT_COUNTS,
+    PRODUCT_COUNTS_ESTABLISHED,
+    PRODUCT_DISTRIBUTION,
+)
+from stockcust_analysis.measures.dormancy import DORMANCY, DORMANCY_FLOW
+from stockcust_analysis.measures.growth import AUM_CHANGE
+from stockcust_analysis.measures.holdings import UNUSED_OPENINGS
+from stockcust_analysis.measures.registry import Measure
+from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
+from stockcust_analysis.measures.tiers import TIERS, VOLUME
+from stockcust_analysis.measures.two_dates import TIER_MOVES
+from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.file import Table, build, read_toml, require
 
 Kind = Literal["money", "count", "share", "ratio", "index"]
@@ -123,3 +142,33 @@ def _with_defaults(name: str, entry: Table) -> Table:
         "bounds": [0, 1] if kind in ("share", "index") else [0],
         **entry,
     }
+
+
+CUSTOMER_QUESTIONS = (
+    VOLUME,
+    DORMANCY,
+    PRODUCT_COUNTS,
+    PRODUCT_DISTRIBUTION,
+    PENETRATION,
+    PRODUCT_COUNTS_ESTABLISHED,
+    TIERS,
+    UNUSED_OPENINGS,
+    MANAGEMENT,
+)
+MANAGED_QUESTIONS = (COVERAGE, CLASSES, ROUNDS)
+PAIR_QUESTIONS = (TIER_MOVES, SAME_CUSTOMER_GROWTH, RETENTION, ATTRITION, DORMANCY_FLOW)
+QUESTIONS = (
+    *CUSTOMER_QUESTIONS,
+    *CONCENTRATION.values(),
+    AUM_CHANGE,
+    *MANAGED_QUESTIONS,
+    *PAIR_QUESTIONS,
+)
+
+
+def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:
+    """Yield every measure of an evaluation with each of its bases."""
+    for question in QUESTIONS:
+        for base in question.bases:
+            for measure in question.measures(policy):
+                yield measure, base

@@ -18,11 +18,16 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag, group_names
+from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import missing_for, with_base
+from stockcust_analysis.measures.bases import (
+    Request,
+    missing_for,
+    require_amounts,
+    require_columns,
+    with_base,
+)
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
-from stockcust_analysis.measures.validation import require_amounts, require_columns
 from stockcust_analysis.policy import as_policy
 
 _PERCENTS = (1, 5, 10, 20)
@@ -119,11 +124,10 @@ def concentration(
     """
     if without < 0:
         raise UsageError(f"without must be 0 or more customers; given {without}.")
-    groups, base = group_names(by), base or _default_base(customers)
-    steps = _steps_of(customers, value, groups, base, weight)
-    question = _question(without)
-    totals = concentration_totals(steps, by=groups, questions={without: question})
-    return shown(totals, Spec(f"{without}", question, base), as_policy(None), groups, customers)
+    request = Request.of(customers, by, base or _default_base(customers), None)
+    steps, question = _steps_of(request, value, weight), _question(without)
+    totals = concentration_totals(steps, by=request.by, questions={without: question})
+    return shown(totals, Spec(f"{without}", question, request.base), request)
 
 
 def lorenz_curve(
@@ -170,9 +174,9 @@ def lorenz_curve(
     >>> curve.iloc[[0, 50, 100]].values.tolist()
     [[0.0, 0.0], [0.5, 0.25], [1.0, 1.0]]
     """
-    groups, base = group_names(by), base or _default_base(customers)
-    steps = _steps_of(customers, value, groups, base, weight)
-    return frames.native_like(lorenz_points(steps, by=groups), customers)
+    request = Request.of(customers, by, base or _default_base(customers), None)
+    points = lorenz_points(_steps_of(request, value, weight), by=request.by)
+    return frames.native_like(points, customers)
 
 
 def whale_curve(
@@ -217,9 +221,8 @@ def whale_curve(
     >>> curve.iloc[[25, 50, 75, 100]].values.tolist()
     [[0.25, 0.75], [0.5, 1.25], [0.75, 1.25], [1.0, 1.0]]
     """
-    groups = group_names(by)
-    steps = _steps_of(customers, value, groups, base, None, signed=[value])
-    points = lorenz_points(steps, by=groups)
+    request = Request.of(customers, by, base, None)
+    points = lorenz_points(_steps_of(request, value, signed=[value]), by=request.by)
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     lowest = points["value_share"].to_numpy().reshape(-1, 101)
     return frames.native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
@@ -239,18 +242,13 @@ def _default_base(customers: Frame) -> str:
 
 
 def _steps_of(
-    customers: Frame,
-    value: str,
-    by: Sequence[str],
-    base: str,
-    weight: str | None,
-    signed: Sequence[str] = (),
+    request: Request, value: str, weight: str | None = None, signed: Sequence[str] = ()
 ) -> Table:
     """Return the Lorenz steps of an analyst's customers."""
-    table = with_base(as_lazy(customers), by=by, base=base, amounts=[value], signed=signed)
+    table = with_base(as_lazy(request.frame), request, [value], signed)
     if weight is not None:
-        table = _weighted(table, weight, f"in_{base}")
-    return lorenz_steps(table, value=f"{value}_cents", by=by, base=base)
+        table = _weighted(table, weight, f"in_{request.base}")
+    return lorenz_steps(table, value=f"{value}_cents", by=request.by, base=request.base)
 
 
 def _weighted(table: Table, weight: str, inside: str) -> Table:
@@ -303,10 +301,7 @@ def concentration_totals(
         parts = {"customers", "total_cents", *(p for name in numerators for p in _PARTS_OF[name])}
         available = _step_columns(k)
         columns |= {f"{k}|{name}": available[name] for name in available if name in parts}
-    totals = frames.collect_rows(
-        frames.sums(_with_totals(steps, keys, [*questions]), keys, columns)
-    )
-    table = pd.DataFrame(totals).sort_values(keys, ignore_index=True)
+    table = frames.collect_sums(_with_totals(steps, keys, [*questions]), keys, columns)
     for k in questions:
         table = table.assign(**_finish(table, k))
     return table if by else table.drop(columns=_WHOLE)

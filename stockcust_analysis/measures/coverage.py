@@ -6,13 +6,13 @@ Who must not be contacted is owed no call and counts in no numerator.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag, group_names
-from stockcust_analysis.measures.bases import base_flag, require_base, with_base
+from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag
+from stockcust_analysis.measures.bases import Request, base_flag, require_base, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -20,7 +20,7 @@ from stockcust_analysis.measures.service import (
     profile_columns,
     round_columns,
 )
-from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike
 
 _AVERAGE = "aum_average_quarter_cents"
 _ROLES = ("counter", "vip")
@@ -103,7 +103,7 @@ def coverage(
     >>> coverage(served).query("measure == 'contact_coverage'")["value"].tolist()
     [0.5]
     """
-    return _answer(service, COVERAGE, by, base, policy, lambda measure: not measure.dimension)
+    return _answer(Request.of(service, by, base, policy), SERVICE)
 
 
 def managed_share(
@@ -146,7 +146,7 @@ def managed_share(
     >>> shares.query("measure in ('managed_share', 'managed_aum_share')")["value"].tolist()
     [0.4, 0.5]
     """
-    return _answer(service, MANAGEMENT, by, base, policy)
+    return _answer(Request.of(service, by, base, policy), MANAGEMENT)
 
 
 def profile_completion(
@@ -188,7 +188,7 @@ def profile_completion(
     >>> profile_completion(served).query("tier == 'mid'")["value"].tolist()
     [0.5]
     """
-    return _answer(service, COVERAGE, by, base, policy, lambda measure: measure.dimension != "")
+    return _answer(Request.of(service, by, base, policy), PROFILES)
 
 
 def service_by_class(
@@ -232,7 +232,7 @@ def service_by_class(
     >>> found["value"].tolist()
     [0.5, nan, 1.0, nan]
     """
-    return _answer(service, CLASSES, by, base, policy)
+    return _answer(Request.of(service, by, base, policy), CLASSES)
 
 
 def contact_rounds(
@@ -282,27 +282,18 @@ def contact_rounds(
     >>> rates[["round", "value"]].head(2).values.tolist()
     [['1', 0.0], ['2', 1.0]]
     """
-    return _answer(service, ROUNDS, by, base, policy)
+    return _answer(Request.of(service, by, base, policy), ROUNDS)
 
 
-def _answer(
-    service: Frame,
-    question: Question,
-    by: Groups,
-    base: str,
-    policy: PolicyLike,
-    only: Callable[[Measure], bool] = lambda measure: True,
-) -> Frame:
+def _answer(request: Request, question: Question) -> Frame:
     """Return the measures of one question about customers who are served."""
-    table, groups, rules = as_lazy(service), group_names(by), as_policy(policy)
+    table = as_lazy(request.frame)
     require_base(table, "managed")
-    table = table.with_columns(in_managed=base_flag(table, "managed", rules.bases))
-    if "manager_id" in groups:
+    table = table.with_columns(in_managed=base_flag(table, "managed", request.policy.bases))
+    if "manager_id" in request.by:
         table = table.filter(nw.col("in_managed") == 1)
-    amounts = ("aum_average_quarter", "aum_average_month")
-    table = with_base(table, by=groups, base=base, amounts=amounts, bases=rules.bases)
-    view = table.with_columns(**profile_columns(table))
-    return answer(view, question, policy=rules, by=groups, base=base, frame=service, only=only)
+    table = with_base(table, request, ("aum_average_quarter", "aum_average_month"))
+    return answer(table.with_columns(**profile_columns(table)), question, request)
 
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
@@ -343,11 +334,10 @@ def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     return columns
 
 
-def _coverage_measures(policy: Policy) -> list[Measure]:
-    """Return the measures of service, and the complete profiles of every tier with a target."""
+def _profile_measures(policy: Policy) -> list[Measure]:
+    """Return the share of complete profiles of every tier with a target."""
     name, tiers = "tier_profile_completion", _profile_tiers(policy)
-    by_tier = (Measure(name, f"profiled_{t}", f"to_profile_{t}", "tier", t) for t in tiers)
-    return [*_COVERAGE, *by_tier]
+    return [Measure(name, f"profiled_{t}", f"to_profile_{t}", "tier", t) for t in tiers]
 
 
 def _profile_tiers(policy: Policy) -> list[str]:
@@ -410,6 +400,10 @@ def _round_measures(policy: Policy) -> list[Measure]:
 MANAGEMENT = Question(
     "management", _management_columns, lambda _: _MANAGEMENT, needs=("in_managed",)
 )
-COVERAGE = Question("coverage", _coverage_columns, _coverage_measures, bases=("managed",))
+SERVICE = Question("service", _coverage_columns, lambda _: _COVERAGE, bases=("managed",))
+PROFILES = replace(SERVICE, name="profiles", measures=_profile_measures)
+COVERAGE = replace(
+    SERVICE, name="coverage", measures=lambda policy: [*_COVERAGE, *_profile_measures(policy)]
+)
 CLASSES = Question("classes", _class_columns, _class_measures, bases=("managed",))
 ROUNDS = Question("rounds", _round_columns, _round_measures, bases=("managed",))

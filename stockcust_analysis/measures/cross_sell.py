@@ -7,15 +7,15 @@ nothing stay in the denominator. The base `established` leaves out newcomers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag, group_names
+from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.bases import Request, require_columns, with_base
 from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
@@ -24,8 +24,7 @@ from stockcust_analysis.measures.holdings import (
     with_balance,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 UNITS = ("customer", "household")
 _MOST_COUNTED = 4
@@ -87,7 +86,7 @@ def products_per_customer(
     [1.0]
     """
     question = Question("mean", lambda _, within: _counts(within), lambda _: [_PER_CUSTOMER])
-    return _answer(customers, holdings, question, by, base, as_policy(policy), unit)
+    return _answer(Request.of(customers, by, base, policy), holdings, question, unit)
 
 
 def multi_product_share(
@@ -149,15 +148,16 @@ def multi_product_share(
     >>> multi_product_share(bank, holdings=accounts, base="all")["value"].tolist()
     [0.5]
     """
-    rules = as_policy(policy)
-    if not 1 <= at_least <= len(rules.families.names):
-        raise UsageError(f"at_least must be 1 to {len(rules.families.names)}; given {at_least}.")
+    request = Request.of(customers, by, base, policy)
+    most = len(request.policy.families.names)
+    if not 1 <= at_least <= most:
+        raise UsageError(f"at_least must be 1 to {most}; given {at_least}.")
     question = replace(
         PRODUCT_COUNTS,
         columns=lambda _, within: _counts(within, at_least=[at_least]),
         measures=lambda _: [_multi_product(at_least)],
     )
-    return _answer(customers, holdings, question, by, base, rules, unit)
+    return _answer(request, holdings, question, unit)
 
 
 def product_count_distribution(
@@ -212,8 +212,8 @@ def product_count_distribution(
     >>> product_count_distribution(bank, holdings=accounts, base="all")["value"].tolist()
     [0.5, 0.5, 0.0, 0.0, 0.0]
     """
-    question = PRODUCT_DISTRIBUTION
-    return _answer(customers, holdings, question, by, base, as_policy(policy), unit)
+    request = Request.of(customers, by, base, policy)
+    return _answer(request, holdings, PRODUCT_DISTRIBUTION, unit)
 
 
 def penetration(
@@ -267,25 +267,16 @@ def penetration(
     >>> penetration(bank, holdings=accounts, base="all").query("family == 'fund'")["value"].tolist()
     [0.5]
     """
-    return _answer(customers, holdings, PENETRATION, by, base, as_policy(policy), unit)
+    return _answer(Request.of(customers, by, base, policy), holdings, PENETRATION, unit)
 
 
-def _answer(
-    customers: Frame,
-    holdings: Frame | None,
-    question: Question,
-    by: Groups,
-    base: str,
-    policy: Policy,
-    unit: str,
-) -> Frame:
+def _answer(request: Request, holdings: Frame | None, question: Question, unit: str) -> Frame:
     """Return the measures of one question, of customers or of households."""
-    groups = group_names(by)
-    view = customers_or_households(customers, holdings, groups, base, policy, unit)
+    view = customers_or_households(request, holdings, unit)
     if unit == "household":
-        measures = [_of_households(measure) for measure in question.measures(policy)]
+        measures = [_of_households(measure) for measure in question.measures(request.policy)]
         question = replace(question, measures=lambda _: measures)
-    return answer(view, question, policy=policy, by=groups, base=base, frame=customers)
+    return answer(view, question, request)
 
 
 def _of_households(measure: Measure) -> Measure:
@@ -300,32 +291,25 @@ def _of_households(measure: Measure) -> Measure:
     return replace(measure, name=f"household_{name}" if name == measure.name else name)
 
 
-def customers_or_households(
-    customers: Frame,
-    holdings: Frame | None,
-    by: Sequence[str],
-    base: str,
-    policy: Policy,
-    unit: str,
-) -> Table:
+def customers_or_households(request: Request, holdings: Frame | None, unit: str) -> Table:
     """Return customers or households with the base's column, `holds_…`, `uses_…`, `families`."""
     if unit not in UNITS:
         raise UsageError.unknown("unit", unit, UNITS)
-    table = as_lazy(customers)
+    table, families = as_lazy(request.frame), request.policy.families
     if holdings is None:
-        _require_families(table, policy.families)
+        _require_families(table, families)
     else:
-        table = _with_families(table, as_lazy(holdings), policy)
-    table = with_base(table, by=by, base=base, bases=policy.bases)
+        table = _with_families(table, as_lazy(holdings), families)
+    table = with_base(table, request)
     if unit == "household":
-        table = _households(table, policy.families, by=by, base=base)
-    return table.with_columns(families=families_held(policy.families))
+        table = _households(table, request)
+    return table.with_columns(families=families_held(families))
 
 
-def _with_families(customers: Table, holdings: Table, policy: Policy) -> Table:
+def _with_families(customers: Table, holdings: Table, families: ProductFamilies) -> Table:
     """Return customers with what their accounts show of families, channels and obligations."""
     calendar, accounts = own_calendar(holdings), with_balance(holdings)
-    flags = family_flags(accounts, policy.families, calendar)
+    flags = family_flags(accounts, families, calendar)
     flags["obliged"] = is_obligation(accounts, calendar)
     require_columns(customers, ["customer_id"], "customers")
     table = customers.drop(*flags, strict=False)
@@ -344,9 +328,7 @@ def _require_families(customers: Table, families: ProductFamilies) -> None:
         )
 
 
-def _households(
-    customers: Table, families: ProductFamilies, *, by: Sequence[str], base: str
-) -> Table:
+def _households(customers: Table, request: Request) -> Table:
     """Return one row per household and group: it has a flag that any of its members there has.
 
     A customer without `household_id` is a household alone. A household with members in two
@@ -355,9 +337,9 @@ def _households(
     require_columns(customers, ["customer_id", "household_id"], "customers")
     household = nw.col("household_id").cast(nw.String).fill_null("")
     alone = nw.when(household == "").then(nw.col("customer_id").cast(nw.String))
-    flags = [f"in_{base}", *_held_names(families)]
+    flags, by = [f"in_{request.base}", *_held_names(request.policy.families)], request.by
     members = customers.select(*by, *flags, household=household, alone=alone.otherwise(nw.lit("")))
-    return members.group_by(*by, "household", "alone").agg(nw.col(name).max() for name in flags)
+    return members.group_by(*by, "household", "alone").agg(nw.col(*flags).max())
 
 
 def _held_names(families: ProductFamilies) -> list[str]:

@@ -14,7 +14,6 @@ Customers outside the rule's scope have no status and are counted nowhere.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 
 import narwhals.stable.v2 as nw
@@ -23,14 +22,13 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag, group_names
+from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.measures.bases import Request, require_amounts, require_columns, with_base
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
-from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
 JUDGED_BY = "dormancy_rule"
@@ -177,8 +175,8 @@ def dormancy_rate(
     >>> rates.query("measure == 'dormancy_rate'")["value"].tolist()
     [0.5]
     """
-    table, rules = as_lazy(customers), as_policy(policy)
-    groups, rule = group_names(by), rules.dormancy_rule(rule)
+    table, request = as_lazy(customers), Request.of(customers, by, base, policy)
+    rule = request.policy.dormancy_rule(rule)
     on = None if as_of is None else as_day(as_of)
     if holdings is not None or contacts is not None or not _has_status_by(table, rule, on):
         if on is None:
@@ -186,11 +184,10 @@ def dormancy_rate(
                 f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
                 "date, to judge them, or take them from bank.customers(quarter)."
             )
-        table = _with_status(table, [rule], on, holdings, contacts, rules)
+        table = _with_status(table, [rule], on, holdings, contacts, request.policy)
         table = table.with_columns(status=_status_by(rule))
-    rules = replace(rules, dormancy=rule)
-    view = with_base(table, by=groups, base=base, amounts=[rule.value], bases=rules.bases)
-    return answer(view, DORMANCY, policy=rules, by=groups, base=base, frame=customers)
+    view = with_base(table, request, [rule.value])
+    return answer(view, DORMANCY, request.under(dormancy=rule))
 
 
 def compare_rules(
@@ -248,27 +245,20 @@ def compare_rules(
     >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
     """
-    table, policy, groups = as_lazy(customers), as_policy(policy), group_names(by)
+    request = Request.of(pd.DataFrame(), by, base, policy)
     several = [rules] if isinstance(rules, str | DormancyRule) else rules
-    on, compared = as_day(as_of), [policy.dormancy_rule(rule) for rule in several]
+    on, compared = as_day(as_of), [request.policy.dormancy_rule(rule) for rule in several]
     if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
-    table = _with_status(table, compared, on, holdings, contacts, policy)
-    amounts = list(dict.fromkeys(rule.value for rule in compared))
-    table = with_base(table, by=groups, base=base, amounts=amounts, bases=policy.bases)
+    table = _with_status(as_lazy(customers), compared, on, holdings, contacts, request.policy)
+    table = with_base(table, request, [rule.value for rule in compared])
     tables: list[pd.DataFrame] = []
     for rule in compared:
-        rates = answer(
-            table.with_columns(status=_status_by(rule)),
-            DORMANCY,
-            policy=replace(policy, dormancy=rule),
-            by=groups,
-            base=base,
-            frame=pd.DataFrame(),
-        )
-        rates.insert(len(groups), "rule", rule.name)
+        judged = table.with_columns(status=_status_by(rule))
+        rates = answer(judged, DORMANCY, request.under(dormancy=rule))
+        rates.insert(len(request.by), "rule", rule.name)
         tables.append(rates)
-    order = [*groups, "rule", "measure"]
+    order = [*request.by, "rule", "measure"]
     result = pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
     return frames.native_like(result, customers)
 
@@ -341,15 +331,8 @@ def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:
     }
 
 
-_FLOW_COUNTS = (
-    "dormant_opening",
-    "newly_dormant",
-    "dormant_arrived",
-    "reactivated",
-    "dormant_moved",
-    "dormant_left",
-    "dormant_closing",
-)
+_ENTERED, _ENDED = ("newly_dormant", "dormant_arrived"), ("reactivated", "dormant_moved")
+_FLOW_COUNTS = ("dormant_opening", *_ENTERED, *_ENDED, "dormant_left", "dormant_closing")
 _FLOW_AMOUNTS = ("dormant_opening", "newly_dormant", "reactivated", "returned", "dormant_closing")
 _FLOW = (
     *(Measure(name, name, None) for name in _FLOW_COUNTS),
@@ -416,18 +399,16 @@ def dormancy_flow(
     >>> flow[["reactivation_rate", "returned_aum"]].tolist()
     [0.5, 880.0]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    rules = replace(rules, dormancy=rules.dormancy_rule(rule))
+    request = Request.of(closing, by, base, policy)
+    rule = request.policy.dormancy_rule(rule)
     for side, frame in zip(DATES, (opening, closing), strict=True):
         require_columns(as_lazy(frame), ["customer_id", "status"], side)
-        _require_rule(as_lazy(frame), rules.dormancy, side)
-    value, states = rules.dormancy.value, dormancy_states(base)
-    pairs = pair_customers(
-        opening, closing, policy=rules, labels=groups, value=value, base=base, extra=states
-    )
-    groups_at_closing = {name: nw.col(f"closing_{name}") for name in groups}
+        _require_rule(as_lazy(frame), rule, side)
+    request = request.under(dormancy=rule)
+    pairs = pair_customers(opening, request, rule.value, dormancy_states(base))
+    groups_at_closing = {name: nw.col(f"closing_{name}") for name in request.by}
     view = pairs.with_columns(departed=ZERO, **groups_at_closing)
-    return answer(view, DORMANCY_FLOW, policy=rules, by=groups, base=base, frame=closing)
+    return answer(view, DORMANCY_FLOW, request)
 
 
 def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:

@@ -13,7 +13,9 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Table, after, as_lazy, cents_of, day, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import require_columns
 from stockcust_analysis.measures.holdings import (
     BALANCE,
     is_active,
@@ -23,8 +25,6 @@ from stockcust_analysis.measures.holdings import (
     snapshot,
     with_balance,
 )
-from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import (
     DormancyRule,
     Family,

@@ -6,7 +6,8 @@ answers whether a branch lives on its existing customers (存量) or on new ones
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -14,8 +15,8 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, collect_rows, flag, group_names
-from stockcust_analysis.measures.bases import with_base
+from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
+from stockcust_analysis.measures.bases import Request, require_columns, require_snapshot, with_base
 from stockcust_analysis.measures.holdings import join_accounts
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.two_dates import (
@@ -25,21 +26,11 @@ from stockcust_analysis.measures.two_dates import (
     pair_customers,
     with_states,
 )
-from stockcust_analysis.measures.validation import require_columns, require_snapshot
-from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.policy import PolicyLike, ProductFamilies
 
-COMPONENTS = (
-    "opening",
-    "new",
-    "returned",
-    "grown",
-    "transferred_in",
-    "transferred_out",
-    "shrunk",
-    "drained",
-    "closed",
-    "closing",
-)
+_GAINS = ("new", "returned", "grown", "transferred_in")
+_LOSSES = ("transferred_out", "shrunk", "drained", "closed")
+COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
 OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 
@@ -99,10 +90,10 @@ def growth_bridge(
     [['opening', 800.0], ['new', 1000.0], ['shrunk', -50.0], ['closed', -300.0],
      ['closing', 1450.0]]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    pairs = pair_customers(opening, closing, policy=rules, labels=groups, value=value)
-    components = with_components(with_states(by_group(pairs, groups), PERIOD_END))
-    return frames.native_like(bridge_rows(components, by=groups), opening)
+    request = Request.of(closing, by, "all", policy)
+    pairs = by_group(pair_customers(opening, request, value), request.by)
+    components = with_components(with_states(pairs, PERIOD_END))
+    return frames.native_like(bridge_rows(components, by=request.by), opening)
 
 
 def family_growth_bridge(
@@ -159,18 +150,18 @@ def family_growth_bridge(
     >>> bridge.query("family == 'wealth' and amount != 0")["component"].tolist()
     ['grown', 'closing']
     """
-    groups, rules = group_names(by), as_policy(policy)
-    families = aum_families(rules.families)
-    sides = [
-        _with_family_amounts(as_lazy(frame), as_lazy(held), rules.families).to_native()
+    request = Request.of(closing, by, "all", policy)
+    families = aum_families(request.policy.families)
+    before, now = (
+        _with_family_amounts(as_lazy(frame), as_lazy(held), families).to_native()
         for frame, held in ((opening, opening_holdings), (closing, closing_holdings))
-    ]
+    )
     held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
-    pairs = pair_customers(*sides, policy=rules, labels=groups, value="aum_period_end", extra=held)
-    view = with_states(by_group(pairs, groups), PERIOD_END)
-    parts = [_of_family(view, name, groups) for name in families]
+    pairs = pair_customers(before, replace(request, frame=now), "aum_period_end", held)
+    view = with_states(by_group(pairs, request.by), PERIOD_END)
+    parts = [_of_family(view, name, request.by) for name in families]
     components = with_components(nw.concat(parts))
-    return frames.native_like(bridge_rows(components, by=[*groups, "family"]), opening)
+    return frames.native_like(bridge_rows(components, by=[*request.by, "family"]), opening)
 
 
 def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
@@ -182,7 +173,9 @@ def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
     return {name: names for name, names in products.items() if names}
 
 
-def _with_family_amounts(customers: Table, holdings: Table, families: ProductFamilies) -> Table:
+def _with_family_amounts(
+    customers: Table, holdings: Table, families: Mapping[str, Sequence[str]]
+) -> Table:
     """Return customers of one date with `<family>_cents` of each family that holds AUM."""
     require_columns(customers, ["customer_id"], "customers")
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
@@ -190,7 +183,7 @@ def _with_family_amounts(customers: Table, holdings: Table, families: ProductFam
     balance = frames.cents_or_zero("balance").clip(0)
     amounts = {
         f"{name}_cents": balance * flag(nw.col("product").is_in(products))
-        for name, products in aum_families(families).items()
+        for name, products in families.items()
     }
     return join_accounts(customers, holdings, keys=["customer_id"], flags={}, amounts=amounts)
 
@@ -230,8 +223,7 @@ def bridge_rows(components: Table, *, by: Sequence[str]) -> pd.DataFrame:
     """Return the growth bridge per group: ten components with customers and amount in CNY."""
     amounts = [f"{name}_cents" for name in COMPONENTS]
     columns = {name: nw.col(name) for name in (*COMPONENTS, *amounts)}
-    totals = pd.DataFrame(collect_rows(frames.sums(components, by, columns)))
-    totals = totals.sort_values([*by], ignore_index=True) if by else totals
+    totals = frames.collect_sums(components, by, columns)
     repeated = totals.loc[totals.index.repeat(len(COMPONENTS)), [*by]].reset_index(drop=True)
     return repeated.assign(
         component=list(COMPONENTS) * len(totals),
@@ -304,17 +296,17 @@ def aum_change(
     >>> aum_change(before, after, base="all")["numerator"].tolist()
     [160.0, 110.0, 50.0]
     """
-    groups, rules, inside = group_names(by), as_policy(policy), nw.col(f"in_{base}")
+    request, inside = Request.of(closing, by, base, policy), nw.col(f"in_{base}")
     columns = {"customers": inside, "end_cents": inside * nw.col(f"{value}_cents")}
-    keys, totals = groups or [_WHOLE], []
+    totals = []
     for frame in (opening, closing):
-        table = with_base(as_lazy(frame), by=groups, base=base, amounts=[value], bases=rules.bases)
-        rows = pd.DataFrame(collect_rows(frames.sums(table, groups, columns)))
-        totals.append((rows if groups else rows.assign(**{_WHOLE: 0})).set_index(keys))
+        table = with_base(as_lazy(frame), request, [value])
+        rows = frames.collect_sums(table, request.by, columns).assign(**{_WHOLE: 0})
+        totals.append(rows.set_index(request.by or [_WHOLE]))
     index = totals[1].index.union(totals[0].index)
     before, now = (table.reindex(index, fill_value=0) for table in totals)
     changes = aum_change_totals(before, now).add_prefix("|").reset_index()
-    return shown(changes, Spec("", AUM_CHANGE, base), rules, groups, closing)
+    return shown(changes, Spec("", AUM_CHANGE, base), request)
 
 
 def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFrame:

@@ -15,17 +15,18 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag, group_names
+from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag
+from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import with_base
-from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import (
+from stockcust_analysis.measures.bases import (
+    Request,
     require_columns,
     require_same_engine,
     require_snapshot,
+    with_base,
 )
-from stockcust_analysis.periods import Day, as_day, cutoff, require_day
-from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies
 
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {
@@ -214,18 +215,17 @@ def unused_openings(
     >>> unused.loc[unused["measure"] == "unused_openings_90_days", "value"].tolist()
     [0.5]
     """
-    rules, groups, table = as_policy(policy), group_names(by), as_lazy(customers)
+    request, table = Request.of(customers, by, base, policy), as_lazy(customers)
     if holdings is not None:
         if as_of is None:
             raise UsageError("holdings have no age without a day: give as_of='2026Q3', or a date.")
-        table = _with_openings(table, as_lazy(holdings), rules, as_day(as_of))
+        table = _with_openings(table, as_lazy(holdings), request.policy, as_day(as_of))
     elif missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
         raise UsageError(
             f"customers do not say what they opened ('{missing[0]}' missing). Give holdings=… and "
             "as_of=…, or the customers of bank.customers(quarter)."
         )
-    table = with_base(table, by=groups, base=base, bases=rules.bases)
-    return answer(table, UNUSED_OPENINGS, policy=rules, by=groups, base=base, frame=customers)
+    return answer(with_base(table, request), UNUSED_OPENINGS, request)
 
 
 def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: date) -> Table:

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, collect_rows, native_like, sums
+from stockcust_analysis.core.frames import Table, collect_sums, native_like
+from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.policy import Policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
@@ -109,9 +110,7 @@ def sum_view(
 
     `extra` are further columns to sum in the same look.
     """
-    columns = columns_of(specs, policy) | dict(extra or {})
-    totals = pd.DataFrame(collect_rows(sums(view, by, columns)))
-    return totals.sort_values([*by], ignore_index=True) if by else totals
+    return collect_sums(view, by, columns_of(specs, policy) | dict(extra or {}))
 
 
 def measure_rows(
@@ -149,33 +148,26 @@ def measure_rows(
     return rows if present.all() else rows[present].reset_index(drop=True)
 
 
-def answer(
-    view: Table,
-    question: Question,
-    *,
-    policy: Policy,
-    by: Sequence[str],
-    base: str,
-    frame: Frame,
-    only: Callable[[Measure], bool] = lambda measure: True,
-) -> Frame:
-    """Return the measures of one question about an analyst's view, as the kind of `frame`."""
-    chosen = replace(question, measures=lambda p: [*filter(only, question.measures(p))])
-    spec = Spec(question.name, chosen, base)
-    return shown(sum_view(view, [spec], policy, by), spec, policy, by, frame)
+def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Frame:
+    """Return the measures of one question about an analyst's view, as the kind of his frame.
+
+    `only`: how the names of the measures begin, where not all of them are asked.
+    """
+    chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
+    spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
+    return shown(sum_view(view, [spec], request.policy, request.by), spec, request)
 
 
-def shown(
-    totals: pd.DataFrame, spec: Spec, policy: Policy, by: Sequence[str], frame: Frame
-) -> Frame:
-    """Return collected sums as the measure frame an analyst sees, as the kind of `frame`.
+def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Frame:
+    """Return collected sums as the measure frame an analyst sees, as the kind of his frame.
 
     One row per group and measure, sorted by both; the members of a measure stand in a column that
     is called as their dimension.
     """
-    ordered = totals.sort_values([*by], ignore_index=True) if by else totals
+    by, policy = request.by, request.policy
+    ordered = totals.sort_values(by, ignore_index=True) if by else totals
     rows = measure_rows(ordered, [spec], policy, by)
     rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
-    return native_like(rows.drop(columns="dimension"), frame)
+    return native_like(rows.drop(columns="dimension"), request.frame)

@@ -5,18 +5,16 @@ The group is that of the opening date: a customer who moved to another branch is
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, flag, group_names
+from stockcust_analysis.core.frames import Groups, flag
+from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.two_dates import (
-    COMPARED_BASES,
-    averages,
-    by_group,
-    pair_customers,
-)
-from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
+from stockcust_analysis.policy import Policy, PolicyLike
 
 
 def _retention_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
@@ -124,7 +122,8 @@ def customer_retention(
     >>> customer_retention(june, september, base="all")["value"].tolist()
     [1.0]
     """
-    return _retention("customer_retention", opening, closing, by, base, policy)
+    request = Request.of(opening, by, base, policy)
+    return _retention(request, closing, "customer_retention")
 
 
 def asset_retention(
@@ -177,7 +176,7 @@ def asset_retention(
     >>> asset_retention(june, september)[["measure", "value"]].values.tolist()
     [['asset_retention', 0.8], ['asset_retention_net', 1.1]]
     """
-    return _retention("asset_retention", opening, closing, by, base, policy, value)
+    return _retention(Request.of(opening, by, base, policy), closing, "asset_retention", value)
 
 
 def steep_fall_rate(
@@ -229,34 +228,16 @@ def steep_fall_rate(
     >>> steep_fall_rate(june, september)[["measure", "value"]].values.tolist()
     [['steep_fall_outflow_share', 0.3], ['steep_fall_rate', 0.5]]
     """
-    return _retention("steep_fall", opening, closing, by, base, policy, value)
+    return _retention(Request.of(opening, by, base, policy), closing, "steep_fall", value)
 
 
-def _retention(
-    prefix: str,
-    opening: Frame,
-    closing: Frame,
-    by: Groups,
-    base: str,
-    policy: PolicyLike,
-    value: str | None = None,
-) -> Frame:
+def _retention(request: Request, closing: Frame, measures: str, value: str | None = None) -> Frame:
     """Return the measures of retention whose names begin so, by the customers' opening groups."""
-    groups, rules = group_names(by), as_policy(policy)
-    pairs = pair_customers(
-        opening, closing, policy=rules, labels=groups, value=value, base=base, closing_labels=[]
-    )
+    now = replace(request, frame=closing)
+    pairs = pair_customers(request.frame, now, value, closing_labels=[])
     # Only customers of the opening date have a group of that date.
-    view = by_group(pairs.filter(nw.col("opening_there") == 1), groups)
-    return answer(
-        view,
-        RETENTION,
-        policy=rules,
-        by=groups,
-        base=base,
-        frame=opening,
-        only=lambda measure: measure.name.startswith(prefix),
-    )
+    view = by_group(pairs.filter(nw.col("opening_there") == 1), request.by)
+    return answer(view, RETENTION, request, only=measures)
 
 
 def same_customer_growth(
@@ -310,7 +291,6 @@ def same_customer_growth(
     >>> same_customer_growth(june, september)[["measure", "value"]].values.tolist()
     [['all_customer_growth', 0.5], ['same_customer_growth', -0.1]]
     """
-    groups, rules = group_names(by), as_policy(policy)
-    pairs = pair_customers(opening, closing, policy=rules, labels=groups, value=value, base=base)
-    view = by_group(pairs, groups)
-    return answer(view, SAME_CUSTOMER_GROWTH, policy=rules, by=groups, base=base, frame=opening)
+    request = Request.of(opening, by, base, policy)
+    pairs = pair_customers(opening, replace(request, frame=closing), value)
+    return answer(by_group(pairs, request.by), SAME_CUSTOMER_GROWTH, request)

@@ -12,34 +12,22 @@ from datetime import timedelta
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Table,
-    as_lazy,
-    cents_of,
-    day,
-    flag,
-    is_true,
-    same_kind,
+from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
+from stockcust_analysis.core.periods import Day, as_day, cutoff
+from stockcust_analysis.measures.bases import (
+    Request,
+    require_columns,
+    require_same_engine,
+    with_base,
 )
-from stockcust_analysis.measures.bases import with_base
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
-from stockcust_analysis.periods import Day, as_day, cutoff
 from stockcust_analysis.policy import CoverageRule, PolicyLike, as_policy
 
-SERVICE_FLAGS = (
-    "coverable",
-    "covered",
-    "contact_due",
-    "handed_over",
-    "called_in_time",
-    "reclaim_due",
-    "set_aside",
-)
+_CALL_FLAGS = ("coverable", "covered", "contact_due", "handed_over", "called_in_time")
+SERVICE_FLAGS = (*_CALL_FLAGS, "reclaim_due", "set_aside")
 _STEPS = ("contacts", "answers", "appointments", "sales")
 _APPOINTED = ("appointment", "visit", "sale")
 _KEYS = [PERIOD, "customer_id"]
@@ -117,11 +105,11 @@ def customer_service(
     [[1, 'A', 1], [0, '', 0]]
     """
     rules, amounts = as_policy(policy), ("aum_average_quarter", "aum_average_month")
-    table = with_base(as_lazy(customers), by=(), base="all", amounts=amounts)
+    table = with_base(as_lazy(customers), Request(customers, [], "all", rules), amounts)
     table = table.with_columns(tier=tier_name(nw.col("aum_average_quarter_cents"), rules.tiers))
     source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=as_of)
     own = ("in_all", *(f"{name}_cents" for name in amounts))
-    return same_kind(customers, serve(table, source).drop(*own))
+    return frames.same_kind(customers, serve(table, source).drop(*own))
 
 
 def service_source(

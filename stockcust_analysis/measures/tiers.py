@@ -8,7 +8,6 @@ row were short as the bank's rule says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -18,11 +17,16 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import PolicyError, UsageError
-from stockcust_analysis.measures.bases import customers_of, with_base
+from stockcust_analysis.measures.bases import (
+    Request,
+    customers_of,
+    require_amounts,
+    require_columns,
+    with_base,
+)
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_amounts, require_columns
-from stockcust_analysis.periods import Day, as_day
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
@@ -31,10 +35,7 @@ _PERIOD_END = "aum_period_end_cents"
 
 
 def assign_tiers(
-    customers: Frame,
-    scheme: TierScheme | None = None,
-    *,
-    policy: PolicyLike = None,
+    customers: Frame, scheme: TierScheme | None = None, *, policy: PolicyLike = None
 ) -> Frame:
     """Return the customers with the name of each one's tier.
 
@@ -116,14 +117,13 @@ def tier_counts(
     >>> dict(zip(counts["tier"], counts["value"].astype(int)))
     {'residual': 1, 'potential': 2, 'effective': 0, 'mid': 1, 'high': 0, 'private': 0}
     """
-    groups, rules, table = frames.group_names(by), as_policy(policy), as_lazy(customers)
+    request = Request.of(customers, by, base, policy).under(tiers=scheme)
+    table, tiers = as_lazy(customers), request.policy.tiers
     stands = scheme is None and "tier" in table.collect_schema().names()
-    rules = replace(rules, tiers=scheme or rules.tiers)
-    value = rules.tiers.value
-    table = with_base(table, by=groups, base=base, amounts=[value], bases=rules.bases)
+    table = with_base(table, request, [tiers.value])
     if not stands:
-        table = table.with_columns(tier=tier_name(nw.col(f"{value}_cents"), rules.tiers))
-    return answer(table, TIERS, policy=rules, by=groups, base=base, frame=customers)
+        table = table.with_columns(tier=tier_name(nw.col(f"{tiers.value}_cents"), tiers))
+    return answer(table, TIERS, request)
 
 
 def near_border(
@@ -345,7 +345,9 @@ def tiers_with_memory(
             f"tier memory '{memory.name}' excepts {', '.join(sorted(unknown))}, "
             f"but tier scheme '{scheme.name}' has {', '.join(scheme.names)}."
         )
-    periods = [customers_of(dated[day], str(day), by=[], value=value) for day in days]
+    periods = [
+        customers_of(Request.of(dated[day], None, "all", None), str(day), value) for day in days
+    ]
     last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
     table = _follow(periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart)
     rank = nw.col("rank")

@@ -18,10 +18,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import base_flag, customers_of
+from stockcust_analysis.measures.bases import Request, base_flag, customers_of
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
-from stockcust_analysis.policy import Policy, PolicyLike, TierScheme, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
 
 AVERAGE, PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
 DATES = ("opening", "closing")
@@ -136,14 +136,11 @@ def with_states(view: Table, value: str) -> Table:
 
 def pair_customers(
     opening: Frame,
-    closing: Frame,
-    *,
-    policy: Policy,
-    labels: Sequence[str],
+    closing: Request,
     value: str | None = None,
-    base: str = "all",
-    closing_labels: Sequence[str] | None = None,
     extra: Mapping[str, nw.Expr] | None = None,
+    *,
+    closing_labels: list[str] | None = None,
 ) -> Table:
     """Return an analyst's customers of two dates as pairs.
 
@@ -151,12 +148,14 @@ def pair_customers(
     on the closing date are those of the opening one. `extra` are 0/1 columns to carry along.
     """
     amount, sides = nw.col(f"{value}_cents") if value else ZERO, []
-    closing_labels = labels if closing_labels is None else closing_labels
-    for date, frame, by in zip(DATES, (opening, closing), (labels, closing_labels), strict=True):
-        table = customers_of(frame, date, by=by, value=value, base=base, policy=policy)
-        columns = compared_columns(table, policy, by, [base], amount=amount, extra=extra or {})
+    now = closing if closing_labels is None else replace(closing, by=closing_labels)
+    for date, request in zip(DATES, (replace(closing, frame=opening), now), strict=True):
+        table, bases = customers_of(request, date, value), [request.base]
+        columns = compared_columns(
+            table, request.policy, request.by, bases, amount=amount, extra=extra or {}
+        )
         sides.append(columns)
-    return pair_dates(sides[0], sides[1], labels)
+    return pair_dates(sides[0], sides[1], closing.by)
 
 
 def _move_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:
@@ -234,8 +233,9 @@ def migration_matrix(
     >>> matrix[["from", "to", "customers"]].values.tolist()
     [['potential', 'DRAINED', 1], ['mid', 'mid', 1]]
     """
-    view, rules, groups = _tier_view(opening, closing, scheme, by, policy)
-    return frames.native_like(migration_cells(view, rules.tiers, by=groups), opening)
+    request = Request.of(opening, by, "funded", policy).under(tiers=scheme)
+    cells = migration_cells(_tier_view(request, closing), request.policy.tiers, by=request.by)
+    return frames.native_like(cells, opening)
 
 
 def tier_move_rates(
@@ -285,29 +285,25 @@ def tier_move_rates(
     >>> tier_move_rates(june, september)["value"].tolist()
     [0.0, 0.5, 0.5]
     """
-    view, rules, groups = _tier_view(opening, closing, scheme, by, policy)
-    return answer(view, TIER_MOVES, policy=rules, by=groups, base="funded", frame=opening)
+    request = Request.of(opening, by, "funded", policy).under(tiers=scheme)
+    return answer(_tier_view(request, closing), TIER_MOVES, request)
 
 
-def _tier_view(
-    opening: Frame, closing: Frame, scheme: TierScheme | None, by: Groups, policy: PolicyLike
-) -> tuple[Table, Policy, list[str]]:
-    """Return pairs with `tier` by group, the policy with the scheme, and the groups' columns."""
-    rules, groups = as_policy(policy), frames.group_names(by)
-    rules = replace(rules, tiers=scheme or rules.tiers)
-    tables = [as_lazy(frame) for frame in (opening, closing)]
+def _tier_view(request: Request, closing: Frame) -> Table:
+    """Return pairs with `tier`, by group."""
+    scheme, tables = request.policy.tiers, [as_lazy(request.frame), as_lazy(closing)]
     delivered = ["tier" in table.collect_schema().names() for table in tables]
     if delivered[0] != delivered[1]:
         date = DATES[delivered.index(True)]
         raise UsageError(f"only {date} has a column 'tier'. Give it on both dates or none.")
     for date, table in zip(DATES, tables, strict=True) if delivered[0] else ():
-        _require_tiers(table, date, rules.tiers)
+        _require_tiers(table, date, scheme)
     if not delivered[0]:
-        tables = [_with_tier(table, rules.tiers) for table in tables]
-    labels, value = list(dict.fromkeys([*groups, "tier"])), rules.tiers.value
-    sides = (table.to_native() for table in tables)
-    pairs = pair_customers(*sides, policy=rules, labels=labels, value=value)
-    return by_group(pairs, groups), rules, groups
+        tables = [_with_tier(table, scheme) for table in tables]
+    before, now = (table.to_native() for table in tables)
+    labels = list(dict.fromkeys([*request.by, "tier"]))
+    everybody = Request(now, labels, "all", request.policy)
+    return by_group(pair_customers(before, everybody, scheme.value), request.by)
 
 
 def _with_tier(table: Table, scheme: TierScheme) -> Table:
@@ -339,7 +335,7 @@ def migration_cells(
         "opening_cents": nw.col("opening_cents") * (1 - nw.col("arrived")),
         "closing_cents": nw.col("closing_cents") * (1 - nw.col("departed")),
     }
-    table = pd.DataFrame(frames.collect_rows(frames.sums(cells, [*by, *sides], columns)))
+    table = frames.collect_sums(cells, [*by, *sides], columns)
     for side, (_, states) in sides.items():
         order = {name: rank for rank, name in enumerate((*scheme.names, *states.values()))}
         table[f"_{side}"] = table[side].map(order)

@@ -12,25 +12,14 @@ from hashlib import sha256
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Groups,
-    Table,
-    after,
-    as_lazy,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    group_names,
-    native_like,
-)
+from stockcust_analysis.core.frames import ONE, Groups, Table, after, as_lazy, day, flag
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
 from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.measures.validation import require_columns, require_same_engine
-from stockcust_analysis.periods import Day, as_day
-from stockcust_analysis.policy import Policy, as_policy
+from stockcust_analysis.policy import Policy
 
 _MEASURES = (
     Measure("outcome_contacted_rate", "contacted"),
@@ -77,10 +66,10 @@ def draw_control_group(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
         raise UsageError(f"share must be 0 or more, and below 1; given {share}.")
     table = as_lazy(lists)
     require_columns(table, ["customer_id"], "lists")
-    columns = collect_rows(table)
+    columns = frames.collect_rows(table)
     digests = (sha256(f"{seed}:{name}".encode()).digest() for name in columns["customer_id"])
     drawn = [int(int.from_bytes(digest[:8], "big") / 2**64 < share) for digest in digests]
-    return native_like(pd.DataFrame({**columns, "held_out": drawn}), lists)
+    return frames.native_like(pd.DataFrame({**columns, "held_out": drawn}), lists)
 
 
 def without_control_group(lists: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +135,7 @@ def worklist_outcomes(
     >>> found.query("measure == 'outcome_aum_change'")[["group", "value"]].values.tolist()
     [['contacted', 0.5], ['not_contacted', -0.1]]
     """
-    table, keys = as_lazy(lists), [*group_names(by), "list"]
+    table, keys = as_lazy(lists), [*frames.group_names(by), "list"]
     require_columns(table, [*keys, "customer_id"], "lists")
     table = table.drop("status", strict=False)
     facts = (
@@ -159,9 +148,8 @@ def worklist_outcomes(
         table = table.join(other, on="customer_id", how="left")
     counts = ("opening_cents", "closing_cents", "contacted", "sold")
     table = table.with_columns(nw.col(name).fill_null(0).cast(nw.Int64) for name in counts)
-    by = [*keys, "evidence", "group"]
-    view, policy = _with_groups(table), as_policy(None)
-    return answer(view, OUTCOMES, policy=policy, by=by, base="listed", frame=lists)
+    request = Request.of(lists, [*keys, "evidence", "group"], "listed", None)
+    return answer(_with_groups(table), OUTCOMES, request)
 
 
 def _contact_facts(contacts: Table, listed_on: Day, as_of: Day) -> Table:
@@ -178,7 +166,7 @@ def _state(customers: Table, when: str) -> Table:
     in_cents = "aum_period_end_cents" in customers.collect_schema().names()
     name = "aum_period_end_cents" if in_cents else "aum_period_end"
     require_columns(customers, ["customer_id", "status", name], f"{when} customers")
-    amount = nw.col(name) if in_cents else cents_or_zero(name)
+    amount = nw.col(name) if in_cents else frames.cents_or_zero(name)
     states = {f"{when}_cents": amount, f"{when}_status": nw.col("status")}
     return customers.select("customer_id", **states)
 

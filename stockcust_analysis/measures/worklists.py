@@ -15,22 +15,12 @@ from typing import Any, Literal
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Table,
-    after,
-    as_lazy,
-    cents_of,
-    cents_or_zero,
-    collect_rows,
-    day,
-    flag,
-    is_true,
-    native_like,
-    same_kind,
-    sums,
-)
+from stockcust_analysis.core.frames import Table, after, as_lazy, cents_of, cents_or_zero, day, flag
+from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
+from stockcust_analysis.measures.bases import require_columns
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -39,45 +29,17 @@ from stockcust_analysis.measures.service import (
     serve,
     service_source,
 )
-from stockcust_analysis.measures.validation import require_columns
-from stockcust_analysis.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import Actions, load_actions
 
 Language = Literal["zh", "en"]
-COLUMNS = (
-    "list",
-    "branch_id",
-    "priority",
-    "customer_id",
-    "manager_id",
-    "tier",
-    "groups",
-    "amount_at_stake",
-    "due_date",
-    "reason_zh",
-    "reason_en",
-    "action_zh",
-    "action_en",
-    "warning_zh",
-    "warning_en",
-    "channel",
-    "last_contact_on",
-)
+_WHO = ("list", "branch_id", "priority", "customer_id", "manager_id", "tier", "groups")
+_WORDS = ("reason_zh", "reason_en", "action_zh", "action_en", "warning_zh", "warning_en")
+COLUMNS = (*_WHO, "amount_at_stake", "due_date", *_WORDS, "channel", "last_contact_on")
 # What reasons and due dates are made from, beside the facts that stand on the lists themselves.
-_REASON_FACTS = (
-    "amount_cents",
-    "next_tier",
-    "offer",
-    "managed_from",
-    "maturing_on",
-    "customer_class",
-    "contacts_without_sale",
-    "families",
-    "first_call_missing",
-    "change",
-)
+_STAKE_FACTS = ("amount_cents", "next_tier", "offer", "maturing_on", "families", "change")
+_CALL_FACTS = ("managed_from", "customer_class", "contacts_without_sale", "first_call_missing")
 _FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
 _SERVICE_FACTS = ("role", "first_call_missing", "contacted_lately", "refused_lately")
 _MONTH_AVERAGE = "aum_average_month_cents"
@@ -137,7 +99,9 @@ def worklist_facts(
     if assignments is not None and contacts is not None:
         source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=on)
         table = serve(table, source)
-    return same_kind(facts, table.with_columns(contactable=contactable(table, rules.coverage)))
+    return frames.same_kind(
+        facts, table.with_columns(contactable=contactable(table, rules.coverage))
+    )
 
 
 def worklists(
@@ -197,7 +161,7 @@ def worklists(
         for name, (who, stake) in _lists(table, rules).items()
         for row in _top_rows(table, who, stake, rules)
     ]
-    return native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
+    return frames.native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
 
 
 def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
@@ -230,16 +194,16 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
         free = flag(who) * nw.col("contactable")
         summed = (free, free * stake, *(flag(who) * why for why in barred.values()))
         columns |= {f"{name}/{count}": one for count, one in zip(counts, summed, strict=True)}
-    totals = pd.DataFrame(collect_rows(sums(table, ["branch_id"], columns)))
+    totals = frames.collect_sums(table, ["branch_id"], columns)
     rows = [
         {"list": name, **total, **{count: total[f"{name}/{count}"] for count in counts}}
         for name in lists
-        for total in totals.sort_values("branch_id").to_dict("records")
+        for total in totals.to_dict("records")
     ]
     result = pd.DataFrame(rows, columns=["list", "branch_id", *counts])
     result["amount_at_stake"] /= 100
     result.insert(4, "left_out", result[[*barred]].sum(axis=1))
-    return native_like(result, facts)
+    return frames.native_like(result, facts)
 
 
 def through(as_of: date, months: int) -> date:
@@ -261,7 +225,7 @@ def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -
     )
     in_aum = nw.col("product").is_in(policy.families.aum_products)
     until = through(as_of, policy.worklists.maturing_months)
-    soon = after(matures, as_of) & ~after(matures, until) & ~is_true(holdings, "rolls_over")
+    soon = after(matures, as_of) & ~after(matures, until) & ~frames.is_true(holdings, "rolls_over")
     due = in_aum & soon & (cents_or_zero("balance") > 0)
     bought = in_aum & (nw.col("product") != "demand_deposit")
     lately = after(opened, cutoff(as_of, policy.coverage.purchase_months))
@@ -299,7 +263,7 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
     willing = flagged("contacted_lately") & ~flagged("refused_lately") & (status == "active")
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
-    incomplete = managed & with_target & ~is_true(table, "profile_complete")
+    incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
@@ -369,8 +333,8 @@ def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> lis
     table = table.with_columns(priority=rank.cast(nw.Int64))
     table = table.filter(nw.col("priority") <= policy.worklists.longest)
     present = table.collect_schema().names()
-    wanted = [name for name in (*COLUMNS, *_REASON_FACTS) if name in present]
-    columns = collect_rows(table.select(wanted))
+    wanted = [name for name in (*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS) if name in present]
+    columns = frames.collect_rows(table.select(wanted))
     rows = [
         dict(zip(columns, map(_plain, row), strict=True))
         for row in zip(*columns.values(), strict=True)

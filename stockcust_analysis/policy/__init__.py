@@ -4,12 +4,6 @@ A policy is data. It is written in TOML, versioned, printed in the report, and n
 the quarter's own figures: a border that moved with the data would turn into migration.
 """
 
-from stockcust_analysis.policy.comparison import (
-    ComparedMeasure,
-    ComparisonRule,
-    DisclosureRule,
-    PeerGroup,
-)
 from stockcust_analysis.policy.load import DEFAULT, PolicyLike, as_policy, load_policy
 from stockcust_analysis.policy.rules import (
     EVIDENCE,
@@ -27,9 +21,13 @@ from stockcust_analysis.policy.rules import (
 )
 from stockcust_analysis.policy.scorecard import (
     AMONG_PEERS,
+    ComparedMeasure,
+    ComparisonRule,
+    DisclosureRule,
     Indicator,
     IndicatorGroup,
     Override,
+    PeerGroup,
     Scorecard,
     Theme,
     Veto,

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TypeAlias, TypeGuard
 
 from stockcust_analysis.errors import PolicyError, UsageError, did_you_mean
-from stockcust_analysis.policy.comparison import DisclosureRule
 from stockcust_analysis.policy.file import (
     PACKAGE,
     Table,
@@ -32,6 +31,7 @@ from stockcust_analysis.policy.file import (
     values_at,
 )
 from stockcust_analysis.policy.rules import Policy
+from stockcust_analysis.policy.scorecard import DisclosureRule
 
 DEFAULT = "rural_commercial_bank"
 PolicyLike: TypeAlias = Policy | str | Path | None

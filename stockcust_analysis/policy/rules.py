@@ -9,11 +9,10 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.periods import cutoff
-from stockcust_analysis.policy.comparison import ComparisonRule, DisclosureRule
 from stockcust_analysis.policy.file import refuse, repeated
-from stockcust_analysis.policy.scorecard import Scorecard, Theme
+from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
 Amount = Literal["aum_period_end", "aum_average_month", "aum_average_quarter"]
@@ -266,7 +265,31 @@ class Bases:
 
 @dataclass(frozen=True)
 class Policy:
-    """All rules in force for one evaluation: one field per table of the policy file."""
+    """All rules in force for one evaluation; `load_policy` reads it from a policy file.
+
+    Attributes
+    ----------
+    name, version, base : str
+        Which policy it is, and which one it builds on.
+    tiers, tier_memory : TierScheme, TierMemory or None
+        Borders of the tiers in CNY, and how long a customer keeps a tier.
+    dormancy, dormancy_presets : DormancyRule, tuple of DormancyRule
+        The rule in force, and those that can be asked for by name.
+    families : ProductFamilies
+        Which products are one family, which are AUM, which are channels.
+    bases, customer_types, groups
+        Whom rates are of, who is in scope, and the customer groups (横向分群).
+    attrition, coverage, worklists, scorecard, comparison, disclosure, themes
+        Rules of the attrition warning, of service, of work lists, of points, of fair comparison,
+        of what may be circulated, and the quarters' themes.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import load_policy
+    >>> policy = load_policy("rural_commercial_bank")
+    >>> policy.dormancy.name, policy.tiers.names[-1]
+    ('rural_6m_500', 'private')
+    """
 
     name: str
     version: str

@@ -13,21 +13,10 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import PACKAGE, build, read_toml, refuse, repeated, require
 
 Channel = Literal["phone", "message", "wechat", "visit", "branch"]
-LISTS = (
-    "hand_over",
-    "maturing",
-    "attrition_warning",
-    "overdue_contact",
-    "reclaim",
-    "unassigned",
-    "upgrade_candidates",
-    "silent_with_assets",
-    "next_product",
-    "referral_sources",
-    "incomplete_profile",
-    "dormant",
-    "set_aside",
-)
+_TO_ANSWER = ("hand_over", "maturing", "attrition_warning", "overdue_contact", "reclaim")
+_TO_WIN = ("unassigned", "upgrade_candidates", "silent_with_assets", "next_product")
+_TO_KEEP = ("referral_sources", "incomplete_profile", "dormant", "set_aside")
+LISTS = (*_TO_ANSWER, *_TO_WIN, *_TO_KEEP)
 """All work lists there are, the most pressing first: the order of the sheets."""
 
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from stockcust_analysis.atomic import atomic_write, sha256, write_json
+from stockcust_analysis.core.files import atomic_write, sha256, write_json
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review, open_review
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.index_html import write_index

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
-from stockcust_analysis.atomic import write_text
+from stockcust_analysis.core.files import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
@@ -101,7 +101,9 @@ def write_index(
         evaluation=evaluation,
         status=state,
         subtitle=hq.cover(page).subtitle,
-        print_line=_css_text(f"{evaluation.bank_name} · {page.quarter} · {page.edition} · {state}"),
+        print_line=_css_text(
+            f"{evaluation.bank_name} · {page.quarter} · {page.edition_line} · {state}"
+        ),
         words={**words, "title": page.text("index_title")},
         files=[{"name": name, "path": quote(file)} for name, file in others.items()],
         figures=hq.key_figures(page).figures,

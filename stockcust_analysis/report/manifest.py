@@ -34,11 +34,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.atomic import make_file, sha256, write_json
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
-from stockcust_analysis.locks import user_name
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
@@ -186,6 +185,7 @@ def write_manifest(
             "status": plan.least_status(records.values()),
             "policy": evaluation.policy_facts,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
+            **({"set_aside": list(map(str, bank.set_aside))} if bank.set_aside else {}),
             "notebook": sha256(plan.notebook_path(options.notebook)),
             "packages": plan.package_versions(),
             "code": plan.package_digest(),

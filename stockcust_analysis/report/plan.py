@@ -20,9 +20,9 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from stockcust_analysis.atomic import OWNER_ONLY, Access, sha256
+from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.typst import brand_files
 from stockcust_analysis.show.blocks import FONT_HASHES, Language
 from stockcust_analysis.show.pages import wrong_type

@@ -19,12 +19,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from stockcust_analysis.atomic import access, give_tree, remove_unfinished, sha256
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.core.files import (
+    SOCKET_PATH,
+    WorkingFolder,
+    access,
+    exclusive_lock,
+    give_tree,
+    remove_unfinished,
+    sha256,
+)
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
 from stockcust_analysis.evaluation.views import reporting_branches
-from stockcust_analysis.locks import exclusive_lock
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.manifest import EvaluationCache
@@ -38,7 +45,6 @@ from stockcust_analysis.report.render import (
     show_nothing,
 )
 from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 __all__ = [
     "ReportOptions",

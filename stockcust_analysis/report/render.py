@@ -22,7 +22,9 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stockcust_analysis import errors
-from stockcust_analysis.atomic import (
+from stockcust_analysis.core.files import (
+    SOCKET_PATH,
+    WorkingFolder,
     access,
     atomic_write,
     remove_unfinished,
@@ -31,7 +33,6 @@ from stockcust_analysis.atomic import (
     write_json,
 )
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord, plain_parameters
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from stockcust_analysis.locks import exclusive_lock as held
-from stockcust_analysis.temporary import SOCKET_PATH, WorkingFolder
+from stockcust_analysis.core.files import SOCKET_PATH, WorkingFolder
+from stockcust_analysis.core.files import exclusive_lock as held
 
 __all__ = ["held", "working_folder"]
 

@@ -21,9 +21,9 @@ import pandas as pd
 import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
-from stockcust_analysis.atomic import atomic_write
 from stockcust_analysis.bank.contacts_import import AS_OF, CHANNELS, HEADINGS, OUTCOMES
 from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
 from stockcust_analysis.evaluation.worklists import make_lists

@@ -15,7 +15,7 @@ import pandas as pd
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import MEASURES
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.report.workbook import Column, Sheet, write_sheets
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
@@ -143,7 +143,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
-        state=f"{page.edition} · {state}",
+        state=f"{page.edition_line} · {state}",
         company=evaluation.bank_name,
         created=evaluation.quarter.end,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from stockcust_analysis.bank.contract import table as bank_table
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
@@ -25,7 +26,14 @@ from stockcust_analysis.show.findings import (
     growth_sentence,
     section_conclusion,
 )
-from stockcust_analysis.show.pages import IDLE, IDLE_PARTS, BranchPage, Page, compared_quarters
+from stockcust_analysis.show.pages import (
+    IDLE,
+    IDLE_PARTS,
+    BranchPage,
+    Page,
+    compared_quarters,
+    rows_of,
+)
 
 _MOST_FIGURES: Final = 6
 
@@ -73,6 +81,7 @@ def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> D
         as_of=quarter.end,
         language=page.language,
         run_facts=run_facts(page),
+        edition=set_aside_line(page),
     )
 
 
@@ -83,7 +92,41 @@ def run_facts(page: BranchPage) -> dict[str, str]:
         page.text("policy"): f"{policy['name']} {policy['version']} ({policy['digest'][:12]})",
         page.text("data_date"): page.evaluation.quarter.end.isoformat(),
         **checks_passed(page),
+        **set_aside_words(page),
     }
+
+
+def set_aside_words(page: BranchPage) -> dict[str, str]:
+    """Return what of the extracts is in no figure: column → rows and amount, in words."""
+    table, words = page.evaluation.set_aside, {}
+    for row in rows_of(table[table["branch_id"] == WHOLE_BANK] if len(table) else table):
+        kept = [table["branch_id"] == page.branch_id, table["column"] == row.column]
+        own = table[kept[0] & kept[1] & (table["table"] == row.table)]
+        rows = (
+            page.text("fewer", least=page.evaluation.policy_facts["smallest_cell"])
+            if pd.isna(row.rows)
+            else wording.format_count(row.rows)
+        )
+        key = "set_aside_bank"
+        if row.by_branch and page.branch_id != WHOLE_BANK:
+            key, amount, number = "set_aside_own", own["amount"].sum(), int(own["rows"].sum())
+        else:
+            amount, number = row.amount, 0
+        unit = wording.money_unit([amount], page.language)
+        money = f" {wording.format_money(amount, unit)} {unit.name}" if amount > 0 else ""
+        contract = bank_table(row.table)
+        names = {
+            "zh": f"{contract.zh}·{contract.column(row.column).zh}",
+            "en": f"{row.table}.{row.column}",
+        }
+        text = page.text(key, bank=rows, own=number, amount=money)
+        words[page.text("set_aside", reference=names[page.language])] = text
+    return words
+
+
+def set_aside_line(page: BranchPage) -> str:
+    """Return the same as one line for every page, empty where nothing is set aside."""
+    return page.text("list_separator").join(f"{k} {v}" for k, v in set_aside_words(page).items())
 
 
 def checks_passed(page: Page) -> dict[str, str]:

@@ -81,6 +81,12 @@ class HeadquartersPage(Page):
         """The word for whom the review is meant: on every page, sheet and index."""
         return self.text(self.review.edition, "edition")
 
+    @cached_property
+    def edition_line(self) -> str:
+        """The edition, and what of the extracts is in no figure: on every page and sheet."""
+        aside = branch_page.set_aside_line(self.bank)
+        return f"{self.edition} · {aside}" if aside else self.edition
+
     def gap_note(self, *keys: str, after: str = "") -> str:
         """Return a note with what is to be said of withheld figures, where there can be any."""
         return " ".join([after, *map(self.text, keys if len(self.review.report) else ())]).strip()
@@ -128,7 +134,7 @@ def cover(page: HeadquartersPage) -> Document:
     theme = page.review.theme
     subtitle = page.text("subtitle_theme" if theme else "subtitle")
     words = {"title": page.text("title"), "theme": theme.get(page.language, "")}
-    return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition)
+    return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition_line)
 
 
 def key_figures(page: HeadquartersPage) -> KeyFigures:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, memory_note

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, find_folder, open_evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, known_language
 

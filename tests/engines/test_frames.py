@@ -19,8 +19,8 @@ import pytest
 
 from stockcust_analysis.bank.source import open_bank, without_secrets
 from stockcust_analysis.core.frames import collect_rows
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError, UsageError
-from stockcust_analysis.periods import Quarter
 from tests.engines.banks import in_duckdb, in_pandas, in_polars
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS
 

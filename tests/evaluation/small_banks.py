@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 
 NOW, BEFORE = "2026Q3", "2026Q2"

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import binom, chi2, norm
 
-from stockcust_analysis.evaluation.funnel import (
+from stockcust_analysis.evaluation.comparison import (
     LEVELS,
     mid_p_limits,
     mid_p_z,

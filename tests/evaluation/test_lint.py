@@ -6,7 +6,7 @@ import pandas as pd
 
 from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 from stockcust_analysis.policy import ComparisonRule, Indicator, Override, Policy
-from stockcust_analysis.policy.lint import LintWarning
+from stockcust_analysis.policy.describe import LintWarning
 from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of
 
 NAMES = [f"B{number:02}" for number in range(12)]

@@ -15,9 +15,9 @@ import pytest
 import stockcust_analysis as sca
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import Policy, load_policy
 from tests.codebook.edge_bank import make_edge_bank
 from tests.conftest import SAMPLE
@@ -135,9 +135,9 @@ def test_public_measures_of_earlier_quarters_are_the_evaluations(policy: Policy)
     with open_bank(SAMPLE) as bank:
         rows = evaluate(bank, quarter=QUARTER, policy=policy).measures
         for quarter in ("2025Q4", "2026Q2"):
-            customers = bank.customers_frame(quarter, policy=policy, structure=QUARTER)
+            customers = bank.customers(quarter, policy=policy, structure=QUARTER)
             expected = rows[rows["quarter"] == quarter].set_index(KEYS)[FIGURES]
-            for function, options in OF_ONE_DAY:
+            for function, options in dict(OF_ONE_DAY).items():  # once each
                 day = {"as_of": quarter} if "rule" in options else {}
                 tables = [
                     as_told(function(customers, by=by, **options | day))

@@ -88,6 +88,7 @@ class Case:
     evaluation: Evaluation
     opening: Any
     closing: Any
+    of_the_bank: list[pd.DataFrame]
 
 
 @pytest.fixture(scope="module", params=["sample", "no AUM delivered"])
@@ -110,7 +111,9 @@ def case(
         whole = request.getfixturevalue("sample_evaluation") if folder == SAMPLE else None
         evaluation = whole or sca.evaluate(bank, quarter=QUARTER)
         opening = bank.customers_frame(BEFORE, structure=QUARTER)
-        yield Case(bank, evaluation, opening, bank.customers_frame(QUARTER))
+        closing = bank.customers_frame(QUARTER)
+        of_the_bank = [function(closing, **options) for function, options in OF_ONE_DAY]
+        yield Case(bank, evaluation, opening, closing, of_the_bank)
 
 
 def as_told(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,16 +130,17 @@ def test_every_measure_is_the_pages(case: Case) -> None:
 
     A measure of the evaluation that no function here gives must be listed as having none.
     """
-    told = [
-        as_told(function(*frames, by=by, **options))
-        for by in ("branch_id", None)
-        for calls, frames in (
-            (OF_ONE_DAY, (case.closing,)),
-            (OF_TWO_DAYS, (case.opening, case.closing)),
-        )
-        for function, options in calls
+    pair = (case.opening, case.closing)
+    tables = [
+        *case.of_the_bank,
+        *(function(case.closing, by="branch_id", **options) for function, options in OF_ONE_DAY),
+        *(
+            function(*pair, by=by, **options)
+            for by in ("branch_id", None)
+            for function, options in OF_TWO_DAYS
+        ),
     ]
-    public = pd.concat(told, ignore_index=True).set_index(KEYS)[FIGURES]
+    public = pd.concat(map(as_told, tables), ignore_index=True).set_index(KEYS)[FIGURES]
     assert public.index.is_unique
     page = case.evaluation.measures.query("quarter == @QUARTER")
     with_function = page[~page["measure"].isin(WITHOUT_FUNCTION)]
@@ -191,9 +195,8 @@ def test_pandas_and_the_engines_own_frame_agree(case: Case) -> None:
     customers = case.bank.customers(QUARTER)
     assert customers["customer_id"].is_unique
     assert customers["customer_id"].is_monotonic_increasing
-    for function, options in OF_ONE_DAY:
-        lazy, eager = (function(frame, **options) for frame in (case.closing, customers))
-        pd.testing.assert_frame_equal(lazy, eager, check_exact=True)
+    for (function, options), lazy in zip(OF_ONE_DAY, case.of_the_bank, strict=True):
+        pd.testing.assert_frame_equal(lazy, function(customers, **options), check_exact=True)
 
 
 def test_a_tiny_banks_customers_by_hand(tiny_bank: TinyBank) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.worklists import most_pressing, worklist_tables
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from tests.tiny_bank import write_tiny_bank
 

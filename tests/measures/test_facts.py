@@ -11,6 +11,7 @@ import pytest
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.concentration import (
     CONCENTRATION,
     concentration,
@@ -72,8 +73,8 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert [rows[number]["in_established"] for number in "123"] == [1, 0, 0]
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
-    bank, by = make(customers), ["branch_id"]
-    inside = answer(as_lazy(facts), UNUSED_OPENINGS, policy=POLICY, by=by, base="all", frame=bank)
+    request = Request(make(customers), ["branch_id"], "all", POLICY)
+    inside = answer(as_lazy(facts), UNUSED_OPENINGS, request)
     public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
     assert rows_of(inside) == rows_of(public)
 
@@ -190,7 +191,7 @@ def test_measures_on_facts_equal_the_public_ones(make: Make, by: list[str]) -> N
         (tier_counts(bank, POLICY.tiers, by=by), TIERS, "all"),
     ]
     for public, question, base in cases:
-        inside = answer(table, question, policy=POLICY, by=by, base=base, frame=bank)
+        inside = answer(table, question, Request(bank, by, base, POLICY))
         assert rows_of(inside) == rows_of(public)
 
 
@@ -201,9 +202,9 @@ def test_concentration_of_facts_equals_the_public_one(make: Make, by: list[str])
     facts, bank = as_lazy(facts_of(make, customers, holdings)), make(customers)
     steps = lorenz_steps(facts, value="aum_period_end_cents", by=by, base="all")
     totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
+    request = Request(bank, by, "all", POLICY)
     for without, question in CONCENTRATION.items():
-        spec = Spec(f"{without}", question, "all")
-        inside = rows_of(shown(totals, spec, POLICY, by, bank))
+        inside = rows_of(shown(totals, Spec(f"{without}", question, "all"), request))
         public = rows_of(concentration(bank, by=by, base="all", without=without))
         names = {row["measure"] for row in inside}
         assert inside == [row for row in public if row["measure"] in names]

@@ -5,15 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import narwhals.stable.v2 as nw
 import pandas as pd
 import polars as pl
 import pytest
 
-from stockcust_analysis.core.frames import as_lazy, cents_of, collect_rows, flag
+from stockcust_analysis.core.frames import as_lazy, cents_of, collect_rows, flag, to_pandas
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import concentration
 from stockcust_analysis.measures.dormancy import dormancy_rate
@@ -85,7 +87,7 @@ def test_measures_load_no_heavy_library() -> None:
         "duckdb",
     ]
     code = (
-        "import sys, stockcust_analysis.measures.questions;"
+        "import sys, stockcust_analysis.measures.codebook;"
         "import stockcust_analysis.measures.co_holding, stockcust_analysis.measures.growth;"
         f"sys.stdout.write(' '.join(set({heavy}) & set(sys.modules)))"
     )
@@ -175,3 +177,29 @@ def test_a_base_that_cannot_be_told_is_refused_with_the_way_out(make: Make) -> N
     for base in ("funded", "effective", "managed", "established"):
         with pytest.raises(UsageError, match=rf"base '{base}'.*bank\.customers\(quarter\)"):
             concentration(make(BANK), base=base)
+
+
+def test_pandas_types_do_not_depend_on_the_engine() -> None:
+    """A frame of its own: wide whole numbers, days, text and truths, also where cells are empty."""
+    days, truths, texts = [date(2026, 9, 30), None], [True, None], ["甲", None]
+    bare = duckdb.sql(
+        "select date '2026-09-30' d, true t, '甲' s, 1::tinyint n, 1.25::decimal(18,2) m"
+        " union all select null, null, null, 2, null"
+    )
+    own = pl.DataFrame(
+        {"d": days, "t": truths, "s": texts, "n": [1, 2], "m": [1.25, None]},
+        schema_overrides={"n": pl.Int8},
+    )
+    for frame in (bare, own, own.lazy()):
+        result = to_pandas(frame)
+        assert result.dtypes.map(str).to_dict() == {
+            "d": "datetime64[us]",
+            "t": "object",
+            "s": "str",
+            "n": "int64",
+            "m": "float64",
+        }
+        assert result["t"].tolist() == truths
+        assert result["d"].tolist() == [pd.Timestamp("2026-09-30"), pd.NaT]
+        assert result["s"].isna().tolist() == [False, True]
+    assert to_pandas(own.clear())["s"].dtype == "str"

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.population import customer_facts
-from stockcust_analysis.measures.structure import restate_branches
+from stockcust_analysis.measures.population import customer_facts, restate_branches
 from stockcust_analysis.measures.two_dates import (
     by_group,
     compared_columns,

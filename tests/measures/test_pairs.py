@@ -11,7 +11,7 @@ import pytest
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import customers_of
+from stockcust_analysis.measures.bases import Request, customers_of
 from stockcust_analysis.measures.two_dates import PERIOD_END, by_group, pair_customers, with_states
 from stockcust_analysis.policy import Bases, load_policy
 from tests.frames import Columns, rows_of
@@ -26,7 +26,12 @@ def pairs_of(
     """Return the pairs of two analysts' tables."""
     policy = load_policy()
     policy = replace(policy, bases=bases or policy.bases)
-    return pair_customers(opening, closing, policy=policy, labels=labels, value=VALUE)
+    return pair_customers(opening, Request.of(closing, labels, "all", policy), VALUE)
+
+
+def checked(bank: Any, when: str, *, by: Sequence[str] = ()) -> Any:
+    """Return one date's customers, checked."""
+    return customers_of(Request.of(bank, by, "all", None), when, VALUE)
 
 
 def test_one_row_per_customer_of_either_date(make: Make) -> None:
@@ -98,7 +103,7 @@ def test_who_has_left(make: Make, closed: date | None, dated: bool, kept: int) -
     """A closing day up to the row's as-of date ends the relationship; without as_of any does."""
     bank = {"customer_id": ["1", "2"], "closed_on": [closed, None], VALUE: [1.0, 1.0]}
     bank |= {"as_of": [date(2026, 9, 30)] * 2} if dated else {}
-    table = customers_of(make(bank), "closing", by=[], value=VALUE)
+    table = checked(make(bank), "closing")
     assert len(rows_of(table.to_native())) == kept + 1
 
 
@@ -106,7 +111,7 @@ def test_a_customer_in_two_rows_is_refused(make: Make) -> None:
     """Rows that repeat a customer are counted, by date, and nobody is named."""
     bank = make({"customer_id": ["7777", "7777", "7777", "2"], VALUE: [1.0] * 4})
     with pytest.raises(UsageError, match="closing: customers: 2 rows repeat") as caught:
-        customers_of(bank, "closing", by=[], value=VALUE)
+        checked(bank, "closing")
     assert "7777" not in str(caught.value)
 
 
@@ -124,10 +129,10 @@ def test_rows_that_cannot_be_placed_are_refused(make: Make, change: Columns, mes
     """Without an id, a group or an amount, or with two dates, a row belongs nowhere."""
     bank = {"customer_id": ["1", "2"], "branch_id": ["A", "A"], VALUE: [1.0, 1.0]}
     with pytest.raises(UsageError, match=message):
-        customers_of(make(bank | change), "opening", by=["branch_id"], value=VALUE)
+        checked(make(bank | change), "opening", by=["branch_id"])
 
 
 def test_ids_are_needed(make: Make) -> None:
     """Two dates cannot be compared without the customers' numbers."""
     with pytest.raises(UsageError, match="opening: unknown column of customers 'customer_id'"):
-        customers_of(as_lazy(make({VALUE: [1.0]})).to_native(), "opening", by=[], value=VALUE)
+        checked(as_lazy(make({VALUE: [1.0]})).to_native(), "opening")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.structure import restate_branches, successor_of
+from stockcust_analysis.measures.population import restate_branches, successor_of
 from tests.frames import Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from stockcust_analysis.cli import cli
 from stockcust_analysis.policy import Indicator, Override
-from stockcust_analysis.policy.lint import LintWarning, lint, lints
+from stockcust_analysis.policy.describe import LintWarning, lint, lints
 from tests.evaluation.small_quarters import policy_of
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review
 from stockcust_analysis.evaluation.scorecard import scorecard
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import (
     ComparedMeasure,
     ComparisonRule,

@@ -395,10 +395,10 @@ class TestPDF:
         """A table over several pages repeats its header; its rows are all there, once."""
         names = [f"第{n:03d}支行" for n in range(160)]
         result = printed(shown(COVER), shown(_table(*names)))
-        pages = result.pages()
+        pages, text = result.pages(), result.text()
         assert len(pages) >= 3
         assert all("支行户数第" in page for page in pages)
-        assert [result.text().count(name) for name in names] == [1] * 160
+        assert [text.count(name) for name in names] == [1] * 160
 
     def test_tags(self) -> None:
         """Tables have header cells, figures their alternative text, headings their level."""

@@ -15,9 +15,9 @@ from pypdf import PdfReader
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_run
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.report.index_html import FIGURES
 from stockcust_analysis.report.plan import REVIEW, ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder

@@ -13,9 +13,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.files import exclusive_lock
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.locks import exclusive_lock
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import ReportOptions, count_actions

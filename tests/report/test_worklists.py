@@ -12,10 +12,10 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from stockcust_analysis.atomic import sha256
 from stockcust_analysis.bank.contacts_import import import_contacts
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.core.files import sha256
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy

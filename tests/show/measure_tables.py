@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.periods import Quarter
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.pages import BranchPage, branch_page

@@ -38,12 +38,31 @@ _COUNT = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 def make_bank(
     seed: int = SEED, *, branches: int = 24, customers: int = 12_000, quarters: int = LAST
 ) -> dict[str, pd.DataFrame]:
-    """Make every table of the contract for an invented bank; the same seed makes the same bank.
+    """Make an invented bank, every table of the contract, to learn and to test with.
 
-    `branches` are those in business in 2026Q3 (two more were merged away), `customers` those of an
-    average quarter, `quarters` (2 to 5) those up to 2026Q3. Money is in CNY; tables are sorted by
-    key.
+    Parameters
+    ----------
+    seed : int
+        The same seed and sizes make the same bank.
+    branches : int
+        Branches in business in 2026Q3; two more were merged away before.
+    customers : int
+        Customers of an average quarter.
+    quarters : int
+        Number of quarters up to 2026Q3, 2 to 5.
 
+    Returns
+    -------
+    dict of str to DataFrame
+        Table by name, sorted by key; money in CNY. `open_bank` opens it as it is.
+
+    Raises
+    ------
+    UsageError
+        Sizes for which no such bank can be made.
+
+    Examples
+    --------
     >>> bank = make_bank(branches=8, customers=800)
     >>> bank["customers"]["as_of"].nunique()
     5

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.core.periods import Quarter
 
 Array = NDArray[Any]
 Days = NDArray[np.datetime64]

@@ -26,7 +26,7 @@ from stockcust_analysis.bank.sample.people import (
     successors_table,
     with_names,
 )
-from stockcust_analysis.periods import Quarter
+from stockcust_analysis.core.periods import Quarter
 
 LOAN, CARD = PRODUCTS.index("loan"), PRODUCTS.index("credit_card")
 _GROWTH = {"2026Q1": 0.05, "2026Q2": 0.06, "2026Q3": 0.07, "2026Q4": 0.08}

@@ -1,0 +1,88 @@
+"""What may be wrong in a cell that could be read: its code, its size, text that is not plain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank import grammar
+from stockcust_analysis.bank.contract import Column
+
+# What no page, sheet or file can hold, and what breaks a name in two.
+_CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))
+_OWN_PREFIX = "@"
+"""With which this package begins the names it makes itself, such as the whole bank's."""
+_SCIENTIFIC = (
+    "number in scientific notation",
+    "Excel shortened a long number; export the column as text.",
+)
+_CONTROL = (
+    "control characters (NUL and the like) or a line break, which no name holds",
+    "Remove them in the source, or export the column again.",
+)
+_LOST = (
+    "question marks or letters such as Ã where another encoding's characters were",
+    "Export the column again in UTF-8; the lost text cannot be restored.",
+)
+_ESCAPED = (
+    "characters written as for web pages or programs, such as &amp;",
+    "Export the column as plain text in UTF-8.",
+)
+_TOTAL = (
+    "a total (合计, 全行) where a name belongs",
+    "Leave such rows out, also by drop_rows_where in the mapping.",
+)
+_RESERVED = (
+    f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
+    "Give the branch a number without it.",
+)
+
+
+@dataclass(frozen=True)
+class CellTest:
+    """A condition under which a cell is wrong, and what to say; nothing if it is merely odd.
+
+    What happened after the newest as-of date is not wrong, but `is_late`: it is set aside.
+    """
+
+    column: Column
+    wrong: nw.Expr
+    what: str = ""
+    remedy: str = ""
+    is_late: bool = False
+
+
+def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
+    """Return the tests of codes and of the lowest value."""
+    tests = []
+    if column.allowed:
+        allowed = ", ".join(column.allowed)
+        remedy = f"Map the bank's codes in the mapping file. Allowed: {allowed}."
+        unknown = ~cell.is_in(column.allowed) & ~cell.is_null()
+        tests.append(CellTest(column, unknown, f"unknown {column.name}", remedy))
+    if column.minimum is not None:
+        remedy = "Correct the sign or the value."
+        if column.name.startswith("aum"):
+            remedy = "Overdrafts and loans belong in loan_balance; assets are never negative."
+        what = f"less than {column.minimum}"
+        tests.append(CellTest(column, cell < column.minimum, what, remedy))
+    return tests
+
+
+def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
+    """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
+    controls = "\0" + _CONTROLS if has_nul else _CONTROLS
+    there = ~cell.is_null()
+    tests = [
+        CellTest(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
+        CellTest(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
+        CellTest(column, cell.str.contains(grammar.LOST) & there, *_LOST),
+        CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
+    ]
+    if column.name in ("branch_id", "name") and column.references is None:
+        total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
+        tests.append(CellTest(column, total & there, *_TOTAL))
+    if column.name == "branch_id" and column.references is None:
+        tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
+    return tests

@@ -1,0 +1,156 @@
+"""What may be set aside of a delivery, and what was: rows that lead nowhere, and rows too young.
+
+A bank states in its mapping how many rows, and how much money, it lets go for each reference:
+
+```toml
+[tolerance.holdings]
+customer_id = { rows = 20, amount = 100_000 }
+```
+Within it the rows are left out of every figure, and counted on every page; beyond it nothing runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.core.frames import ONE, cents, collect_rows, sums
+from stockcust_analysis.core.periods import as_day
+
+BRANCH = "branch of the row"
+"""Column that says which branch a row belongs to, empty where nothing tells it."""
+_ROWS, _AMOUNT = "rows", "amount"
+_DIGITS = 2
+"""Digits of an amount in messages: of one row, all of them would be somebody's balance."""
+
+
+class Part(NamedTuple):
+    """Rows set aside of one as-of date and branch, where these are known."""
+
+    as_of: date | None
+    branch_id: str | None
+    rows: int
+    cents: int
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How many rows, and how much CNY where the table holds money, may be set aside."""
+
+    rows: int
+    amount: float | None = None
+
+    def __str__(self) -> str:
+        return _size(self.rows, self.amount)
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Rows of a table left out of every figure, why, and how many were `allowed`.
+
+    Without `allowed` they were left out because they are later than the newest as-of date, and no
+    figure would have counted them.
+    """
+
+    table: str
+    column: str
+    what: str
+    parts: tuple[Part, ...]
+    has_amount: bool
+    allowed: Tolerance | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def amount(self) -> float | None:
+        """Their amounts without signs, in CNY; None where the table holds no money."""
+        return sum(part.cents for part in self.parts) / 100 if self.has_amount else None
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it is within the tolerance."""
+        limit = self.allowed or Tolerance(self.rows, self.amount)
+        return self.rows <= limit.rows and (self.amount or 0) <= (limit.amount or 0)
+
+    @property
+    def size(self) -> str:
+        """Rows and, about, their amount."""
+        return _size(
+            self.rows, None if self.amount is None else float(f"{self.amount:.{_DIGITS}g}")
+        )
+
+    def __str__(self) -> str:
+        allowed = f" (allowed: {self.allowed})" if self.allowed else ""
+        return f"{self.table}.{self.column}: {self.size} set aside, as {self.what}{allowed}"
+
+
+def _size(rows: int, amount: float | None) -> str:
+    words = f"{rows:,} row{'' if rows == 1 else 's'}"
+    return words if amount is None else f"{words}, {amount:,.0f} CNY"
+
+
+def money_column(contract: Table, names: Any) -> str | None:
+    """Return the column by which rows of a table are weighed: its first of money among `names`."""
+    columns = (c.name for c in contract.columns if c.kind is Kind.MONEY and c.name in names)
+    return next(columns, None)
+
+
+def parts_of(rows: nw.LazyFrame[Any], contract: Table) -> tuple[tuple[Part, ...], bool]:
+    """Return how many rows of which as-of date and BRANCH, and whether the table holds money."""
+    names = rows.collect_schema().names()
+    money = money_column(contract, names)
+    by = ["as_of"] if "as_of" in contract.column_names else []
+    size = {"rows": ONE, "cents": ONE if money is None else cents(money).abs()}
+    found = collect_rows(sums(rows, [*by, BRANCH], size))
+    days = [as_day(day) for day in found["as_of"]] if by else [None] * len(found["rows"])
+    branches = [name if isinstance(name, str) else None for name in found[BRANCH]]
+    groups = zip(days, branches, found["rows"], found["cents"], strict=True)
+    parts = (Part(on, branch, int(n), int(size)) for on, branch, n, size in groups)
+    return tuple(sorted(parts, key=str)), money is not None
+
+
+def read_tolerance(content: Any) -> dict[tuple[str, str], Tolerance]:
+    """Return table and column → tolerance of a mapping's `[tolerance]` without complaints."""
+    return {
+        (table, column): Tolerance(**limits)
+        for table, columns in content.items()
+        for column, limits in columns.items()
+    }
+
+
+def complaints(content: Any) -> Iterator[str]:
+    """Yield what cannot be followed in a mapping's `[tolerance]`."""
+    tables = content if isinstance(content, Mapping) else {"": content}
+    references = {
+        contract.name: [column.name for column in contract.columns if column.references]
+        for contract in TABLES
+    }
+    for name, columns in tables.items():
+        if not isinstance(columns, Mapping) or name not in references:
+            yield f"[tolerance] '{name}' is no table: write [tolerance.holdings]."
+            continue
+        (contract,) = (table for table in TABLES if table.name == name)
+        has_amount = money_column(contract, contract.column_names) is not None
+        wanted = {_ROWS, _AMOUNT} if has_amount else {_ROWS}
+        shape = "{ rows = 20, amount = 100_000 }" if has_amount else "{ rows = 20 }"
+        for column, limits in columns.items():
+            if column not in references[name]:
+                known = ", ".join(references[name]) or "none"
+                yield f"[tolerance.{name}] '{column}' refers to no table. Those that do: {known}."
+            elif not isinstance(limits, Mapping) or {*limits} != wanted:
+                yield f"[tolerance.{name}] {column} must state {shape}."
+            elif not all(_is_count(value, whole=key == _ROWS) for key, value in limits.items()):
+                yield f"[tolerance.{name}] {column} must state numbers from 0: {shape}."
+
+
+def _is_count(value: Any, *, whole: bool) -> bool:
+    """Return whether a value is a number from 0."""
+    return type(value) in ((int,) if whole else (int, float)) and 0 <= value < float("inf")
