@@ -203,7 +203,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         >>> from stockcust_analysis import open_bank
         >>> with open_bank("data/sample") as bank:
         ...     report = EarlyWarning(model="logistic").backtest(bank, "2026Q2")
-        >>> report.customers > 5_000, sorted(report.gains["rule"])
+        >>> int(report.deciles["n"].sum()) > 5_000, sorted(set(report.gains["score"]))
         (True, ['attrition_warning', 'recency'])
         """
         history, quarter = History.of(bank, self), as_quarter(as_of)
