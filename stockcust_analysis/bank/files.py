@@ -110,7 +110,7 @@ class FileReader:
 
     def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if path not in self._rows and path.name.lower().endswith(".parquet"):
+        if path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self._rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self._rows else ():
