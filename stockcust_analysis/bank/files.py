@@ -90,6 +90,9 @@ class FileReader:
                 if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
+                if self._mapping.sheet and not name.endswith(EXCEL_ENDINGS):
+                    what = f"the mapping names a sheet, and {path.name} has none"
+                    raise UnusableFileError(what, "Take sheet out of the mapping.")
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
