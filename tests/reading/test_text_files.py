@@ -335,6 +335,17 @@ def test_check_says_what_each_file_was_taken_as(
         ('[tables.branches]\nkind = "db2"\n', ["kind needs header"]),
         ('[tables.branches]\nas_of = "file name"\n', ["as_of is no column of this table"]),
         ("[tables.branches]\nconstants = { colour = 1 }\n", ["unknown contract column 'colour'"]),
+        (f"[tables.branches]\nskip_rows = {10**30}\n", ["skip_rows is not a number of lines"]),
+        ("[tables.branches]\nskip_rows = true\n", ["skip_rows is not a number of lines"]),
+        ("name = " + "[" * 3000 + "]" * 3000, ["is not TOML in UTF-8"]),
+        ("zone = 8\n", ["unknown zone '8'"]),
+        ('zone = "UTC+8"\n', ["unknown zone 'UTC+8'"]),
+        ('[tables.branches]\nencoding = "hex"\n', ["encoding is not an encoding"]),
+        ('[tables.branches]\nsheet = "A"\n', ["names a sheet, and branches.csv has none"]),
+        (
+            '[tables.branches.columns]\n"开业" = "opened_on"\n',
+            ["branches.opened_on: the mapping reads it from '开业', which is not there"],
+        ),
     ],
 )
 def test_a_mapping_of_wrong_types_is_one_error(
