@@ -1,4 +1,4 @@
-"""Tables and rules: `sample`, `check`, `contacts import`, `policy show | diff | lint`."""
+"""Tables and rules: `sample`, `check`, `map`, `contacts import`, `policy show | diff | lint`."""
 
 from __future__ import annotations
 
@@ -69,6 +69,27 @@ def check(data: str, mapping: Path | None, memory_limit: str) -> None:
             click.echo(f"  {found}")
         quarters = ", ".join(map(str, bank.quarters)) or "none"
         click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
+
+
+@click.command("map")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; one that is there is not replaced. Default: FOLDER/mapping.toml.",
+)
+def map_files(folder: Path, out: Path | None) -> None:
+    """Look at the unknown files in FOLDER, and write a proposed mapping for a person to correct.
+
+    It says what each file and each column was taken for, and why; what is in doubt is a comment.
+    """
+    from stockcust_analysis.bank.proposal import propose_mapping
+
+    out = out or folder / "mapping.toml"
+    if out.exists():
+        raise UsageError(f"'{out}' is there already. Give another --out, or move it away.")
+    write_text(out, propose_mapping(folder))
+    click.echo(f"Proposed in {out}: read it, correct it, then run stockcust check {folder}.")
 
 
 @click.group()
