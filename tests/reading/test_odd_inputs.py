@@ -18,7 +18,7 @@ from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import BankDataError
-from tests.reading.test_text_files import CONTACTS, MANAGERS, deliver, lines
+from tests.reading.test_text_files import CONTACTS, IN_TAIWAN, MANAGERS, deliver, lines
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 Files = Mapping[str, str | bytes]
@@ -118,7 +118,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
     },
     "UTF-7": ({"branches.csv": BRANCHES.encode("utf-7")}, "branches.csv is in UTF-7"),
     "Big5": (
-        {"branches.csv": BRANCHES.translate(str.maketrans("关树东区", "關樹東區")).encode("big5")},
+        {"branches.csv": IN_TAIWAN.encode("big5")},
         RARE,
     ),
     "Shift JIS": (

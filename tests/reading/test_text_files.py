@@ -15,6 +15,7 @@ from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank
 
 HEAD, *ROWS = BRANCHES.splitlines()
+IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
@@ -107,7 +108,7 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         f"[tables.branches]\nskip_rows = 1\n{NAMES}",
     ),
     "a separator and an encoding that are stated": (
-        {"branches.csv": BRANCHES.replace(",", "^").encode("big5hkscs", "replace")},
+        {"branches.csv": IN_TAIWAN.replace(",", "^").encode("big5hkscs")},
         '[tables.branches]\ndelimiter = "^"\nencoding = "big5hkscs"\n',
     ),
     "constants": (
