@@ -19,7 +19,6 @@ from stockcust_analysis.core.frames import ZERO, Table, collect_rows
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.cells import (
     CELL_COLUMNS,
-    LABELS,
     bridge_sizes,
     contributor_columns,
     contributor_table,
@@ -156,7 +155,7 @@ def _cells(view: Table, specs: Sequence[Spec], scope: Scope, sizes: pd.DataFrame
         return pd.DataFrame(columns=list(CELL_COLUMNS))
     table = tables[0]
     if len(tables) == 2:
-        table = table.merge(tables[1], how="outer", on=[*BY_BRANCH, *LABELS], validate="1:1")
+        table = table.merge(tables[1], how="outer", validate="1:1")
     return with_quarters(table, scope.calendar).reindex(columns=list(CELL_COLUMNS))
 
 

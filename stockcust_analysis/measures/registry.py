@@ -23,6 +23,8 @@ from stockcust_analysis.policy import Policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
+Label = tuple[str, str, str, str]
+LABELS = ["measure", "dimension", "member", "base"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Measure:
     def is_money(self) -> bool:
         """Whether the numerator is money."""
         return self.numerator.endswith("_cents")
+
+    def label(self, base: str) -> Label:
+        """Return what tells the measure of a base from all others: the values of `LABELS`."""
+        return (self.name, self.dimension, self.member, base)
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,14 @@ def sum_view(
     return collect_sums(view, by, columns_of(specs, policy) | dict(extra or {}))
 
 
+def labelled_groups(groups: pd.DataFrame, labels: Sequence[Label]) -> pd.DataFrame:
+    """Return one row per label and group, the groups of a label together."""
+    texts = pd.DataFrame(labels, columns=LABELS, dtype="str")
+    each, every = np.arange(len(groups)), np.arange(len(labels))
+    parts = (groups.take(np.tile(each, len(labels))), texts.take(np.repeat(every, len(groups))))
+    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+
+
 def measure_rows(
     totals: pd.DataFrame, specs: Sequence[Spec], policy: Policy, by: Sequence[str]
 ) -> pd.DataFrame:
@@ -131,14 +145,11 @@ def measure_rows(
             columns.append(column / 100 if name and name.endswith("_cents") else column)
         return np.concatenate(columns)
 
-    texts = [(m.name, m.dimension, m.member, spec.base) for spec, m in measures]
-    labels = pd.DataFrame(texts, columns=["measure", "dimension", "member", "base"], dtype="str")
-    labels = labels.take(np.repeat(np.arange(len(measures)), groups)).reset_index(drop=True)
-    keys = totals[[*by]].take(np.tile(np.arange(groups), len(measures))).reset_index(drop=True)
+    labels = [measure.label(spec.base) for spec, measure in measures]
     numerator, denominator = amounts(lambda _, m: m.numerator), amounts(lambda _, m: m.denominator)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(denominator != 0, numerator / denominator, np.nan)
-    rows = pd.concat([keys, labels], axis=1).assign(
+    rows = labelled_groups(totals[[*by]], labels).assign(
         n=amounts(lambda *_: "customers").astype("int64"),
         numerator=numerator,
         denominator=denominator,
