@@ -258,12 +258,12 @@ def make_missing_evaluation(
     data
         The bank's folder, relative to the same place.
     progress
-        Told how many of all steps are done.
+        Called with the number of steps done, and of all steps.
 
     Raises
     ------
     UsageError
-        None can be made: the folder's name tells no quarter, there is no such bank, or the folder
+        None can be made: the folder's name states no quarter, there is no such bank, or the folder
         lies elsewhere.
     """
     root = next((path for path in WORKING_FOLDERS if (path / data).is_dir()), None)

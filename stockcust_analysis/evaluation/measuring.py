@@ -81,7 +81,7 @@ class Measured:
 def measure_views(bank: Bank, views: Views, scope: Scope) -> Measured:
     """Return all measures of the customers and the managed customers of some quarters.
 
-    Spreads are computed of the compared quarters alone, sizes where they are asked for.
+    Spreads are computed of the compared quarters alone, sizes where the scope includes them.
     """
     customers = put_questions(views.customers, CUSTOMER_QUESTIONS, scope)
     parts = [customers]

@@ -48,7 +48,7 @@ class Measure:
         return self.numerator.endswith("_cents")
 
     def label(self, base: str) -> Label:
-        """Return what tells the measure of a base from all others: the values of `LABELS`."""
+        """Return the values of `LABELS`, by which the measure of a base is identified."""
         return (self.name, self.dimension, self.member, base)
 
 
@@ -162,7 +162,7 @@ def measure_rows(
 def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Frame:
     """Return the measures of one question about an analyst's view, as the kind of his frame.
 
-    `only`: how the names of the measures begin, where not all of them are asked.
+    `only`: prefix of the names of the measures to return; all of them without it.
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
