@@ -18,7 +18,7 @@ import pandas as pd
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows
+from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import comparison
@@ -44,7 +44,7 @@ from stockcust_analysis.evaluation.views import QUARTERS_BACK, quarters_remember
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.population import aum_origins, successor_of
-from stockcust_analysis.measures.registry import specs_for, sum_view
+from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy
 
 _ROWS_AT_ONCE = 2_000_000
@@ -202,7 +202,7 @@ def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Cal
 def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFrame:
     """Return which families are held together, for every branch and the whole bank."""
     (spec,) = specs_for(customers, [CO_HOLDING])
-    totals = sum_view(customers, [spec], policy, ["branch_id"])
+    totals = collect_sums(customers, ["branch_id"], spec.columns(policy))
     sums = pd.concat([totals[["branch_id"]], spec.own(totals)], axis=1)
     bank = sums.drop(columns="branch_id").sum().to_frame().T.assign(branch_id=WHOLE_BANK)
     sums = pd.concat([sums, bank], ignore_index=True).sort_values("branch_id", ignore_index=True)

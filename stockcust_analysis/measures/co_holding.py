@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, native_like
+from stockcust_analysis.core.frames import Groups, collect_sums, native_like
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
 from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
-from stockcust_analysis.measures.registry import Question, Spec, sum_view
+from stockcust_analysis.measures.registry import Question, Spec
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 
@@ -78,7 +78,7 @@ def co_holding(
     """
     request, spec = Request.of(customers, by, base, policy), Spec("pairs", CO_HOLDING, base)
     view = customers_or_households(request, holdings, unit)
-    totals = sum_view(view, [spec], request.policy, request.by)
+    totals = collect_sums(view, request.by, spec.columns(request.policy))
     own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
     table = co_holding_table(own, request.policy.families, request.by, base)
     return native_like(table, customers)

@@ -412,3 +412,5 @@ def _penetration(policy: Policy) -> list[Measure]:
 
 
 PENETRATION = Question("penetration", _held_columns, _penetration)
+CROSS_SELL = (PRODUCT_COUNTS, PRODUCT_DISTRIBUTION, PENETRATION, PRODUCT_COUNTS_ESTABLISHED)
+"""The questions that an evaluation answers."""

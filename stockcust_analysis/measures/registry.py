@@ -105,20 +105,6 @@ def columns_of(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
     return {name: column for spec in specs for name, column in spec.columns(policy).items()}
 
 
-def sum_view(
-    view: Table,
-    specs: Sequence[Spec],
-    policy: Policy,
-    by: Sequence[str],
-    extra: Mapping[str, nw.Expr] | None = None,
-) -> pd.DataFrame:
-    """Return the sums of all specs per group, in one look at the view, groups sorted.
-
-    `extra` are further columns to sum in the same look.
-    """
-    return collect_sums(view, by, columns_of(specs, policy) | dict(extra or {}))
-
-
 def labelled_groups(groups: pd.DataFrame, labels: Sequence[Label]) -> pd.DataFrame:
     """Return one row per label and group, the groups of a label together."""
     texts = pd.DataFrame(labels, columns=LABELS, dtype="str")
@@ -166,7 +152,8 @@ def answer(view: Table, question: Question, request: Request, only: str | None =
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
-    return shown(sum_view(view, [spec], request.policy, request.by), spec, request)
+    totals = collect_sums(view, request.by, spec.columns(request.policy))
+    return shown(totals, spec, request)
 
 
 def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Frame:
