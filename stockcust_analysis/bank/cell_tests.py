@@ -9,10 +9,8 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
 
-# Lines may break and be indented within a cell; what no page, sheet or file can hold is refused.
-_CONTROLS = "".join(
-    map(chr, (*range(1, 9), 11, 12, *range(14, 32), *range(127, 160), 0xFFFE, 0xFFFF))
-)
+# What no page, sheet or file can hold, and what breaks a name in two.
+_CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))
 _OWN_PREFIX = "@"
 """With which this package begins the names it makes itself, such as the whole bank's."""
 _SCIENTIFIC = (
@@ -20,12 +18,20 @@ _SCIENTIFIC = (
     "Excel shortened a long number; export the column as text.",
 )
 _CONTROL = (
-    "control characters (NUL and the like), which no page can print",
-    "Remove them in the source, or export the column anew: the file is damaged.",
+    "control characters (NUL and the like) or a line break, which no name holds",
+    "Remove them in the source, or export the column again.",
 )
 _LOST = (
     "question marks or letters such as Ã where another encoding's characters were",
     "Export the column again in UTF-8; the lost text cannot be restored.",
+)
+_ESCAPED = (
+    "characters written as for web pages or programs, such as &amp;",
+    "Export the column as plain text in UTF-8.",
+)
+_TOTAL = (
+    "a total (合计, 全行) where a name belongs",
+    "Leave such rows out, also by drop_rows_where in the mapping.",
 )
 _RESERVED = (
     f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
@@ -72,7 +78,11 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
         CellTest(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
         CellTest(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
         CellTest(column, cell.str.contains(grammar.LOST) & there, *_LOST),
+        CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
     ]
+    if column.name in ("branch_id", "name") and column.references is None:
+        total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
+        tests.append(CellTest(column, total & there, *_TOTAL))
     if column.name == "branch_id" and column.references is None:
         tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
     return tests

@@ -37,7 +37,8 @@ class Column:
 
     `allowed` lists the codes of a CODE column; `references` names the table and column that a
     value must be found in; `minimum` is the lowest value a number may take; `separated` texts
-    are lists, with ';' between their entries.
+    are lists, with ';' between their entries. Banks call it `also` by other names, which are asked
+    about.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     minimum: int | None = None
     nullable: bool = False
     separated: bool = False
+    also: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -102,6 +104,7 @@ def _column(name: str, entry: dict[str, Any], content: dict[str, Any]) -> Column
     references = tuple(entry["references"]) if "references" in entry else None
     may_be_empty = {"nullable": not entry.get("required", True)}
     more = {"kind": Kind(entry["kind"]), "allowed": tuple(allowed), "references": references}
+    more["also"] = tuple(entry.get("also", ()))
     return Column(name, **{**may_be_empty, **entry, **more})
 
 

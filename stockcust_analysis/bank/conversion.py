@@ -59,8 +59,11 @@ _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
 _QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = "^$|^'|[^!-*,-<>?A-~]|[?][?]"
-_SEPARATORS = "[;；,，、|]"
+_NOT_PLAIN = f"^$|^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}"
+# Lists come as text of JSON and of PostgreSQL, too.
+_LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
+_SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
+_ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 
 Expression = TypeVar("Expression", str, nw.Expr)
 
@@ -156,9 +159,9 @@ def _sql_text(
     codes = mapping.codes.get(column.name, {})
     marks = grammar.null_marks(column.kind, mapping.null, codes)
     faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
-    if source_type.endswith("[]"):
+    if source_type == "VARCHAR[]" and column.separated:
         text = f"array_to_string({cell}, ';')"
-    if source_type.startswith(_NOT_TEXT):
+    elif source_type.startswith(_NOT_TEXT) or source_type.endswith("]"):
         return Reading("NULL::VARCHAR", {_NO_TEXT: f"{cell} IS NOT NULL"})
     if source_type in _FLOATS or re.fullmatch(r"DECIMAL\(.*,[1-9]\d*\)", source_type):
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
@@ -167,8 +170,8 @@ def _sql_text(
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
-            blanks = f"[{grammar.BLANKS}]*"
-            text = f"regexp_replace({text}, '{blanks}{_SEPARATORS}{blanks}', ';', 'g')"
+            text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
+            text = f"nullif(trim(regexp_replace({text}, '{_SEPARATOR}', ';', 'g'), ';'), '')"
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
@@ -177,7 +180,7 @@ def _sql_text(
     is_short = f"strlen({text}) <= {max(map(len, marks))}"
     marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
     if column.separated:
-        marked = f"({marked} OR contains({text}, ','))"
+        marked = f"({marked} OR regexp_matches({text}, {literal(_ODD_LIST)}))"
     closer = f"regexp_matches({text}, {literal(_NOT_PLAIN)}) OR {marked}"
     odd = f"(CASE WHEN url_encode({text}) = {text} THEN {marked} ELSE {closer} END)"
     return Reading(value, odd=odd)
@@ -257,7 +260,7 @@ def frame_reading(
         return Reading(_translate(text, codes))
     value = text if trimmed else cell
     there = ~value.is_null()
-    unusual = f"{_NOT_PLAIN}|," if column.separated else _NOT_PLAIN
+    unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
     odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in(absent)) & there
     if trimmed or column.kind is Kind.CODE:
         odd = None
@@ -305,7 +308,8 @@ def _frame_text(cell: nw.Expr, column: Column) -> nw.Expr:
     bare = text.str.replace_all("^'", "")
     text = nw.when(text.str.contains(r"^'\d[^']*$")).then(bare).otherwise(text)
     if column.separated:
-        text = text.str.replace_all(f"{blanks}*{_SEPARATORS}{blanks}*", ";")
+        text = text.str.replace_all(_LIST_MARKS, "").str.replace_all(_SEPARATOR, ";")
+        text = text.str.replace_all("^;|;$", "")
     return text
 
 

@@ -124,6 +124,8 @@ def cell_text(cell: object) -> str | None:
     if isinstance(cell, (int, float)) and not isinstance(cell, bool):
         text = format(cell, ".15g")
         return format(cell, ".15f") if "e-" in text else text
+    if isinstance(cell, date) and (cell.year, cell.month, cell.day) == (1900, 2, 28):
+        return "1900-02-29"  # what Excel makes of 60, and the reader of it
     if isinstance(cell, datetime):
         return cell.isoformat(" ") if cell.time() != datetime.min.time() else str(cell.date())
     return cell.isoformat() if isinstance(cell, date) else str(cell)

@@ -44,9 +44,9 @@ def assign_files(
         name, is_exact = _table_of(path.relative_to(folder))
         shown = path.relative_to(folder).as_posix()
         readable = path.name.lower().endswith(ENDINGS)
-        if path in stated:
+        if path in stated or path.name.startswith("~$"):
             continue
-        if not name or (is_exact and mapping.of(name).file):
+        if not name or (is_exact and mapping.of(name).file) or _is_hidden(path):
             left_out += [shown] if readable else []
         elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
             files[name].append(path)
@@ -91,13 +91,13 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
 def _listed(folder: Path) -> Iterable[Path]:
     """Yield the files of a folder and of folders called as tables, and tables of its folders."""
     for path in folder.iterdir():
-        if path.is_dir():
-            within = path.rglob("*") if _table_of(path.relative_to(folder) / "file")[0] else ()
-            yield from (below for below in within if not (below.is_dir() or _is_hidden(below)))
-            if not within:
-                yield from (below for below in path.iterdir() if _table_of(Path(below.name))[1])
-        elif not _is_hidden(path):
+        if not path.is_dir():
             yield path
+        elif _table_of(path.relative_to(folder) / "file")[0]:
+            within = (below for below in path.rglob("*") if not below.is_dir())
+            yield from [below for below in within if not _is_hidden(below)] or [path]
+        else:
+            yield from (below for below in path.iterdir() if _table_of(Path(below.name))[1])
 
 
 def _is_hidden(path: Path) -> bool:
@@ -130,13 +130,16 @@ def _mentioned(shown: str) -> tuple[str, bool]:
     for word in re.findall(r"[a-z]+|[^\W\d_a-z]+", unicodedata.normalize("NFKC", name).lower()):
         for contract in sorted(TABLES, key=lambda contract: -len(contract.zh)):
             if word == contract.name or word.startswith(contract.zh):
-                return contract.name, word == contract.name and not folder
+                is_whole = word == contract.name and not folder and name[0] not in "._"
+                return contract.name, is_whole
     return "", False
 
 
 def _reason(path: Path, readable: bool) -> str:
     if path.is_symlink() and not path.exists():
         return "the link leads nowhere"
+    if path.is_dir():
+        return "the folder is empty"
     if not readable:
         return "such files are not known"
     return "its name is another, or it lies in a folder too deep"

@@ -9,6 +9,7 @@ are read by one scan: DuckDB gives each scan memory of its own, and plans badly 
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,8 +23,8 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import is_one_of
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.grammar import TOTALS, is_one_of
+from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.row_counts import RowCount
 from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, day_in_name, inspect
@@ -32,11 +33,11 @@ from stockcust_analysis.bank.validation import Problem
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _TOTALS, _SPARE = "left out", "total lines (合计)", "cells behind the header's last"
+_NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
 _ODD_ROWS = {
     _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
     _SPARE: "Quote cells that hold the separator.",
 }
-_TOTAL = "[合总小共] *计[:：]?|(grand )?total[:：]?"
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,10 @@ class FileReader:
         for table in [] if problems else tables:
             columns = list(table.headers)
             rows = list(table.rows())
+            nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
+            if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
+                where = f"{path.name}, sheet '{table.sheet.name}'"
+                warnings.warn(f"{where}: {_NAMELESS} are left out. {_NAME_IT}", stacklevel=2)
             notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
             self._rows[path] = {sum(self._rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
@@ -244,12 +249,15 @@ class FileReader:
         if counts[_LEFT_OUT]:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
+        names = ", ".join(path.name for path in paths.values())
+        if counts[_NAMELESS]:
+            rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
+            warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
         for what in (_TOTALS, _SPARE):
             if counts[what]:
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row FROM {numbered} {where} LIMIT {_FIRST_SHOWN}"
                 first = [row for (row,) in self._connection.sql(rows).fetchall()]
-                names = ", ".join(path.name for path in paths.values())
                 self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
         types = dict.fromkeys(alike.header, "VARCHAR")
         return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
@@ -280,11 +288,14 @@ class FileReader:
             f"replace(trim({cells[name]}), '\ufeff', '') = {literal(name)}" for name in known
         )
         first = f"COALESCE({', '.join(list(cells.values())[:2])})"
-        total = f"regexp_full_match(lower(trim({first})), '{_TOTAL}')"
+        total = f"regexp_full_match(lower(trim({first})), '{TOTALS}')"
         dropped = self._dropped(file.header)
+        last = len(file.header) - file.is_spare
+        nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
             _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",
             _TOTALS: f"({total} AND NOT {dropped})",
+            _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }
 

@@ -6,7 +6,7 @@ all tables come in one error.
 
 from __future__ import annotations
 
-from collections import Counter
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
-from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
@@ -128,9 +128,9 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
         connection.execute(f"ATTACH {literal(str(path))} AS source (READ_ONLY)")
         # Views of the database find its tables; what is made here is made in memory.
         connection.execute("SET search_path = 'memory.main,source.main'")
-    except duckdb.Error as error:
+    except duckdb.Error:
         raise UsageError(
-            f"'{path}' cannot be opened as a DuckDB database ({type(error).__name__}). "
+            f"'{path}' cannot be opened as a DuckDB database. "
             "Close the program that writes to it, and see that its version is not newer."
         ) from None
     names = connection.sql(
@@ -171,6 +171,7 @@ def _bank(
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
+            _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
@@ -178,7 +179,7 @@ def _bank(
     again = [
         problem
         for table, delivery in deliveries.items()
-        for problem in delivery.files_with_the_same_rows(facts[table].trimmed)
+        for problem in delivery.repeated_files(facts[table].trimmed)
     ]
     validation.raise_if_any(again, source)
     tables = {}
@@ -187,6 +188,24 @@ def _bank(
         rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
+
+
+def _warn_of_lacking_columns(
+    table_name: str,
+    delivered: Iterable[Column],
+    files: Sequence[FileGroup],
+    headers: Sequence[Collection[str]],
+) -> None:
+    """Warn of files without columns that other files of their table have."""
+    for group, header in zip(files, headers, strict=True):
+        lacking = ", ".join(column.name for column in delivered if column.name not in header)
+        if lacking:
+            names = ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
+            warnings.warn(
+                f"{names}: no {lacking}, which other files of {table_name} have. It is empty "
+                "there: deliver it, if there is any.",
+                stacklevel=2,
+            )
 
 
 @dataclass(frozen=True)
@@ -220,25 +239,29 @@ class _DuckDBDelivery(Delivery):
         rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
         return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
 
-    def files_with_the_same_rows(self, trimmed: Collection[str]) -> list[Problem]:
-        """Return the files of a table without key that hold the rows of another, in any order."""
+    def repeated_files(self, trimmed: Collection[str]) -> list[Problem]:
+        """Return the files of a table without key whose rows all stand in another file."""
         if self.contract.key or len(self._files) < 2:
             return []
         file = f"{quoted(POSITION)} // {_ROWS_OF_A_FILE}"
+        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})"
         rows = self.numbered(trimmed).to_native()
-        counts = Counter(rows.aggregate(f"{file}, count(*) AS n").project("n").fetchall())
-        if max(counts.values(), default=0) < 2:
-            return []
-        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})::HUGEINT"
-        first: dict[object, str] = {}
-        problems = []
-        for index, *content in sorted(rows.aggregate(f"{file}, count(*), sum({row})").fetchall()):
-            name = self._files[index]
-            same = first.setdefault(tuple(content), name)
-            if same != name:
-                what = f"{name} holds the rows of {same} again, and nothing else"
-                problems.append(Problem(self.contract.name, "", what, "Keep one.", content[0]))
-        return problems
+        pairs = rows.aggregate(f"{file} AS file, {row} AS row, count(*) AS n").query(
+            "counts",
+            "WITH files AS (SELECT file, sum(n) AS rows FROM counts GROUP BY ALL) "
+            "SELECT a.file, b.file, files.rows, files.rows = other.rows FROM counts AS a "
+            "JOIN counts AS b ON a.row = b.row AND a.file <> b.file "
+            "JOIN files ON files.file = a.file JOIN files AS other ON other.file = b.file "
+            "GROUP BY ALL HAVING sum(least(a.n, b.n)) = files.rows ORDER BY ALL",
+        )
+        problems: dict[int, Problem] = {}
+        for index, other, count, are_same in pairs.fetchall():
+            name, same = self._files[index], self._files[other]
+            what = f"{name} holds the rows of {same} again, and nothing else"
+            if not are_same or other < index:
+                problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
+                problems.setdefault(index, problem)
+        return [*problems.values()]
 
     def _rows(self, sql: str) -> Rows:
         rows: Rows = nw.from_native(self.connection.sql(sql))

@@ -17,8 +17,23 @@ BLANKS = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u30
 """What is taken off both ends of a cell, as the inside of a regular expression's brackets."""
 INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\ufeff"
 """Characters without width, byte order and direction marks: taken out wherever they stand."""
-LOST = "[?]{3}|^[?]{2}$|[\u00a1-\u00ff]{4}"
-"""What characters become that an encoding lacks, and Chinese that is read as Latin-1."""
+
+
+def _read_as_gbk(first: range, second: range) -> str:
+    """Return the characters that pairs of bytes are in GBK, as the inside of brackets."""
+    return "".join(bytes((a, b)).decode("gbk", "ignore") for a in first for b in second)
+
+
+_LEADS, _TRAILS = range(0xE4, 0xEA), range(0x80, 0xC0)
+# Chinese in UTF-8 is a lead byte and two others: two characters read as GBK are these three.
+_GARBLED = f"[{_read_as_gbk(_LEADS, _TRAILS)}][{_read_as_gbk(_TRAILS, _LEADS)}]"
+ESCAPED = r"&#\w+;|&[a-z]+;|\\u[0-9a-fA-F]{4}|(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
+"""Characters written as those of web pages, programs, addresses and HZ."""
+LOST = f"[?]{{3}}|^[?]{{2}}$|[\u00a1-\u00ff]{{4}}|{_GARBLED}.[{_read_as_gbk(_LEADS, _TRAILS)}]"
+"""What characters become that an encoding lacks, and Chinese read as Latin-1 or from UTF-8 as GBK.
+"""
+TOTALS = "(?:[合总小共] *计|全行|全辖|汇总|(?:grand )?total)[:：]?|其中[:：].*"
+"""What stands in front of sums, in place of a name."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),

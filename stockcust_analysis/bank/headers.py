@@ -12,6 +12,8 @@ from stockcust_analysis.bank.grammar import INVISIBLE
 from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import did_you_mean
 
+NAMELESS = "without a header"
+
 
 def normalize(header: str) -> str:
     """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
@@ -23,7 +25,7 @@ def distinct_headers(header: Iterable[str]) -> Iterator[str]:
     """Yield headers without line breaks; one that stands twice, whatever its case, gets a blank."""
     seen = set[str]()
     for cell in header:
-        name = " ".join(cell.replace("\ufeff", "").split()) or "without a header"
+        name = " ".join(cell.replace("\ufeff", "").split()) or NAMELESS
         while name.casefold() in seen:
             name += " "
         seen.add(name.casefold())
@@ -75,8 +77,10 @@ def _absent_columns(
     """Return required columns that are absent, and optional ones that are perhaps misspelt."""
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
+    also = {normalize(word): column.name for column in absent for word in column.also}
     close = {header: _resembled(header, words) for header in spare}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
+    meant |= {also[normalize(header)]: header for header in spare if normalize(header) in also}
     problems = []
     if not (matched or meant):
         what = "none of the headers is understood"
@@ -89,7 +93,7 @@ def _absent_columns(
             problems.append(Problem(contract.name, column.name, "column is missing", remedy))
         elif hint:
             what = "optional column is absent, but a header looks like it"
-            remedy = f"Rename or drop that header.{hint}"
+            remedy = f"Map that header to it, or drop it.{hint}"
             problems.append(Problem(contract.name, column.name, what, remedy))
     return problems
 

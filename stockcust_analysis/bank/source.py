@@ -20,6 +20,7 @@ from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.conversion import Reading, frame_reading, without_objects
+from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
 from stockcust_analysis.bank.headers import match_headers, missing_tables
@@ -34,7 +35,7 @@ from stockcust_analysis.bank.validation import Delivery, Problem, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import StockcustError, UsageError
 
 MAPPING_NAME = "mapping.toml"
 _DUCKDB = "duckdb://"
@@ -97,7 +98,9 @@ def open_bank(
     >>> bank.close()
     """
     with engine_failures():
-        return _open(source, mapping, tables or {}, memory_limit)
+        bank = _open(source, mapping, tables or {}, memory_limit)
+        warn_of_doubts(bank)
+        return bank
 
 
 def _open(
@@ -181,7 +184,13 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
     if kind.is_polars():
         tables = {table: frame.lazy() for table, frame in tables.items()}
     engine = _engine_of(kind, next(iter(frames.values())))
-    return _bank_of(tables, mapping, engine, location=f"{name} frames", name="bank")
+    try:
+        return _bank_of(tables, mapping, engine, location=f"{name} frames", name="bank")
+    except Exception as error:
+        if not kind.is_polars() or isinstance(error, StockcustError):
+            raise
+        what = "a lazy frame cannot be computed. Collect each by itself to see which, and why."
+        raise UsageError(what) from None
 
 
 def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:

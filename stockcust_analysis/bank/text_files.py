@@ -258,7 +258,18 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."
         raise UnusableFileError(what, remedy, len(damaged), damaged)
+    if encoding == _UTF8 and _is_utf7(start):
+        remedy = "Export it again in UTF-8, or state the encoding in the mapping."
+        raise UnusableFileError(f"{path.name} is in UTF-7", remedy)
     return start, line_ends
+
+
+def _is_utf7(text: str) -> bool:
+    """Return whether the lines of a text without Chinese hold Chinese in UTF-7."""
+    with suppress(UnicodeError):
+        lines = text.rpartition("\n")[0].encode("ascii")
+        return bool(re.search("[\u4e00-\u9fff]{2}", lines.decode("utf-7")))
+    return False
 
 
 def _encoding_by_row(path: Path) -> str:

@@ -36,15 +36,13 @@ _COMPUTED_AGAIN = (
     "the right to make them (PostgreSQL: GRANT TEMPORARY ON DATABASE)."
 )
 _EXPLANATIONS = {
-    "OutOfMemoryException": "memory and the folder for spilling are full ({kind}). Raise "
+    "OutOfMemoryException": "memory and the folder for spilling are full. Raise "
     "--memory-limit, or make room where temporary files go (TMPDIR names the place).",
-    "InsufficientPrivilege": "the database refuses a query ({kind}). Ask for the right to read all "
-    "tables.",
-    "DataError": "a value cannot be computed with ({kind}). Check the extracts with stockcust "
-    "check.",
+    "InsufficientPrivilege": "the database refuses a query. Ask for the right to read all tables.",
+    "DataError": "a value cannot be computed with. Check the extracts with stockcust check.",
 }
 _STOPPED = (
-    "the data's engine stopped answering while it was computing ({kind}). Nothing of this step was "
+    "the data's engine stopped answering while it was computing. Nothing of this step was "
     "written. See that database, cluster, network and disk are well, then run again."
 )
 _NUMBERS = count(1)
@@ -184,7 +182,7 @@ def engine_failures() -> Iterator[None]:
         names = class_names(error)
         if not names & _FAILURES or names & _OURS:
             raise
-        raise EngineError(_explain(error, names)) from None
+        raise EngineError(_explain(names)) from None
 
 
 def class_names(error: BaseException) -> set[str]:
@@ -192,7 +190,6 @@ def class_names(error: BaseException) -> set[str]:
     return {base.__name__ for base in type(error).__mro__}
 
 
-def _explain(error: Exception, names: set[str]) -> str:
+def _explain(names: set[str]) -> str:
     """Return what happened and what to do."""
-    texts = (text for name, text in _EXPLANATIONS.items() if name in names)
-    return next(texts, _STOPPED).format(kind=type(error).__name__)
+    return next((text for name, text in _EXPLANATIONS.items() if name in names), _STOPPED)

@@ -117,5 +117,11 @@ def test_rows_delivered_again_in_another_kind_of_file_are_named(tiny_bank: TinyB
     )
     more = CONTACTS + "C2,M1,2026-09-02,phone,sale\n"
     (folder / "contacts_1.csv").write_text(more)
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    assert "contacts: 1 row: contacts_2.parquet holds the rows of contacts_1.csv again" in str(
+        caught.value
+    )
+    (folder / "contacts_1.csv").write_text(more.replace("C1", "C3"))
     with open_bank(folder) as bank:
         assert bank.rows("contacts") == 3
