@@ -122,7 +122,11 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
         return f"(CASE WHEN {_matches(cell, _QUARTER)} THEN {cell} END)"
     if kind is Kind.DATE:
         is_day = f"{_matches(cell, f'{_YEAR}-..-..')} AND {cell} >= '{FIRST_DAY}'"
-        return f"(CASE WHEN {is_day} THEN TRY_CAST({cell} AS DATE) END)"
+        is_digits = f"{_matches(cell, f'{_YEAR}[01][0-9][0-3][0-9]')} AND {cell} >= '19000102'"
+        digits = f"TRY_CAST(try_strptime({cell}, '%Y%m%d') AS DATE)"
+        return (
+            f"(CASE WHEN {is_day} THEN TRY_CAST({cell} AS DATE) WHEN {is_digits} THEN {digits} END)"
+        )
     plain = r"[+-]?\d+" if kind is Kind.INTEGER else r"[+-]?\d+(\.\d+)?"
     return f"(CASE WHEN {_matches(cell, plain)} THEN {_cast(kind, cell, factor)} END)"
 

@@ -42,7 +42,7 @@ _PUBLIC = "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U0
 _PUBLIC += (
     "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
 )
-_DAY_IN_NAME = re.compile(
+DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
@@ -139,14 +139,18 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
             cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n")
-            start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
-            if row <= mapping.skip_rows or (len(cells) != record.size and start in dropped):
+            if row <= mapping.skip_rows:
                 continue
-            columns = record.unpack(cells) if len(cells) == record.size else []
-            if not (columns or not cells.strip()):
-                other.append(row)
+            if len(cells) == record.size:
+                columns = [cell.strip(b" ") for cell in record.unpack(cells)]
+            elif not cells.strip():
+                columns = [b""] * len(mapping.widths)
+            else:
+                start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
+                other += [] if start in dropped else [row]
+                continue
             try:
-                text = _COLUMN_END.join(columns or [b""] * len(mapping.widths)).decode(encoding)
+                text = _COLUMN_END.join(columns).decode(encoding)
             except UnicodeDecodeError:
                 cut.append(row)
             else:
@@ -205,7 +209,7 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
 def day_in_name(name: str) -> date | None:
     """Return the one day in a file's name: 20260930, 2026-09-30, 202609 or 2026Q3."""
     days = set[date]()
-    for match in _DAY_IN_NAME.finditer(name):
+    for match in DAY_IN_NAME.finditer(name):
         year, month, day, quarter = (int(part or 0) for part in match.groups())
         month = month or 3 * quarter
         with suppress(ValueError):
