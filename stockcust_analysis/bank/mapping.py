@@ -5,6 +5,8 @@ name = "青禾农村商业银行"                   # optional; printed in the h
 zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
 [tolerance.holdings]                     # optional; what may be set aside: see `tolerance`
 customer_id = { rows = 20, amount = 100_000 }
+[suspicions]                             # optional; which warnings are errors: see `suspicions`
+as_errors = ["unit", "renumbered"]
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
@@ -44,6 +46,19 @@ from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
 
+SUSPICIONS = (
+    "unit",
+    "delivered_again",
+    "branch_vanished",
+    "renumbered",
+    "product_renamed",
+    "rows_gone",
+    "successor_cycle",
+    "two_managers",
+    "family_unused",
+)
+"""What is looked for in extracts that meet the contract."""
+
 
 @dataclass(frozen=True)
 class TableMapping:
@@ -81,13 +96,15 @@ class TableMapping:
 class Mapping:
     """The bank's name, its time zone and all tables' mappings; the contract's words by default.
 
-    `tolerance` says for references, by table and column, what may be set aside.
+    `tolerance` says for references, by table and column, what may be set aside; `as_errors` names
+    the suspicions that stop a run.
     """
 
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
     tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
+    as_errors: Sequence[str] = ()
 
     def of(self, table_name: str) -> TableMapping:
         """Return the mapping of one table, empty when the bank states none."""
@@ -104,7 +121,9 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables", "tolerance"))
+    complaints: list[str] = _unknown(
+        "key", content, ("name", "zone", "tables", "tolerance", "suspicions")
+    )
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -116,6 +135,8 @@ def read_mapping(path: Path) -> Mapping:
             f"[tables.{contract.name}] {text}"
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
+    suspicions = content.get("suspicions", {})
+    complaints += _suspicion_complaints(suspicions)
     complaints += tolerance.complaints(content.get("tolerance", {}))
     zone = content.get("zone", DEFAULT_ZONE)
     try:
@@ -130,7 +151,15 @@ def read_mapping(path: Path) -> Mapping:
         for name, entry in tables.items()
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    return Mapping(name, zone, mapped, allowed)
+    return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()))
+
+
+def _suspicion_complaints(entry: Any) -> list[str]:
+    """Return what cannot be followed in a mapping's `[suspicions]`."""
+    names = entry.get("as_errors", []) if isinstance(entry, dict) else None
+    if not isinstance(names, list) or {*entry} - {"as_errors"}:
+        return ['[suspicions] holds as_errors = ["unit", …] alone.']
+    return _unknown("suspicion", names, SUSPICIONS)
 
 
 def require_no_file_options(mapping: Mapping) -> None:

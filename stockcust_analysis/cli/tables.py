@@ -53,22 +53,47 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
 @options.DATA
 @options.MAPPING
 @options.MEMORY
-def check(data: str, mapping: Path | None, memory_limit: str) -> None:
-    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
-    from stockcust_analysis.bank.source import open_bank
+@options.LANGUAGE
+@click.option("--html", type=options.FOLDER, help="Also write the profile as one page of HTML.")
+def check(
+    data: str,
+    mapping: Path | None,
+    memory_limit: str,
+    language: Literal["zh", "en"],
+    html: Path | None,
+) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once.
 
-    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
-        for name in bank.columns:
-            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
+    What meets the contract is shown as a profile: sizes, empty cells, amounts, codes, quarters.
+    """
+    import warnings
+
+    from stockcust_analysis.bank.source import open_bank
+    from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+    from stockcust_analysis.show.profile import page, profile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
+        bank = open_bank(data, mapping=mapping, memory_limit=memory_limit)
+    with bank:
+        totals = totals_of(bank, bank.quarters)
+        lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
         for entry in bank.inputs:
             if notes := getattr(entry, "notes", ()):
-                click.echo(f"  {entry.name}: {', '.join(notes)}")
-        for name in bank.left_out:
-            click.echo(f"  {name}: left out, as no table is called so")
-        for found in bank.set_aside:
-            click.echo(f"  {found}")
+                lines.append(f"{entry.name}: {', '.join(notes)}")
+        lines += [f"{name}: left out, as no table is called so" for name in bank.left_out]
+        lines += map(str, bank.set_aside)
+        lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
+        tables = profile(bank, totals, language)
         quarters = ", ".join(map(str, bank.quarters)) or "none"
-        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
+        end = f"{bank.name} meets the contract. Quarters: {quarters}."
+    for line in lines:
+        click.echo(f"  {line}")
+    for shown in tables:
+        click.echo(f"\n{shown._repr_mimebundle_()['text/plain']}")
+    click.echo(f"\n{end}")
+    if html is not None:
+        write_text(html, page(bank.name, tables, [*lines, end], language))
 
 
 @click.command("map")

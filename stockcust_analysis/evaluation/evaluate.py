@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter
@@ -50,7 +51,7 @@ from stockcust_analysis.evaluation.views import QUARTERS_BACK, views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.registry import specs_for, sum_view
-from stockcust_analysis.policy import DEFAULT, Policy
+from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -132,6 +133,7 @@ def evaluate(
         parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
+    tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
     tables |= _standing(rules, parts, target, missing, branches, targets)
@@ -143,6 +145,21 @@ def evaluate(
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
+
+
+def _unused_families(
+    policy: Policy, target: Quarter, missing: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Return the suspicion of families that a policy adds to those shipped, and no row bears."""
+    own, shipped = (
+        {family.name for family in rules.families.families} for rules in (policy, load_policy())
+    )
+    words = "no holding of {} is of the family '{}' of {}"
+    return [
+        ("family_unused", words.format(target, name, policy.name))
+        for name in missing
+        if name in own - shipped
+    ]
 
 
 def _measure(

@@ -135,6 +135,8 @@ def make_reports(
         with manifest.run_log(folder / options.shard_name("run.log")):
             facts = {"quarter": options.quarter, "status": options.status}
             manifest.log_event("started", **facts, **plan.count_actions(jobs))
+            for name, words in bank.suspicions:
+                manifest.log_event("suspicion", name=name, words=words)
             results = run.make_pages(cache, jobs, executor)
             report = ReportRun(folder, results)
             if not options.is_part:
