@@ -90,6 +90,9 @@ class FileReader:
                 if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
+                if self._mapping.sheet and not name.endswith(EXCEL_ENDINGS):
+                    what = f"the mapping names a sheet, and {path.name} has none"
+                    raise UnusableFileError(what, "Take sheet out of the mapping.")
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
@@ -110,7 +113,7 @@ class FileReader:
 
     def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if path not in self._rows and path.name.lower().endswith(".parquet"):
+        if path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self._rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self._rows else ():
