@@ -119,6 +119,10 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         },
         '[tables.branches]\nconstants = { region = "东区" }\n',
     ),
+    "a null mark that the mapping translates": (
+        {"branches.csv": BRANCHES.replace("urban", r"\N")},
+        "[tables.branches.codes.type]\n'\\N' = \"urban\"\n",
+    ),
     "as-of dates in names": (
         {
             "customers.csv": b"",
