@@ -26,7 +26,7 @@ from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_warning
-from stockcust_analysis.measures.intervals import proportion_interval
+from stockcust_analysis.measures.co_holding import proportion_interval
 from stockcust_analysis.models import features
 from stockcust_analysis.models.features import Array, ByName, History, Snapshot, as_table
 from stockcust_analysis.policy import PolicyLike, as_policy
