@@ -12,16 +12,16 @@ from fontTools.ttLib import TTFont
 from stockcust_analysis import show
 from stockcust_analysis.cli import main
 from stockcust_analysis.errors import MissingGlyphError, TypesettingError, UsageError
-from stockcust_analysis.report.brand import (
+from stockcust_analysis.report.exporter import TypstPDFExporter
+from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.typst import (
     COLOURS,
     Brand,
     brand_files,
     contrast_with_white,
     load_brand,
 )
-from stockcust_analysis.report.exporter import TypstPDFExporter
-from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.show.figures import font_files
+from stockcust_analysis.show.blocks import font_files
 from tests.report.printed import COVER, SQUARE, Printed, notebook, shown
 
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="9">L</text></svg>'
