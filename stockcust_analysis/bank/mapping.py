@@ -119,7 +119,7 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' does not exist.") from None
     except OSError as error:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
     complaints: list[str] = _unknown(
         "key", content, ("name", "zone", "tables", "tolerance", "suspicions")
@@ -247,7 +247,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
     "delimiter": (lambda value: _is_text(value) and len(value.encode()) <= 4, "up to four bytes"),
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
-    "skip_rows": (lambda value: type(value) is int and value >= 0, "a number of lines"),
+    "skip_rows": (lambda value: type(value) is int and 0 <= value < 1 << 31, "a number of lines"),
     "header": (_is_list, "a list of headers"),
     "widths": (
         lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value),

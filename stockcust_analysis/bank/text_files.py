@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.grammar import STATED_UNIT, unit_remedy
+from stockcust_analysis.bank.grammar import STATED_UNIT, gbk_characters, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
@@ -47,6 +47,11 @@ DAY_IN_NAME = re.compile(
 )
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
+
+
+_COMMON = re.compile(f"[{gbk_characters(range(0xB0, 0xF8), range(0xA1, 0xFF))}]")
+_WIDE = re.compile("[\u2e80-\u2fff\u3040-\uf8ff\ufe10-\ufe4f\U00020000-\U0003ffff]")
+"""Chinese characters of everyday use, and characters of East Asia but for punctuation."""
 
 
 class UnusableFileError(Exception):
@@ -279,11 +284,13 @@ def _is_utf7(text: str) -> bool:
 def _encoding_by_row(path: Path) -> str:
     """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
     unicode, other, neither = list[int](), list[int](), list[int]()
+    start = b""
     with _open(path) as raw:
         for row, line in enumerate(raw, start=1):
             if not line.isascii():
                 rows = {"utf-8": unicode, "gb18030": other, "": neither}
                 rows[_encoding_of(line)].append(row)
+                start += line if len(start) < _START else b""
     remedy = "Export it again in one encoding."
     if neither:
         what = f"{path.name} is neither UTF-8 nor GB18030/GBK in these rows"
@@ -294,6 +301,10 @@ def _encoding_by_row(path: Path) -> str:
         mostly, partly = words if many is unicode else words[::-1]
         what = f"{path.name} is mostly {mostly.split(',')[0]}, but these rows are {partly}"
         raise UnusableFileError(what, remedy, len(few), few)
+    text = start.decode("gb18030")
+    if 2 * len(_COMMON.findall(text)) < len(_WIDE.findall(text)):
+        what = f"{path.name} is neither UTF-8 nor GB18030/GBK: read so, most characters are rare"
+        raise UnusableFileError(what, "State its encoding in the mapping, or export it in UTF-8.")
     return "gb18030"
 
 

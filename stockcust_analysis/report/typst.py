@@ -306,8 +306,10 @@ def load_brand(path: str | Path) -> Brand:
     file = Path(path)
     try:
         given: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the brand file '{file}' cannot be read: {error}.") from error
+    if wrong := _wrong_kinds(given):
+        raise UsageError(f"the brand file '{file}': {'; '.join(wrong)}.")
     colours = dict(given.get("colours", {}))
     logo = given.get("logo") or colours.pop("logo", None)
     fonts = given.get("fonts", {})
@@ -338,6 +340,19 @@ def brand_files(path: str) -> tuple[Path, ...]:
     if not path.endswith(".typ") or not Path(path).is_file():
         raise UsageError(f"'{path}' is no brand: name a .toml file, or a .typ layout that exists.")
     return (Path(path),)
+
+
+def _wrong_kinds(given: dict[str, Any]) -> list[str]:
+    """Return which parts of a brand file are of another kind than they should be."""
+    kinds = {"colours": dict, "fonts": dict, "logo": str, "family": str, "files": list}
+    fonts = given.get("fonts")
+    parts = {**given, **(fonts if isinstance(fonts, dict) else {})}
+    wrong = [name for name, kind in kinds.items() if not isinstance(parts.get(name, kind()), kind)]
+    files = parts.get("files", [])
+    if "files" not in wrong and not all(isinstance(name, str) for name in files):
+        wrong.append("files")
+    words = {dict: "a table such as [colours]", str: "text in quotes", list: "a list of names"}
+    return [f"'{name}' is not {words[kinds[name]]}" for name in wrong]
 
 
 def _colour_problems(colours: dict[str, Any]) -> list[str]:
