@@ -100,7 +100,7 @@ def customer_service(
         Of the kind given; lazy stays lazy. Added: `tier`, `customer_class`, `contact_due`,
         `managers` (1 for one customer of each manager in each branch), the columns of
         `service.served`, and the contacts by round. Flags are 0 and 1; dates are empty for who
-        was never spoken to. Nobody without a contact counts as contacted.
+        was never spoken to. A customer without a contact does not count as contacted.
 
     Raises
     ------
