@@ -34,6 +34,7 @@ from stockcust_analysis.core.frames import (
 )
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.measures.service import end_with_managers
 
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
@@ -202,7 +203,9 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
     """Customers have several managers on the quarter's last day."""
     if "assignments" not in bank.columns:
         return
-    rows, end = as_lazy(bank.table("assignments")), now.quarter.end
+    managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
+    rows = end_with_managers(as_lazy(bank.table("assignments")), managers)
+    end = now.quarter.end
     last = day(rows, "valid_to")
     in_force = rows.filter(
         ~after(day(rows, "valid_from"), end), last.is_null() | after(last, end - timedelta(days=1))
