@@ -35,11 +35,15 @@ if TYPE_CHECKING:
 @click.option(
     "--effects",
     type=click.Choice(["planted", "none"]),
-    default="",
     help="For models: planted effects to find, or none, where nothing may be found.",
 )
 def sample(
-    out: Path, seed: int | None, branches: int, customers: int, quarters: int, effects: Effects
+    out: Path,
+    seed: int | None,
+    branches: int,
+    customers: int,
+    quarters: int,
+    effects: Effects | None,
 ) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
@@ -52,8 +56,8 @@ def sample(
         )
     seed = SEED if seed is None else seed
     size = {"branches": branches, "customers": customers, "quarters": quarters}
-    tables = make_bank(seed, **size, effects=effects)
-    write_bank(tables, out, effects=effects)
+    tables = make_bank(seed, **size, effects=effects or "")
+    write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():
         click.echo(f"  {name:<18} {len(frame):>13,} rows")
     click.echo(f"Sample bank written to {out}.")

@@ -126,6 +126,7 @@ def test_figures_of_earlier_quarters(sample: Bank) -> None:
         assert found.empty, found.to_string()
 
 
+@pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning")
 @pytest.mark.parametrize(
     "seed", [24, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 5, 31))]
 )

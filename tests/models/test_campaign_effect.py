@@ -17,6 +17,7 @@ def measured(effects: str) -> object:
     return CampaignEffect().measure(bank_with(effects), visited(effects), **periods)
 
 
+@pytest.mark.slow
 def test_a_planted_effect_is_found() -> None:
     """A quarter more money, log 1.25 = 0.22 at most, is within reach of the interval."""
     report = measured("planted")
@@ -26,6 +27,7 @@ def test_a_planted_effect_is_found() -> None:
     assert report.balance["after"].abs().max() < 0.2 < report.balance["before"].abs().max()
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is() -> None:
     """Without an effect the interval holds 0, and the report says so in both languages."""
     report = measured("none")

@@ -78,6 +78,7 @@ class TestLeakage:
 class TestBank:
     """What is planted is found, what is not is not."""
 
+    @pytest.mark.slow
     def test_planted_effects_are_found(self) -> None:
         """The warning transactions stand first among the features, and both rules are beaten."""
         report = EarlyWarning(model="logistic").backtest(bank_with("planted"), "2026Q2")
@@ -88,6 +89,7 @@ class TestBank:
         assert set(report.groups["column"]) == {"age_group", "gender"}
         assert report.groups.query("column == 'gender'")["n"].sum() <= report.deciles["n"].sum()
 
+    @pytest.mark.slow
     def test_nothing_is_found_where_nothing_is(self) -> None:
         """In a bank without effects the interval holds chance, and no rule is beaten."""
         report = EarlyWarning(model="logistic").backtest(bank_with("none"), "2026Q2")
@@ -98,6 +100,7 @@ class TestBank:
         assert "不要使用" in "".join(report.sentences("zh"))
         assert report._repr_html_().count("<li>") == len(report.sentences())
 
+    @pytest.mark.slow
     def test_events_are_counted_as_by_hand(self) -> None:
         """Tested are active funded customers, and events who slept, left or lost half by then."""
         report = EarlyWarning(model="logistic").backtest(bank_with("planted"), "2026Q2")
@@ -114,6 +117,7 @@ class TestBank:
             events += row["status"] == "dormant" or row["aum_period_end"] <= money / 2
         assert report.deciles[["n", "events"]].sum().tolist() == [len(now), events]
 
+    @pytest.mark.slow
     def test_scored_customers_come_with_probability_and_reason(self) -> None:
         """The riskiest come first, each with a feature in words."""
         model = EarlyWarning(model="logistic").learn(bank_with("planted"), until="2026Q2")

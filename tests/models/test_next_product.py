@@ -20,6 +20,7 @@ def holders(rows: int = 400) -> tuple[pd.DataFrame, pd.DataFrame]:
     return held, pd.DataFrame({"wealth": fund, "loan": (np.arange(rows) % 8 == 0).astype(int)})
 
 
+@pytest.mark.slow
 def test_planted_openings_are_found() -> None:
     """Fund holders take up insurance, payroll holders a card: better than both baselines."""
     report = NextProduct().backtest(bank_with("planted"), "2026Q2")
@@ -27,6 +28,7 @@ def test_planted_openings_are_found() -> None:
     assert "higher than popularity" in str(report)
 
 
+@pytest.mark.slow
 def test_nothing_is_found_where_nothing_is() -> None:
     """Where openings are chance, popularity is not shown to be beaten, and so it says."""
     report = NextProduct().backtest(bank_with("none"), "2026Q2")
@@ -65,6 +67,7 @@ def test_nobody_is_offered_what_is_held_or_excluded() -> None:
         model.rank(first, exclude={"pension": [True, False]})
 
 
+@pytest.mark.slow
 def test_those_never_to_be_contacted_are_not_ranked() -> None:
     """Of a bank, only funded customers who may be contacted get an offer."""
     model = NextProduct().learn(bank_with("planted"), until="2026Q3")
