@@ -167,16 +167,22 @@ def lines_of_code(path: Path) -> int:
     return sum(bool(line) and not line.startswith("#") for line in code)
 
 
+# Code lines that reading banks, models and all the rest may have. What the package learns to do is
+# stated here; to stand still it only ever falls.
+MOST_LINES = {"bank": 4_900, "models": 900, "rest": 15_300}
+
+
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """Formatted throughout, models have at most 900 lines of code and all else at most 20,400."""
+    """Formatted throughout, no part has more lines of code than it may have."""
     for number, path in enumerate(modules()):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
-        part = "models" if path.parent == PACKAGE / "models" else "rest"
+        folder = path.relative_to(PACKAGE).parts[0]
+        part = folder if folder in MOST_LINES else "rest"
         (tmp_path / f"{part}{number}.py").write_text(text, encoding="utf-8")
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
-    assert sum(map(lines_of_code, tmp_path.glob("models*.py"))) <= 900
-    assert sum(map(lines_of_code, tmp_path.glob("rest*.py"))) <= 20_400
+    lines = {part: sum(map(lines_of_code, tmp_path.glob(f"{part}*.py"))) for part in MOST_LINES}
+    assert {part: number for part, number in lines.items() if number > MOST_LINES[part]} == {}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

@@ -370,7 +370,7 @@ class _TableCheck:
                 named = nw.from_native(keys).lazy()
                 self._drop(found, lambda rows: rows.join(named, on=reference.ours, how="anti"))
                 return []
-            what += f"; [tolerance] allows {allowed}, found are {found.size}"
+            what += f"; [tolerance] allows {allowed}, there are {found.size}"
         return [self._problem(name, what, remedy, lost, reference.lost_rows)]
 
     def _leave_out(self, test: CellTest) -> None:
