@@ -6,19 +6,16 @@ cannot be wrong for sure is read, and said.
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Collection
 from itertools import pairwise
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.core.frames import Table, collect_rows
+from stockcust_analysis.core.frames import Table, collect_rows, flag
 from stockcust_analysis.core.periods import as_day
 
-_LOOKED_AT = 10_000
 _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
@@ -30,12 +27,11 @@ def warn_of_doubts(bank: Bank) -> None:
     Parameters
     ----------
     bank : Bank
-        An opened bank. Of its numbers the first ten thousand are looked at.
+        An opened bank.
     """
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
-        numbers = collect_rows(_rows(bank, table).select(name).head(_LOOKED_AT))[name]
-        doubts += [f"{table}.{name}: {doubt}" for doubt in _of_numbers({*numbers})]
+        doubts += [f"{table}.{name}: {doubt}" for doubt in _of_numbers(_rows(bank, table), name)]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
         twice = bank.rows(name) - _count(_rows(bank, name).unique())
         if twice:
@@ -83,32 +79,44 @@ def _of_days(bank: Bank) -> list[str]:
     return doubts
 
 
-def _of_numbers(numbers: Collection[str]) -> list[str]:
+def _of_numbers(rows: Table, name: str) -> list[str]:
     """Return the doubts about customers' and accounts' numbers: digits that a program took.
 
-    >>> _of_numbers({"1234567", "23456789", "12345678"})[0][:40]
+    The engine counts them: no number leaves it.
+
+    >>> import pandas as pd
+    >>> def doubts(*numbers):
+    ...     return _of_numbers(nw.from_native(pd.DataFrame({"id": numbers})).lazy(), "id")
+    >>> doubts("1234567", "23456789", "12345678")[0][:40]
     'numbers of 7 to 8 digits, none of which '
-    >>> _of_numbers(["6222021234567890000", "6222021234567810000"])[0][:40]
+    >>> doubts("6222021234567890000", "6222021234567810000")[0][:40]
     '2 numbers end in zeros from the 16th dig'
-    >>> _of_numbers(["0123456", "23456789"]), _of_numbers(["1", "12345"])
+    >>> doubts("0123456", "23456789"), doubts("1", "12345")
     ([], [])
     """
-    digits = [number for number in numbers if number.isascii() and number.isdigit()]
-    widths, doubts = [*map(len, digits)], list[str]()
-    if not digits or len(digits) < len(numbers):
+    number, width = nw.col(name), nw.col(name).str.len_chars()
+    kinds = {
+        "width": width,
+        "other": flag(number.str.contains("[^0-9]")),
+        "zero": flag(number.str.starts_with("0")),
+        "long": flag(width > _EXCEL_KEEPS),
+        "rounded": flag(number.str.contains("^[0-9]{15}0+$")),
+    }
+    counted = [nw.col(kind).sum() for kind in kinds if kind != "width"]
+    widths = nw.col("width").min().alias("least"), nw.col("width").max().alias("most")
+    facts = collect_rows(rows.select(**kinds).select(nw.len().alias("n"), *widths, *counted))
+    of = {kind: int(values[0] or 0) for kind, values in facts.items()}
+    if not of["n"] or of["other"]:
         return []
-    shortest, longest = min(widths), max(widths)
-    is_sparse = 10 * len(digits) < 10**shortest
-    if shortest < longest >= _FEWEST_DIGITS and is_sparse and min(digits) >= "1":
+    doubts, is_sparse = list[str](), 10 * of["n"] < 10 ** of["least"]
+    if of["least"] < of["most"] >= _FEWEST_DIGITS and is_sparse and not of["zero"]:
         doubts.append(
-            f"numbers of {shortest} to {longest} digits, none of which begins with 0. Were leading "
-            "zeros lost? Export the column as text"
+            f"numbers of {of['least']} to {of['most']} digits, none of which begins with 0. Were "
+            "leading zeros lost? Export the column as text"
         )
-    long = [number for number in digits if len(number) > _EXCEL_KEEPS]
-    rounded = [number for number in long if re.fullmatch(r"\d{15}0+", number)]
-    if len(rounded) > 1 and 2 * len(rounded) > len(long):
+    if of["rounded"] > 1 and 2 * of["rounded"] > of["long"]:
         doubts.append(
-            f"{len(rounded):,} numbers end in zeros from the 16th digit on. Did Excel round them? "
+            f"{of['rounded']:,} numbers end in zeros from the 16th digit on. Did Excel round them? "
             "Export the column as text"
         )
     return doubts
