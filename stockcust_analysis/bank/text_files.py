@@ -31,6 +31,7 @@ _START = 1 << 16
 _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
+_OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _COLUMN_END = b"\x1f"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
@@ -101,6 +102,10 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     encoding, start, line_ends = _decode(path, mapping.encoding)
     if mapping.widths:
         return _split_columns(path, copy, mapping, encoding)
+    other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
+    if other_end and "\n" not in start.rstrip("\n"):
+        what = f"the lines of {path.name} end in U+{ord(other_end[0]):04X}"
+        raise UnusableFileError(what, "Export it again with line feeds between the lines.")
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
