@@ -100,9 +100,8 @@ def _absent_columns(
     for column in absent:
         header = meant.get(column.name, "")
         # What stands behind the whole name of a column may be a cell.
-        start = normalize("".join(header.split()[:-1]))
-        holds_more = start.startswith((normalize(column.zh), normalize(column.name)))
-        is_quoted = is_quotable(header) and not holds_more
+        names, start = (normalize(column.zh), normalize(column.name)), header.rpartition(" ")[0]
+        is_quoted = is_quotable(header) and not normalize(start).startswith(names)
         quote = f"'{header}'" if is_quoted else f"the header of column {spare.get(header)}"
         hint = f" Did you mean {quote}?" if header else ""
         if column.required:

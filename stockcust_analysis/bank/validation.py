@@ -22,7 +22,7 @@ from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
-from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, sums
+from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean, is_quotable
 
@@ -197,7 +197,7 @@ class _Reference:
 
     def count(self) -> None:
         """Count the rows that refer to something that is not there."""
-        self.complete, self.lost = False, _count_rows(self.lost_rows(self.table.rows))
+        self.complete, self.lost = False, height(self.lost_rows(self.table.rows))
 
 
 def _count_references(references: Sequence[_Reference]) -> None:
@@ -437,9 +437,9 @@ class _TableCheck:
                 return 0
             # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
             hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
-            if _count_rows(hashes.lazy().unique()) == self.total:
+            if height(hashes.lazy().unique()) == self.total:
                 return 0
-        return self.total - _count_rows(self.rows.select(*key).unique())
+        return self.total - height(self.rows.select(*key).unique())
 
     def _problem(
         self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]
@@ -458,7 +458,3 @@ def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     return lambda rows: (
         rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
     )
-
-
-def _count_rows(rows: Rows) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
