@@ -22,6 +22,7 @@ _BESIDE = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".hql", ".py", ".i
 COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
 """Endings of what stands beside extracts and holds no table."""
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
+_CORRECT = "Correct the mapping, or move it elsewhere."
 
 
 def assign_files(
@@ -47,18 +48,24 @@ def assign_files(
         readable = path.name.lower().endswith(ENDINGS)
         if path in stated or path.name.startswith("~$"):
             continue
-        if not name or (is_exact and mapping.of(name).file) or _is_hidden(path):
+        if not name or _is_hidden(path):
             left_out += [shown] if readable else []
+        elif path.name.lower().endswith(COMPANIONS):
+            continue
+        elif mapping.of(name).file:
+            what = f"'{shown}' looks like this table's, and is not read: the mapping names another"
+            problems.append(Problem(name, "", what, _CORRECT))
         elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
             files[name].append(path)
-        elif not path.name.lower().endswith(COMPANIONS):
+        else:
             what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
-        if name and not mapping.of(name).file and (is_plain or not files[name]):
+        if name and (is_plain or not files[name]):
             what = f"'{shown}' may hold this table, and is not read"
-            problems.append(Problem(name, "", what, _REMEDY.format(name)))
+            remedy = _CORRECT if mapping.of(name).file else _REMEDY.format(name)
+            problems.append(Problem(name, "", what, remedy))
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out

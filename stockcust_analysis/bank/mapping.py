@@ -113,14 +113,7 @@ class Mapping:
 
 def read_mapping(path: Path) -> Mapping:
     """Read a mapping file; every unknown table, column or key in it is reported in one error."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UsageError(f"mapping file '{path}' does not exist.") from None
-    except OSError as error:
-        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
+    content = _read_toml(path)
     complaints: list[str] = _unknown(
         "key", content, ("name", "zone", "tables", "tolerance", "suspicions")
     )
@@ -152,6 +145,19 @@ def read_mapping(path: Path) -> Mapping:
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
     return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"mapping file '{path}' does not exist.") from None
+    except OSError as error:
+        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise BankDataError(f"mapping file '{path}' is not UTF-8: save it as UTF-8.") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
 
 
 def _suspicion_complaints(entry: Any) -> list[str]:
@@ -223,7 +229,7 @@ def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
 def _is_encoding(value: Any) -> bool:
     try:
         return isinstance("".encode(value), bytes)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         return False
 
 
@@ -233,7 +239,9 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "file": (
-        lambda value: _is_text(value) and not Path(value).is_absolute(),
+        lambda value: (
+            _is_text(value) and not Path(value).is_absolute() and ".." not in Path(value).parts
+        ),
         'a name within the folder, such as "客户*.csv"',
     ),
     "table": (_is_text, 'a table name such as "dm.customers"'),

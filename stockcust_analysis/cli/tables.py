@@ -68,7 +68,11 @@ def sample(
 @options.MAPPING
 @options.MEMORY
 @options.LANGUAGE
-@click.option("--html", type=options.FOLDER, help="Also write the profile as one page of HTML.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the profile as one page of HTML.",
+)
 def check(
     data: str,
     mapping: Path | None,
