@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.core.frames import Table, collect_rows, flag
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, flag, height
 from stockcust_analysis.core.periods import as_day
 
 _FEWEST_DIGITS = 6
@@ -31,9 +31,11 @@ def warn_of_doubts(bank: Bank) -> None:
     """
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
-        doubts += [f"{table}.{name}: {doubt}" for doubt in _of_numbers(_rows(bank, table), name)]
+        doubts += [
+            f"{table}.{name}: {doubt}" for doubt in _of_numbers(as_lazy(bank.table(table)), name)
+        ]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
-        twice = bank.rows(name) - _count(_rows(bank, name).unique())
+        twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
         if twice:
             doubts.append(
                 f"{name}: {twice:,} rows are the same as another in every column, and count. "
@@ -41,15 +43,6 @@ def warn_of_doubts(bank: Bank) -> None:
             )
     for doubt in doubts:
         warnings.warn(f"{doubt}.", stacklevel=3)
-
-
-def _rows(bank: Bank, name: str) -> Table:
-    rows: Table = nw.from_native(bank.table(name)).lazy()
-    return rows
-
-
-def _count(rows: Table) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
 
 
 def _of_days(bank: Bank) -> list[str]:
@@ -61,7 +54,7 @@ def _of_days(bank: Bank) -> list[str]:
             doubts.append(
                 f"customers.as_of: {after} lies {years} years after {before}. Is its year right"
             )
-    seen = collect_rows(_rows(bank, "customers").select(nw.col("last_active_on").max()))
+    seen = collect_rows(as_lazy(bank.table("customers")).select(nw.col("last_active_on").max()))
     last = next(iter(seen["last_active_on"]), None)
     if days and last == last and last and (days[-1] - as_day(last)).days > _LONGEST_GAP:
         doubts.append(f"customers.as_of: nobody was active within two years before {days[-1]}")
@@ -90,7 +83,7 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     >>> doubts("1234567", "23456789", "12345678")[0][:40]
     'numbers of 7 to 8 digits, none of which '
     >>> doubts("6222021234567890000", "6222021234567810000")[0][:40]
-    '2 numbers end in zeros from the 16th dig'
+    'numbers that end in zeros from the 16th '
     >>> doubts("0123456", "23456789"), doubts("1", "12345")
     ([], [])
     """
@@ -116,7 +109,7 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
         )
     if of["rounded"] > 1 and 2 * of["rounded"] > of["long"]:
         doubts.append(
-            f"{of['rounded']:,} numbers end in zeros from the 16th digit on. Did Excel round them? "
-            "Export the column as text"
+            f"numbers that end in zeros from the 16th digit on, in {of['rounded']:,} rows. Did "
+            "Excel round them? Export the column as text"
         )
     return doubts
