@@ -15,7 +15,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.core.frames import Table, collect_rows
+from stockcust_analysis.core.frames import as_lazy, collect_rows, height
 from stockcust_analysis.core.periods import as_day
 
 _LOOKED_AT = 10_000
@@ -34,10 +34,10 @@ def warn_of_doubts(bank: Bank) -> None:
     """
     doubts = _of_days(bank)
     for table, name in (("customers", "customer_id"), ("holdings", "account_id")):
-        numbers = collect_rows(_rows(bank, table).select(name).head(_LOOKED_AT))[name]
+        numbers = collect_rows(as_lazy(bank.table(table)).select(name).head(_LOOKED_AT))[name]
         doubts += [f"{table}.{name}: {doubt}" for doubt in _of_numbers({*numbers})]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
-        twice = bank.rows(name) - _count(_rows(bank, name).unique())
+        twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
         if twice:
             doubts.append(
                 f"{name}: {twice:,} rows are the same as another in every column, and count. "
@@ -45,15 +45,6 @@ def warn_of_doubts(bank: Bank) -> None:
             )
     for doubt in doubts:
         warnings.warn(f"{doubt}.", stacklevel=3)
-
-
-def _rows(bank: Bank, name: str) -> Table:
-    rows: Table = nw.from_native(bank.table(name)).lazy()
-    return rows
-
-
-def _count(rows: Table) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
 
 
 def _of_days(bank: Bank) -> list[str]:
@@ -65,7 +56,7 @@ def _of_days(bank: Bank) -> list[str]:
             doubts.append(
                 f"customers.as_of: {after} lies {years} years after {before}. Is its year right"
             )
-    seen = collect_rows(_rows(bank, "customers").select(nw.col("last_active_on").max()))
+    seen = collect_rows(as_lazy(bank.table("customers")).select(nw.col("last_active_on").max()))
     last = next(iter(seen["last_active_on"]), None)
     if days and last == last and last and (days[-1] - as_day(last)).days > _LONGEST_GAP:
         doubts.append(f"customers.as_of: nobody was active within two years before {days[-1]}")

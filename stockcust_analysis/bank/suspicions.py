@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import permutations, product
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -30,6 +29,7 @@ from stockcust_analysis.core.frames import (
     cents_or_zero,
     collect_rows,
     day,
+    height,
     sums,
 )
 from stockcust_analysis.core.periods import Quarter
@@ -149,7 +149,7 @@ def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     )
     # A few of them show whether it is worth to look at all.
     for some in (earlier.sort("customer_id").head(_LOOKED_UP), earlier):
-        found, rows = map(_count, (some.join(later, on="customer_id", how="semi"), some))
+        found, rows = map(height, (some.join(later, on="customer_id", how="semi"), some))
         if found >= LEAST_FOUND_AGAIN * rows:
             return
     yield (
@@ -211,15 +211,11 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         ~after(day(rows, "valid_from"), end), last.is_null() | after(last, end - timedelta(days=1))
     )
     several = in_force.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
-    if count := _count(several):
+    if count := height(several):
         yield (
             f"{count:,} customers have several managers on {end}: who came last counts. End the "
             "earlier assignments (valid_to)"
         )
-
-
-def _count(rows: nw.LazyFrame[Any]) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
 
 
 _OF_TWO: Mapping[str, Callable[[Bank, Totals, Totals], Iterator[str]]] = {

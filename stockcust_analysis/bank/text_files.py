@@ -31,6 +31,7 @@ _START = 1 << 16
 _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
+_OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _COLUMN_END = b"\x1f"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
@@ -101,6 +102,10 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     encoding, start, line_ends = _decode(path, mapping.encoding)
     if mapping.widths:
         return _split_columns(path, copy, mapping, encoding)
+    other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
+    if other_end and "\n" not in start.rstrip("\n"):
+        what = f"the lines of {path.name} end in U+{ord(other_end[0]):04X}"
+        raise UnusableFileError(what, "Export it again with line feeds between the lines.")
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
@@ -110,7 +115,7 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     if not as_it_stands or skip > 1:
         readable, skip = copy, 0
         with copy.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_without_lines(_blocks(path, encoding), layout.lines))
+            file.writelines(_blocks(path, encoding, layout.lines))
     first_row = layout.lines + 1
     spare, separator = layout.is_spare, layout.delimiter
     header = tuple(distinct_headers(layout.header))
@@ -228,9 +233,10 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
 
 
-def _blocks(path: Path, encoding: str) -> Iterator[str]:
-    """Yield a file's text in blocks, with line feeds alone as line ends."""
+def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
+    """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+        yield _moved(_below(text.read(_BLOCK), above), encoding)
         while block := text.read(_BLOCK):
             yield _moved(block, encoding)
 
@@ -240,12 +246,6 @@ def _moved(text: str, encoding: str) -> str:
     if encoding != "gb18030":
         return text
     return _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], text)
-
-
-def _without_lines(blocks: Iterator[str], count: int) -> Iterator[str]:
-    """Yield the text below the first lines, which stand in the first block."""
-    yield _below(next(blocks, ""), count)
-    yield from blocks
 
 
 def _below(text: str, lines: int) -> str:

@@ -116,6 +116,13 @@ REFUSED: dict[str, tuple[Files, str]] = {
             "003,石桥支行,东区,county,x": FORM,
         }.items()
     },
+    **{
+        f"lines that end in {end!r}": (
+            {"branches.csv": BRANCHES.replace("\n", end).replace("001", "008871234500")},
+            f"the lines of branches.csv end in U+{ord(end):04X}. Export it again",
+        )
+        for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+    },
     "UTF-7": ({"branches.csv": BRANCHES.encode("utf-7")}, "branches.csv is in UTF-7"),
     "Big5": (
         {"branches.csv": IN_TAIWAN.encode("big5")},
