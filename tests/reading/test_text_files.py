@@ -385,7 +385,9 @@ def test_a_mapping_in_another_encoding_is_to_be_saved_again(tiny_bank: TinyBank)
     """The error says what to do, in no words of a codec."""
     folder = tiny_bank()
     (folder / "mapping.toml").write_bytes('name = "青禾银行"\n'.encode("gbk"))
-    with pytest.raises(BankDataError, match=r"mapping.toml' is not UTF-8: save it as UTF-8\.$"):
+    with pytest.raises(
+        BankDataError, match=r"mapping.toml' is not TOML in UTF-8: save it as UTF-8\.$"
+    ):
         open_bank(folder)
 
 
