@@ -114,9 +114,7 @@ class Mapping:
 def read_mapping(path: Path) -> Mapping:
     """Read a mapping file; every unknown table, column or key in it is reported in one error."""
     content = _read_toml(path)
-    complaints: list[str] = _unknown(
-        "key", content, ("name", "zone", "tables", "tolerance", "suspicions")
-    )
+    complaints = _unknown("key", content, ("name", "zone", "tables", "tolerance", "suspicions"))
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -239,9 +237,7 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "file": (
-        lambda value: (
-            _is_text(value) and not Path(value).is_absolute() and ".." not in Path(value).parts
-        ),
+        lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
         'a name within the folder, such as "客户*.csv"',
     ),
     "table": (_is_text, 'a table name such as "dm.customers"'),

@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     "one with the quarter in front": (
         {"2026Q3_customers.csv": CUSTOMERS, "customers.csv": b"", "2026Q2_customers.csv": "x"},
         '[tables.customers]\nfile = "2026Q3_customers.csv"\n',
-        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Correct the map",
+        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Name it customers",
     ),
     "a header that the mapping drops by": (
         {},
