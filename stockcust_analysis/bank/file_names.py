@@ -22,7 +22,6 @@ _BESIDE = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".hql", ".py", ".i
 COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
 """Endings of what stands beside extracts and holds no table."""
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
-_CORRECT = "Correct the mapping, or move it elsewhere."
 
 
 def assign_files(
@@ -44,28 +43,24 @@ def assign_files(
     stated = {path for paths in files.values() for path in paths}
     for path in sorted(_listed(folder)):
         name, is_exact = _table_of(path.relative_to(folder))
+        is_mapped = mapping.of(name).file is not None
         shown = path.relative_to(folder).as_posix()
         readable = path.name.lower().endswith(ENDINGS)
         if path in stated or path.name.startswith("~$"):
             continue
         if not name or _is_hidden(path):
             left_out += [shown] if readable else []
-        elif path.name.lower().endswith(COMPANIONS):
-            continue
-        elif mapping.of(name).file:
-            what = f"'{shown}' looks like this table's, and is not read: the mapping names another"
-            problems.append(Problem(name, "", what, _CORRECT))
-        elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
+        elif is_exact and not is_mapped and readable and path.is_file() and shown.count("/") < 2:
             files[name].append(path)
-        else:
-            what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
+        elif not path.name.lower().endswith(COMPANIONS):
+            reason = "the mapping names another" if is_mapped else _reason(path, readable)
+            what = f"'{shown}' looks like this table's, and is not read: {reason}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
         if name and (is_plain or not files[name]):
             what = f"'{shown}' may hold this table, and is not read"
-            remedy = _CORRECT if mapping.of(name).file else _REMEDY.format(name)
-            problems.append(Problem(name, "", what, remedy))
+            problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out

@@ -98,7 +98,8 @@ def open_relations(
             try:
                 relation.write_parquet(str(path))
             except _NOT_COMPUTED:
-                raise UsageError(f"the relation of {name} cannot be computed.") from None
+                what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
+                raise UsageError(what) from None
             words = mapping.of(name)
             reader = FileReader(engine.connection, engine.folder, contract, {}, words)
             groups[name] = reader.read([path])

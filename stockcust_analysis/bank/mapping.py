@@ -113,10 +113,16 @@ class Mapping:
 
 def read_mapping(path: Path) -> Mapping:
     """Read a mapping file; every unknown table, column or key in it is reported in one error."""
-    content = _read_toml(path)
-    complaints: list[str] = _unknown(
-        "key", content, ("name", "zone", "tables", "tolerance", "suspicions")
-    )
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UsageError(f"mapping file '{path}' does not exist.") from None
+    except OSError as error:
+        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        why = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {why}.") from None
+    complaints = _unknown("key", content, ("name", "zone", "tables", "tolerance", "suspicions"))
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -145,19 +151,6 @@ def read_mapping(path: Path) -> Mapping:
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
     return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()))
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise UsageError(f"mapping file '{path}' does not exist.") from None
-    except OSError as error:
-        raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise BankDataError(f"mapping file '{path}' is not UTF-8: save it as UTF-8.") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
 
 
 def _suspicion_complaints(entry: Any) -> list[str]:
@@ -239,9 +232,7 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "file": (
-        lambda value: (
-            _is_text(value) and not Path(value).is_absolute() and ".." not in Path(value).parts
-        ),
+        lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
         'a name within the folder, such as "客户*.csv"',
     ),
     "table": (_is_text, 'a table name such as "dm.customers"'),

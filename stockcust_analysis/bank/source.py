@@ -164,6 +164,8 @@ def _relations_of(
         name = names.get(contract.name, contract.name)
         try:
             relations[contract.name] = connection.table(name)
+        except duckdb.ConnectionException:
+            raise UsageError("the connection to DuckDB is closed. Open it again.") from None
         except duckdb.Error:
             if contract.name in names:
                 raise UsageError(f"the connection has no table '{name}'.") from None

@@ -127,7 +127,11 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     encoding = stated or _UTF8
     if not stated:
         with _open(path) as raw:
-            is_wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            mark = raw.read(4)
+        if b"\0\0" in mark:
+            remedy = "Export it again in UTF-8, or state the encoding in the mapping."
+            raise UnusableFileError(f"{path.name} is in UTF-32", remedy)
+        is_wide = mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding = "utf-16" if is_wide else _UTF8
     try:
         start, line_ends = _read_through(path, encoding)
@@ -267,18 +271,20 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."
         raise UnusableFileError(what, remedy, len(damaged), damaged)
-    if encoding == _UTF8 and _is_utf7(start):
+    if encoding == _UTF8 and (other := _encoding_in_ascii(start)):
         remedy = "Export it again in UTF-8, or state the encoding in the mapping."
-        raise UnusableFileError(f"{path.name} is in UTF-7", remedy)
+        raise UnusableFileError(f"{path.name} is in {other}", remedy)
     return start, line_ends
 
 
-def _is_utf7(text: str) -> bool:
-    """Return whether the lines of a text without Chinese hold Chinese in UTF-7."""
-    with suppress(UnicodeError):
-        lines = text.rpartition("\n")[0].encode("ascii")
-        return bool(re.search("[\u4e00-\u9fff]{2}", lines.decode("utf-7")))
-    return False
+def _encoding_in_ascii(text: str) -> str:
+    """Return the encoding in which the ASCII lines of a text hold Chinese, empty where in none."""
+    for encoding in ("UTF-7", "HZ"):
+        with suppress(UnicodeError):
+            lines = text.rpartition("\n")[0].encode("ascii")
+            if re.search("[\u4e00-\u9fff]{2}", lines.decode(encoding)):
+                return encoding
+    return ""
 
 
 def _encoding_by_row(path: Path) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.errors import BankDataError, UsageError
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 
@@ -332,3 +332,11 @@ def test_a_broken_file_among_many_is_named(tiny_bank: TinyBank) -> None:
     for number in (2, 4):
         what = f"customers_{number}.csv has more or fewer cells than the header's 8"
         assert f"customers: 1 row (first: 3): {what}" in message
+
+
+def test_a_closed_connection_is_said() -> None:
+    """A connection that was closed is not taken for one without tables."""
+    connection = duckdb.connect()
+    connection.close()
+    with pytest.raises(UsageError, match="the connection to DuckDB is closed"):
+        open_bank(connection)

@@ -123,6 +123,11 @@ REFUSED: dict[str, tuple[Files, str]] = {
         )
         for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
     },
+    **{
+        name: ({"branches.csv": BRANCHES.encode(name)}, "branches.csv is in UTF-32")
+        for name in ("utf-32", "utf-32-le", "utf-32-be")
+    },
+    "HZ": ({"branches.csv": BRANCHES.encode("hz")}, "branches.csv is in HZ"),
     "UTF-7": ({"branches.csv": BRANCHES.encode("utf-7")}, "branches.csv is in UTF-7"),
     "Big5": (
         {"branches.csv": IN_TAIWAN.encode("big5")},

@@ -251,7 +251,7 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
     "one with the quarter in front": (
         {"2026Q3_customers.csv": CUSTOMERS, "customers.csv": b"", "2026Q2_customers.csv": "x"},
         '[tables.customers]\nfile = "2026Q3_customers.csv"\n',
-        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Correct the map",
+        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Name it customers",
     ),
     "a header that the mapping drops by": (
         {},
@@ -385,7 +385,9 @@ def test_a_mapping_in_another_encoding_is_to_be_saved_again(tiny_bank: TinyBank)
     """The error says what to do, in no words of a codec."""
     folder = tiny_bank()
     (folder / "mapping.toml").write_bytes('name = "青禾银行"\n'.encode("gbk"))
-    with pytest.raises(BankDataError, match=r"mapping.toml' is not UTF-8: save it as UTF-8\.$"):
+    with pytest.raises(
+        BankDataError, match=r"mapping.toml' is not TOML in UTF-8: save it as UTF-8\.$"
+    ):
         open_bank(folder)
 
 
