@@ -19,6 +19,8 @@ from stockcust_analysis.core.periods import as_day
 _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
+_EQUAL_BY_CHANCE = 0.01
+"""Share of rows without a key that may be equal: two payments of a day in a hundred at most."""
 
 
 def warn_of_doubts(bank: Bank) -> None:
@@ -36,7 +38,7 @@ def warn_of_doubts(bank: Bank) -> None:
         ]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
         twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
-        if twice:
+        if twice > bank.rows(name) * _EQUAL_BY_CHANCE:
             doubts.append(
                 f"{name}: {twice:,} rows are the same as another in every column, and count. "
                 "Take them out if they were delivered twice"
