@@ -14,7 +14,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import permutations, product
 
 import narwhals.stable.v2 as nw
@@ -24,17 +23,15 @@ from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import (
     ONE,
-    after,
     as_lazy,
     cents_or_zero,
     collect_rows,
-    day,
     height,
     sums,
 )
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.measures.service import end_with_managers
+from stockcust_analysis.measures.service import end_with_managers, in_force
 
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
@@ -206,11 +203,9 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
     managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
     rows = end_with_managers(as_lazy(bank.table("assignments")), managers)
     end = now.quarter.end
-    last = day(rows, "valid_to")
-    in_force = rows.filter(
-        ~after(day(rows, "valid_from"), end), last.is_null() | after(last, end - timedelta(days=1))
-    )
-    several = in_force.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
+    calendar = Calendar((end,))
+    rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
+    several = rows.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
     if count := height(several):
         yield (
             f"{count:,} customers have several managers on {end}: who came last counts. End the "
