@@ -25,6 +25,7 @@ from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean, is_quotable
+from stockcust_analysis.measures.population import split_branches
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -37,14 +38,16 @@ _FREQUENT = 5
 _LOOKED_AT = 50
 _EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
-_ORDERS = {">": operator.gt, "<": operator.lt}
+_ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
+_FROM = "from_branch_id"
 # column, how it must not compare with the other column, what to say, what to do
-_DATE_ORDERS = (
+_COMPARISONS = (
     ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("opened_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
+    ("to_branch_id", "=", _FROM, f"the same as {_FROM}", "Leave the row out."),
 )
 
 
@@ -135,6 +138,8 @@ def validate(
         checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
     _count_references([r for check in checks.values() for r in check.references.values()])
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
+    if "branch_successors" in checks:
+        problems += checks["branch_successors"].judge_splits()
     raise_if_any(problems, source)
     return {
         name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
@@ -286,6 +291,39 @@ class _TableCheck:
             self._leave_out(late)
         return problems
 
+    def judge_splits(self) -> list[Problem]:
+        """Return the problem of branches that several took over, while no move says who went where.
+
+        Splits to come, and those of branches that no customer row knows, need no moves.
+        """
+        old, new = "old_branch_id", "new_branch_id"
+        customers = self.others.get("customers")
+        if not (customers and customers.days and {old, new, "effective_on"} <= {*self.names}):
+            return []
+        begun = ~after(nw.col("effective_on"), max(customers.days))
+        rows = collect_rows(self.rows.filter(begun).select(old, new))
+        split = split_branches(rows[old], rows[new])
+        for name, column in (
+            (("customers", "branch_id"), ("customer_moves", _FROM)) if split else ()
+        ):
+            check = self.others.get(name)
+            known = check._values_among(column, split) if check else set()
+            split = split & known if name == "customers" else split - known
+        if not split:
+            return []
+        wrong = nw.col(old).is_in(split)
+        what = "several branches took over, and customer_moves has no customer of the old one"
+        remedy = "Deliver customer_moves, or keep the one that took over all."
+        count = height(self.rows.filter(wrong))
+        return [self._problem(old, what, remedy, count, lambda rows: rows.filter(wrong))]
+
+    def _values_among(self, column: str, values: Collection[str]) -> set[str]:
+        """Return which of some values a column holds."""
+        if column not in self.names:
+            return set()
+        rows = self.rows.filter(nw.col(column).is_in(values)).select(column).unique()
+        return {*collect_rows(rows)[column]}
+
     def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
         """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
         names = self.rows.collect_schema().names()
@@ -324,7 +362,7 @@ class _TableCheck:
             CellTest(
                 self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), what, remedy
             )
-            for name, sign, other, what, remedy in _DATE_ORDERS
+            for name, sign, other, what, remedy in _COMPARISONS
             if {name, other} <= {*self.names}
         ]
 

@@ -443,6 +443,7 @@ def policy_facts(
         ],
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
+        **({"moves": True} if "customer_moves" in bank.columns else {}),
     }
 
 

@@ -26,7 +26,6 @@ from stockcust_analysis.measures.population import (
     in_scope,
     population,
     require_customers,
-    restate_branches,
 )
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -158,8 +157,9 @@ def quarters_remembered(bank: Bank, policy: Policy, as_of: date, structure: date
 def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str]:
     """Return the branches that have customers in scope at the end of a quarter, in order."""
     calendar = Calendar((quarter.end,))
-    customers = in_scope(calendar.rows(as_lazy(bank.table("customers"))), policy, calendar)
-    present = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
+    customers = in_scope(calendar.rows(customers), policy, calendar)
+    present = customers.select("branch_id").unique()
     branches = as_lazy(bank.table("branches")).select("branch_id")
     known = set(collect_rows(branches)["branch_id"])
     return sorted(known & set(collect_rows(present)["branch_id"]))
@@ -168,10 +168,7 @@ def reporting_branches(bank: Bank, policy: Policy, quarter: Quarter) -> list[str
 def _restated(bank: Bank, customers: Table, structure: date) -> Table:
     """Return customers under the branches of a day, and the one they were issued under."""
     issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
-    if "branch_successors" not in bank.columns:
-        return issued
-    successors = bank.table("branch_successors")
-    return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
+    return as_lazy(bank.restate_branches(issued.to_native(), as_of=structure))
 
 
 def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: Calendar) -> Table:
