@@ -81,13 +81,15 @@ class TableMapping:
 class Mapping:
     """The bank's name, its time zone and all tables' mappings; the contract's words by default.
 
-    `tolerance` says for references, by table and column, what may be set aside.
+    `tolerance` says for references, by table and column, what may be set aside; `layout` what the
+    tables of a layout leave open (orders of fields, kinds of accounts and transactions, subjects).
     """
 
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
     tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
+    layout: Dictionary[str, Dictionary[str, Any]] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
         """Return the mapping of one table, empty when the bank states none."""
@@ -104,7 +106,9 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown("key", content, ("name", "zone", "tables", "tolerance"))
+    complaints: list[str] = _unknown(
+        "key", content, ("name", "zone", "tables", "tolerance", "layout")
+    )
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -117,6 +121,7 @@ def read_mapping(path: Path) -> Mapping:
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
     complaints += tolerance.complaints(content.get("tolerance", {}))
+    complaints += _layout_complaints(content.get("layout", {}))
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -130,7 +135,18 @@ def read_mapping(path: Path) -> Mapping:
         for name, entry in tables.items()
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    return Mapping(name, zone, mapped, allowed)
+    return Mapping(name, zone, mapped, allowed, content.get("layout", {}))
+
+
+def _layout_complaints(given: Any) -> list[str]:
+    """Return what cannot be followed in what the mapping says of a layout's tables."""
+    if not isinstance(given, dict):
+        return ["layout is not a table: write [layout.orders]."]
+    complaints = _unknown("key of layout", given, _LAYOUT_OPTIONS)
+    for name, (fits, what) in _LAYOUT_OPTIONS.items():
+        if not _is_dictionary(given.get(name, {}), fits):
+            complaints.append(f"layout.{name} is not {what}.")
+    return complaints
 
 
 def require_no_file_options(mapping: Mapping) -> None:
@@ -236,6 +252,12 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
     "sheet": (_is_text, "a sheet's name"),
+}
+_LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
+    "orders": (_is_list, "a list of columns for each table"),
+    "products": (_is_text, "a product of the contract for each kind of account"),
+    "kinds": (_is_text, "a kind of the contract for each kind of transaction"),
+    "subjects": (_is_text, "a product of the contract for each subject"),
 }
 _FILE_OPTIONS = list(_OPTIONS)[6:]
 

@@ -52,12 +52,13 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
 @click.command()
 @options.DATA
 @options.MAPPING
+@options.LAYOUT
 @options.MEMORY
-def check(data: str, mapping: Path | None, memory_limit: str) -> None:
+def check(data: str, mapping: Path | None, layout: str | None, memory_limit: str) -> None:
     """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
     from stockcust_analysis.bank.source import open_bank
 
-    with open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank:
+    with open_bank(data, mapping=mapping, layout=layout or "", memory_limit=memory_limit) as bank:
         for name in bank.columns:
             click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
         for entry in bank.inputs:
