@@ -70,8 +70,14 @@ def write(
     frame = pd.DataFrame(rows).assign(JRXKZH=licence, CJRQ=day)
     path = folder / f"{licence}-{table}-{day}{part}.txt"
     columns = [*ORDERS[table], *(["GSFZJG"] if "GSFZJG" in frame else [])]
-    frame.reindex(columns=columns).fillna("").to_csv(
-        path, sep="\x01", header=False, index=False, lineterminator="\n", quoting=csv.QUOTE_NONE
+    frame.reindex(columns=columns).to_csv(
+        path,
+        sep="\x01",
+        header=False,
+        index=False,
+        lineterminator="\n",
+        quoting=csv.QUOTE_NONE,
+        quotechar="\x02",
     )
     return path
 
@@ -205,7 +211,8 @@ def _write_state(sample: Path, folder: Path, as_of: str) -> None:
         FROM '{sample}/ledger.csv', (VALUES ('日报'), ('月报')) AS periods(period)
         WHERE as_of = '{as_of}' AND product IN ('demand_deposit', 'time_deposit', 'loan',
             'credit_card')
-        UNION ALL SELECT 'H', product, 'BWB', '月报', '{day}', 0, 1 FROM '{sample}/ledger.csv'"""),
+        UNION ALL SELECT DISTINCT 'H', product, 'BWB', '月报', '{day}', 0, 1
+            FROM '{sample}/ledger.csv'"""),
     )
 
 
