@@ -162,6 +162,8 @@ class LayoutFiles:
     def _groups(self, code: str, path: Path) -> list[FileGroup]:
         """Return a file ready to scan; none, and a problem, where its fields are not understood."""
         entry = self.layout["tables"][code]
+        if not path.stat().st_size:  # a month without any
+            return []
         wanted = [*entry["read"], "CJRQ"]
         separator, first = _first_line(path)
         names = {normalize(cell) for cell in first}
