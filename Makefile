@@ -9,7 +9,7 @@ OUT ?= reports
 # The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help report test test-slow format lock clean
+.PHONY: help report test test-slow fuzz format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
@@ -25,6 +25,9 @@ test: $(VENV)/.ready-test ## Style, types and all quick tests
 
 test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
 	$(BIN)/python -m pytest -p no:randomly -m slow
+
+fuzz: $(VENV)/.ready-test ## Reading by random bytes and cells, for minutes: FUZZ_EXAMPLES=2000
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),2000) $(BIN)/python -m pytest -p no:randomly tests/reading/test_any_bytes.py
 
 format: $(VENV)/.ready-test ## Put the code in order
 	$(BIN)/ruff check --fix .

@@ -20,7 +20,7 @@ from stockcust_analysis import open_bank
 from stockcust_analysis.core.files import write_bytes
 from stockcust_analysis.report.exporter import TypstExporter
 from stockcust_analysis.report.quarter import ReportOptions, make_reports
-from stockcust_analysis.show.figures import font_folder
+from stockcust_analysis.show.blocks import font_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 BRANCH, QUARTER = "B003", "2026Q3"

@@ -110,7 +110,7 @@ def test_a_sample_of_another_size_meets_the_contract(
 
 def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[str]) -> None:
     """Steps, branches and both editions of headquarters' set are lines of their own."""
-    from stockcust_analysis.cli.progress import TerminalProgress
+    from stockcust_analysis.cli.run import TerminalProgress
     from stockcust_analysis.report.render import PageResult
 
     show = TerminalProgress()

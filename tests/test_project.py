@@ -167,15 +167,15 @@ def lines_of_code(path: Path) -> int:
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """The whole package has at most 19,900 lines of code, laid out by the formatter throughout."""
+    """The whole package has at most 20,400 lines of code, laid out by the formatter throughout."""
     layouts = PACKAGE / "bank" / "layouts"
     for number, path in enumerate(path for path in modules() if path.parent != layouts):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
         (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
-    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 19_900
-    assert sum(map(lines_of_code, layouts.glob("*.py"))) <= 500
+    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 20_400
+    assert sum(map(lines_of_code, layouts.glob("*.py"))) <= 450
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

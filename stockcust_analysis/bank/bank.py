@@ -105,6 +105,8 @@ class Bank:
         self.name = name
         self.inputs = tuple(inputs)
         self.left_out: tuple[str, ...] = ()
+        self.suspicions: tuple[tuple[str, str], ...] = ()
+        self.as_errors: Sequence[str] = ()
         self.columns = {
             table: tuple(nw.from_native(frame).collect_schema().names())
             for table, frame in tables.items()

@@ -29,6 +29,10 @@ _ESCAPED = (
     "characters written as for web pages or programs, such as &amp;",
     "Export the column as plain text in UTF-8.",
 )
+_HIDDEN = (
+    "#REF!, ####, *** or a formula in place of a value",
+    "Mend it in the source, or export the column unmasked.",
+)
 _TOTAL = (
     "a total (合计, 全行) where a name belongs",
     "Leave such rows out, also by drop_rows_where in the mapping.",
@@ -79,6 +83,7 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
         CellTest(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
         CellTest(column, cell.str.contains(grammar.LOST) & there, *_LOST),
         CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
+        CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *_HIDDEN),
     ]
     if column.name in ("branch_id", "name") and column.references is None:
         total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")

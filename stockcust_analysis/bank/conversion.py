@@ -59,7 +59,7 @@ _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
 _QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
-_NOT_PLAIN = f"^$|^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}"
+_NOT_PLAIN = f"^$|^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"

@@ -18,8 +18,9 @@ _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
 EXCEL_ENDINGS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".et")
 ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
-# What stands beside extracts and holds no table.
-_COMPANIONS = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".py", ".ipynb", *FLAG_ENDINGS)
+_BESIDE = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".hql", ".py", ".ipynb")
+COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
+"""Endings of what stands beside extracts and holds no table."""
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
 
 
@@ -50,7 +51,7 @@ def assign_files(
             left_out += [shown] if readable else []
         elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
             files[name].append(path)
-        elif not path.name.lower().endswith(_COMPANIONS):
+        elif not path.name.lower().endswith(COMPANIONS):
             what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:
@@ -72,17 +73,14 @@ def _matching(folder: Path, pattern: str) -> list[Path]:
     form = re.escape(pattern)
     for mark, expression in wildcards.items():
         form = form.replace(mark, expression)
+    # An ending that the pattern states is meant, whatever it is.
+    endings = [Path(pattern).suffix.lower()] if Path(pattern).suffix else []
     candidates = folder.rglob("*") if "/" in pattern else folder.iterdir()
     return sorted(
         path
         for path in candidates
         if re.fullmatch(form, path.relative_to(folder).as_posix(), re.IGNORECASE)
-        and (
-            path.name.lower().endswith(ENDINGS)
-            or not path.suffix
-            or "*" not in pattern
-            or pattern.lower().endswith(path.suffix.lower())
-        )
+        and (path.name.lower().endswith((*ENDINGS, *endings)) or not path.suffix)
         and path.is_file()
         and not _is_hidden(path)
     )

@@ -90,6 +90,9 @@ class FileReader:
                 if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
+                if self._mapping.sheet and not name.endswith(EXCEL_ENDINGS):
+                    what = f"the mapping names a sheet, and {path.name} has none"
+                    raise UnusableFileError(what, "Take sheet out of the mapping.")
                 if name.endswith(".parquet"):
                     columns = _parquet_types(self._connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
@@ -110,7 +113,7 @@ class FileReader:
 
     def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if path not in self._rows and path.name.lower().endswith(".parquet"):
+        if path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self._rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self._rows else ():
@@ -224,7 +227,8 @@ class FileReader:
         alike, paths = files[0], {str(file.readable): file.path for file in files}
         rejects = self._new_name("rejects")
         store = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
-        counts = self._count_odd_rows(files, f"{_csv_options(alike)}, {store}")
+        options = self._csv_options(alike)
+        counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
         ragged = self._connection.sql(
             f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}) FROM (SELECT "
@@ -237,7 +241,6 @@ class FileReader:
             self._note(f"{what}{len(alike.header) - alike.is_spare}", remedy, rows, first)
         if not paths:
             return []
-        options = _csv_options(alike)
         if self._mapping.drop_rows_where:
             options += ", ignore_errors=true"
         scan = f"read_csv({_sql_list(paths)}, {options})"
@@ -261,6 +264,18 @@ class FileReader:
                 self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
         types = dict.fromkeys(alike.header, "VARCHAR")
         return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+
+    def _csv_options(self, file: TextFile) -> str:
+        """Return the options by which DuckDB reads a text file."""
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in file.header)
+        # Hive's mark costs nothing here, and the whole grammar at every scan if it is left to that.
+        codes = {code for column in self._mapping.codes.values() for code in column}
+        nulls = "['']" if "\\N" in codes else "['', '\\N']"
+        return (
+            f"auto_detect=false, header=false, skip={file.skip}, columns={{{columns}}}, "
+            f"delim={literal(file.delimiter)}, quote='{file.quote}', escape='{file.quote}', "
+            f"nullstr={nulls}"
+        )
 
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
         """Return how many rows are none of the table's, and note them beside the files."""
@@ -308,15 +323,6 @@ class FileReader:
     def _new_name(self, what: str) -> str:
         self._made += 1
         return f"{what}_{self._table_name}_{self._made}"
-
-
-def _csv_options(file: TextFile) -> str:
-    """Return the options by which DuckDB reads a text file."""
-    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in file.header)
-    return (
-        f"auto_detect=false, header=false, skip={file.skip}, columns={{{columns}}}, "
-        f"delim={literal(file.delimiter)}, quote='{file.quote}', escape='{file.quote}'"
-    )
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:

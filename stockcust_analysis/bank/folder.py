@@ -197,7 +197,9 @@ def _bank(
         rows = facts[table].keep(delivery.read(facts[table].trimmed))
         rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
-    return Bank(tables, engine, name=name, inputs=inputs, facts=facts)
+    bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
+    bank.as_errors = mapping.as_errors
+    return bank
 
 
 def _warn_of_lacking_columns(

@@ -19,20 +19,28 @@ INVISIBLE = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe0f\ufe
 """Characters without width, byte order and direction marks: taken out wherever they stand."""
 
 
-def _read_as_gbk(first: range, second: range) -> str:
+def gbk_characters(first: range, second: range) -> str:
     """Return the characters that pairs of bytes are in GBK, as the inside of brackets."""
     return "".join(bytes((a, b)).decode("gbk", "ignore") for a in first for b in second)
 
 
 _LEADS, _TRAILS = range(0xE4, 0xEA), range(0x80, 0xC0)
 # Chinese in UTF-8 is a lead byte and two others: two characters read as GBK are these three.
-_GARBLED = f"[{_read_as_gbk(_LEADS, _TRAILS)}][{_read_as_gbk(_TRAILS, _LEADS)}]"
+_GARBLED = f"[{gbk_characters(_LEADS, _TRAILS)}][{gbk_characters(_TRAILS, _LEADS)}]"
 ESCAPED = r"&#\w+;|&[a-z]+;|\\u[0-9a-fA-F]{4}|(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
 """Characters written as those of web pages, programs, addresses and HZ."""
-LOST = f"[?]{{3}}|^[?]{{2}}$|[\u00a1-\u00ff]{{4}}|{_GARBLED}.[{_read_as_gbk(_LEADS, _TRAILS)}]"
+HIDDEN = r"^#[A-Z0-9/]+[!?]?$|^#+$|[*]{2}|^=[A-Z]+\("
+"""What spreadsheets show in place of a value, and what masks it."""
+LOST = (
+    "[?]{3}|^[?]{2}$|[□■]|[\u4e00-\u9fff][?]|[?][\u4e00-\u9fff]|[\u00a1-\u00ff]{4}|"
+    f"{_GARBLED}.[{gbk_characters(_LEADS, _TRAILS)}]"
+)
 """What characters become that an encoding lacks, and Chinese read as Latin-1 or from UTF-8 as GBK.
 """
-TOTALS = "(?:[合总小共] *计|全行|全辖|汇总|(?:grand )?total)[:：]?|其中[:：].*"
+TOTALS = (
+    "(?:[合总小共] *计|全行|全辖|汇总|(?:grand )?total)[:：]?|其中[:：].*|"
+    "trailer|eof|总?(?:记录|笔|行|条)数.*|制表.*"
+)
 """What stands in front of sums, in place of a name."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
@@ -42,7 +50,8 @@ TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
 STATED_UNIT = re.compile(
-    "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR"
+    "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR|"
+    "[Uu]nits?[: ].*(10[ ,]*000|thousand|million)"
 )
 """A unit or currency of amounts, other than CNY, as the lines above a header state it."""
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
@@ -122,7 +131,11 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
         return f"(CASE WHEN {_matches(cell, _QUARTER)} THEN {cell} END)"
     if kind is Kind.DATE:
         is_day = f"{_matches(cell, f'{_YEAR}-..-..')} AND {cell} >= '{FIRST_DAY}'"
-        return f"(CASE WHEN {is_day} THEN TRY_CAST({cell} AS DATE) END)"
+        is_digits = f"{_matches(cell, f'{_YEAR}[01][0-9][0-3][0-9]')} AND {cell} >= '19000102'"
+        digits = f"TRY_CAST(try_strptime({cell}, '%Y%m%d') AS DATE)"
+        return (
+            f"(CASE WHEN {is_day} THEN TRY_CAST({cell} AS DATE) WHEN {is_digits} THEN {digits} END)"
+        )
     plain = r"[+-]?\d+" if kind is Kind.INTEGER else r"[+-]?\d+(\.\d+)?"
     return f"(CASE WHEN {_matches(cell, plain)} THEN {_cast(kind, cell, factor)} END)"
 

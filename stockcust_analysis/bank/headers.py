@@ -68,6 +68,14 @@ def match_headers(
         spare = [header for header in file if normalize(header) not in known]
         problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
         matches.append(matched)
+    found = {name for matched in matches for name in matched}
+    for header, name in names.items():
+        column = contract.column(name)
+        is_stated = normalize(header) not in {normalize(name), normalize(column.zh)}
+        if is_stated and not column.required and name not in found:
+            what = f"the mapping reads it from '{header}', which is not there"
+            remedy = "Correct the mapping, or take it out."
+            problems[Problem(contract.name, name, what, remedy)] = None
     return list(problems), matches
 
 

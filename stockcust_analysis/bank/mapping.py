@@ -5,6 +5,8 @@ name = "青禾农村商业银行"                   # optional; printed in the h
 zone = "Asia/Shanghai"                   # optional; where a moment with a time zone becomes a day
 [tolerance.holdings]                     # optional; what may be set aside: see `tolerance`
 customer_id = { rows = 20, amount = 100_000 }
+[suspicions]                             # optional; which warnings are errors: see `suspicions`
+as_errors = ["unit", "renumbered"]
 [tables.customers]
 file = "客户*.csv"                       # optional; default: customers.csv, customers_*.parquet, …
 table = "dm.cust_snapshot"               # in a database; default: customers
@@ -44,6 +46,19 @@ from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
 
+SUSPICIONS = (
+    "unit",
+    "delivered_again",
+    "branch_vanished",
+    "renumbered",
+    "product_renamed",
+    "rows_gone",
+    "successor_cycle",
+    "two_managers",
+    "family_unused",
+)
+"""What is looked for in extracts that meet the contract."""
+
 
 @dataclass(frozen=True)
 class TableMapping:
@@ -82,13 +97,15 @@ class Mapping:
     """The bank's name, its time zone and all tables' mappings; the contract's words by default.
 
     `tolerance` says for references, by table and column, what may be set aside; `layout` what the
-    tables of a layout leave open (orders of fields, kinds of accounts and transactions, subjects).
+    tables of a layout leave open (orders of fields, kinds of accounts and transactions, subjects);
+    `as_errors` names the suspicions that stop a run.
     """
 
     name: str = ""
     zone: str = DEFAULT_ZONE
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
     tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
+    as_errors: Sequence[str] = ()
     layout: Dictionary[str, Dictionary[str, Any]] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
@@ -104,10 +121,10 @@ def read_mapping(path: Path) -> Mapping:
         raise UsageError(f"mapping file '{path}' does not exist.") from None
     except OSError as error:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
     complaints: list[str] = _unknown(
-        "key", content, ("name", "zone", "tables", "tolerance", "layout")
+        "key", content, ("name", "zone", "tables", "tolerance", "suspicions", "layout")
     )
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
@@ -120,6 +137,8 @@ def read_mapping(path: Path) -> Mapping:
             f"[tables.{contract.name}] {text}"
             for text in _complaints(tables.get(contract.name, {}), contract)
         ]
+    suspicions = content.get("suspicions", {})
+    complaints += _suspicion_complaints(suspicions)
     complaints += tolerance.complaints(content.get("tolerance", {}))
     complaints += _layout_complaints(content.get("layout", {}))
     zone = content.get("zone", DEFAULT_ZONE)
@@ -135,7 +154,16 @@ def read_mapping(path: Path) -> Mapping:
         for name, entry in tables.items()
     }
     allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    return Mapping(name, zone, mapped, allowed, content.get("layout", {}))
+    errors = suspicions.get("as_errors", ())
+    return Mapping(name, zone, mapped, allowed, errors, content.get("layout", {}))
+
+
+def _suspicion_complaints(entry: Any) -> list[str]:
+    """Return what cannot be followed in a mapping's `[suspicions]`."""
+    names = entry.get("as_errors", []) if isinstance(entry, dict) else None
+    if not isinstance(names, list) or {*entry} - {"as_errors"}:
+        return ['[suspicions] holds as_errors = ["unit", …] alone.']
+    return _unknown("suspicion", names, SUSPICIONS)
 
 
 def _layout_complaints(given: Any) -> list[str]:
@@ -234,7 +262,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
     "delimiter": (lambda value: _is_text(value) and len(value.encode()) <= 4, "up to four bytes"),
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
-    "skip_rows": (lambda value: type(value) is int and value >= 0, "a number of lines"),
+    "skip_rows": (lambda value: type(value) is int and 0 <= value < 1 << 31, "a number of lines"),
     "header": (_is_list, "a list of headers"),
     "widths": (
         lambda value: isinstance(value, list) and all(type(n) is int and n > 0 for n in value),

@@ -92,6 +92,8 @@ def _parts(
 
 def _possible_rows(path: Path, flag: Path, text: str) -> frozenset[int]:
     """Return the numbers of a text that may be a file's rows, none where it is not understood."""
+    if "load data" in text.lower():  # a control file of SQL*Loader, whose ROWS is no count
+        return frozenset()
     labelled = [number for match in _LABELLED.findall(text) for number in match if number]
     if labelled:
         return frozenset(map(int, labelled))

@@ -15,7 +15,7 @@ import duckdb
 import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
-from stockcust_analysis.bank import validation
+from stockcust_analysis.bank import suspicions, validation
 from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
@@ -103,8 +103,15 @@ def open_bank(
     """
     with engine_failures():
         bank = _open(source, mapping, tables or {}, layout, memory_limit)
-        warn_of_doubts(bank)
-        return bank
+        try:
+            warn_of_doubts(bank)
+            newest = suspicions.totals_of(bank, bank.quarters[-2:])
+            bank.suspicions = tuple(suspicions.suspicions_of(bank, newest))
+            suspicions.tell(bank.suspicions, bank.as_errors, bank.name)
+        except BaseException:
+            bank.close()
+            raise
+    return bank
 
 
 def _open(
@@ -389,7 +396,9 @@ def _bank_of(
         for table, delivery in deliveries.items()
     }
     inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]
-    return Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
+    bank = Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
+    bank.as_errors = mapping.as_errors
+    return bank
 
 
 def _with_local_days(frame: AnyFrame, columns: Collection[Column], zone: str) -> AnyFrame:

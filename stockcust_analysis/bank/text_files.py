@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.grammar import STATED_UNIT, unit_remedy
+from stockcust_analysis.bank.grammar import STATED_UNIT, gbk_characters, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
@@ -42,11 +42,16 @@ _PUBLIC = "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U0
 _PUBLIC += (
     "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
 )
-_DAY_IN_NAME = re.compile(
+DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
+
+
+_COMMON = re.compile(f"[{gbk_characters(range(0xB0, 0xF8), range(0xA1, 0xFF))}]")
+_WIDE = re.compile("[\u2e80-\u2fff\u3040-\uf8ff\ufe10-\ufe4f\U00020000-\U0003ffff]")
+"""Chinese characters of everyday use, and characters of East Asia but for punctuation."""
 
 
 class UnusableFileError(Exception):
@@ -139,14 +144,18 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
             cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n")
-            start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
-            if row <= mapping.skip_rows or (len(cells) != record.size and start in dropped):
+            if row <= mapping.skip_rows:
                 continue
-            columns = record.unpack(cells) if len(cells) == record.size else []
-            if not (columns or not cells.strip()):
-                other.append(row)
+            if len(cells) == record.size:
+                columns = [cell.strip(b" ") for cell in record.unpack(cells)]
+            elif not cells.strip():
+                columns = [b""] * len(mapping.widths)
+            else:
+                start = cells[: mapping.widths[0]].decode(encoding, errors="ignore").strip()
+                other += [] if start in dropped else [row]
+                continue
             try:
-                text = _COLUMN_END.join(columns or [b""] * len(mapping.widths)).decode(encoding)
+                text = _COLUMN_END.join(columns).decode(encoding)
             except UnicodeDecodeError:
                 cut.append(row)
             else:
@@ -205,7 +214,7 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
 def day_in_name(name: str) -> date | None:
     """Return the one day in a file's name: 20260930, 2026-09-30, 202609 or 2026Q3."""
     days = set[date]()
-    for match in _DAY_IN_NAME.finditer(name):
+    for match in DAY_IN_NAME.finditer(name):
         year, month, day, quarter = (int(part or 0) for part in match.groups())
         month = month or 3 * quarter
         with suppress(ValueError):
@@ -275,11 +284,13 @@ def _is_utf7(text: str) -> bool:
 def _encoding_by_row(path: Path) -> str:
     """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
     unicode, other, neither = list[int](), list[int](), list[int]()
+    start = b""
     with _open(path) as raw:
         for row, line in enumerate(raw, start=1):
             if not line.isascii():
                 rows = {"utf-8": unicode, "gb18030": other, "": neither}
                 rows[_encoding_of(line)].append(row)
+                start += line if len(start) < _START else b""
     remedy = "Export it again in one encoding."
     if neither:
         what = f"{path.name} is neither UTF-8 nor GB18030/GBK in these rows"
@@ -290,6 +301,10 @@ def _encoding_by_row(path: Path) -> str:
         mostly, partly = words if many is unicode else words[::-1]
         what = f"{path.name} is mostly {mostly.split(',')[0]}, but these rows are {partly}"
         raise UnusableFileError(what, remedy, len(few), few)
+    text = start.decode("gb18030")
+    if 2 * len(_COMMON.findall(text)) < len(_WIDE.findall(text)):
+        what = f"{path.name} is neither UTF-8 nor GB18030/GBK: read so, most characters are rare"
+        raise UnusableFileError(what, "State its encoding in the mapping, or export it in UTF-8.")
     return "gb18030"
 
 

@@ -1,4 +1,4 @@
-"""The command line: `stockcust sample | check | evaluate | report | verify | worklists | …`.
+"""The command line: `stockcust sample | check | map | evaluate | report | verify | worklists | …`.
 
 Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 bad input or usage ·
 130 interrupted. Heavy packages are imported inside the commands, so that help is quick.
@@ -23,7 +23,14 @@ def cli() -> None:
     """Analyse and report on a bank's existing customers (存量客户)."""
 
 
-for command in (tables.sample, tables.check, run.evaluate, run.report, run.verify):
+for command in (
+    tables.sample,
+    tables.check,
+    tables.map_files,
+    run.evaluate,
+    run.report,
+    run.verify,
+):
     cli.add_command(command)
 for command in (run.worklists, tables.contacts, tables.policy):
     cli.add_command(command)

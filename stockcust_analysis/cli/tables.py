@@ -1,4 +1,4 @@
-"""Tables and rules: `sample`, `check`, `contacts import`, `policy show | diff | lint`."""
+"""Tables and rules: `sample`, `check`, `map`, `contacts import`, `policy show | diff | lint`."""
 
 from __future__ import annotations
 
@@ -54,22 +54,69 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
 @options.MAPPING
 @options.LAYOUT
 @options.MEMORY
-def check(data: str, mapping: Path | None, layout: str | None, memory_limit: str) -> None:
-    """Check the extracts in DATA, a folder or a database's URL; every problem at once."""
-    from stockcust_analysis.bank.source import open_bank
+@options.LANGUAGE
+@click.option("--html", type=options.FOLDER, help="Also write the profile as one page of HTML.")
+def check(
+    data: str,
+    mapping: Path | None,
+    layout: str | None,
+    memory_limit: str,
+    language: Literal["zh", "en"],
+    html: Path | None,
+) -> None:
+    """Check the extracts in DATA, a folder or a database's URL; every problem at once.
 
-    with open_bank(data, mapping=mapping, layout=layout or "", memory_limit=memory_limit) as bank:
-        for name in bank.columns:
-            click.echo(f"  {name:<18} {bank.rows(name):>9,} rows")
+    What meets the contract is shown as a profile: sizes, empty cells, amounts, codes, quarters.
+    """
+    import warnings
+
+    from stockcust_analysis.bank.source import open_bank
+    from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+    from stockcust_analysis.show.profile import page, profile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
+        bank = open_bank(data, mapping=mapping, layout=layout or "", memory_limit=memory_limit)
+    with bank:
+        totals = totals_of(bank, bank.quarters)
+        lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
         for entry in bank.inputs:
             if notes := getattr(entry, "notes", ()):
-                click.echo(f"  {entry.name}: {', '.join(notes)}")
-        for name in bank.left_out:
-            click.echo(f"  {name}: left out, as no table is called so")
-        for found in bank.set_aside:
-            click.echo(f"  {found}")
+                lines.append(f"{entry.name}: {', '.join(notes)}")
+        lines += [f"{name}: left out, as no table is called so" for name in bank.left_out]
+        lines += map(str, bank.set_aside)
+        lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
+        tables = profile(bank, totals, language)
         quarters = ", ".join(map(str, bank.quarters)) or "none"
-        click.echo(f"{bank.name} meets the contract. Quarters: {quarters}.")
+        end = f"{bank.name} meets the contract. Quarters: {quarters}."
+    for line in lines:
+        click.echo(f"  {line}")
+    for shown in tables:
+        click.echo(f"\n{shown._repr_mimebundle_()['text/plain']}")
+    click.echo(f"\n{end}")
+    if html is not None:
+        write_text(html, page(bank.name, tables, [*lines, end], language))
+
+
+@click.command("map")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; one that is there is not replaced. Default: FOLDER/mapping.toml.",
+)
+def map_files(folder: Path, out: Path | None) -> None:
+    """Look at the unknown files in FOLDER, and write a proposed mapping for a person to correct.
+
+    It says what each file and each column was taken for, and why; what is in doubt is a comment.
+    """
+    from stockcust_analysis.bank.proposal import propose_mapping
+
+    out = out or folder / "mapping.toml"
+    if out.exists():
+        raise UsageError(f"'{out}' is there already. Give another --out, or move it away.")
+    write_text(out, propose_mapping(folder))
+    click.echo(f"Proposed in {out}: read it, correct it, then run stockcust check {folder}.")
 
 
 @click.group()

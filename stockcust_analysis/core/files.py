@@ -35,7 +35,7 @@ from stockcust_analysis.errors import FileInUseError, UsageError
 _IN_USE: Final = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
 _HELD: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 """How systems report that another process holds a lock; all else is a share without locks."""
-_BEYOND: Final = 1 << 20  # where Windows locks: what it locks nobody can read
+_BEYOND: Final = 1 << 20  # where Windows locks: no process can read a locked byte
 SOCKET_PATH: Final = 70
 """Longest parent of a folder for sockets, whose whole path must stay under 100 bytes."""
 _WORKING: Final = "stockcust-"
@@ -47,7 +47,7 @@ _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}(\.\w+)?")
 class Access:
     """Who may read what is written: the mode of files, and the group they are given to.
 
-    Whoever may read a file may enter its folder. Where the system knows no groups, none is given.
+    Those who may read a file may enter its folder. No group is given where the system has none.
 
     >>> Access().folder_mode == 0o700, Access(0o640).folder_mode == 0o750
     (True, True)
@@ -156,7 +156,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def remove_unfinished(folder: Path) -> None:
     """Remove what `atomic_write` was writing in a folder when its process was killed.
 
-    Only for folders in which nobody else is writing.
+    Only for folders in which no other process is writing.
     """
     for path in folder.glob(".*"):
         if _UNFINISHED.fullmatch(path.name):
@@ -291,7 +291,7 @@ def _require_free(lock: Path, what: str) -> None:
     try:
         handle = lock_file(lock)
     except LocksUnavailableError:
-        return  # whoever left it has been warned as we were
+        return  # its holder has been warned as we were
     if handle is None:
         raise _in_use_by(what, lock)
     with handle, suppress(OSError):

@@ -24,12 +24,11 @@ from stockcust_analysis.core.frames import ONE, Table, collect_rows, collect_sum
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.growth import COMPONENTS
-from stockcust_analysis.measures.registry import Measure, Spec, columns_of
+from stockcust_analysis.measures.registry import Label, Spec, columns_of, labelled_groups
 from stockcust_analysis.policy import Policy
 
 PARTS = 100_000
 """Amounts are squared as whole parts of their cap: 10⁹ customers' squares still fit Int64."""
-LABELS = ["measure", "base", "dimension", "member"]
 SIZE_COLUMNS = ("contributors", "largest", "second_largest")
 _WINSORISED = ("winsorised_sum", "winsorised_squares", "winsorised_denominator")
 _SQUARES = ("denominator_squares", "products", "standard_error")
@@ -39,7 +38,6 @@ CELL_COLUMNS = (*_KEYS, *SIZE_COLUMNS, *SPREAD_COLUMNS)
 # Amounts that are no measure's numerator.
 _OWN_DENOMINATOR = ("attrition_outflow_share", "same_customer_growth")
 
-Label = tuple[str, str, str, str]
 Numbers = npt.NDArray[Any]
 
 
@@ -56,7 +54,7 @@ def size_table(view: Table, specs: Sequence[Spec], policy: Policy) -> pd.DataFra
 def bridge_sizes(components: Table) -> pd.DataFrame:
     """Return the sizes of the growth bridge's components by branch, and of the bank."""
     steps = [name for name in COMPONENTS if name not in ("opening", "closing")]
-    labels = [(f"{step}_cents", ("bridge", "all", "bridge", step)) for step in steps]
+    labels = [(f"{step}_cents", ("bridge", "bridge", step, "all")) for step in steps]
     return _sizes(components.select(*BY_BRANCH, *(key for key, _ in labels)), labels)
 
 
@@ -79,7 +77,7 @@ def _amounts(specs: Sequence[Spec], policy: Policy) -> list[tuple[str, Label]]:
     for spec in specs:
         for measure in spec.question.measures(policy):
             if measure.is_money:
-                label = _label(measure, spec.base)
+                label = measure.label(spec.base)
                 amounts.append((f"{spec.key}|{measure.numerator}", label))
                 if measure.name in _OWN_DENOMINATOR:
                     label = (f"{measure.name}.denominator", *label[1:])
@@ -87,20 +85,12 @@ def _amounts(specs: Sequence[Spec], policy: Policy) -> list[tuple[str, Label]]:
     return amounts
 
 
-def _label(measure: Measure, base: str) -> Label:
-    return (measure.name, base, measure.dimension, measure.member)
-
-
 def _long(
     groups: pd.DataFrame, labels: Sequence[Label], figures: Mapping[str, Numbers]
 ) -> pd.DataFrame:
     """Return one row per label and group; each figure has a row per label, a column per group."""
-    group = np.tile(np.arange(len(groups)), len(labels))
-    label = np.repeat(np.arange(len(labels)), len(groups))
-    texts = pd.DataFrame(labels, columns=LABELS, dtype="str")
-    parts = [table.take(at) for table, at in ((groups, group), (texts, label))]
-    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
-    return table.assign(**{name: values.ravel() for name, values in figures.items()})
+    rows = labelled_groups(groups, labels)
+    return rows.assign(**{name: values.ravel() for name, values in figures.items()})
 
 
 def _sizes(rows: Table, amounts: Sequence[tuple[str, Label]]) -> pd.DataFrame:
@@ -237,7 +227,7 @@ def _compared_terms(view: Table, specs: Sequence[Spec], policy: Policy) -> list[
     present = set(view.collect_schema().names())
     return [
         Term(
-            _label(measure, spec.base),
+            measure.label(spec.base),
             (f"{spec.key}|{measure.numerator}", f"{spec.key}|{measure.denominator}"),
             tuple(name for name in spec.question.strata if name in present),
             measure.is_money or measure_definition(measure.name).kind == "ratio",

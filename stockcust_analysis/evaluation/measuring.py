@@ -15,11 +15,10 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ZERO, Table, collect_rows
+from stockcust_analysis.core.frames import ZERO, Table, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.cells import (
     CELL_COLUMNS,
-    LABELS,
     bridge_sizes,
     contributor_columns,
     contributor_table,
@@ -46,7 +45,7 @@ from stockcust_analysis.measures.growth import (
     bridge_rows,
     with_components,
 )
-from stockcust_analysis.measures.registry import Question, Spec, measure_rows, specs_for, sum_view
+from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for
 from stockcust_analysis.measures.tiers import VOLUME
 from stockcust_analysis.measures.two_dates import (
     PERIOD_END,
@@ -82,7 +81,7 @@ class Measured:
 def measure_views(bank: Bank, views: Views, scope: Scope) -> Measured:
     """Return all measures of the customers and the managed customers of some quarters.
 
-    Spreads are computed of the compared quarters alone, sizes where they are asked for.
+    Spreads are computed of the compared quarters alone, sizes where the scope includes them.
     """
     customers = put_questions(views.customers, CUSTOMER_QUESTIONS, scope)
     parts = [customers]
@@ -113,13 +112,14 @@ def put_questions(
     """
     policy, specs = scope.policy, specs_for(view, questions)
     counted = {} if scope.sizes else contributor_columns(specs, policy)
-    totals = sum_view(view, specs, policy, BY_BRANCH, extra=counted)
+    columns = columns_of(specs, policy)
+    totals = collect_sums(view, BY_BRANCH, columns | counted)
     if branches is not None:
         known = branches.loc[branches["branch_id"] != WHOLE_BANK, BY_BRANCH]
         totals = known.merge(totals, how="outer", on=BY_BRANCH).fillna(0)
     bank = totals.drop(columns="branch_id").groupby(PERIOD, as_index=False).sum()
     if whole is not None:
-        own = sum_view(whole, specs, policy, [PERIOD])
+        own = collect_sums(whole, [PERIOD], columns)
         bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
     sizes = (
@@ -156,7 +156,7 @@ def _cells(view: Table, specs: Sequence[Spec], scope: Scope, sizes: pd.DataFrame
         return pd.DataFrame(columns=list(CELL_COLUMNS))
     table = tables[0]
     if len(tables) == 2:
-        table = table.merge(tables[1], how="outer", on=[*BY_BRANCH, *LABELS], validate="1:1")
+        table = table.merge(tables[1], how="outer", validate="1:1")
     return with_quarters(table, scope.calendar).reindex(columns=list(CELL_COLUMNS))
 
 

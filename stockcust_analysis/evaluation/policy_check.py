@@ -47,10 +47,10 @@ def check_policy_against(policy: Policy, *, branches: pd.DataFrame, targets: pd.
     Parameters
     ----------
     policy : Policy
-        What can be told from a file alone was refused when it was read; of a policy made in Python
+        What a file alone shows was refused when it was read; of a policy made in Python
         codes, measures and directions are checked here.
     branches : DataFrame
-        Those that report: `branch_id`, and `type` where the bank tells it.
+        Those that report: `branch_id`, and `type` where the bank delivers it.
     targets : DataFrame
         `branch_id, measure, target` of the quarter; empty where the bank sets none.
 

@@ -151,11 +151,11 @@ class Evaluation:
         """Return a branch's slice, given its rows and the bank's of every table that has them."""
         cells = tables.get("cells", self.cells.head(0))
         least = int(self.policy_facts.get("smallest_cell", 5))
-        told: dict[str, Any] = {
+        changed: dict[str, Any] = {
             **without_others(tables, cells, branch_id=branch_id, bank=WHOLE_BANK, least=least),
             "cells": self.cells.head(0),
         }
-        return replace(self, **told)
+        return replace(self, **changed)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -250,7 +250,7 @@ _OWN_ALONE: Final = ("migration", "co_holding")
 _LEAST: Final = 5
 # Of the bank's bridge a page needs the change alone.
 _ENDS: Final = ("opening", "closing")
-# Told with its change over time, and of a fifth of all customers: the others are told as printed.
+# Exact, for its change over time is printed, and it is of a fifth of all customers.
 _EXACT: Final = "top_20_share"
 # Of its tiers the bank's shares alone are printed, and they add up to one.
 _AMOUNT, _SHARE = "tier_aum", "tier_aum_share"
@@ -264,7 +264,7 @@ def without_others(
     bank: str,
     least: int = _LEAST,
 ) -> dict[str, pd.DataFrame]:
-    """Return a branch's tables without what tells the amount of another branch's customer.
+    """Return a branch's tables without what reveals the amount of another branch's customer.
 
     Parameters
     ----------
@@ -340,7 +340,7 @@ def _without_few_elsewhere(
 
 
 def _decimals() -> dict[str, int]:
-    """Return what is told as it is printed, with the decimals: shares are parts of one here."""
+    """Return the decimals of measures that are rounded as printed; shares are parts of one."""
     section = next(rows for title, rows in codebook_sections().items() if "集中度" in title)
     rounded = [*section, measure_definition(_SHARE)]
     return {

@@ -199,7 +199,7 @@ def _materialize_customers(bank: Bank, table: Table, policy: Policy, calendar: C
 
 
 def _require_customers(customers: Table, calendar: Calendar) -> None:
-    """Raise when a quarter has nobody in scope."""
+    """Raise when a quarter has no customer in scope."""
     present = set(collect_rows(customers.select(PERIOD).unique())[PERIOD])
     empty = [day for period, day in enumerate(calendar.days) if period not in present]
     if empty:
@@ -324,7 +324,7 @@ def _with_names(bank: Bank, table: Table) -> Table:
 def _with_service(bank: Bank, table: Table, source: ServiceSource) -> Table:
     """Return the customers, kept, with who manages them and what was done for them.
 
-    Nobody's service is told of customers who are not managed: their flags are 0.
+    Customers who are not managed have no service: their flags are 0.
     """
     ours = assignments_in_force(source).select("customer_id", managed=ONE)
     table = table.join(ours, on="customer_id", how="left").with_columns(

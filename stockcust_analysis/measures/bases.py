@@ -110,7 +110,7 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a frame: the columns to group by, the base, and the rules.
+    """What a public measure computes of a frame: by which groups, base and rules.
 
     Results are tables of the same kind as the frame.
     """

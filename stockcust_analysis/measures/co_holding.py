@@ -1,20 +1,27 @@
-"""Co-holding (联合持有): which product families go together, and how much more than by chance."""
+"""Co-holding (联合持有): which product families go together, and how much more than by chance.
+
+Rates of few customers have an interval (置信区间): next quarter's few will be others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import combinations, permutations
+from math import exp, nan, sqrt
+from statistics import NormalDist
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, native_like
+from stockcust_analysis.core.frames import Groups, collect_sums, native_like
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
-from stockcust_analysis.measures.intervals import lift_interval, proportion_interval
-from stockcust_analysis.measures.registry import Question, Spec, sum_view
+from stockcust_analysis.measures.inequality import Interval, check_level
+from stockcust_analysis.measures.registry import Question, Spec
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 
@@ -78,7 +85,7 @@ def co_holding(
     """
     request, spec = Request.of(customers, by, base, policy), Spec("pairs", CO_HOLDING, base)
     view = customers_or_households(request, holdings, unit)
-    totals = sum_view(view, [spec], request.policy, request.by)
+    totals = collect_sums(view, request.by, spec.columns(request.policy))
     own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
     table = co_holding_table(own, request.policy.families, request.by, base)
     return native_like(table, customers)
@@ -140,3 +147,110 @@ def co_holding_table(
             lift_low=[low for low, _ in lifts],
             lift_high=[high for _, high in lifts],
         )
+
+
+def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
+    """Return the Wilson interval of the rate `count` / `n`; NaN for a rate of nobody.
+
+    Never outside 0 to 1, and sensible for rates of few, of none and of all.
+
+    Parameters
+    ----------
+    count, n : int
+        How many of how many customers.
+    level : float
+        Wanted coverage, between 0 and 1.
+
+    Returns
+    -------
+    (float, float)
+        Low and high, inside 0 to 1.
+
+    Raises
+    ------
+    UsageError
+        A count below 0 or above n; a level out of range.
+
+    Notes
+    -----
+    Source: Wilson (1927); method 3 of Newcombe, *Two-sided confidence intervals for the single
+    proportion* (Statistics in Medicine, 1998).
+
+    Examples
+    --------
+    >>> low, high = proportion_interval(15, 148)
+    >>> round(low, 4), round(high, 4)
+    (0.0624, 0.1605)
+    """
+    _check_counts(0 <= count <= n, "count must be 0 to n")
+    if n == 0:
+        return nan, nan
+    z = _quantile(level)
+    middle = count + z * z / 2
+    spread = z * sqrt(count * (n - count) / n + z * z / 4)
+    low, high = (middle - spread) / (n + z * z), (middle + spread) / (n + z * z)
+    return max(low, 0.0) if count else 0.0, min(high, 1.0) if count < n else 1.0
+
+
+def lift_interval(
+    n: int, *, holders_a: int, holders_b: int, both: int, level: float = 0.95
+) -> Interval:
+    """Return the interval of the lift n · both / (holders_a · holders_b) of two families.
+
+    Normal on the log scale, by the delta method on the four cells of the table of a by b: the
+    variance of log(lift) is 1/both − 1/holders_a − 1/holders_b + (2·lift − 1)/n. Where it does
+    not hold 1, the families go together more (or less) often than by chance. NaN where nobody
+    holds both: a logarithm has no interval there.
+
+    Parameters
+    ----------
+    n : int
+        Customers in all.
+    holders_a, holders_b, both : int
+        Holders of the one family, of the other, and of both.
+    level : float
+        Wanted coverage, between 0 and 1.
+
+    Returns
+    -------
+    (float, float)
+        Low and high, above 0.
+
+    Raises
+    ------
+    UsageError
+        Counts that contradict each other; a level out of range.
+
+    Notes
+    -----
+    Source: delta method for multinomial counts, Agresti, *Categorical Data Analysis* (3rd edition,
+    section 16.1).
+
+    Examples
+    --------
+    >>> low, high = lift_interval(1000, holders_a=100, holders_b=100, both=10)
+    >>> low < 1 < high
+    True
+    """
+    _check_counts(0 <= both <= min(holders_a, holders_b), "both must be 0 to the holders of each")
+    _check_counts(holders_a + holders_b - both <= n, "holders must not be more than n")
+    z = _quantile(level)
+    if both == 0:
+        return nan, nan
+    lift = n * both / (holders_a * holders_b)
+    variance = 1 / both - 1 / holders_a - 1 / holders_b + (2 * lift - 1) / n
+    width = z * sqrt(max(variance, 0))
+    return lift * exp(-width), lift * exp(width)
+
+
+@cache
+def _quantile(level: float) -> float:
+    """Return how many standard errors each side of the estimate an interval of the level takes."""
+    check_level(level)
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _check_counts(possible: bool, rule: str) -> None:
+    """Raise when counts contradict each other."""
+    if not possible:
+        raise UsageError(f"{rule}. Check the counts.")

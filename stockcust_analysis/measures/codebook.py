@@ -18,12 +18,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import ATTRITION
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.measures.coverage import CLASSES, COVERAGE, MANAGEMENT, ROUNDS
-from stockcust_analysis.measures.cross_sell import (
-    PENETRATION,
-    PRODUCT_COUNTS,
-    PRODUCT_COUNTS_ESTABLISHED,
-    PRODUCT_DISTRIBUTION,
-)
+from stockcust_analysis.measures.cross_sell import CROSS_SELL
 from stockcust_analysis.measures.dormancy import DORMANCY, DORMANCY_FLOW
 from stockcust_analysis.measures.growth import AUM_CHANGE
 from stockcust_analysis.measures.holdings import UNUSED_OPENINGS
@@ -144,26 +139,11 @@ def _with_defaults(name: str, entry: Table) -> Table:
     }
 
 
-CUSTOMER_QUESTIONS = (
-    VOLUME,
-    DORMANCY,
-    PRODUCT_COUNTS,
-    PRODUCT_DISTRIBUTION,
-    PENETRATION,
-    PRODUCT_COUNTS_ESTABLISHED,
-    TIERS,
-    UNUSED_OPENINGS,
-    MANAGEMENT,
-)
+CUSTOMER_QUESTIONS = (VOLUME, DORMANCY, *CROSS_SELL, TIERS, UNUSED_OPENINGS, MANAGEMENT)
 MANAGED_QUESTIONS = (COVERAGE, CLASSES, ROUNDS)
 PAIR_QUESTIONS = (TIER_MOVES, SAME_CUSTOMER_GROWTH, RETENTION, ATTRITION, DORMANCY_FLOW)
-QUESTIONS = (
-    *CUSTOMER_QUESTIONS,
-    *CONCENTRATION.values(),
-    AUM_CHANGE,
-    *MANAGED_QUESTIONS,
-    *PAIR_QUESTIONS,
-)
+_DERIVED = (*CONCENTRATION.values(), AUM_CHANGE)
+QUESTIONS = (*CUSTOMER_QUESTIONS, *_DERIVED, *MANAGED_QUESTIONS, *PAIR_QUESTIONS)
 
 
 def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:

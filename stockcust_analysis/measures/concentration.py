@@ -63,7 +63,7 @@ def _question(without: int, names: Sequence[str] = ()) -> Question:
 
 
 CONCENTRATION = {k: _question(k, SENSITIVITY if k else ()) for k in (0, 1, 10)}
-"""Asked of the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
+"""Computed from the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
 
 
 def concentration(

@@ -66,7 +66,7 @@ def products_per_customer(
     Returns
     -------
     measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a mean of nobody is empty.
+        `[*by], measure, base, n, numerator, denominator, value`; empty for an empty base.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def multi_product_share(
     Returns
     -------
     measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a rate of nobody is empty.
+        `[*by], measure, base, n, numerator, denominator, value`; empty for an empty base.
 
     Raises
     ------
@@ -252,7 +252,7 @@ def penetration(
     Returns
     -------
     measure frame
-        `[*by], measure, family, base, n, numerator, denominator, value`; a rate of nobody is empty.
+        `[*by], measure, family, base, n, numerator, denominator, value`; empty for an empty base.
 
     Raises
     ------
@@ -412,3 +412,5 @@ def _penetration(policy: Policy) -> list[Measure]:
 
 
 PENETRATION = Question("penetration", _held_columns, _penetration)
+CROSS_SELL = (PRODUCT_COUNTS, PRODUCT_DISTRIBUTION, PENETRATION, PRODUCT_COUNTS_ESTABLISHED)
+"""The questions that an evaluation answers."""

@@ -157,7 +157,7 @@ def dormancy_rate(
     Returns
     -------
     measure frame
-        `[*by], measure, base, n, numerator, denominator, value`; a rate of nobody is empty.
+        `[*by], measure, base, n, numerator, denominator, value`; empty for an empty base.
 
     Raises
     ------
@@ -381,7 +381,7 @@ def dormancy_flow(
     -------
     measure frame
         `[*by], measure, base, n, numerator, denominator, value`; n counts the closing customers.
-        Counts and sums have the denominator 1. A rate of nobody is empty.
+        Counts and sums have the denominator 1. The rate of an empty base is empty.
 
     Raises
     ------

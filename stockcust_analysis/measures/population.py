@@ -280,7 +280,7 @@ def _years_before(years: int) -> Border:
 
 
 def require_customers(customers: Table, as_of: date) -> None:
-    """Raise when nobody is in scope."""
+    """Raise when no customer is in scope."""
     if frames.collect_rows(customers.select(nw.len().alias("rows")))["rows"] == [0]:
         raise UsageError(f"customers have no rows in scope as of {as_of}. Check the date.")
 

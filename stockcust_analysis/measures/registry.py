@@ -23,6 +23,8 @@ from stockcust_analysis.policy import Policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
+Label = tuple[str, str, str, str]
+LABELS = ["measure", "dimension", "member", "base"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,10 @@ class Measure:
     def is_money(self) -> bool:
         """Whether the numerator is money."""
         return self.numerator.endswith("_cents")
+
+    def label(self, base: str) -> Label:
+        """Return the values of `LABELS`, by which the measure of a base is identified."""
+        return (self.name, self.dimension, self.member, base)
 
 
 @dataclass(frozen=True)
@@ -99,18 +105,12 @@ def columns_of(specs: Sequence[Spec], policy: Policy) -> dict[str, nw.Expr]:
     return {name: column for spec in specs for name, column in spec.columns(policy).items()}
 
 
-def sum_view(
-    view: Table,
-    specs: Sequence[Spec],
-    policy: Policy,
-    by: Sequence[str],
-    extra: Mapping[str, nw.Expr] | None = None,
-) -> pd.DataFrame:
-    """Return the sums of all specs per group, in one look at the view, groups sorted.
-
-    `extra` are further columns to sum in the same look.
-    """
-    return collect_sums(view, by, columns_of(specs, policy) | dict(extra or {}))
+def labelled_groups(groups: pd.DataFrame, labels: Sequence[Label]) -> pd.DataFrame:
+    """Return one row per label and group, the groups of a label together."""
+    texts = pd.DataFrame(labels, columns=LABELS, dtype="str")
+    each, every = np.arange(len(groups)), np.arange(len(labels))
+    parts = (groups.take(np.tile(each, len(labels))), texts.take(np.repeat(every, len(groups))))
+    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
 
 
 def measure_rows(
@@ -131,14 +131,11 @@ def measure_rows(
             columns.append(column / 100 if name and name.endswith("_cents") else column)
         return np.concatenate(columns)
 
-    texts = [(m.name, m.dimension, m.member, spec.base) for spec, m in measures]
-    labels = pd.DataFrame(texts, columns=["measure", "dimension", "member", "base"], dtype="str")
-    labels = labels.take(np.repeat(np.arange(len(measures)), groups)).reset_index(drop=True)
-    keys = totals[[*by]].take(np.tile(np.arange(groups), len(measures))).reset_index(drop=True)
+    labels = [measure.label(spec.base) for spec, measure in measures]
     numerator, denominator = amounts(lambda _, m: m.numerator), amounts(lambda _, m: m.denominator)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = np.where(denominator != 0, numerator / denominator, np.nan)
-    rows = pd.concat([keys, labels], axis=1).assign(
+    rows = labelled_groups(totals[[*by]], labels).assign(
         n=amounts(lambda *_: "customers").astype("int64"),
         numerator=numerator,
         denominator=denominator,
@@ -151,11 +148,12 @@ def measure_rows(
 def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Frame:
     """Return the measures of one question about an analyst's view, as the kind of his frame.
 
-    `only`: how the names of the measures begin, where not all of them are asked.
+    `only`: prefix of the names of the measures to return; all of them without it.
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
-    return shown(sum_view(view, [spec], request.policy, request.by), spec, request)
+    totals = collect_sums(view, request.by, spec.columns(request.policy))
+    return shown(totals, spec, request)
 
 
 def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Frame:

@@ -100,7 +100,7 @@ def customer_retention(
     -------
     measure frame
         `[*by], measure, base, n, numerator, denominator, value`; n is the base's customers on the
-        opening date. A group with nobody in the base has an empty value.
+        opening date. A group without customers in the base has an empty value.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def customer_retention(
 
     Notes
     -----
-    Whoever has `closed_on` by the row's `as_of` has left. Source: practice notes on
+    A customer with `closed_on` by the row's `as_of` has left. Source: practice notes on
     existing-customer management, which begin with retention.
 
     Examples

@@ -46,9 +46,26 @@ class ServiceSource:
     calendar: Calendar
     managers: Table | None = None
 
+    @property
+    def ended_assignments(self) -> Table:
+        """The assignments, those of a manager who left ended on his last day."""
+        return end_with_managers(self.assignments, self.managers)
+
     def after(self, days: nw.Expr, months: int) -> nw.Expr:
         """Return whether days lie in the last so many months of the as-of date, or after it."""
         return self.calendar.after(days, _months_before(months))
+
+
+def end_with_managers(assignments: Table, managers: Table | None) -> Table:
+    """Return assignments that end with their manager's last day, where that comes first."""
+    if managers is None or "valid_to" not in managers.collect_schema().names():
+        return assignments
+    last_days = managers.select("manager_id", _left_on=day(managers, "valid_to"))
+    table = assignments.join(last_days, on="manager_id", how="left")
+    ends, left = day(table, "valid_to"), nw.col("_left_on")
+    goes_on = ends.is_null() | (ends > left).fill_null(False)
+    end = nw.when(~left.is_null() & goes_on).then(left).otherwise(ends)
+    return table.with_columns(valid_to=end).drop("_left_on")
 
 
 def customer_service(
@@ -83,7 +100,7 @@ def customer_service(
         Of the kind given; lazy stays lazy. Added: `tier`, `customer_class`, `contact_due`,
         `managers` (1 for one customer of each manager in each branch), the columns of
         `service.served`, and the contacts by round. Flags are 0 and 1; dates are empty for who
-        was never spoken to. Nobody without a contact counts as contacted.
+        was never spoken to. A customer without a contact does not count as contacted.
 
     Raises
     ------
@@ -150,7 +167,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
         roles = source.managers.select("manager_id", "role")
         current = current.join(roles, on="manager_id", how="left")
     table = _join_facts(customers, current)
-    dated = _of_customers(source.assignments, table.select(*_KEYS))
+    dated = _of_customers(source.ended_assignments, table.select(*_KEYS))
     began = _in_force(dated, source.calendar, _months_before(source.rule.contact_months))
     throughout = began.group_by(*_KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
@@ -198,7 +215,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
     require_columns(source.assignments, _ASSIGNMENT, "assignments")
     rule, calendar = source.rule, source.calendar
     days = timedelta(days=rule.first_call_days)
-    table = calendar.on_every_day(source.assignments)
+    table = calendar.on_every_day(source.ended_assignments)
     table = _in_force(table, calendar, lambda as_of: as_of)
     began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
     latest = began.max().over(*_KEYS)

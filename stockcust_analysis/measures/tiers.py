@@ -82,7 +82,7 @@ def tier_counts(
     """Return how many customers and how much AUM each tier has, by branch or any other column.
 
     Measures: `tier_customers` (count), `tier_customer_share` (of the base), `tier_aum` (CNY) and
-    `tier_aum_share` (of the base's AUM). Every tier has its rows, also when nobody is in it.
+    `tier_aum_share` (of the base's AUM). Every tier has its rows, also when it is empty.
 
     Parameters
     ----------

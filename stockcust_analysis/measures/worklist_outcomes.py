@@ -33,7 +33,7 @@ def draw_control_group(lists: Frame, *, share: float = 0.1, seed: int) -> Frame:
     """Return the lists with a random control group marked, to learn what lists bring.
 
     The draw is a hash of seed and customer: the same for any order, list, branch and run. Customers
-    of the control group stay off the sheets; comparing them with the others tells what lists bring.
+    of the control group stay off the sheets; comparing them with the others shows what lists bring.
 
     Parameters
     ----------

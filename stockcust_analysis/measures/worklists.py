@@ -418,7 +418,7 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
 
 
 def money(cents: int, language: Language) -> str:
-    """Return an amount as the sentence tells it.
+    """Return an amount as it is written in a reason.
 
     >>> money(1_234_567, "zh"), money(99_950, "zh"), money(1_234_567, "en")
     ('1.23万元', '999.50元', 'CNY 12,346')

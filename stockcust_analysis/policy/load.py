@@ -251,7 +251,7 @@ def _contradictions(table: Table) -> Iterator[str]:
 
     The table is looked at as it is written, so that these problems are listed together with wrong
     types and missing keys. What only a default names (a profile target of a tier that a bank's own
-    scheme does not have) is no fault of the file and applies to nobody.
+    scheme does not have) is no fault of the file and applies to no customer.
 
     >>> tiers = {"tiers": [{"name": "small"}, {"name": "large"}]}
     >>> for problem in _contradictions({"tiers": tiers, "disclosure": {"merged_tiers": ["larg"]}}):

@@ -274,7 +274,7 @@ class Policy:
     tiers, tier_memory : TierScheme, TierMemory or None
         Borders of the tiers in CNY, and how long a customer keeps a tier.
     dormancy, dormancy_presets : DormancyRule, tuple of DormancyRule
-        The rule in force, and those that can be asked for by name.
+        The rule in force, and those available by name.
     families : ProductFamilies
         Which products are one family, which are AUM, which are channels.
     bases, customer_types, groups

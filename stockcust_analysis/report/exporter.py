@@ -25,16 +25,8 @@ from traitlets import Bool, Enum, List, Unicode, default
 from traitlets.config import Config
 
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.report.brand import Brand, brand_files, load_brand
+from stockcust_analysis.report import typst
 from stockcust_analysis.report.page import Page, document_facts, read_page
-from stockcust_analysis.report.typst import (
-    check_glyphs,
-    compile_pdf,
-    literal,
-    svg_texts,
-    texts_of,
-    with_substitutes,
-)
 
 LAYOUT: Final = "report.typ"
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -79,14 +71,18 @@ def checked(page: Page, fonts: tuple[Path, ...] = (), *, substitutes: bool = Fal
     """
     drawings = {name: file for name, file in page.files.items() if name.endswith(".svg")}
     if page.is_report and not substitutes:
-        words = (text for drawing in drawings.values() for text in svg_texts(drawing))
-        check_glyphs(chain(texts_of(page.document), texts_of(page.blocks), words), fonts)
+        words = (text for drawing in drawings.values() for text in typst.svg_texts(drawing))
+        typst.check_glyphs(
+            chain(typst.texts_of(page.document), typst.texts_of(page.blocks), words), fonts
+        )
         return page
-    redrawn = {name: with_substitutes(file.decode()).encode() for name, file in drawings.items()}
+    redrawn = {
+        name: typst.with_substitutes(file.decode()).encode() for name, file in drawings.items()
+    }
     return replace(
         page,
-        document=with_substitutes(page.document),
-        blocks=with_substitutes(page.blocks),
+        document=typst.with_substitutes(page.document),
+        blocks=typst.with_substitutes(page.blocks),
         files={**page.files, **redrawn},
     )
 
@@ -145,7 +141,7 @@ class TypstExporter(TemplateExporter):
     def default_filters(self) -> Iterator[tuple[str, Any]]:
         """Give templates the one function by which data become Typst."""
         yield from super().default_filters()  # type: ignore[no-untyped-call]  # nbconvert's
-        yield ("typst", literal)
+        yield ("typst", typst.literal)
 
     def from_notebook_node(  # type: ignore[override]  # text here, a notebook in the base class
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
@@ -165,14 +161,14 @@ class TypstExporter(TemplateExporter):
         resources["outputs"] = {folder + name: content for name, content in files.items()}
         return source, resources
 
-    def brand_in_force(self) -> Brand:
+    def brand_in_force(self) -> typst.Brand:
         """Return the bank's look, the shipped one when none is named or a layout is."""
-        return load_brand(self.brand) if self.brand.endswith(".toml") else Brand()
+        return typst.load_brand(self.brand) if self.brand.endswith(".toml") else typst.Brand()
 
     def _layout(self) -> bytes:
         """Return the layout: the bank's own if one is named, else that of the template in use."""
         if self.brand and not self.brand.endswith(".toml"):
-            return brand_files(self.brand)[0].read_bytes()
+            return typst.brand_files(self.brand)[0].read_bytes()
         for folder in (*self.template_paths, str(TEMPLATES / "typst")):
             path = Path(folder, LAYOUT)
             if path.is_file():
@@ -192,7 +188,7 @@ class TypstPDFExporter(TypstExporter):
         """Convert a notebook to the bytes of a PDF."""
         source, resources = super().from_notebook_node(nb, resources, **kw)
         as_of = resources["page"].document["as_of"]
-        pdf = compile_pdf(
+        pdf = typst.compile_pdf(
             source,
             files=resources.pop("outputs"),
             as_of=date.fromisoformat(as_of) if as_of else None,

@@ -25,20 +25,11 @@ from stockcust_analysis.errors import FileInUseError, PolicyError, ReportError
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.review import Edition, Review, make_review, open_review
 from stockcust_analysis.policy import load_policy
-from stockcust_analysis.report import records as page_records
-from stockcust_analysis.report.cache import EVALUATION, STAMP, EvaluationCache, folder_name
+from stockcust_analysis.report import plan
 from stockcust_analysis.report.index_html import write_index
-from stockcust_analysis.report.plan import (
-    CIRCULATED,
-    ISSUED,
-    RECORDS,
-    REVIEW,
-    ReportOptions,
-    common_fields,
-    with_actions,
-)
-from stockcust_analysis.report.records import PageRecord
-from stockcust_analysis.report.render import PageJob, PageResult, render_page
+from stockcust_analysis.report.manifest import STAMP, EvaluationCache
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
+from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
 
@@ -58,7 +49,7 @@ class _Edition:
     @property
     def name(self) -> str:
         """What its folders are called."""
-        return "headquarters" if self.edition == "internal" else CIRCULATED
+        return "headquarters" if self.edition == "internal" else plan.CIRCULATED
 
     @property
     def files(self) -> Path:
@@ -73,31 +64,29 @@ class _Edition:
     @property
     def issued(self) -> Path:
         """The folder of the review that was issued."""
-        return self._within(self.quarter_folder / ISSUED)
+        return self._within(self.quarter_folder / plan.ISSUED)
 
     def _within(self, folder: Path) -> Path:
-        return folder if self.edition == "internal" else folder / CIRCULATED
+        return folder if self.edition == "internal" else folder / plan.CIRCULATED
 
     def made_from(self) -> tuple[str, list[Path]]:
         """Return a digest of all that a review of today depends on, and the issued reviews in it.
 
         Those are of the four quarters before, the latest first, and of this quarter itself where
-        it was issued from something else than today's page_records.
+        it was issued from something else than today's.
         """
         out, quarter = self.quarter_folder.parent, Quarter.parse(self.quarter_folder.name)
         earlier = (out / str(quarter.shifted(-back)) for back in range(1, _QUARTERS_BACK + 1))
         folders = (replace(self, quarter_folder=folder).issued for folder in earlier)
         issued = [folder for folder in folders if (folder / "review.json").exists()]
         today = {
-            "evaluation": page_records.folder_digest(self.quarter_folder / EVALUATION),
-            "code": page_records.package_digest(),
+            "evaluation": plan.folder_digest(self.quarter_folder / EVALUATION),
+            "code": plan.package_digest(),
             "policy": load_policy(self.options.policy).digest,
         }
 
         def digest() -> str:
-            return page_records.digest_of(
-                {**today, "issued": list(map(page_records.folder_digest, issued))}
-            )
+            return plan.digest_of({**today, "issued": list(map(plan.folder_digest, issued))})
 
         if (self.issued / "review.json").exists() and _stamp(self.issued) != digest():
             issued.insert(0, self.issued)
@@ -105,18 +94,14 @@ class _Edition:
 
     def page_job(self, status: str) -> PageJob:
         """Return the job of the edition's review notebook, with what is to be done."""
-        notebook, tables, language = (
-            page_records.notebook_path(REVIEW),
-            self.tables,
-            self.options.language,
-        )
-        parameters = {"review": str(tables), "language": language}
-        page_records.check_parameters(notebook, parameters)
+        notebook, tables = plan.notebook_path(plan.REVIEW), self.tables
+        parameters = {"review": str(tables), "language": self.options.language}
+        plan.check_parameters(notebook, parameters)
         made_from = {
-            "tables": page_records.folder_digest(tables) if tables.is_dir() else "",
+            "tables": plan.folder_digest(tables) if tables.is_dir() else "",
             "notebook": sha256(notebook),
-            "language": language,
-            "code": page_records.package_digest(),
+            "language": self.options.language,
+            "code": plan.package_digest(),
         }
         job = PageJob(
             branch_id=f"@{self.edition}",
@@ -124,13 +109,13 @@ class _Edition:
             parameters=parameters,
             folder=self.files,
             failed_folder=self.quarter_folder / "failed" / self.name,
-            record=self.quarter_folder / RECORDS / f"~{self.name}.json",
-            made_from=page_records.digest_of(made_from),
-            name=REVIEW,
+            record=self.quarter_folder / plan.RECORDS / f"~{self.name}.json",
+            made_from=plan.digest_of(made_from),
+            name=plan.REVIEW,
             substitutes=True,  # one branch's name stops no review
-            **{**common_fields(self.options), "status": status},
+            **{**plan.common_fields(self.options), "status": status},
         )
-        return with_actions([job], force=self.options.force)[0]
+        return plan.with_actions([job], force=self.options.force)[0]
 
     def write(
         self,
@@ -140,7 +125,7 @@ class _Edition:
         steps: Iterator[None],
     ) -> PageResult:
         """Write review, long table, workbook, page and index; `steps` counts them."""
-        status, made_from = page_records.least_status(records.values()), self.made_from()
+        status, made_from = plan.least_status(records.values()), self.made_from()
         review = self._review(evaluation, *made_from).with_pages(
             (branch, _state(branch, records, failed), failed.get(branch, ""))
             for branch in evaluation.branches["branch_id"]
@@ -157,7 +142,7 @@ class _Edition:
         if job.action != "keep":
             result = render_page(job)
         next(steps)
-        others = {} if result.failed else {"review_pdf": f"{REVIEW}.pdf"}
+        others = {} if result.failed else {"review_pdf": f"{plan.REVIEW}.pdf"}
         others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
         write_index(
             self.files / _INDEX,
@@ -169,7 +154,7 @@ class _Edition:
         next(steps)
         files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
         files += result.files
-        if status == ISSUED:
+        if status == plan.ISSUED:
             self._save(review, self.issued, made_from[0])
             files += sorted(path for path in self.issued.iterdir() if path.is_file())
         return replace(result, files=tuple(files))
@@ -196,9 +181,9 @@ class _Edition:
         """Return branch → what there is of its page; the branches' files are not circulated."""
         links = {}
         for branch in page.names if self.edition == "internal" else ():
-            notebook = f"failed/{folder_name(branch)}/report.ipynb"
+            notebook = f"failed/{plan.folder_name(branch)}/report.ipynb"
             if branch in records:
-                links[branch] = f"branches/{folder_name(branch)}/report.pdf"
+                links[branch] = f"branches/{plan.folder_name(branch)}/report.pdf"
             elif branch in failed and (self.files / notebook).exists():
                 links[branch] = notebook
         return links
@@ -206,7 +191,7 @@ class _Edition:
 
 def _stamp(folder: Path) -> str:
     """Return the digest written beside tables; empty where there is none."""
-    return str(page_records.read_json(folder / STAMP).get("made_from", ""))
+    return str(plan.read_json(folder / STAMP).get("made_from", ""))
 
 
 def _state(branch: str, records: Mapping[str, PageRecord], failed: Mapping[str, str]) -> str:
@@ -225,7 +210,7 @@ def plan_headquarters(
     """Return one job per edition with what a run will do; `records` are the pages' after it."""
     planned = []
     for edition in _editions(folder, options):
-        job = edition.page_job(page_records.least_status(records.values()))
+        job = edition.page_job(plan.least_status(records.values()))
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]
         if not known or not _same_pages(open_review(edition.tables), records):
             job = replace(job, action="run")
@@ -253,7 +238,7 @@ def write_headquarters(
     Parameters
     ----------
     evaluation
-        The quarter with scorecard, scores and comparison, and its cell page_records.
+        The quarter with scorecard, scores and comparison, and its cell facts.
     records
         The finished pages by branch: their review status is the set's, the least of them.
     failed

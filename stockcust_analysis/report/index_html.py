@@ -21,17 +21,10 @@ from jinja2 import Environment, FileSystemLoader
 from stockcust_analysis.core.files import write_text
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.wording import (
-    SUPPRESSED,
-    assumptions,
-    format_measure,
-    measure_words,
-    money_unit,
-    names,
-)
 
 FIGURES: Final = (
     ("aum_average_quarter", "funded"),
@@ -46,20 +39,6 @@ _TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
 _LAST: Final = 1e9
 """Where a figure that is withheld, or that does not exist, is sorted: behind all others."""
 _MOST_INTERVALS: Final = 2
-# The table library's names for words, and ours.
-_TABLE_WORDS: Final = {
-    "search": "search",
-    "info": "info",
-    "infoEmpty": "info_empty",
-    "infoFiltered": "info_filtered",
-    "zeroRecords": "nothing",
-    "emptyTable": "nothing",
-}
-_SORT_WORDS: Final = {
-    "orderable": "sort",
-    "orderableReverse": "sort_reverse",
-    "orderableRemove": "sort_remove",
-}
 
 
 @dataclass(frozen=True)
@@ -111,9 +90,11 @@ def write_index(
         Headquarters' other files: what they are called → their path.
     """
     evaluation, state = page.review.evaluation, page.text(status, "review_status")
-    words = {key: page.text(key, "index") for key in names("index")}
-    table_words: dict[str, Any] = {name: words[key] for name, key in _TABLE_WORDS.items()}
-    table_words["aria"] = {name: words[key] for name, key in _SORT_WORDS.items()}
+    words, table_words, sort_words = (
+        {key: page.text(key, section) for key in wording.names(section)}
+        for section in ("index", "index_table", "index_sort")
+    )
+    json_words = json.dumps({**table_words, "aria": sort_words}, ensure_ascii=False)
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True)
     html = environment.get_template("index.html.j2").render(
         page=page,
@@ -135,7 +116,7 @@ def write_index(
         script=(_TEMPLATES / "index.js").read_text("utf-8"),
         table_css=_library("css").decode(),
         library=b64encode(_library("js")).decode(),
-        table_words=json.dumps(table_words, ensure_ascii=False).replace("<", "\\u003c"),
+        table_words=json_words.replace("<", "\\u003c"),
     )
     write_text(path, html)
 
@@ -164,7 +145,7 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     compared = compared[compared["centre"].notna() & ~compared["withheld"]]
     compared = compared[compared["measure"].isin([name for name, _ in _intervals(page)])]
     notes = [
-        *assumptions(evaluation.policy_facts, page.language),
+        *wording.assumptions(evaluation.policy_facts, page.language),
         page.text("interval_note", "index"),
         page.text("unranked") if compared["rank_low"].isna().any() else "",
         page.gap_note("withheld_note"),
@@ -253,14 +234,15 @@ def _interval_svg(low: float, high: float, last: float) -> str:
 def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
     """Return one figure of each branch; money in the unit of a typical branch."""
     unit = None
-    if measure_words(measure).kind == "money":
+    if wording.measure_words(measure).kind == "money":
         whole = page.cell(measure, "funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
-        unit = money_unit([typical], page.language)
+        unit = wording.money_unit([typical], page.language)
     values = [page.cell(measure, base, branch_id=branch) for branch in branches]
     cells = [
         _number(
-            format_measure(value, measure, unit=unit), value if isinstance(value, float) else None
+            wording.format_measure(value, measure, unit=unit),
+            value if isinstance(value, float) else None,
         )
         for value in values
     ]
@@ -276,7 +258,7 @@ def _trend(page: HeadquartersPage, branch: str) -> _Cell:
     ]
     known = [value for value in values if isinstance(value, float)]
     if len(known) < len(values) or min(known) <= 0:
-        return _number(SUPPRESSED if SUPPRESSED in values else MISSING, None)
+        return _number(wording.SUPPRESSED if wording.SUPPRESSED in values else MISSING, None)
     change = known[-1] / known[0] - 1
     low, spread = min(known), (max(known) - min(known)) or 1.0
     points = " ".join(

@@ -83,9 +83,8 @@ def _blocks(nodes: Sequence[Node]) -> list[Block]:
 def _block(kind: str, content: Any) -> list[Block]:
     match kind:
         case "Header":
-            level, _, inlines = content
-            text = plain_text(_inlines(inlines))
-            return [{"kind": "heading", "level": level, "text": text}]
+            text = plain_text(_inlines(content[2]))
+            return [{"kind": "heading", "level": content[0], "text": text}]
         case "Para" | "Plain":
             return [{"kind": "paragraph", "body": _inlines(content)}]
         case "LineBlock":
@@ -96,17 +95,13 @@ def _block(kind: str, content: Any) -> list[Block]:
             return [{"kind": "code", "text": content[1]}]
         case "BlockQuote":
             return [{"kind": "quote", "body": _nested(content)}]
-        case "BulletList":
-            return [{"kind": "list", "start": None, "items": [_nested(item) for item in content]}]
-        case "OrderedList":
-            (start, _, _), items = content
-            return [{"kind": "list", "start": start, "items": [_nested(item) for item in items]}]
+        case "BulletList" | "OrderedList":
+            (start, *_), items = content if kind == "OrderedList" else ([None], content)
+            return [{"kind": "list", "start": start, "items": list(map(_nested, items))}]
         case "Table":
             return [_table(content)]
-        case "Div":
-            return _blocks(content[1])
-        case "Figure":
-            return _blocks(content[2])
+        case "Div" | "Figure":
+            return _blocks(content[-1])
         case "HorizontalRule":
             return [{"kind": "rule"}]
     return []
@@ -229,12 +224,9 @@ def plain_text(inlines: Sequence[Inline]) -> str:
     >>> plain_text(["季末", {"kind": "strong", "body": ["余额"]}])
     '季末余额'
     """
-    words = []
-    for inline in inlines:
-        if isinstance(inline, str):
-            words.append(inline)
-        else:
-            words.append(
-                plain_text(inline.get("body", [])) or inline.get("text") or inline.get("alt") or ""
-            )
-    return "".join(words)
+    return "".join(
+        inline
+        if isinstance(inline, str)
+        else plain_text(inline.get("body", [])) or inline.get("text") or inline.get("alt") or ""
+        for inline in inlines
+    )

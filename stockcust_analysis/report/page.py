@@ -30,10 +30,10 @@ from stockcust_analysis.show.blocks import (
     DOCUMENT_MIME,
     KEY_FIGURES_MIME,
     SENTENCES_MIME,
+    SVG_MIME,
     TABLE_MIME,
     Document,
 )
-from stockcust_analysis.show.figures import SVG_MIME
 
 logger = logging.getLogger(__name__)
 

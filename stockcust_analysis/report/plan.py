@@ -1,34 +1,53 @@
-"""What a run will do: which pages to run, which only to print again, which to keep."""
+"""What a run will do: its options, a job for each page, and which pages are there already.
+
+A page's record is written after its files. It is how an interrupted batch, another shard or the
+next run knows that the page is there and up to date; it carries times, so no manifest lists it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import numpy as np
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import UsageError
-from stockcust_analysis.report.brand import brand_files
-from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name, slice_folder
-from stockcust_analysis.report.records import (
-    PageRecord,
-    check_parameters,
-    digest_of,
-    notebook_path,
-    package_digest,
-    package_versions,
-)
-from stockcust_analysis.report.render import CELL_SECONDS, PAGE_SECONDS, PageJob
-from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.figures import FONT_HASHES
+from stockcust_analysis.errors import NotebookError, UsageError, did_you_mean
+from stockcust_analysis.report.typst import brand_files
+from stockcust_analysis.show.blocks import FONT_HASHES, Language
+from stockcust_analysis.show.pages import wrong_type
 
+EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
 CIRCULATED: Final = "circulated"
 ISSUED: Final = "issued"
 REVIEW: Final = "headquarters_review"
+CELL_SECONDS: Final = 300.0
+PAGE_SECONDS: Final = 1200.0
+Action = Literal["run", "print", "keep"]
+_SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+_STATUSES: Final = ("draft", "reviewed", "issued")
+# Packages whose version can change a number or a page.
+_PACKAGES: Final = (
+    "stockcust_analysis narwhals duckdb numpy pandas matplotlib seaborn papermill nbconvert typst "
+    "pypandoc_binary mpl-font XlsxWriter itables"
+)
+_PACKAGE: Final = Path(__file__).resolve().parent.parent
+# In a checkout the notebooks stand beside the package; in an installed wheel, inside it.
+_NOTEBOOKS: Final = (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks")
+_DECLARATION: Final = re.compile(r"^(?P<name>[A-Za-z_]\w*)\s*:\s*(?P<type>\w+)\s*=", re.MULTILINE)
+_CODE: Final = {".py", ".toml", ".mplstyle", ".j2", ".typ", ".css", ".js"}
 
 
 @dataclass(frozen=True)
@@ -88,8 +107,66 @@ class ReportOptions:
         return f"{path.stem}-{number}-of-{of}{path.suffix}"
 
 
-def plan_pages(cache: EvaluationCache, options: ReportOptions, folder: Path) -> list[PageJob]:
+@dataclass(frozen=True)
+class PageJob:
+    """All that one page needs; plain values, so that it can travel to another machine."""
+
+    branch_id: str
+    notebook: Path
+    parameters: dict[str, Any]
+    folder: Path
+    failed_folder: Path
+    record: Path
+    made_from: str = ""
+    status: str = "draft"
+    brand: str = ""
+    look: str = ""
+    name: str = "report"
+    action: Action = "run"
+    cell_seconds: float = CELL_SECONDS
+    page_seconds: float = PAGE_SECONDS
+    access: Access | None = None
+    substitutes: bool = False
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The page's PDF and its executed notebook."""
+        return self.folder / f"{self.name}.pdf", self.folder / f"{self.name}.ipynb"
+
+
+@dataclass(frozen=True)
+class PageRecord:
+    """One finished page. `files` maps the names of its files to their hashes."""
+
+    branch_id: str
+    made_from: str
+    status: str
+    files: dict[str, str]
+    seconds: float
+    look: str = ""
+    peak_megabytes: float | None = None
+    slowest_cells: list[dict[str, Any]] = field(default_factory=list)
+
+    def is_complete(self, folder: Path) -> bool:
+        """Return whether every file is in the folder and as it was written."""
+        return all(
+            (folder / name).is_file() and sha256(folder / name) == known
+            for name, known in self.files.items()
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> PageRecord | None:
+        """Read a record; None when there is none, or none that this version understands."""
+        try:
+            return cls(**read_json(path))
+        except TypeError:
+            return None
+
+
+def plan_pages(slices: Mapping[str, str], options: ReportOptions, folder: Path) -> list[PageJob]:
     """Return the jobs of this run, each with what is to be done.
+
+    `slices` are the reporting branches, each with the digest of what its page may read.
 
     Raises
     ------
@@ -98,7 +175,7 @@ def plan_pages(cache: EvaluationCache, options: ReportOptions, folder: Path) -> 
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     """
-    jobs = page_jobs(cache, options, folder)
+    jobs = page_jobs(slices, options, folder)
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
     jobs = with_actions(jobs, force=options.force)
@@ -107,14 +184,12 @@ def plan_pages(cache: EvaluationCache, options: ReportOptions, folder: Path) -> 
     return jobs
 
 
-def page_jobs(cache: EvaluationCache, options: ReportOptions, folder: Path) -> list[PageJob]:
+def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -> list[PageJob]:
     """Return one job for each branch that is requested and falls to this shard."""
-    available = cache.evaluation.branches["branch_id"].tolist()
-    require_branches(options, available)
+    require_branches(options, slices)
     number, of = options.shard
-    requested = [b for b in available if not options.branches or b in options.branches]
-    notebook = notebook_path(options.notebook)
-    fields = common_fields(options)
+    requested = [branch for branch in slices if branch in (options.branches or slices)]
+    notebook, fields = notebook_path(options.notebook), common_fields(options)
     common = {
         "notebook": sha256(notebook),
         "language": options.language,
@@ -134,9 +209,7 @@ def page_jobs(cache: EvaluationCache, options: ReportOptions, folder: Path) -> l
             folder=folder / "branches" / folder_name(branch_id),
             failed_folder=folder / "failed" / folder_name(branch_id),
             record=folder / RECORDS / f"{folder_name(branch_id)}.json",
-            made_from=digest_of(
-                {**common, "slice": cache.slices[branch_id], "branch_id": branch_id}
-            ),
+            made_from=digest_of({**common, "slice": slices[branch_id], "branch_id": branch_id}),
             **fields,
         )
         for branch_id in requested[number - 1 :: of]
@@ -149,7 +222,21 @@ def common_fields(options: ReportOptions) -> dict[str, Any]:
     return {name: getattr(options, name) for name in names}
 
 
-def require_branches(options: ReportOptions, available: Sequence[str]) -> None:
+def folder_name(branch_id: str) -> str:
+    """Return a branch's folder: its number where that is a safe name, otherwise encoded.
+
+    >>> folder_name("D01"), folder_name("../x")
+    ('D01', '~2e2e2f78')
+    """
+    return branch_id if _SAFE_ID.fullmatch(branch_id) else "~" + branch_id.encode().hex()
+
+
+def slice_folder(evaluation: Path, branch_id: str) -> Path:
+    """Return the folder of a branch's slice inside an evaluation's folder."""
+    return evaluation / "branches" / folder_name(branch_id)
+
+
+def require_branches(options: ReportOptions, available: Iterable[str]) -> None:
     """Raise UsageError for a requested branch that does not report, with close matches."""
     for branch_id in options.branches:
         if branch_id not in available:
@@ -159,14 +246,14 @@ def require_branches(options: ReportOptions, available: Sequence[str]) -> None:
 def with_actions(jobs: Sequence[PageJob], *, force: bool) -> list[PageJob]:
     """Return the jobs with what each page needs: everything, printing again, or nothing."""
     records = {} if force else finished_pages(jobs)
-    return [_with_action(job, records.get(job.branch_id)) for job in jobs]
+    printed = {branch: (record.status, record.look) for branch, record in records.items()}
 
+    def action(job: PageJob) -> Action:
+        if job.branch_id not in printed:
+            return "run"
+        return "keep" if printed[job.branch_id] == (job.status, job.look) else "print"
 
-def _with_action(job: PageJob, record: PageRecord | None) -> PageJob:
-    if record is None:
-        return replace(job, action="run")
-    unchanged = (record.status, record.look) == (job.status, job.look)
-    return replace(job, action="keep" if unchanged else "print")
+    return [replace(job, action=action(job)) for job in jobs]
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
@@ -195,3 +282,108 @@ def count_actions(jobs: Sequence[PageJob]) -> dict[str, int]:
     """Return how many pages are to be run, printed again and kept."""
     actions = Counter(job.action for job in jobs)
     return {action: actions[action] for action in ("run", "print", "keep")}
+
+
+def least_status(pages: Iterable[PageRecord]) -> str:
+    """Return the review status that every page has reached."""
+    return min((page.status for page in pages), key=_STATUSES.index, default=_STATUSES[0])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the facts in a JSON file; none where the file is missing or damaged."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def digest_of(facts: Mapping[str, Any]) -> str:
+    """Return one hash of plain facts."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """Return one hash of the names and bytes of a folder's files."""
+    return _files_digest(folder, (path for path in folder.iterdir() if path.is_file()))
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Return the versions of all packages that can change a number or a page."""
+    return {name: version(name) for name in _PACKAGES.split()}
+
+
+@cache
+def package_digest() -> str:
+    """Return one hash of this package's files: an edited chart or word makes pages anew."""
+    return _files_digest(_PACKAGE, (p for p in _PACKAGE.rglob("*") if p.suffix in _CODE))
+
+
+def _files_digest(folder: Path, paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def notebook_path(name: str) -> Path:
+    """Return the file of a notebook that ships with the package, such as 'branch_report'."""
+    for folder in _NOTEBOOKS:
+        if (path := folder / f"{name}.ipynb").exists():
+            return path
+    available = {path.stem for folder in _NOTEBOOKS for path in folder.glob("*.ipynb")}
+    raise UsageError.unknown("notebook", name, available)
+
+
+def declared_parameters(path: Path) -> dict[str, str]:
+    """Return name → type of the parameters that a notebook's `parameters` cell declares."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise NotebookError(
+            f"{path.name} has {len(tagged)} cells tagged 'parameters'; it needs exactly one."
+        )
+    source = "".join(tagged[0]["source"])
+    return {match["name"]: match["type"] for match in _DECLARATION.finditer(source)}
+
+
+def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise one NotebookError for all unknown, missing and ill-typed parameters.
+
+    papermill only warns of an unknown parameter and runs on with the default, which would print a
+    beautiful page of the wrong branch.
+    """
+    declared = declared_parameters(path)
+    problems = [
+        f"unknown parameter '{name}'.{did_you_mean(name, declared)}"
+        for name in parameters
+        if name not in declared
+    ]
+    problems += [f"parameter '{name}' is missing." for name in declared if name not in parameters]
+    for name, value in plain_parameters(parameters).items():
+        if name in declared and (problem := wrong_type(name, declared[name], value)):
+            problems.append(problem)
+    if problems:
+        listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        raise NotebookError(f"{path.name} cannot be run with these parameters:\n{listed}")
+
+
+def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters as papermill can write them into a notebook without bending them.
+
+    It makes texts of tuples and of NumPy's numbers, and stops at NumPy's flags and at dates.
+
+    >>> import datetime
+    >>> plain_parameters({"as_of": datetime.date(2026, 9, 30), "branches": ("0110", "0111")})
+    {'as_of': '2026-09-30', 'branches': ['0110', '0111']}
+    """
+    plain: dict[str, Any] = json.loads(json.dumps(parameters, default=_plain))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON does not know as what it knows, or as a step towards it."""
+    if isinstance(value, np.ndarray | np.generic) and not isinstance(value, np.datetime64):
+        return value.tolist()
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -34,11 +34,9 @@ from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
 from stockcust_analysis.evaluation.views import reporting_branches
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
-from stockcust_analysis.report.cache import EVALUATION, EvaluationCache, folder_name
-from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.report.records import PageRecord
+from stockcust_analysis.report.manifest import EvaluationCache
+from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, ReportOptions
 from stockcust_analysis.report.render import (
-    PageJob,
     PageResult,
     Progress,
     default_workers,
@@ -46,7 +44,7 @@ from stockcust_analysis.report.render import (
     run_batch,
     show_nothing,
 )
-from stockcust_analysis.report.worklists import WORKLISTS, make_worklists
+from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
 
 __all__ = [
     "ReportOptions",
@@ -57,13 +55,7 @@ __all__ = [
     "write_evaluation",
 ]
 
-_NOT_DELIVERED: Final = {
-    EVALUATION,
-    plan.ISSUED,
-    "failed",
-    manifest.MANIFEST,
-    manifest.RUN,
-}
+_NOT_DELIVERED: Final = {EVALUATION, plan.ISSUED, "failed", manifest.MANIFEST, manifest.RUN}
 
 
 @dataclass(frozen=True)
@@ -126,15 +118,15 @@ def make_reports(
     """
     folder = options.folder(out)
     options = _with_earlier_editions(options, folder)
-    with output_errors(folder), access(options.access), _exclusive(folder, options):
-        give_tree(folder)
-        run = _Run(bank, options, folder, progress, time.perf_counter())
+    with _locked_run(bank, options, folder, progress) as run:
         cache, jobs = run.prepare()
         from stockcust_analysis.kernels.warm import warm_start  # slow to import
 
         with manifest.run_log(folder / options.shard_name("run.log")):
             facts = {"quarter": options.quarter, "status": options.status}
             manifest.log_event("started", **facts, **plan.count_actions(jobs))
+            for name, words in bank.suspicions:
+                manifest.log_event("suspicion", name=name, words=words)
             results = run.make_pages(cache, jobs, executor)
             report = ReportRun(folder, results)
             if not options.is_part:
@@ -156,10 +148,10 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
     with WorkingFolder(SOCKET_PATH) as beside:
         run = _Run(bank, options, folder, show_nothing, time.perf_counter())
         cache = run.evaluate(beside / EVALUATION)
-        jobs = plan.plan_pages(cache, options, folder)
+        jobs = plan.plan_pages(cache.slices, options, folder)
         if options.is_part:
             return jobs
-        records = plan.finished_pages(plan.page_jobs(cache, options.whole_quarter, folder))
+        records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
         records[job.branch_id] = PageRecord(job.branch_id, job.made_from, job.status, {}, 0.0)
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
@@ -172,17 +164,20 @@ def write_evaluation(
 
     Takes over what is there if it is of the same extracts, rules and packages.
     """
-    folder, options = options.folder(out), options.whole_quarter
-    with output_errors(folder), access(options.access), _exclusive(folder, options):
-        give_tree(folder)
-        run = _Run(bank, options, folder, progress, time.perf_counter())
+    with _locked_run(bank, options.whole_quarter, options.folder(out), progress) as run:
         return run.prepare()[0]
 
 
-def _exclusive(folder: Path, options: ReportOptions) -> AbstractContextManager[None]:
+@contextmanager
+def _locked_run(
+    bank: Bank, options: ReportOptions, folder: Path, progress: Progress
+) -> Iterator[_Run]:
     """Lock the folder: shards run beside one another, but not beside a run of the whole quarter."""
-    rivals = ".lock" if options.is_part else ".lock-*"
-    return exclusive_lock(folder / options.shard_name(".lock"), what=f"'{folder}'", rivals=rivals)
+    lock, rivals = folder / options.shard_name(".lock"), ".lock" if options.is_part else ".lock-*"
+    locked = exclusive_lock(lock, what=f"'{folder}'", rivals=rivals)
+    with output_errors(folder), access(options.access), locked:
+        give_tree(folder)
+        yield _Run(bank, options, folder, progress, time.perf_counter())
 
 
 def _with_earlier_editions(options: ReportOptions, folder: Path) -> ReportOptions:
@@ -224,7 +219,7 @@ class _Run:
         shutil.rmtree(beside, ignore_errors=True)
         try:
             cache = self.evaluate(beside)
-            jobs = plan.plan_pages(cache, self.options, self.folder)
+            jobs = plan.plan_pages(cache.slices, self.options, self.folder)
             return cache.promote(self.folder / EVALUATION), jobs
         finally:
             shutil.rmtree(beside, ignore_errors=True)
@@ -233,7 +228,6 @@ class _Run:
         self, cache: EvaluationCache, jobs: list[PageJob], executor: Executor | None
     ) -> tuple[PageResult, ...]:
         """Make the pages and their work lists; pages that are up to date are results as well."""
-        collect = self.options.collect
         collect = self.options.collect
         to_make = [job for job in jobs if job.action != "keep" and not collect]
         if to_make:
@@ -261,7 +255,7 @@ class _Run:
             remove_unfinished(folder)
         for folder in self.folder.glob(".evaluation*"):
             shutil.rmtree(folder, ignore_errors=True)
-        all_jobs = plan.page_jobs(cache, self.options.whole_quarter, self.folder)
+        all_jobs = plan.page_jobs(cache.slices, self.options.whole_quarter, self.folder)
         records = plan.finished_pages(all_jobs)
         editions = write_headquarters(
             cache.evaluation,
@@ -399,7 +393,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
     pages = [name for name in facts["outputs"] if name.endswith(".pdf")]
     look = {name: facts["parameters"][name] for name in ("language", "brand")}
-    statuses = {folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
+    statuses = {plan.folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
 
     def check(name: str) -> str:
         path = folder / name

@@ -16,29 +16,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from stockcust_analysis import errors
 from stockcust_analysis.core.files import (
     SOCKET_PATH,
-    Access,
     WorkingFolder,
     access,
     atomic_write,
     remove_unfinished,
     sha256,
     write_bytes,
+    write_json,
 )
-from stockcust_analysis.report.records import PageRecord, plain_parameters
+from stockcust_analysis.report.plan import Action, PageJob, PageRecord, plain_parameters
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-CELL_SECONDS: Final = 300.0
-PAGE_SECONDS: Final = 1200.0
 _KERNEL: Final = "python3"
 _NO_PLACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """What is wrong with the machine and would go wrong for every page, as the system numbers it."""
@@ -54,36 +52,8 @@ PRELOADED: Final = (
     "stockcust_analysis.show.pages",
 )
 """What a page's cells import: done once, before the kernels are forked."""
-Action = Literal["run", "print", "keep"]
 
 _stopping = threading.Event()  # a batch was interrupted: a kernel that dies is not started again
-
-
-@dataclass(frozen=True)
-class PageJob:
-    """All that one page needs; plain values, so that it can travel to another machine."""
-
-    branch_id: str
-    notebook: Path
-    parameters: dict[str, Any]
-    folder: Path
-    failed_folder: Path
-    record: Path
-    made_from: str = ""
-    status: str = "draft"
-    brand: str = ""
-    look: str = ""
-    name: str = "report"
-    action: Action = "run"
-    cell_seconds: float = CELL_SECONDS
-    page_seconds: float = PAGE_SECONDS
-    access: Access | None = None
-    substitutes: bool = False
-
-    @property
-    def files(self) -> tuple[Path, Path]:
-        """The page's PDF and its executed notebook."""
-        return self.folder / f"{self.name}.pdf", self.folder / f"{self.name}.ipynb"
 
 
 @dataclass(frozen=True)
@@ -188,7 +158,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         look=job.look,
         **facts,
     )
-    record.write(job.record)
+    write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
     return PageResult(
         job.branch_id,
@@ -315,10 +285,31 @@ def run_batch(
     OutputError
         Files cannot be written. Pages that were finished are kept.
     """
-    if executor is not None:
-        return _run(jobs, executor, progress)
-    with _own_threads(workers or default_workers()) as threads:
-        return _run(jobs, threads, progress)
+    submitted: dict[Future[PageResult], PageJob] = {}
+    results: dict[Future[PageResult], PageResult] = {}
+    finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
+
+    def receive() -> None:
+        future = finished.get()
+        results[future] = _result(future, submitted[future])
+        progress(results[future])
+
+    own = nullcontext(executor) if executor else _own_threads(workers or default_workers())
+    with own as pool:
+        try:
+            for job in jobs:
+                future = pool.submit(render_page, job)
+                submitted[future] = job
+                future.add_done_callback(finished.put)
+                while not finished.empty():
+                    receive()
+            while len(results) < len(submitted):
+                receive()
+        except BaseException:
+            for future in submitted:
+                future.cancel()
+            raise
+    return [results[future] for future in submitted]
 
 
 @contextmanager
@@ -335,34 +326,6 @@ def _own_threads(workers: int) -> Iterator[Executor]:
             threads.shutdown(wait=False, cancel_futures=True)
             kill_kernels()
             raise
-
-
-def _run(
-    jobs: Iterable[PageJob], executor: Executor, progress: Callable[[PageResult], None]
-) -> list[PageResult]:
-    submitted: dict[Future[PageResult], PageJob] = {}
-    results: dict[Future[PageResult], PageResult] = {}
-    finished: SimpleQueue[Future[PageResult]] = SimpleQueue()
-
-    def receive() -> None:
-        future = finished.get()
-        results[future] = _result(future, submitted[future])
-        progress(results[future])
-
-    try:
-        for job in jobs:
-            future = executor.submit(render_page, job)
-            submitted[future] = job
-            future.add_done_callback(finished.put)
-            while not finished.empty():
-                receive()
-        while len(results) < len(submitted):
-            receive()
-    except BaseException:
-        for future in submitted:
-            future.cancel()
-        raise
-    return [results[future] for future in submitted]
 
 
 def _result(future: Future[PageResult], job: PageJob) -> PageResult:

@@ -1,13 +1,12 @@
 """What the sheets of headquarters' workbook say: the bank, branches side by side, the run.
 
-Each sheet is a table and a list of fields: from which column of the table its cells come, how they
-are shown, under which header. Money is in ten thousands.
+Each sheet is a table and the list of its columns in one line: header, column of the table, how its
+values are shown. A column of the same name is shown alike on all sheets. Money is in ten thousands.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,16 +18,11 @@ from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.report.workbook import Column, Sheet, write_sheets
 from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.pages import rows_of
-from stockcust_analysis.show.wording import (
-    SUPPRESSED,
-    assumptions,
-    change_between,
-    measure_words,
-    names,
-)
+from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _TEN_THOUSAND: Final = 10_000
 _BY_KIND: Final = {
@@ -59,125 +53,61 @@ _OVERVIEW: Final = (
 )
 
 
-@dataclass(frozen=True)
-class _Field:
-    """One column of a sheet.
-
-    `key` and `section` name its header, `column` the table's column (by default of the same name).
-    `show` is a format of the workbook, one of `_FORMATS`, "own" (the row's own format), "code" (the
-    word for it in the section `codes`, by default the key), or one of the look-ups of `_Sheets`.
-    `good` and `bad` are codes that are coloured.
-    """
-
-    key: str
-    show: str = "text"
-    column: str = ""
-    section: str = "hq_header"
-    codes: str = ""
-    good: tuple[str, ...] = ()
-    bad: tuple[str, ...] = ()
-    width: float = 0
-    bars: bool = False
-
-
-def _fields(show: str, *keys: str) -> list[_Field]:
-    """Return fields that are shown alike, under the headers of the workbook's own section."""
-    return [_Field(key, show, section="sheet") for key in keys]
-
-
-_BRANCH: Final = (
-    _Field("branch_id", section="sheet"),
-    _Field("branch", "branch", column="branch_id"),
-)
-_REGION: Final = tuple(
-    _Field(name, name, column="branch_id", section="sheet") for name in ("region", "type")
-)
-_CODE: Final = _Field("code", column="measure", section="sheet")
-_MEASURE: Final = (_Field("measure", "measure"), _Field("base", "code"))
-_UNIT: Final = _Field("unit", "unit", column="measure", section="header")
-_MEMBER: Final = _Field("member", "member", section="sheet")
-_PEERS: Final = _Field("peer_group", "peers")
-_NOTE: Final = _Field("note", "note", section="sheet")
-_POINTS: Final = _Field("points", "points", bars=True)
-_EXCEPTIONS: Final = (
-    *_BRANCH,
-    *_MEASURE,
-    _UNIT,
-    _Field("value", "figure"),
-    _Field("centre", "figure"),
-    _Field("z", "z"),
-    _Field("evidence", "code"),
-    _Field("favourable", "code", good=("yes",), bad=("no",)),
-)
-_DECOMPOSITION: Final = (
-    *_BRANCH,
-    _Field("measure", "indicator", column="indicator"),
-    _Field("method", "code", section="sheet"),
-    _UNIT,
-    _Field("value", "figure"),
-    _Field("plan", "figure", column="target"),
-    _Field("score_target_source", "code", "target_source", "header", codes="target_source"),
-    _Field("attained", "share", column="attainment"),
-    _Field("score_weight", "points", column="weight", section="header"),
-    *_fields("points", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group"),
-    _POINTS,
-    _NOTE,
-)
-_FAR: Final = ("far_above", "far_below")
-_COMPARISON: Final = (
-    *_BRANCH,
-    _PEERS,
-    *_MEASURE,
-    _UNIT,
-    _Field("customers", "count", column="n"),
-    *_fields("figure", "value", "compared", "centre", "lower_95", "upper_95", "lower_998"),
-    *_fields("figure", "upper_998", "shrunk_value", "movement", "movement_standard_error"),
-    _Field("z", "z"),
-    _Field("verdict", "code", section="sheet", codes="comparison_verdict", good=_FAR),
-    *_fields("count", "rank_low", "rank_high"),
-    *_fields("plain", "expected_ratio"),
-)
-_MIGRATION: Final = (
-    *_BRANCH,
-    _Field("from", "tier"),
-    _Field("to", "tier", section="sheet"),
-    _Field("customers", "count"),
-    *_fields("wan", "opening_aum", "closing_aum"),
-)
-# Money stands in CNY here, whole as in the CSV.
-_LONG: Final = (
-    _Field("quarter"),
-    *_BRANCH,
-    _CODE,
-    _Field("measure", "measure"),
-    *_fields("text", "dimension"),
-    _MEMBER,
-    _Field("base", "code"),
-    *_fields("count", "n"),
-    *_fields("plain", "numerator", "denominator"),
-    *_fields("whole_figure", "value"),
-)
-_RESTATEMENTS: Final = (
-    _Field("quarter"),
-    *_BRANCH,
-    _Field("measure", "measure"),
-    _MEMBER,
-    _Field("base", "code"),
-    _UNIT,
-    _Field("issued", "figure"),
-    _Field("restated", "figure"),
-)
-_QUALITY: Final = (
-    _Field("item"),
-    _Field("result", "long", width=70),
-    _Field("number", "own", section="sheet"),
-)
-_PAGES: Final = (
-    *_BRANCH,
-    _Field("state", "code", codes="page_state", bad=("failed", "missing")),
-    _Field("error", "long", width=80),
-)
+# How the values of a column are shown; those of one that is not named are text.
+_COLUMNS: Final = {
+    "code": "base direction evidence favourable method score_target_source state verdict",
+    "figure": "centre compared issued lower_95 lower_998 movement movement_standard_error plan "
+    "restated shrunk_value upper_95 upper_998 value",
+    "count": "customers n rank rank_high rank_low scored",
+    "share": "attained",
+    "points": "lost_to_cap lost_to_floor lost_to_group points raw_points score_weight",
+    "plain": "denominator expected_ratio numerator",
+    "wan": "closing_aum existing new opening_aum",
+    "z": "z",
+    "long": "definition edge_cases error formula result source",
+    "own": "number",
+    "tier": "from to",
+    "peers": "peer_group",
+    **{name: name for name in ("branch", "region", "type", "measure", "unit", "member", "note")},
+}
+_SHOWN: Final = {name: show for show, columns in _COLUMNS.items() for name in columns.split()}
+# The column of the table, where it is called otherwise; the section of the words for its codes.
+_SOURCES: Final = {
+    **dict.fromkeys(("branch", "region", "type"), "branch_id"),
+    **dict.fromkeys(("code", "unit"), "measure"),
+}
+_CODES: Final = {
+    "score_target_source": "target_source",
+    "state": "page_state",
+    "verdict": "comparison_verdict",
+}
+_GOOD: Final = {"favourable": ("yes",), "verdict": ("far_above", "far_below")}
+_BAD: Final = {"favourable": ("no",), "state": ("failed", "missing")}
 _ENTRY_TEXTS: Final = ("formula", "edge_cases", "source")
+_WIDTHS: Final = {"trend": 16, "definition": 60, "result": 70, "error": 80} | dict.fromkeys(
+    _ENTRY_TEXTS, 40
+)
+# Sections of the word file in which a column's header is looked for.
+_HEADERS: Final = ("hq_header", "sheet", "header")
+# Sheet → its columns: [section.]header[=column of the table][:how it is shown].
+_SHEETS: Final = {
+    "exceptions": "branch_id branch measure base unit value centre z evidence favourable",
+    "decomposition": "branch_id branch measure=indicator:text method unit value plan=target "
+    "score_target_source=target_source attained=attainment score_weight=weight raw_points "
+    "lost_to_floor lost_to_cap lost_to_group points note",
+    "comparison": "branch_id branch peer_group measure base unit customers=n sheet.value compared "
+    "centre lower_95 upper_95 lower_998 upper_998 shrunk_value movement movement_standard_error z "
+    "verdict rank_low rank_high expected_ratio",
+    "migration": "branch_id branch from to customers opening_aum closing_aum",
+    # Money stands in CNY here, whole as in the CSV.
+    "measures": "quarter branch_id branch code measure dimension member base n numerator "
+    "denominator sheet.value:whole_figure",
+    "quality": "item result number",
+    "pages": "branch_id branch state error",
+    "restatements": "quarter branch_id branch measure member base unit issued restated",
+    "definitions": "code measure unit direction=higher_is_better definition formula edge_cases "
+    "source",
+}
 
 
 def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
@@ -199,9 +129,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
         path,
         [
             sheets.overview(),
-            sheets.sheet(
-                "exceptions", page.exceptions, _EXCEPTIONS, note=page.text("exceptions_note")
-            ),
+            sheets.sheet("exceptions", page.exceptions, note=page.text("exceptions_note")),
             sheets.scores(),
             sheets.decomposition(),
             sheets.comparison(),
@@ -210,8 +138,8 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
             sheets.concentration(),
             sheets.measures(),
             sheets.quality(),
-            sheets.sheet("pages", page.review.pages, _PAGES, frozen=2),
-            sheets.sheet("restatements", page.review.restatements, _RESTATEMENTS, frozen=3),
+            sheets.sheet("pages", page.review.pages, frozen=2),
+            sheets.sheet("restatements", page.review.restatements, frozen=3),
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
@@ -237,7 +165,6 @@ class _Sheets:
             "region": lambda branch_id: str(facts["region"].get(branch_id, "")),
             "type": lambda branch_id: tables.type_name(page, facts["type"].get(branch_id, "")),
             "measure": page.measure,
-            "indicator": lambda pair: page.measure(*pair),
             "unit": self._unit,
             "member": lambda code: members.get(code, code),
             "tier": tiers.__getitem__,
@@ -245,9 +172,10 @@ class _Sheets:
             "note": lambda note: tables.note_words(page, note),
         }
 
-    def sheet(self, key: str, table: pd.DataFrame, fields: Iterable[_Field], **more: Any) -> Sheet:
+    def sheet(self, key: str, table: pd.DataFrame, fields: str = "", **more: Any) -> Sheet:
         """Return a sheet of a table's rows; one without rows has no columns either."""
-        columns = [] if table.empty else [self._column(table, field) for field in fields]
+        shown = [] if table.empty else (fields or _SHEETS[key]).split()
+        columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
         return Sheet(name, caption, columns, **more)
 
@@ -256,9 +184,7 @@ class _Sheets:
         page, quarter = self._page, self._evaluation.quarter
         quarters = [str(quarter.shifted(-back)) for back in (4, 3, 2, 1, 0)]
         earlier = {
-            "previous_quarter": quarter.previous,
-            "year_ago": quarter.year_ago,
-            "year_start": quarter.year_start,
+            name: getattr(quarter, name.removesuffix("_quarter")) for name in names("comparison")
         }
 
         def figures(of: object) -> list[Any]:
@@ -273,18 +199,11 @@ class _Sheets:
         columns: dict[str, list[Any]] = {"plan": plans, "attained": shares}
         columns |= {name: figures(name) for name in quarters}
         for name, before in earlier.items():
-            columns[name] = list(map(_change, now, figures(before), kinds))
+            columns[f"comparison.{name}"] = list(map(_change, now, figures(before), kinds))
         table = table.join(pd.DataFrame(columns, dtype=object)).assign(trend=None)
-        fields = (
-            *_MEASURE,
-            _UNIT,
-            _Field("value", "figure", column=quarters[-1]),
-            *(_Field(name, "change", section="comparison") for name in earlier),
-            _Field("plan", "figure"),
-            _Field("attained", "share"),
-            *(_Field(name, "figure", section="") for name in quarters),
-            _Field("trend", section="sheet", width=16),
-        )
+        changes = " ".join(f"comparison.{name}:change" for name in earlier)
+        figures_of = " ".join(f"{name}:figure" for name in quarters)
+        fields = f"measure base unit value={quarter} {changes} plan attained {figures_of} trend"
         note = "".join([*self._assumptions(), page.text("plan_note")])
         return self.sheet("overview", table, fields, note=note, trend=(9, 13))
 
@@ -293,14 +212,7 @@ class _Sheets:
         page = self._page
         shown, table = tables.score_columns(page), tables.ordered_scores(page)
         table = mark_withheld(table, table["rank_of"].notna(), shown)
-        fields = (
-            *_BRANCH,
-            *_REGION,
-            _PEERS,
-            *(_POINTS if name == "points" else _Field(name, "count") for name in shown),
-            _Field("scored", "count", column="rank_of"),
-            _NOTE,
-        )
+        fields = f"branch_id branch region type peer_group {' '.join(shown)} scored=rank_of note"
         note = page.gap_note("score_gaps", after=page.text("score_note"))
         return self.sheet("scores", table, fields, frozen=2, note=note)
 
@@ -309,10 +221,9 @@ class _Sheets:
         table = self._evaluation.scorecard
         if not table.empty:
             table = mark_withheld(table, table["withheld"])
-            pairs = zip(table["measure"], table["base"], strict=True)
-            indicators = pd.Series(list(pairs), index=table.index)
-            table = table.assign(indicator=indicators, note=table["note"].fillna(""))
-        return self.sheet("decomposition", table, _DECOMPOSITION, frozen=3)
+            indicators = map(self._page.measure, table["measure"], table["base"])
+            table = table.assign(indicator=list(indicators), note=table["note"].fillna(""))
+        return self.sheet("decomposition", table, frozen=3)
 
     def comparison(self) -> Sheet:
         """Return each branch among its peers, in every measure that is compared."""
@@ -323,13 +234,13 @@ class _Sheets:
         table[ranks] = table[ranks].mask(unranked, MISSING)
         note = page.gap_note("comparison_gaps", after=page.text("comparison_note", "sheet"))
         note += f" {page.text('unranked')}" if unranked.any() else ""
-        return self.sheet("comparison", table, _COMPARISON, frozen=4, note=note)
+        return self.sheet("comparison", table, frozen=4, note=note)
 
     def migration(self) -> Sheet:
         """Return the migration of the bank and of its branches, a row per pair of tiers."""
         table = self._evaluation.migration
         table = mark_withheld(table, table["withheld"])
-        return self.sheet("migration", table, _MIGRATION, frozen=4)
+        return self.sheet("migration", table, frozen=4)
 
     def bridge(self) -> Sheet:
         """Return every branch's bridge, a row each, the bank first, with new against existing."""
@@ -344,13 +255,11 @@ class _Sheets:
             mark_withheld(table, table["withheld"])
             .pivot(index="branch_id", columns="component", values="amount")
             .reindex(index=branches, columns=components)
-            .join(totals[sums].add_prefix("sum of "))
+            .add_prefix("component.")
+            .join(totals[sums])
         )
-        fields = (
-            *_BRANCH,
-            *(_Field(name, "wan", section="component") for name in components),
-            *(_Field(name, "wan", column=f"sum of {name}") for name in sums),
-        )
+        shown = " ".join(f"component.{name}:wan" for name in components)
+        fields = f"branch_id branch {shown} {' '.join(sums)}"
         note = page.text("wan", "sheet")
         return self.sheet("bridge", rows.reset_index(), fields, frozen=2, note=note)
 
@@ -364,14 +273,14 @@ class _Sheets:
             for measure in measures
         }
         table = pd.DataFrame({"branch_id": branches, **figures}, dtype=object)
-        kinds = zip(measures, _kinds(measures), strict=True)
-        fields = (*_BRANCH, *(_Field(m, _BY_KIND[kind], section="measure") for m, kind in kinds))
+        kinds = map(_BY_KIND.get, _kinds(measures))
+        shown = [f"measure.{name}:{kind}" for name, kind in zip(measures, kinds, strict=True)]
         return self.sheet(
             "concentration",
             table,
-            fields,
+            f"branch_id branch {' '.join(shown)}",
             frozen=2,
-            chart=len(_BRANCH) + measures.index("top_20_share"),
+            chart=2 + measures.index("top_20_share"),
             note=page.text("concentration_note", "sheet"),
         )
 
@@ -381,7 +290,7 @@ class _Sheets:
         table = table[table["quarter"] == page.quarter].reset_index(drop=True)
         table = mark_withheld(mark_withheld(table, True, ["n"]), table["withheld"])
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
-        return self.sheet("measures", table, _LONG, frozen=5, note=note)
+        return self.sheet("measures", table, frozen=5, note=note)
 
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
@@ -402,34 +311,33 @@ class _Sheets:
             item = page.text("overridden" if row.reason else "warned")
             rows.append((item, LintWarning(*row).text(page.language), None, "count"))
         table = pd.DataFrame(rows, columns=["item", "result", "number", "format"], dtype=object)
-        return self.sheet("quality", table, _QUALITY)
+        return self.sheet("quality", table)
 
     def definitions(self) -> Sheet:
         """Return the codebook's entries for every measure in the workbook."""
         page = self._page
         codes = list(dict.fromkeys(self._evaluation.measures["measure"]))
-        texts = (f"definition_{page.language}", "higher_is_better", *_ENTRY_TEXTS)
         entries = [measure_definition(code) for code in codes]
-        facts = {name: [getattr(entry, name) for entry in entries] for name in texts}
-        fields = (
-            _CODE,
-            _Field("measure", "measure"),
-            _UNIT,
-            _Field("direction", "code", column="higher_is_better", section="sheet"),
-            _Field("definition", "long", column=texts[0], section="sheet", width=60),
-            *(_Field(name, "long", section="sheet", width=40) for name in _ENTRY_TEXTS),
-        )
+        facts = {
+            name: [getattr(entry, name) for entry in entries]
+            for name in ("higher_is_better", *_ENTRY_TEXTS)
+        }
+        facts["definition"] = [getattr(entry, f"definition_{page.language}") for entry in entries]
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
-        return self.sheet("definitions", table, fields, frozen=2, note=note)
+        return self.sheet("definitions", table, frozen=2, note=note)
 
-    def _column(self, table: pd.DataFrame, field: _Field) -> Column:
+    def _column(self, table: pd.DataFrame, field: str) -> Column:
         """Return a field's column: codes in words, money in ten thousands."""
-        page, show, codes = self._page, field.show, field.codes or field.key
-        codes, values = field.codes or field.key, table[field.column or field.key].tolist()
-        label = page.text(field.key, field.section) if field.section else field.key
-        good, bad = (tuple(page.text(c, codes) for c in group) for group in (field.good, field.bad))
+        field, _, show = field.partition(":")
+        field, _, source = field.partition("=")
+        section, _, key = field.rpartition(".")
+        page, codes, show = self._page, _CODES.get(key, key), show or _SHOWN.get(key, "text")
+        section = section or next((name for name in _HEADERS if key in names(name)), "")
+        source = source or (field if field in table else _SOURCES.get(key, key))
+        values: list[Any] = table[source].tolist()
         kind: str | list[str] = show
+        good, bad = (tuple(page.text(c, codes) for c in of.get(key, ())) for of in (_GOOD, _BAD))
         if show in _FORMATS:
             kind = [_FORMATS[show][kind] for kind in _kinds(table["measure"])]
         elif show == "own":
@@ -441,7 +349,8 @@ class _Sheets:
         if kind not in ("text", "long"):
             kinds = [kind] * len(values) if isinstance(kind, str) else kind
             values = list(map(_cell, values, kinds))
-        return Column(label, values, kind, field.width, good, bad, field.bars)
+        label, width = page.text(key, section) if section else key, _WIDTHS.get(key, 0)
+        return Column(label, values, kind, width, good, bad, bars=key == "points")
 
     def _unit(self, measure: str) -> str:
         """Return the unit of a measure's figures: money in ten thousands."""
@@ -450,7 +359,7 @@ class _Sheets:
 
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
-        return assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
+        return wording.assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
 
     def _bank_plans(self) -> list[float | None]:
         """Return the bank's plans for the overview's measures."""
@@ -496,5 +405,5 @@ def _change(now: Any, earlier: Any, kind: Any) -> Any:
     """Return a change as a cell holds it, of shares in points; "*" where one is withheld."""
     if SUPPRESSED in (now, earlier):
         return SUPPRESSED
-    change = change_between(now, earlier, kind)
+    change = wording.change_between(now, earlier, kind)
     return None if change is None else float(change) * (100 if kind == "share" else 1)

@@ -7,13 +7,13 @@ when a figure is made.
 
 from stockcust_analysis.show.blocks import Column as Column
 from stockcust_analysis.show.blocks import Document as Document
+from stockcust_analysis.show.blocks import Drawing as Drawing
 from stockcust_analysis.show.blocks import KeyFigure as KeyFigure
 from stockcust_analysis.show.blocks import KeyFigures as KeyFigures
 from stockcust_analysis.show.blocks import Sentence as Sentence
 from stockcust_analysis.show.blocks import Sentences as Sentences
 from stockcust_analysis.show.blocks import Table as Table
 from stockcust_analysis.show.blocks import document as document
+from stockcust_analysis.show.blocks import figure as figure
+from stockcust_analysis.show.blocks import report_style as report_style
 from stockcust_analysis.show.blocks import table as table
-from stockcust_analysis.show.figures import Drawing as Drawing
-from stockcust_analysis.show.figures import figure as figure
-from stockcust_analysis.show.figures import report_style as report_style

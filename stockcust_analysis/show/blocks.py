@@ -1,4 +1,4 @@
-"""What a page consists of, as data: cover, key figures, conclusions, tables.
+"""What a page consists of, as data: cover, key figures, conclusions, tables, figures.
 
 ```
 frame ── table(frame, caption=…, unit=…, formats=…) ──> Table ──> html, JSON for the page, text
@@ -7,27 +7,43 @@ frame ── table(frame, caption=…, unit=…, formats=…) ──> Table ─�
 Each is a small frozen value that displays itself three ways: as data for the printed page, as
 escaped HTML for JupyterLab, as text for a log. None of them holds markup: a branch named `<b>` or
 `#read("x")` is text. What a cell says is decided here, how it looks is decided by the page.
+
+A figure is a finished drawing: SVG whose text stays text, the words that describe it as metadata of
+the notebook's output. Charts and pages are set in the two files of Noto Sans CJK SC (SIL Open Font
+License) inside the `mpl-font` wheel, pinned by hash: the same text gives the same bytes everywhere.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from html import escape
+from importlib.util import find_spec
+from io import StringIO
 from itertools import groupby
 from numbers import Integral, Number
-from typing import Any, Final, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import pandas as pd
 
-from stockcust_analysis.errors import ReportError, UsageError
+from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 DOCUMENT_MIME: Final = "application/vnd.stockcust.document+json"
 KEY_FIGURES_MIME: Final = "application/vnd.stockcust.keyfigures+json"
 SENTENCES_MIME: Final = "application/vnd.stockcust.sentences+json"
 TABLE_MIME: Final = "application/vnd.stockcust.table+json"
+SVG_MIME: Final = "image/svg+xml"
 
 # What a value that does not exist prints as.
 MISSING: Final = "—"
@@ -92,16 +108,6 @@ class Document:
 
 
 document = Document
-
-
-@dataclass(frozen=True)
-class Heading:
-    """The heading of a chapter whose words the numbers decide."""
-
-    text: str
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {"text/markdown": f"## {self.text}", "text/plain": self.text}
 
 
 @dataclass(frozen=True)
@@ -196,11 +202,7 @@ class Sentences:
         items = "".join(f"<li><b>{escape(lead)}</b> {escape(text)}</li>" for lead, text in pairs)
         lines = (f"{n}. {f'{lead} {text}'.strip()}" for n, (lead, text) in enumerate(pairs, 1))
         html, plain = f"<ol>{items}</ol>", "\n".join(lines)
-        return {
-            SENTENCES_MIME: self.payload(),
-            "text/html": html,
-            "text/plain": plain,
-        }
+        return {SENTENCES_MIME: self.payload(), "text/html": html, "text/plain": plain}
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,10 @@ class Table:
         }
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {TABLE_MIME: self.payload(), "text/html": _html(self), "text/plain": _plain(self)}
+        title = "  ".join(filter(None, (self.caption, self.unit)))
+        rows = ([column.label for column in self.columns], *self.rows)
+        plain = "\n".join(filter(None, (title, *map("\t".join, rows), self.note)))
+        return {TABLE_MIME: self.payload(), "text/html": _html(self), "text/plain": plain}
 
 
 def table(
@@ -319,14 +324,6 @@ def header_groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(group, len(list(columns_below))) for group, columns_below in neighbours]
 
 
-def _plain(shown: Table) -> str:
-    """Return the table as tab-separated lines, for logs and consoles."""
-    title = "  ".join(part for part in (shown.caption, shown.unit) if part)
-    header = "\t".join(column.label for column in shown.columns)
-    lines = [title, header, *("\t".join(row) for row in shown.rows), shown.note]
-    return "\n".join(line for line in lines if line)
-
-
 def _html(shown: Table) -> str:
     """Return the table as escaped HTML with its three rules, for JupyterLab."""
     thick, thin, bare = "1.5px solid #333", "0.75px solid #333", "border:0;background:none"
@@ -342,12 +339,12 @@ def _html(shown: Table) -> str:
         f"{cells('td', row)}</tr>"
         for position, row in enumerate(shown.rows)
     )
-    spans = header_groups(shown.columns)
     upper = "".join(
         f'<th colspan="{width}" style="text-align:center">{escape(group)}</th>'
-        for group, width in spans
+        for group, width in header_groups(shown.columns)
     )
-    group_row = f'<tr style="{bare}">{upper}</tr>' if any(group for group, _ in spans) else ""
+    has_groups = any(column.group for column in shown.columns)
+    group_row = f'<tr style="{bare}">{upper}</tr>' if has_groups else ""
     labels = cells("th", (column.label for column in shown.columns))
     return (
         f'<table style="border-collapse:collapse;border-top:{thick};border-bottom:{thick}">'
@@ -357,3 +354,145 @@ def _html(shown: Table) -> str:
         f"<tbody>{body}</tbody></table>"
         + (f"<small>{escape(shown.note)}</small>" if shown.note else "")
     )
+
+
+# Up to this width in centimetres two figures stand side by side.
+HALF_PAGE: Final = 8.5
+FONT_FAMILY: Final = "Noto Sans CJK SC"
+# SHA-256 of each font file, as recorded in a run's manifest.
+FONT_HASHES: Final = {
+    "NotoSansCJKsc-Regular.otf": "1652500938055a232cfbfa321de6ebaadfc5635dd9f75e369bc991d14a6512dd",
+    "NotoSansCJKsc-Bold.otf": "9cd6c106d54cec938405ae19388cb4bc685ad2ff0270d03358bf61aa67e1ccb9",
+}
+
+_STYLE_FILE: Final = Path(__file__).with_name("stockcust.mplstyle")
+# The salt makes element ids, and so the bytes, equal from run to run.
+_SAME_BYTES: Final[dict[Any, str]] = {"svg.hashsalt": "stockcust", "svg.fonttype": "none"}
+# Settings that decide how a figure looks; how sharp it is shown on a screen stays the reader's.
+_LOOKS: Final = re.compile(
+    r"(axes|figure|font|grid|hatch|image|legend|lines|markers|mathtext|patch|path|text"
+    r"|xaxis|xtick|yaxis|ytick)\."
+)
+_NO_METADATA: Final = {"Date": None, "Creator": None, "Format": None, "Type": None}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A finished figure: the SVG, the words that replace it, the words above it."""
+
+    svg: str
+    alt: str
+    caption: str
+    half: bool = False
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, str], dict[str, Any]]:
+        data = {
+            SVG_MIME: self.svg,
+            # JupyterLab shows this one: the SVG alone has no caption. A picture of its own, because
+            # the ids of several drawings would meet on one page.
+            "text/html": f"<figure style='margin:0'><figcaption><b>{escape(self.caption)}</b>"
+            f'</figcaption><img alt="{escape(self.alt)}" src="data:{SVG_MIME};base64,'
+            f'{b64encode(self.svg.encode()).decode()}"></figure>',
+            "text/plain": f"{self.caption}\n{self.alt}",
+        }
+        return data, {"alt": self.alt, "caption": self.caption, "half": self.half}
+
+
+def figure(drawn: Axes | Figure, *, alt: str, caption: str) -> Drawing:
+    """Finish a Matplotlib figure for the page, and close it.
+
+    `alt` says what the figure shows to a reader who cannot see it; `caption` stands above it.
+    Both are required by the archival and accessible form of the PDF. Two figures in a row that
+    are no wider than half the page (8.5 cm) stand side by side.
+    """
+    for name, words in (("alt", alt), ("caption", caption)):
+        if not words.strip():
+            raise MissingAltTextError(
+                f"figure(…, {name}='') is empty: say in words what the figure shows."
+            )
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    whole: Any = drawn if hasattr(drawn, "savefig") else getattr(drawn, "figure", None)
+    if whole is None:
+        raise UsageError(f"figure() takes Matplotlib axes or a figure, not {type(drawn).__name__}.")
+    svg = StringIO()
+    with report_style(), mpl.rc_context(_SAME_BYTES):
+        canvas: Any = FigureCanvasSVG(whole)
+        whole.set_facecolor("none")
+        if (layout := whole.get_layout_engine()) is not None:
+            # `savefig` would draw everything once more, unseen, only to lay the axes out.
+            whole.dpi = 72
+            layout.execute(whole)
+            whole.set_layout_engine("none")
+        canvas.print_svg(svg, metadata=_NO_METADATA)
+    plt.close(whole)
+    half = bool(whole.get_figwidth() * 2.54 <= HALF_PAGE)
+    return Drawing(svg.getvalue(), alt.strip(), caption.strip(), half)
+
+
+@contextmanager
+def report_style() -> Iterator[None]:
+    """Draw in the report's fonts, sizes and colours; the reader's style holds again afterwards.
+
+    >>> from matplotlib import pyplot as plt
+    >>> before = plt.rcParams["font.size"]
+    >>> with report_style():
+    ...     plt.rcParams["font.family"], plt.rcParams["font.size"]
+    (['Noto Sans CJK SC'], 8.0)
+    >>> plt.rcParams["font.size"] == before
+    True
+    """
+    import matplotlib as mpl
+
+    _register_fonts()
+    with mpl.rc_context(_style()):
+        yield
+
+
+@cache
+def _style() -> dict[Any, Any]:
+    """Return the report's style with Matplotlib's defaults below it, not the reader's own."""
+    import matplotlib as mpl
+
+    looks = [name for name in mpl.rcParamsDefault if _LOOKS.match(name) and name != "figure.dpi"]
+    defaults = {name: mpl.rcParamsDefault[name] for name in looks}
+    return defaults | dict(mpl.rc_params_from_file(_STYLE_FILE, use_default_template=False))
+
+
+@cache
+def _register_fonts() -> None:
+    """Make the pinned files the only ones Matplotlib knows under the report's font family."""
+    from matplotlib.font_manager import fontManager
+
+    fontManager.ttflist = [entry for entry in fontManager.ttflist if entry.name != FONT_FAMILY]
+    for path in font_files():
+        fontManager.addfont(path)
+
+
+@cache
+def font_folder() -> Path:
+    """Return the folder that holds the pinned fonts; an error if a file is missing or another.
+
+    The wheel's module is located but not imported: importing it would change Matplotlib's fonts.
+    """
+    wheel = find_spec("mpl_font")
+    if wheel is None or wheel.origin is None:
+        raise ReportError("the report fonts are missing: install the package 'mpl-font' 1.1.0.")
+    folder = Path(wheel.origin).parent / "fonts" / "noto"
+    for name, expected in FONT_HASHES.items():
+        path = folder / name
+        if not path.is_file():
+            raise ReportError(f"the font file {name} is missing: reinstall 'mpl-font' 1.1.0.")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise ReportError(
+                f"the font file {name} is not the pinned one (SHA-256 differs): "
+                "install exactly 'mpl-font' 1.1.0."
+            )
+    return folder
+
+
+def font_files() -> tuple[Path, ...]:
+    """Return the paths of the pinned font files, regular first."""
+    return tuple(font_folder() / name for name in FONT_HASHES)

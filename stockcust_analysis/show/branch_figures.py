@@ -15,11 +15,10 @@ from matplotlib.axes import Axes
 
 from stockcust_analysis import plot
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Table
+from stockcust_analysis.show.blocks import Drawing, Table, figure
 from stockcust_analysis.show.branch_page import section_sentence
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
-from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import Section
 from stockcust_analysis.show.pages import BranchPage, rows_of
 

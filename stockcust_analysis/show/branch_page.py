@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -13,7 +14,6 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
     Document,
-    Heading,
     KeyFigure,
     KeyFigures,
     Sentences,
@@ -53,6 +53,16 @@ _SHORT_NAMES: Final = {
     IDLE: IDLE,
     "multi_product_share": "tile_multi_product_share",
 }
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The heading of a chapter whose words the numbers decide."""
+
+    text: str
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        return {"text/markdown": f"## {self.text}", "text/plain": self.text}
 
 
 def cover(page: BranchPage) -> Document:

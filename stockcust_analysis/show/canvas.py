@@ -31,8 +31,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.figures import FONT_FAMILY, report_style
+from stockcust_analysis.show.blocks import FONT_FAMILY, Language, report_style
 from stockcust_analysis.show.wording import text
 
 P = ParamSpec("P")

@@ -20,14 +20,15 @@ from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.show import branch_page
 from stockcust_analysis.show.blocks import (
     Document,
+    Drawing,
     KeyFigures,
     Language,
     Sentence,
     Sentences,
     Table,
+    figure,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.figures import Drawing, figure
 from stockcust_analysis.show.findings import conclusions, growth_sentence
 from stockcust_analysis.show.pages import BranchPage, Page
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words

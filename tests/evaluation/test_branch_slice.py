@@ -11,7 +11,8 @@ import pytest
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
-from stockcust_analysis.report.cache import EvaluationCache, slice_digests, slice_folder
+from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
+from stockcust_analysis.report.plan import slice_folder
 
 RICH, OTHER = 987_654.32, 7_000_001.11
 

@@ -19,7 +19,8 @@ from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.report.cache import EvaluationCache, slice_digests, slice_folder
+from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
+from stockcust_analysis.report.plan import slice_folder
 from tests.conftest import SAMPLE
 from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
 

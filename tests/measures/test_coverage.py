@@ -78,6 +78,20 @@ def test_a_managers_own_coverage(make: Make) -> None:
     assert [found[one, "customers_per_manager"] for one in ("M1", "M2", "V1")] == [4, 2, 3]
 
 
+@pytest.mark.parametrize(("left_on", "managed"), [(date(2026, 9, 29), 0), (AS_OF, 1), (None, 1)])
+def test_whom_a_departed_manager_had_is_unassigned(
+    make: Make, left_on: date | None, managed: int
+) -> None:
+    """From the day after M2's last one 8 and 9 have nobody; his history with 6 and 7 stays."""
+    leaving = managers() | {"valid_to": [None, left_on, date(2027, 1, 1)]}
+    found = of_customer(make, "in_managed", managers=leaving)
+    assert (found["8"], found["9"]) == (managed, managed)
+    assert [found[one] for one in ("1", "4", "6", "7", "11")] == [1, 1, 1, 1, 1]
+    throughout = of_customer(make, "managed_throughout", managers=leaving)
+    assert (throughout["6"], throughout["7"]) == (1, 1)
+    assert set(of_customer(make, "manager_id", managers=leaving).values()) >= {"M1", "V1"}
+
+
 def test_managed_share(make: Make) -> None:
     """Of five customers of A from 50,000 four are managed; one of its six funded is VIP."""
     found = values_of(managed_share(service(make), by="branch_id"), "branch_id", "measure")

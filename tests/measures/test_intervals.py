@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.inequality import gini, top_share
-from stockcust_analysis.measures.intervals import (
+from stockcust_analysis.measures.co_holding import lift_interval, proportion_interval
+from stockcust_analysis.measures.inequality import (
+    gini,
     gini_and_error,
     gini_interval,
-    lift_interval,
-    proportion_interval,
+    top_share,
     top_share_and_error,
     top_share_interval,
 )

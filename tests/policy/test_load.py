@@ -506,3 +506,13 @@ def test_a_memory_is_in_force_only_where_it_is_stated(tmp_path: Path) -> None:
     memory = load_policy(own(tmp_path, '[tier_memory]\npreset = "cbhb"\n')).tier_memory
     assert memory is not None
     assert (memory.name, memory.months_of("private"), memory.lag_months) == ("cbhb", 6, 1)
+
+
+def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
+    """A folder in place of a file, and brackets without end."""
+    folder = tmp_path / "folder.toml"
+    folder.mkdir()
+    with pytest.raises(UsageError, match=r"the policy file folder.toml cannot be read"):
+        load_policy(folder)
+    with pytest.raises(PolicyError, match="not valid TOML"):
+        load_policy(own(tmp_path, "a = " + "[" * 3000 + "]" * 3000))

@@ -15,6 +15,7 @@ from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank
 
 HEAD, *ROWS = BRANCHES.splitlines()
+IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
@@ -107,7 +108,7 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         f"[tables.branches]\nskip_rows = 1\n{NAMES}",
     ),
     "a separator and an encoding that are stated": (
-        {"branches.csv": BRANCHES.replace(",", "^").encode("big5hkscs", "replace")},
+        {"branches.csv": IN_TAIWAN.replace(",", "^").encode("big5hkscs")},
         '[tables.branches]\ndelimiter = "^"\nencoding = "big5hkscs"\n',
     ),
     "constants": (
@@ -117,6 +118,10 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
             )
         },
         '[tables.branches]\nconstants = { region = "东区" }\n',
+    ),
+    "a null mark that the mapping translates": (
+        {"branches.csv": BRANCHES.replace("urban", r"\N")},
+        "[tables.branches.codes.type]\n'\\N' = \"urban\"\n",
     ),
     "as-of dates in names": (
         {
@@ -335,6 +340,17 @@ def test_check_says_what_each_file_was_taken_as(
         ('[tables.branches]\nkind = "db2"\n', ["kind needs header"]),
         ('[tables.branches]\nas_of = "file name"\n', ["as_of is no column of this table"]),
         ("[tables.branches]\nconstants = { colour = 1 }\n", ["unknown contract column 'colour'"]),
+        (f"[tables.branches]\nskip_rows = {10**30}\n", ["skip_rows is not a number of lines"]),
+        ("[tables.branches]\nskip_rows = true\n", ["skip_rows is not a number of lines"]),
+        ("name = " + "[" * 3000 + "]" * 3000, ["is not TOML in UTF-8"]),
+        ("zone = 8\n", ["unknown zone '8'"]),
+        ('zone = "UTC+8"\n', ["unknown zone 'UTC+8'"]),
+        ('[tables.branches]\nencoding = "hex"\n', ["encoding is not an encoding"]),
+        ('[tables.branches]\nsheet = "A"\n', ["names a sheet, and branches.csv has none"]),
+        (
+            '[tables.branches.columns]\n"开业" = "opened_on"\n',
+            ["branches.opened_on: the mapping reads it from '开业', which is not there"],
+        ),
     ],
 )
 def test_a_mapping_of_wrong_types_is_one_error(

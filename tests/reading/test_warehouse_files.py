@@ -192,6 +192,7 @@ def test_a_total_that_is_dropped_may_be_counted_or_not(tiny_bank: TinyBank) -> N
         ("customers.log", "job took 35 s on host 12", "customers.log left out: it says no number"),
         ("customers.ok", "1 2 3 4", "customers.ok left out: it says no number of rows"),
         ("cards.ok", "12", "cards.ok: left out"),
+        ("customers.ctl", "OPTIONS (ROWS=64) LOAD DATA INFILE 'x'", "customers.ctl left out"),
     ],
 )
 def test_flag_files_that_say_nothing_are_named(

@@ -18,7 +18,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from stockcust_analysis.measures.intervals import gini_interval, top_share_interval
+from stockcust_analysis.measures.inequality import gini_interval, top_share_interval
 
 NORMAL = NormalDist()
 SAMPLES, RESAMPLES, SEED, TOP = 1_000, 399, 20260930, 0.2

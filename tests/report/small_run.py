@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 
 from stockcust_analysis import cli
-from stockcust_analysis.report import manifest, plan
+from stockcust_analysis.report import plan
+from tests.report.small_notebooks import find_instead
 
 if __name__ == "__main__":
-    for module in (manifest, plan):
-        module.notebook_path = lambda name: Path(os.environ["STOCKCUST_TEST_NOTEBOOK"])  # type: ignore[assignment]
+    plan.notebook_path = find_instead(Path(os.environ["STOCKCUST_TEST_NOTEBOOK"]))  # type: ignore[assignment]
     cli.main()

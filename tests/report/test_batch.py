@@ -13,9 +13,8 @@ import nbformat
 import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.report.cache import slice_folder
-from stockcust_analysis.report.records import notebook_path
-from stockcust_analysis.report.render import PageJob, PageResult, run_batch
+from stockcust_analysis.report.plan import PageJob, notebook_path, slice_folder
+from stockcust_analysis.report.render import PageResult, run_batch
 from stockcust_analysis.show import branch_figures
 from stockcust_analysis.show.pages import branch_page
 from tests.report.small_notebooks import outputs, small_job

@@ -12,16 +12,16 @@ from fontTools.ttLib import TTFont
 from stockcust_analysis import show
 from stockcust_analysis.cli import main
 from stockcust_analysis.errors import MissingGlyphError, TypesettingError, UsageError
-from stockcust_analysis.report.brand import (
+from stockcust_analysis.report.exporter import TypstPDFExporter
+from stockcust_analysis.report.plan import ReportOptions
+from stockcust_analysis.report.typst import (
     COLOURS,
     Brand,
     brand_files,
     contrast_with_white,
     load_brand,
 )
-from stockcust_analysis.report.exporter import TypstPDFExporter
-from stockcust_analysis.report.plan import ReportOptions
-from stockcust_analysis.show.figures import font_files
+from stockcust_analysis.show.blocks import font_files
 from tests.report.printed import COVER, SQUARE, Printed, notebook, shown
 
 LOGO = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="20"><text y="9">L</text></svg>'
@@ -178,3 +178,21 @@ def test_a_broken_layout_says_so(tmp_path: Path) -> None:
     layout.write_text("#let report(facts, body) = nothing\n", encoding="utf-8")
     with pytest.raises(TypesettingError, match="the typesetter says"):
         in_brand(layout)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("colours = 3", "'colours' is not a table"),
+        ("fonts = []", "'fonts' is not a table"),
+        ("logo = 3", "'logo' is not text in quotes"),
+        ("fonts = { family = 3 }", "'family' is not text in quotes"),
+        ('fonts = { files = "a.ttf" }', "'files' is not a list of names"),
+        ("fonts = { files = [3] }", "'files' is not a list of names"),
+        ("a = " + "[" * 3000 + "]" * 3000, "cannot be read"),
+    ],
+)
+def test_a_brand_of_wrong_kinds_is_one_error(tmp_path: Path, text: str, expected: str) -> None:
+    """Whatever stands in the file, the error names the part."""
+    with pytest.raises(UsageError, match=expected):
+        load_brand(write(tmp_path, text))

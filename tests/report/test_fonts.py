@@ -17,7 +17,7 @@ from stockcust_analysis.report.typst import (
     texts_of,
     with_substitutes,
 )
-from stockcust_analysis.show import figures as fonts
+from stockcust_analysis.show import blocks as fonts
 
 
 class TestMissingCharacters:

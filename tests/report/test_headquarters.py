@@ -14,7 +14,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pypdf import PdfReader
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.cli.progress import describe_run
+from stockcust_analysis.cli.run import describe_run
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate

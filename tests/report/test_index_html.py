@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -212,3 +213,12 @@ def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None
     dash = ' data-order="1000000000.0">—</td>'
     assert after.count(dash) > before.count(dash)
     assert ["户数过少的网点不排名次" in text for text in texts] == [False, True]
+
+
+def test_key_figures_print_as_dark_letters_on_white(written: Path) -> None:
+    """On paper the labels and comparisons of key figures are small, and keep their colours."""
+    printed = (
+        written.read_text(encoding="utf-8").split("size: A4 landscape", 1)[1].split("</style>")[0]
+    )
+    rules = re.findall(r"([^{}]+){([^{}]*)}", printed)
+    assert [body.strip() for name, body in rules if ".figures dt" in name] == ["font-size: 7pt;"]

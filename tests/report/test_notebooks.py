@@ -12,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from stockcust_analysis.errors import NotebookError, UsageError
-from stockcust_analysis.report.records import (
+from stockcust_analysis.report.plan import (
     check_parameters,
     declared_parameters,
     notebook_path,

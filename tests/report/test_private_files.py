@@ -15,10 +15,10 @@ from pypdf import PdfReader
 from stockcust_analysis import cli
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.report import manifest, plan
+from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import ReportOptions
 from stockcust_analysis.report.quarter import make_reports
-from tests.report.small_notebooks import small_notebook
+from tests.report.small_notebooks import find_instead, small_notebook
 from tests.tiny_bank import BRANCHES, write_tiny_bank
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="modes and groups are of Unix")
@@ -36,10 +36,9 @@ def modes(folder: Path) -> set[tuple[str, int]]:
 
 @pytest.fixture
 def short_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a branch's page, and headquarters', be one cell long."""
+    """Let a branch's page be one cell long."""
     path = small_notebook(tmp_path / "branch_report.ipynb", PAGE)
-    for module in (plan, manifest):
-        monkeypatch.setattr(module, "notebook_path", lambda name: path)
+    monkeypatch.setattr(plan, "notebook_path", find_instead(path))
 
 
 @pytest.fixture(scope="module")

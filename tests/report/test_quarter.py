@@ -14,7 +14,8 @@ from pypdf import PdfReader
 
 from stockcust_analysis import cli
 from stockcust_analysis.report import plan
-from stockcust_analysis.report.cache import folder_name
+from stockcust_analysis.report.plan import folder_name
+from tests.report.small_notebooks import find_instead
 from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEADQUARTERS = ("headquarters.xlsx", "headquarters_review.pdf", "index.html", "measures.csv")
@@ -146,7 +147,7 @@ def test_one_failed_branch_does_not_stop_the_others(
     fragile = tmp_path / "fragile.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(new_notebook(cells=[parameters, breaks], metadata=kernel), fragile)
-    monkeypatch.setattr(plan, "notebook_path", lambda name: fragile)
+    monkeypatch.setattr(plan, "notebook_path", find_instead(fragile))
     bank = write_tiny_bank(tmp_path)
     out = tmp_path / "out"
     assert run("report", bank, "--quarter", "2026Q3", "--out", out, monkeypatch=monkeypatch) == 1

@@ -19,7 +19,7 @@ from stockcust_analysis.core.files import sha256
 from stockcust_analysis.errors import BankDataError, UsageError
 from stockcust_analysis.measures.worklists import worklist_counts, worklists
 from stockcust_analysis.policy import LISTS, load_policy
-from stockcust_analysis.report.worklists import make_worklists, write_worklists
+from stockcust_analysis.report.workbook import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
 from tests.tiny_bank import TinyBank

@@ -23,9 +23,8 @@ from matplotlib.transforms import Bbox
 from stockcust_analysis import plot
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas
-from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.blocks import Language, report_style
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.figures import report_style
 from stockcust_analysis.show.wording import member_words, names
 from tests.show.measure_tables import assets, co_holding, lorenz, members, quarter_of
 

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 
 from stockcust_analysis.errors import MissingAltTextError, UsageError
 from stockcust_analysis.show import Drawing, figure, report_style
-from stockcust_analysis.show.figures import FONT_FAMILY, _register_fonts, font_files
+from stockcust_analysis.show.blocks import FONT_FAMILY, _register_fonts, font_files
 
 
 @pytest.fixture(autouse=True)

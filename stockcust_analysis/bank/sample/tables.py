@@ -155,7 +155,8 @@ def managers_table(
     count = np.ceil(need.reshape(-1, 2) / [*_CUSTOMERS_PER_MANAGER.values()]).astype(int)
     managers = posts.repeat(np.maximum(count, [1, 0]).ravel()).to_frame(index=False)
     managers.insert(0, "manager_id", [f"M{before + number:04d}" for number in managers.index + 1])
-    return managers
+    no_day = pd.Series(pd.NaT, index=managers.index, dtype="M8[s]")
+    return managers.assign(valid_from=no_day, valid_to=no_day)  # all in office throughout
 
 
 def managed_customers(customers: pd.DataFrame) -> pd.DataFrame:

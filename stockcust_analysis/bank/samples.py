@@ -1,0 +1,245 @@
+"""A look at files of unknown kind: their first rows, their header, and what their columns hold.
+
+Nothing is checked here, and no value of a cell leaves this module but the codes of short lists.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import duckdb
+
+from stockcust_analysis.bank.contract import Kind
+from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
+from stockcust_analysis.bank.excel import cell_text, read_workbook
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.grammar import FALSE_WORDS, NULL_MARKS, TOTALS, TRUE_WORDS
+from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
+from stockcust_analysis.bank.text_files import sample_text
+
+ROWS = 2000
+_HEADERS = 30
+_MOST_CODES = 20
+_LONGEST, _DEFINITIONS = 80, 1 << 22
+_SHAPES = {
+    "identity numbers of 18 digits": (r"\d{17}[\dXx]", {Kind.TEXT}),
+    "days": (
+        r"(19|20|00|99|29|30)\d\d[-/.年]?(0?\d|1[0-2])[-/.月]?([0-2]?\d|3[01])日?"
+        r"([ T-]?00[:.]00.*)?",
+        {Kind.DATE},
+    ),
+    "quarters": (r"\d{4}-?[Qq][1-4]|\d{4}年第?[一二三四1-4]季度?", {Kind.QUARTER}),
+    "amounts with two decimals": (r"[+-]?[\d,]*\.\d\d", {Kind.MONEY, Kind.NUMBER}),
+    "whole numbers": (
+        r"[+-]?\d+",
+        {Kind.MONEY, Kind.INTEGER, Kind.NUMBER, Kind.TEXT, Kind.CODE},
+    ),
+    "numbers": (r"[+-]?[\d,]*\.?\d+([eE]-?\d+)?", {Kind.MONEY, Kind.NUMBER}),
+    "text": ("(?s).*", {Kind.TEXT, Kind.CODE}),
+}
+_DIGITS = re.compile(r"\s*[\d.,:/+-]+\s*")
+_TABLE = re.compile(r"(?i)\bcreate\s[\w\s]*?\btable\s+(?:if\s+not\s+exists\s+)?([\w.`\"]+)\s*\(")
+_FIELD = re.compile(
+    r"\s*[`\"]?(\w+)[`\"]?\s+(\w+)(?:\s*\(([\d, ]+)\))?((?:'[^']*'|\([^()]*\)|[^,'()])*)([,)])"
+)
+_NO_FIELDS = {"primary", "constraint", "unique", "key", "index", "foreign", "check"}
+
+
+class Field(NamedTuple):
+    """A column of a table definition in SQL; `width` is that of CHAR(n), else 0."""
+
+    name: str
+    comment: str
+    width: int
+
+
+class Values(NamedTuple):
+    """What the values of a column look like, in words, which kinds they may be, and they alone."""
+
+    shape: str
+    kinds: Collection[Kind]
+    distinct: set[str]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first rows of a file, or of one of a workbook's sheets.
+
+    `fields` are those of its definition in SQL; `header` and they are empty where there is none.
+    """
+
+    path: Path
+    form: str
+    rows: list[list[str]]
+    header: tuple[str, ...] = ()
+    fields: Sequence[Field] = ()
+    title: str = ""
+    sheet: str = ""
+    sheets: int = 1
+    delimiter: str = ""
+    skip_rows: int = 0
+    widths: Sequence[int] = ()
+    totals: Collection[str] = ()
+
+    @property
+    def headers(self) -> Sequence[str]:
+        """Names of the columns, numbered where neither header nor definition says them."""
+        width = Counter(map(len, self.rows)).most_common(1)[0][0]
+        numbered = [f"column_{number}" for number in range(1, width + 1)]
+        return self.header or [entry.name for entry in self.fields] or numbered
+
+    def values(self, index: int) -> Values:
+        """Return what a column holds."""
+        cells = (row[index].strip()[:_LONGEST] for row in self.rows if index < len(row))
+        texts = [text for text in cells if text and text not in NULL_MARKS]
+        distinct = {*texts}
+        if not texts:
+            return Values("empty in these rows", {*Kind}, distinct)
+        shape, kinds = next(
+            (shape, kinds)
+            for shape, (pattern, kinds) in _SHAPES.items()
+            if 20 * sum(bool(re.fullmatch(pattern, text)) for text in texts) >= 19 * len(texts)
+        )
+        if {text.lower() for text in distinct} <= {*TRUE_WORDS, *FALSE_WORDS}:
+            kinds = {*kinds, Kind.FLAG}
+        if len(distinct) <= _MOST_CODES and len(texts) >= 5 * len(distinct):
+            shape = f"{shape}, {len(distinct)} different"
+        return Values(shape, kinds, distinct)
+
+
+def bare(header: str) -> str:
+    """Return a header without what stands in brackets, and without a table's name in front.
+
+    >>> bare("余额（万元）"), bare("t1.CUST_NO")
+    ('余额', 'custno')
+    """
+    text = re.sub(r"[(（\[【].*?[)）\]】]", "", header)
+    return normalize(re.sub(r"^[A-Za-z]\w*\.", "", text))
+
+
+def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list[Sample]:
+    """Return samples of a file, one for each visible sheet of a workbook.
+
+    `names` are the headers that are understood, `fields` those of the file's definition, if any.
+    """
+    if path.name.lower().endswith(".parquet"):
+        with quiet_connection() as connection:
+            scan = f"read_parquet({literal(str(path))}) LIMIT {ROWS}"
+            rows = connection.sql(f"SELECT COLUMNS(*)::VARCHAR FROM {scan}")
+            cells = [[cell or "" for cell in row] for row in rows.fetchall()]
+            return [Sample(path, "Parquet", cells, tuple(rows.columns))]
+    if path.name.lower().endswith(EXCEL_ENDINGS):
+        sheets = [sheet for sheet in read_workbook(path) if sheet.is_visible]
+        samples = []
+        for sheet in sheets:
+            rows_of_sheet = sheet.rows[:ROWS] + sheet.rows[ROWS:][-1:]
+            texts = [[cell_text(cell) or "" for cell in row] for row in rows_of_sheet]
+            whole = Sample(path, "Excel", texts, sheet=sheet.name, sheets=len(sheets))
+            samples.append(_with_header(whole, names))
+        return samples
+    encoding, delimiter, lines = sample_text(path, names, ROWS)
+    form = f"text in {encoding.removesuffix('-sig').upper()}"
+    if delimiter != "\n":
+        whole = Sample(path, f"{form}, separator {delimiter!r}", lines, delimiter=delimiter)
+        return [_with_header(replace(whole, fields=fields), names)]
+    records = [line[0].encode(encoding.removesuffix("-sig")) for line in lines if line[0].strip()]
+    size, count = Counter(map(len, records)).most_common(1)[0] if records else (0, 0)
+    if min(size, count) < 2 or 10 * count < 9 * len(records):
+        return [_with_header(Sample(path, form, lines), names)]
+    records = [record for record in records if len(record) == size]
+    widths = [entry.width for entry in fields]
+    if not all(widths) or sum(widths) != size:
+        widths, fields = _guess_widths(records), ()
+    spans = [*pairwise(accumulate(widths, initial=0))]
+    cells = [[record[a:b].decode(encoding, "replace") for a, b in spans] for record in records]
+    form = f"{form}, fixed width of {size} bytes"
+    return [Sample(path, form, cells, fields=fields, widths=widths)]
+
+
+def read_fields(folder: Path) -> dict[str, list[Field]]:
+    """Return the columns that CREATE TABLE in the folder's .sql and .ddl files states, by table."""
+    tables: dict[str, list[Field]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in (".sql", ".ddl", ".hql") or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            raw = file.read(_DEFINITIONS)
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = raw.decode("gb18030", errors="replace")
+        for start in _TABLE.finditer(text):
+            name = normalize(re.split(r"[.`\"]", start[1].strip('`"'))[-1])
+            position, fields = start.end(), list[Field]()
+            while found := _FIELD.match(text, position):
+                column, kind, size, rest, end = found.groups()
+                comment = re.search(r"(?i)comment\s+'([^']*)'", rest)
+                width = int(size) if size and size.isdigit() and "char" in kind.lower() else 0
+                if column.lower() not in _NO_FIELDS:
+                    fields.append(Field(column, comment[1] if comment else "", width))
+                position = found.end() if end == "," else len(text)
+            tables[name] = fields
+    return tables
+
+
+def _with_header(whole: Sample, names: Collection[str]) -> Sample:
+    """Return a sample parted at its header, if it has one, and without total lines."""
+    rows = [row for row in whole.rows if any(map(str.strip, row))]
+    if not rows:
+        return replace(whole, rows=[])
+    width = Counter(map(len, rows)).most_common(1)[0][0]
+    # A row with a number or a day in it is data, whatever else it holds, and must not be shown.
+    known = [
+        0 if any(map(_DIGITS.fullmatch, row)) else sum(bare(cell) in names for cell in row)
+        for row in rows[:_HEADERS]
+    ]
+    above = max(range(len(known)), key=lambda index: known[index])
+    has_header = known[above] >= min(2, width)
+    if not has_header:
+        above = next(index for index, row in enumerate(rows) if len(row) == width)
+        has_header = _looks_like_header(rows[above:])
+    header = [*distinct_headers(rows[above])] if has_header else []
+    while header and header[-1].startswith(NAMELESS):
+        header.pop()
+    body = rows[above + has_header :]
+    firsts = {row[0].strip() for row in body}
+    totals = {cell for cell in firsts if re.fullmatch(TOTALS, cell.lower())}
+    body = [row for row in body if row[0].strip() not in totals]
+    fits = not header and len(whole.fields) in (width, width - (not body[0][-1] if body else 0))
+    return replace(
+        whole,
+        rows=body,
+        header=tuple(header),
+        fields=whole.fields if fits else (),
+        title=" ".join(cell for row in rows[:above] for cell in row),
+        skip_rows=0 if header else above,
+        totals=totals,
+    )
+
+
+def _looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names columns: all cells filled, no number, while some hold them."""
+    if len(rows) < 2 or len(rows[0]) < 2 or len({*rows[0]}) < len(rows[0]):
+        return False
+    if not all(cell.strip() and not re.match(r"[\d.+-]", cell) for cell in rows[0]):
+        return False
+    below = zip(*(row for row in rows[1:] if len(row) == len(rows[0])), strict=True)
+    return any(all(re.match(r"[\d.+-]", cell) for cell in column) for column in below)
+
+
+def _guess_widths(lines: Sequence[bytes]) -> list[int]:
+    """Return widths of columns that begin behind a byte which is blank in all lines."""
+    blank = [all(line[index] == 32 for line in lines) for index in range(len(lines[0]))]
+    starts = [i for i in range(1, len(blank)) if blank[i - 1] and not blank[i]]
+    borders = [0, *starts, len(blank)]
+    return [after - before for before, after in pairwise(borders)]
+
+
+UNREADABLE = (duckdb.Error, OSError, EOFError, ValueError)
+"""What the readers raise of a file that is damaged, besides errors of their own."""

@@ -1,0 +1,216 @@
+"""What meets the contract and is hardly true is said, with figures; the sample bank is true."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.mapping import SUSPICIONS
+from stockcust_analysis.bank.sample import make_bank
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.policy import load_policy
+from tests.conftest import SAMPLE
+
+NOW, BEFORE = pd.Timestamp("2026-09-30"), pd.Timestamp("2026-06-30")
+Tables = dict[str, pd.DataFrame]
+Change = Callable[[Tables], None]
+
+
+@pytest.fixture(scope="module")
+def made() -> Tables:
+    """Make a small bank with two quarters."""
+    return make_bank(branches=10, customers=1_000, quarters=2)
+
+
+def without_unknown_customers(tables: Tables) -> Tables:
+    """Return the tables without rows of customers who are not there: those would be problems."""
+    known = set(tables["customers"]["customer_id"])
+    there = {*zip(tables["customers"]["as_of"], tables["customers"]["customer_id"], strict=True)}
+    for name in ("assignments", "contacts", "transactions"):
+        tables[name] = tables[name][tables[name]["customer_id"].isin(known)]
+    keys = zip(tables["holdings"]["as_of"], tables["holdings"]["customer_id"], strict=True)
+    tables["holdings"] = tables["holdings"][[key in there for key in keys]]
+    return tables
+
+
+def found_in(tables: Tables) -> list[str]:
+    """Open the tables and return what looks wrong, as the warnings tell it."""
+    tables = without_unknown_customers(tables)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(tables).close()
+    return [str(w.message) for w in caught if w.category is SuspicionWarning]
+
+
+def divide(
+    tables: Tables, name: str, columns: list[str], as_of: pd.Timestamp | None = None
+) -> None:
+    """Write amounts in 万元."""
+    rows = slice(None) if as_of is None else tables[name]["as_of"] == as_of
+    tables[name][columns] = tables[name][columns].astype(float)
+    tables[name].loc[rows, columns] /= 10_000
+
+
+AUM = ["aum_period_end", "aum_average_month", "aum_average_quarter"]
+
+
+def table_in_ten_thousands(tables: Tables) -> None:
+    """All amounts of a table."""
+    divide(tables, "holdings", ["balance", "average_balance"])
+
+
+def column_in_ten_thousands(tables: Tables) -> None:
+    """One column."""
+    divide(tables, "customers", ["aum_average_quarter"])
+
+
+def quarter_in_ten_thousands(tables: Tables) -> None:
+    """One quarter, of all tables."""
+    divide(tables, "customers", [*AUM, "loan_balance"], NOW)
+    divide(tables, "holdings", ["balance", "average_balance"], NOW)
+    divide(tables, "ledger", ["balance"], NOW)
+
+
+def all_in_ten_thousands(tables: Tables) -> None:
+    """Everything: nothing disagrees but what a customer owns."""
+    divide(tables, "customers", [*AUM, "loan_balance"])
+    divide(tables, "holdings", ["balance", "average_balance"])
+    divide(tables, "ledger", ["balance"])
+
+
+def delivered_again(tables: Tables) -> None:
+    """The customers of the quarter before under the new date."""
+    customers = tables["customers"]
+    before = customers[customers["as_of"] == BEFORE]
+    tables["customers"] = pd.concat([before, before.assign(as_of=NOW)])
+
+
+def a_branch_vanishes(tables: Tables) -> None:
+    """A branch's customers are not in the new quarter's files."""
+    gone = (tables["customers"]["as_of"] == NOW) & (tables["customers"]["branch_id"] == "B005")
+    tables["customers"] = tables["customers"][~gone]
+
+
+def renumbered(tables: Tables) -> None:
+    """Every customer has a new number in the new quarter."""
+    for name in ("customers", "holdings"):
+        now = tables[name]["as_of"] == NOW
+        tables[name].loc[now, "customer_id"] = "N" + tables[name].loc[now, "customer_id"]
+
+
+def a_product_renamed(tables: Tables) -> None:
+    """Time deposits come as bonds: a code was mapped otherwise."""
+    rows = (tables["holdings"]["as_of"] == NOW) & (tables["holdings"]["product"] == "time_deposit")
+    tables["holdings"].loc[rows, "product"] = "custody"
+
+
+def half_gone(tables: Tables) -> None:
+    """One of two files of holdings was not unloaded."""
+    holdings = tables["holdings"]
+    now = holdings["as_of"] == NOW
+    tables["holdings"] = pd.concat([holdings[~now], holdings[now].iloc[::2]])
+
+
+def a_circle(tables: Tables) -> None:
+    """Two branches took each other over."""
+    tables["branch_successors"] = pd.DataFrame(
+        {
+            "old_branch_id": ["B001", "B002"],
+            "new_branch_id": ["B002", "B001"],
+            "effective_on": [NOW, NOW],
+        }
+    )
+
+
+def two_managers(tables: Tables) -> None:
+    """An assignment was handed over, and the old one not ended."""
+    first = tables["assignments"].iloc[[0]]
+    more = first.assign(valid_from=pd.to_datetime(first["valid_from"]) + pd.Timedelta(days=1))
+    twice = pd.concat([first, more]).assign(valid_to=pd.NaT)
+    tables["assignments"] = pd.concat([tables["assignments"].iloc[1:], twice])
+
+
+CASES: dict[Change, tuple[str, str]] = {
+    table_in_ten_thousands: (
+        "unit",
+        r"customers.aum_period_end of 2026Q3 is \S+ times that of holdings",
+    ),
+    column_in_ten_thousands: (
+        "unit",
+        "customers.aum_average_quarter of 2026Q3 is .*aum_period_end",
+    ),
+    quarter_in_ten_thousands: ("unit", "holdings.balance of 2026Q3 is .* times that of 2026Q2"),
+    all_in_ten_thousands: ("unit", "customers.aum_period_end of 2026Q3 is .* CNY per customer"),
+    delivered_again: ("delivered_again", "customers of 2026Q3 have the rows and amounts of 2026Q2"),
+    a_branch_vanishes: ("branch_vanished", r"branch B005, with \d+ customers in 2026Q2, has none"),
+    renumbered: ("renumbered", r"of [\d,]+ customers of 2026Q2 0 are found again in 2026Q3"),
+    a_product_renamed: ("product_renamed", r"product time_deposit \(\d+ .* and custody \(\d+ in"),
+    half_gone: ("rows_gone", r"holdings have [\d,]+ rows in 2026Q3, and [\d,]+ in 2026Q2"),
+    a_circle: ("successor_cycle", "in a circle: B001 → B002 → B001"),
+    two_managers: ("two_managers", "1 customers have several managers on 2026-09-30"),
+}
+
+
+@pytest.mark.parametrize("change", CASES, ids=lambda change: change.__name__)
+def test_what_is_hardly_true_is_said(made: Tables, change: Change) -> None:
+    """Each thing that goes wrong between systems is one warning of its name, with figures."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    change(tables)
+    name, words = CASES[change]
+
+    found = found_in(tables)
+    assert any(re.search(f"{words}.*\\({name}\\)", text) for text in found), found
+
+
+def test_every_name_is_looked_for() -> None:
+    """What the mapping may call an error is what is looked for, but for the policy's families."""
+    assert {name for name, _ in CASES.values()} | {"family_unused"} == {*SUSPICIONS}
+
+
+def test_a_true_bank_raises_none(made: Tables) -> None:
+    """The sample bank, with its merger, has nothing to say of any of its quarters."""
+    assert found_in({name: frame.copy() for name, frame in made.items()}) == []
+    with open_bank(SAMPLE) as bank:
+        assert suspicions_of(bank, totals_of(bank, bank.quarters)) == []
+
+
+def test_the_mapping_makes_them_errors(tmp_path: Path, made: Tables) -> None:
+    """Those it names stop the run, all in one error; an unknown name is the mapping's problem."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    renumbered(tables)
+    a_circle(tables)
+    tables = without_unknown_customers(tables)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[suspicions]\nas_errors = ["renumbered", "successor_cycle"]\n')
+    with pytest.raises(BankDataError, match=r"found again.*\n.*in a circle"):
+        open_bank(tables, mapping=mapping)
+    mapping.write_text('[suspicions]\nas_errors = ["renumberd"]\n')
+    with pytest.raises(BankDataError, match=r"unknown suspicion 'renumberd'.*renumbered"):
+        open_bank(tables, mapping=mapping)
+
+
+def test_a_family_that_no_holding_is_of_is_said(made: Tables) -> None:
+    """A bank's own family whose products it does not deliver is a warning when it is evaluated."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    holdings = tables["holdings"]
+    tables["holdings"] = holdings[~holdings["product"].isin(["bond", "metal"])]
+    rules = load_policy()
+    named = tuple(
+        replace(family, name="gold_bars") if family.name == "bond_metal" else family
+        for family in rules.families.families
+    )
+    own = replace(rules, families=replace(rules.families, families=named))
+    with open_bank(tables) as bank:
+        with pytest.warns(SuspicionWarning, match=r"family 'gold_bars' of .*family_unused"):
+            evaluate(bank, quarter="2026Q3", policy=own)
+        # A family as shipped is one that this bank may well not have.
+        evaluate(bank, quarter="2026Q3", policy=rules)

@@ -1,0 +1,450 @@
+"""Odd inputs as banks deliver them: the clean bank, one clear error, or a named warning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import duckdb
+import narwhals.stable.v2 as nw
+import polars as pl
+import pytest
+
+from stockcust_analysis.bank.cell_tests import text_tests
+from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank.conversion import frame_reading, sql_reading
+from stockcust_analysis.bank.headers import match_headers
+from stockcust_analysis.bank.mapping import TableMapping, contract_names
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.errors import BankDataError
+from tests.reading.test_text_files import CONTACTS, IN_TAIWAN, MANAGERS, deliver, lines
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+
+Files = Mapping[str, str | bytes]
+HEAD, *ROWS = BRANCHES.splitlines()
+WIDE_HEAD, *WIDE_ROWS = CUSTOMERS.splitlines()
+PAIR = ("C1,M1,2026-09-01,phone,sale", "C2,M1,2026-09-02,visit,none")
+DAMAGED = "question marks or letters such as Ã"
+AS_MARKUP = "characters written as for web pages or programs"
+IN_PLACE = "#REF!, ####, *** or a formula in place of a value"
+TOTAL = "a total (合计, 全行) where a name belongs"
+TOTAL_LINE = "total lines (合计) in branches.csv"
+FORM = "more or fewer cells than the header's 4"
+RARE = "branches.csv is neither UTF-8 nor GB18030/GBK: read so, most characters are rare"
+CONTROL = "control characters (NUL and the like) or a line break"
+HIDDEN = "may hold this table, and is not read"
+EMPTY = "looks like this table's, and is not read: the folder is empty"
+
+
+def named(name: str) -> Files:
+    """Return branches of which one has another name."""
+    return {"branches.csv": BRANCHES.replace("城关支行", name)}
+
+
+def parted(separator: str) -> Files:
+    """Return branches with something else between cells."""
+    return {"branches.csv": BRANCHES.replace(",", separator)}
+
+
+def ending(*rows: str) -> Files:
+    """Return branches with further lines."""
+    return {"branches.csv": BRANCHES + lines(*rows)}
+
+
+def with_column(header: str, *cells: str) -> Files:
+    """Return customers with one more column."""
+    rows = (f"{row},{cell}" for row, cell in zip(WIDE_ROWS, cells * 7, strict=False))
+    return {"customers.csv": lines(f"{WIDE_HEAD},{header}", *rows)}
+
+
+def renumbered(*numbers: str) -> Files:
+    """Return customers and holdings under other numbers."""
+    tables = {"customers.csv": CUSTOMERS, "holdings.csv": HOLDINGS}
+    for index, number in enumerate(numbers, start=1):
+        tables = {name: text.replace(f"C{index}", number) for name, text in tables.items()}
+    return tables
+
+
+def contacts(*rows: str) -> str:
+    """Return contacts as a file."""
+    return CONTACTS + lines(*rows)
+
+
+def mojibake(text: str) -> str:
+    """Return what Chinese in UTF-8 becomes when it is read as GBK."""
+    return text.encode().decode("gb18030", "replace")
+
+
+READ: dict[str, Files] = {
+    "carriage returns twice": {"branches.csv": BRANCHES.replace("\n", "\r\r\n")},
+    "no line end at the end": {"branches.csv": BRANCHES.rstrip()},
+    "blank lines between": {"branches.csv": BRANCHES.replace("\n", "\n\n")},
+    "a comment above": {"branches.csv": f"# made by the warehouse\n{BRANCHES}"},
+    "two bars between cells": parted("||"),
+    "bars around cells": {
+        "branches.csv": lines(*(f"|{r.replace(',', '|')}|" for r in [HEAD, *ROWS]))
+    },
+    "a mark of byte order within": {"branches.csv": BRANCHES.replace("001", "\ufeff001")},
+    "a mark of direction within": named("城关\u202e支行"),
+    "GBK": {"branches.csv": BRANCHES.encode("gbk")},
+    "a column nobody needs": {"branches.csv": lines(*(f"{row},x" for row in [HEAD, *ROWS]))},
+    "a unit of 元 above": {"customers.csv": f"单位：元\n{CUSTOMERS}"},
+    "a lock file of Excel": {"~$branches.xlsx": "x"},
+}
+REFUSED: dict[str, tuple[Files, str]] = {
+    **{
+        f"separator {mark!r}": (parted(mark), "branches.branch_id: column is missing")
+        for mark in (" ", "~", "，", "、", "^", "\x1e", "\x02", "^|", "!|")
+    },
+    **{
+        f"ending {row!r}": (ending(row), what)
+        for row, what in {
+            "合计,2,,": TOTAL_LINE,
+            "其中：东区,1,,": TOTAL_LINE,
+            "TRAILER,2,,": TOTAL_LINE,
+            "总记录数：2,,,": TOTAL_LINE,
+            "制表人：某,,,": TOTAL_LINE,
+            "rows=2": FORM,
+            "EOF": FORM,
+            "(2 rows)": FORM,
+            "\n2 rows selected.": FORM,
+            "\x1a": FORM,
+            "\0\0": FORM,
+            "制表人：某": FORM,
+            "003,石桥支行,东区": FORM,
+            "003,石桥支行,东区,county,x": FORM,
+        }.items()
+    },
+    "UTF-7": ({"branches.csv": BRANCHES.encode("utf-7")}, "branches.csv is in UTF-7"),
+    "Big5": (
+        {"branches.csv": IN_TAIWAN.encode("big5")},
+        RARE,
+    ),
+    "Shift JIS": (
+        {"branches.csv": BRANCHES.translate(str.maketrans("关树东", "関樹東")).encode("shift_jis")},
+        RARE,
+    ),
+    "UTF-16 without its mark": (
+        {"branches.csv": BRANCHES.encode("utf-16-le")},
+        "branches.csv is neither UTF-8 nor GB18030/GBK in these rows",
+    ),
+    "UTF-8 twice": ({"branches.csv": BRANCHES.encode().decode("latin-1").encode()}, DAMAGED),
+    "text called Parquet": (
+        {"targets.parquet": "x"},
+        "targets.parquet cannot be read: it is damaged, or not what its name says",
+    ),
+    "text called Excel": (
+        {"targets.xlsx": "x"},
+        "targets.xlsx cannot be read as an Excel workbook",
+    ),
+    "a web page called Excel": (
+        {"targets.xls": "<table><tr><td>branch_id</td></tr></table>"},
+        "targets.xls cannot be read as an Excel workbook",
+    ),
+    "text called packed": ({"targets.csv.gz": "x"}, "targets.csv.gz cannot be read"),
+    **{
+        f"packed as {end}": ({f"targets.csv.{end}": "x"}, "targets: 'targets.csv.")
+        for end in ("zip", "bz2", "zst", "7z", "rar")
+    },
+    **{
+        f"hidden {name}": ({name: "x"}, f"'{name}' {HIDDEN}")
+        for name in (".targets.csv", "_targets.csv", "_transactions.csv", ".ledger.parquet")
+    },
+    "an empty folder": ({"targets/_SUCCESS": "0"}, EMPTY),
+    "an empty folder called as a file": ({"transactions.csv/_SUCCESS": "0"}, EMPTY),
+    "an empty file": ({"targets.csv": "\ufeff"}, "targets.csv is empty"),
+    "a unit above, in English": (
+        {"customers.csv": f"Unit: CNY 10,000\n{CUSTOMERS}"},
+        "a line above the header of customers.csv states amounts in",
+    ),
+    "a month within a quarter": (
+        {
+            "managers.csv": MANAGERS,
+            "contacts_2026Q3.csv": contacts(*PAIR),
+            "contacts_202609.csv": contacts(PAIR[1]),
+        },
+        "contacts: 1 row: contacts_202609.csv holds the rows of contacts_2026Q3.csv again",
+    ),
+    "dashes below the header": (
+        {"branches.csv": lines(HEAD, "---,---,---,---", *ROWS)},
+        "branches.type: 1 row (first: 2): unknown type",
+    ),
+}
+WARNED: dict[str, tuple[Files, str]] = {
+    "numbers without zeros": (
+        renumbered("1234567", "12345678", "87654321", "7654321"),
+        "customers.customer_id: numbers of 7 to 8 digits, none of which begins with 0",
+    ),
+    "numbers that Excel rounded": (
+        renumbered(*(f"62220212345678{n}0000" for n in range(1, 5))),
+        "customers.customer_id: 4 numbers end in zeros from the 16th digit on",
+    ),
+    "accounts that Excel rounded": (
+        {"holdings.csv": HOLDINGS.replace(",A", ",62220212345678").replace(",C", "000,C")},
+        "holdings.account_id: 4 numbers end in zeros from the 16th digit on",
+    ),
+    "a year of another century": (
+        {
+            "customers.csv": CUSTOMERS
+            + "2062-09-30,C1,001,personal,2020-01-05,2062-09-01,1.00,1.00\n",
+            "holdings.csv": HOLDINGS + "2062-09-30,A1,C1,demand_deposit,1.00\n",
+        },
+        "customers.as_of: 2062-09-30 lies 36 years after 2026-09-30",
+    ),
+    "one day, of another century": (
+        {
+            name: text.replace("2026-09-30", "2062-09-30").replace("2026-06-30", "2062-06-30")
+            for name, text in {"customers.csv": CUSTOMERS, "holdings.csv": HOLDINGS}.items()
+        },
+        "customers.as_of: nobody was active within two years before 2062-09-30",
+    ),
+    "a day without holdings": (
+        {"holdings.csv": lines(HOLDINGS.splitlines()[0], *HOLDINGS.splitlines()[4:])},
+        "customers.as_of: no holdings of 2026-06-30",
+    ),
+    "a ledger of another day": (
+        {"ledger.csv": "branch_id,as_of,product,balance\n001,2026-03-31,loan,1\n"},
+        "ledger.as_of: no customers of 2026-03-31",
+    ),
+    "a row twice": (
+        {"managers.csv": MANAGERS, "contacts.csv": contacts(*PAIR, PAIR[0])},
+        "contacts: 1 rows are the same as another in every column",
+    ),
+    "a row in two files": (
+        {
+            "managers.csv": MANAGERS,
+            "contacts_1.csv": contacts(*PAIR),
+            "contacts_2.csv": contacts(PAIR[0], PAIR[1].replace("none", "sale")),
+        },
+        "contacts: 1 rows are the same as another in every column",
+    ),
+    "a column without a header": (
+        with_column("", "1990-01-01"),
+        "customers.csv: 7 rows have cells without a header, left out",
+    ),
+    "a file without a column": (
+        {
+            "customers.csv": b"",
+            "customers_1.csv": with_column("loan_balance", "1")["customers.csv"].split(
+                "2026-09-30"
+            )[0],  # type: ignore[arg-type]
+            "customers_2.csv": lines(WIDE_HEAD, *WIDE_ROWS[3:]),
+        },
+        "customers_2.csv: no loan_balance, which other files of customers have",
+    ),
+}
+
+
+@pytest.mark.parametrize("files", READ.values(), ids=READ.keys())
+def test_an_odd_input_is_read_as_the_clean_bank(tiny_bank: TinyBank, files: Files) -> None:
+    """Names, days and amounts are those of the clean bank."""
+    with open_bank(deliver(tiny_bank(), files, "")) as bank:
+        branches = bank.table("branches").order("branch_id").df()
+        customers, holdings = bank.table("customers").df(), bank.table("holdings").df()
+    assert branches["name"].tolist() == ["城关支行", "柳树支行"]
+    assert branches["type"].tolist() == ["urban", "township"]
+    assert sorted({str(day)[:10] for day in customers["as_of"]}) == ["2026-06-30", "2026-09-30"]
+    assert customers["aum_period_end"].sum() == 142_701.25
+    assert holdings["balance"].sum() == 147_701.25
+
+
+@pytest.mark.parametrize(("files", "expected"), REFUSED.values(), ids=REFUSED.keys())
+def test_an_odd_input_is_refused_with_its_reason(
+    tiny_bank: TinyBank, files: Files, expected: str
+) -> None:
+    """The one error says what and where, and names no customer and no engine's exception."""
+    with pytest.raises(BankDataError) as caught:
+        open_bank(deliver(tiny_bank(), files, ""))
+    message = str(caught.value)
+    assert expected in message
+    for word in ("Exception", "Error", "C1", "C2", "1200", "70000"):
+        assert word not in message
+
+
+@pytest.mark.parametrize(("files", "expected"), WARNED.values(), ids=WARNED.keys())
+def test_what_may_not_be_meant_is_one_warning(
+    tiny_bank: TinyBank, files: Files, expected: str
+) -> None:
+    """What cannot be wrong for sure is read, and said."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        open_bank(deliver(tiny_bank(), files, "")).close()
+    assert any(str(warning.message).startswith(expected) for warning in caught)
+
+
+NAMES = {
+    mojibake("城关支行"): DAMAGED,
+    mojibake("城关营业部"): DAMAGED,
+    mojibake("农村商业银行"): DAMAGED,
+    mojibake("营业部"): DAMAGED,
+    "城?支行": DAMAGED,
+    "??支行": DAMAGED,
+    "???": DAMAGED,
+    "城□支行": DAMAGED,
+    "城关支行■": DAMAGED,
+    "³Ç¹ØÖ§ÐÐ": DAMAGED,
+    "&#22478;关支行": AS_MARKUP,
+    "&#x57CE;关支行": AS_MARKUP,
+    "&#x57CE;": AS_MARKUP,
+    "城关&nbsp;支行": AS_MARKUP,
+    "City&amp;Gate": AS_MARKUP,
+    r"\u57ce\u5173": AS_MARKUP,
+    "%E5%9F%8E": AS_MARKUP,
+    "~{3G9X~}": AS_MARKUP,
+    "城关\n支行": CONTROL,
+    "城关\r\n支行": CONTROL,
+    "城关\t支行": CONTROL,
+    "城关\x0b支行": CONTROL,
+    "城关\u2028支行": CONTROL,
+    "城关\x7f": CONTROL,
+    "#REF!": IN_PLACE,
+    "#VALUE!": IN_PLACE,
+    "#NAME?": IN_PLACE,
+    "########": IN_PLACE,
+    "城**行": IN_PLACE,
+    "6222********1234": IN_PLACE,
+    "=VLOOKUP(A1)": IN_PLACE,
+    "全行": TOTAL,
+    "全辖": TOTAL,
+    "合计": TOTAL,
+    "总 计": TOTAL,
+    "总计：": TOTAL,
+    "其中：城区": TOTAL,
+    "1.2E+05": "number in scientific notation",
+    "6.22202E+18": "number in scientific notation",
+    # What is as it should be, though it looks odd.
+    "城关支行": "",
+    "合计镇支行": "",
+    "全行通支行": "",
+    "喆淼骉垚支行": "",
+    "鍩桥支行": "",
+    "淇滨区支行": "",
+    "瑾瑜路支行": "",
+    "溴水淇县联通营业厅": "",
+    "城关\U0002000b支行": "",
+    "Café Müller": "",
+    "A&B支行": "",
+    "C&A; 100%": "",
+    "#1 Branch": "",
+    "Q&A?": "",
+    "5*8": "",
+    "R&D": "",
+}
+
+
+def judge(name: str) -> list[str]:
+    """Return what is said of a branch's name, by reading and by the tests of text."""
+    column = table("branches").column("name")
+    plain, whole = (
+        sql_reading(column, "cell", "VARCHAR", TableMapping(), trimmed=trimmed, zone="UTC")
+        for trimmed in (False, True)
+    )
+    row = duckdb.execute(
+        f"SELECT {plain.odd}, {whole.value} FROM (SELECT ?::VARCHAR AS cell)", [name]
+    )
+    is_odd, text = row.fetchall()[0]
+    tests = text_tests(column, nw.col("name"), has_nul=True)
+    frame = nw.from_native(pl.DataFrame({"name": [text]}))
+    said = [test.what for test in tests if frame.select(test.wrong)["name"][0]]
+    assert is_odd or not said
+    return said
+
+
+@pytest.mark.parametrize(("name", "expected"), NAMES.items(), ids=map(ascii, NAMES))
+def test_a_name_is_text_or_its_fault(name: str, expected: str) -> None:
+    """What cannot be a name has one reason, and rare characters have none."""
+    said = judge(name)
+    assert len(said) == bool(expected) and all(what.startswith(expected) for what in said)
+
+
+HEADERS = {
+    "birth_date": (
+        "生日",
+        "出生年月",
+        "出生年月日",
+        "DOB",
+        "Birthday",
+        "birth-date",
+        "出生日期(公历)",
+    ),
+    "groups": ("标签", "客户标签", "分群", "客群标签", "group"),
+    "gender": ("sex", "SEX", "性别代码"),
+    "loan_balance": ("贷款", "贷款金额", "贷款余额(万元)", "loan balances"),
+    "person_id": ("统一客户号", "自然人编号"),
+    "household_id": ("户编号", "家庭编号", "household"),
+    "aum_average_quarter": ("季日均", "aum_average_quarter(万元)", "季日均AUM(万元)"),
+    "acquisition_channel": ("渠道", "获客渠道代码"),
+    "do_not_contact": ("勿扰", "免打扰标志"),
+}
+NO_COLUMN = (
+    "备注",
+    "姓名",
+    "贷款五级分类",
+    "到期收益率",
+    "渠道代码",
+    "手机号",
+    "note",
+    "serial",
+    "序号",
+)
+
+
+def complaints(header: str) -> list[Problem]:
+    """Return what is said of customers with the required headers and one more."""
+    contract = table("customers")
+    headers = [[*contract.required_names, header]]
+    return match_headers(contract, headers, contract_names(TableMapping(), contract))[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "header"), [(name, header) for name, some in HEADERS.items() for header in some]
+)
+def test_a_header_that_may_mean_a_column_is_asked_about(column: str, header: str) -> None:
+    """An optional column that is there under another name is not taken for absent."""
+    (problem,) = complaints(header)
+    assert problem.column == column
+    assert problem.what == "optional column is absent, but a header looks like it"
+    assert header in problem.remedy
+
+
+@pytest.mark.parametrize("header", NO_COLUMN)
+def test_a_header_of_nothing_in_the_contract_is_left_out(header: str) -> None:
+    """What a bank delivers besides stops nothing."""
+    assert complaints(header) == []
+
+
+GROUPS = (
+    *("elder;farmer", "elder；farmer", "elder,farmer", "elder、farmer", "elder|farmer"),
+    *('["elder", "farmer"]', "['elder', 'farmer']", "{elder,farmer}", "elder;;farmer"),
+    *("elder;farmer;", ";elder;farmer", "elder ; farmer", '"elder","farmer"', "elder;\u3000farmer"),
+)
+
+
+@pytest.mark.parametrize("cell", GROUPS)
+def test_lists_of_groups_are_read_alike(cell: str) -> None:
+    """Whatever stands between and around the entries of a list, on files and on frames."""
+    column, mapping = table("customers").column("groups"), TableMapping()
+    plain, whole = (
+        sql_reading(column, "cell", "VARCHAR", mapping, trimmed=trimmed, zone="UTC")
+        for trimmed in (False, True)
+    )
+    sql = f"SELECT {plain.value}, {plain.odd}, {whole.value} FROM (SELECT ?::VARCHAR AS cell)"
+    value, is_odd, careful = duckdb.execute(sql, [cell]).fetchall()[0]
+    assert careful == "elder;farmer"
+    assert is_odd or value == careful
+    reading = frame_reading(column, nw.String(), mapping, trimmed=True, has_dates=True)
+    assert reading is not None
+    assert (
+        nw.from_native(pl.DataFrame({"groups": [cell]})).select(reading.value)["groups"][0]
+        == careful
+    )
+
+
+def test_a_list_that_says_nothing_is_no_group() -> None:
+    """Brackets and separators alone are an empty cell."""
+    column = table("customers").column("groups")
+    reading = sql_reading(column, "cell", "VARCHAR", TableMapping(), trimmed=True, zone="UTC")
+    for cell in (";", "[]", "{}", " ; ", '""'):
+        row = duckdb.execute(f"SELECT {reading.value} FROM (SELECT ?::VARCHAR AS cell)", [cell])
+        assert row.fetchall() == [(None,)]

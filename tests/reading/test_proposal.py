@@ -1,0 +1,191 @@
+"""`stockcust map`: what files are taken for, what is left to a person, what is never shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.mapping import read_mapping
+from stockcust_analysis.bank.proposal import propose_mapping
+from stockcust_analysis.bank.source import open_bank
+from tests.test_cli import run
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+
+HEADERS = "客户编号,归属机构,客户类型,最后交易日期,AUM余额(万元),季日均(万元)"
+ROWS = "".join(
+    f"88001{n},0{n % 2}1,{kind},2026-09-0{n},1{n}.2{n},2{n}.3{n}\n"
+    for n, kind in enumerate(("个人", "对公", "个人", "个人", "对公"), start=1)
+)
+
+
+def propose(folder: Path, files: dict[str, str | bytes]) -> str:
+    """Write files, and return what is proposed for them, which must be a mapping."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    text = propose_mapping(folder)
+    mapping = folder / "proposed.toml"
+    mapping.write_text(text, encoding="utf-8")
+    read_mapping(mapping)
+    return text
+
+
+def test_names_of_banks_are_known(tmp_path: Path) -> None:
+    """Headers, codes, the unit in brackets, the day of the file and its pattern are proposed."""
+    text = propose(tmp_path, {"零售客户_20260930.csv": f"{HEADERS}\n{ROWS}"})
+    for line in (
+        'file = "零售客户_*.csv"',
+        'unit = "万元"  # by headers',
+        'as_of = "file name"  # no column has it',
+        '"客户编号" = "customer_id"  # by its name; whole numbers',
+        '"AUM余额(万元)" = "aum_period_end"  # by its name; amounts with two decimals',
+        '"个人" = "personal"',
+        '"对公" = "corporate"',
+        "# No file was taken for: branches,",
+    ):
+        assert line in text
+
+
+def test_what_is_in_doubt_is_a_comment(tmp_path: Path) -> None:
+    """A name with two meanings, values that belie one and unknown codes are left to a person."""
+    header = HEADERS.replace("归属机构", "开户机构").replace("AUM余额(万元)", "出生日期")
+    rows = ROWS.replace("个人", "1").replace("对公", "9")
+    text = propose(tmp_path, {"客户.csv": f"{header},核心客户号,星级\n{rows}"})
+    assert '# "开户机构" = "branch_id"  # perhaps, by its name; whole numbers' in text
+    assert '# "出生日期" = "birth_date"  # its name says so, but it holds amounts' in text
+    assert '# "9" = "?"  # not understood: one of personal, sole_trader, corporate' in text
+    assert '# "核心客户号" = "customer_id"  # another header means this column, too' in text
+    assert "# lacking: branch_id (归属机构), text. Owning branch." in text
+    header = HEADERS.replace("AUM余额(万元)", "AUM余额")
+    text = propose(tmp_path, {"客户.csv": f"{header}\n{ROWS}"})
+    assert '# unit = ["万元"]  # by headers, not of all' in text
+
+
+def test_values_found_in_a_key_name_the_candidates(tmp_path: Path) -> None:
+    """An unknown header whose values are numbers of branches is said to be perhaps the branch."""
+    customers = CUSTOMERS.replace("branch_id", "XJGM")
+    text = propose(tmp_path, {"branches.csv": BRANCHES, "customers.csv": customers})
+    assert '# "XJGM" = "?"  # whole numbers' in text
+    assert "perhaps branch_id, by values of branches.branch_id" in text
+    strange = CUSTOMERS.replace(",001,", ",柳树,").replace(",002,", ",城关,")
+    text = propose(tmp_path, {"customers.csv": strange})
+    assert '# "branch_id" = "branch_id"' in text
+    assert "but few of its values are numbers of branches" in text
+
+
+def test_no_value_is_shown(tmp_path: Path) -> None:
+    """Names, numbers and amounts of customers never reach the proposal, whatever the form."""
+    people = [f"{name}{n}" for n, name in enumerate(["欧阳锋", "令狐冲", "东方白"] * 4)]
+    rows = [
+        [f"3701021980{n:08}", name, f"6222{n:012}", f"{n}4321.77"] for n, name in enumerate(people)
+    ]
+    frame = pd.DataFrame(rows, columns=["客户号", "户名", "卡号", "余额"])
+    plain = frame.to_csv(index=False, header=False)
+    fixed = "".join(f"{a}{b}{c}{d:>10}\n" for a, b, c, d in rows)
+    text = propose(
+        tmp_path,
+        {
+            "持有.csv": frame.to_csv(index=False),
+            "账户.del": plain,
+            "客户.dat": fixed,
+            "x.txt": plain,
+        },
+    )
+    words = "".join(f"贷款,账户,{name},{n}\n" for name, _, n, _ in rows)
+    text += propose(tmp_path, {"交易.txt": words})
+    frame.to_parquet(tmp_path / "存款.parquet")
+    frame.to_excel(tmp_path / "客户.xlsx", index=False)
+    for shown in (text, propose_mapping(tmp_path)):
+        assert [cell for row in rows for cell in row if cell in shown] == []
+
+
+def test_definitions_in_sql_name_the_columns(tmp_path: Path) -> None:
+    """A file without a header takes its names from CREATE TABLE, their comments and CHAR(n)."""
+    ddl = (
+        "CREATE EXTERNAL TABLE IF NOT EXISTS `dw`.`dim_org` (\n`c1` char(3) COMMENT '机构号',\n"
+        "`c2` char(8) COMMENT '名称 (全称), 中文', PRIMARY KEY (c1, c2)\n) STORED AS TEXTFILE;"
+    )
+    rows = "001城关支行\n002柳树支行\n".encode("gbk")
+    text = propose(tmp_path, {"dim_org_20260930.dat": rows, "tables.hql": ddl})
+    assert 'header = ["c1", "c2"]  # by the definition in SQL beside it' in text
+    assert "widths = [3, 8]  # by CHAR(n)" in text
+    assert '"c1" = "branch_id"  # by its name' in text
+    text = propose(tmp_path, {"dim_org_20260930.dat": rows.replace(b"\n", b" \n")})
+    assert '# header = ["column_1"]' in text
+
+
+def test_files_without_any_names_get_numbered_headers(tmp_path: Path) -> None:
+    """Nothing is mapped by position: every column has its candidates, all of them comments."""
+    rows = "".join(f'20260930,"A{n}","C{n}","01",{n}00.50\n' for n in range(9))
+    text = propose(tmp_path, {"acct.del": rows})
+    assert 'kind = "db2"' in text
+    assert 'header = ["column_1", "column_2", "column_3", "column_4", "column_5"]' in text
+    assert '# "column_1" = "?"  # days, 1 different; perhaps as_of' in text
+    assert (
+        '# "column_5" = "?"  # amounts with two decimals; perhaps balance, average_balance' in text
+    )
+    assert read_mapping(tmp_path / "proposed.toml").of("holdings").columns == {}
+
+
+def test_titles_totals_and_units_are_seen(tmp_path: Path) -> None:
+    """A title with a unit, and a total line at the end of a long file, are in the proposal."""
+    rows = "".join(f"2026-09-30|@|A{n}|@|C{n}|@|loan|@|{n}.00\n" for n in range(90_000))
+    lines = "统计时点|@|账号|@|客户号|@|产品|@|余额\n"
+    text = propose(
+        tmp_path, {"M_ACCT.dat": f"持有明细 单位：千元\n{lines}{rows}合计|@||@||@||@|1.00\n"}
+    )
+    assert 'unit = "千元"  # by a line above the header' in text
+    assert 'drop_rows_where = { "统计时点" = ["合计"] }' in text
+
+
+def test_sheets_of_several_tables_are_parted(tmp_path: Path) -> None:
+    """A workbook with a sheet for each table is named for each, with the sheet."""
+    with pd.ExcelWriter(tmp_path / "全行.xlsx") as book:
+        for name, text in (("机构", BRANCHES), ("客户", CUSTOMERS), ("持有", HOLDINGS)):
+            rows = [line.split(",") for line in text.splitlines()]
+            pd.DataFrame(rows).to_excel(book, sheet_name=name, header=False, index=False)
+    (tmp_path / "mapping.toml").write_text(propose_mapping(tmp_path), encoding="utf-8")
+    assert 'sheet = "客户"' in (tmp_path / "mapping.toml").read_text(encoding="utf-8")
+    with open_bank(tmp_path) as bank:
+        assert [bank.rows(name) for name in ("branches", "customers", "holdings")] == [2, 7, 7]
+
+
+def test_files_that_hold_no_table_are_named(tmp_path: Path) -> None:
+    """Empty, damaged, binary and foreign files are comments, with what is nearest."""
+    files: dict[str, str | bytes] = {
+        "empty.csv": "",
+        "broken.parquet": b"PAR1 and no more",
+        "broken.xlsx": b"PK\x03\x04",
+        "picture.bin": bytes(range(256)) * 40,
+        "one.txt": "hello\n",
+        "disp.asc": '"disp_id";"client_id";"account_id";"type"\n1;1;1;"OWNER"\n2;2;2;"OWNER"\n',
+        "district.asc": 'A1;A2;A3\n1;"Praha";1204953\n2;"Benesov";88884\n',
+    }
+    text = propose(tmp_path, files)
+    for name in files:
+        assert f'# "{name}": ' in text
+    assert '#   "client_id": whole numbers; perhaps customer_id' in text
+    assert "[tables." not in text
+
+
+def test_an_empty_folder_is_told(tmp_path: Path) -> None:
+    """Without a file there is nothing but the list of tables that were not found."""
+    assert "# No file was taken for: branches, " in propose(tmp_path, {})
+
+
+def test_a_mapping_that_is_there_is_kept(
+    tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command writes once, refuses to write again, and makes the same bytes elsewhere."""
+    folder = tiny_bank()
+    assert run("map", folder) == 0
+    assert "stockcust check" in capsys.readouterr().out
+    first = (folder / "mapping.toml").read_bytes()
+    assert run("map", folder) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert run("map", folder, "--out", folder / "other.toml") == 0
+    assert (folder / "other.toml").read_bytes() == first
+    assert run("check", folder) == 0

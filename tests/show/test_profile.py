@@ -1,0 +1,77 @@
+"""The profile tells sizes, gaps, amounts and codes, and nothing of one person."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.suspicions import totals_of
+from stockcust_analysis.cli import cli
+from stockcust_analysis.show.profile import page, profile
+from tests.conftest import SAMPLE
+from tests.engines.banks import in_pandas, in_polars
+from tests.tiny_bank import TinyBank
+
+
+def rows_of(source: object) -> dict[str, list[tuple[str, ...]]]:
+    """Return the rows of each table of a bank's profile, by its English caption's first word."""
+    with open_bank(source) as bank:
+        tables = profile(bank, totals_of(bank, bank.quarters), "en")
+    return {shown.caption.split()[0]: list(shown.rows) for shown in tables}
+
+
+def test_a_tiny_bank_is_counted_by_hand(tiny_bank: TinyBank) -> None:
+    """Four customers, one never active at either date; few of a code are told as few."""
+    found = rows_of(tiny_bank())
+    assert found["Quarters:"] == [
+        ("2026Q2", "2", "3", "3", "71.25", "71.25", "—"),
+        ("2026Q3", "2 (+0.0%)", "4 (+33.3%)", "4 (+33.3%)", "71.45 (+0.3%)", "71.45 (+0.3%)", "—"),
+    ]
+    assert found["Rows"] == [
+        ("branches", "2", ""),
+        ("customers", "7", ""),
+        ("customers.last_active_on", "7", "28.6%"),
+        ("holdings", "7", ""),
+    ]
+    assert ("customers.customer_type", "personal", "<5", "—") in found["Codes"]
+    # Percentiles of four customers would be their balances.
+    assert "Percentiles" not in found
+
+
+def test_percentiles_are_those_of_the_amounts_told_roughly() -> None:
+    """Each is within a tenth of what pandas computes, and has two digits at most."""
+    found = {row[0]: row[1:] for row in rows_of(SAMPLE)["Percentiles"]}
+    customers = pd.read_parquet(SAMPLE / "customers.parquet")
+    amounts = customers.loc[customers["as_of"].astype("str") == "2026-09-30", "aum_period_end"]
+    amounts = amounts.astype(float)[lambda values: values > 0]
+    for told, share in zip(
+        found["customers.aum_period_end"], (0.05, 0.25, 0.5, 0.75, 0.95), strict=True
+    ):
+        digits = told.replace(",", "")
+        assert float(digits) == pytest.approx(amounts.quantile(share), rel=0.1)
+        assert len(digits.strip("0")) <= 2
+
+
+@pytest.mark.parametrize("place", [in_pandas, in_polars])
+def test_engines_tell_the_same(place: object, tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """Frames have the profile of the files they were read from."""
+    from tests.engines.test_frames import tiny
+
+    assert rows_of(place(tiny(), tmp_path)) == rows_of(tiny_bank())  # type: ignore[operator]
+
+
+def test_the_page_stands_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:
+    """One file of HTML: no script, no address, no customer's number, in the language asked for."""
+    path = tmp_path / "profile.html"
+    cli.main(
+        ["check", str(tiny_bank()), "--html", str(path), "--language", "zh"], standalone_mode=False
+    )
+    html = path.read_text(encoding="utf-8")
+    assert "各表行数与空值占比" in html
+    assert 'lang="zh"' in html
+    assert not re.search(r"<script|https?://|\bC[1-4]\b|\bA[1-4]\b", html)
+    assert "&lt;b&gt;" in page("<b>", [], [], "en")
