@@ -31,6 +31,10 @@ from stockcust_analysis.measures.retention import customer_retention as customer
 from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import worklists as worklists
+from stockcust_analysis.models.campaign_effect import CampaignEffect as CampaignEffect
+from stockcust_analysis.models.early_warning import EarlyWarning as EarlyWarning
+from stockcust_analysis.models.next_product import NextProduct as NextProduct
+from stockcust_analysis.models.segments import Segments as Segments
 from stockcust_analysis.policy import DormancyRule as DormancyRule
 from stockcust_analysis.policy import Policy as Policy
 from stockcust_analysis.policy import TierScheme as TierScheme

@@ -21,6 +21,7 @@ carry a customer's id, name or balance.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -108,6 +109,15 @@ class MissingGlyphError(ReportError):
 
 class TypesettingError(ReportError):
     """The typesetter refused a page."""
+
+
+def is_quotable(text: str) -> bool:
+    """Return whether a delivered code or header may stand in a message: not with a long number.
+
+    >>> is_quotable("time-deposit"), is_quotable("time_deposit 62220000103")
+    (True, False)
+    """
+    return not re.search(r"\d{4}", text)
 
 
 def did_you_mean(name: str, available: Iterable[str]) -> str:

@@ -23,7 +23,11 @@ from stockcust_analysis.errors import UsageError
 from tests.bank import test_sample as whole
 from tests.bank.sample_counts import NOW, Bank, at
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # One branch loses all customers to another on purpose, without being merged into it.
+    pytest.mark.filterwarnings("ignore:branch .* has none in:UserWarning"),
+]
 # The quarter in which two branches are merged away.
 QUARTER, OPENING, CLOSING = "2026Q2", pd.Timestamp("2026-03-31"), pd.Timestamp("2026-06-30")
 Tables = dict[str, pd.DataFrame]

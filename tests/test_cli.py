@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,7 +36,9 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
     assert run("check", folder) == 2
     shown = capsys.readouterr()
     assert shown.err.startswith("stockcust: 2 problems in 1 table of")
-    assert "For 'loans': did you mean 'loan'?" in shown.err
+    assert "unknown product" in shown.err
+    assert "Did you mean 'loan'?" in shown.err
+    assert "loans" not in shown.err
     assert shown.out == ""
 
 
@@ -46,6 +50,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         (("report", "nowhere"), "Missing option '--quarter'"),
         (("reprot", "nowhere"), "No such command 'reprot'"),
         (("report", "x", "--quarter", "2026Q3", "--language", "fr"), "'fr' is not one of"),
+        (("check", "x", "--html", "."), "File '.' is a directory"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(
@@ -54,6 +59,17 @@ def test_wrong_usage_is_exit_code_2(
     """A folder that is not there and a wrong option are one message and exit code 2."""
     assert run(*arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_warnings_are_lines_without_source(tiny_bank: TinyBank) -> None:
+    """A person is told what may be wrong, and no line of the program."""
+    header, *rows = HOLDINGS.splitlines()
+    folder = tiny_bank(holdings="\n".join([f"{header},", *(f"{row},x" for row in rows), ""]))
+    code = "from stockcust_analysis.cli import main; main()"
+    command = [sys.executable, "-c", code, "check", str(folder)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "Warning: holdings.csv: " in shown
+    assert [line for line in shown.splitlines() if not line.startswith("Warning: ")] == []
 
 
 def test_an_interrupt_is_exit_code_130(

@@ -26,10 +26,11 @@ CONDA_PACKAGES = {
     "papermill",
     "nbconvert",
 }
-# Imports point one way: core → policy → measures → bank → evaluation → show → report → cli.
+# Imports point one way: core → policy → measures → bank → models → evaluation → show → report →
+# cli.
 LAYERS = {"errors": 0, "core": 1}
-LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "evaluation": 5}
-LAYERS |= {"show": 6, "plot": 6, "report": 7, "cli": 8}
+LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "models": 5, "evaluation": 6}
+LAYERS |= {"show": 7, "plot": 7, "report": 8, "cli": 9}
 # These stand beside the others, could be published by themselves, and import only what is listed.
 INDEPENDENT: dict[str, set[str]] = {"kernels": set(), "disclosure": set()}
 PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")
@@ -166,16 +167,22 @@ def lines_of_code(path: Path) -> int:
     return sum(bool(line) and not line.startswith("#") for line in code)
 
 
+# Code lines that reading banks, models and all the rest may have. What the package learns to do is
+# stated here; to stand still it only ever falls.
+MOST_LINES = {"bank": 5_461, "models": 900, "rest": 15_318}
+
+
 def test_the_package_stays_small(tmp_path: Path) -> None:
-    """The whole package has at most 20,400 lines of code, laid out by the formatter throughout."""
-    layouts = PACKAGE / "bank" / "layouts"
-    for number, path in enumerate(path for path in modules() if path.parent != layouts):
+    """Formatted throughout, no part has more lines of code than it may have."""
+    for number, path in enumerate(modules()):
         text = re.sub(r"\s*# fmt: (skip|off|on)", "", path.read_text(encoding="utf-8"))
-        (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
+        folder = path.relative_to(PACKAGE).parts[0]
+        part = folder if folder in MOST_LINES else "rest"
+        (tmp_path / f"{part}{number}.py").write_text(text, encoding="utf-8")
     layout = ["ruff", "format", "--quiet", "--config", str(ROOT / "pyproject.toml"), str(tmp_path)]
     subprocess.run([sys.executable, "-m", *layout], check=True)
-    assert sum(map(lines_of_code, tmp_path.glob("*.py"))) <= 20_400
-    assert sum(map(lines_of_code, layouts.glob("*.py"))) <= 450
+    lines = {part: sum(map(lines_of_code, tmp_path.glob(f"{part}*.py"))) for part in MOST_LINES}
+    assert {part: number for part, number in lines.items() if number > MOST_LINES[part]} == {}
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -193,7 +200,7 @@ def test_public_names_are_all_there_and_documented() -> None:
 
     assert sorted(sca.__all__) == list(sca.__all__)
     assert set(sca.__all__) <= set(dir(sca))
-    assert 25 <= len(sca.__all__) <= 35
+    assert 25 <= len(sca.__all__) <= 40
     for name in sca.__all__:
         assert getattr(sca, name).__doc__, f"{name} has no docstring"
     page = ROOT / "docs" / "reference" / "public-names.md"

@@ -43,20 +43,22 @@ def assign_files(
     stated = {path for paths in files.values() for path in paths}
     for path in sorted(_listed(folder)):
         name, is_exact = _table_of(path.relative_to(folder))
+        is_mapped = mapping.of(name).file is not None
         shown = path.relative_to(folder).as_posix()
         readable = path.name.lower().endswith(ENDINGS)
         if path in stated or path.name.startswith("~$"):
             continue
-        if not name or (is_exact and mapping.of(name).file) or _is_hidden(path):
+        if not name or _is_hidden(path):
             left_out += [shown] if readable else []
-        elif is_exact and readable and path.is_file() and len(path.relative_to(folder).parts) < 3:
+        elif is_exact and not is_mapped and readable and path.is_file() and shown.count("/") < 2:
             files[name].append(path)
         elif not path.name.lower().endswith(COMPANIONS):
-            what = f"'{shown}' looks like this table's, and is not read: {_reason(path, readable)}"
+            reason = "the mapping names another" if is_mapped else _reason(path, readable)
+            what = f"'{shown}' looks like this table's, and is not read: {reason}"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
-        if name and not mapping.of(name).file and (is_plain or not files[name]):
+        if name and (is_plain or not files[name]):
             what = f"'{shown}' may hold this table, and is not read"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for name, paths in files.items():

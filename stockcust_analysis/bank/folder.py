@@ -37,7 +37,7 @@ _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
 
 
-def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str, layout: str = "") -> Bank:
+def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str | None) -> Bank:
     """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
@@ -108,7 +108,8 @@ def open_relations(
             try:
                 relation.write_parquet(str(path))
             except _NOT_COMPUTED:
-                raise UsageError(f"the relation of {name} cannot be computed.") from None
+                what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
+                raise UsageError(what) from None
             words = mapping.of(name)
             reader = FileReader(engine.connection, engine.folder, contract, {}, words)
             groups[name] = reader.read([path])

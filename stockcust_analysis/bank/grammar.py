@@ -29,7 +29,7 @@ _LEADS, _TRAILS = range(0xE4, 0xEA), range(0x80, 0xC0)
 _GARBLED = f"[{gbk_characters(_LEADS, _TRAILS)}][{gbk_characters(_TRAILS, _LEADS)}]"
 ESCAPED = r"&#\w+;|&[a-z]+;|\\u[0-9a-fA-F]{4}|(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
 """Characters written as those of web pages, programs, addresses and HZ."""
-HIDDEN = r"^#[A-Z0-9/]+[!?]?$|^#+$|[*]{2}|^=[A-Z]+\("
+HIDDEN = r"^#[A-Z0-9/]+[!?]?$|^#+$|[*]{2}|^=[A-Z]+\(.*\)$"
 """What spreadsheets show in place of a value, and what masks it."""
 LOST = (
     "[?]{3}|^[?]{2}$|[□■]|[\u4e00-\u9fff][?]|[?][\u4e00-\u9fff]|[\u00a1-\u00ff]{4}|"

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import INVISIBLE
 from stockcust_analysis.bank.validation import Problem
-from stockcust_analysis.errors import did_you_mean
+from stockcust_analysis.errors import did_you_mean, is_quotable
 
 NAMELESS = "without a header"
 
@@ -65,7 +65,7 @@ def match_headers(
                 problems[Problem(contract.name, name, what, "Keep one.")] = None
             elif name is not None:
                 matched[name] = header
-        spare = [header for header in file if normalize(header) not in known]
+        spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
         problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
         matches.append(matched)
     found = {name for matched in matches for name in matched}
@@ -80,9 +80,12 @@ def match_headers(
 
 
 def _absent_columns(
-    contract: Table, matched: Mapping[str, str], spare: Sequence[str]
+    contract: Table, matched: Mapping[str, str], spare: Mapping[str, int]
 ) -> list[Problem]:
-    """Return required columns that are absent, and optional ones that are perhaps misspelt."""
+    """Return required columns that are absent, and optional ones that are perhaps misspelt.
+
+    `spare` are the headers that are not understood, with the columns that they stand in.
+    """
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
     also = {normalize(word): column.name for column in absent for word in column.also}
@@ -95,7 +98,12 @@ def _absent_columns(
         remedy = "Write headers in the first line, or map them to the columns below."
         problems.append(Problem(contract.name, "", what, remedy))
     for column in absent:
-        hint = f" Did you mean '{meant[column.name]}'?" if column.name in meant else ""
+        header = meant.get(column.name, "")
+        # What stands behind the whole name of a column may be a cell.
+        names, start = (normalize(column.zh), normalize(column.name)), header.rpartition(" ")[0]
+        is_quoted = is_quotable(header) and not normalize(start).startswith(names)
+        quote = f"'{header}'" if is_quoted else f"the header of column {spare.get(header)}"
+        hint = f" Did you mean {quote}?" if header else ""
         if column.required:
             remedy = f"Add it, or map the bank's header to it ({column.zh}).{hint}"
             problems.append(Problem(contract.name, column.name, "column is missing", remedy))

@@ -122,10 +122,10 @@ def read_mapping(path: Path) -> Mapping:
     except OSError as error:
         raise UsageError(f"mapping file '{path}' cannot be read: {error.strerror}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {error}.") from None
-    complaints: list[str] = _unknown(
-        "key", content, ("name", "zone", "tables", "tolerance", "suspicions", "layout")
-    )
+        why = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error
+        raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {why}.") from None
+    keys = ("name", "zone", "tables", "tolerance", "suspicions", "layout")
+    complaints = _unknown("key", content, keys)
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -139,8 +139,8 @@ def read_mapping(path: Path) -> Mapping:
         ]
     suspicions = content.get("suspicions", {})
     complaints += _suspicion_complaints(suspicions)
-    complaints += tolerance.complaints(content.get("tolerance", {}))
-    complaints += _layout_complaints(content.get("layout", {}))
+    stated, layout = content.get("tolerance", {}), content.get("layout", {})
+    complaints += [*tolerance.complaints(stated), *_layout_complaints(layout)]
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -153,9 +153,8 @@ def read_mapping(path: Path) -> Mapping:
         name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
         for name, entry in tables.items()
     }
-    allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    errors = suspicions.get("as_errors", ())
-    return Mapping(name, zone, mapped, allowed, errors, content.get("layout", {}))
+    allowed = tolerance.read_tolerance(stated)
+    return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()), layout)
 
 
 def _suspicion_complaints(entry: Any) -> list[str]:
@@ -238,7 +237,7 @@ def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
 def _is_encoding(value: Any) -> bool:
     try:
         return isinstance("".encode(value), bytes)
-    except (LookupError, TypeError):
+    except (LookupError, TypeError, ValueError):
         return False
 
 
@@ -248,7 +247,7 @@ _KINDS: Dictionary[str, Dictionary[str, Any]] = {
 }
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "file": (
-        lambda value: _is_text(value) and not Path(value).is_absolute(),
+        lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
         'a name within the folder, such as "客户*.csv"',
     ),
     "table": (_is_text, 'a table name such as "dm.customers"'),

@@ -50,7 +50,7 @@ def open_bank(
     *,
     mapping: str | Path | None = None,
     tables: Dictionary[str, str] | None = None,
-    layout: str = "",
+    layout: str | None = None,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> Bank:
     """Open a bank's tables where they are and check them against the contract.
@@ -118,7 +118,7 @@ def _open(
     source: Any,
     mapping_file: str | Path | None,
     tables: Dictionary[str, str],
-    layout: str,
+    layout: str | None,
     memory_limit: str,
 ) -> Bank:
     """Open whatever kind of source is given."""
@@ -156,14 +156,14 @@ def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
 
 
 def _open_folder(
-    folder: Path, mapping_file: str | Path | None, layout: str, memory_limit: str
+    folder: Path, mapping_file: str | Path | None, layout: str | None, memory_limit: str
 ) -> Bank:
     if not folder.is_dir():
         raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
     mapping = Mapping() if chosen is None else read_mapping(chosen)
-    bank = open_folder(folder, mapping, memory_limit=memory_limit, layout=layout)
+    bank = open_folder(folder, mapping, memory_limit, layout)
     if chosen is not None:  # what it says decides what the files mean
         bank.inputs = (*bank.inputs, InputFile(chosen.name, chosen))
     return bank
@@ -178,6 +178,8 @@ def _relations_of(
         name = names.get(contract.name, contract.name)
         try:
             relations[contract.name] = connection.table(name)
+        except duckdb.ConnectionException:
+            raise UsageError("the connection to DuckDB is closed. Open it again.") from None
         except duckdb.Error:
             if contract.name in names:
                 raise UsageError(f"the connection has no table '{name}'.") from None

@@ -14,9 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import permutations, product
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -25,16 +23,15 @@ from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import (
     ONE,
-    after,
     as_lazy,
     cents_or_zero,
     collect_rows,
-    day,
+    height,
     sums,
 )
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.measures.service import end_with_managers
+from stockcust_analysis.measures.service import end_with_managers, in_force
 
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
@@ -149,7 +146,7 @@ def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     )
     # A few of them show whether it is worth to look at all.
     for some in (earlier.sort("customer_id").head(_LOOKED_UP), earlier):
-        found, rows = map(_count, (some.join(later, on="customer_id", how="semi"), some))
+        found, rows = map(height, (some.join(later, on="customer_id", how="semi"), some))
         if found >= LEAST_FOUND_AGAIN * rows:
             return
     yield (
@@ -206,20 +203,14 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
     managers = as_lazy(bank.table("managers")) if "managers" in bank.columns else None
     rows = end_with_managers(as_lazy(bank.table("assignments")), managers)
     end = now.quarter.end
-    last = day(rows, "valid_to")
-    in_force = rows.filter(
-        ~after(day(rows, "valid_from"), end), last.is_null() | after(last, end - timedelta(days=1))
-    )
-    several = in_force.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
-    if count := _count(several):
+    calendar = Calendar((end,))
+    rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
+    several = rows.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
+    if count := height(several):
         yield (
             f"{count:,} customers have several managers on {end}: who came last counts. End the "
             "earlier assignments (valid_to)"
         )
-
-
-def _count(rows: nw.LazyFrame[Any]) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])
 
 
 _OF_TWO: Mapping[str, Callable[[Bank, Totals, Totals], Iterator[str]]] = {

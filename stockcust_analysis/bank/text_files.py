@@ -31,6 +31,7 @@ _START = 1 << 16
 _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
+_OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _COLUMN_END = b"\x1f"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
@@ -101,6 +102,10 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     encoding, start, line_ends = _decode(path, mapping.encoding)
     if mapping.widths:
         return _split_columns(path, copy, mapping, encoding)
+    other_end = _OTHER_LINE_END.search(start.replace(mapping.delimiter or "\n", ""))
+    if other_end and "\n" not in start.rstrip("\n"):
+        what = f"the lines of {path.name} end in U+{ord(other_end[0]):04X}"
+        raise UnusableFileError(what, "Export it again with line feeds between the lines.")
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
@@ -110,7 +115,7 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     if not as_it_stands or skip > 1:
         readable, skip = copy, 0
         with copy.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_without_lines(_blocks(path, encoding), layout.lines))
+            file.writelines(_blocks(path, encoding, layout.lines))
     first_row = layout.lines + 1
     spare, separator = layout.is_spare, layout.delimiter
     header = tuple(distinct_headers(layout.header))
@@ -122,7 +127,11 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     encoding = stated or _UTF8
     if not stated:
         with _open(path) as raw:
-            is_wide = raw.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            mark = raw.read(4)
+        if b"\0\0" in mark:
+            remedy = "Export it again in UTF-8, or state the encoding in the mapping."
+            raise UnusableFileError(f"{path.name} is in UTF-32", remedy)
+        is_wide = mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
         encoding = "utf-16" if is_wide else _UTF8
     try:
         start, line_ends = _read_through(path, encoding)
@@ -228,9 +237,10 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
 
 
-def _blocks(path: Path, encoding: str) -> Iterator[str]:
-    """Yield a file's text in blocks, with line feeds alone as line ends."""
+def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
+    """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+        yield _moved(_below(text.read(_BLOCK), above), encoding)
         while block := text.read(_BLOCK):
             yield _moved(block, encoding)
 
@@ -240,12 +250,6 @@ def _moved(text: str, encoding: str) -> str:
     if encoding != "gb18030":
         return text
     return _MOVED_PATTERN.sub(lambda match: _MOVED[match[0]], text)
-
-
-def _without_lines(blocks: Iterator[str], count: int) -> Iterator[str]:
-    """Yield the text below the first lines, which stand in the first block."""
-    yield _below(next(blocks, ""), count)
-    yield from blocks
 
 
 def _below(text: str, lines: int) -> str:
@@ -267,18 +271,20 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."
         raise UnusableFileError(what, remedy, len(damaged), damaged)
-    if encoding == _UTF8 and _is_utf7(start):
+    if encoding == _UTF8 and (other := _encoding_in_ascii(start)):
         remedy = "Export it again in UTF-8, or state the encoding in the mapping."
-        raise UnusableFileError(f"{path.name} is in UTF-7", remedy)
+        raise UnusableFileError(f"{path.name} is in {other}", remedy)
     return start, line_ends
 
 
-def _is_utf7(text: str) -> bool:
-    """Return whether the lines of a text without Chinese hold Chinese in UTF-7."""
-    with suppress(UnicodeError):
-        lines = text.rpartition("\n")[0].encode("ascii")
-        return bool(re.search("[\u4e00-\u9fff]{2}", lines.decode("utf-7")))
-    return False
+def _encoding_in_ascii(text: str) -> str:
+    """Return the encoding in which the ASCII lines of a text hold Chinese, empty where in none."""
+    for encoding in ("UTF-7", "HZ"):
+        with suppress(UnicodeError):
+            lines = text.rpartition("\n")[0].encode("ascii")
+            if re.search("[\u4e00-\u9fff]{2}", lines.decode(encoding)):
+                return encoding
+    return ""
 
 
 def _encoding_by_row(path: Path) -> str:

@@ -25,8 +25,8 @@ from stockcust_analysis.core.periods import as_day
 BRANCH = "branch of the row"
 """Column that says which branch a row belongs to, empty where nothing tells it."""
 _ROWS, _AMOUNT = "rows", "amount"
-_DIGITS = 2
-"""Digits of an amount in messages: of one row, all of them would be somebody's balance."""
+_DIGITS, _FEW = 2, 5
+"""Digits of an amount in messages, and rows from which on it is said: it is somebody's balance."""
 
 
 class Part(NamedTuple):
@@ -46,7 +46,7 @@ class Tolerance:
     amount: float | None = None
 
     def __str__(self) -> str:
-        return _size(self.rows, self.amount)
+        return _size(self.rows, None if self.amount is None else f"{self.amount:,}")
 
 
 @dataclass(frozen=True)
@@ -77,24 +77,27 @@ class SetAside:
     @property
     def is_allowed(self) -> bool:
         """Whether it is within the tolerance."""
-        limit = self.allowed or Tolerance(self.rows, self.amount)
-        return self.rows <= limit.rows and (self.amount or 0) <= (limit.amount or 0)
+        return not self.allowed or (self.rows <= self.allowed.rows and not self._is_too_much)
 
     @property
     def size(self) -> str:
-        """Rows and, about, their amount."""
-        return _size(
-            self.rows, None if self.amount is None else float(f"{self.amount:.{_DIGITS}g}")
-        )
+        """Rows and, about, their amount; of few rows only that it is more than is allowed."""
+        if self.amount is None or self.rows < _FEW:
+            return _size(self.rows, "more" if self._is_too_much else None)
+        return _size(self.rows, f"{float(f'{self.amount:.{_DIGITS}g}'):,.0f}")
+
+    @property
+    def _is_too_much(self) -> bool:
+        return self.allowed is not None and (self.amount or 0) > (self.allowed.amount or 0)
 
     def __str__(self) -> str:
         allowed = f" (allowed: {self.allowed})" if self.allowed else ""
         return f"{self.table}.{self.column}: {self.size} set aside, as {self.what}{allowed}"
 
 
-def _size(rows: int, amount: float | None) -> str:
+def _size(rows: int, amount: str | None) -> str:
     words = f"{rows:,} row{'' if rows == 1 else 's'}"
-    return words if amount is None else f"{words}, {amount:,.0f} CNY"
+    return words if amount is None else f"{words}, {amount} CNY"
 
 
 def money_column(contract: Table, names: Any) -> str | None:

@@ -3,7 +3,7 @@
 Each table is counted through once, by as-of date; keys and references take one look each. Text
 that is not plain, and codes that are not among those allowed, are read again, trimmed. Nothing is
 raised before all tables are done. A message may quote a header, or a code that resembles an allowed
-one, never another cell: cells hold customers.
+one and that several customers have, never another cell: cells hold customers.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
-from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, sums
+from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
-from stockcust_analysis.errors import BankDataError, did_you_mean
+from stockcust_analysis.errors import BankDataError, did_you_mean, is_quotable
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -33,6 +33,7 @@ ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
 _SHOWN = 3
+_FREQUENT = 5
 _LOOKED_AT = 50
 _EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
@@ -196,7 +197,7 @@ class _Reference:
 
     def count(self) -> None:
         """Count the rows that refer to something that is not there."""
-        self.complete, self.lost = False, _count_rows(self.lost_rows(self.table.rows))
+        self.complete, self.lost = False, height(self.lost_rows(self.table.rows))
 
 
 def _count_references(references: Sequence[_Reference]) -> None:
@@ -344,12 +345,17 @@ class _TableCheck:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
         remedy, cell = test.remedy, test.column.name
         if test.column.allowed:
-            wrong = self.rows.filter(test.wrong, ~nw.col(cell).is_null()).select(cell).unique()
-            for code in collect_rows(wrong.sort(cell).head(_LOOKED_AT))[cell]:
+            wrong = self.rows.filter(test.wrong, ~nw.col(cell).is_null())
+            if "customer_id" in self.names:  # one customer's cell returns at each as-of date
+                wrong = wrong.select(cell, "customer_id").unique()
+            wrong = wrong.group_by(cell).agg(count=nw.len()).sort(cell).head(_LOOKED_AT)
+            codes, hints = collect_rows(wrong), dict[str, None]()
+            for code, times in zip(codes[cell], codes["count"], strict=True):
                 hint = did_you_mean(code, test.column.allowed)
-                # A code that resembles no allowed one may be anything: it is not quoted.
-                if hint and remedy.count(" For '") < _SHOWN:
-                    remedy += f" For '{code}':{hint.lower()}"
+                # A code that is rare, or resembles no allowed one, may be anything: not quoted.
+                is_quoted = times >= _FREQUENT and is_quotable(code)
+                hints |= {f" For '{code}':{hint.lower()}" if hint and is_quoted else hint: None}
+            remedy += "".join([hint for hint in hints if hint][:_SHOWN])
         return self._problem(cell, test.what, remedy, count, lambda rows: rows.filter(test.wrong))
 
     def _judge_lost(self, reference: _Reference) -> list[Problem]:
@@ -370,7 +376,7 @@ class _TableCheck:
                 named = nw.from_native(keys).lazy()
                 self._drop(found, lambda rows: rows.join(named, on=reference.ours, how="anti"))
                 return []
-            what += f"; [tolerance] allows {allowed}, found are {found.size}"
+            what += f"; [tolerance] allows {allowed}, there are {found.size}"
         return [self._problem(name, what, remedy, lost, reference.lost_rows)]
 
     def _leave_out(self, test: CellTest) -> None:
@@ -431,9 +437,9 @@ class _TableCheck:
                 return 0
             # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
             hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
-            if _count_rows(hashes.lazy().unique()) == self.total:
+            if height(hashes.lazy().unique()) == self.total:
                 return 0
-        return self.total - _count_rows(self.rows.select(*key).unique())
+        return self.total - height(self.rows.select(*key).unique())
 
     def _problem(
         self, column: str, what: str, remedy: str, count: int, select: Callable[[Rows], Rows]
@@ -452,7 +458,3 @@ def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     return lambda rows: (
         rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
     )
-
-
-def _count_rows(rows: Rows) -> int:
-    return int(collect_rows(rows.select(n=nw.len()))["n"][0])

@@ -7,6 +7,7 @@ Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 b
 from __future__ import annotations
 
 import sys
+import warnings
 
 import click
 
@@ -38,6 +39,7 @@ for command in (run.worklists, tables.contacts, tables.policy):
 
 def main() -> None:
     """Run the command line; errors of this package become one message and exit code 2."""
+    warnings.formatwarning = _format_warning
     try:
         code = cli.main(standalone_mode=False)
     except StockcustError as error:
@@ -55,6 +57,10 @@ def main() -> None:
             raise
         code = _interrupted()
     sys.exit(code or 0)
+
+
+def _format_warning(message: Warning | str, *_place: object, **_line: object) -> str:
+    return f"Warning: {message}\n"
 
 
 def _interrupted() -> int:

@@ -62,9 +62,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         with (
             WorkingFolder(SOCKET_PATH) as scratch,
             all_temporary_files_in(scratch),
-            open_bank(
-                data, mapping=mapping, layout=layout or "", memory_limit=memory_limit
-            ) as bank,
+            open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
         ):
             settings = replace(settings, quarter=_resolve(bank, quarter))
             command(bank, settings, out, plan)
@@ -184,9 +182,7 @@ def verify(
     """
     from stockcust_analysis.report.quarter import verify_folder
 
-    differences = verify_folder(
-        folder, data=data, mapping=mapping, layout=layout or "", workers=workers
-    )
+    differences = verify_folder(folder, data=data, mapping=mapping, layout=layout, workers=workers)
     for difference in differences:
         click.echo(difference)
     if differences:
@@ -227,7 +223,7 @@ def worklists(
     folder = out / "worklists" / day.isoformat()
     with (
         access(Access(file_mode, group)),
-        open_bank(data, mapping=mapping, layout=layout or "", memory_limit=memory_limit) as bank,
+        open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
     ):
         rules = load_policy(policy)
         files = make_worklists(bank, as_of=day, policy=rules, out=folder, **requested)

@@ -15,6 +15,7 @@ MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
 
 if TYPE_CHECKING:
+    from stockcust_analysis.bank.sample.effects import Effects
     from stockcust_analysis.policy import Policy
     from stockcust_analysis.policy.describe import LintWarning
 
@@ -31,7 +32,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many quarters, the last being 2026Q3.",
 )
-def sample(out: Path, seed: int | None, branches: int, customers: int, quarters: int) -> None:
+@click.option(
+    "--effects",
+    type=click.Choice(["planted", "none"]),
+    help="For models: planted effects to find, or none, where nothing may be found.",
+)
+def sample(
+    out: Path,
+    seed: int | None,
+    branches: int,
+    customers: int,
+    quarters: int,
+    effects: Effects | None,
+) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
 
@@ -42,8 +55,9 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
             f"python -m benchmarks.bank {out} --customers {customers} --branches {branches}"
         )
     seed = SEED if seed is None else seed
-    tables = make_bank(seed, branches=branches, customers=customers, quarters=quarters)
-    write_bank(tables, out)
+    size = {"branches": branches, "customers": customers, "quarters": quarters}
+    tables = make_bank(seed, **size, effects=effects or "")
+    write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():
         click.echo(f"  {name:<18} {len(frame):>13,} rows")
     click.echo(f"Sample bank written to {out}.")
@@ -55,7 +69,11 @@ def sample(out: Path, seed: int | None, branches: int, customers: int, quarters:
 @options.LAYOUT
 @options.MEMORY
 @options.LANGUAGE
-@click.option("--html", type=options.FOLDER, help="Also write the profile as one page of HTML.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the profile as one page of HTML.",
+)
 def check(
     data: str,
     mapping: Path | None,
@@ -76,7 +94,7 @@ def check(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
-        bank = open_bank(data, mapping=mapping, layout=layout or "", memory_limit=memory_limit)
+        bank = open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit)
     with bank:
         totals = totals_of(bank, bank.quarters)
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]

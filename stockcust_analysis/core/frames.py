@@ -255,6 +255,11 @@ def collect_sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]
     return totals.sort_values([*by], ignore_index=True) if by else totals
 
 
+def height(table: Table) -> int:
+    """Return the number of rows of a table."""
+    return int(collect_rows(table.select(n=nw.len()))["n"][0])
+
+
 def count_rows(table: Table, conditions: Mapping[str, nw.Expr]) -> dict[str, int]:
     """Return how many rows meet each condition, in one look at the data; unknown counts as no."""
     if not conditions:

@@ -168,7 +168,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
         current = current.join(roles, on="manager_id", how="left")
     table = _join_facts(customers, current)
     dated = _of_customers(source.ended_assignments, table.select(*_KEYS))
-    began = _in_force(dated, source.calendar, _months_before(source.rule.contact_months))
+    began = in_force(dated, source.calendar, _months_before(source.rule.contact_months))
     throughout = began.group_by(*_KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
     contacted = _contact_facts(table.select(*_KEYS, "managed_from"), source)
@@ -216,7 +216,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
     rule, calendar = source.rule, source.calendar
     days = timedelta(days=rule.first_call_days)
     table = calendar.on_every_day(source.ended_assignments)
-    table = _in_force(table, calendar, lambda as_of: as_of)
+    table = in_force(table, calendar, lambda as_of: as_of)
     began, called_on = day(table, "valid_from"), day(table, "first_contact_on")
     latest = began.max().over(*_KEYS)
     table = table.with_columns(managed_from=began, latest=latest)
@@ -236,7 +236,7 @@ def assignments_in_force(source: ServiceSource) -> Table:
     )
 
 
-def _in_force(table: Table, calendar: Calendar, on: Border) -> Table:
+def in_force(table: Table, calendar: Calendar, on: Border) -> Table:
     """Return the assignments valid on a day of their as-of date; their last day is included."""
     ends = day(table, "valid_to")
     lasts = ends.is_null() | calendar.after(ends, lambda as_of: on(as_of) - timedelta(days=1))

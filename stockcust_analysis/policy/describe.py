@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from fnmatch import fnmatch
 from functools import cache
@@ -104,13 +104,22 @@ def text_table(
     sources = ["", *(row.source for row in rows)]
     for row, (above, source) in zip(rows, pairwise(sources), strict=True):
         lines.append([*row[:-1], "" if source == above else source])
-    widths = [min(max(map(_width, column)), _WIDEST) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            text + " " * (width - _width(text)) for text, width in zip(line, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(aligned(lines))
+
+
+def aligned(lines: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Return lines of cells with their columns below one another; those in `right` end there.
+
+    >>> aligned([["支行", "户数"], ["B1", "9"]], right=[1])
+    ['支行  户数', 'B1       9']
+    """
+    widths = [min(max(map(text_width, column)), _WIDEST) for column in zip(*lines, strict=True)]
+
+    def cell(position: int, text: str) -> str:
+        blanks = " " * (widths[position] - text_width(text))
+        return blanks + text if position in right else text + blanks
+
+    return ["  ".join(cell(*entry) for entry in enumerate(line)).rstrip() for line in lines]
 
 
 def _rule_rows(
@@ -156,8 +165,8 @@ def _text(key: str, language: Language) -> str:
     return str(_texts().get(key, {}).get(language, key))
 
 
-def _width(text: str) -> int:
-    """Return the columns that a text takes on a terminal."""
+def text_width(text: str) -> int:
+    """Return how wide a text is, in Latin letters; a Chinese character counts as two."""
     return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 

@@ -338,7 +338,7 @@ def verify_folder(
     *,
     data: Path | None = None,
     mapping: Path | None = None,
-    layout: str = "",
+    layout: str | None = None,
     workers: int | None = None,
 ) -> list[str]:
     """Return what differs from the manifest, one sentence each; nothing when all is as it says.
@@ -411,7 +411,7 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
 
 def _make_again(
-    facts: dict[str, Any], data: Path, mapping: Path | None, layout: str, workers: int | None
+    facts: dict[str, Any], data: Path, mapping: Path | None, layout: str | None, workers: int | None
 ) -> list[str]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     options = ReportOptions(**facts["parameters"], status=facts["status"], workers=workers)

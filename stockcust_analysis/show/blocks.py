@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import pandas as pd
 
 from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError
+from stockcust_analysis.policy.describe import aligned
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -244,7 +245,8 @@ class Table:
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         title = "  ".join(filter(None, (self.caption, self.unit)))
         rows = ([column.label for column in self.columns], *self.rows)
-        plain = "\n".join(filter(None, (title, *map("\t".join, rows), self.note)))
+        right = [n for n, column in enumerate(self.columns) if column.align == "right"]
+        plain = "\n".join(filter(None, (title, *aligned(rows, right), self.note)))
         return {TABLE_MIME: self.payload(), "text/html": _html(self), "text/plain": plain}
 
 

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from functools import wraps
 from itertools import product
 from typing import Any, Final, Literal, ParamSpec
-from unicodedata import east_asian_width
 
 import matplotlib as mpl
 import numpy as np
@@ -356,11 +355,6 @@ def narrowness(ax: Axes) -> float:
     cell = ax.get_subplotspec()
     part = len(cell.colspan) / cell.get_gridspec().ncols if cell else ax.get_position().width
     return FULL_WIDTH / 2.54 / (float(ax.figure.get_figwidth()) * part)  # type: ignore[union-attr]
-
-
-def text_width(words: str) -> int:
-    """Return how wide a text is, in Latin letters; a Chinese character counts as two."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in words)
 
 
 def word(key: str, language: Language) -> str:

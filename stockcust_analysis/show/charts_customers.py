@@ -13,6 +13,7 @@ from matplotlib.ticker import PercentFormatter
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.policy.describe import text_width
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.canvas import Source
@@ -217,7 +218,7 @@ def tier_pyramid(
     shares = pd.concat(columns, axis="columns").dropna(how="all")
     ax = canvas.axes_for(shares, ax)
     longest, narrow = max(float(shares.max().max()), 0.01), canvas.narrowness(ax)
-    widest = max(1.0, *(canvas.text_width(tiers[tier]) / 9 for tier in shares.index))
+    widest = max(1.0, *(text_width(tiers[tier]) / 9 for tier in shares.index))
     gap = 0.13 * narrow * longest * widest
     sides = ((-1, "right", "share_of_customers"), (1, "left", "share_of_aum"))
     for height, (tier, *pair) in enumerate(shares.itertuples()):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.errors import BankDataError, UsageError
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 
@@ -172,8 +172,57 @@ def test_a_code_that_resembles_nothing_is_not_quoted(tiny_bank: TinyBank) -> Non
     """A shifted column may hold names: only codes close to an allowed one are shown."""
     folder = tiny_bank(customers=CUSTOMERS.replace("sole_trader", "王小明"))
     assert "王小明" not in message_of(folder)
-    folder = tiny_bank(customers=CUSTOMERS.replace("sole_trader", "sole-trader"))
-    assert "For 'sole-trader': did you mean 'sole_trader'?" in message_of(folder)
+
+
+def with_genders(genders: list[str]) -> str:
+    """Return customers of whom there are as many as genders, at each of two as-of dates."""
+    rows = [
+        f"{day},C{index},00{1 + index % 2},individual,10,,,2020-01-05,{gender}"
+        for day in ("2026-06-30", "2026-09-30")
+        for index, gender in enumerate(genders)
+    ]
+    return "\n".join([f"{CUSTOMERS.partition(chr(10))[0]},gender", *rows, ""])
+
+
+@pytest.mark.parametrize(
+    ("genders", "hint"),
+    [
+        (["femal"] * 5, "For 'femal': did you mean 'female' or 'male'?"),
+        (["femal"] * 4, ". Did you mean 'female' or 'male'?"),
+        (["张伟 male", "王芳 female"], "Did you mean 'male' or 'female'?"),
+        (["male 62220000103"] * 6, None),
+    ],
+)
+def test_only_a_code_of_several_customers_is_quoted(
+    tiny_bank: TinyBank, genders: list[str], hint: str | None
+) -> None:
+    """What one customer has, at however many dates, may be a name: only the code is named."""
+    message = message_of(tiny_bank(customers=with_genders(genders)))
+    assert "customers.gender: " in message
+    assert hint is None or hint in message
+    for secret in ("张伟", "王芳", "62220000103"):
+        assert secret not in message
+    assert hint is None or ("For '" in message) == hint.startswith("For")
+
+
+def test_a_number_behind_a_code_is_not_quoted(tiny_bank: TinyBank) -> None:
+    """A cell into which the account's number slipped names the code alone."""
+    holdings = HOLDINGS.replace("time_deposit", "time_deposit 62220000103", 1)
+    message = message_of(tiny_bank(holdings=holdings))
+    assert "unknown product" in message and "Did you mean 'time_deposit'?" in message
+    assert "62220000103" not in message
+
+
+@pytest.mark.parametrize("cell", ["赵铁柱", "008871234500", "Zhao"])
+def test_a_header_that_holds_a_cell_is_named_by_its_column(tiny_bank: TinyBank, cell: str) -> None:
+    """A header into which a customer's name or number slipped is not quoted."""
+    head, _, rows = CUSTOMERS.partition("\n")
+    rows = rows.replace("\n", ",\n")
+    message = message_of(tiny_bank(customers=f"{head},性别 {cell}\n{rows}"))
+    column = head.count(",") + 2
+    assert "customers.gender: optional column is absent" in message
+    assert f"Did you mean the header of column {column}?" in message
+    assert cell not in message
 
 
 def test_a_missing_table_names_the_file_that_may_be_meant(tiny_bank: TinyBank) -> None:
@@ -283,3 +332,11 @@ def test_a_broken_file_among_many_is_named(tiny_bank: TinyBank) -> None:
     for number in (2, 4):
         what = f"customers_{number}.csv has more or fewer cells than the header's 8"
         assert f"customers: 1 row (first: 3): {what}" in message
+
+
+def test_a_closed_connection_is_said() -> None:
+    """A connection that was closed is not taken for one without tables."""
+    connection = duckdb.connect()
+    connection.close()
+    with pytest.raises(UsageError, match="the connection to DuckDB is closed"):
+        open_bank(connection)

@@ -116,6 +116,18 @@ REFUSED: dict[str, tuple[Files, str]] = {
             "003,石桥支行,东区,county,x": FORM,
         }.items()
     },
+    **{
+        f"lines that end in {end!r}": (
+            {"branches.csv": BRANCHES.replace("\n", end).replace("001", "008871234500")},
+            f"the lines of branches.csv end in U+{ord(end):04X}. Export it again",
+        )
+        for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+    },
+    **{
+        name: ({"branches.csv": BRANCHES.encode(name)}, "branches.csv is in UTF-32")
+        for name in ("utf-32", "utf-32-le", "utf-32-be")
+    },
+    "HZ": ({"branches.csv": BRANCHES.encode("hz")}, "branches.csv is in HZ"),
     "UTF-7": ({"branches.csv": BRANCHES.encode("utf-7")}, "branches.csv is in UTF-7"),
     "Big5": (
         {"branches.csv": IN_TAIWAN.encode("big5")},
@@ -178,11 +190,11 @@ WARNED: dict[str, tuple[Files, str]] = {
     ),
     "numbers that Excel rounded": (
         renumbered(*(f"62220212345678{n}0000" for n in range(1, 5))),
-        "customers.customer_id: 4 numbers end in zeros from the 16th digit on",
+        "customers.customer_id: numbers that end in zeros from the 16th digit on, in 7 rows",
     ),
     "accounts that Excel rounded": (
         {"holdings.csv": HOLDINGS.replace(",A", ",62220212345678").replace(",C", "000,C")},
-        "holdings.account_id: 4 numbers end in zeros from the 16th digit on",
+        "holdings.account_id: numbers that end in zeros from the 16th digit on, in 7 rows",
     ),
     "a year of another century": (
         {

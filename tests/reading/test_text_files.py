@@ -238,6 +238,21 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         '[tables.targets]\nfile = "计划*.csv"\n',
         "targets: the mapping names the file '计划*.csv', and there is none",
     ),
+    "a file that bears the table's name, where the mapping names another": (
+        {"名单.csv": CUSTOMERS},
+        '[tables.customers]\nfile = "名单.csv"\n',
+        "'customers.csv' looks like this table's, and is not read: the mapping names another",
+    ),
+    "one of another kind": (
+        {"名单.csv": CUSTOMERS, "customers.csv": b"", "customers_2.json": "{}"},
+        '[tables.customers]\nfile = "名单.csv"\n',
+        "'customers_2.json' looks like this table's, and is not read: the mapping names another",
+    ),
+    "one with the quarter in front": (
+        {"2026Q3_customers.csv": CUSTOMERS, "customers.csv": b"", "2026Q2_customers.csv": "x"},
+        '[tables.customers]\nfile = "2026Q3_customers.csv"\n',
+        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Name it customers",
+    ),
     "a header that the mapping drops by": (
         {},
         '[tables.branches]\ndrop_rows_where = { "机构" = ["合计"] }\n',
@@ -346,6 +361,10 @@ def test_check_says_what_each_file_was_taken_as(
         ("zone = 8\n", ["unknown zone '8'"]),
         ('zone = "UTC+8"\n', ["unknown zone 'UTC+8'"]),
         ('[tables.branches]\nencoding = "hex"\n', ["encoding is not an encoding"]),
+        ('[tables.branches]\nencoding = "undefined"\n', ["encoding is not an encoding"]),
+        ('[tables.branches]\nencoding = "a\\u0000"\n', ["encoding is not an encoding"]),
+        ('[tables.branches]\nfile = "../other/branches.csv"\n', ["file is not a name within the"]),
+        ('[tables.branches]\nfile = "x/../../*.csv"\n', ["file is not a name within the"]),
         ('[tables.branches]\nsheet = "A"\n', ["names a sheet, and branches.csv has none"]),
         (
             '[tables.branches.columns]\n"开业" = "opened_on"\n',
@@ -360,6 +379,16 @@ def test_a_mapping_of_wrong_types_is_one_error(
     with pytest.raises(BankDataError) as caught:
         open_bank(deliver(tiny_bank(), {}, text))
     assert [words for words in expected if words not in str(caught.value)] == []
+
+
+def test_a_mapping_in_another_encoding_is_to_be_saved_again(tiny_bank: TinyBank) -> None:
+    """The error says what to do, in no words of a codec."""
+    folder = tiny_bank()
+    (folder / "mapping.toml").write_bytes('name = "青禾银行"\n'.encode("gbk"))
+    with pytest.raises(
+        BankDataError, match=r"mapping.toml' is not TOML in UTF-8: save it as UTF-8\.$"
+    ):
+        open_bank(folder)
 
 
 def test_what_is_said_of_files_is_refused_for_frames(tmp_path: Path) -> None:

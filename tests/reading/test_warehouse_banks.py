@@ -212,7 +212,13 @@ KINDS: dict[str, tuple[Callable[[Tables, Path], None], dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize(("write", "corrections"), KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize(
+    ("write", "corrections"),
+    [
+        pytest.param(*case, id=name, marks=[] if name == "Hive" else [pytest.mark.slow])
+        for name, case in KINDS.items()
+    ],
+)
 def test_a_warehouse_is_read_through_the_proposal(
     write: Callable[[Tables, Path], None],
     corrections: Mapping[str, str],

@@ -22,7 +22,7 @@ from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report.workbook import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
-from tests.tiny_bank import TinyBank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank
 
 POLICY = load_policy()
 FACTS = facts_of(as_pandas)
@@ -152,12 +152,17 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_what_comes_back_is_a_contacts_table(tmp_path: Path, tiny_bank: TinyBank) -> None:
-    """Saved beside a bank's tables it meets the contract."""
+    """Saved beside the tables of the next quarter it meets the contract."""
     path = filled(tmp_path / "a.xlsx", {
         ("移交", 2): {"客户号": "C1", "结果": "已接通", "联络日": datetime(2026, 10, 8)},
     })  # fmt: skip
     text = import_contacts([path]).to_csv(index=False)
-    folder = tiny_bank(contacts=text, managers="manager_id,branch_id,role\nM1,001,counter\n")
+    quarter_later = {
+        name: rows.replace("2026-09-30,", "2026-12-31,").replace("2026-06-30,", "2026-09-30,")
+        for name, rows in {"customers": CUSTOMERS, "holdings": HOLDINGS}.items()
+    }
+    managers = "manager_id,branch_id,role\nM1,001,counter\n"
+    folder = tiny_bank(contacts=text, managers=managers, **quarter_later)
     with open_bank(folder) as bank:
         assert bank.table("contacts").fetchall() == [
             ("C1", "M1", date(2026, 10, 8), "phone", "reached")

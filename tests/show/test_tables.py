@@ -107,7 +107,13 @@ class TestDisplay:
         """The text form holds caption, unit, header, rows and note."""
         shown = table(_frame()[["branch", "customers"]], caption="表", unit="单位:户", note="来源")
         lines = shown._repr_mimebundle_()["text/plain"].splitlines()
-        assert lines == ["表  单位:户", "branch\tcustomers", "城关\t1,200", "合计\t3", "来源"]
+        assert lines == [
+            "表  单位:户",
+            "branch  customers",
+            "城关        1,200",
+            "合计            3",
+            "来源",
+        ]
 
 
 def test_header_groups() -> None:

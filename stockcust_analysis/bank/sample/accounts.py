@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS
+from stockcust_analysis.bank.sample.effects import CAMPAIGN_LIFT
 from stockcust_analysis.bank.sample.people import (
     ENDS,
     LAST,
@@ -23,6 +24,7 @@ from stockcust_analysis.bank.sample.people import (
     Days,
     Panel,
     Random,
+    alike,
 )
 
 SEASON = np.array([0.97, 0.98, 1.03, 1.09, 1.04, 1.08])
@@ -57,6 +59,8 @@ def make_accounts(rng: Random, panel: Panel) -> pd.DataFrame:
     `owner`, `product` and `time` are positions; `before` and `balance` are in cents.
     """
     held = {product: _held(rng, panel, odds) for product, odds in _odds(panel).items()}
+    if panel.effects == "planted":
+        _take_up_together(rng, panel, held)
     invested = np.stack([held.pop(product) for product in _INVESTMENTS])
     weight = np.array([[entry.weight] for entry in _INVESTMENTS.values()]) * invested.any(axis=2)
     weight *= rng.gamma(2, 1, weight.shape)
@@ -99,11 +103,12 @@ def interest_for_a_quarter(balance: Array) -> Array:
 
 def _odds(panel: Panel) -> dict[str, Array]:
     """Return how likely everybody takes a product up; one branch sells hardly any but deposits."""
-    people = panel.people
+    people = panel.people if panel.effects != "none" else alike(panel.people)
     wealth, age, asleep, merchant = (people[n] for n in ("wealth", "age", "asleep", "merchant"))
     eager = np.where(people["home"] == Branch.SINGLE_PRODUCT, 0.12, 1.0)
     business = merchant | people["farmer"] | people["executive"]
     stays = panel.open[:, LAST] & ~panel.drained.any(axis=1) & ~asleep
+    stays |= panel.effects == "none"
     borrows = stays & age.between(22, 65) & (wealth > 100)
     employed = age.between(20, 60) & ~merchant & ~asleep & (wealth > 100)
     odds = {
@@ -128,15 +133,22 @@ def _odds(panel: Panel) -> dict[str, Array]:
     return {product: np.asarray(chance) for product, chance in odds.items()}
 
 
-def _held(rng: Random, panel: Panel, odds: Array) -> Array:
+def _held(rng: Random, panel: Panel, odds: Array, *, late: float = 0.12) -> Array:
     """Draw who takes a product up, on arrival or at a later visit, until they drain or leave."""
     size = len(odds)
-    later = np.where(rng.random(size) < 0.12, rng.integers(1, LAST + 1, size), 0)
+    later = np.where(rng.random(size) < late, rng.integers(1, LAST + 1, size), 0)
     wanted = np.maximum(later, panel.people["arrived"].to_numpy())[:, None]
     visits = (panel.active | (wanted == 0)) & (wanted <= TIMES)
     kept = panel.open & ~np.logical_or.accumulate(panel.drained, axis=1)
     likes = (rng.random(size) < odds)[:, None]
     return np.asarray(likes & kept & np.logical_or.accumulate(visits, axis=1))
+
+
+def _take_up_together(rng: Random, panel: Panel, held: dict[str, Array]) -> None:
+    """Let holders of one product take up another at a later visit, in place."""
+    for first, second, share in (("fund", "insurance", 0.5), ("payroll", "credit_card", 0.4)):
+        odds = np.where(held[first].any(axis=1) & ~held[second].any(axis=1), share, 0)
+        held[second] |= _held(rng, panel, odds, late=1.0)
 
 
 def _levels(rng: Random, panel: Panel) -> Array:
@@ -145,6 +157,8 @@ def _levels(rng: Random, panel: Panel) -> Array:
     walk = rng.normal(0, 0.12, panel.active.shape).cumsum(axis=1) - 0.007 * TIMES
     level = people["wealth"].to_numpy()[:, None] * SEASON * np.exp(walk)
     level[(people["home"] == Branch.NEW_MONEY) & (people["arrived"] < LAST), LAST] *= 0.78
+    if panel.effects == "planted":
+        level[people["campaign"], LAST] *= CAMPAIGN_LIFT
     last_moved = np.maximum.accumulate(np.where(panel.active, TIMES, 0), axis=1)
     return np.take_along_axis(level, last_moved, axis=1)
 

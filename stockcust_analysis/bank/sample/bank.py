@@ -13,6 +13,7 @@ from stockcust_analysis.bank.conversion import sql_type
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.file_names import assign_files
 from stockcust_analysis.bank.mapping import Mapping as HouseMapping
+from stockcust_analysis.bank.sample.effects import NOTES, Effects
 from stockcust_analysis.bank.sample.people import (
     LAST,
     QUARTERS,
@@ -36,7 +37,12 @@ _COUNT = {2: "Two", 3: "Three", 4: "Four", 5: "Five"}
 
 
 def make_bank(
-    seed: int = SEED, *, branches: int = 24, customers: int = 12_000, quarters: int = LAST
+    seed: int = SEED,
+    *,
+    branches: int = 24,
+    customers: int = 12_000,
+    quarters: int = LAST,
+    effects: Effects = "",
 ) -> dict[str, pd.DataFrame]:
     """Make an invented bank, every table of the contract, to learn and to test with.
 
@@ -50,6 +56,8 @@ def make_bank(
         Customers of an average quarter.
     quarters : int
         Number of quarters up to 2026Q3, 2 to 5.
+    effects : str
+        `planted`: with effects that models can find; `none`: where they must find nothing.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def make_bank(
     rng = np.random.default_rng(seed)
     network = make_branches(rng, branches)
     people = make_people(rng, network, draw_arrivals(rng, network, customers))
-    piece = make_piece(rng, network, people, quarters=quarters)
+    piece = make_piece(rng, network, people, quarters=quarters, effects=effects)
     tables = {name: decode_names(piece[name]) for name in LARGE} | join_pieces(network, [piece])
     return {entry.name: tables[entry.name] for entry in TABLES}
 
@@ -89,7 +97,9 @@ def check_size(branches: int, customers: int, quarters: int) -> None:
         raise UsageError(f"quarters={quarters} is not between 2 and {LAST}.")
 
 
-def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
+def write_bank(
+    tables: dict[str, pd.DataFrame], folder: str | Path, *, effects: Effects = ""
+) -> None:
     """Write a bank's tables, its name (`mapping.toml`) and a README into a folder.
 
     Small tables become CSV, others Parquet with exact money; files of the same names are replaced.
@@ -112,6 +122,7 @@ def write_bank(tables: dict[str, pd.DataFrame], folder: str | Path) -> None:
         rows={name: len(frame) for name, frame in tables.items()},
         quarters=tables["customers"]["as_of"].nunique(),
         pair=first_pair(tables["customers"]),
+        notes=NOTES.get(effects, ""),
     )
 
 
@@ -134,6 +145,7 @@ def write_texts(
     quarters: int,
     pair: Sequence[str],
     part: str = "",
+    notes: str = "",
 ) -> None:
     """Write a bank's name and the page about it: its stories, its files and how it was made."""
     template = Path(__file__).with_name("readme.md").read_text(encoding="utf-8")
@@ -149,7 +161,10 @@ def write_texts(
         pair=" and ".join(pair),
         **dict(zip(stories["branch_id"], stories["name"], strict=True)),
     )
-    for name, text in {"mapping.toml": f'name = "{BANK_NAME}"\n', "README.md": page}.items():
+    for name, text in {
+        "mapping.toml": f'name = "{BANK_NAME}"\n',
+        "README.md": page + notes,
+    }.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 

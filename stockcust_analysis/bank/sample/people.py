@@ -270,6 +270,7 @@ class Panel:
     stepped_on: Days
     active_transactions: Array
     first: int
+    effects: str = ""
 
     @property
     def needed(self) -> Array:
@@ -277,14 +278,22 @@ class Panel:
         return np.asarray((self.first <= TIMES) | (TIMES == YEAR_END))
 
 
-def make_panel(rng: Random, people: pd.DataFrame, operating: int, *, quarters: int = LAST) -> Panel:
+def make_panel(
+    rng: Random,
+    people: pd.DataFrame,
+    operating: int,
+    *,
+    quarters: int = LAST,
+    effects: str = "",
+) -> Panel:
     """Follow everybody through the quarters: arriving, acting, draining, returning, leaving."""
     arrived = people["arrived"].to_numpy()[:, None]
-    left, drained_from, back = _turns(rng, people)
+    left, drained_from, back = _turns(rng, people if effects != "none" else alike(people), effects)
     present = (arrived <= TIMES) & (left >= TIMES)
     turning = (left == TIMES) | (drained_from == TIMES) | (back == TIMES)
     turning |= (arrived == TIMES) & (TIMES > 0)
-    active = (_acts(rng, people) | turning) & present
+    active = (_acts(rng, people) | turning | (effects == "none")) & present
+    warned = (drained_from == TIMES + 1) & (effects == "planted")
     acted_on = STARTS + rng.integers(0, 88, present.shape).astype("m8[D]")
     last = np.where(active, acted_on, NO_DAY)
     last[:, 0] = _acted_before(rng, people, last[:, 0])
@@ -301,12 +310,19 @@ def make_panel(rng: Random, people: pd.DataFrame, operating: int, *, quarters: i
         drained=(drained_from <= TIMES) & (back > TIMES) & present,
         last_active_on=np.fmax.accumulate(last, axis=1),
         stepped_on=np.where(active, acted_on, POSTED_ON),
-        active_transactions=np.where(active, 1 + rng.poisson(1.2, present.shape), 0),
+        active_transactions=np.where(active, 1 + rng.poisson(1.2, present.shape) + 4 * warned, 0),
         first=len(TIMES) - quarters,
+        effects=effects,
     )
 
 
-def _turns(rng: Random, people: pd.DataFrame) -> tuple[Array, Array, Array]:
+def alike(people: pd.DataFrame) -> pd.DataFrame:
+    """Return people who differ in nothing that decides what they do."""
+    nobody = dict.fromkeys(("asleep", "merchant", "farmer", "executive"), False)
+    return people.assign(wealth=20_000.0, age=40, home=-1, **nobody)
+
+
+def _turns(rng: Random, people: pd.DataFrame, effects: str) -> tuple[Array, Array, Array]:
     """Draw the quarters in which a customer closes, drains and comes back; `_NEVER` for most."""
     size = len(people)
     arrived, wealth = people["arrived"].to_numpy(), people["wealth"].to_numpy()
@@ -314,7 +330,11 @@ def _turns(rng: Random, people: pd.DataFrame) -> tuple[Array, Array, Array]:
     # The planted branches keep their people, so that each tells its own story and no other.
     free = ~people["home"].isin([Branch.CONCENTRATED, Branch.TINY]).to_numpy()
     leaves = free & (rng.random(size) < np.where(wealth < 100, 0.08, 0.03)) & (closes > arrived)
-    empties = free & (rng.random(size) < 0.06) & (wealth > 500) & (drains > arrived)
+    online = people["acquisition_channel"] == "online"
+    often = (0.3, 0.04) if effects == "planted" else (0.06, 0.06)
+    empties = (
+        free & (rng.random(size) < np.where(online, *often)) & (wealth > 500) & (drains > arrived)
+    )
     empties &= ~leaves & ~people["asleep"].to_numpy()
     refills = empties & (rng.random(size) < 0.5) & (returns > drains)
     happening = ((leaves, closes), (empties, drains), (refills, returns))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS, table
 from stockcust_analysis.bank.sample.accounts import average, interest_for_a_quarter, make_accounts
+from stockcust_analysis.bank.sample.effects import campaign_contacts, visits
 from stockcust_analysis.bank.sample.people import (
     ENDS,
     LAST,
@@ -284,12 +285,16 @@ def make_piece(
     *,
     quarters: int,
     managers_before: int = 0,
+    effects: str = "",
 ) -> dict[str, pd.DataFrame]:
     """Return what is known of some branches' people; `plan_start` is where `targets` come from.
 
     Names in large tables are positions; `plain` turns them into text.
     """
-    panel = make_panel(rng, people, len(network) - 2, quarters=quarters)
+    if effects:
+        people = people.assign(campaign=visits(rng, people["wealth"].to_numpy()))
+        people["asleep"] &= effects != "none"
+    panel = make_panel(rng, people, len(network) - 2, quarters=quarters, effects=effects)
     accounts = make_accounts(rng, panel)
     owners = customers_table(rng, panel, accounts, network)
     start = plan_start(owners, network)
@@ -298,12 +303,16 @@ def make_piece(
     managers = managers_table(owners, network, before=managers_before)
     managed = managed_customers(owners)
     assignments = assignments_table(rng, managed, managers)
+    contacts = contacts_table(rng, managed, assignments)
+    if effects:
+        contacts = pd.concat([contacts, campaign_contacts(panel, owners, managers)], join="inner")
+        contacts = contacts.sort_values(["customer_id", "contacted_on"], ignore_index=True)
     return {
         "customers": owners,
         "holdings": holdings,
         "managers": managers,
         "assignments": assignments,
-        "contacts": contacts_table(rng, managed, assignments),
+        "contacts": contacts,
         "transactions": transactions_table(rng, panel, accounts),
         "ledger": ledger_table(holdings.rename(columns={"booking_branch_id": "branch_id"})),
         "plan_start": start,

@@ -1,0 +1,445 @@
+"""Early warning (流失预警模型): who may go dormant, or take the money away, by the next quarter.
+
+with sca.open_bank("data/sample") as bank:
+    warning = sca.EarlyWarning()
+    print(warning.backtest(bank, "2026Q2"))        # is it any good, beside the plain rules?
+    risks = warning.score_customers(bank, "2026Q3")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+
+from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.periods import Day, as_quarter
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.attrition import attrition_warning
+from stockcust_analysis.measures.co_holding import proportion_interval
+from stockcust_analysis.models import features
+from stockcust_analysis.models.features import Array, ByName, History, Snapshot, as_table
+from stockcust_analysis.policy import PolicyLike, as_policy
+
+# With fewer customers of either kind to learn from, a model fits chance: it is refused.
+LEAST_EVENTS = 50
+# With fewer of either kind, an interval of the AUC says nothing.
+LEAST_TESTED = 20
+_MEASURES = ("auc", "average_precision", "brier")
+_TREES = {"learning_rate": 0.06, "max_leaf_nodes": 8, "early_stopping": False}
+
+
+class EarlyWarning(ClassifierMixin, BaseEstimator):
+    """Probability that a customer goes dormant or loses half the AUM by next quarter (流失预警).
+
+    Gradient boosted trees or a logistic regression, calibrated by folds in which no customer
+    stands twice. It learns from a bank (`backtest`, `learn`) or, as any classifier of scikit-learn,
+    from a table of one's own (`fit`, `assess`).
+
+    Parameters
+    ----------
+    model : "trees" or "logistic"
+        Trees find borders and combinations; with few events the logistic regression is steadier.
+    loss : float
+        Part of the period-end AUM whose loss is an event, above 0 and up to 1.
+    policy : Policy, name or path, optional
+        Scope, dormancy rule and attrition rule; the shipped policy when left out.
+    personal : list of "age_group", "gender", "groups"
+        Facts about the person that may be features; none by default.
+    random_state : int
+        The same seed gives the same model.
+
+    Attributes
+    ----------
+    classes_ : array of shape (2,)
+        Labels in order; the second one is the event.
+    encoder_ : TableEncoder
+        Columns learnt from, and those left out.
+
+    Notes
+    -----
+    Fewer than 50 events, or 50 others, to learn from are refused: scikit-learn would fit them
+    without a word. A probability is no reason; see `docs/models/early-warning.md` for what this
+    must not be used for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> days = np.arange(400) % 200
+    >>> table = pd.DataFrame({"days_since_active": days, "channel": ["a", "b"] * 200})
+    >>> model = EarlyWarning(model="logistic").fit(table, days > 150)
+    >>> model.predict_proba(table)[[0, 199], 1].round(1).tolist()
+    [0.0, 1.0]
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "trees",
+        loss: float = 0.5,
+        policy: PolicyLike = None,
+        personal: Sequence[str] = (),
+        random_state: int = 0,
+    ) -> None:
+        self.model, self.loss = model, loss
+        self.policy, self.personal, self.random_state = policy, personal, random_state
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+        """Learn from a table of customers and whether each had the event.
+
+        Parameters
+        ----------
+        X : table of shape (n, features)
+            Of any engine; numbers, flags, dates and labels, with gaps. No column of it may know
+            what came after the as-of date.
+        y : array-like of shape (n,)
+            Two kinds of labels; the later one in sorted order (True, 1, "yes") is the event.
+        groups : array-like of shape (n,), optional
+            Whose row it is, where a customer stands several times (several quarters).
+
+        Raises
+        ------
+        UsageError
+            One class or more than two, gaps among the labels, too few events, other lengths.
+        """
+        table = as_table(X)
+        self.classes_, target = _as_events(y)
+        check_consistent_length(table, target, groups)
+        rows = features.draw_rows(len(target))
+        table, target = table.iloc[rows], target[rows]
+        owner = np.arange(len(rows)) if groups is None else np.asarray(groups)[rows]
+        _require_both(target, LEAST_EVENTS, "to learn from")
+        self.encoder_ = features.TableEncoder().fit(table)
+        codes = self.encoder_.transform(table)
+        folds = StratifiedGroupKFold(5, shuffle=True, random_state=self.random_state)
+        splits = list(folds.split(codes, target, owner))
+        # One model of all rows, its calibration learnt from what the folds say of others' rows.
+        self.model_ = CalibratedClassifierCV(self._classifier(), cv=splits, ensemble=False)
+        self.model_.fit(codes, target)
+        return self
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability of no event and of the event, an array of shape (n, 2)."""
+        check_is_fitted(self, "model_")
+        return np.asarray(self.model_.predict_proba(self.encoder_.transform(X)))
+
+    def predict(self, X: Any) -> Array:
+        """Return the more probable label of each row; for rare events rank by probability."""
+        event = self.predict_proba(X)[:, 1] > 0.5
+        return np.asarray(self.classes_[event.astype(int)])
+
+    def assess(self, X: Any, y: Any, *, rules: ByName = None, by: Any = None) -> WarningReport:
+        """Return how good the probabilities are on rows that were not learnt from.
+
+        Parameters
+        ----------
+        X, y : as in `fit`
+            Of a later date than those learnt from.
+        rules : mapping of name to array-like of shape (n,), optional
+            What a plain rule says of each row: a flag, or a number that is higher the more at
+            risk (days since the last activity).
+        by : table of shape (n, …), optional
+            Columns by whose values errors are compared, such as age band and gender.
+
+        Raises
+        ------
+        UsageError
+            Fewer than 20 rows of either kind; other labels than those learnt.
+        """
+        check_is_fitted(self, "model_")
+        table, (labels, target) = as_table(X), _as_events(y)
+        check_consistent_length(table, target, by, *(rules or {}).values())
+        if [*labels] != [*self.classes_]:
+            raise UsageError(f"the labels are not those learnt, {[*self.classes_]}.")
+        _require_both(target, LEAST_TESTED, "to test on")
+        codes = self.encoder_.transform(table)
+        probability = np.asarray(self.model_.predict_proba(codes))[:, 1]
+        scores = {name: np.asarray(rule, dtype=float) for name, rule in (rules or {}).items()}
+        check_array([*scores.values(), target], input_name="rules")
+        compared, gains = _compare({"model": probability} | scores, target)
+        importance, deciles = self._importance(codes, target), _deciles(probability, target)
+        groups = None if by is None else _errors_by(as_table(by), probability, target)
+        return WarningReport(compared, gains, deciles, importance, groups)
+
+    def learn(self, bank: Bank | History, *, until: Day) -> Self:
+        """Learn from every pair of quarters of a bank that ends at `until` or before."""
+        history = History.of(bank, self)
+        pairs = [self._labelled(*pair) for pair in history.pairs(until=until)]
+        table = pd.concat([known for known, _ in pairs])
+        table = table.loc[:, table.nunique(dropna=False) > 1]
+        target = pd.concat([event for _, event in pairs])
+        return self.fit(table, target, groups=table.index.to_numpy())
+
+    def backtest(self, bank: Bank, as_of: Day) -> WarningReport:
+        """Learn from what was known at `as_of`, and judge it by the quarter after.
+
+        The rules beside it are recency (days since the last own transaction) and the policy's
+        attrition warning. Errors are compared by age band and gender where they are delivered.
+
+        Parameters
+        ----------
+        bank : Bank
+            With at least three quarters in a row, the last one after `as_of`.
+        as_of : "2026Q2"
+            Quarter at whose end the prediction is made.
+
+        Raises
+        ------
+        UsageError
+            A quarter is missing; too few events.
+
+        Examples
+        --------
+        >>> from stockcust_analysis import open_bank
+        >>> with open_bank("data/sample") as bank:
+        ...     report = EarlyWarning(model="logistic").backtest(bank, "2026Q2")
+        >>> int(report.deciles["n"].sum()) > 5_000, sorted(set(report.gains["score"]))
+        (True, ['attrition_warning', 'recency'])
+        """
+        history, quarter = History.of(bank, self), as_quarter(as_of)
+        now, later = history.at(quarter), history.at(quarter.shifted(1))
+        table, target = self.learn(history, until=quarter)._labelled(now, later)
+        rules = {"recency": table["days_since_active"].fillna(99_999)}
+        if quarter.previous in bank.quarters:
+            warned = self._warned(history.at(quarter.previous), now)
+            rules["attrition_warning"] = warned[table.index]
+        by = now.attributes.loc[table.index].filter(["age_group", "gender"])
+        return self.assess(table, target, rules=rules, by=None if by.empty else by)
+
+    def score_customers(self, bank: Bank, as_of: Day, *, top: int | None = None) -> pd.DataFrame:
+        """Return the active funded customers of a quarter's end, those most at risk first.
+
+        Parameters
+        ----------
+        bank : Bank
+            The one learnt from, or one with the same columns.
+        as_of : "2026Q3"
+            Quarter at whose end they are scored.
+        top : int, optional
+            Only so many of them.
+
+        Returns
+        -------
+        DataFrame
+            `customer_id`, `branch_id`, `probability`, and `reason`: the feature without whose
+            value (the middle one of all instead) the probability would be lowest.
+        """
+        snapshot = History.of(bank, self).at(as_of)
+        everybody = snapshot.features[_at_risk(snapshot, self.policy)]
+        risk = pd.Series(self.predict_proba(everybody)[:, 1], everybody.index)
+        chosen = risk.sort_values(ascending=False, kind="stable").head(top or len(risk)).index
+        table = snapshot.attributes.loc[chosen, ["branch_id"]]
+        table = table.assign(probability=risk[chosen], reason=self._reasons(everybody, chosen))
+        return table.rename_axis("customer_id").reset_index()
+
+    def _labelled(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.Series]:
+        """Return the customers at risk, and what became of them by the later date.
+
+        Who is no longer among the bank's customers has lost everything.
+        """
+        if not 0 < self.loss <= 1:
+            raise UsageError(f"loss must lie above 0 and up to 1; given {self.loss}.")
+        at_risk = now.attributes[_at_risk(now, self.policy)]
+        after = later.attributes.reindex(at_risk.index)
+        before, left = at_risk["aum_period_end"], after["aum_period_end"].fillna(0)
+        lost = left <= before * (1 - self.loss)
+        event = lost | (after["status"] == "dormant") | after["status"].isna()
+        return now.features.loc[at_risk.index], event
+
+    def _warned(self, before: Snapshot, now: Snapshot) -> pd.Series:
+        """Return the policy's attrition warning of the customers of a date, 1 or 0."""
+        columns = ["branch_id", "aum_average_quarter"]
+        opening, closing = (side.attributes[columns].reset_index() for side in (before, now))
+        warned = attrition_warning(opening, closing, policy=as_policy(self.policy))
+        return pd.DataFrame(warned).set_index("customer_id")["attrition"].fillna(0)
+
+    def _classifier(self) -> Any:
+        """Return the classifier to be calibrated."""
+        if self.model == "logistic":
+            return self.encoder_.logistic(0.05)
+        if self.model != "trees":
+            raise UsageError.unknown("model", self.model, ("trees", "logistic"))
+        how = {"categorical_features": self.encoder_.is_label_, "random_state": self.random_state}
+        return HistGradientBoostingClassifier(**_TREES, **how)
+
+    def _importance(self, codes: Array, target: Array) -> pd.DataFrame:
+        """Return by how much the AUC falls when a column is shuffled, with its interval."""
+        rows = features.draw_rows(len(target), 4_000)
+        how = {"scoring": "roc_auc", "n_repeats": 4, "random_state": self.random_state}
+        losses = permutation_importance(self.model_, codes[rows], target[rows], **how)
+        mean, spread = losses.importances_mean, 1.96 * losses.importances_std
+        columns = {"feature": self.encoder_.columns_, "auc_loss": mean}
+        table = pd.DataFrame(columns | {"low": mean - spread, "high": mean + spread})
+        return table.sort_values("auc_loss", ascending=False, kind="stable", ignore_index=True)
+
+    def _reasons(self, table: pd.DataFrame, rows: Any) -> pd.Series:
+        """Return for each row the column that raises its probability most."""
+        codes = self.encoder_.transform(table.loc[rows])
+        middle = np.nanmedian(self.encoder_.transform(table), axis=0)
+        risks = []
+        for column, value in enumerate(middle):
+            without = codes.copy()
+            without[:, column] = value
+            risks.append(self.model_.predict_proba(without)[:, 1])
+        names = np.array([features.feature_name(name, "en") for name in self.encoder_.columns_])
+        return pd.Series(names[np.argmin(risks, axis=0)], rows)
+
+
+@dataclass(frozen=True)
+class WarningReport(features.Report):
+    """How good an early warning is, on customers it did not learn from, beside plain rules.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        `score` (the model, then the rules), `measure` (auc, average_precision, brier of the
+        model), `value`, `low`, `high` (95 % bootstrap interval).
+    gains : DataFrame
+        `score` (a rule), `measure` and by how much the model is higher: `value`, `low`, `high`.
+    deciles : DataFrame
+        Ten groups, the most at risk first: `n`, `events`, mean `predicted`, `observed` rate with
+        `low` and `high` (Wilson) for the calibration curve; `lift` over the average with
+        `lift_low` and `lift_high`; `captured`, the share of all events up to here.
+    importance : DataFrame
+        `feature` and `auc_loss` when it is shuffled, with `low` and `high`. Features that say the
+        same share it.
+    groups : DataFrame or None
+        Errors by attribute: `column`, `group`, `n`, `events`, mean `predicted`, `observed` with
+        `low` and `high`, `auc`, and `missed`, the events that were not in the top tenth.
+    """
+
+    scores: pd.DataFrame
+    gains: pd.DataFrame
+    deciles: pd.DataFrame
+    importance: pd.DataFrame
+    groups: pd.DataFrame | None
+
+    @property
+    def beats_rules(self) -> bool:
+        """Whether the AUC is above that of every rule, beyond chance; False without a rule."""
+        low = self.gains.loc[self.gains["measure"] == "auc", "low"]
+        return len(low) > 0 and bool((low > 0).all())
+
+    def sentences(self, language: str = "en") -> list[str]:
+        """Return what there is to say, in `zh` or `en`."""
+        auc, top = self.scores.iloc[0], self.deciles.iloc[0]
+        seen = self.importance[self.importance["low"] > 0]["feature"]
+        comma, most = "、" if language == "zh" else ", ", 5 if auc["low"] > 0.5 else 0
+        names = comma.join(features.feature_name(name, language) for name in seen[:most])
+        n, events = self.deciles[["n", "events"]].sum()
+        facts = {"n": n, "events": events, "rate": events / n, "names": names}
+        facts |= {"predicted": self.deciles["predicted"] @ self.deciles["n"]}
+        said: list[tuple[str, Any]] = [("base", facts), ("auc", auc)]
+        said += [("no_better_than_chance", {})] if auc["low"] <= 0.5 else []
+        for gain in self.gains[self.gains["measure"] == "auc"].to_dict("records"):
+            gain["score"] = features.feature_name(gain["score"], language)
+            said.append(("beats" if gain["low"] > 0 else "does_not_beat", gain))
+        said += [("no_rule", {})] if self.gains.empty else []
+        said += [("calibration", facts), ("lift", top)]
+        said.append(("importance" if names else "no_importance", facts))
+        return [features.sentence(key, language, **dict(values)) for key, values in said]
+
+
+def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
+    """Return who is an active funded customer, with money to lose at the period's end."""
+    facts, least = snapshot.attributes, as_policy(policy).bases.funded
+    active = facts["status"].isin(["active", "active_small"]) & (facts["funded"] == 1)
+    return active & (facts["aum_period_end"] >= least)
+
+
+def _as_events(y: Any) -> tuple[Array, Array]:
+    """Return the two kinds of labels, and for each row whether it has the second one."""
+    labels = pd.Series(np.asarray(y).ravel())
+    if gaps := int(labels.isna().sum()):
+        raise UsageError(f"{gaps} labels are empty. Leave out whose outcome is not known.")
+    classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
+    if len(classes) != 2:
+        raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
+    return classes, codes
+
+
+def _require_both(target: Array, least: int, purpose: str) -> None:
+    """Raise where there are too few events or too few others."""
+    events, others = int(target.sum()), int((1 - target).sum())
+    if min(events, others) < least:
+        counts = f"{events} events and {others} others"
+        raise UsageError(
+            f"{counts} are too few {purpose}: take more; each must be {least} or more."
+        )
+
+
+def _ranks(score: Array) -> tuple[Array, Array]:
+    """Return the order of falling scores, and where in it each distinct score begins."""
+    order = np.argsort(-score, kind="stable")
+    return order, np.flatnonzero(np.diff(score[order], prepend=np.inf))
+
+
+def _ranking_scores(target: Array, weights: Array, starts: Array) -> tuple[float, float]:
+    """Return AUC and average precision of rows in order of falling scores."""
+    events = np.add.reduceat(weights * target, starts)
+    everybody = np.add.reduceat(weights, starts)
+    hits, seen = events.cumsum(), everybody.cumsum()
+    others = everybody - events
+    below = others.sum() - others.cumsum() + others / 2
+    precision = hits / np.maximum(seen, 1e-12)
+    total = hits[-1]
+    return float(events @ below / (total * others.sum())), float(events @ precision / total)
+
+
+def _compare(scores: Mapping[str, Array], target: Array) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return AUC and average precision of each score and the Brier score of the first."""
+    ranks = [_ranks(score) for score in scores.values()]
+    squared = (scores["model"] - target) ** 2
+
+    def measure(weights: Array) -> Array:
+        brier = [weights @ squared / weights.sum()] + [np.nan] * (len(ranks) - 1)
+        ranked = [_ranking_scores(target[o], weights[o], starts) for o, starts in ranks]
+        return np.column_stack([ranked, brier])
+
+    return features.compare_scores(measure, len(target), [*scores], _MEASURES)
+
+
+def _rate_row(probability: Array, target: Array) -> dict[str, Any]:
+    """Return predicted and observed rate of some customers, with the Wilson interval."""
+    n, events = len(target), int(target.sum())
+    low, high = proportion_interval(events, n)
+    rates = {"predicted": probability.mean(), "observed": events / n, "low": low, "high": high}
+    return {"n": n, "events": events} | rates
+
+
+def _deciles(probability: Array, target: Array) -> pd.DataFrame:
+    """Return ten groups of falling probability: calibration curve and lift."""
+    parts = np.array_split(np.argsort(-probability, kind="stable"), 10)
+    table = pd.DataFrame([_rate_row(probability[part], target[part]) for part in parts])
+    table.insert(0, "decile", range(1, 11))
+    for lift, rate in {"lift": "observed", "lift_low": "low", "lift_high": "high"}.items():
+        table[lift] = table[rate] / target.mean()
+    table["captured"] = table["events"].cumsum() / target.sum()
+    return table
+
+
+def _errors_by(by: pd.DataFrame, probability: Array, target: Array) -> pd.DataFrame:
+    """Return how errors differ between the values of some columns."""
+    top = probability >= np.quantile(probability, 0.9)
+    rows = []
+    for column in features.names_of(by):
+        names = by[column].astype(object).where(by[column].notna(), "unknown").astype(str)
+        for name in sorted(names.unique()):
+            chosen = (names == name).to_numpy()
+            risk, event = probability[chosen], target[chosen]
+            both = 0 < event.sum() < len(event)
+            auc = roc_auc_score(event, risk) if both else np.nan
+            missed = (event * ~top[chosen]).sum() / event.sum() if event.any() else np.nan
+            row = {"column": column, "group": name, **_rate_row(risk, event)}
+            rows.append(row | {"auc": auc, "missed": missed})
+    return pd.DataFrame(rows)

@@ -1,0 +1,349 @@
+"""What is known of each customer at an as-of date, and tables of any kind as numbers for a model.
+
+Only columns named here become features: what the extract of the as-of date says, and how it differs
+from the quarter before. Age, gender and the customer groups made of them are no features unless
+asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+from warnings import warn
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.core.frames import as_lazy, to_pandas
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.service import contactable
+from stockcust_analysis.policy import PolicyLike, as_policy
+from stockcust_analysis.policy.file import PACKAGE, read_toml
+
+Array = npt.NDArray[Any]
+ByName = Mapping[str, Any] | None
+_SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")
+_COUNTS = ("active_transactions", "families", "tenure", "sales", "contacts_without_sale")
+_OPENINGS = ("opened_90_days", "unused_90_days", "opened_6_months", "unused_6_months")
+_AMOUNTS = ("aum_period_end", "aum_average_month", "aum_average_quarter", "loan_balance")
+_LABELS = ("customer_type", "acquisition_channel", "branch_type", "status")
+_FEATURES = {*_SMALL, *_COUNTS, *_OPENINGS, *_AMOUNTS, *_LABELS, "profile_complete"}
+_DAYS = {"days_since_active": "last_active_on", "days_since_contact": "last_contact_on"}
+HELD = "holds_"
+# Of columns that are 1 where a family is held or a channel used.
+PREFIXES = (HELD, "uses_")
+# Facts about the person: attributes to look at, features only where asked for.
+PERSONAL = ("age_group", "gender", "groups")
+_ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *PERSONAL}
+# Rows a model learns from at most; of more, so many are drawn: more teach it hardly anything.
+MOST_ROWS = 200_000
+# Bootstrap samples of an interval.
+RESAMPLES = 300
+# Labels of a column that are told apart; rarer ones are taken together.
+MOST_CATEGORIES = 50
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The customers of one quarter's end, by `customer_id`: features, and attributes to look at."""
+
+    features: pd.DataFrame
+    attributes: pd.DataFrame
+
+
+class History:
+    """A bank's customers quarter by quarter; every quarter is computed once, by the bank's engine.
+
+    Parameters
+    ----------
+    bank : Bank
+        As `open_bank` gives it.
+    policy : Policy, name or path, optional
+        Scope, tiers, dormancy rule and families; the shipped policy when left out.
+    personal : list of "age_group", "gender", "groups"
+        Facts about the person that may be features, too.
+    """
+
+    def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
+        for name in set(personal) - {*PERSONAL}:
+            raise UsageError.unknown("fact about the person", name, PERSONAL)
+        self._bank, self._policy, self._personal = bank, policy, personal
+        self._tables: dict[Quarter, pd.DataFrame] = {}
+
+    @classmethod
+    def of(cls, bank: Bank | History, model: Any) -> History:
+        """Return a bank's history by a model's policy; one that is there stays."""
+        return bank if isinstance(bank, History) else cls(bank, model.policy, model.personal)
+
+    def at(self, as_of: Day) -> Snapshot:
+        """Return the customers of a quarter's end; UsageError where the bank has no such quarter.
+
+        The quarter before is looked at where the bank has it; where not, changes are empty.
+        """
+        quarter = as_quarter(as_of)
+        return Snapshot(self._features(quarter), self._table(quarter))
+
+    def pairs(self, *, until: Day) -> list[tuple[Snapshot, Snapshot]]:
+        """Return each quarter with the one after it, the last of them ending at `until`."""
+        last = as_quarter(until)
+        self._table(last)  # or an error
+        known = [quarter for quarter in self._bank.quarters if quarter <= last]
+        pairs = [quarter for quarter in known if quarter.shifted(1) in known]
+        if not pairs:
+            raise UsageError(
+                f"no two quarters in a row up to {last}: there is nothing to learn from."
+            )
+        return [(self.at(quarter), self.at(quarter.shifted(1))) for quarter in pairs]
+
+    def _features(self, quarter: Quarter) -> pd.DataFrame:
+        """Return the features of a quarter's end."""
+        table = self._table(quarter)
+        wanted = _FEATURES | {*self._personal}
+        names = [name for name in names_of(table) if name in wanted or name.startswith(PREFIXES)]
+        features, average = table[names].copy(), table["aum_average_quarter"]
+        for name, column in _DAYS.items():
+            if column in table:
+                features[name] = (pd.Timestamp(quarter.end) - table[column]).dt.days
+        features["end_to_average"] = _ratio(table["aum_period_end"], average)
+        features["month_to_average"] = _ratio(table["aum_average_month"], average)
+        before = pd.DataFrame(columns=["aum_average_quarter", "families"], dtype=float)
+        if quarter.previous in self._bank.quarters:
+            before = self._table(quarter.previous)
+        before = before[["aum_average_quarter", "families"]].reindex(table.index)
+        features["aum_change"] = _ratio(average, before["aum_average_quarter"]) - 1
+        features["families_change"] = table["families"] - before["families"]
+        return features
+
+    def _table(self, quarter: Quarter) -> pd.DataFrame:
+        """Return what is used of the customers of a quarter's end, in pandas, by `customer_id`."""
+        require_day(quarter.end, [known.end for known in self._bank.quarters], "customers")
+        if quarter not in self._tables:
+            frame = self._bank.customers_frame(str(quarter), policy=self._policy)
+            try:
+                table = to_pandas(self._used(frame))
+            finally:
+                self._bank.release(frame)
+            self._tables[quarter] = table.set_index("customer_id").sort_index()
+        return self._tables[quarter]
+
+    def _used(self, frame: Any) -> Any:
+        """Return the columns that are used, those of 0 and 1 as small numbers."""
+        table, rule = as_lazy(frame), as_policy(self._policy).coverage
+        table = table.with_columns(contactable=contactable(table, rule))
+        used = _FEATURES | _ATTRIBUTES | {*_DAYS.values(), "contactable"}
+        names = table.collect_schema().names()
+        kept = [name for name in names if name in used or name.startswith(PREFIXES)]
+        flags = [name for name in kept if name in _SMALL or name.startswith(PREFIXES)]
+        return table.select(*kept).with_columns(nw.col(*flags).cast(nw.Int8)).to_native()
+
+
+def _ratio(numerator: pd.Series, denominator: pd.Series) -> pd.Series:
+    """Return a ratio; empty where there is nothing below the line."""
+    return numerator / denominator.where(denominator > 0)
+
+
+def as_table(X: Any) -> pd.DataFrame:
+    """Return a table of any engine, or an array, as pandas with columns named by text."""
+    if isinstance(X, np.ndarray) and X.ndim == 2:
+        X = pd.DataFrame(X).add_prefix("x")
+    table = X if isinstance(X, pd.DataFrame) else to_pandas(as_lazy(X).to_native())
+    return table.set_axis(names_of(table), axis=1)
+
+
+def names_of(table: pd.DataFrame) -> list[str]:
+    """Return the names of a table's columns as text."""
+    return [str(name) for name in table.columns]
+
+
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Turn a table into numbers: dates into days, labels into codes, what is empty into NaN.
+
+    Columns with one value only are left out with a warning, and so is text in which nearly every
+    row has a value of its own, which is a name or a number of somebody and nothing to learn from.
+    A label that was not met in learning counts as empty, with a warning.
+
+    Parameters
+    ----------
+    quiet : bool
+        Leave columns out without a warning.
+
+    Attributes
+    ----------
+    columns_ : list of str
+        Columns used, numbers first.
+    is_label_ : array of bool
+        Which of them are labels.
+    left_out_ : list of str
+        Columns not used.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn the columns and their labels."""
+        table = as_table(X)
+        values = table.nunique(dropna=False)
+        text = {name for name in names_of(table) if _is_text(table[name])}
+        alone = {name for name in text if values[name] > max(len(table) / 2, MOST_CATEGORIES)}
+        self.left_out_ = [n for n in names_of(table) if values[n] < 2 or n in alone]
+        kept = [name for name in names_of(table) if name not in self.left_out_]
+        if not kept:
+            raise UsageError("no column tells customers apart: all are constant, or names.")
+        if self.left_out_ and not self.quiet:
+            shown = ", ".join(self.left_out_)
+            warn(f"left out, being constant or names: {shown}.", stacklevel=3)
+        self.columns_ = sorted(kept, key=lambda name: name in text)
+        self.is_label_ = np.array([name in text for name in self.columns_])
+        empty = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
+        codes = OrdinalEncoder(max_categories=MOST_CATEGORIES, **empty)
+        self.codes_ = codes.fit(self._labels(table))
+        return self
+
+    def transform(self, X: Any) -> Array:
+        """Return an array of numbers, one column for each of `columns_`."""
+        table = as_table(X)
+        if missing := [name for name in self.columns_ if name not in table]:
+            shown = ", ".join(missing[:12])
+            raise UsageError(f"the table lacks {len(missing)} columns learnt from: {shown}.")
+        labels = self._labels(table)
+        known = zip(labels, self.codes_.categories_, strict=True)
+        if unseen := [str(n) for n, values in known if set(labels[n].dropna()) - {*values}]:
+            shown = ", ".join(unseen)
+            warn(f"labels not there in learning count as empty, in: {shown}.", stacklevel=3)
+        numbers = [_numbers(table[name]) for name in np.array(self.columns_)[~self.is_label_]]
+        return np.column_stack([*numbers, self.codes_.transform(labels)])
+
+    def _labels(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the labels as text and gaps as NaN, whatever type pandas holds them in."""
+        labels = table[[*np.array(self.columns_)[self.is_label_]]].astype(object)
+        return labels.where(labels.notna(), np.nan).map(str, na_action="ignore").astype(object)
+
+    def logistic(self, strength: float) -> Pipeline:
+        """Return a logistic regression of the numbers; `strength` is scikit-learn's C."""
+        return make_pipeline(self.scaled(), LogisticRegression(C=strength, max_iter=5_000))
+
+    def scaled(self) -> ColumnTransformer:
+        """Return what makes the numbers fit for models of distances and sums.
+
+        Amounts on a logarithmic scale, all of mean 0 and variance 1 and within 3 standard
+        deviations, gaps filled by the median and marked; a column for each label.
+        """
+        numbers = make_pipeline(
+            SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+            FunctionTransformer(_signed_log, feature_names_out="one-to-one"),
+            StandardScaler(),
+            # Nobody is to be a segment alone, or to bend a line.
+            FunctionTransformer(
+                np.clip, kw_args={"a_min": -3, "a_max": 3}, feature_names_out="one-to-one"
+            ),
+        )
+        labels = make_pipeline(
+            SimpleImputer(strategy="constant", fill_value=-1),
+            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+        )
+        parts = [("numbers", numbers, ~self.is_label_), ("labels", labels, self.is_label_)]
+        used = [part for part in parts if part[2].any()]
+        return ColumnTransformer(used, verbose_feature_names_out=False)
+
+
+def _is_text(column: pd.Series) -> bool:
+    """Return whether a column holds labels: no numbers, flags or dates."""
+    kinds = pd.api.types
+    return not (kinds.is_numeric_dtype(column) or kinds.is_datetime64_any_dtype(column))
+
+
+def _numbers(column: pd.Series) -> Array:
+    """Return a column of numbers, flags or dates (days since 1970) as floats; gaps are NaN."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        since = column.dt.tz_localize(None) - pd.Timestamp(0)
+        column = since / pd.Timedelta(days=1)
+    numbers: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if infinite := int(np.isinf(numbers).sum()):
+        raise UsageError(f"column '{column.name}' holds {infinite} infinite numbers. Correct them.")
+    return numbers
+
+
+def _signed_log(numbers: Array) -> Array:
+    """Return numbers on a scale on which amounts of money are nearly symmetric."""
+    return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)))
+
+
+def draw_rows(size: int, most: int = MOST_ROWS) -> Array:
+    """Return the positions of at most `most` rows, drawn at random and in order."""
+    if size <= most:
+        return np.arange(size)
+    return np.sort(np.random.default_rng(0).choice(size, most, replace=False))
+
+
+def compare_scores(
+    measure: Callable[[Array], Array], rows: int, scores: Sequence[str], measures: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return measures of each score, and the gains of the first score over the others.
+
+    `measure` gives an array of shape (scores, measures) for weights of the rows. Intervals are
+    percentiles of 95 % of a Poisson bootstrap; all scores are judged on the same samples, so that
+    gains are compared in pairs.
+    """
+    random, values = np.random.default_rng(0), measure(np.ones(rows))
+    draws = np.array([measure(random.poisson(1, rows)) for _ in range(RESAMPLES)])
+    own = _long(scores, measures, values, draws)
+    gains = values[:1] - values[1:], draws[:, :1] - draws[:, 1:]
+    return own, _long(scores[1:], measures, *gains)
+
+
+def _long(names: Sequence[str], measures: Sequence[str], value: Array, draws: Array) -> Any:
+    """Return arrays of shape (names, measures) as a long table, without what has no value."""
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    keys = {"score": np.repeat(names, len(measures)), "measure": [*measures] * len(names)}
+    ends = {"value": value.ravel(), "low": low.ravel(), "high": high.ravel()}
+    return pd.DataFrame(keys | ends).dropna(ignore_index=True)
+
+
+class Report:
+    """A result that says in words what it means, in Jupyter and in print."""
+
+    def sentences(self, language: str = "en") -> list[str]:
+        """Return what there is to say, in `zh` or `en`."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences())
+
+    def _repr_html_(self) -> str:
+        return "<ul>" + "".join(f"<li>{text}</li>" for text in self.sentences()) + "</ul>"
+
+
+@cache
+def _words() -> dict[str, dict[str, dict[str, str]]]:
+    return read_toml(PACKAGE / "models" / "words.toml")
+
+
+def sentence(key: str, language: str, **values: Any) -> str:
+    """Return a sentence of a report in a language (`zh` or `en`), filled in."""
+    texts = _words()["sentences"][key]
+    if language not in texts:
+        raise UsageError.unknown("language", language, texts)
+    return texts[language].format(**values)
+
+
+def feature_name(name: str, language: str) -> str:
+    """Return a feature in words; a column of one's own under its own name."""
+    prefix = next((p for p in PREFIXES if name.startswith(p)), "")
+    words = _words()["features"].get(prefix or name, {})
+    members = as_policy(None).members
+    names = {part["name"]: part[language] for part in members["families"] + members["channels"]}
+    product = name.removeprefix(prefix)
+    return words.get(language, name).format(names.get(product, product))

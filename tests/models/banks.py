@@ -1,0 +1,32 @@
+"""Banks with planted effects and with none, opened once for all tests of models."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from stockcust_analysis.bank.sample import make_bank
+from stockcust_analysis.bank.source import Bank, open_bank
+
+
+@cache
+def tables_with(effects: Any) -> dict[str, pd.DataFrame]:
+    """Return the tables of a small bank with `planted` effects or `none`."""
+    tables = make_bank(7, branches=10, customers=6000, effects=effects)
+    # By chance two transactions are alike, which opening a bank would warn of.
+    return tables | {"transactions": tables["transactions"].drop_duplicates()}
+
+
+@cache
+def bank_with(effects: Any) -> Bank:
+    """Return a small bank with `planted` effects or `none`."""
+    return open_bank(tables_with(effects))
+
+
+def visited(effects: Any) -> list[str]:
+    """Return the customers of the campaign: visited on the first day of the last quarter."""
+    contacts = tables_with(effects)["contacts"]
+    there = (contacts["contacted_on"] == "2026-07-01") & (contacts["channel"] == "visit")
+    return contacts.loc[there, "customer_id"].unique().tolist()

@@ -1,0 +1,78 @@
+"""The campaign's effect: found where planted, not where none is, refused without overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models.campaign_effect import CampaignEffect
+from tests.models.banks import bank_with, visited
+
+
+def measured(effects: str) -> object:
+    """Return the report of the campaign in a bank with effects or none."""
+    periods = {"before": "2026Q2", "after": "2026Q3", "outcome": "aum_period_end"}
+    return CampaignEffect().measure(bank_with(effects), visited(effects), **periods)
+
+
+@pytest.mark.slow
+def test_a_planted_effect_is_found() -> None:
+    """A quarter more money, log 1.25 = 0.22 at most, is within reach of the interval."""
+    report = measured("planted")
+    assert 0 < report.low < 0.22 < report.high + 0.1
+    assert report.trustworthy
+    assert len(report.placebos) == 3
+    assert report.balance["after"].abs().max() < 0.2 < report.balance["before"].abs().max()
+
+
+@pytest.mark.slow
+def test_nothing_is_found_where_nothing_is() -> None:
+    """Without an effect the interval holds 0, and the report says so in both languages."""
+    report = measured("none")
+    assert report.low < 0 < report.high
+    assert "no effect is shown" in str(report)
+    assert "未显示效果" in "".join(report.sentences("zh"))
+
+
+def test_matching_takes_out_what_differed_before() -> None:
+    """Rich customers are contacted more and grow more; within pairs only the effect is left."""
+    rng = np.random.default_rng(0)
+    wealth = rng.normal(size=3000)
+    contacted = rng.random(3000) < 1 / (1 + np.exp(1.5 - wealth))
+    change = wealth + 0.5 * contacted + 0.1 * rng.normal(size=3000)
+    model = CampaignEffect().fit(pd.DataFrame({"wealth": wealth}), contacted, change)
+    naive = change[contacted].mean() - change[~contacted].mean()
+    assert naive > 1
+    assert model.effect_ == pytest.approx(0.5, abs=0.06)
+    assert not set(model.pairs_["contacted"]) & set(model.pairs_["other"])
+    assert model.pairs_["other"].is_unique
+    difference = model.pairs_["difference"]
+    assert model.effect_ == pytest.approx(difference.mean())
+    error = difference.std() / len(difference) ** 0.5
+    assert model.high_ - model.low_ == pytest.approx(3.92 * error)
+
+
+def test_poor_overlap_is_refused() -> None:
+    """Where all the rich and none of the others were contacted there is nothing to compare."""
+    wealth = pd.DataFrame({"wealth": np.r_[np.linspace(0, 1, 300), np.linspace(50, 60, 100)]})
+    contacted = wealth["wealth"] > 10
+    with pytest.raises(UsageError, match="contacted customers are like anybody who was not"):
+        CampaignEffect().fit(wealth, contacted, np.zeros(400))
+
+
+def test_what_cannot_be_compared_is_an_error() -> None:
+    """Too few, gaps, quarters the wrong way round and unknown columns are refused."""
+    table = pd.DataFrame({"a": np.arange(100.0)})
+    with pytest.raises(UsageError, match="5 customers were contacted and 95 were not"):
+        CampaignEffect().fit(table, np.arange(100) < 5, np.zeros(100))
+    with pytest.raises(ValueError, match="change contains NaN"):
+        CampaignEffect().fit(table, np.arange(100) % 2, np.full(100, np.nan))
+    bank, names = bank_with("planted"), visited("planted")
+    with pytest.raises(UsageError, match="must lie before"):
+        CampaignEffect().measure(bank, names, before="2026Q3", after="2026Q2")
+    with pytest.raises(UsageError, match="unknown outcome 'tier'"):
+        CampaignEffect().measure(bank, names, before="2026Q2", after="2026Q3", outcome="tier")
+    with pytest.raises(UsageError, match="0 customers were contacted"):
+        CampaignEffect().measure(bank, ["nobody"], before="2026Q2", after="2026Q3")

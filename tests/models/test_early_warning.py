@@ -1,0 +1,251 @@
+"""The early warning knows only the past, finds what is there, and says so where nothing is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+
+import stockcust_analysis as sca
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models.early_warning import EarlyWarning
+from stockcust_analysis.models.features import History, TableEncoder
+from tests.models.banks import bank_with, tables_with
+
+DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
+
+
+def foreign_table(rows: int = 1200, seed: int = 1) -> tuple[pd.DataFrame, pd.Series]:
+    """Return a table of another bank: own columns, gaps, labels; two of the columns matter."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "Balance": rng.lognormal(10, 1, rows),
+            "Geography": rng.choice(["Spain", "France", "Germany"], rows),
+            "IsActiveMember": rng.random(rows) < 0.5,
+            "Joined": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, rows), "D"),
+            "Age": rng.integers(18, 80, rows).astype(float),
+        }
+    )
+    table.loc[rng.random(rows) < 0.1, ["Balance", "Geography"]] = np.nan
+    odds = -2 + 1.5 * ~table["IsActiveMember"] + 1.2 * (table["Geography"] == "Germany")
+    return table, pd.Series(np.where(rng.random(rows) < 1 / (1 + np.exp(-odds)), "yes", "no"))
+
+
+class TestLeakage:
+    """Features come from the as-of date and before."""
+
+    def test_the_future_changes_no_feature(self) -> None:
+        """Amounts doubled and rows dropped after the as-of date leave every feature as it is."""
+        tables = {name: frame.copy() for name, frame in tables_with("planted").items()}
+        last = pd.Timestamp("2026-06-30")
+        for name in ("customers", "holdings", "contacts", "transactions", "assignments"):
+            day = next(column for column in DAYS if column in tables[name])
+            later = tables[name][day] > last
+            assert later.any(), name
+            keep = ~later | (np.arange(len(later)) % 3 > 0)
+            for column in tables[name].select_dtypes("float"):
+                tables[name].loc[later, column] *= 2
+            if name in ("contacts", "transactions", "assignments"):
+                tables[name] = tables[name][keep].reset_index(drop=True)
+        del tables["ledger"]
+        with sca.open_bank(tables) as changed:
+            after = History(changed).at("2026Q2").features
+        before = History(bank_with("planted")).at("2026Q2").features
+        pd.testing.assert_frame_equal(after, before)
+
+    def test_age_and_gender_are_no_features_unless_asked_for(self) -> None:
+        """Nothing about the person is a feature by default; asked for, it is."""
+        personal = {"age_group", "gender", "groups", "birth_date"}
+        bank = bank_with("planted")
+        assert not personal & set(History(bank).at("2026Q2").features)
+        assert "gender" in History(bank, personal=["gender"]).at("2026Q2").features
+        with pytest.raises(UsageError, match="fact about the person 'birthday'"):
+            History(bank, personal=["birthday"])
+
+    def test_a_shuffled_target_cannot_be_predicted(self) -> None:
+        """With labels dealt out at random the interval of the AUC holds 0.5."""
+        table, label = foreign_table()
+        dealt = label.sample(frac=1, random_state=3).to_numpy()
+        model = EarlyWarning(model="logistic").fit(table[:800], dealt[:800])
+        auc = model.assess(table[800:], dealt[800:]).scores.iloc[0]
+        assert auc["low"] < 0.5 < auc["high"]
+
+
+class TestBank:
+    """What is planted is found, what is not is not."""
+
+    @pytest.mark.slow
+    def test_planted_effects_are_found(self) -> None:
+        """The warning transactions stand first among the features, and both rules are beaten."""
+        report = EarlyWarning(model="logistic").backtest(bank_with("planted"), "2026Q2")
+        assert report.scores.iloc[0]["low"] > 0.55
+        assert report.importance["feature"][0] == "active_transactions"
+        assert report.beats_rules
+        assert report.deciles["lift"][0] > 2
+        assert set(report.groups["column"]) == {"age_group", "gender"}
+        assert report.groups.query("column == 'gender'")["n"].sum() <= report.deciles["n"].sum()
+
+    @pytest.mark.slow
+    def test_nothing_is_found_where_nothing_is(self) -> None:
+        """In a bank without effects the interval holds chance, and no rule is beaten."""
+        report = EarlyWarning(model="logistic").backtest(bank_with("none"), "2026Q2")
+        auc = report.scores.iloc[0]
+        assert auc["low"] < 0.5 < auc["high"]
+        assert not report.beats_rules
+        assert "Do not use it" in str(report)
+        assert "不要使用" in "".join(report.sentences("zh"))
+        assert report._repr_html_().count("<li>") == len(report.sentences())
+
+    @pytest.mark.slow
+    def test_events_are_counted_as_by_hand(self) -> None:
+        """Tested are active funded customers, and events who slept, left or lost half by then."""
+        report = EarlyWarning(model="logistic").backtest(bank_with("planted"), "2026Q2")
+        bank = bank_with("planted")
+        now, later = (bank.customers(day).set_index("customer_id") for day in ("2026Q2", "2026Q3"))
+        active = now["status"].str.startswith("active") & (now["funded"] == 1)
+        now = now[active & (now["aum_period_end"] >= 100)]
+        events = 0
+        for customer, money in now["aum_period_end"].items():
+            if customer not in later.index:
+                events += 1
+                continue
+            row = later.loc[customer]
+            events += row["status"] == "dormant" or row["aum_period_end"] <= money / 2
+        assert report.deciles[["n", "events"]].sum().tolist() == [len(now), events]
+
+    @pytest.mark.slow
+    def test_scored_customers_come_with_probability_and_reason(self) -> None:
+        """The riskiest come first, each with a feature in words."""
+        model = EarlyWarning(model="logistic").learn(bank_with("planted"), until="2026Q2")
+        scored = model.score_customers(bank_with("planted"), "2026Q3", top=20)
+        assert list(scored) == ["customer_id", "branch_id", "probability", "reason"]
+        assert len(scored) == 20
+        assert scored["probability"].is_monotonic_decreasing
+        assert "own transactions of the quarter" in set(scored["reason"])
+
+    def test_a_missing_quarter_is_an_error(self) -> None:
+        """Without the quarter to judge by, or two to learn from, the days there are are named."""
+        with pytest.raises(UsageError, match="no rows as of 2026-12-31"):
+            EarlyWarning().backtest(bank_with("planted"), "2026Q3")
+        with pytest.raises(UsageError, match="no two quarters in a row"):
+            EarlyWarning().learn(bank_with("planted"), until="2025Q3")
+
+
+class TestForeignTable:
+    """A labelled table of one's own goes through the same door."""
+
+    def test_a_foreign_table_is_learnt_from(self) -> None:
+        """Own columns, gaps and text labels: beats the plain rule and is calibrated."""
+        table, label = foreign_table(3000)
+        model = sca.EarlyWarning().fit(table[:2000], label[:2000])
+        test = table[2000:]
+        report = model.assess(
+            test,
+            label[2000:],
+            rules={"inactive": ~test["IsActiveMember"]},
+            by=test[["Geography"]],
+        )
+        assert report.scores.iloc[0]["value"] > 0.65
+        assert set(report.importance["feature"][:2]) == {"IsActiveMember", "Geography"}
+        assert "unknown" in set(report.groups["group"])
+        predicted = report.deciles["predicted"] @ report.deciles["n"]
+        assert predicted == pytest.approx(report.deciles["events"].sum(), rel=0.15)
+
+    def test_polars_and_pandas_give_the_same(self) -> None:
+        """The engine of the table changes no probability."""
+        table, label = foreign_table()
+        model = EarlyWarning(model="logistic").fit(table, label)
+        cells = table.astype(object).where(table.notna(), None)  # pl.from_pandas asks for pyarrow
+        frame = pl.DataFrame({name: cells[name].tolist() for name in cells})
+        same = EarlyWarning(model="logistic").fit(frame, label)
+        np.testing.assert_allclose(same.predict_proba(frame), model.predict_proba(table))
+        assert set(model.predict(table)) <= {"yes", "no"}
+
+    def test_it_clones_and_repeats(self) -> None:
+        """A clone has the parameters and, fitted again, the same probabilities."""
+        table, label = foreign_table()
+        model = EarlyWarning(random_state=5)
+        again = clone(model)
+        assert again.get_params() == model.get_params()
+        np.testing.assert_array_equal(
+            model.fit(table, label).predict_proba(table),
+            again.fit(table, label).predict_proba(table),
+        )
+
+    def test_metrics_agree_with_scikit_learn(self) -> None:
+        """AUC, average precision and Brier are scikit-learn's, ties included."""
+        table, label = foreign_table()
+        model = EarlyWarning(model="logistic").fit(table[:800], label[:800])
+        rule = table["Age"][800:].round(-1)
+        report = model.assess(table[800:], label[800:], rules={"age": rule})
+        event = label[800:] == "yes"
+        probability = model.predict_proba(table[800:])[:, 1]
+        expected = [
+            roc_auc_score(event, probability),
+            average_precision_score(event, probability),
+            brier_score_loss(event, probability),
+            roc_auc_score(event, rule),
+            average_precision_score(event, rule),
+        ]
+        np.testing.assert_allclose(report.scores["value"], expected)
+        inside = report.scores["value"].between(report.scores["low"], report.scores["high"])
+        assert inside.all()
+        gain = report.gains.set_index("measure").loc["auc"]
+        assert gain["value"] == pytest.approx(expected[0] - expected[3])
+        assert report.deciles["captured"].iloc[-1] == 1
+
+
+class TestRefusals:
+    """What cannot be learnt from is refused, with its numbers."""
+
+    def test_too_few_events_are_refused(self) -> None:
+        """Forty-nine events are too few, whatever scikit-learn would fit."""
+        table, _ = foreign_table()
+        with pytest.raises(UsageError, match="49 events and 1151 others are too few to learn from"):
+            EarlyWarning().fit(table, np.arange(len(table)) < 49)
+
+    def test_one_class_and_gaps_are_refused(self) -> None:
+        """One kind of label, three kinds, and empty labels are errors."""
+        table, label = foreign_table()
+        with pytest.raises(UsageError, match="there are 1"):
+            EarlyWarning().fit(table, np.zeros(len(table)))
+        with pytest.raises(UsageError, match="there are 3"):
+            EarlyWarning().fit(table, np.arange(len(table)) % 3)
+        with pytest.raises(UsageError, match="1 labels are empty"):
+            EarlyWarning().fit(table, label.where(label.index > 0))
+
+    def test_constant_columns_and_names_are_left_out_aloud(self) -> None:
+        """A column with one value and one with a value of its own in each row are warned of."""
+        table, label = foreign_table()
+        table["Currency"], table["Surname"] = "CNY", [f"N{row}" for row in range(len(table))]
+        with pytest.warns(UserWarning, match="constant or names: Currency, Surname"):
+            model = EarlyWarning(model="logistic").fit(table, label)
+        assert model.encoder_.left_out_ == ["Currency", "Surname"]
+        with pytest.raises(UsageError, match="no column tells customers apart"):
+            TableEncoder().fit(table[["Currency"]])
+
+    def test_an_unseen_label_counts_as_empty_aloud(self) -> None:
+        """A label that was not there in learning is warned of and taken for a gap."""
+        table, label = foreign_table()
+        model = EarlyWarning(model="logistic").fit(table, label)
+        row = table[:1].assign(Geography="Portugal")
+        with pytest.warns(UserWarning, match="count as empty, in: Geography"):
+            strange = model.predict_proba(row)
+        np.testing.assert_array_equal(strange, model.predict_proba(row.assign(Geography=None)))
+
+    def test_missing_columns_and_infinite_numbers_are_errors(self) -> None:
+        """A table without a column learnt from, and one with infinite numbers, are refused."""
+        table, label = foreign_table()
+        model = EarlyWarning(model="logistic").fit(table, label)
+        with pytest.raises(UsageError, match="lacks 1 columns learnt from: Age"):
+            model.predict_proba(table.drop(columns="Age"))
+        with pytest.raises(UsageError, match="'Age' holds 1200 infinite numbers"):
+            model.predict_proba(table.assign(Age=np.inf))
+        with pytest.raises(UsageError, match="unknown model 'forest'"):
+            EarlyWarning(model="forest").fit(table, label)
+        with pytest.raises(UsageError, match=r"loss must lie above 0 and up to 1; given 2"):
+            EarlyWarning(loss=2).learn(bank_with("planted"), until="2026Q2")

@@ -1,0 +1,95 @@
+"""The next product: ranked, judged by what was opened, no better than chance where it is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models.next_product import NextProduct
+from tests.models.banks import bank_with
+
+pytestmark = pytest.mark.filterwarnings("ignore:too few openings:UserWarning")
+
+
+def holders(rows: int = 400) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return customers of whom those with a fund open wealth, and every eighth opens a loan."""
+    fund = np.arange(rows) % 2
+    held = pd.DataFrame({"holds_fund": fund, "holds_wealth": 0, "holds_loan": 0})
+    return held, pd.DataFrame({"wealth": fund, "loan": (np.arange(rows) % 8 == 0).astype(int)})
+
+
+@pytest.mark.slow
+def test_planted_openings_are_found() -> None:
+    """Fund holders take up insurance, payroll holders a card: better than both baselines."""
+    report = NextProduct().backtest(bank_with("planted"), "2026Q2")
+    assert report.beats_baselines
+    assert "higher than popularity" in str(report)
+
+
+@pytest.mark.slow
+def test_nothing_is_found_where_nothing_is() -> None:
+    """Where openings are chance, popularity is not shown to be beaten, and so it says."""
+    report = NextProduct().backtest(bank_with("none"), "2026Q2")
+    assert not report.beats_baselines
+    assert "not shown to be higher than popularity" in str(report)
+    assert "热销排序" in "".join(report.sentences("zh"))
+
+
+def test_hits_are_those_counted_by_hand() -> None:
+    """Of 250 who opened, wealth comes first for fund holders and loan for none: counted by hand.
+
+    Fund holders (200) open wealth, which stands first for them. Every eighth customer holds no
+    fund and opens a loan (50), and loan stands first for those without a fund. All are hit.
+    By popularity wealth (200 of 400) stands before loan (50 of 400): 200 of 250 are hit.
+    """
+    held, opened = holders()
+    report = NextProduct().fit(held, opened).assess(held, opened)
+    value = report.scores.set_index(["score", "measure"])["value"]
+    assert report.customers_who_opened == 250
+    assert value["model", "hit_rate_1"] == 1
+    assert value["popularity", "hit_rate_1"] == pytest.approx(0.8)
+    assert value["popularity", "recall_3"] == 1
+
+
+def test_nobody_is_offered_what_is_held_or_excluded() -> None:
+    """A family held, and one that is not suitable, are not ranked."""
+    held, opened = holders()
+    model = NextProduct().fit(held, opened)
+    first = held[:2].assign(holds_wealth=[0, 1])
+    ranked = model.rank(first, exclude={"loan": [True, False]})
+    assert ranked[["customer", "rank", "family"]].values.tolist() == [
+        [0, 1, "wealth"],
+        [1, 1, "loan"],
+    ]
+    with pytest.raises(UsageError, match="unknown family 'pension'"):
+        model.rank(first, exclude={"pension": [True, False]})
+
+
+@pytest.mark.slow
+def test_those_never_to_be_contacted_are_not_ranked() -> None:
+    """Of a bank, only funded customers who may be contacted get an offer."""
+    model = NextProduct().learn(bank_with("planted"), until="2026Q3")
+    ranked = model.rank_customers(bank_with("planted"), "2026Q3", top=2)
+    customers = bank_with("planted").customers("2026Q3").set_index("customer_id")
+    offered = customers.loc[ranked["customer_id"].unique()]
+    assert not offered["do_not_contact"].any()
+    assert offered["exclusion"].isna().all()
+    assert (offered["funded"] == 1).all()
+    assert ranked["rank"].max() == 2
+
+
+def test_what_cannot_be_learnt_is_refused_or_said() -> None:
+    """No openings, a family without its column and a rare family: errors, and a warning."""
+    held, opened = holders()
+    with pytest.raises(UsageError, match="nobody opened any family"):
+        NextProduct().fit(held, opened * 0)
+    with pytest.raises(UsageError, match="lacks holds_metal"):
+        NextProduct().fit(held, opened.assign(metal=1))
+    rare = opened.assign(loan=(np.arange(len(opened)) < 5).astype(int))
+    with pytest.warns(UserWarning, match="ranked by popularity: loan"):
+        model = NextProduct().fit(held, rare)
+    assert model.predict_proba(held)["loan"].unique().tolist() == [5 / 400]
+    with pytest.raises(UsageError, match="0 customers opened a family, too few"):
+        model.assess(held, opened * 0)
