@@ -87,11 +87,14 @@ def with_moves(tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def moved_by_hand(people: pd.DataFrame, tables: Tables) -> pd.DataFrame:
-    """Return the customers of the quarter before with those handed over in the new branch."""
+    """Return the customers of the quarter before with those handed over in the new branch.
+
+    `managers` marks one customer of each branch, who may be another now: it is left out.
+    """
     names, moves = ["branch_id", "branch_name", "branch_type", "region"], tables["customer_moves"]
     known = people.drop_duplicates("branch_id").set_index("branch_id", drop=False)[names]
     moved = people["customer_id"].isin(moves["customer_id"])
-    result = people.copy()
+    result = people.drop(columns="managers")
     result.loc[moved, names] = known.loc[moves["to_branch_id"].iloc[0]].to_numpy()
     return result
 

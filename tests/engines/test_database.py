@@ -83,7 +83,8 @@ def test_the_population_is_the_same_in_postgresql(server: Server) -> None:
     tables = with_moves(make_bank())
     server.load(tables)
     expected = moved_by_hand(population(SAMPLE), tables)
-    pd.testing.assert_frame_equal(population(server.url()), expected)
+    found = population(server.url()).drop(columns="managers")
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_what_check_shows_is_the_same_in_postgresql(server: Server) -> None:

@@ -49,7 +49,8 @@ def test_the_population_is_the_same_here(
     """So are the report's customers, row by row, with the types of pandas; also those moved."""
     tables = with_moves(make_bank())
     expected = moved_by_hand(population(SAMPLE), tables)
-    pd.testing.assert_frame_equal(population(place(tables, tmp_path)), expected)
+    found = population(place(tables, tmp_path)).drop(columns="managers")
+    pd.testing.assert_frame_equal(found, expected)
 
 
 OPTIONAL_TABLES = sorted(contract.name for contract in TABLES if not contract.required)
