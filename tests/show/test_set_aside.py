@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import headquarters_page
 from stockcust_analysis.show.branch_page import cover
-from stockcust_analysis.show.pages import branch_page
+from stockcust_analysis.show.page_data import branch_page
 from tests.tiny_bank import HOLDINGS, write_tiny_bank
 
 HEADER, *ROWS = HOLDINGS.splitlines()
