@@ -22,6 +22,7 @@ _PUBLIC = {
     "bank.sample": ["make_bank"],
     "bank.source": ["Bank", "open_bank"],
     "core.periods": ["Quarter"],
+    "core.results": ["Result", "set_language"],
     "errors": ["StockcustError"],
     "evaluation.evaluate": ["evaluate"],
     "evaluation.results": ["Evaluation", "open_evaluation"],
