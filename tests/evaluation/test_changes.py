@@ -11,7 +11,7 @@ from pandas.testing import assert_frame_equal
 from stockcust_analysis.bank.suspicions import SuspicionWarning
 from stockcust_analysis.evaluation.results import Evaluation
 from tests.evaluation.test_evaluate import evaluation_of, value
-from tests.tiny_bank import BRANCHES, CUSTOMERS, write_tiny_bank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, as_frames, write_tiny_bank
 
 MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
 
@@ -19,7 +19,7 @@ MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """Evaluate the tiny bank as it is, once for all tests that only look."""
-    return evaluation_of(write_tiny_bank(tmp_path_factory.mktemp("tiny")))
+    return evaluation_of(as_frames(write_tiny_bank(tmp_path_factory.mktemp("tiny"))))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     june, september = customers.split("2026-09-30", 1)
     moved = june + ("2026-09-30" + september).replace(",001,", ",002,")
     (folder / "customers.csv").write_text(moved, encoding="utf-8")
-    return evaluation_of(folder)
+    return evaluation_of(as_frames(folder))
 
 
 def component(table: pd.DataFrame, name: str, branch: str = "@bank") -> tuple[int, float]:
@@ -120,7 +120,7 @@ def test_a_hand_over_is_neither_growth_nor_migration(
     evaluation: Evaluation, tmp_path: Path
 ) -> None:
     """C2 went from 001 to the new 003: June counts it there, and 002 reads as without the move."""
-    found = evaluation_of(handed_over(tmp_path, {"C2": "003"}, customer_moves=MOVE))
+    found = evaluation_of(as_frames(handed_over(tmp_path, {"C2": "003"}, customer_moves=MOVE)))
     assert sides(found) == {
         "001": (1_000.00, 1_200.00),
         "002": (70_000.00, 70_000.00),
@@ -152,7 +152,7 @@ def test_who_has_no_move_stays_with_the_branch_that_was_split(tmp_path: Path) ->
     )
     words = r"1 customers of branch 001, which several took over, .*\(split_without_moves\)"
     with pytest.warns(SuspicionWarning, match=words):
-        found = evaluation_of(folder)
+        found = evaluation_of(as_frames(folder))
     assert sides(found) == {
         "001": (250.50, 0.0),
         "002": (70_000.00, 70_000.00),
