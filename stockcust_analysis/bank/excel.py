@@ -7,6 +7,7 @@ fifteenth) is a problem, never an empty cell.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -145,11 +146,14 @@ def read_tables(
     supplied = {*mapping.constants, *(["as_of"] if mapping.as_of else [])}
     required = {*contract.required_names} - supplied
     taken = _choose(tables, required, known, mapping.sheet)
+    is_complete = any(required <= _columns(table, known) for table in taken)
     findings, left_out = list[tuple[SheetTable, _Finding]](), list[str]()
     for table in tables:
         if table in taken:
             findings += [(table, finding) for finding in _find_problems(table, known, mapping)]
-        elif (finding := _left_out_problem(table, required, known)) and not mapping.sheet:
+        elif not mapping.sheet and (
+            finding := _left_out_problem(table, required, known, is_complete=is_complete)
+        ):
             findings.append((table, finding))
         else:
             hidden = "" if table.sheet.is_visible else " (hidden)"
@@ -193,27 +197,39 @@ def _columns(table: SheetTable, known: Mapping[str, str]) -> set[str]:
 def _choose(
     tables: list[SheetTable], required: set[str], known: Mapping[str, str], name: str
 ) -> list[SheetTable]:
-    """Return the sheet of a name, or all visible ones with all required headers, or the best."""
+    """Return the sheets called so, or all visible ones with all required headers, or the best."""
     if name:
-        return [table for table in tables if table.sheet.name == name]
+        return [table for table in tables if is_called(table.sheet.name, name)]
     visible = [table for table in tables if table.sheet.is_visible] or tables
     complete = [table for table in visible if required <= _columns(table, known)]
     return complete or [max(visible, key=lambda table: len(_columns(table, known)))]
 
 
+def is_called(name: str, pattern: str) -> bool:
+    """Return whether a sheet bears a name, in which `*` and `?` stand for any characters.
+
+    >>> is_called("客户6月末", "客户*"), is_called("客户", "客户?")
+    (True, False)
+    """
+    form = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(form, name) is not None
+
+
 def _left_out_problem(
-    table: SheetTable, required: set[str], known: Mapping[str, str]
+    table: SheetTable, required: set[str], known: Mapping[str, str], *, is_complete: bool
 ) -> _Finding | None:
     """Return why a sheet must not be left out in silence: it may hold rows of the table."""
     lacking = required - _columns(table, known)
     if not table.sheet.is_visible:
         remedy = "Unhide the sheet if its rows count, or else delete it."
         return None if lacking else ("", "holds this table and is hidden", remedy, [])
+    if not is_complete:  # what the sheet taken lacks is the problem
+        return None
     widest = max(len(row) - row.count(None) for row in table.sheet.rows)
     if widest < len(required) and 2 * len(lacking) > len(required):
         return None
     what = f"lacks headers that another sheet has ({', '.join(sorted(lacking))})"
-    remedy = 'Complete its header, or name the sheet to read in the mapping: sheet = "…".'
+    remedy = 'Complete its header, or name the sheets to read in the mapping: sheet = "…".'
     return "", what, remedy, []
 
 

@@ -295,6 +295,8 @@ class FileReader:
             self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
             if left_out:
                 self.notes[path] += (f"{left_out} rows left out: blank, or the header again",)
+            if dropped:
+                self.notes[path] += (f"{dropped} of them dropped by drop_rows_where",)
         return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
 
     def _odd_rows(self, file: TextFile) -> dict[str, str]:

@@ -21,7 +21,7 @@ widths = [8, 20]                         # of their columns, in bytes: files of 
 as_of = "file name"                      # customers_20260930.csv, …_202609.csv, …_2026Q3.csv
 constants = { customer_type = "personal" }
 drop_rows_where = { "客户号" = ["合计"] }
-sheet = "明细"                            # of workbooks; default: all sheets of the table
+sheet = "明细"                            # of workbooks, or "客户*"; default: all of the table
 [tables.customers.columns]
 "客户编号" = "customer_id"                # the bank's header = the contract's column
 [tables.customers.codes.customer_type]
@@ -280,7 +280,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: _is_dictionary(value, _is_list),
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
-    "sheet": (_is_text, "a sheet's name"),
+    "sheet": (_is_text, 'a sheet\'s name, or a pattern such as "客户*"'),
 }
 _LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "orders": (_is_list, "a list of columns for each table"),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
-from stockcust_analysis.bank.excel import WorkbookError
+from stockcust_analysis.bank.excel import WorkbookError, is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, assign_files
 from stockcust_analysis.bank.grammar import STATED_UNIT, UNITS
 from stockcust_analysis.bank.headers import normalize
@@ -86,7 +86,8 @@ class _Match:
     def is_sure(self) -> bool:
         """Whether at least half of the required columns are there, or the name must do."""
         if not (self.sample.header or self.sample.fields):
-            return bool(_table_by_name(self.sample, self.table))
+            alone = len(self.sample.sheets) < 2
+            return alone and bool(_table_by_name(self.sample, self.table))
         return bool(self.sure) and 2 * len(self.lacking) <= len(self.table.required_names)
 
 
@@ -214,6 +215,16 @@ def _key_values(matches: Iterable[_Match]) -> dict[tuple[str, str], set[str]]:
     return keys
 
 
+def _sheet_pattern(sheets: Collection[str], among: Collection[str]) -> str:
+    """Return the line that names some sheets among those of a workbook; a comment if none does."""
+    name = min(sheets)
+    parts = [part for n in range(len(name), 0, -1) for part in (f"{name[:n]}*", f"*{name[-n:]}")]
+    for pattern in (name, *parts):
+        if {sheet for sheet in among if is_called(sheet, pattern)} == {*sheets}:
+            return f"sheet = {_quote(pattern)}"
+    return '# sheet = "?"'
+
+
 def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     """Yield how the files of a table are read."""
     sample, table = matches[0].sample, matches[0].table
@@ -234,8 +245,8 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
         doubt = "" if sample.header or sample.fields else "# "
         yield f'{doubt}as_of = "file name"  # no column has it'
     sheets = {match.sample.sheet for match in matches}
-    if len(sheets) == 1 < sample.sheets:
-        yield f"sheet = {_quote(sample.sheet)}  # the other sheets hold something else"
+    if len(sheets) < len(sample.sheets):
+        yield f"{_sheet_pattern(sheets, sample.sheets)}  # the other sheets hold something else"
     if sample.totals:
         totals = _list(sorted(sample.totals))
         yield f"drop_rows_where = {{ {_quote(sample.headers[0])} = {totals} }}  # total lines"

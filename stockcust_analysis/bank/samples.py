@@ -81,7 +81,7 @@ class Sample:
     fields: Sequence[Field] = ()
     title: str = ""
     sheet: str = ""
-    sheets: int = 1
+    sheets: Sequence[str] = ()
     delimiter: str = ""
     skip_rows: int = 0
     widths: Sequence[int] = ()
@@ -136,11 +136,12 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
             return [Sample(path, "Parquet", cells, tuple(rows.columns))]
     if path.name.lower().endswith(EXCEL_ENDINGS):
         sheets = [sheet for sheet in read_workbook(path) if sheet.is_visible]
+        names_of_sheets = [sheet.name for sheet in sheets]
         samples = []
         for sheet in sheets:
             rows_of_sheet = sheet.rows[:ROWS] + sheet.rows[ROWS:][-1:]
             texts = [[cell_text(cell) or "" for cell in row] for row in rows_of_sheet]
-            whole = Sample(path, "Excel", texts, sheet=sheet.name, sheets=len(sheets))
+            whole = Sample(path, "Excel", texts, sheet=sheet.name, sheets=names_of_sheets)
             samples.append(_with_header(whole, names))
         return samples
     encoding, delimiter, lines = sample_text(path, names, ROWS)

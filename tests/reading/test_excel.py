@@ -335,6 +335,20 @@ def test_the_mapping_names_the_sheet(tmp_path: Path) -> None:
         open_bank(tmp_path)
 
 
+def test_a_column_that_no_sheet_has_is_the_one_problem(tmp_path: Path) -> None:
+    """Sheets of something else are not blamed for what the table's own sheet lacks."""
+    wide = [["客户号", "姓名", "手机", "住址", "备注", "网点", "经理", "等级"], [*"12345678"]]
+    bank_with(tmp_path, add_sheet(*wide))
+    book = openpyxl.load_workbook(tmp_path / "customers.xlsx")
+    book["Sheet"]["F1"].value = "no such column"
+    book.save(tmp_path / "customers.xlsx")
+    with (
+        pytest.warns(UserWarning, match="left out: sheet 'more'"),
+        pytest.raises(BankDataError, match=r"^1 problem .*\n.*last_active_on: column is missing"),
+    ):
+        open_bank(tmp_path)
+
+
 def test_a_workbook_says_what_it_was_taken_as(tmp_path: Path) -> None:
     """The bank's inputs name the sheets that were read, their rows, and those left out."""
     bank_with(tmp_path, add_sheet(["说明"]))

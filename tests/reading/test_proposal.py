@@ -163,6 +163,26 @@ def test_sheets_of_several_tables_are_parted(tmp_path: Path) -> None:
         assert [bank.rows(name) for name in ("branches", "customers", "holdings")] == [2, 7, 7]
 
 
+def test_sheets_of_every_quarter_are_named_by_a_pattern(tmp_path: Path) -> None:
+    """Of a workbook with two sheets a table the pattern takes both; a note is no table."""
+    with pd.ExcelWriter(tmp_path / "存量客户2026.xlsx") as book:
+        for name, text in (("机构", BRANCHES), ("客户", CUSTOMERS), ("持有", HOLDINGS)):
+            header, *rows = [line.split(",") for line in text.splitlines()]
+            quarters = ("",) if name == "机构" else ("2026-06-30", "2026-09-30")
+            for day in quarters:
+                part = [row for row in rows if not day or row[0] == day]
+                frame = pd.DataFrame([header, *part])
+                frame.to_excel(book, sheet_name=f"{name}{day}", header=False, index=False)
+        pd.DataFrame([["取数口径"]]).to_excel(book, sheet_name="说明", header=False, index=False)
+    text = propose_mapping(tmp_path)
+    (tmp_path / "mapping.toml").write_text(text, encoding="utf-8")
+    for line in ('sheet = "客户2026-0*"', 'sheet = "持有2026-0*"', 'sheet = "机构"'):
+        assert line in text
+    assert "column_1" not in text.partition("# No file was taken")[0]
+    with open_bank(tmp_path) as bank:
+        assert [bank.rows(name) for name in ("branches", "customers", "holdings")] == [2, 7, 7]
+
+
 def test_files_that_hold_no_table_are_named(tmp_path: Path) -> None:
     """Empty, damaged, binary and foreign files are comments, with what is nearest."""
     files: dict[str, str | bytes] = {

@@ -340,6 +340,10 @@ def test_check_says_what_each_file_was_taken_as(
     assert "branches.csv: branches, 2 rows, GB18030, separator ',', 1 lines above" in output
     assert "1 rows left out: blank, or the header again" in output
     assert "notes.csv: left out, as no table is called so" in output
+    files = {"branches.csv": f"{BRANCHES}合计,,,\n".encode()}
+    deliver(folder, files, '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n')
+    assert run("check", folder) == 0
+    assert "branches, 3 rows, UTF-8, separator ',', 1 of them dropped by" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
