@@ -12,7 +12,7 @@ looked up by a call.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from numbers import Integral
 from pathlib import Path
@@ -26,6 +26,7 @@ from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.core.results import Result, set_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
@@ -34,6 +35,7 @@ from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
+    MISSING,
     Document,
     Drawing,
     Language,
@@ -44,6 +46,7 @@ from stockcust_analysis.show.blocks import (
     table,
 )
 from stockcust_analysis.show.pages import check_texts
+from stockcust_analysis.show.results import table_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
@@ -78,21 +81,14 @@ class Lab:
 
     def title(self) -> Document:
         """Return the notebook's title, with the branch and the as-of date."""
-        name = self._branches().get(self.branch_id) or self._word("whole_bank")
-        return Document(
-            title=self._word("title"),
-            branch=name,
-            as_of=self.quarter.end,
-            language=self.language,
-        )
+        name = self.branches.get(self.branch_id) or self._word("whole_bank")
+        facts: dict[str, Any] = {"as_of": self.quarter.end, "language": self.language}
+        return Document(title=self._word("title"), branch=name, **facts)
 
     def text(self, key: str, **blanks: float | str) -> Markdown:
         """Return a text of the notebook, its blanks filled: numbers as counts."""
-        filled = {
-            name: value if isinstance(value, str) else wording.format_count(value)
-            for name, value in blanks.items()
-        }
-        return Markdown(self._word(key).format(**filled))
+        counts = {n: v if isinstance(v, str) else f"{v:,}" for n, v in blanks.items()}
+        return Markdown(self._word(key).format(**counts))
 
     def keep_branch(self, customers: pd.DataFrame) -> pd.DataFrame:
         """Return the customers of the branch looked at; all of them for the whole bank.
@@ -143,12 +139,13 @@ class Lab:
         if "tier" in frame:
             places = {tier: place for place, tier in enumerate(self.policy.tiers.names)}
             frame = frame.sort_values("tier", key=lambda tiers: tiers.map(places), kind="stable")
-        frame = frame.drop(columns=["numerator", "denominator"], errors="ignore")
-        shares, cells = set(percent), {}
-        for name in map(str, frame):
-            kinds = frame["measure"] if name == "value" and "measure" in frame else [name] * len(frame)
-            entries = zip(frame[name], kinds, strict=True)
-            cells[name] = [self._cell(value, kind, name in shares) for value, kind in entries]
+        if "denominator" in frame or "component" in frame:
+            return replace(table_of(Result(frame)), caption=caption)
+        shares = set(percent)
+        cells = {
+            str(name): [self._cell(value, str(name), name in shares) for value in frame[name]]
+            for name in frame
+        }
         labels = {name: self._name(name) for name in cells}
         return table(pd.DataFrame(cells), caption=caption, labels=labels)
 
@@ -169,13 +166,12 @@ class Lab:
 
     def deliveries(self) -> Table:
         """Return which columns of the contract the bank delivers, and which it does not."""
-        rows = []
+        name, rows = "zh" if self.language == "zh" else "name", []
         for contract in TABLES:
             delivered = self.bank.columns.get(contract.name, ())
-            missing = [c for c in contract.columns if c.name not in delivered]
-            words = [c.zh if self.language == "zh" else c.name for c in missing]
-            name = contract.zh if self.language == "zh" else contract.name
-            rows.append((name, len(delivered), self._word("comma").join(words) or "—"))
+            missing = [getattr(c, name) for c in contract.columns if c.name not in delivered]
+            words = self._word("comma").join(missing) or MISSING
+            rows.append((getattr(contract, name), len(delivered), words))
         columns = [self._word(key) for key in ("table", "delivered", "missing")]
         return table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
 
@@ -186,18 +182,10 @@ class Lab:
         shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
         for name in shown.select_dtypes(exclude="number"):
             shown[name] = [self._member(str(value)) for value in shown[name]]
-        words = {
-            name: wording.text(name, self.language, within="lab_browser")
-            for name in wording.names("lab_browser")
-        }
-        html = library.to_html_datatable(
-            shown,
-            connected=False,
-            maxBytes=0,
-            showIndex=False,
-            column_filters="header",
-            language=words,
-        )
+        within = "lab_browser"
+        words = {n: wording.text(n, self.language, within=within) for n in wording.names(within)}
+        looks = {"showIndex": False, "column_filters": "header", "language": words}
+        html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.
         return HTML(library.generate_init_offline_itables_html(options.dt_bundle) + html)
 
@@ -218,33 +206,32 @@ class Lab:
             widgets = import_module("ipywidgets")
         except ImportError:
             return self.text("no_picker", quarters=", ".join(map(str, self.bank.quarters)))
-        names = self._branches()
-        whole = [(self._word("whole_bank"), "")]
-        quarter = widgets.Dropdown(
-            options=[(str(q), q) for q in reversed(self.bank.quarters)],
-            value=self.quarter,
-            description=self._word("quarter"),
-        )
-        branch = widgets.Dropdown(
-            options=whole + [(f"{number} {name}", number) for number, name in names.items()],
-            value=self.branch_id if self.branch_id in names else "",
-            description=self._word("branch"),
+        branches = {self._word("whole_bank"): ""}
+        branches |= {f"{number} {name}": number for number, name in self.branches.items()}
+        quarters = {str(known): known for known in reversed(self.bank.quarters)}
+        quarter, branch = (
+            widgets.Dropdown(options=[*options.items()], value=value, description=self._word(key))
+            for key, options, value in (
+                ("quarter", quarters, self.quarter),
+                ("branch", branches, self.branch_id),
+            )
         )
         quarter.observe(lambda change: setattr(self, "quarter", change["new"]), "value")
         branch.observe(lambda change: setattr(self, "branch_id", change["new"]), "value")
-        hint = widgets.Label(self._word("pick_hint"))
-        return widgets.VBox([widgets.HBox([quarter, branch]), hint])
+        boxes = widgets.HBox([quarter, branch])
+        return widgets.VBox([boxes, widgets.Label(self._word("pick_hint"))])
 
-    def _branches(self) -> dict[str, str]:
-        """Return the names of the branches by their numbers."""
+    @property
+    def branches(self) -> dict[str, str]:
+        """The names of the branches by their numbers."""
         rows = branches_of(self.bank)
         return dict(zip(rows["branch_id"], rows["name"], strict=True))
 
     def _word(self, key: str) -> str:
         """Return a text of this notebook, or one that all have."""
         own = f"lab_{self.topic}"
-        within = own if key in wording.names(own) else "lab"
-        return wording.text(key, self.language, within=within)
+        known = key in wording.names(own)
+        return wording.text(key, self.language, within=own if known else "lab")
 
     def _name(self, column: str) -> str:
         """Return what a column is called."""
@@ -263,15 +250,13 @@ class Lab:
         word = self._name(name)
         return feature_name(name, self.language) if word == name else word
 
-    def _cell(self, value: Any, kind: str, share: bool) -> str:
-        """Return a cell in words and units; `kind` is its measure, or else its column."""
+    def _cell(self, value: Any, column: str, share: bool) -> str:
+        """Return a cell of one's own table in words and units."""
         if isinstance(value, str):
             return self._member(value)
-        unit = wording.money_unit([value], self.language)
-        if kind in defined_measures():
-            return wording.format_with_unit(value, kind, unit)
-        if kind == "amount":
-            return unit.short.format(wording.format_money(value, unit))
+        if column in defined_measures():
+            unit = wording.money_unit([value], self.language)
+            return wording.format_with_unit(value, column, unit)
         if share:
             return wording.format_share(value)
         return wording.format_number(value, decimals=0 if isinstance(value, Integral) else 2)
@@ -310,7 +295,7 @@ def open_lab(
     Raises
     ------
     UsageError
-        A parameter is not the text it must be; no such folder, quarter or policy.
+        A parameter is not the text it must be; no such folder, quarter, branch or policy.
 
     Examples
     --------
@@ -321,6 +306,7 @@ def open_lab(
     """
     texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
     check_texts(language=language, **texts)
+    set_language(language)
     rules = load_policy(policy)
     places = [parent / folder for parent in WORKING_FOLDERS]
     found = next((str(path) for path in places if Path(path).is_dir()), folder)
@@ -329,4 +315,7 @@ def open_lab(
     chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
     if chosen not in quarters:
         raise UsageError.unknown("quarter", quarter, quarters)
-    return Lab(topic, bank, rules, quarters[chosen], branch_id, language)
+    lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
+    if branch_id and branch_id not in lab.branches:
+        raise UsageError.unknown("branch", branch_id, lab.branches)
+    return lab

@@ -65,6 +65,7 @@ def test_a_notebook_opens_the_newest_quarter_of_the_folder_above(lab: Lab) -> No
     ("changed", "words"),
     [
         ({"quarter": "2026Q4"}, "unknown quarter '2026Q4'.*2026Q3"),
+        ({"branch_id": "02"}, "unknown branch '02'.*Did you mean '002'"),
         ({"branch_id": 110}, "parameter 'branch_id' must be text.*-r branch_id"),
         ({"language": "fr"}, "unknown language 'fr'"),
         ({"policy": "rural"}, "rural"),
