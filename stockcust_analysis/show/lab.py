@@ -240,6 +240,8 @@ class Lab:
 
     def _member(self, name: str) -> str:
         """Return what an entry is called: a tier, family, status, component or feature."""
+        if name == self.policy.dormancy.name:
+            return self._word("own_rule").format(name)
         for dimension in ("tier", "family"):
             words = wording.policy_words(self.policy.members, dimension, self.language)
             if name in words:
