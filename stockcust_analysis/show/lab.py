@@ -22,9 +22,8 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.axes import Axes
 
-from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
-from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
 from stockcust_analysis.errors import UsageError
