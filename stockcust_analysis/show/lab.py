@@ -193,7 +193,7 @@ class Lab:
         try:
             return compute(*arguments)
         except UsageError as refusal:
-            display(Sentences([Sentence(str(refusal), lead=self._word("refused"))]))  # type: ignore[no-untyped-call]
+            display(Sentences([Sentence(str(refusal), lead=self._word("refused"))]))
             return None
 
     def pick(self) -> Any:
