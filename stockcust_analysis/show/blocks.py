@@ -208,11 +208,15 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its header, how its cells are aligned, the header group above it."""
+    """One column of a table: its header, how its cells are aligned, the header group above it.
+
+    `bars` are drawn behind the cells: the part of the cell's width that each fills, 0 for none.
+    """
 
     label: str
     align: Alignment = "left"
     group: str = ""
+    bars: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -330,15 +334,15 @@ def _html(shown: Table) -> str:
     """Return the table as escaped HTML with its three rules, for JupyterLab."""
     thick, thin, bare = "1.5px solid #333", "0.75px solid #333", "border:0;background:none"
 
-    def cells(tag: str, texts: Iterable[str]) -> str:
+    def cells(tag: str, texts: Iterable[str], row: int = -1) -> str:
         return "".join(
-            f'<{tag} style="text-align:{column.align}">{escape(text)}</{tag}>'
+            f'<{tag} style="{_cell_style(column, row)}">{escape(text)}</{tag}>'
             for column, text in zip(shown.columns, texts, strict=True)
         )
 
     body = "".join(
         f'<tr style="{bare};font-weight:{700 if position in shown.emphasised else 400}">'
-        f"{cells('td', row)}</tr>"
+        f"{cells('td', row, position)}</tr>"
         for position, row in enumerate(shown.rows)
     )
     upper = "".join(
@@ -356,6 +360,15 @@ def _html(shown: Table) -> str:
         f"<tbody>{body}</tbody></table>"
         + (f"<small>{escape(shown.note)}</small>" if shown.note else "")
     )
+
+
+def _cell_style(column: Column, row: int) -> str:
+    """Return the style of a cell; the header is row -1 and has no bar behind it."""
+    style = f"text-align:{column.align}"
+    if row < 0 or not column.bars:
+        return style
+    end = f"{100 * column.bars[row]:.0f}%"
+    return f"{style};background:linear-gradient(90deg,#dce9f5 {end},transparent {end})"
 
 
 # Up to this width in centimetres two figures stand side by side.

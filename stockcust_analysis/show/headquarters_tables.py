@@ -13,11 +13,11 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
-from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, memory_note
+from stockcust_analysis.show.branch_page import checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.findings import FROM_NEW
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of
+from stockcust_analysis.show.pages import compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -85,25 +85,106 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
-        base = dict(KEY_MEASURES).get(measure, "funded")
+        base = base_of(measure)
         own = targets[targets["measure"] == measure]
         plans = dict(zip(own["branch_id"], own["target"], strict=True))
-        value, plan = page.cell(measure, base), plans.pop(WHOLE_BANK, None)
-        reached = [
-            number >= target
-            for branch, target in plans.items()
-            if isinstance(number := page.cell(measure, base, branch_id=str(branch)), float)
-        ]
+        value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
+        parts = page.attainments.get(measure, {}).values()
+        reached = sum(part >= 1 for part in parts)
         row = {
             "measure": page.measure(measure, base),
             "value": format_alone(page, measure, value),
             "plan": format_alone(page, measure, plan),
             "attained": value / plan if plan and isinstance(value, float) else None,
             "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
-            "reached": " / ".join(map(wording.format_count, (sum(reached), len(reached)))),
+            "reached": " / ".join(map(wording.format_count, (reached, len(parts)))),
         }
         rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))
+
+
+def branch_table(page: HeadquartersPage) -> Table | None:
+    """Return each branch's main figures, farthest behind plan first, the bank's total last."""
+    rows = branch_rows(page)
+    if not rows:
+        return None
+    total = rows.pop()
+    rows = [*_shorten(page, rows, len(rows), _MOST_ROWS), total]
+    parts = [row.get("attained") for row in rows]
+    bars = [min(part, 1.0) if isinstance(part, float) else 0.0 for part in parts]
+    planned = any(parts)
+    return _table(
+        page,
+        "branches",
+        rows if planned else [{k: v for k, v in row.items() if k != "attained"} for row in rows],
+        unit=page.unit(row.get("aum") for row in rows[:-1]),
+        emphasise=[-1],
+        bars={"attained": bars},
+        note=page.join(
+            map(
+                page.text,
+                ("branches_by_plan" if planned else "branches_by_change", "branches_note"),
+            )
+        ),
+    )
+
+
+def branch_rows(page: HeadquartersPage) -> list[dict[str, Any]]:
+    """Return the rows of the branch table: of each branch, the lowest attainment or change first.
+
+    The whole bank's row is the last.
+    """
+    scores = {row.branch_id: row for row in rows_of(page.evaluation.scores)}
+    beyond = page.exceptions
+    unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].value_counts()
+    rows = []
+    for branch in [*page.names, WHOLE_BANK]:
+        row = _branch_figures(page, branch)
+        if score := scores.get(branch):
+            row |= zip(("points", "rank"), score_cells(score, ("points", "rank")), strict=True)
+        row["unfavourable"] = str(unfavourable.get(branch, "") or "")
+        rows.append(row)
+    rows[:-1] = sorted(rows[:-1], key=lambda row: row.pop("order"))
+    del rows[-1]["order"]
+    return rows
+
+
+def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
+    """Return a branch's main figures with its order: by attainment, or by change without a plan."""
+    own = partial(page.cell, branch_id=branch)
+    aum, base = wording.AVERAGE, base_of(wording.AVERAGE)
+    now = own(aum, base)
+    earlier = {
+        name: own(aum, base, quarter=quarter)
+        for name, quarter in compared_quarters(page.quarter).items()
+    }
+    plans = page.attainments.get(aum, {})
+    whole, plan = page.cell(aum, base), page.bank.targets.get(aum)
+    if branch == WHOLE_BANK:
+        plans = {WHOLE_BANK: whole / plan} if plan and isinstance(whole, float) else {}
+    before = earlier["previous_quarter"]
+    change = None if before == 0 else wording.change_between(now, before, "money")
+    return {
+        "branch": _branch_mark(page, branch),
+        "aum": now,
+        "previous_quarter": page.change(aum, now, before),
+        "year_ago": page.change(aum, now, earlier["year_ago"]),
+        "attained": plans.get(branch),
+        "retention": own("customer_retention", "funded"),
+        "idle": page.idle(branch),
+        "multi_product": own("multi_product_share", "funded"),
+        "contacted": own("contact_coverage", "managed"),
+        "points": "",
+        "rank": "",
+        "order": (plans.get(branch, np.inf), np.inf if change is None else change, branch),
+    }
+
+
+def _branch_mark(page: HeadquartersPage, branch: str) -> str:
+    """Return a branch's name; of one that opened this year with the month."""
+    name, day = _branch_name(page, branch), page.opened.get(branch, "")
+    is_new = day[:4] == page.quarter[:4]
+    return page.text("branch_opened", name=name, month=day[:7]) if is_new else name
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
