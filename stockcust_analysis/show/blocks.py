@@ -8,9 +8,8 @@ Each is a small frozen value that displays itself three ways: as data for the pr
 escaped HTML for JupyterLab, as text for a log. None of them holds markup: a branch named `<b>` or
 `#read("x")` is text. What a cell says is decided here, how it looks is decided by the page.
 
-A figure is a finished drawing: SVG whose text stays text, the words that describe it as metadata of
-the notebook's output. Charts and pages are set in the two files of Noto Sans CJK SC (SIL Open Font
-License) inside the `mpl-font` wheel, pinned by hash: the same text gives the same bytes everywhere.
+A figure is SVG whose text stays text, its description metadata of the notebook's output. Charts and
+pages are set in Noto Sans CJK SC (SIL Open Font License) of the `mpl-font` wheel, pinned by hash.
 """
 
 from __future__ import annotations
@@ -208,10 +207,7 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its header, how its cells are aligned, the header group above it.
-
-    `bars` are drawn behind the cells: the part of the cell's width that each fills, 0 for none.
-    """
+    """One column: header, alignment, header group above it, the part of each cell a bar fills."""
 
     label: str
     align: Alignment = "left"
@@ -223,9 +219,8 @@ class Column:
 class Table:
     """A finished table (三线表): caption, unit, columns, rows of strings, note.
 
-    `emphasised` holds the positions of the rows printed in bold, such as a total. The look "steps"
-    is for what is to be done: large numbers, the task in bold, what follows a line end below it.
-    Two halves in a row stand side by side.
+    `emphasised`: positions of the rows in bold, such as a total. The look "steps" is for what is to
+    be done: large numbers, the task in bold. Two halves in a row stand side by side.
     """
 
     caption: str
@@ -241,7 +236,7 @@ class Table:
         """Return the table as plain values, ready for JSON."""
         return {
             **vars(self),
-            "columns": [dict(vars(column)) for column in self.columns],
+            "columns": [{**vars(column), "bars": list(column.bars)} for column in self.columns],
             "rows": [list(row) for row in self.rows],
             "emphasised": sorted(self.emphasised),
         }
@@ -334,15 +329,15 @@ def _html(shown: Table) -> str:
     """Return the table as escaped HTML with its three rules, for JupyterLab."""
     thick, thin, bare = "1.5px solid #333", "0.75px solid #333", "border:0;background:none"
 
-    def cells(tag: str, texts: Iterable[str], row: int = -1) -> str:
+    def cells(tag: str, texts: Iterable[str]) -> str:
         return "".join(
-            f'<{tag} style="{_cell_style(column, row)}">{escape(text)}</{tag}>'
+            f'<{tag} style="text-align:{column.align}">{escape(text)}</{tag}>'
             for column, text in zip(shown.columns, texts, strict=True)
         )
 
     body = "".join(
         f'<tr style="{bare};font-weight:{700 if position in shown.emphasised else 400}">'
-        f"{cells('td', row, position)}</tr>"
+        f"{cells('td', row)}</tr>"
         for position, row in enumerate(shown.rows)
     )
     upper = "".join(
@@ -360,15 +355,6 @@ def _html(shown: Table) -> str:
         f"<tbody>{body}</tbody></table>"
         + (f"<small>{escape(shown.note)}</small>" if shown.note else "")
     )
-
-
-def _cell_style(column: Column, row: int) -> str:
-    """Return the style of a cell; the header is row -1 and has no bar behind it."""
-    style = f"text-align:{column.align}"
-    if row < 0 or not column.bars:
-        return style
-    end = f"{100 * column.bars[row]:.0f}%"
-    return f"{style};background:linear-gradient(90deg,#dce9f5 {end},transparent {end})"
 
 
 # Up to this width in centimetres two figures stand side by side.

@@ -51,12 +51,13 @@ _COLUMNS: Final = {
     "item measure order outcome_list peer_group quarter result score_indicator "
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
-    "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
+    "outcome_listed outcome_sold outcome_woken rank scored score_weight task_customers "
+    "unfavourable",
     "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
     "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
     "penetration retention score_attainment share_of_opening",
     "money": "amount aum change class_aum existing new stake",
-    "points": "median_points score_lost score_points score_raw_points",
+    "points": "median_points points score_lost score_points score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}

@@ -117,6 +117,11 @@ class HeadquartersPage(Page):
             for measure, parts in reached.items()
         }
 
+    def bank_attainment(self, measure: str) -> float | None:
+        """Return the part of the branches' plans that the whole bank has reached, where known."""
+        value, plan = self.cell(measure, base_of(measure)), self.bank.targets.get(measure)
+        return value / plan if plan and isinstance(value, float) else None
+
     @property
     def edition(self) -> str:
         """The word for whom the review is meant: on every page, sheet and index."""
@@ -240,11 +245,10 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
         for other, branches in behind.items()
         if other != measure and branches
     ]
-    whole, plan = page.cell(measure, base_of(measure)), page.bank.targets.get(measure)
-    of_bank = wording.format_share(whole / plan) if plan and isinstance(whole, float) else ""
+    of_bank = page.bank_attainment(measure)
     parts = [
         page.text("plan_worst", names=page.listed(worst)) if worst else "",
-        page.text("plan_bank", part=of_bank) if of_bank else "",
+        page.text("plan_bank", part=wording.format_share(of_bank)) if of_bank else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
     return Sentence(page.join(parts), lead=lead, section="branches")
@@ -379,10 +383,8 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
     if placed.empty:
         return None
-    spans = rows["rank_high"] - rows["rank_low"]
-    apart = rows[spans < _WIDE_INTERVAL * rows["rank"].count()]
-    if len(apart) < _FEWEST_APART * rows["rank"].count():
-        return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]), apart)])
+    if not has_distinct_ranks(page, measure, base):
+        return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
     drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
     alt = page.text(
         "league_alt",
@@ -395,8 +397,20 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
 
-def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame, apart: pd.DataFrame) -> Sentence:
-    """Say that places cannot be told apart, and which can."""
+def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
+    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
+    ranked = _peers(page, measure, base, "rank").dropna(subset=["rank"])
+    return len(_distinct(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
+
+
+def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the branches whose ranks span clearly fewer than all places."""
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < _WIDE_INTERVAL * len(ranked)]
+
+
+def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
+    """Say that places cannot be told apart, and name the branches whose can."""
+    apart = _distinct(placed)
     measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
     low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
     named = [
