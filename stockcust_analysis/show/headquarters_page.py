@@ -31,7 +31,7 @@ from stockcust_analysis.show.blocks import (
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
-from stockcust_analysis.show.pages import IDLE_PARTS, BranchPage, Page, rows_of
+from stockcust_analysis.show.page_data import IDLE_PARTS, BranchPage, Page, rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
