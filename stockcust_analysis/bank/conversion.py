@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Number
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
+from numpy import ndarray
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
@@ -63,7 +65,7 @@ _QUARTER = r"\d{4}Q[1-4]"
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
-_NESTED = r"^\s*[\[{](.*[,;，；、|])?\s*[\[{]"
+_NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
 _ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 
@@ -364,27 +366,46 @@ def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:
     return nw.coalesce(*words, text) if codes else text
 
 
-def without_objects(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
-    """Return a pandas frame whose columns of objects have the types of the contract.
+def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
+    """Return a pandas or Polars frame without columns of objects, of gaps alone and of lists.
 
-    Dates, Decimals, and text and flags with gaps come as objects; other engines have none. All
-    objects are looked at, for hundreds of gaps may come first.
+    They get the types of the contract. pandas has dates, Decimals, and text and flags with gaps as
+    objects: all are looked at, for hundreds of gaps may come first.
     """
+    native = nw.to_native(frame)
+    if frame.implementation.is_polars():
+        import polars as pl
+
+        found, lists = native.collect_schema(), [pl.List(pl.String), pl.List(pl.Null)]
+        types: dict[Kind, Any] = {Kind.DATE: pl.Date, Kind.FLAG: pl.Boolean}
+        typed = [
+            pl.col(c.name).cast(types.get(c.kind, pl.Float64 if c.kind.is_numeric else pl.String))
+            for c in columns
+            if found[c.name] == pl.Null
+        ]
+        texts = [c.name for c in columns if c.separated and found[c.name] in lists]
+        typed += [pl.col(name).cast(lists[0]).list.join(";") for name in texts]
+        return nw.from_native(native.with_columns(*typed)) if typed else frame
     if not frame.implementation.is_pandas_like():
         return frame
-    native = nw.to_native(frame)
-    objects = [column for column in columns if native[column.name].dtype == object]
-    if not objects:
-        return frame
-    typed = {column.name: _without_objects(native[column.name], column.kind) for column in objects}
-    result: AnyFrame = nw.from_native(native.assign(**typed))
-    return result
+    kinds = {column: str(native[column.name].dtype) for column in columns}
+    odd = [c for c, kind in kinds.items() if kind == "object" or kind.startswith(("null", "list"))]
+    converted = {column.name: _without_objects(native[column.name], column) for column in odd}
+    return nw.from_native(native.assign(**converted)) if odd else frame
 
 
-def _without_objects(values: Any, kind: Kind) -> Any:
-    """Return a pandas column of objects as a kind; as it is where some are of another."""
-    there = values[values.notna()]
+def _without_objects(values: Any, column: Column) -> Any:
+    """Return a pandas column of objects as the contract's; as it is where some are of another."""
+    kind, there = column.kind, values[values.notna()]
+    values = values.astype(object).where(values.notna(), None)
     types = {*map(type, there)}
+    if column.separated and types and types <= {list, tuple, ndarray}:
+        texts = {type(text) for entry in there for text in entry}
+        if not all(issubclass(each, (str, NoneType)) for each in texts):
+            return values
+        return values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore").astype(
+            "str"
+        )
     if kind is Kind.FLAG:
         return values.convert_dtypes() if types else values.astype("boolean")
     if kind is Kind.DATE and all(issubclass(each, date) for each in types):

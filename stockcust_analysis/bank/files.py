@@ -23,7 +23,7 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import TOTALS, is_one_of
+from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.row_counts import RowCount
@@ -32,10 +32,11 @@ from stockcust_analysis.bank.validation import Problem
 
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
-_LEFT_OUT, _TOTALS, _SPARE = "left out", "total lines (合计)", "cells behind the header's last"
+_LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
+_TOTALS, _DROP_THEM = TOTAL_LINES
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
 _ODD_ROWS = {
-    _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
+    _TOTALS: _DROP_THEM,
     _SPARE: "Quote cells that hold the separator.",
 }
 

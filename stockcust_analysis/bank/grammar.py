@@ -42,6 +42,12 @@ TOTALS = (
     "trailer|eof|总?(?:记录|笔|行|条)数.*|制表.*"
 )
 """What stands in front of sums, in place of a name."""
+TOTAL_LINES = (
+    "total lines (合计)",
+    "Export without them, or name them in the mapping's drop_rows_where, such as "
+    '{ "客户号" = ["合计"] }.',
+)
+"""What is said of rows of sums, and what to do."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),

@@ -208,6 +208,15 @@ def long_numbers(first: float) -> Change:
     return change
 
 
+def total_rows(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put sums below the table, one of which is merged over several columns."""
+    del book
+    sheet.append(["合计", None, None, None, None, None, 142701.25])
+    sheet.append([None, "其中：个人", None, None, None, None, "#DIV/0!"])
+    sheet.append(["制表人：某"])
+    sheet.merge_cells("A9:D9")
+
+
 def as_serial_number(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     """Leave a date without its format, as the number that Excel keeps."""
     set_cells(F4=46162)(book, sheet)
@@ -258,6 +267,12 @@ BROKEN = {
     "merged cells": (
         merge("C2:C4"),
         "customers.branch_id: 2 rows (first: 3, 4): customers.xlsx, sheet 'Sheet': merged cells",
+    ),
+    "total rows": (
+        total_rows,
+        ":\n  1. customers: 3 rows (first: 9, 10, 11): customers.xlsx, "
+        "sheet 'Sheet': total lines (合计). Export without them, or name them in the mapping's "
+        'drop_rows_where, such as { "客户号" = ["合计"] }.',
     ),
     "a unit in the title": (
         put_title,

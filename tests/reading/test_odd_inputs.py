@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from decimal import Decimal
 
 import duckdb
 import narwhals.stable.v2 as nw
+import pandas as pd
 import polars as pl
 import pytest
 
 from stockcust_analysis.bank.cell_tests import text_tests
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.conversion import frame_reading, sql_reading
+from stockcust_analysis.bank.conversion import frame_reading, sql_reading, with_plain_types
 from stockcust_analysis.bank.headers import match_headers
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError
 from tests.reading.test_text_files import CONTACTS, IN_TAIWAN, MANAGERS, deliver, lines
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
@@ -473,6 +476,34 @@ def test_a_list_within_a_list_is_no_group_of_frames() -> None:
     (fault,) = reading.faults.values()
     cells = nw.from_native(pl.DataFrame({"groups": ['[["a"],["b"]]', '["a[1]"]', "a;b", None]}))
     assert cells.select(fault)["groups"].to_list() == [True, False, False, False]
+
+
+LISTS: tuple[object, ...] = (["elder", None, "farmer"], None, ["elder", "farmer"], [])
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, pl.DataFrame, pl.LazyFrame])
+def test_lists_and_gaps_of_frames_are_text(engine: type[pd.DataFrame]) -> None:
+    """Lists become the text that files have; a column of gaps alone has the contract's type."""
+    columns = [table("customers").column(name) for name in ("groups", "closed_on", "loan_balance")]
+    given = {"groups": LISTS, "closed_on": [None] * 4, "loan_balance": [None] * 4}
+    frame = with_plain_types(nw.from_native(engine(given)), columns)
+    kinds = frame.collect_schema()
+    assert kinds["groups"] == nw.String and kinds["loan_balance"] == nw.Float64
+    assert isinstance(kinds["closed_on"], (nw.Date, nw.Datetime))
+    texts = collect_rows(frame.lazy().select(nw.col("groups").fill_null("")))["groups"]
+    assert [*texts] == ["elder;farmer", "", "elder;farmer", ""]
+    given["groups"] = ([1], None, [2], [])
+    frame = with_plain_types(nw.from_native(engine(given)), columns)
+    assert frame.collect_schema()["groups"] in (nw.Object, nw.List(nw.Int64))
+
+
+def test_missing_decimals_of_pandas_are_gaps() -> None:
+    """A column of Decimals may have any mark of a gap."""
+    column = table("customers").column("loan_balance")
+    cells = pd.DataFrame({"loan_balance": [Decimal("1.50"), pd.NA, None]}, dtype=object)
+    frame = with_plain_types(nw.from_native(cells), [column])
+    filled = frame.select(nw.col("loan_balance").fill_null(0)).to_native()
+    assert filled["loan_balance"].to_list() == [1.5, 0, 0]
 
 
 def test_a_list_that_says_nothing_is_no_group() -> None:
