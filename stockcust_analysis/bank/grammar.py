@@ -52,8 +52,8 @@ NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),
 )
-TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
-FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
+TRUE_WORDS = ("true", "t", "1", "1.0", "y", "yes", "是")
+FALSE_WORDS = ("false", "f", "0", "0.0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
 STATED_UNIT = re.compile(
     "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR|"

@@ -101,7 +101,8 @@ def _absent_columns(
     close = {header: _resembled(header, words) for header in spare}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
     meant |= {also[normalize(header)]: header for header in spare if normalize(header) in also}
-    if not (matched or meant):
+    holds_numbers = any(re.fullmatch(r"[\d.,:/+-]+", header) for header in spare)
+    if not matched and (holds_numbers or not meant):
         required = ", ".join(contract.required_names)
         what = "none of the headers is understood, or the first line is none"
         remedy = 'Write them there, or say them in the mapping: header = ["…"] of text files '

@@ -188,7 +188,7 @@ def _relations_of(
 
 def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit: str) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
-    tables = {name: _narwhals_frame(name, frame) for name, frame in frames.items()}
+    tables = _narwhals(frames)
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:
         names = ", ".join(sorted(kinds)) or "none"
@@ -364,7 +364,7 @@ def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
 
 
 def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
-    return {name: nw.from_native(frame) for name, frame in frames.items()}
+    return {name: _narwhals_frame(name, frame) for name, frame in frames.items()}
 
 
 def _bank_of(

@@ -189,6 +189,12 @@ class _Reference:
         keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
         return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
 
+    @property
+    def is_consequence(self) -> bool:
+        """Whether rows are lost as the other table has no rows, or a key without any value."""
+        has_no_rows = self.target.contract.required and not self.target.total
+        return has_no_rows or bool(self.target.unusable & {*self.theirs})
+
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
         known = self.target.rows.select(*self.theirs)
@@ -235,7 +241,7 @@ class _TableCheck:
         self.set_aside: list[SetAside] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed: set[str] = set()
+        self.trimmed, self.unusable = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.references = {
@@ -278,9 +284,10 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
+        self.unusable = {test.column.name for test, count in failed if count == self.total}
         problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
         problems += self._table_problems()
-        lost = [reference for reference in self.references.values() if reference.lost]
+        lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
         problems += [problem for entry in lost for problem in self._judge_lost(entry)]
         for late in (test for test, _ in failed if test.is_late):
             self._leave_out(late)
@@ -416,7 +423,8 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
+        usable = {*self.names} - self.unusable
+        twice = self._count_duplicates(key) if key and {*key} <= usable else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))

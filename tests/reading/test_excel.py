@@ -15,6 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.contacts_import import import_contacts
+from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError
 from tests.tiny_bank import CUSTOMERS, write_tiny_bank
@@ -116,6 +117,15 @@ def put_plain_title(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     sheet["A2"].value, sheet["B2"].value = "AS_OF", "customer\n_id"
 
 
+def put_chinese_header(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put the contract's Chinese names below its own."""
+    del book
+    sheet.insert_rows(2)
+    columns = table("customers")
+    for column, cell in enumerate(sheet[1], start=1):
+        sheet.cell(2, column, columns.column(str(cell.value)).zh)
+
+
 def add_chart_and_numbered(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     """Add a sheet that is a chart, and a column that is none of the contract's."""
     book.create_chartsheet("chart")
@@ -131,6 +141,7 @@ SAME = {
     "numbers as text": as_text,
     "residue of floats": with_float_residue,
     "a title, a scribble": put_plain_title,
+    "a header in two languages": put_chinese_header,
     "a chart, another column": add_chart_and_numbered,
     "an empty sheet": lambda book, sheet: book.create_sheet("Sheet2"),
     "a filter that hides rows": lambda book, sheet: setattr(

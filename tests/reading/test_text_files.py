@@ -66,6 +66,10 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         "",
     ),
     "a separator behind the header": ({"branches.csv": lines(f"{HEAD},", *ROWS)}, ""),
+    "a header in two languages": (
+        {"branches.csv": lines(HEAD, "机构号,机构名称,区域,机构类型", *ROWS)},
+        "",
+    ),
     "a title": ({"branches.csv": f"机构清单\n\n{BRANCHES}"}, ""),
     "a title in GBK": ({"branches.csv": f"机构清单,,,\n{BRANCHES}".encode("gbk")}, ""),
     "the separator above": ({"branches.csv": f"sep=;\n{BRANCHES.replace(',', ';')}"}, ""),
@@ -171,6 +175,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         {"branches.csv": lines(*ROWS)},
         "",
         "branches: none of the headers is understood",
+    ),
+    "a column without one day": (
+        {"customers.csv": CUSTOMERS.replace("2026-06-30", "x").replace("2026-09-30", "x")},
+        "",
+        "1 problem in 1 table of",
     ),
     "no header, as the one problem": (
         {"customers.csv": lines(*CUSTOMERS.splitlines()[1:])},
