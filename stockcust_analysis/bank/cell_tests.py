@@ -37,6 +37,7 @@ _TOTAL = (
     "a total (合计, 全行) where a name belongs",
     "Leave such rows out, also by drop_rows_where in the mapping.",
 )
+_NAMED = ("branch_id", "name", "customer_id", "account_id", "manager_id")
 _RESERVED = (
     f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
     "Give the branch a number without it.",
@@ -85,7 +86,7 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
         CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
         CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *_HIDDEN),
     ]
-    if column.name in ("branch_id", "name") and column.references is None:
+    if column.name in _NAMED and column.references is None:
         total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
         tests.append(CellTest(column, total & there, *_TOTAL))
     if column.name == "branch_id" and column.references is None:

@@ -66,7 +66,10 @@ _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
-_SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
+# \x02 stands between the entries of Hive's arrays.
+_SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
+_TOTALS = ("total", "Total", "TOTAL")
+"""Sums whose name is as plain as any."""
 _ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 
 Expression = TypeVar("Expression", str, nw.Expr)
@@ -185,7 +188,8 @@ def _sql_text(
         return Reading(value, faults)
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     is_short = f"strlen({text}) <= {max(map(len, marks))}"
-    marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
+    is_mark = grammar.is_one_of(text, (*marks, *_TOTALS))
+    marked = f"(CASE WHEN {is_short} THEN {is_mark} ELSE false END)"
     if column.separated:
         marked = f"({marked} OR regexp_matches({text}, {literal(_ODD_LIST)}))"
     closer = f"regexp_matches({text}, {literal(_NOT_PLAIN)}) OR {marked}"
@@ -268,7 +272,7 @@ def frame_reading(
     value = text if trimmed else cell
     there = ~value.is_null()
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
-    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in(absent)) & there
+    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in((*absent, *_TOTALS))) & there
     if trimmed or column.kind is Kind.CODE:
         odd = None
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there

@@ -258,6 +258,8 @@ def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[in
     for number, row in table.rows():
         if any((row[column] or "").strip() in values for column, values in conditions):
             dropped.append(number - 1)
-        elif re.fullmatch(TOTALS, (row[0] or next(iter(row[1:]), None) or "").strip().lower()):
-            summed.append(number - 1)
+        else:
+            first, *others = filter(None, row)  # what stands alone in a row is a remark, or a sum
+            if re.fullmatch(TOTALS, first.strip().lower()) or (len(row) > 3 and not others):
+                summed.append(number - 1)
     return summed, dropped

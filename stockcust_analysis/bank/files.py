@@ -317,13 +317,17 @@ class FileReader:
             for name in cells
             if (words := self._words(name))
         )
-        first = f"COALESCE({', '.join(list(cells.values())[:2])})"
-        total = f"regexp_full_match(lower(trim({first})), '{TOTALS}')"
+        # What stands alone in a line is a remark, or a sum.
+        every, first = (
+            f"{of}{', '.join(cells.values())})" for of in ("concat_ws('', ", "COALESCE(")
+        )
+        is_alone = f"{every} <> '' AND {every} = {first}" if len(cells) > 3 else "false"
+        total = f"(regexp_full_match(lower(trim({first})), '{TOTALS}') OR {is_alone})"
         dropped = self._dropped(file.header)
         last = len(file.header) - file.is_spare
         nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
-            _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",
+            _LEFT_OUT: f"({every} = '' OR {again or 'false'})",
             _TOTALS: f"({total} AND NOT {dropped})",
             _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",

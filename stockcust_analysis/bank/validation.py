@@ -191,9 +191,9 @@ class _Reference:
 
     @property
     def is_consequence(self) -> bool:
-        """Whether rows are lost as the other table has no rows, or a key without any value."""
+        """Whether rows may be lost as the other table has no rows, or cells at fault in its key."""
         has_no_rows = self.target.contract.required and not self.target.total
-        return has_no_rows or bool(self.target.unusable & {*self.theirs})
+        return has_no_rows or bool(self.target.faulty & {*self.theirs})
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
@@ -241,7 +241,7 @@ class _TableCheck:
         self.set_aside: list[SetAside] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed, self.unusable = set[str](), set[str]()
+        self.trimmed, self.faulty = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.references = {
@@ -284,7 +284,7 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
-        self.unusable = {test.column.name for test, count in failed if count == self.total}
+        self.faulty = {test.column.name for test, _ in failed}
         problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
         problems += self._table_problems()
         lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
@@ -423,8 +423,8 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        usable = {*self.names} - self.unusable
-        twice = self._count_duplicates(key) if key and {*key} <= usable else 0
+        sound = {*self.names} - self.faulty
+        twice = self._count_duplicates(key) if key and {*key} <= sound else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))

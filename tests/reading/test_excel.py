@@ -224,7 +224,7 @@ def total_rows(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     del book
     sheet.append(["合计", None, None, None, None, None, 142701.25])
     sheet.append([None, "其中：个人", None, None, None, None, "#DIV/0!"])
-    sheet.append(["制表人：某"])
+    sheet.append(["报送说明"])
     sheet.merge_cells("A9:D9")
 
 
@@ -282,7 +282,8 @@ BROKEN = {
     "total rows": (
         total_rows,
         ":\n  1. customers: 3 rows (first: 9, 10, 11): customers.xlsx, "
-        "sheet 'Sheet': total lines (合计). Export without them, or name them in the mapping's "
+        "sheet 'Sheet': total lines (合计). Export without them and other remarks, or name "
+        "them in the mapping's "
         'drop_rows_where, such as { "客户号" = ["合计"] }.',
     ),
     "a unit in the title": (

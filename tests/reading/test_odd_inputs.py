@@ -108,6 +108,13 @@ REFUSED: dict[str, tuple[Files, str]] = {
             "TRAILER,2,,": TOTAL_LINE,
             "总记录数：2,,,": TOTAL_LINE,
             "制表人：某,,,": TOTAL_LINE,
+            "本页小计,2,,": TOTAL_LINE,
+            "合计（家）,2,,": TOTAL_LINE,
+            "**合计**,2,,": TOTAL_LINE,
+            ",,合计,2": TOTAL_LINE,
+            "共 2 家,,,": TOTAL_LINE,
+            ",说明：见附件,,": TOTAL_LINE,
+            "全行合计,全行合计,,": TOTAL_LINE,
             "rows=2": FORM,
             "EOF": FORM,
             "(2 rows)": FORM,
@@ -193,6 +200,17 @@ REFUSED: dict[str, tuple[Files, str]] = {
             '[{"code": "a"}]',
         )
     },
+    **{
+        f"a customer called {name}": (
+            {"customers.csv": CUSTOMERS + f"2026-09-30,{name},001,personal,,,9.00,9.00\n"},
+            f"customers.customer_id: 1 row (first: 9): {TOTAL}",
+        )
+        for name in ("总计", "TOTAL")
+    },
+    "an account called 合计": (
+        {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},
+        f"holdings.account_id: 1 row (first: 9): {TOTAL}",
+    ),
     "dashes below the header": (
         {"branches.csv": lines(HEAD, "---,---,---,---", *ROWS)},
         "branches.type: 1 row (first: 2): unknown type",
@@ -310,6 +328,7 @@ NAMES = {
     "???": DAMAGED,
     "城□支行": DAMAGED,
     "城关支行■": DAMAGED,
+    "城\ue5e5支行": DAMAGED,
     "³Ç¹ØÖ§ÐÐ": DAMAGED,
     "&#22478;关支行": AS_MARKUP,
     "&#x57CE;关支行": AS_MARKUP,
@@ -332,7 +351,14 @@ NAMES = {
     "城**行": IN_PLACE,
     "6222********1234": IN_PLACE,
     "=VLOOKUP(A1)": IN_PLACE,
+    "城关_x000D_": AS_MARKUP,
+    "城<br>关": AS_MARKUP,
+    "城关\\\\支行": AS_MARKUP,
+    "'城关支行'": AS_MARKUP,
+    '"城关支行"': AS_MARKUP,
     "全行": TOTAL,
+    "全行合计": TOTAL,
+    "合计（万元）": TOTAL,
     "全辖": TOTAL,
     "合计": TOTAL,
     "总 计": TOTAL,
@@ -351,6 +377,8 @@ NAMES = {
     "溴水淇县联通营业厅": "",
     "城关\U0002000b支行": "",
     "Café Müller": "",
+    "O'Hara's": "",
+    "A<B": "",
     "A&B支行": "",
     "C&A; 100%": "",
     "#1 Branch": "",
@@ -445,6 +473,7 @@ GROUPS = (
     *("elder;farmer", "elder；farmer", "elder,farmer", "elder、farmer", "elder|farmer"),
     *('["elder", "farmer"]', "['elder', 'farmer']", "{elder,farmer}", "elder;;farmer"),
     *("elder;farmer;", ";elder;farmer", "elder ; farmer", '"elder","farmer"', "elder;\u3000farmer"),
+    "elder\x02farmer",
 )
 
 

@@ -166,6 +166,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "branches: 1 row (first: 3): cells behind the header's last in branches.csv",
     ),
+    "GBK where the mapping states another": (
+        {"branches.csv": BRANCHES.encode("gbk")},
+        '[tables.branches]\nencoding = "big5"\n',
+        "branches: branches.csv is GB18030/GBK, and the mapping states BIG5. Take encoding out of",
+    ),
     "a unit in the title": (
         {"customers.csv": f"客户表,单位:万元\n{CUSTOMERS}"},
         "",
