@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -120,6 +121,8 @@ def sql_reading(
         return replace(reading, faults={**reading.faults, **lost})
     if column.kind in TEXTS:
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
+    if mapping.null:
+        cell = _sql_given(cell, source_type, mapping.null)
     factor = mapping.factor if _is_scaled(column, mapping) else 1
     is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
     if column.kind.is_numeric and is_number:
@@ -137,6 +140,42 @@ def sql_reading(
     text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
     value, given, faults = grammar.value_and_faults(column.kind, text, factor)
     return Reading(value, faults | _sql_unreadable(column, given, value, faults))
+
+
+def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
+    """Return the SQL of a cell without the bank's own null marks, which may be numbers and days."""
+    if source_type == "VARCHAR":
+        return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', marks)} THEN {cell} END)"
+    values: list[object] = []
+    if source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL"):
+        values += _numbers_of(marks)
+    elif source_type in ("DATE", INT96) or re.fullmatch("TIMESTAMP(_M?[NS]S?)?", source_type):
+        values += [f"TIMESTAMP '{day}'" for day in _days_of(marks)]
+    unequal = " AND ".join(f"{cell} <> {value}" for value in values)
+    return f"(CASE WHEN {unequal} THEN {cell} END)" if unequal else cell
+
+
+def _frame_given(cell: nw.Expr, kind: nw.dtypes.DType, marks: Sequence[str]) -> nw.Expr:
+    """Return a cell of a frame as `_sql_given` does."""
+    days = _days_of(marks) if isinstance(kind, (nw.Date, nw.Datetime)) else []
+    for value in _numbers_of(marks) if kind.is_numeric() else days:
+        cell = nw.when(cell != value).then(cell)
+    return cell
+
+
+def _numbers_of(marks: Sequence[str]) -> list[int | float]:
+    """Return the null marks that are numbers."""
+    numbers = [mark for mark in marks if re.fullmatch(r"-?\d+(\.\d+)?", mark)]
+    return [float(number) if "." in number else int(number) for number in numbers]
+
+
+def _days_of(marks: Sequence[str]) -> list[datetime]:
+    """Return the null marks that are days."""
+    days = list[datetime]()
+    for mark in marks:
+        with suppress(ValueError):
+            days.append(datetime.strptime(mark, "%Y-%m-%d"))
+    return days
 
 
 def _is_scaled(column: Column, mapping: TableMapping) -> bool:
@@ -245,6 +284,8 @@ def frame_reading(
     `kind` is the type it comes in. pandas has no type for dates: there they stay moments.
     """
     cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
+    if mapping.null and column.kind not in TEXTS:
+        cell = _frame_given(cell, kind, mapping.null)
     if column.kind is Kind.DATE:
         return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:

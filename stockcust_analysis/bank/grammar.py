@@ -43,7 +43,7 @@ Chinese read as Latin-1 or from UTF-8 as GBK."""
 TOTALS = (
     "[*]*(?:本页|本月|全行|全辖)?(?:[合总小共] *计|汇总)(?:[(（].*[)）]|金额|[户笔]数)?[*]*"
     "(?:[:：].*)?|全行|全辖|(?:grand )?total[:：]?|sum|average|平均[值数]?|其中[:：].*|trailer|eof|"
-    "总?(?:记录|笔|行|条)数.*|共 *\\d+ *[条户笔行页].*|制表.*"
+    "总?(?:记录|笔|行|条)数.*|共 *\\d+ *[条户笔行页家人个].*|制表.*"
 )
 """What stands in front of sums, in place of a name."""
 TOTAL_LINES = (
