@@ -49,6 +49,7 @@ class CellTest:
     """A condition under which a cell is wrong, and what to say; nothing if it is merely odd.
 
     What happened after the newest as-of date is not wrong, but `is_late`: it is set aside.
+    Cells that could not be read have no value.
     """
 
     column: Column
@@ -56,6 +57,7 @@ class CellTest:
     what: str = ""
     remedy: str = ""
     is_late: bool = False
+    has_value: bool = True
 
 
 def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:

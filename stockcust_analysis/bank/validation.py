@@ -191,9 +191,9 @@ class _Reference:
 
     @property
     def is_consequence(self) -> bool:
-        """Whether rows may be lost as the other table has no rows, or cells at fault in its key."""
+        """Whether rows may be lost as the other table has no rows, or keys that cannot be read."""
         has_no_rows = self.target.contract.required and not self.target.total
-        return has_no_rows or bool(self.target.faulty & {*self.theirs})
+        return has_no_rows or bool(self.target.unread & {*self.theirs})
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
@@ -241,7 +241,7 @@ class _TableCheck:
         self.set_aside: list[SetAside] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed, self.faulty = set[str](), set[str]()
+        self.trimmed, self.unread = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.references = {
@@ -284,7 +284,7 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
-        self.faulty = {test.column.name for test, _ in failed}
+        self.unread = {test.column.name for test, _ in failed if not test.has_value}
         problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
         problems += self._table_problems()
         lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
@@ -306,12 +306,14 @@ class _TableCheck:
                     empty &= ~fault
                     if what != ABSENT:
                         remedy = f"Write it as {column.unit or column.kind.value}."
-                        tests.append(CellTest(column, fault, what, REMEDIES.get(what, remedy)))
+                        remedy = REMEDIES.get(what, remedy)
+                        tests.append(CellTest(column, fault, what, remedy, has_value=False))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
-                tests.append(CellTest(column, empty, "the cell is empty", "Fill it in."))
+                what, remedy = "the cell is empty", "Fill it in."
+                tests.append(CellTest(column, empty, what, remedy, has_value=False))
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
@@ -423,7 +425,7 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        sound = {*self.names} - self.faulty
+        sound = {*self.names} - self.unread
         twice = self._count_duplicates(key) if key and {*key} <= sound else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
