@@ -84,6 +84,10 @@ class Bank:
         Files or tables that were read, each with what identifies it (`fingerprint`).
     left_out : tuple of str
         Files and sheets that were not read, with the reason.
+    layout : str
+        What the files were, where not the contract's.
+    approximations : dict of str to list of str
+        What a layout makes from something else → the quarters of which it does.
 
     Examples
     --------
@@ -105,6 +109,8 @@ class Bank:
         self.name = name
         self.inputs = tuple(inputs)
         self.left_out: tuple[str, ...] = ()
+        self.layout = ""
+        self.approximations: Mapping[str, Sequence[str]] = {}
         self.suspicions: tuple[tuple[str, str], ...] = ()
         self.as_errors: Sequence[str] = ()
         self.columns = {

@@ -26,7 +26,6 @@ from stockcust_analysis.show.blocks import (
     Sentence,
     Sentences,
     Table,
-    figure,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import conclusions, growth_sentence
@@ -186,7 +185,9 @@ def growth_words(page: HeadquartersPage) -> Sentences | None:
     if own.empty or own["withheld"].any():
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
-    return None if sentence is None else Sentences([replace(sentence, section="")])
+    if sentence is None:
+        return None
+    return Sentences([replace(sentence, section="", text=page.say(sentence.text))])
 
 
 def definitions_table(page: HeadquartersPage) -> Table:
@@ -233,7 +234,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
     blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
     alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
-    return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
+    return page.figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | None:
@@ -255,7 +256,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
         width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
         unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
     )
-    return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
+    return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
 
 def bridge_figure(page: HeadquartersPage) -> Drawing | None:
@@ -266,7 +267,7 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.text("bridge", "hq_caption")
     alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
-    return figure(drawn, caption=caption, alt=alt)
+    return page.figure(drawn, caption=caption, alt=alt)
 
 
 def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
