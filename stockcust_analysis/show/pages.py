@@ -116,7 +116,8 @@ class Page:
     def figure(self, drawn: Axes, *, alt: str, caption: str) -> Drawing:
         """Finish a chart for the page, in the page's words."""
         if self.deposits:
-            for text in drawn.figure.findobj(lambda artist: hasattr(artist, "set_text")):
+            texts: list[Any] = drawn.figure.findobj(lambda artist: hasattr(artist, "set_text"))
+            for text in texts:
                 text.set_text(self.say(text.get_text()))
         return figure(drawn, alt=alt, caption=caption)
 

@@ -118,23 +118,15 @@ class LayoutFiles:
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
-        columns, selects = entry["read"], []
+        columns = entry["read"]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
-        for day, paths in sorted(files.items()):
-            groups = [group for path in paths for group in self._groups(code, path)]
-            for group in groups:
-                names = {normalize(name): name for name in group.columns}
-                cells = [
-                    next(
-                        f"trim({quoted(names[word])}) AS {column}"
-                        for word in self._words(code, column)
-                        if word in names
-                    )
-                    for column in [*columns, "CJRQ"]
-                ]
-                fixed = f"DATE '{day}' AS as_of"
-                selects.append(f"SELECT {', '.join(cells)}, {fixed} FROM {group.scan}")
+        selects = [
+            self._select(code, group, day)
+            for day, paths in sorted(files.items())
+            for path in paths
+            for group in self._groups(code, path)
+        ]
         self.days[code] = sorted(files)
         if not selects:
             types = ", ".join(
@@ -159,6 +151,19 @@ class LayoutFiles:
         again = self._rows_again(code, columns, f"read_parquet({copy})")
         sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM read_parquet({copy})"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
+
+    def _select(self, code: str, group: FileGroup, day: date) -> str:
+        """Return the SQL of a file's cells that are needed, as text, with the day of its name."""
+        names = {normalize(name): name for name in group.columns}
+        cells = [
+            next(
+                f"trim({quoted(names[word])}) AS {column}"
+                for word in self._words(code, column)
+                if word in names
+            )
+            for column in [*self.layout["tables"][code]["read"], "CJRQ"]
+        ]
+        return f"SELECT {', '.join(cells)}, DATE '{day}' AS as_of FROM {group.scan}"
 
     def _rows_again(self, code: str, columns: list[str], rows: str) -> int:
         """Return how many rows stand twice, as in the sets of two branches; note a key that does.
