@@ -7,7 +7,8 @@ product families does a customer hold.
 
 Array kernels (`gini`, `top_share`, …) take numbers and return a float. Frame functions
 (`concentration`, `dormancy_rate`, …) take a pandas, Polars or DuckDB frame and return the measure
-frame: `[*by], measure, base, n, numerator, denominator, value`. Names are loaded when first used.
+frame: `[*by], measure, base, n, numerator, denominator, value`, a `Result` that shows itself in
+words and units. Names are loaded when first used.
 """
 
 from __future__ import annotations

@@ -110,10 +110,7 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a public measure computes of a frame: by which groups, base and rules.
-
-    Results are tables of the same kind as the frame.
-    """
+    """What a public measure computes of a frame: by which groups, base and rules."""
 
     frame: Frame
     by: list[str]
