@@ -15,6 +15,10 @@ import pytest
 
 from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
 from stockcust_analysis.bank.sample.east5 import write_east_files
+from stockcust_analysis.show import branch_figures, branch_tables
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
+from stockcust_analysis.show.pages import branch_page
 from tests.bank.east5_files import SAMPLE_TABLES
 
 OPENING, CLOSING = date(2026, 6, 30), date(2026, 9, 30)
@@ -207,3 +211,39 @@ def test_files_of_branches_overlap_and_count_once(tables: Frames, tmp_path: Path
         )
         pd.testing.assert_frame_equal(found, expected)
     assert "rebuilt" not in split.policy_facts["approximations"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_pages_say_deposits_and_what_is_not_provided(
+    tables: Frames, tmp_path: Path, language: Language
+) -> None:
+    """No table, sentence or chart calls deposits AUM; tiers are not provided, never 0."""
+    page = branch_page(
+        read_back(tables, tmp_path, policy=load_policy()), branch_id="B001", language=language
+    )
+    shown = [
+        key_figures(page),
+        page_conclusions(page),
+        growth_words(page),
+        branch_tables.overview_table(page),
+        branch_tables.tier_table(page),
+        branch_tables.measure_table(page, "concentration"),
+        branch_tables.dormancy_table(page),
+        branch_tables.bridge_table(page),
+        branch_figures.scorecard_table(page),
+        branch_figures.scorecard_figure(page),
+        branch_figures.aum_figure(page),
+        branch_figures.lorenz_figure(page),
+        branch_figures.bridge_figure(page),
+    ]
+    words = [repr(block._repr_mimebundle_()) for block in shown if block is not None]
+    unknown = page.text("not_provided")
+    assert len(words) == len(shown)
+    # Notes alone say AUM: that deposits are not, and how a policy has tiers by them.
+    assert [
+        word for word in words if "AUM" in word.replace(page.text("not_provided", "assumption"), "")
+    ] == []
+    assert all(cell == unknown for row in branch_tables.tier_table(page).rows for cell in row[1:])
+    assert unknown in repr(branch_figures.scorecard_table(page).rows)
+    assert branch_figures.tier_figure(page) is None
+    assert branch_figures.migration_figure(page) is None

@@ -25,6 +25,13 @@ _CUT_AT = 1000
 _MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
 
+_IN_CURRENCY = {
+    "accounts": "GRCKFHZ",
+    "loans": "GRXDFHZ",
+    "cards": "XYKSXQKB",
+    "wealth": "KHLCCPCYXXB",
+}
+
 _RATES = """
 CREATE VIEW rates AS
 SELECT d.as_of, WBBZ AS BZ, arg_max(ZBBSL / WBSL, HLRQ)::DECIMAL(18, 8) AS rate
@@ -354,7 +361,7 @@ def _check_days(files: LayoutFiles) -> None:
 
 def _check_meaning(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) -> None:
     """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
-    for name, code in (("accounts", "GRCKFHZ"), ("loans", "GRXDFHZ"), ("cards", "XYKSXQKB")):
+    for name, code in _IN_CURRENCY.items():
         rows = files.count(f"SELECT count(*) FROM {name} WHERE balance IS NULL")
         if rows:
             remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
