@@ -18,7 +18,7 @@ from stockcust_analysis.bank.sample.east5 import write_east_files
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
-from stockcust_analysis.show.pages import branch_page
+from stockcust_analysis.show.page_data import branch_page
 from tests.bank.east5_files import SAMPLE_TABLES
 
 OPENING, CLOSING = date(2026, 6, 30), date(2026, 9, 30)
