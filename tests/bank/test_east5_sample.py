@@ -12,13 +12,17 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
-from stockcust_analysis.bank.sample.east5 import write_east_files
+from stockcust_analysis.bank.sample.east5 import ORDERS, write_east_files
+from stockcust_analysis.cli import cli
+from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
 from stockcust_analysis.show.page_data import branch_page
+from stockcust_analysis.show.wording import assumptions
 from tests.bank.east5_files import SAMPLE_TABLES
 
 OPENING, CLOSING = date(2026, 6, 30), date(2026, 9, 30)
@@ -39,15 +43,28 @@ def sayable(tables: Frames) -> Iterator[Evaluation]:
         yield evaluate(bank, quarter="2026Q3", policy=BY_DEPOSITS)
 
 
-def read_back(
-    tables: Frames, folder: Path, policy: object = BY_DEPOSITS, **form: bool
-) -> Evaluation:
-    """Return the evaluation of the sample bank's EAST files."""
+def read_back(tables: Frames, folder: Path, *policies: Policy, **form: bool) -> list[Evaluation]:
+    """Return the evaluations of the sample bank's EAST files by some policies."""
     write_east_files(tables, folder, **form)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with open_bank(folder, layout="east5") as bank:
-            return evaluate(bank, quarter="2026Q3", policy=policy)  # type: ignore[arg-type]
+            return [evaluate(bank, quarter="2026Q3", policy=policy) for policy in policies]
+
+
+@pytest.fixture(scope="module")
+def whole(tables: Frames, tmp_path_factory: pytest.TempPathFactory) -> list[Evaluation]:
+    """Return the evaluations of whole files: by deposits, and where deposits are not AUM."""
+    return read_back(tables, tmp_path_factory.mktemp("whole"), BY_DEPOSITS, load_policy())
+
+
+@pytest.fixture(scope="module")
+def cut(tables: Frames, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    """Return the evaluation of files as they are delivered, by a rule that exempts who is paid."""
+    rules = load_policy()
+    own = replace(rules.dormancy, name="own", exempt=("payroll",))
+    folder = tmp_path_factory.mktemp("cut")
+    return read_back(tables, folder, replace(rules, dormancy=own), cut=True)[0]
 
 
 def register(connection: duckdb.DuckDBPyConnection, tables: Frames) -> None:
@@ -152,42 +169,49 @@ def differences(found: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
     return both[~same]
 
 
-@pytest.mark.parametrize("form", ["whole", "masked"])
 def test_there_and_back_every_measure_is_the_samples(
-    tables: Frames, sayable: Evaluation, tmp_path: Path, form: str
+    sayable: Evaluation, whole: list[Evaluation]
 ) -> None:
     """Counts are equal exactly and money to the cent, of every branch and quarter."""
-    back = read_back(tables, tmp_path, masked=form == "masked")
     assert len(sayable.measures) > 5_000
+    assert differences(whole[0].measures, sayable.measures).empty
+
+
+@pytest.mark.slow
+def test_masked_files_say_the_same(tables: Frames, sayable: Evaluation, tmp_path: Path) -> None:
+    """Names and identity numbers are no part of any figure."""
+    (back,) = read_back(tables, tmp_path, BY_DEPOSITS, masked=True)
     assert differences(back.measures, sayable.measures).empty
 
 
 def test_averages_of_month_ends_say_that_they_are_approximate(
-    tables: Frames, tmp_path: Path
+    whole: list[Evaluation], cut: Evaluation
 ) -> None:
-    """Without whole transactions the averages fall back, and every page says on what."""
-    back = read_back(tables, tmp_path, cut=True)
-    assert back.policy_facts["approximations"] == {
-        "cut": ["2026Q2", "2026Q3"],
-        "last_moved": ["2026Q2", "2026Q3"],
-        "no_maturities": ["2026Q2", "2026Q3"],
+    """Every page says how averages are made; without whole transactions they fall back."""
+    quarters = ["2026Q2", "2026Q3"]
+    always = {"last_moved": quarters, "no_maturities": quarters}
+    assert whole[0].policy_facts["approximations"] == {
+        "cut": ["2026Q2"],
+        "rebuilt": ["2026Q3"],
+        "period_ends": ["2026Q2"],
+        **always,
     }
-    assert back.policy_facts["aum_from"]["aum_average_quarter"] == "holdings.balance"
+    assert cut.policy_facts["approximations"] == {"cut": quarters, **always}
+    assert cut.policy_facts["aum_from"]["aum_average_quarter"] == "holdings.balance"
 
 
-def test_from_cut_transactions_payroll_is_not_provided(tables: Frames, tmp_path: Path) -> None:
+def test_from_cut_transactions_payroll_is_not_provided(cut: Evaluation) -> None:
     """Who is paid is unknown, not unpaid: no penetration, and an exemption by it is named."""
-    rules = load_policy()
-    exempting = replace(rules, dormancy=replace(rules.dormancy, name="own", exempt=("payroll",)))
-    back = read_back(tables, tmp_path, policy=exempting, cut=True)
-    measures = back.measures
+    measures = cut.measures
     assert "payroll" not in set(measures.loc[measures["measure"] == "penetration", "member"])
-    assert [family["name"] for family in back.policy_facts["exempt_missing"]] == ["payroll"]
+    assert [family["name"] for family in cut.policy_facts["exempt_missing"]] == ["payroll"]
+    told = "".join(assumptions(cut.policy_facts, "zh"))
+    assert "睡眠客户的豁免条件中，代发工资未提供，未予豁免" in told
 
 
-def test_without_positions_of_wealth_aum_is_not_provided(tables: Frames, tmp_path: Path) -> None:
+def test_without_positions_of_wealth_aum_is_not_provided(whole: list[Evaluation]) -> None:
     """No tiers, and no scores and places by amounts, unless the policy has them by deposits."""
-    back = read_back(tables, tmp_path, policy=load_policy())
+    back = whole[1]
     measures, indicators = set(back.measures["measure"]), back.scorecard.set_index("measure")
     assert back.policy_facts["aum"] == "not_provided"
     assert back.migration.empty
@@ -200,14 +224,16 @@ def test_without_positions_of_wealth_aum_is_not_provided(tables: Frames, tmp_pat
     assert "multi_product_share" in compared
 
 
-def test_files_of_branches_overlap_and_count_once(tables: Frames, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_files_of_branches_overlap_and_count_once(
+    tables: Frames, whole: list[Evaluation], tmp_path: Path
+) -> None:
     """Two licences' files give the same customers and balances; no average is rebuilt."""
-    whole = read_back(tables, tmp_path / "whole")
-    split = read_back(tables, tmp_path / "split", split=True)
+    (split,) = read_back(tables, tmp_path, BY_DEPOSITS, split=True)
     for measure in ("customers", "aum_period_end", "active_rate"):
         found, expected = (
             e.measures[(e.measures["measure"] == measure) & (e.measures["base"] == "all")]
-            for e in (split, whole)
+            for e in (split, whole[0])
         )
         pd.testing.assert_frame_equal(found, expected)
     assert "rebuilt" not in split.policy_facts["approximations"]
@@ -215,12 +241,10 @@ def test_files_of_branches_overlap_and_count_once(tables: Frames, tmp_path: Path
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_pages_say_deposits_and_what_is_not_provided(
-    tables: Frames, tmp_path: Path, language: Language
+    whole: list[Evaluation], language: Language
 ) -> None:
     """No table, sentence or chart calls deposits AUM; tiers are not provided, never 0."""
-    page = branch_page(
-        read_back(tables, tmp_path, policy=load_policy()), branch_id="B001", language=language
-    )
+    page = branch_page(whole[1], branch_id="B001", language=language)
     shown = [
         key_figures(page),
         page_conclusions(page),
@@ -247,3 +271,23 @@ def test_pages_say_deposits_and_what_is_not_provided(
     assert unknown in repr(branch_figures.scorecard_table(page).rows)
     assert branch_figures.tier_figure(page) is None
     assert branch_figures.migration_figure(page) is None
+
+
+def test_the_command_writes_east_files_as_they_are_delivered(tmp_path: Path) -> None:
+    """Cut: no record below 1,000; masked: no name, no identity number; split: two licences."""
+    size = ["--customers", "1000", "--branches", "10", "--quarters", "2"]
+    forms = ["--form", "cut", "--form", "masked", "--form", "split"]
+    command = ["sample", "--out", str(tmp_path), "--layout", "east5", *size, *forms]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    cells = {
+        table: [
+            dict(zip(ORDERS[table], line.split("\x01"), strict=True))
+            for path in tmp_path.glob(f"*-{table}-*.txt")
+            for line in path.read_text(encoding="utf-8").splitlines()
+        ]
+        for table in ("GRCKFHZMX", "GRJCXXB")
+    }
+    assert min(float(row["JYJE"]) for row in cells["GRCKFHZMX"]) >= 1000
+    assert {len(row["ZJHM"]) for row in cells["GRJCXXB"]} == {70}
+    assert {len(row["KHXM"]) for row in cells["GRJCXXB"]} == {1}
+    assert len({path.name.split("-")[0] for path in tmp_path.glob("*.txt")}) == 2
