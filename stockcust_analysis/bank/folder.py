@@ -42,11 +42,11 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
     """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
-        own = list[InputFile]()
+        own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
-            left_out = made.left_out
+            left_out, approximations = made.left_out, made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
@@ -76,6 +76,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
+        bank.layout, bank.approximations = layout or "", approximations
         return bank
 
 
@@ -179,7 +180,8 @@ def _bank(
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
-        doubtful, headers = match_headers(contract, columns, names)
+        shown = [_shown(group.names) for group in files]
+        doubtful, headers = match_headers(contract, columns, names, shown)
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
@@ -214,12 +216,13 @@ def _warn_of_lacking_columns(
     for group, header in zip(files, headers, strict=True):
         lacking = ", ".join(column.name for column in delivered if column.name not in header)
         if lacking:
-            names = ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
-            warnings.warn(
-                f"{names}: no {lacking}, which other files of {table_name} have. It is empty "
-                "there: deliver it, if there is any.",
-                stacklevel=2,
-            )
+            what = f"no {lacking}, which other files of {table_name} have. It is empty there"
+            remedy = "deliver it, if there is any"
+            warnings.warn(f"{_shown(group.names)}: {what}: {remedy}.", stacklevel=2)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 @dataclass(frozen=True)
