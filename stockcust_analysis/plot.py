@@ -7,6 +7,7 @@ what customers hold    product_count, penetration, co_holding
 what moved             bridge, migration, migration_flow
 over the quarters      aum_trend, slope, small_multiples
 how branches stand     funnel, league, places, scorecard
+any measure            bars, trend
 ```
 
 Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
@@ -28,11 +29,13 @@ from stockcust_analysis.show.charts_customers import (
     tier_pyramid,
     whale,
 )
+from stockcust_analysis.show.charts_measures import bars, trend
 from stockcust_analysis.show.charts_movement import bridge, dormancy_flow, migration, migration_flow
 from stockcust_analysis.show.charts_quarters import aum_trend, dormancy, slope, small_multiples
 
 __all__ = [
     "aum_trend",
+    "bars",
     "bridge",
     "co_holding",
     "dormancy",
@@ -49,6 +52,7 @@ __all__ = [
     "slope",
     "small_multiples",
     "tier_pyramid",
+    "trend",
     "whale",
 ]
 

@@ -127,6 +127,7 @@ class Bank:
         *,
         policy: PolicyLike = None,
         structure: Day | None = None,
+        quarters: int = 1,
     ) -> pd.DataFrame:
         """Return the customers the report speaks of (报告客户), one row each, in pandas.
 
@@ -143,16 +144,19 @@ class Bank:
         structure : date, "2026-09-30" or "2026Q3", optional
             Day whose branches the customers are told under (可比口径); default: `as_of`. For the
             opening side of two dates give the closing one, so that a merger is no migration.
+        quarters : int
+            How many quarters up to `as_of`, one below the other and told apart by `as_of`, under
+            the branches of the last: for `over="quarter"` and `cohorts`.
 
         Returns
         -------
         DataFrame
-            Sorted by `customer_id`; what the bank delivers of its customers, on the branch of
-            today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not delivered,
-            from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`; `families`
-            (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in force);
-            0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
-            begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
+            Sorted by `as_of` and `customer_id`; what the bank delivers of its customers, on the
+            branch of today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not
+            delivered, from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`;
+            `families` (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in
+            force); 0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its
+            band begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
             `role` and what `customer_service` tells. Columns that need a table or column the bank
             does not deliver are absent.
@@ -160,7 +164,7 @@ class Bank:
         Raises
         ------
         UsageError
-            No such day or policy; nobody in scope.
+            No such day or policy; nobody in scope; fewer quarters than asked for.
 
         Examples
         --------
@@ -170,11 +174,24 @@ class Bank:
         >>> int(customers["funded"].sum()), int(customers["managed"].sum())
         (9072, 2016)
         """
-        frame = self.customers_frame(as_of, policy=policy, structure=structure)
-        try:
-            return to_pandas(frame).sort_values("customer_id", ignore_index=True)
-        finally:
-            self.release(frame)
+        import pandas as pd
+
+        days = [as_day(as_of)]
+        if quarters != 1:
+            days = [quarter.end for quarter in self.quarters if quarter.end <= days[0]][-quarters:]
+            if not 1 <= quarters == len(days):
+                raise UsageError(
+                    f"quarters={quarters}: up to {as_of} the bank has {len(days)} quarters "
+                    f"({', '.join(map(str, self.quarters))} in all)."
+                )
+        parts = []
+        for day in days:
+            frame = self.customers_frame(day, policy=policy, structure=structure or days[-1])
+            try:
+                parts.append(to_pandas(frame).sort_values("customer_id", ignore_index=True))
+            finally:
+                self.release(frame)
+        return pd.concat(parts, ignore_index=True) if quarters > 1 else parts[0]
 
     def customers_frame(
         self,

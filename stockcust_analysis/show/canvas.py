@@ -243,8 +243,9 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
     """Return any engine's table as a pandas frame with a plain index."""
     if not isinstance(frame, pd.DataFrame):
         return pd.DataFrame(collect_rows(as_lazy(frame)))
-    levels: list[Any] = [n for n in frame.index.names if n is not None and n not in frame]
-    return (frame.reset_index(levels) if levels else frame).reset_index(drop=True)
+    plain = pd.DataFrame(frame)  # of a result the plain table
+    levels: list[Any] = [n for n in plain.index.names if n is not None and n not in plain]
+    return (plain.reset_index(levels) if levels else plain).reset_index(drop=True)
 
 
 class NothingToDraw(Exception):  # noqa: N818

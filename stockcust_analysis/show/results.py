@@ -51,9 +51,9 @@ _POLICY_WORDS: Final = {
     "to": ("tier",),
 }
 _SECTIONS: Final = {
-    **{name: name for name in ("measure", "base", "status", "component", "families_held")},
-    "from": "state",
-    "to": "state",
+    **{name: [name] for name in ("measure", "base", "status", "component", "families_held")},
+    "from": ["state"],
+    "to": ["state"],
 }
 _EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
 
@@ -96,7 +96,8 @@ def table_of(result: Result) -> Table:
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
-    return wording.text(key, language, within="result_note").format(**facts)
+    words = {name: column_word(str(fact), language) for name, fact in facts.items()}
+    return wording.text(key, language, within="result_note").format(**words)
 
 
 def column_word(name: str, language: Any) -> str:
@@ -108,12 +109,13 @@ def column_word(name: str, language: Any) -> str:
 def words_of(result: Result, column: str, language: Any) -> dict[str, str]:
     """Return what the entries of a column are called, in their usual order."""
     members = result.about.members or load_policy().members
-    words: dict[str, str] = {}
+    words = dict[str, str]()
     for dimension in _POLICY_WORDS.get(column, ()):
         words |= wording.policy_words(members, dimension, language)
-    section = _SECTIONS.get(column)
-    known = wording.names(section) if section else ()
-    return words | {name: wording.text(name, language, within=str(section)) for name in known}
+    for section in ("cut_member", *_SECTIONS.get(column, ())):
+        known = wording.names(section)
+        words |= {name: wording.text(name, language, within=section) for name in known}
+    return words
 
 
 def definition_of(measure: str) -> MeasureDefinition | None:
@@ -162,13 +164,21 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
 
 def draw(result: Result, **options: Any) -> Axes:
     """Draw a result by the chart that is natural for it."""
-    charts = import_module("stockcust_analysis.plot")
-    if not result.about.chart:
+    charts, name = import_module("stockcust_analysis.plot"), result.about.chart
+    if not name:
         raise UsageError(
             f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
         )
+    if "measure" in result and "group" not in options:
+        before = [*result.columns[: result.columns.get_loc("measure")]]
+        several = {cut for cut in before if result[cut].nunique() > 1}
+        if several - {"quarter"}:
+            name = "trend" if "quarter" in several else "bars"
     options = {"language": chosen_language(), **options}
-    axes: Axes = getattr(charts, result.about.chart)(result, **options)
+    if name in ("bars", "trend"):
+        leading = result.about.leading
+        options = {"measure": leading if leading in {*result["measure"]} else None, **options}
+    axes: Axes = getattr(charts, name)(result, **options)
     return axes
 
 

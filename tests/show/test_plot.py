@@ -186,6 +186,14 @@ CASES: dict[str, Case] = {
              "attainment": [0.93, 0.5], "points": [18.6, 5.0]}),
         lambda ax: [bar.get_width() for bar in ax.patches if bar.get_height() == 0.24], [0.93, 0.5],
     ),
+    "bars": Case(
+        own({"tier": ["mid", "high"], "measure": ["dormancy_rate"] * 2, "value": [0.1, 0.25]}),
+        bars_of, [0.1, 0.25],
+    ),
+    "trend": Case(
+        own({"quarter": QUARTERS, "measure": ["gini"] * 3, "value": [0.1, 0.2, 0.3]}),
+        line_of(0), [[0, 0.1], [1, 0.2], [2, 0.3]],
+    ),
 }  # fmt: skip
 BY_BRANCH = [name for name in list(CASES)[:11] if name != "dormancy"]
 

@@ -1,0 +1,161 @@
+"""Charts of any measure: its groups side by side, and its groups over the quarters."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.results import Result
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import canvas, wording
+from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.results import definition_of, words_of
+
+_MOST_BARS, _MOST_LINES = 40, 6
+_ROW_CM: Final = 0.45
+_FACTS: Final = ("quarter", "as_of", "measure", "base", "n", "numerator", "denominator", "value")
+_LINES: Final = (canvas.ACTUAL, canvas.HIGHLIGHT, canvas.REFERENCE, canvas.MUTED)
+
+
+@canvas.chart
+def bars(
+    frame: Frame,
+    *,
+    measure: str | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one measure of all groups as bars, in the order of the table.
+
+    Parameters
+    ----------
+    frame
+        What a measure returns, or `measure` and `value` with the columns of the groups. Of several
+        quarters the last is drawn. At most forty bars: the largest.
+    measure
+        The measure to draw; the first of the table if left out.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure if left out.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the table has no such measure, or several rows of a group.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rates = pd.DataFrame({"branch_id": ["A", "B"], "measure": "dormancy_rate",
+    ...                       "value": [0.1, 0.25]})
+    >>> [text.get_text() for text in bars(rates).texts]
+    ['10.0%', '25.0%']
+    """
+    rows = canvas.last_quarter(_read(frame, measure, language).assign(**_quarter(frame)))
+    rows = rows[rows["value"].rank(ascending=False, method="first") <= _MOST_BARS]
+    ax = canvas.axes_for(rows, ax, 1.2 + _ROW_CM * len(rows))
+    name = str(rows["measure"].iloc[0])
+    places = np.arange(len(rows))[::-1]
+    reach = float(rows["value"].abs().max()) or 1.0
+    for place, value, words in zip(places, rows["value"], rows["shown"], strict=True):
+        canvas.draw_bar(ax, 0, place, value, 0.62, canvas.ACTUAL)
+        canvas.write(ax, max(value, 0) + 0.01 * reach, place, words, ha="left")
+    lowest = min(float(rows["value"].min()), 0.0)
+    ax.set(xlim=(1.05 * lowest, 1.15 * reach), ylim=(-0.6, len(rows) - 0.4))
+    ax.set_yticks(places, rows["group"])
+    canvas.without_frame(ax, names=True)
+    canvas.name_values(ax, _title(name, language))
+    return ax
+
+
+@canvas.chart
+def trend(
+    frame: Frame,
+    *,
+    measure: str | None = None,
+    language: Language = "zh",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw one measure of each group over the quarters; the last value stands at the line's end.
+
+    Parameters
+    ----------
+    frame
+        What a measure returns with `over="quarter"`: `quarter`, `measure`, `value` and the columns
+        of the groups. At most six lines: the largest of the last quarter.
+    measure
+        The measure to draw; the first of the table if left out.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure if left out.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the table has no such measure, or several rows of a group.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rates = pd.DataFrame({"quarter": ["2026Q2", "2026Q3"], "measure": "dormancy_rate",
+    ...                       "value": [0.1, 0.25]})
+    >>> trend(rates).lines[0].get_ydata().tolist()
+    [0.1, 0.25]
+    """
+    rows = _read(frame, measure, language)
+    if "quarter" not in rows:
+        raise UsageError("the chart needs 'quarter': measures with over='quarter' have it.")
+    ax = canvas.axes_for(rows, ax)
+    quarters = sorted(rows["quarter"].unique())
+    last = rows[rows["quarter"] == quarters[-1]].nlargest(_MOST_LINES, "value")
+    for number, (group, words) in enumerate(zip(last["group"], last["shown"], strict=True)):
+        line = rows[rows["group"] == group].set_index("quarter")["value"].reindex(quarters)
+        colour = _LINES[min(number, len(_LINES) - 1)]
+        ax.plot(range(len(quarters)), line, color=colour, marker="o", markersize=3)
+        end = len(quarters) - 1 + 0.08
+        canvas.write(ax, end, float(line.iloc[-1]), f"{words} {group}".strip(), color=colour)
+    ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(min(0.0, float(rows["value"].min())), None))
+    ax.set_xticks(range(len(quarters)), quarters)
+    ax.set_yticks([])
+    canvas.name_values(ax, _title(str(rows["measure"].iloc[0]), language))
+    return ax
+
+
+def _quarter(frame: Frame) -> dict[str, Any]:
+    """Return a column of quarters for a table that has none."""
+    return {} if "quarter" in canvas.to_pandas(frame) else {"quarter": ""}
+
+
+def _read(frame: Frame, measure: str | None, language: Language) -> pd.DataFrame:
+    """Return the rows of one measure with the group's name and the value as printed."""
+    rows = canvas.to_pandas(frame)
+    for name in ("measure", "value"):
+        if name not in rows:
+            raise UsageError.unknown("column of the table", name, rows.columns)
+    names = [str(name) for name in rows["measure"].unique()]
+    if measure is not None and measure not in names:
+        raise UsageError.unknown("measure of the table", measure, names)
+    chosen = measure or (names or [""])[0]
+    rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
+    words_for = frame if isinstance(frame, Result) else Result(rows)
+    cuts = [str(name) for name in rows if name not in _FACTS and not str(name).startswith("_")]
+    if rows.duplicated([*cuts, *rows.columns.intersection(["quarter"])]).any():
+        raise UsageError("several rows stand for one bar: keep the rows of one base.")
+    labels = [rows[cut].astype(str).replace(words_of(words_for, cut, language)) for cut in cuts]
+    joined = [" · ".join(label) for label in zip(*labels, strict=True)] or [""] * len(rows)
+    definition, unit = definition_of(chosen), wording.money_unit(rows["value"], language)
+    shown = [
+        wording.format_with_unit(value, definition.name, unit)
+        if definition
+        else wording.format_number(value, decimals=3)
+        for value in rows["value"].astype(float)
+    ]
+    return rows.assign(group=joined, shown=shown, value=rows["value"].astype(float))
+
+
+def _title(measure: str, language: Language) -> str:
+    """Return what a measure is called."""
+    definition = definition_of(measure)
+    return wording.text(definition.name, language) if definition else measure
