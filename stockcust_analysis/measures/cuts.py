@@ -44,11 +44,12 @@ CUTS = ("region", "tier", "tenure", "gender", "status", *_SHORT, *_SEVERAL)
 
 
 def measure(
-    chart: str = "bars", leading: str = ""
+    chart: str = "bars", leading: str = "", *, cuts: bool = True
 ) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
     """Return a decorator of measures: their `by` takes any cut, their `over` gives a series.
 
     `chart` is the natural chart of the result, `leading` the measure it draws if none is named.
+    Without `cuts` what `by` means is up to the function.
     """
 
     def decorate(compute: Callable[P, Result]) -> Callable[P, Result]:
@@ -59,17 +60,16 @@ def measure(
             stated = signature.bind(*args, **kwargs).arguments
             over = stated.pop("over", None)
             policy = as_policy(stated.get("policy"))
-            customers = {*_TABLES} & stated.keys() if "lists" not in stated else {}
-            cuts = group_names(stated.get("by")) if customers else []
+            by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute
-                return _cut(lambda given: call(**given), arguments, cuts, policy)
+                return _cut(lambda given: call(**given), arguments, by, policy)
 
             result = answer(stated) if over is None else _series(answer, stated, over)
             drawn = "trend" if over and chart != "dormancy" else chart
-            notes = [("several", {"cut": name}) for name in cuts if name in _SEVERAL]
-            result.about = About(drawn, leading, tuple(notes), policy.members)
+            notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
+            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members)
             return result
 
         return compute_result

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,16 @@ from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.results import definition_of, words_of
 
 _MOST_BARS, _MOST_LINES = 40, 6
+_GROUPS: Final = canvas.Source(
+    "concentration(customers, by=…)", ["measure", "value"], last_quarter=False
+)
+_SERIES: Final = replace(_GROUPS, columns=["quarter", *_GROUPS.columns])
 _ROW_CM: Final = 0.45
 _FACTS: Final = ("quarter", "as_of", "measure", "base", "n", "numerator", "denominator", "value")
-_LINES: Final = (canvas.ACTUAL, canvas.HIGHLIGHT, canvas.REFERENCE, canvas.MUTED)
+_LINES: Final = (
+    *(canvas.ACTUAL, canvas.HIGHLIGHT, canvas.REFERENCE),
+    *(canvas.MUTED, canvas.INK, canvas.PALE_HIGHLIGHT),
+)
 
 
 @canvas.chart
@@ -54,7 +62,7 @@ def bars(
     >>> [text.get_text() for text in bars(rates).texts]
     ['10.0%', '25.0%']
     """
-    rows = canvas.last_quarter(_read(frame, measure, language).assign(**_quarter(frame)))
+    rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
     rows = rows[rows["value"].rank(ascending=False, method="first") <= _MOST_BARS]
     ax = canvas.axes_for(rows, ax, 1.2 + _ROW_CM * len(rows))
     name = str(rows["measure"].iloc[0])
@@ -85,7 +93,7 @@ def trend(
     ----------
     frame
         What a measure returns with `over="quarter"`: `quarter`, `measure`, `value` and the columns
-        of the groups. At most six lines: the largest of the last quarter.
+        of the groups. At most six lines: the groups of most customers.
     measure
         The measure to draw; the first of the table if left out.
     language, ax
@@ -104,55 +112,51 @@ def trend(
     >>> trend(rates).lines[0].get_ydata().tolist()
     [0.1, 0.25]
     """
-    rows = _read(frame, measure, language)
-    if "quarter" not in rows:
-        raise UsageError("the chart needs 'quarter': measures with over='quarter' have it.")
+    rows = _read(_SERIES, frame, measure, language)
     ax = canvas.axes_for(rows, ax)
     quarters = sorted(rows["quarter"].unique())
-    last = rows[rows["quarter"] == quarters[-1]].nlargest(_MOST_LINES, "value")
-    for number, (group, words) in enumerate(zip(last["group"], last["shown"], strict=True)):
-        line = rows[rows["group"] == group].set_index("quarter")["value"].reindex(quarters)
-        colour = _LINES[min(number, len(_LINES) - 1)]
+    now = rows[rows["quarter"] == quarters[-1]]
+    last = now.nlargest(_MOST_LINES, "n" if "n" in now else "value").sort_values("value")
+    shown = rows[rows["group"].isin(last["group"])]
+    low, high = shown["value"].min(), shown["value"].max()
+    gap, level = 0.07 * ((high - low) or 1.0), float("-inf")
+    for colour, row in zip(_LINES[: len(last)][::-1], last.itertuples(), strict=True):
+        line = shown[shown["group"] == row.group].set_index("quarter")["value"].reindex(quarters)
         ax.plot(range(len(quarters)), line, color=colour, marker="o", markersize=3)
-        end = len(quarters) - 1 + 0.08
-        canvas.write(ax, end, float(line.iloc[-1]), f"{words} {group}".strip(), color=colour)
-    ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(min(0.0, float(rows["value"].min())), None))
+        level = max(level + gap, row.value)  # names of equal values stand above one another
+        words = f"{row.shown} {row.group}".strip()
+        canvas.write(ax, len(quarters) - 0.92, level, words, color=colour)
+    ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(low - gap, max(high, level) + gap))
     ax.set_xticks(range(len(quarters)), quarters)
     ax.set_yticks([])
     canvas.name_values(ax, _title(str(rows["measure"].iloc[0]), language))
     return ax
 
 
-def _quarter(frame: Frame) -> dict[str, Any]:
-    """Return a column of quarters for a table that has none."""
-    return {} if "quarter" in canvas.to_pandas(frame) else {"quarter": ""}
-
-
-def _read(frame: Frame, measure: str | None, language: Language) -> pd.DataFrame:
+def _read(
+    source: canvas.Source, frame: Frame, measure: str | None, language: Language
+) -> pd.DataFrame:
     """Return the rows of one measure with the group's name and the value as printed."""
-    rows = canvas.to_pandas(frame)
-    for name in ("measure", "value"):
-        if name not in rows:
-            raise UsageError.unknown("column of the table", name, rows.columns)
+    rows = source.read_all(frame)
     names = [str(name) for name in rows["measure"].unique()]
     if measure is not None and measure not in names:
         raise UsageError.unknown("measure of the table", measure, names)
     chosen = measure or (names or [""])[0]
     rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
     words_for = frame if isinstance(frame, Result) else Result(rows)
-    cuts = [str(name) for name in rows if name not in _FACTS and not str(name).startswith("_")]
-    if rows.duplicated([*cuts, *rows.columns.intersection(["quarter"])]).any():
+    cuts = [str(name) for name in rows if name not in _FACTS]
+    if rows.duplicated([*cuts, "quarter"]).any():
         raise UsageError("several rows stand for one bar: keep the rows of one base.")
     labels = [rows[cut].astype(str).replace(words_of(words_for, cut, language)) for cut in cuts]
-    joined = [" · ".join(label) for label in zip(*labels, strict=True)] or [""] * len(rows)
+    joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
     definition, unit = definition_of(chosen), wording.money_unit(rows["value"], language)
     shown = [
         wording.format_with_unit(value, definition.name, unit)
         if definition
         else wording.format_number(value, decimals=3)
-        for value in rows["value"].astype(float)
+        for value in rows["value"]
     ]
-    return rows.assign(group=joined, shown=shown, value=rows["value"].astype(float))
+    return rows.assign(group=joined, shown=shown, value=rows["value"])
 
 
 def _title(measure: str, language: Language) -> str:

@@ -36,22 +36,33 @@ _SHAPES: Final = (
     {"from", "to", "customers"},
     {"component", "amount"},
     {"family_a", "family_b"},
+    {"became", "fall"},
 )
 _HIDDEN: Final = ("numerator", "denominator")
-_SHARES: Final = ("customer_share", "value_share", "conditional_rate", "rate_low", "rate_high")
-_MONEY: Final = ("opening_aum", "closing_aum", "amount")
+_SHARES: Final = (
+    "customer_share",
+    "value_share",
+    "conditional_rate",
+    "rate_low",
+    "rate_high",
+    "fall_share",
+    "share_of_falls",
+)
+_MONEY: Final = ("opening_aum", "closing_aum", "amount", "fall")
 _POLICY_WORDS: Final = {
     "tier": ("tier",),
     "family": ("family", "channel"),
     "family_a": ("family",),
     "family_b": ("family",),
     "channel": ("channel",),
+    "cohort": ("family",),
     "customer_class": ("customer_class",),
     "from": ("tier",),
     "to": ("tier",),
 }
 _SECTIONS: Final = {
     **{name: [name] for name in ("measure", "base", "status", "component", "families_held")},
+    "became": ["component_short"],
     "from": ["state"],
     "to": ["state"],
 }
