@@ -1,4 +1,4 @@
-"""The public names and where they live: the package loads from here what is asked for."""
+"""The public names and their modules, for type checkers; `__init__.py` loads them on first use."""
 
 from stockcust_analysis import plot as plot
 from stockcust_analysis.bank.sample import make_bank as make_bank

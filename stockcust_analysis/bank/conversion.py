@@ -63,7 +63,7 @@ _QUARTER = r"\d{4}Q[1-4]"
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
-_NESTED = r"^\s*[\[{](.*[,;，；、|])?\s*[\[{]"
+_NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
 _ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 

@@ -17,9 +17,10 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
-from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
+from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types

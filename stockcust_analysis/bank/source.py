@@ -16,10 +16,10 @@ import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
 from stockcust_analysis.bank import suspicions, validation
-from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.conversion import Reading, frame_reading, without_objects
+from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations

@@ -164,12 +164,13 @@ def cohorts(
     require_columns(table, ["customer_id", "as_of"], "customers")
     table = _with_cohort(table, by, holdings, rules.families).with_columns(seen=day(table, "as_of"))
     first = table.filter(nw.col("seen") == nw.col("seen").min().over("customer_id"))
-    dropped, parts = ["as_of", "closed_on"], list[Result]()
+    # When first seen they were customers, each on a day of its own.
+    first, parts = first.drop("as_of", "closed_on", strict=False), list[Result]()
     moments = collect_rows(table.select("seen").unique())["seen"]
     for on in sorted(map(as_day, moments)):
         moment = nw.lit(datetime(on.year, on.month, on.day))
-        opening = first.filter(nw.col("seen") <= moment).drop(*dropped, strict=False)
-        closing = table.filter(nw.col("seen") == moment).drop(*dropped, strict=False)
+        opening = first.filter(nw.col("seen") <= moment)
+        closing = table.filter(nw.col("seen") == moment)
         sides, quarter = (opening.to_native(), closing.to_native()), Quarter.ending_on(on)
         stated: Any = {"by": "cohort", "base": base, "policy": rules}
         kept = customer_retention(*sides, **stated), asset_retention(*sides, value=value, **stated)

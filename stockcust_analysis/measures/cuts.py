@@ -18,14 +18,7 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    Table,
-    as_lazy,
-    collect_rows,
-    day,
-    group_names,
-    same_kind,
-)
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, day, group_names, same_kind
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
@@ -82,6 +75,10 @@ def _cut(
 ) -> Result:
     """Return the result by cuts, the first of which is made a column, or several in turn."""
     names = [name for name in _TABLES if name in stated]
+
+    def with_cut(cut: str, column: nw.Expr) -> Arguments:
+        return {**stated, **{name: _with_column(stated[name], cut, column) for name in names}}
+
     for position, cut in enumerate(cuts):
         table, rest = as_lazy(stated[names[0]]), cuts[position + 1 :]
         columns = table.collect_schema().names()
@@ -92,13 +89,11 @@ def _cut(
                 column = nw.coalesce(column, nw.lit(_EMPTY[cut]))
             elif cut in columns:
                 continue
-            changed = {name: _with_column(stated[name], cut, column) for name in names}
-            return _cut(compute, {**stated, **changed}, rest, policy)
+            return _cut(compute, with_cut(cut, column), rest, policy)
         parts = []
         for member, inside in members.items():
             column = nw.when(inside).then(nw.lit(member)).otherwise(nw.lit(""))
-            changed = {name: _with_column(stated[name], cut, column) for name in names}
-            part = _cut(compute, {**stated, **changed}, rest, policy)
+            part = _cut(compute, with_cut(cut, column), rest, policy)
             if part.columns.tolist().count(cut) > 1:
                 raise UsageError(f"the result is by {cut} already: leave it out of by=.")
             parts.append(part[part[cut] == member])

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stockcust_analysis.bank.customers import reporting_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.files import (
     SOCKET_PATH,
@@ -31,7 +32,6 @@ from stockcust_analysis.core.files import (
 )
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
-from stockcust_analysis.evaluation.views import reporting_branches
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.manifest import EvaluationCache

@@ -14,7 +14,6 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas, wording
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.results import definition_of, words_of
 
 _MOST_BARS, _MOST_LINES = 40, 6
 _GROUPS: Final = canvas.Source(
@@ -31,11 +30,7 @@ _LINES: Final = (
 
 @canvas.chart
 def bars(
-    frame: Frame,
-    *,
-    measure: str | None = None,
-    language: Language = "zh",
-    ax: Axes | None = None,
+    frame: Frame, *, measure: str | None = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
     """Draw one measure of all groups as bars, in the order of the table.
 
@@ -65,7 +60,6 @@ def bars(
     rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
     rows = rows[rows["value"].rank(ascending=False, method="first") <= _MOST_BARS]
     ax = canvas.axes_for(rows, ax, 1.2 + _ROW_CM * len(rows))
-    name = str(rows["measure"].iloc[0])
     places = np.arange(len(rows))[::-1]
     reach = float(rows["value"].abs().max()) or 1.0
     for place, value, words in zip(places, rows["value"], rows["shown"], strict=True):
@@ -75,17 +69,13 @@ def bars(
     ax.set(xlim=(1.05 * lowest, 1.15 * reach), ylim=(-0.6, len(rows) - 0.4))
     ax.set_yticks(places, rows["group"])
     canvas.without_frame(ax, names=True)
-    canvas.name_values(ax, _title(name, language))
+    canvas.name_values(ax, _title(rows, language))
     return ax
 
 
 @canvas.chart
 def trend(
-    frame: Frame,
-    *,
-    measure: str | None = None,
-    language: Language = "zh",
-    ax: Axes | None = None,
+    frame: Frame, *, measure: str | None = None, language: Language = "zh", ax: Axes | None = None
 ) -> Axes:
     """Draw one measure of each group over the quarters; the last value stands at the line's end.
 
@@ -129,7 +119,7 @@ def trend(
     ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(low - gap, max(high, level) + gap))
     ax.set_xticks(range(len(quarters)), quarters)
     ax.set_yticks([])
-    canvas.name_values(ax, _title(str(rows["measure"].iloc[0]), language))
+    canvas.name_values(ax, _title(rows, language))
     return ax
 
 
@@ -143,23 +133,20 @@ def _read(
         raise UsageError.unknown("measure of the table", measure, names)
     chosen = measure or (names or [""])[0]
     rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
-    words_for = frame if isinstance(frame, Result) else Result(rows)
+    members = frame.about.members if isinstance(frame, Result) else {}
     cuts = [str(name) for name in rows if name not in _FACTS]
     if rows.duplicated([*cuts, "quarter"]).any():
         raise UsageError("several rows stand for one bar: keep the rows of one base.")
-    labels = [rows[cut].astype(str).replace(words_of(words_for, cut, language)) for cut in cuts]
-    joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
-    definition, unit = definition_of(chosen), wording.money_unit(rows["value"], language)
-    shown = [
-        wording.format_with_unit(value, definition.name, unit)
-        if definition
-        else wording.format_number(value, decimals=3)
-        for value in rows["value"]
+    labels = [
+        rows[cut].astype(str).replace(wording.cell_words(cut, language, members)) for cut in cuts
     ]
-    return rows.assign(group=joined, shown=shown, value=rows["value"])
+    joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
+    definition, unit = wording.definition_of(chosen), wording.money_unit(rows["value"], language)
+    shown = [wording.format_value(value, definition, unit) for value in rows["value"]]
+    return rows.assign(group=joined, shown=shown)
 
 
-def _title(measure: str, language: Language) -> str:
-    """Return what a measure is called."""
-    definition = definition_of(measure)
-    return wording.text(definition.name, language) if definition else measure
+def _title(rows: pd.DataFrame, language: Language) -> str:
+    """Return what the measure is called."""
+    name = str(rows["measure"].iloc[0])
+    return wording.cell_words("measure", language, {}).get(name, name)
