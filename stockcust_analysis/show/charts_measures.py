@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show import canvas, wording
+from stockcust_analysis.show import canvas, result_words, wording
 from stockcust_analysis.show.blocks import Language
 
 _MOST_BARS, _MOST_LINES = 40, 6
@@ -138,15 +138,19 @@ def _read(
     if rows.duplicated([*cuts, "quarter"]).any():
         raise UsageError("several rows stand for one bar: keep the rows of one base.")
     labels = [
-        rows[cut].astype(str).replace(wording.cell_words(cut, language, members)) for cut in cuts
+        rows[cut].astype(str).replace(result_words.cell_words(cut, language, members))
+        for cut in cuts
     ]
     joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
-    definition, unit = wording.definition_of(chosen), wording.money_unit(rows["value"], language)
-    shown = [wording.format_value(value, definition, unit) for value in rows["value"]]
+    definition, unit = (
+        result_words.definition_of(chosen),
+        wording.money_unit(rows["value"], language),
+    )
+    shown = [result_words.format_value(value, definition, unit) for value in rows["value"]]
     return rows.assign(group=joined, shown=shown)
 
 
 def _title(rows: pd.DataFrame, language: Language) -> str:
     """Return what the measure is called."""
     name = str(rows["measure"].iloc[0])
-    return wording.cell_words("measure", language, {}).get(name, name)
+    return result_words.cell_words("measure", language, {}).get(name, name)

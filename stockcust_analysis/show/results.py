@@ -20,7 +20,7 @@ import pandas as pd
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.show import wording
+from stockcust_analysis.show import result_words, wording
 from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ def table_of(result: Result) -> Table:
         caption="",
         unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={str(name): wording.column_word(str(name), language) for name in rows},
+        labels={str(name): result_words.column_word(str(name), language) for name in rows},
         align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
-    words = {name: wording.column_word(str(fact), language) for name, fact in facts.items()}
+    words = {name: result_words.column_word(str(fact), language) for name, fact in facts.items()}
     return wording.text(key, language, within="result_note").format(**words)
 
 
@@ -113,7 +113,7 @@ def _texts(
         return [wording.format_number(value, decimals=2) for value in values]
     if pd.api.types.is_integer_dtype(rows[column].dtype):
         return [wording.format_count(value) for value in values]
-    words = wording.cell_words(column, language, result.about.members)
+    words = result_words.cell_words(column, language, result.about.members)
     return [MISSING if pd.isna(v) else words.get(str(v), str(v)) for v in values]
 
 
@@ -121,9 +121,9 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    known = {name: wording.definition_of(name) for name in units}
+    known = {name: result_words.definition_of(name) for name in units}
     return [
-        wording.format_value(value, known[name], units[name])
+        result_words.format_value(value, known[name], units[name])
         for name, value in zip(names, rows["value"].astype(float), strict=True)
     ]
 
@@ -163,8 +163,8 @@ def write_workbook(result: Result, path: Path) -> None:
         sheet, head = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1})
         formats = {kind: book.add_format({"num_format": text}) for kind, text in _EXCEL.items()}
         for number, name in enumerate(map(str, result.columns)):
-            sheet.write_string(0, number, wording.column_word(name, language), head)
-            words = wording.cell_words(name, language, result.about.members)
+            sheet.write_string(0, number, result_words.column_word(name, language), head)
+            words = result_words.cell_words(name, language, result.about.members)
             for row, value in enumerate(result[name], start=1):
                 if pd.isna(value):
                     continue
@@ -179,6 +179,6 @@ def write_workbook(result: Result, path: Path) -> None:
 def _kind(result: Result, column: str, row: int) -> str:
     """Return the kind of a cell: share, money, count or another."""
     if column == "value" and "measure" in result:
-        definition = wording.definition_of(str(result["measure"].iloc[row]))
+        definition = result_words.definition_of(str(result["measure"].iloc[row]))
         return definition.kind if definition else ""
     return "share" if column in _SHARES else "money" if column in _MONEY else ""

@@ -13,6 +13,7 @@ that is withheld.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,12 +25,7 @@ from statistics import median
 from typing import Any, Final
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.codebook import (
-    Kind,
-    MeasureDefinition,
-    defined_measures,
-    measure_definition,
-)
+from stockcust_analysis.measures.codebook import Kind, defined_measures, measure_definition
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, known_language
 
@@ -48,23 +44,6 @@ _POLICY_SECTIONS: Final = {
     "family": "families",
     "channel": "channels",
     "customer_class": "classes",
-}
-_DIMENSIONS: Final = {
-    "tier": ("tier",),
-    "family": ("family", "channel"),
-    "family_a": ("family",),
-    "family_b": ("family",),
-    "channel": ("channel",),
-    "cohort": ("family",),
-    "customer_class": ("customer_class",),
-    "from": ("tier",),
-    "to": ("tier",),
-}
-_CELL_SECTIONS: Final = {
-    **{name: [name] for name in ("measure", "base", "status", "component", "families_held")},
-    "became": ["component_short"],
-    "from": ["state"],
-    "to": ["state"],
 }
 _WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
@@ -213,47 +192,36 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
     known = names("assumption")
     sentences = [text(key, language, within="assumption") for key in keys if key in known]
-    if missing := policy_facts.get("families_missing", []):
-        separator = text("enumeration", language, within="page")
-        families = separator.join(family[language] for family in missing)
-        pattern = text("no_products", language, within="assumption")
-        sentences.append(pattern.format(families=families))
+    blanks = dict(policy_facts.get("approximations", {}))
+    for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
+        blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
+    separator = text("enumeration", language, within="page")
+    for key, names_of in blanks.items():
+        if names_of:
+            pattern = text(key, language, within="assumption")
+            sentences.append(pattern.format(names=separator.join(names_of)))
+    if aum := policy_facts.get("aum"):
+        sentences = [name_deposits(sentence, language) for sentence in sentences]
+        sentences.append(text(aum, language, within="assumption"))
     # English needs a blank between sentences, Chinese none.
     stop = text("stop", language, within="sentence") + ("" if language == "zh" else " ")
     return [f"{sentence}{stop}" for sentence in sentences]
 
 
+def name_deposits(words: str, language: Language) -> str:
+    """Return words that speak of deposits instead of AUM: of a bank no other assets are known.
+
+    >>> name_deposits("季日均AUM", "zh"), name_deposits("AUM per customer", "en")
+    ('季日均存款', 'Deposits per customer')
+    """
+    if language == "zh":
+        return words.replace("AUM", "存款")
+    return re.sub(r"^AUM", "Deposits", words).replace("AUM", "deposits")
+
+
 def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:
     """Return whether what is called the quarter's average is the balance of the as-of date."""
     return bool(policy_facts.get("aum_from", {}).get(AVERAGE) == "holdings.balance")
-
-
-def column_word(name: str, language: Language) -> str:
-    """Return what a column is called; one of the analyst's own by its name."""
-    known = names("column")
-    return text(name, language, within="column") if name in known else name
-
-
-def cell_words(column: str, language: Language, policy_facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the entries of a result's column are called, by a policy or the shipped one.
-
-    >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
-    ('Drained', '中端')
-    """
-    members = policy_facts or load_policy().members
-    words = dict[str, str]()
-    for dimension in _DIMENSIONS.get(column, ()):
-        words |= policy_words(members, dimension, language)
-    for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
-        known = names(section)
-        words |= {name: text(name, language, within=section) for name in known}
-    return words
-
-
-def definition_of(measure: str) -> MeasureDefinition | None:
-    """Return what the codebook says of a measure; households' are like those of customers."""
-    name = measure.removeprefix("household_").replace("per_household", "per_customer")
-    return measure_words(name) if name in defined_measures() else None
 
 
 @dataclass(frozen=True)
@@ -401,13 +369,6 @@ def format_with_unit(value: Figure, measure: str, unit: Unit) -> str:
     amount = format_measure(value, measure, unit=unit)
     is_money = measure_words(measure).kind == "money" and amount not in (MISSING, SUPPRESSED)
     return unit.short.format(amount) if is_money else amount
-
-
-def format_value(value: Figure, definition: MeasureDefinition | None, unit: Unit) -> str:
-    """Return a value as its measure is printed; of an unknown measure with three decimals."""
-    if definition is None:
-        return format_number(value, decimals=3)
-    return format_with_unit(value, definition.name, unit)
 
 
 def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | None:
