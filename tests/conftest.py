@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,12 @@ from stockcust_analysis.evaluation.results import Evaluation
 from tests.tiny_bank import TinyBank, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over the thousands of tests: they live to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -200,10 +200,10 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
         Examples
         --------
-        >>> from stockcust_analysis import open_bank
-        >>> with open_bank("data/sample") as bank:
+        >>> from stockcust_analysis import make_bank, open_bank
+        >>> with open_bank(make_bank(7, branches=10, customers=3_000, quarters=4)) as bank:
         ...     report = EarlyWarning(model="logistic").backtest(bank, "2026Q2")
-        >>> int(report.deciles["n"].sum()) > 5_000, sorted(set(report.gains["score"]))
+        >>> int(report.deciles["n"].sum()) > 1_000, sorted(set(report.gains["score"]))
         (True, ['attrition_warning', 'recency'])
         """
         history, quarter = History.of(bank, self), as_quarter(as_of)
