@@ -52,7 +52,7 @@ def report_customers(
     rules, on = as_policy(policy), as_day(as_of)
     under = on if structure is None else as_day(structure)
     facts = customers_on(bank, rules, on, structure=under)
-    table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
+    table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
     source = source_of(bank, rules, Calendar((on,)))
     result = materialize(bank, table) if source is None else _with_service(bank, table, source)
     require_customers(result, on)
@@ -176,7 +176,7 @@ def _consecutive(calendar: Calendar) -> list[list[int]]:
     return [run for run in runs if len(run) > 1]
 
 
-def _labelled(bank: BankTables, facts: Table, policy: Policy, as_of: date) -> Table:
+def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) -> Table:
     """Return the facts under the names an analyst meets, with their day and their rule."""
     names = facts.collect_schema().names()
     bases = {base: nw.col(f"in_{base}") for base in _BASES if f"in_{base}" in names}
