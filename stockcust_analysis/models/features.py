@@ -51,7 +51,7 @@ _ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *PERSONAL}
 MOST_ROWS = 200_000
 # Bootstrap samples of an interval.
 RESAMPLES = 300
-# Labels of a column that are told apart; rarer ones are taken together.
+# Labels of a column that become categories of their own; rarer ones are grouped together.
 MOST_CATEGORIES = 50
 
 
