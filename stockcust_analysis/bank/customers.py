@@ -307,8 +307,8 @@ class Bank(BankTables):
             0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
             begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
-            `role` and the columns of `customer_service`. Columns that need a table or column the bank
-            does not deliver are absent.
+            `role` and the columns of `customer_service`. Columns that need a table or column
+            which the bank does not deliver are absent.
 
         Raises
         ------
