@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -15,12 +14,6 @@ from stockcust_analysis.evaluation.results import Evaluation
 from tests.tiny_bank import TinyBank, write_tiny_bank
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
-
-
-def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over the thousands of tests: they live to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture
