@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -105,7 +106,8 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
 def a_quarter_before(table: str) -> str:
     """Return a table of the tiny bank with its June rows once more, as those of March."""
     june = [line for line in table.splitlines() if line.startswith("2026-06-30")]
-    return table + "".join(f"{line.replace('2026-06-30', '2026-03-31', 1)}\n" for line in june)
+    march = "".join(f"{line}\n" for line in june).replace("2026-06-30", "2026-03-31")
+    return table + re.sub("2026-0[56]", "2026-03", march)
 
 
 def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: TinyBank) -> None:
