@@ -49,6 +49,11 @@ from stockcust_analysis.show.results import table_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
+# JupyterLab sets cells flush right; the boxes that filter would make the table wider than the page.
+_BROWSER_STYLE: Final = (
+    "<style>.dt-container thead input{width:7em}"
+    ".dt-container td:not(.dt-type-numeric){text-align:left!important}</style>"
+)
 
 
 @dataclass
@@ -186,7 +191,8 @@ class Lab:
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.
-        return HTML(library.generate_init_offline_itables_html(options.dt_bundle) + html)
+        bundle = library.generate_init_offline_itables_html(options.dt_bundle)
+        return HTML(_BROWSER_STYLE + bundle + html)
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a model computes; where it refuses, show why and return None."""
