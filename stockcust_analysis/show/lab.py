@@ -146,11 +146,11 @@ class Lab:
         if "denominator" in frame or "component" in frame:
             return replace(table_of(Result(frame)), caption=caption)
         shares = set(percent)
-        cells = {
-            str(name): [self._cell(value, str(name), name in shares) for value in frame[name]]
-            for name in frame
+        cells = {  # by position: two segments may have one name
+            str(place): [self._cell(value, str(name), name in shares) for value in values]
+            for place, (name, values) in enumerate(frame.items())
         }
-        labels = {name: self._name(name) for name in cells}
+        labels = {str(place): self._name(str(name)) for place, name in enumerate(frame)}
         return table(pd.DataFrame(cells), caption=caption, labels=labels)
 
     def definitions(self, *names: str) -> Table:
