@@ -188,9 +188,7 @@ class HeadquartersPage(Page):
         additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
         planned = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
         facts: dict[str, Any] = {"kind": "level", "start": 0.0, "phased_share": 1.0}
-        known: dict[str, Any] = {
-            name: planned[name] if name in planned else value for name, value in facts.items()
-        }
+        known: dict[str, Any] = {name: planned.get(name, value) for name, value in facts.items()}
         groups = planned.assign(**known).groupby("measure")
         alike = groups[["kind", "phased_share"]].nunique().eq(1).all(axis=1)
         sums = dict.fromkeys(("target", "start"), "sum") | dict.fromkeys(
