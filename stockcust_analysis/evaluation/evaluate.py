@@ -249,6 +249,11 @@ def _standing(
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
+    # Numbers of families compare only where the same families are known.
+    known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
+    unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
+    by_number = measures["measure"].str.startswith(("product", "multi_product"))
+    measures = measures[~(unlike & by_number)].reset_index(drop=True)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)

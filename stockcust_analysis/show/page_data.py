@@ -115,6 +115,11 @@ class Page:
             texts: list[Any] = drawn.figure.findobj(lambda artist: hasattr(artist, "set_text"))
             for text in texts:
                 text.set_text(self.say(text.get_text()))
+            # Names of rows would come back when they are drawn.
+            for axis in (axis for axes in drawn.figure.axes for axis in (axes.xaxis, axes.yaxis)):
+                labels = [label.get_text() for label in axis.get_ticklabels()]
+                if any("AUM" in label for label in labels):
+                    axis.set_ticklabels([self.say(label) for label in labels])
         return figure(drawn, alt=alt, caption=caption)
 
     def label(self, name: str, within: str = "measure") -> str:
