@@ -327,10 +327,7 @@ _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches that the bank delivers, in order of their numbers.
-
-    A region or type that is not delivered is empty.
-    """
+    """Return the branches by number; a region or type that is not delivered is empty."""
     table = as_lazy(bank.table("branches"))
     names = table.collect_schema().names()
     frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
