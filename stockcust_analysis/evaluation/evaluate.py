@@ -454,10 +454,7 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
 def policy_facts(
     policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
 ) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by, and of what was not delivered.
-
-    `missing` are the families of which no product was, `aum` how far deposits stand for AUM.
-    """
+    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
     rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
     dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
