@@ -23,7 +23,7 @@ from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
-from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
+from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
@@ -33,7 +33,7 @@ from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.errors import UsageError
 
-_NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
+_NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
 
@@ -42,11 +42,11 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
     """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
-        own = list[InputFile]()
+        own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
-            left_out = made.left_out
+            left_out, approximations = made.left_out, made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
@@ -73,10 +73,27 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
         name = mapping.name or folder.resolve().name
-        bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, own + inputs, unread)
+        source = f"'{folder}'"
+        with _naming_damaged_files(engine, files, source):
+            bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
+        bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+@contextmanager
+def _naming_damaged_files(
+    engine: DuckDBEngine, files: Dictionary[str, list[Path]], source: str
+) -> Iterator[None]:
+    """Say which Parquet files are damaged, where their rows cannot be read."""
+    try:
+        yield
+    except _NO_RESOURCES:
+        raise
+    except duckdb.Error:
+        validation.raise_if_any([*damaged_parquet(engine.connection, files)], source)
+        raise
 
 
 def open_duckdb_file(
@@ -108,7 +125,9 @@ def open_relations(
             path = engine.folder / f"{name}.parquet"
             try:
                 relation.write_parquet(str(path))
-            except _NOT_COMPUTED:
+            except _NO_RESOURCES:
+                raise
+            except duckdb.Error:
                 what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
                 raise UsageError(what) from None
             words = mapping.of(name)
@@ -179,7 +198,8 @@ def _bank(
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
-        doubtful, headers = match_headers(contract, columns, names)
+        shown = [_shown(group.names) for group in files]
+        doubtful, headers = match_headers(contract, columns, names, shown)
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
@@ -214,12 +234,13 @@ def _warn_of_lacking_columns(
     for group, header in zip(files, headers, strict=True):
         lacking = ", ".join(column.name for column in delivered if column.name not in header)
         if lacking:
-            names = ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
-            warnings.warn(
-                f"{names}: no {lacking}, which other files of {table_name} have. It is empty "
-                "there: deliver it, if there is any.",
-                stacklevel=2,
-            )
+            what = f"no {lacking}, which other files of {table_name} have. It is empty there"
+            remedy = "deliver it, if there is any"
+            warnings.warn(f"{_shown(group.names)}: {what}: {remedy}.", stacklevel=2)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.cell_tests import CellTest, text_tests, value_tests
+from stockcust_analysis.bank.cell_tests import CellTest, text_tests, unexplained_splits, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
@@ -25,7 +25,6 @@ from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import BankDataError, did_you_mean, is_quotable
-from stockcust_analysis.measures.population import split_branches
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -33,13 +32,10 @@ POSITION = "row position"
 ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
-_SHOWN = 3
-_FREQUENT = 5
-_LOOKED_AT = 50
+_SHOWN, _FREQUENT, _LOOKED_AT = 3, 5, 50
 _EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
-_FROM = "from_branch_id"
 # column, how it must not compare with the other column, what to say, what to do
 _COMPARISONS = (
     ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
@@ -47,7 +43,7 @@ _COMPARISONS = (
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
-    ("to_branch_id", "=", _FROM, f"the same as {_FROM}", "Leave the row out."),
+    ("to_branch_id", "=", "from_branch_id", "the same as from_branch_id", "Leave the row out."),
 )
 
 
@@ -194,6 +190,12 @@ class _Reference:
         keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
         return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
 
+    @property
+    def is_consequence(self) -> bool:
+        """Whether rows may be lost as the other table has no rows, or keys that cannot be read."""
+        has_no_rows = self.target.contract.required and not self.target.total
+        return has_no_rows or bool(self.target.unread & {*self.theirs})
+
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
         known = self.target.rows.select(*self.theirs)
@@ -240,7 +242,7 @@ class _TableCheck:
         self.set_aside: list[SetAside] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed: set[str] = set()
+        self.trimmed, self.unread = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.references = {
@@ -283,50 +285,32 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
+        self.unread = {test.column.name for test, _ in failed if not test.has_value}
         wrong = [entry for entry in failed if not entry[0].is_late]
         first = self._first_rows([test for test, _ in wrong])
         problems = [
             self._cell_problem(*entry, rows) for entry, rows in zip(wrong, first, strict=True)
         ]
         problems += self._table_problems()
-        lost = [reference for reference in self.references.values() if reference.lost]
+        lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
         problems += [problem for entry in lost for problem in self._judge_lost(entry)]
         for late in (test for test, _ in failed if test.is_late):
             self._leave_out(late)
         return problems
 
     def judge_splits(self) -> list[Problem]:
-        """Return the problem of branches that several took over, while no move says who went where.
-
-        Splits to come, and those of branches that no customer row knows, need no moves.
-        """
-        old, new = "old_branch_id", "new_branch_id"
-        customers = self.others.get("customers")
-        if not (customers and customers.days and {old, new, "effective_on"} <= {*self.names}):
+        """Return the problem of branches that were split while no move says who went where."""
+        customers, moves = (self.others.get(name) for name in ("customers", "customer_moves"))
+        if not (customers and customers.days):
             return []
-        begun = ~after(nw.col("effective_on"), max(customers.days))
-        rows = collect_rows(self.rows.filter(begun).select(old, new))
-        split = split_branches(rows[old], rows[new])
-        for name, column in (
-            (("customers", "branch_id"), ("customer_moves", _FROM)) if split else ()
-        ):
-            check = self.others.get(name)
-            known = check._values_among(column, split) if check else set()
-            split = split & known if name == "customers" else split - known
-        if not split:
+        tables = self.rows, customers.rows, moves.rows if moves else None
+        if not (split := unexplained_splits(*tables, max(customers.days))):
             return []
-        wrong = nw.col(old).is_in(split)
+        wrong = nw.col("old_branch_id").is_in(split)
         what = "several branches took over, and customer_moves has no customer of the old one"
         remedy = "Deliver customer_moves, or keep the one that took over all."
         count = height(self.rows.filter(wrong))
-        return [self._problem(old, what, remedy, count, lambda rows: rows.filter(wrong))]
-
-    def _values_among(self, column: str, values: Collection[str]) -> set[str]:
-        """Return which of some values a column holds."""
-        if column not in self.names:
-            return set()
-        rows = self.rows.filter(nw.col(column).is_in(values)).select(column).unique()
-        return {*collect_rows(rows)[column]}
+        return [self._problem("old_branch_id", what, remedy, count, lambda r: r.filter(wrong))]
 
     def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
         """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
@@ -341,12 +325,14 @@ class _TableCheck:
                     empty &= ~fault
                     if what != ABSENT:
                         remedy = f"Write it as {column.unit or column.kind.value}."
-                        tests.append(CellTest(column, fault, what, REMEDIES.get(what, remedy)))
+                        remedy = REMEDIES.get(what, remedy)
+                        tests.append(CellTest(column, fault, what, remedy, has_value=False))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
-                tests.append(CellTest(column, empty, "the cell is empty", "Fill it in."))
+                what, remedy = "the cell is empty", "Fill it in."
+                tests.append(CellTest(column, empty, what, remedy, has_value=False))
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
@@ -470,7 +456,8 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
+        sound = {*self.names} - self.unread
+        twice = self._count_duplicates(key) if key and {*key} <= sound else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
@@ -500,8 +487,7 @@ class _TableCheck:
     ) -> Problem:
         """Return a problem with the first rows it shows in, where rows have numbers."""
         first: tuple[str, ...] = ()
-        numbered = self.delivery.numbered(self.trimmed)
-        if numbered is not None:
+        if (numbered := self.delivery.numbered(self.trimmed)) is not None:
             rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
             first = self.delivery.name_rows(rows[POSITION])
         return Problem(self.contract.name, column, what, remedy, count, first)

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     type=click.Choice(["planted", "none"]),
     help="For models: planted effects to find, or none, where nothing may be found.",
 )
+@options.LAYOUT
+@click.option(
+    "--form",
+    "forms",
+    type=click.Choice(["cut", "masked", "split"]),
+    multiple=True,
+    help="Of EAST files: transactions of 1,000 CNY and more alone, masked, split by branches.",
+)
 def sample(
     out: Path,
     seed: int | None,
@@ -44,6 +52,8 @@ def sample(
     customers: int,
     quarters: int,
     effects: Effects | None,
+    layout: str | None,
+    forms: tuple[str, ...],
 ) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
@@ -57,6 +67,11 @@ def sample(
     seed = SEED if seed is None else seed
     size = {"branches": branches, "customers": customers, "quarters": quarters}
     tables = make_bank(seed, **size, effects=effects or "")
+    if layout:
+        from stockcust_analysis.bank.sample.east5 import write_east_files
+
+        write_east_files(tables, out, **dict.fromkeys(forms, True))
+        return
     write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():
         click.echo(f"  {name:<18} {len(frame):>13,} rows")
@@ -90,7 +105,7 @@ def check(
 
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
-    from stockcust_analysis.show.profile import page, profile
+    from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
@@ -98,10 +113,7 @@ def check(
     with bank:
         totals = totals_of(bank, bank.quarters)
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
-        for entry in bank.inputs:
-            if notes := getattr(entry, "notes", ()):
-                lines.append(f"{entry.name}: {', '.join(notes)}")
-        lines += [f"{name}: left out, as no table is called so" for name in bank.left_out]
+        lines += input_lines(bank, totals, language)
         lines += map(str, bank.set_aside)
         lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
         tables = profile(bank, totals, language)

@@ -36,15 +36,17 @@ from stockcust_analysis.evaluation.measuring import (
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
+    UNKNOWN,
     WHOLE_BANK,
     WORKING_FOLDERS,
     Evaluation,
     open_evaluation,
 )
-from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
+from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
@@ -128,16 +130,18 @@ def evaluate(
         tables |= changed
         parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
-    missing = families_missing(bank, rules, quarters)
+    missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
+    if aum == UNKNOWN:
+        tables["migration"] = NO_CHANGES["migration"]
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
-    tables |= _standing(rules, parts, target, missing, branches, targets)
+    tables |= _standing(rules, parts, target, missing, branches, targets, aum)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)]),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -236,6 +240,7 @@ def _standing(
     missing: Mapping[str, Sequence[str]],
     branches: pd.DataFrame,
     targets: pd.DataFrame,
+    aum: str,
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
@@ -244,11 +249,23 @@ def _standing(
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
+    # Numbers of families compare only where the same families are known.
+    known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
+    unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
+    by_number = measures["measure"].str.startswith(("product", "multi_product"))
+    measures = measures[~(unlike & by_number)].reset_index(drop=True)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
-    card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
-    compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
+    targets = level_targets(targets, measures, policy=policy, quarter=target)
+    judged = measures
+    if aum == UNKNOWN:
+        by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
+        measures = measures[~by_tier].reset_index(drop=True)
+        judged = measures[~measures["measure"].isin(measures_by_aum(policy))]
+        cells = cells[~cells["measure"].isin(measures_by_aum(policy))]
+    card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
+    compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
@@ -310,10 +327,7 @@ _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches that the bank delivers, in order of their numbers.
-
-    A region or type that is not delivered is empty.
-    """
+    """Return the branches by number; a region or type that is not delivered is empty."""
     table = as_lazy(bank.table("branches"))
     names = table.collect_schema().names()
     frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
@@ -328,11 +342,14 @@ def branches_of(bank: Bank) -> pd.DataFrame:
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
     """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
-    names = ["branch_id", "quarter", "measure", "target"]
+    names, more = ["branch_id", "quarter", "measure", "target"], {"kind": "", "phased_share": 1.0}
     if "targets" not in bank.columns:
-        return pd.DataFrame(columns=names).astype({"target": float})
+        return pd.DataFrame(columns=[*names, *more]).astype({"target": float})
+    known = [name for name in more if name in bank.columns["targets"]]
     table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
-    frame = pd.DataFrame(collect_rows(table.select(names)))
+    frame = pd.DataFrame(collect_rows(table.select(*names, *known)), columns=[*names, *more])
+    frame["kind"] = frame["kind"].fillna("level").replace("", "level")
+    frame["phased_share"] = frame["phased_share"].astype(float).fillna(1.0)
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
 
 
@@ -404,6 +421,22 @@ def families_missing(
     }
 
 
+_DEPOSITS = {"demand_deposit", "time_deposit"}
+
+
+def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
+    """Return how far deposits stand for AUM, where a layout's tables hold no other positions.
+
+    "" where there are others; else what the policy says, or that AUM is not provided.
+    """
+    others = set(policy.families.aum_products) - _DEPOSITS
+    if not bank.layout or "aum_period_end" in bank.columns["customers"]:
+        return ""
+    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
+    positions = holdings.filter(nw.col("product").is_in(others)).select("product").unique()
+    return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
+
+
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
@@ -419,12 +452,9 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
 
 
 def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = ()
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
 ) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by, and of what was not delivered.
-
-    `missing` are the families of which no product was.
-    """
+    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
     rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
     dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
@@ -445,7 +475,19 @@ def policy_facts(
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
         **({"moves": True} if "customer_moves" in bank.columns else {}),
+        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
     }
+
+
+def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
+    """Return what a page prints of tables that were made from those of a layout."""
+    families, exempt = (
+        (*policy.families.families, *policy.families.channels),
+        policy.dormancy.exempt,
+    )
+    unknown = [f for f in families if f.name in missing and set(f.products) & set(exempt)]
+    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
+    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
 
 
 def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:

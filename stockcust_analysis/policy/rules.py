@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.file import refuse, repeated
+from stockcust_analysis.policy.file import duplicates, refuse
 from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
@@ -20,6 +20,7 @@ Evidence = Literal["balance", "in_force", "used", "held"]
 Landing = Literal["last", "mean", "maximum"]
 Clock = Literal["transaction", "maturity", "contact", "opening"]
 Cap = Literal["total", "account"]
+AumOfDeposits = Literal["", "deposits_only"]
 EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
@@ -53,7 +54,7 @@ class TierScheme:
         problems = {
             "must begin at 0 CNY": not borders or borders[0] != 0,
             "borders must rise from tier to tier": any(a >= b for a, b in pairwise(borders)),
-            "uses a tier's name twice": repeated(self.names),
+            "uses a tier's name twice": duplicates(self.names),
         }
         refuse(f"tier scheme '{self.name}': ", problems)
 
@@ -102,7 +103,7 @@ class TierMemory:
             "needs at least 1 month before a downgrade": min(months) < 1,
             "takes lag_months 0 or 1": self.lag_months not in (0, 1),
             f"takes landing {', '.join(_LANDINGS)}": self.landing not in _LANDINGS,
-            "has two exceptions for one tier": repeated(entry.tier for entry in self.exceptions),
+            "has two exceptions for one tier": duplicates(entry.tier for entry in self.exceptions),
         }
         refuse(f"tier memory '{self.name}' ", problems)
 
@@ -229,7 +230,7 @@ class ProductFamilies:
     def __post_init__(self) -> None:
         """Refuse a product that would be counted in two families."""
         every = self.families + self.channels
-        twice = sorted(repeated(product for family in every for product in family.products))
+        twice = sorted(duplicates(product for family in every for product in family.products))
         refuse("", {f"products in more than one family: {', '.join(twice)}": twice})
 
     @property
@@ -279,6 +280,9 @@ class Policy:
         Which products are one family, which are AUM, which are channels.
     bases, customer_types, groups
         Whom rates are of, who is in scope, and the customer groups (横向分群).
+    aum : str
+        "deposits_only": a bank whose source holds no positions but deposits is tiered, scored and
+        ranked by these.
     attrition, coverage, worklists, scorecard, comparison, disclosure, themes
         Rules of the attrition warning, of service, of work lists, of points, of fair comparison,
         of what may be circulated, and the quarters' themes.
@@ -300,6 +304,7 @@ class Policy:
     base: str = ""
     bases: Bases = Bases()
     customer_types: tuple[str, ...] = ("personal", "sole_trader")
+    aum: AumOfDeposits = ""
     attrition: AttritionRule = field(default_factory=AttritionRule)
     coverage: CoverageRule = field(default_factory=CoverageRule)
     worklists: WorkListRule = field(default_factory=WorkListRule)
@@ -315,6 +320,8 @@ class Policy:
     def digest(self) -> str:
         """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""
         rules = asdict(self) | {"base": ""}
+        if not self.aum:  # a rule that is not stated changes nothing
+            del rules["aum"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -7,11 +7,11 @@ what kind of values it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
@@ -51,12 +51,13 @@ _COLUMNS: Final = {
     "item measure order outcome_list peer_group quarter result score_indicator "
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
-    "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
-    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time "
-    "customer_share idle_aum_share outcome_change outcome_change_others penetration "
-    "score_attainment share_of_opening",
+    "outcome_listed outcome_sold outcome_woken rank scored score_weight task_customers "
+    "unfavourable",
+    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
+    "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
+    "penetration retention score_attainment share_of_opening",
     "money": "amount aum change class_aum existing new stake",
-    "points": "median_points score_lost score_points score_raw_points",
+    "points": "median_points points score_lost score_points score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
@@ -70,6 +71,7 @@ def page_table(
     unit: wording.Unit | None = None,
     labels: Mapping[str, str] | None = None,
     emphasise: Sequence[int] = (),
+    bars: Mapping[str, Sequence[float]] | None = None,
     keep_empty: bool = False,
     **fields: Any,
 ) -> Table | None:
@@ -93,6 +95,8 @@ def page_table(
         nothing to compare with.
     emphasise
         Positions of the rows printed in bold, from the end when negative.
+    bars
+        Column → the part of each cell's width that a bar behind it fills.
     fields
         `note`, `look` and `half`, as `Table` has them.
     """
@@ -104,7 +108,8 @@ def page_table(
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
         if keep_empty or any(text != MISSING for text in texts):
             label = labels.get(key) or page.text(key, page.headers)
-            columns.append(Column(label, "left" if kind == "words" else "right"))
+            side: Literal["left", "right"] = "left" if kind == "words" else "right"
+            columns.append(Column(label, side, bars=tuple((bars or {}).get(key, ()))))
             cells.append(texts)
     return Table(
         page.text(caption, page.captions) if caption else "",
@@ -160,18 +165,20 @@ def overview_table(page: BranchPage) -> Table | None:
     unit = _common_unit(page, measures)
     for measure, base in measures:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
-        target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
         row = {
             "measure": page.text(name) if name else page.text(measure, "measure"),
             "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
             "now": wording.format_measure(now, measure, unit=unit),
             **_print_changes(page, measure, base),
-            "attained": now / target if target and now is not None else None,
+            "attained": page.format_attained(
+                page.attained(measure, now) if base == "funded" else None
+            ),
             "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
         }
         rows.append(row)
-    origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
+    facts = page.evaluation.policy_facts
+    origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum")}
     note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
 
@@ -248,6 +255,8 @@ def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[st
 
 def tier_table(page: BranchPage) -> Table | None:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
+    if page.deposits == UNKNOWN:
+        return page_table(page, "tiers", tier_rows(page, lambda *_: page.text("not_provided")))
     rows = tier_rows(page, page.value)
     for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
         row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)
