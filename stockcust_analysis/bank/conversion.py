@@ -167,8 +167,10 @@ def _sql_text(
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
+    given = text
     if not trimmed and source_type == "VARCHAR" and "" in marks:
         text = f"nullif({text}, '')"  # the commonest mark needs no closer look
+        marks = [mark for mark in marks if mark]
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
@@ -178,14 +180,18 @@ def _sql_text(
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
         return Reading(value, faults)
+    if column.allowed and not {*column.allowed} & {*marks}:
+        words = ", ".join(map(literal, column.allowed))
+        return Reading(value, odd=f"NOT contains([{words}], {value})")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
-    is_short = f"strlen({text}) <= {max(map(len, marks))}"
-    marked = f"(CASE WHEN {is_short} THEN {grammar.is_one_of(text, marks)} ELSE false END)"
+    bare = f"replace({given}, ';', '~')" if column.separated else given
+    plain = f"url_encode({bare}) = {bare} AND strlen({given}) > {max(map(len, marks))}"
+    unusual = _NOT_PLAIN
     if column.separated:
-        marked = f"({marked} OR regexp_matches({text}, {literal(_ODD_LIST)}))"
-    closer = f"regexp_matches({text}, {literal(_NOT_PLAIN)}) OR {marked}"
-    odd = f"(CASE WHEN url_encode({text}) = {text} THEN {marked} ELSE {closer} END)"
-    return Reading(value, odd=odd)
+        plain += f" AND NOT contains(';' || {given} || ';', ';;')"
+        unusual += f"|{_ODD_LIST}"
+    closer = f"regexp_matches({given}, {literal(unusual)}) OR {grammar.is_one_of(given, marks)}"
+    return Reading(value, odd=f"(CASE WHEN {plain} THEN false ELSE {closer} END)")
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:

@@ -19,7 +19,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.cell_tests import CellTest, text_tests, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
-from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
+from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
@@ -90,6 +90,11 @@ class Delivery:
 
     contract: Table
     columns: Sequence[Column]
+
+    @property
+    def is_columnar(self) -> bool:
+        """Whether many rows lie by columns, so that one is asked alone for less than with all."""
+        return False
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: each column's value, and `column|fault` where it may have one.
@@ -238,6 +243,7 @@ class _TableCheck:
         self.trimmed: set[str] = set()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
+        self.is_columnar = delivery.is_columnar
         self.references = {
             column.name: reference
             for column in delivery.columns
@@ -330,16 +336,29 @@ class _TableCheck:
 
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
         """Return in how many rows each test fails, and note the rows of each as-of date."""
-        flags = {f"test {index}": flag(test.wrong) for index, test in enumerate(tests)}
+        together = {
+            f"test {index}": flag(test.wrong)
+            for index, test in enumerate(tests)
+            if not self._is_cheap_alone(test.column)
+        }
         by = ["as_of"] if "as_of" in self.names else []
-        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **flags}))
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
         rows = [int(count or 0) for count in groups["rows"]]
         self.total = sum(rows)
         if by:
             days = zip(groups["as_of"], rows, strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
-        failed = [sum(int(count or 0) for count in groups[name]) for name in flags]
-        return list(zip(tests, failed, strict=True))
+        failed = []
+        for index, test in enumerate(tests):
+            counts = groups.get(f"test {index}")
+            alone = [height(self.rows.filter(test.wrong))] if counts is None else counts
+            failed.append((test, sum(int(count or 0) for count in alone)))
+        return failed
+
+    def _is_cheap_alone(self, column: Column) -> bool:
+        """Return whether a column is asked alone: one whose values are few, or in an order."""
+        is_name = column.kind is Kind.TEXT and not column.separated
+        return self.is_columnar and not is_name and column.name not in self.trimmed
 
     def _cell_problem(self, test: CellTest, count: int) -> Problem:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
@@ -433,11 +452,7 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            if keys_ascend(relation, key):
-                return 0
-            # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
-            hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
-            if height(hashes.lazy().unique()) == self.total:
+            if keys_ascend(relation, key) or count_hashes(relation, key) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 
