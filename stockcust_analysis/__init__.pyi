@@ -1,10 +1,12 @@
-"""The public names and where they live: the package loads from here what is asked for."""
+"""The public names and their modules, for type checkers; `__init__.py` loads them on first use."""
 
 from stockcust_analysis import plot as plot
 from stockcust_analysis.bank.sample import make_bank as make_bank
 from stockcust_analysis.bank.source import Bank as Bank
 from stockcust_analysis.bank.source import open_bank as open_bank
 from stockcust_analysis.core.periods import Quarter as Quarter
+from stockcust_analysis.core.results import Result as Result
+from stockcust_analysis.core.results import set_language as set_language
 from stockcust_analysis.errors import StockcustError as StockcustError
 from stockcust_analysis.evaluation.evaluate import evaluate as evaluate
 from stockcust_analysis.evaluation.results import Evaluation as Evaluation

@@ -108,11 +108,22 @@ def as_duckdb(columns: Columns) -> duckdb.DuckDBPyRelation:
     connection = duckdb.default_connection()
     table = f"tiny_{next(_TABLE_NUMBERS)}"
     connection.execute(f"create temp table {table} ({types})")
-    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    rows = list(zip(*columns.values(), strict=True))
     if rows:
-        marks = ", ".join("?" * len(columns))
-        connection.executemany(f"insert into {table} values ({marks})", rows)
+        marks = f"({', '.join('?' * len(columns))})"
+        values = ", ".join([marks] * len(rows))
+        cells = [cell for row in rows for cell in row]
+        connection.execute(f"insert into {table} values {values}", cells)
     return connection.table(table)
+
+
+def computed(table: Any) -> Any:
+    """Return a table worked out once where the engine would do so for every look at it."""
+    if not isinstance(table, duckdb.DuckDBPyRelation):
+        return table
+    name = f"tiny_{next(_TABLE_NUMBERS)}"
+    table.create(name)
+    return duckdb.default_connection().table(name)
 
 
 _TABLE_NUMBERS = iter(range(10**9))

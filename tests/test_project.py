@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -131,6 +132,40 @@ def test_imports_point_one_way(path: Path) -> None:
         assert LAYERS.get(target, 0) <= LAYERS[layer], f"{layer} must not import {target}"
 
 
+def dotted(path: Path) -> str:
+    """Return the name by which a module is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(path: Path, names: set[str]) -> set[str]:
+    """Return which modules one imports: anywhere in it, for types alone, or by name as text."""
+    imported: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            imported |= full if full <= names else {*full, str(node.module)}
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant):
+            imported.add(str(node.value))
+    return imported & names
+
+
+# A result shows itself by a module above it, which is named as text and loaded when it is shown.
+SHOWN_BY = {f"{PACKAGE.name}.core.results": f"{PACKAGE.name}.show.results"}
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    """Modules can be put in an order in which each imports only from those before it."""
+    names = {dotted(path): path for path in modules()}
+    assert len(names) > 100
+    graph = {
+        name: modules_imported(path, {*names}) - {SHOWN_BY.get(name)}
+        for name, path in names.items()
+    }
+    assert {*TopologicalSorter(graph).static_order()} == {*names}
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_what_is_imported_is_there(path: Path) -> None:
     """Imports inside functions, too, name modules of the package and what is in them."""
@@ -169,7 +204,7 @@ def lines_of_code(path: Path) -> int:
 
 # Code lines that reading banks, models and all the rest may have. What the package learns to do is
 # stated here; to stand still it only ever falls.
-MOST_LINES = {"bank": 4_930, "models": 900, "rest": 15_300}
+MOST_LINES = {"bank": 5_645, "models": 900, "rest": 15_466}
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
@@ -207,3 +242,19 @@ def test_public_names_are_all_there_and_documented() -> None:
     assert page.read_text(encoding="utf-8") == script_of_docs("make_reference").public_names()
     with pytest.raises(AttributeError, match="no attribute 'ginni'"):
         sca.ginni  # noqa: B018
+
+
+def test_type_checkers_read_the_names_that_are_loaded() -> None:
+    """The stub imports each public name from the module that the package loads it from."""
+    import stockcust_analysis as sca
+
+    stub = ast.parse((PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = {
+        name.asname: importlib.import_module(f"{line.module}.plot")
+        if name.name == "plot"
+        else getattr(importlib.import_module(str(line.module)), name.name)
+        for line in stub.body
+        if isinstance(line, ast.ImportFrom)
+        for name in line.names
+    }
+    assert typed == {name: getattr(sca, name) for name in sca.__all__ if name != "__version__"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
+
 BRANCHES = """branch_id,name,region,type
 001,城关支行,东区,urban
 002,柳树支行,西区,township
@@ -41,3 +43,15 @@ def write_tiny_bank(folder: Path, **tables: str | bytes) -> Path:
         raw = content.encode() if isinstance(content, str) else content
         (folder / f"{name}.csv").write_bytes(raw)
     return folder
+
+
+def as_frames(folder: Path) -> dict[str, pl.DataFrame]:
+    """Return a folder's CSV files as Polars frames, of which a bank is evaluated quickest."""
+    tables = {}
+    for path in folder.glob("*.csv"):
+        header = path.read_text(encoding="utf-8").partition("\n")[0].split(",")
+        days = [name for name in header if name.endswith(("_on", "_since", "as_of"))]
+        texts = [name for name in header if name.endswith("_id")]
+        kinds = dict.fromkeys(days, pl.Date) | dict.fromkeys(texts, pl.String)
+        tables[path.stem] = pl.read_csv(path, schema_overrides=kinds)
+    return tables

@@ -1,11 +1,10 @@
-"""The bank: its tables by the contract, whatever engine computes them."""
+"""A bank's tables by the contract, whatever engine computes them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -14,16 +13,12 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
-from stockcust_analysis.core.frames import to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stockcust_analysis.bank.tolerance import SetAside
     from stockcust_analysis.bank.validation import TableFacts
-    from stockcust_analysis.policy import PolicyLike
 
 
 class Input(Protocol):
@@ -66,32 +61,8 @@ class InputTable:
         return f"{self.location}: {self.rows} rows"
 
 
-class Bank:
-    """A bank's tables, checked against the contract; `open_bank` makes it.
-
-    Money is in CNY with two decimals, dates are dates; columns that the bank does not deliver are
-    absent. Use it in a `with` block, or call `close` when done.
-
-    Attributes
-    ----------
-    name : str
-        Name of the folder, database or catalogue the tables were read from.
-    columns : dict of str to tuple of str
-        Columns of each table of the contract that the bank delivers.
-    quarters : tuple of Quarter
-        Quarters whose last day is an as-of date of both customers and holdings.
-    inputs : tuple
-        Files or tables that were read, each with what identifies it (`fingerprint`).
-    left_out : tuple of str
-        Files and sheets that were not read, with the reason.
-
-    Examples
-    --------
-    >>> from stockcust_analysis import open_bank
-    >>> with open_bank("data/sample") as bank:
-    ...     bank.rows("branches"), [str(quarter) for quarter in bank.quarters][-2:]
-    (26, ['2026Q2', '2026Q3'])
-    """
+class BankTables:
+    """A bank's tables by the contract, checked: what `Bank` is without its customers."""
 
     def __init__(
         self,
@@ -120,78 +91,6 @@ class Bank:
         if name not in self._tables:
             raise UsageError.unknown("table", name, self._tables)
         return self._tables[name]
-
-    def customers(
-        self,
-        as_of: Day,
-        *,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
-    ) -> pd.DataFrame:
-        """Return the customers the report speaks of (报告客户), one row each, in pandas.
-
-        Customers of the policy's types who had not left by the as-of date. Every public measure
-        takes them and gives, with its defaults, the figure of the page.
-
-        Parameters
-        ----------
-        as_of : date, "2026-09-30" or "2026Q3"
-            A day of which customers and holdings have rows.
-        policy : Policy, name or path, optional
-            Scope, tiers, dormancy rule, families and bases; the shipped policy when left out. Give
-            measures the same one.
-        structure : date, "2026-09-30" or "2026Q3", optional
-            Day whose branches the customers are told under (可比口径); default: `as_of`. For the
-            opening side of two dates give the closing one, so that a merger is no migration.
-
-        Returns
-        -------
-        DataFrame
-            Sorted by `customer_id`; what the bank delivers of its customers, on the branch of
-            today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not delivered,
-            from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`; `families`
-            (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in force);
-            0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
-            begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
-            `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
-            `role` and what `customer_service` tells. Columns that need a table or column the bank
-            does not deliver are absent.
-
-        Raises
-        ------
-        UsageError
-            No such day or policy; nobody in scope.
-
-        Examples
-        --------
-        >>> from stockcust_analysis import open_bank
-        >>> with open_bank("data/sample") as bank:
-        ...     customers = bank.customers("2026Q3")
-        >>> int(customers["funded"].sum()), int(customers["managed"].sum())
-        (9072, 2016)
-        """
-        frame = self.customers_frame(as_of, policy=policy, structure=structure)
-        try:
-            return to_pandas(frame).sort_values("customer_id", ignore_index=True)
-        finally:
-            self.release(frame)
-
-    def customers_frame(
-        self,
-        as_of: Day,
-        *,
-        policy: PolicyLike = None,
-        structure: Day | None = None,
-    ) -> Frame:
-        """Return the customers the report speaks of as a lazy frame of the bank's own engine.
-
-        Parameters, columns and errors are those of `customers`. The rows are computed once and
-        held in the engine (a table of DuckDB or of the database's session, a persisted Spark
-        frame) until `release`, or the bank is closed.
-        """
-        # The layers above are loaded by name when first asked for, as the package's own names are.
-        evaluation = import_module("stockcust_analysis.evaluation.views")
-        return evaluation.report_customers(self, as_of, policy=policy, structure=structure)
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.

@@ -27,6 +27,7 @@ from stockcust_analysis.core.frames import AnyFrame
 TEXTS = (Kind.TEXT, Kind.CODE)
 _NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
 _NOT_UTF8 = "bytes that are not text in UTF-8"
+_NESTED_LIST = "a list within a list"
 _NO_TEXT = "a value of a type that is no text"
 _TOO_LARGE = "an amount of more than 16 digits before the point"
 _WITHOUT_CENTS = "an amount in 32 bits, which have lost its cents"
@@ -62,6 +63,7 @@ _QUARTER = r"\d{4}Q[1-4]"
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
+_NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
 _ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 
@@ -174,6 +176,7 @@ def _sql_text(
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
+            faults[_NESTED_LIST] = f"regexp_matches({text}, {literal(_NESTED)})"
             text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
             text = f"nullif(trim(regexp_replace({text}, '{_SEPARATOR}', ';', 'g'), ';'), '')"
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
@@ -273,7 +276,10 @@ def frame_reading(
     if trimmed or column.kind is Kind.CODE:
         odd = None
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
-    return Reading(value, {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}, odd)
+    faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
+    if trimmed and column.separated:
+        faults[_NESTED_LIST] = cell.str.contains(_NESTED) & ~cell.is_null()
+    return Reading(value, faults, odd)
 
 
 def _frame_date(

@@ -12,8 +12,8 @@ from math import sqrt
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import count_hashes
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, flag, height
 from stockcust_analysis.core.periods import as_day

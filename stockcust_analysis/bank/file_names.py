@@ -32,14 +32,8 @@ def assign_files(
     Upper and lower case do not matter. A file is a table's by its name (`customers.csv`,
     `customers_2026Q3.csv`, `customers/any.csv`) or because the mapping names it.
     """
-    files: dict[str, list[Path]] = {contract.name: [] for contract in TABLES}
-    problems, left_out = list[Problem](), list[str]()
-    for name, pattern in ((name, mapping.of(name).file) for name in files):
-        if pattern:
-            files[name] = _matching(folder, pattern)
-            if not files[name]:
-                what = f"the mapping names the file '{pattern}', and there is none"
-                problems.append(Problem(name, "", what, "Deliver it, or correct the mapping."))
+    files, problems = _stated_files(folder, mapping)
+    left_out = list[str]()
     stated = {path for paths in files.values() for path in paths}
     for path in sorted(_listed(folder)):
         name, is_exact = _table_of(path.relative_to(folder))
@@ -64,6 +58,23 @@ def assign_files(
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out
+
+
+def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]], list[Problem]]:
+    """Return the files of each table that the mapping names, and what it names in vain."""
+    files: dict[str, list[Path]] = {contract.name: [] for contract in TABLES}
+    problems = []
+    for name in files:
+        pattern, table = mapping.of(name).file, mapping.of(name).table
+        if pattern:
+            files[name] = _matching(folder, pattern)
+            if not files[name]:
+                what = f"the mapping names the file '{pattern}', and there is none"
+                problems.append(Problem(name, "", what, "Deliver it, or correct the mapping."))
+        elif table:
+            what = f"the mapping names the table '{table}', and a folder holds files"
+            problems.append(Problem(name, "", what, "Name the file by file, or take table out."))
+    return files, problems
 
 
 def _matching(folder: Path, pattern: str) -> list[Path]:

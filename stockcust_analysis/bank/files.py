@@ -185,7 +185,9 @@ class FileReader:
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
-        self.problems.append(Problem(self._table_name, "", what, remedy, rows, shown))
+        problem = Problem(self._table_name, "", what, remedy, rows, shown)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def _excel(self, path: Path) -> list[FileGroup]:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""

@@ -17,13 +17,15 @@ import duckdb
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import validation
-from stockcust_analysis.bank.bank import Bank, Input, InputFile, InputTable
+from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
 from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
@@ -52,10 +54,18 @@ LEFT JOIN files AS same ON same.file = shared.other ORDER BY ALL
 """Files, each with every other one that holds all of its rows, or none, and whether no more."""
 
 
-def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
-    """Open a folder of extracts."""
+def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str | None) -> Bank:
+    """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
+        own = list[InputFile]()
+        if layout:
+            made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
+            validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
+            left_out = made.left_out
+            own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
+            for name, path in made.tables.items():
+                files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
         unread, inputs = set(), list[InputFile]()
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
@@ -74,11 +84,12 @@ def open_folder(folder: Path, mapping: Mapping, *, memory_limit: str) -> Bank:
             inputs += [
                 InputFile(str(path.relative_to(folder)), path, (name, *reader.notes.get(path, ())))
                 for path in paths
+                if path.is_relative_to(folder)
             ]
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
         name = mapping.name or folder.resolve().name
-        bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, inputs, unread)
+        bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
         return bank

@@ -96,8 +96,9 @@ class TableMapping:
 class Mapping:
     """The bank's name, its time zone and all tables' mappings; the contract's words by default.
 
-    `tolerance` says for references, by table and column, what may be set aside; `as_errors` names
-    the suspicions that stop a run.
+    `tolerance` says for references, by table and column, what may be set aside; `layout` what the
+    tables of a layout leave open (orders of fields, kinds of accounts and transactions, subjects);
+    `as_errors` names the suspicions that stop a run.
     """
 
     name: str = ""
@@ -105,6 +106,7 @@ class Mapping:
     tables: Dictionary[str, TableMapping] = field(default_factory=dict)
     tolerance: Dictionary[tuple[str, str], tolerance.Tolerance] = field(default_factory=dict)
     as_errors: Sequence[str] = ()
+    layout: Dictionary[str, Dictionary[str, Any]] = field(default_factory=dict)
 
     def of(self, table_name: str) -> TableMapping:
         """Return the mapping of one table, empty when the bank states none."""
@@ -122,7 +124,8 @@ def read_mapping(path: Path) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         why = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else error
         raise BankDataError(f"mapping file '{path}' is not TOML in UTF-8: {why}.") from None
-    complaints = _unknown("key", content, ("name", "zone", "tables", "tolerance", "suspicions"))
+    keys = ("name", "zone", "tables", "tolerance", "suspicions", "layout")
+    complaints = _unknown("key", content, keys)
     name, tables = content.get("name", ""), content.get("tables", {})
     if not isinstance(name, str):
         complaints.append("name is not text in quotation marks.")
@@ -136,7 +139,8 @@ def read_mapping(path: Path) -> Mapping:
         ]
     suspicions = content.get("suspicions", {})
     complaints += _suspicion_complaints(suspicions)
-    complaints += tolerance.complaints(content.get("tolerance", {}))
+    stated, layout = content.get("tolerance", {}), content.get("layout", {})
+    complaints += [*tolerance.complaints(stated), *_layout_complaints(layout)]
     zone = content.get("zone", DEFAULT_ZONE)
     try:
         ZoneInfo(zone)
@@ -149,8 +153,8 @@ def read_mapping(path: Path) -> Mapping:
         name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
         for name, entry in tables.items()
     }
-    allowed = tolerance.read_tolerance(content.get("tolerance", {}))
-    return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()))
+    allowed = tolerance.read_tolerance(stated)
+    return Mapping(name, zone, mapped, allowed, suspicions.get("as_errors", ()), layout)
 
 
 def _suspicion_complaints(entry: Any) -> list[str]:
@@ -159,6 +163,17 @@ def _suspicion_complaints(entry: Any) -> list[str]:
     if not isinstance(names, list) or {*entry} - {"as_errors"}:
         return ['[suspicions] holds as_errors = ["unit", …] alone.']
     return _unknown("suspicion", names, SUSPICIONS)
+
+
+def _layout_complaints(given: Any) -> list[str]:
+    """Return what cannot be followed in what the mapping says of a layout's tables."""
+    if not isinstance(given, dict):
+        return ["layout is not a table: write [layout.orders]."]
+    complaints = _unknown("key of layout", given, _LAYOUT_OPTIONS)
+    for name, (fits, what) in _LAYOUT_OPTIONS.items():
+        if not _is_dictionary(given.get(name, {}), fits):
+            complaints.append(f"layout.{name} is not {what}.")
+    return complaints
 
 
 def require_no_file_options(mapping: Mapping) -> None:
@@ -264,6 +279,12 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
     "sheet": (_is_text, "a sheet's name"),
+}
+_LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
+    "orders": (_is_list, "a list of columns for each table"),
+    "products": (_is_text, "a product of the contract for each kind of account"),
+    "kinds": (_is_text, "a kind of the contract for each kind of transaction"),
+    "subjects": (_is_text, "a product of the contract for each subject"),
 }
 _FILE_OPTIONS = list(_OPTIONS)[6:]
 

@@ -22,6 +22,7 @@ _LABELLED = re.compile(
 _TIMES = re.compile(
     r"\d{4}[-/.年]\d\d?[-/.月]\d\d?日?([ T-]\d\d?[.:]\d\d[.:]\d\d[.\d]*)?|\d\d?:\d\d(:\d\d)?"
 )
+_NEGATIVE = re.compile(r"(?<![\w)-])-\d")
 _FILE_NAME = re.compile(r"[\w-]+\.[A-Za-z]\w*(\.gz)?")
 _DAY = re.compile(r"(19|20)\d\d[01]\d([0-3]\d)?(\d{6,9})?")
 
@@ -92,7 +93,8 @@ def _parts(
 
 def _possible_rows(path: Path, flag: Path, text: str) -> frozenset[int]:
     """Return the numbers of a text that may be a file's rows, none where it is not understood."""
-    if "load data" in text.lower():  # a control file of SQL*Loader, whose ROWS is no count
+    # A control file of SQL*Loader, whose ROWS is no count, or a number that is none.
+    if "load data" in text.lower() or _NEGATIVE.search(text):
         return frozenset()
     labelled = [number for match in _LABELLED.findall(text) for number in match if number]
     if labelled:

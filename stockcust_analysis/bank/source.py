@@ -16,10 +16,10 @@ import narwhals.stable.v2 as nw
 from narwhals.exceptions import DuplicateError
 
 from stockcust_analysis.bank import suspicions, validation
-from stockcust_analysis.bank.bank import Bank as Bank
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.conversion import Reading, frame_reading, without_objects
+from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
@@ -38,6 +38,7 @@ from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
 
 MAPPING_NAME = "mapping.toml"
+LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
@@ -49,6 +50,7 @@ def open_bank(
     *,
     mapping: str | Path | None = None,
     tables: Dictionary[str, str] | None = None,
+    layout: str | None = None,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> Bank:
     """Open a bank's tables where they are and check them against the contract.
@@ -70,6 +72,8 @@ def open_bank(
     tables
         Contract table → its name ("schema.table") in the database or Spark catalogue, or, for
         Spark, a path of Parquet files; it wins over the mapping. Default: the contract's names.
+    layout
+        What a folder's files are, if they are not the contract's: "east5".
     memory_limit
         What DuckDB may use before it spills to disk: "4GB", or a share of the machine. Other
         engines have limits of their own.
@@ -98,7 +102,7 @@ def open_bank(
     >>> bank.close()
     """
     with engine_failures():
-        bank = _open(source, mapping, tables or {}, memory_limit)
+        bank = _open(source, mapping, tables or {}, layout, memory_limit)
         try:
             warn_of_doubts(bank)
             newest = suspicions.totals_of(bank, bank.quarters[-2:])
@@ -111,12 +115,20 @@ def open_bank(
 
 
 def _open(
-    source: Any, mapping_file: str | Path | None, tables: Dictionary[str, str], memory_limit: str
+    source: Any,
+    mapping_file: str | Path | None,
+    tables: Dictionary[str, str],
+    layout: str | None,
+    memory_limit: str,
 ) -> Bank:
     """Open whatever kind of source is given."""
     url = source if isinstance(source, str) and "://" in source else ""
+    if layout and layout not in LAYOUTS:
+        raise UsageError.unknown("layout", layout, LAYOUTS)
     if isinstance(source, (str, Path)) and not url:
-        return _open_folder(Path(source), mapping_file, memory_limit)
+        return _open_folder(Path(source), mapping_file, layout, memory_limit)
+    if layout:
+        raise UsageError("a layout is of files in a folder. Give the folder.")
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
@@ -143,13 +155,15 @@ def _require_known(tables: Dictionary[str, Any]) -> dict[str, Any]:
     return dict(tables)
 
 
-def _open_folder(folder: Path, mapping_file: str | Path | None, memory_limit: str) -> Bank:
+def _open_folder(
+    folder: Path, mapping_file: str | Path | None, layout: str | None, memory_limit: str
+) -> Bank:
     if not folder.is_dir():
         raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
     mapping = Mapping() if chosen is None else read_mapping(chosen)
-    bank = open_folder(folder, mapping, memory_limit=memory_limit)
+    bank = open_folder(folder, mapping, memory_limit, layout)
     if chosen is not None:  # what it says decides what the files mean
         bank.inputs = (*bank.inputs, InputFile(chosen.name, chosen))
     return bank

@@ -18,8 +18,8 @@ from itertools import permutations, product
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import Kind, table
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import (
     ONE,

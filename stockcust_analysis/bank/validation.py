@@ -284,7 +284,11 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
-        problems = [self._cell_problem(*entry) for entry in failed if not entry[0].is_late]
+        wrong = [entry for entry in failed if not entry[0].is_late]
+        first = self._first_rows([test for test, _ in wrong])
+        problems = [
+            self._cell_problem(*entry, rows) for entry, rows in zip(wrong, first, strict=True)
+        ]
         problems += self._table_problems()
         lost = [reference for reference in self.references.values() if reference.lost]
         problems += [problem for entry in lost for problem in self._judge_lost(entry)]
@@ -360,7 +364,19 @@ class _TableCheck:
         is_name = column.kind is Kind.TEXT and not column.separated
         return self.is_columnar and not is_name and column.name not in self.trimmed
 
-    def _cell_problem(self, test: CellTest, count: int) -> Problem:
+    def _first_rows(self, tests: Sequence[CellTest]) -> list[tuple[str, ...]]:
+        """Return the first rows in which each test fails, found in one pass over the table."""
+        numbered = self.delivery.numbered(self.trimmed) if tests else None
+        if numbered is None:
+            return [()] * len(tests)
+        columns = {
+            f"test {i}": nw.when(t.wrong).then(nw.col(POSITION)) for i, t in enumerate(tests)
+        }
+        smallest = ", ".join(f"min({quoted(name)}, {_SHOWN})" for name in columns)
+        (positions,) = numbered.select(**columns).to_native().aggregate(smallest).fetchall()
+        return [self.delivery.name_rows(some) for some in positions]
+
+    def _cell_problem(self, test: CellTest, count: int, first: tuple[str, ...]) -> Problem:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
         remedy, cell = test.remedy, test.column.name
         if test.column.allowed:
@@ -375,7 +391,7 @@ class _TableCheck:
                 is_quoted = times >= _FREQUENT and is_quotable(code)
                 hints |= {f" For '{code}':{hint.lower()}" if hint and is_quoted else hint: None}
             remedy += "".join([hint for hint in hints if hint][:_SHOWN])
-        return self._problem(cell, test.what, remedy, count, lambda rows: rows.filter(test.wrong))
+        return Problem(self.contract.name, cell, test.what, remedy, count, first)
 
     def _judge_lost(self, reference: _Reference) -> list[Problem]:
         """Set aside rows that refer to something that is not there, or return their problem."""

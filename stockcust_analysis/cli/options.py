@@ -16,6 +16,11 @@ MAPPING = click.option(
     type=FOLDER,
     help="TOML file that renames headers and codes. Default: DATA/mapping.toml, if there is one.",
 )
+LAYOUT = click.option(
+    "--layout",
+    type=click.Choice(["east5"]),
+    help="What the files are, if not the contract's: east5, the monthly tables of EAST 5.0.",
+)
 MEMORY = click.option(
     "--memory-limit",
     default="60%",
@@ -98,4 +103,4 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
-RUN_OPTIONS = in_order(POLICY, MAPPING, MEMORY, FIRST, FOLDER_OPTIONS)
+RUN_OPTIONS = in_order(POLICY, MAPPING, LAYOUT, MEMORY, FIRST, FOLDER_OPTIONS)

@@ -42,6 +42,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         data: str,
         quarter: str,
         mapping: Path | None,
+        layout: str | None,
         memory_limit: str,
         file_mode: int,
         group: str,
@@ -61,7 +62,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         with (
             WorkingFolder(SOCKET_PATH) as scratch,
             all_temporary_files_in(scratch),
-            open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
+            open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
         ):
             settings = replace(settings, quarter=_resolve(bank, quarter))
             command(bank, settings, out, plan)
@@ -165,8 +166,15 @@ def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--data", type=options.FOLDER, help="Extracts: make everything anew.")
 @options.MAPPING
+@options.LAYOUT
 @options.WORKERS
-def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int | None) -> None:
+def verify(
+    folder: Path,
+    data: Path | None,
+    mapping: Path | None,
+    layout: str | None,
+    workers: int | None,
+) -> None:
     """Compare a quarter's FOLDER with its manifest: what changed, what is missing.
 
     Without --data the files' hashes are compared, and every page is printed anew from its
@@ -174,7 +182,7 @@ def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int |
     """
     from stockcust_analysis.report.quarter import verify_folder
 
-    differences = verify_folder(folder, data=data, mapping=mapping, workers=workers)
+    differences = verify_folder(folder, data=data, mapping=mapping, layout=layout, workers=workers)
     for difference in differences:
         click.echo(difference)
     if differences:
@@ -191,6 +199,7 @@ def verify(folder: Path, data: Path | None, mapping: Path | None, workers: int |
 @options.LANGUAGE
 @options.POLICY
 @options.MAPPING
+@options.LAYOUT
 @options.MEMORY
 @options.FOLDER_OPTIONS
 def worklists(
@@ -198,6 +207,7 @@ def worklists(
     as_of: datetime,
     policy: str,
     mapping: Path | None,
+    layout: str | None,
     memory_limit: str,
     out: Path,
     file_mode: int,
@@ -213,7 +223,7 @@ def worklists(
     folder = out / "worklists" / day.isoformat()
     with (
         access(Access(file_mode, group)),
-        open_bank(data, mapping=mapping, memory_limit=memory_limit) as bank,
+        open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
     ):
         rules = load_policy(policy)
         files = make_worklists(bank, as_of=day, policy=rules, out=folder, **requested)

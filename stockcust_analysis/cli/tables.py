@@ -66,6 +66,7 @@ def sample(
 @click.command()
 @options.DATA
 @options.MAPPING
+@options.LAYOUT
 @options.MEMORY
 @options.LANGUAGE
 @click.option(
@@ -76,6 +77,7 @@ def sample(
 def check(
     data: str,
     mapping: Path | None,
+    layout: str | None,
     memory_limit: str,
     language: Literal["zh", "en"],
     html: Path | None,
@@ -92,7 +94,7 @@ def check(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
-        bank = open_bank(data, mapping=mapping, memory_limit=memory_limit)
+        bank = open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit)
     with bank:
         totals = totals_of(bank, bank.quarters)
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]

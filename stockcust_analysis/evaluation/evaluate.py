@@ -15,6 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank.customers import QUARTERS_BACK, quarters_remembered
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
@@ -41,7 +42,7 @@ from stockcust_analysis.evaluation.results import (
     open_evaluation,
 )
 from stockcust_analysis.evaluation.scorecard import scorecard
-from stockcust_analysis.evaluation.views import QUARTERS_BACK, quarters_remembered, views_of
+from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.population import aum_origins, successor_of

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank.customers import ISSUED_BRANCH, materialize, release
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import ZERO, Table, collect_rows, collect_sums
@@ -26,7 +27,7 @@ from stockcust_analysis.evaluation.cells import (
     spread_table,
 )
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
-from stockcust_analysis.evaluation.views import ISSUED_BRANCH, Views, materialize, release
+from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.measures.attrition import with_attrition
 from stockcust_analysis.measures.codebook import (
     CUSTOMER_QUESTIONS,

@@ -11,6 +11,7 @@ from datetime import date
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank.customers import customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
@@ -18,7 +19,6 @@ from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.evaluation.views import customers_on
 from stockcust_analysis.measures.worklist_outcomes import (
     draw_control_group,
     without_control_group,

@@ -9,7 +9,9 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request, customers_of
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
 from stockcust_analysis.measures.two_dates import AVERAGE, averages
@@ -139,6 +141,7 @@ def attrition_warning(
     return frames.same_kind(closing, result.select(*names, "change", "median_change"))
 
 
+@measure()
 def attrition_rate(
     opening: Frame,
     closing: Frame,
@@ -149,7 +152,7 @@ def attrition_rate(
     by: Groups = None,
     base: str = "all",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return how many of the customers who may leave are warned of, and how much they took.
 
     Measures: `attrition_warning_rate`, of the customers at risk (previous average ≥

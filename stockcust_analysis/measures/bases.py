@@ -10,7 +10,7 @@ A failed check says what is wrong, in how many rows and what to do; it names no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,23 +44,24 @@ def require_same_engine(customers: Table, holdings: Table) -> None:
         )
 
 
-def require_snapshot(table: Table, what: str) -> None:
-    """Raise when a table shows more than one as-of date: each customer would count again."""
-    if "as_of" in table.collect_schema().names():
-        days = len(collect_rows(table.select("as_of").unique())["as_of"])
-        if days > 1:
-            raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
-
-
 def require_amounts(
-    table: Table, names: Iterable[str], what: str, *, signed: Iterable[str] = ()
+    table: Table,
+    names: Iterable[str],
+    what: str,
+    *,
+    signed: Iterable[str] = (),
+    labels: Iterable[str] = (),
+    one_day: bool = False,
 ) -> None:
     """Raise when an amount is missing, infinite or negative; all columns are named at once.
 
     Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
-    cents are not exact any more are refused, too.
+    cents are not exact any more are refused, too; so are rows that belong nowhere, as a column of
+    `labels` to group by is empty, and on `one_day` rows of several as-of dates. Everything is
+    looked at in one pass over the table.
     """
-    kinds, conditions = table.collect_schema(), dict[str, nw.Expr]()
+    kinds = table.collect_schema()
+    conditions = {f"{name}|empty": nw.col(name).is_null() for name in labels}
     amounts = {name: nw.col(name).cast(nw.Float64) for name in names}
     for name, amount in amounts.items():
         if kinds[name] == nw.String:
@@ -68,12 +69,24 @@ def require_amounts(
         conditions[f"{name}|missing or infinite"] = amount.is_null() | ~amount.is_finite()
         if name not in signed:
             conditions[f"{name}|negative"] = amount < 0
-    _refuse(table, conditions, what)
-    if not amounts:
-        return
-    sizes = table.select(amount.abs() for amount in amounts.values())
-    totals = collect_rows(sizes.select(nw.all().sum()))
-    beyond = [f"'{name}'" for name, (total,) in totals.items() if (total or 0) >= MOST]
+    columns = {name: flag(condition) for name, condition in conditions.items()}
+    columns |= {name: amount.abs() for name, amount in amounts.items()}
+    totals = [nw.col(name).sum() for name in columns]
+    if one_day and "as_of" in kinds.names():
+        columns["as_of"] = nw.col("as_of")
+        totals.append(nw.col("as_of").n_unique())
+    found = collect_rows(table.select(**columns).select(*totals)) if columns else {}
+    days = found.get("as_of", [1])[0]
+    if days > 1:
+        raise UsageError(f"{what} hold {days} as-of dates. Keep the rows of one of them.")
+    problems = []
+    for name in conditions:
+        column, wrong = name.rsplit("|", 1)
+        count = int(found[name][0] or 0)
+        problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
+    if problems:
+        raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
+    beyond = [f"'{name}'" for name in amounts if (found[name][0] or 0) >= MOST]
     if beyond:
         raise UsageError(
             f"{what}: {', '.join(beyond)} add up to {MOST:,.0f} or more, beyond what is exact to "
@@ -81,19 +94,9 @@ def require_amounts(
         )
 
 
-def require_labels(table: Table, names: Iterable[str], what: str) -> None:
-    """Raise when a column to group by is empty in some rows: they would belong nowhere."""
-    _refuse(table, {f"{name}|empty": nw.col(name).is_null() for name in names}, what)
-
-
-def _refuse(table: Table, conditions: Mapping[str, nw.Expr], what: str) -> None:
-    """Raise one error for all rows that meet a condition, named `column|what is wrong`."""
-    problems = []
-    for name, count in frames.count_rows(table, conditions).items():
-        column, wrong = name.rsplit("|", 1)
-        problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
-    if problems:
-        raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
+def require_snapshot(table: Table, what: str) -> None:
+    """Raise when a table shows more than one as-of date: each customer would count again."""
+    require_amounts(table, (), what, one_day=True)
 
 
 BASES = ("all", "funded", "established", "effective", "managed")
@@ -110,10 +113,7 @@ _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a public measure computes of a frame: by which groups, base and rules.
-
-    Results are tables of the same kind as the frame.
-    """
+    """What a public measure computes of a frame: by which groups, base and rules."""
 
     frame: Frame
     by: list[str]
@@ -146,9 +146,7 @@ def with_base(
     needed = [names for names in _NEEDS[base] if _AVERAGE in names and names[0] not in present]
     money = list(dict.fromkeys([*amounts, *(_AVERAGE for _ in needed)]))
     require_columns(customers, [*by, *money], "customers")
-    require_snapshot(customers, "customers")
-    require_labels(customers, by, "customers")
-    require_amounts(customers, money, "customers", signed=signed)
+    require_amounts(customers, money, "customers", signed=signed, labels=by, one_day=True)
     table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
     return table.with_columns(base_flag(table, base, request.policy.bases).alias(f"in_{base}"))
 
@@ -163,7 +161,7 @@ def customers_of(request: Request, date: str, value: str | None) -> Table:
         require_columns(frame, ["customer_id"], "customers")
         table = _still_customers(frame)
         result = with_base(table, request, [value] if value else [])
-        require_labels(table, ["customer_id"], "customers")
+        require_amounts(table, (), "customers", labels=["customer_id"])
         ids = nw.col("customer_id")
         counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
         # Each of several rows would be paired with each.

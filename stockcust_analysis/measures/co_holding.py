@@ -16,15 +16,18 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, collect_sums, native_like
+from stockcust_analysis.core.frames import Groups, collect_sums
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.inequality import Interval, check_level
 from stockcust_analysis.measures.registry import Question, Spec
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 
+@measure("co_holding")
 def co_holding(
     customers: Frame,
     *,
@@ -33,7 +36,7 @@ def co_holding(
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
-) -> Frame:
+) -> Result:
     """Return which product families are held together (联合持有), for every ordered pair.
 
     Parameters
@@ -88,7 +91,7 @@ def co_holding(
     totals = collect_sums(view, request.by, spec.columns(request.policy))
     own = pd.concat([totals[request.by], spec.own(totals)], axis=1)
     table = co_holding_table(own, request.policy.families, request.by, base)
-    return native_like(table, customers)
+    return Result(table)
 
 
 def _pair_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:

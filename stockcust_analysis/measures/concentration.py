@@ -19,6 +19,7 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Groups, Table, as_lazy, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
@@ -27,6 +28,7 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.policy import as_policy
 
@@ -66,6 +68,7 @@ CONCENTRATION = {k: _question(k, SENSITIVITY if k else ()) for k in (0, 1, 10)}
 """Computed from the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
 
 
+@measure()
 def concentration(
     customers: Frame,
     *,
@@ -74,7 +77,7 @@ def concentration(
     base: str | None = None,
     weight: str | None = None,
     without: int = 0,
-) -> Frame:
+) -> Result:
     """Return how concentrated assets are among customers, by branch or any other column.
 
     Measures: `gini`, `top_1_share`, `top_5_share`, `top_10_share`, `top_20_share` (前N%占比),
@@ -130,6 +133,7 @@ def concentration(
     return shown(totals, Spec(f"{without}", question, request.base), request)
 
 
+@measure("lorenz")
 def lorenz_curve(
     customers: Frame,
     *,
@@ -137,7 +141,7 @@ def lorenz_curve(
     by: Groups = None,
     base: str | None = None,
     weight: str | None = None,
-) -> Frame:
+) -> Result:
     """Return the Lorenz curve at 0, 1, …, 100 % of customers, smallest first.
 
     Parameters
@@ -176,12 +180,13 @@ def lorenz_curve(
     """
     request = Request.of(customers, by, base or _default_base(customers), None)
     points = lorenz_points(_steps_of(request, value, weight), by=request.by)
-    return frames.native_like(points, customers)
+    return Result(points)
 
 
+@measure("whale")
 def whale_curve(
     customers: Frame, *, value: str = "contribution", by: Groups = None, base: str = "all"
-) -> Frame:
+) -> Result:
     """Return which share of the profit the best customers bring, at 0, 1, …, 100 % of customers.
 
     The curve runs from the most profitable customer to the least: it rises above 1 (100 %) where
@@ -225,7 +230,7 @@ def whale_curve(
     points = lorenz_points(_steps_of(request, value, signed=[value]), by=request.by)
     # The best p % bring what the others, the lowest 100 − p %, leave over.
     lowest = points["value_share"].to_numpy().reshape(-1, 101)
-    return frames.native_like(points.assign(value_share=1 - lowest[:, ::-1].ravel()), customers)
+    return Result(points.assign(value_share=1 - lowest[:, ::-1].ravel()))
 
 
 def _default_base(customers: Frame) -> str:

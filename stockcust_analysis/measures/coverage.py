@@ -12,7 +12,9 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request, base_flag, require_base, with_base
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -44,9 +46,10 @@ _MANAGEMENT = (
 )
 
 
+@measure()
 def coverage(
     service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
-) -> Frame:
+) -> Result:
     """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
 
     Shares, of the base's customers unless stated otherwise; high is good unless marked low. Who
@@ -106,9 +109,10 @@ def coverage(
     return _answer(Request.of(service, by, base, policy), SERVICE)
 
 
+@measure()
 def managed_share(
     service: Frame, *, by: Groups = None, base: str = "funded", policy: PolicyLike = None
-) -> Frame:
+) -> Result:
     """Return how many customers, and how much AUM, are managed (管户率, 贵宾客户占比).
 
     `managed_share` (of those from `manage_from`), `managed_aum_share` (of the base's AUM),
@@ -149,9 +153,10 @@ def managed_share(
     return _answer(Request.of(service, by, base, policy), MANAGEMENT)
 
 
+@measure()
 def profile_completion(
     service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
-) -> Frame:
+) -> Result:
     """Return the share of complete profiles (建档率) of every tier that has a target.
 
     The measure is `tier_profile_completion`; high is good, and the targets stand in
@@ -191,9 +196,10 @@ def profile_completion(
     return _answer(Request.of(service, by, base, policy), PROFILES)
 
 
+@measure()
 def service_by_class(
     service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
-) -> Frame:
+) -> Result:
     """Return the classes A to D of the managed: customers, AUM, and who was called in time.
 
     Measures of each class: `class_customers` (count), `class_customer_share`, `class_aum` (CNY),
@@ -235,9 +241,10 @@ def service_by_class(
     return _answer(Request.of(service, by, base, policy), CLASSES)
 
 
+@measure()
 def contact_rounds(
     service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
-) -> Frame:
+) -> Result:
     """Return what each round of contacts (联络轮次) of the contact period came to.
 
     Shares of the contacts of a round: `round_answer_rate` (effective), `round_appointment_rate`
@@ -285,7 +292,7 @@ def contact_rounds(
     return _answer(Request.of(service, by, base, policy), ROUNDS)
 
 
-def _answer(request: Request, question: Question) -> Frame:
+def _answer(request: Request, question: Question) -> Result:
     """Return the measures of one question about customers who are served."""
     table = as_lazy(request.frame)
     require_base(table, "managed")

@@ -14,8 +14,10 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
@@ -30,6 +32,7 @@ UNITS = ("customer", "household")
 _MOST_COUNTED = 4
 
 
+@measure()
 def products_per_customer(
     customers: Frame,
     *,
@@ -38,7 +41,7 @@ def products_per_customer(
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
-) -> Frame:
+) -> Result:
     """Return how many product families a customer holds on average (户均产品数).
 
     From 0 to the number of families; high is good. Accounts of one family count once; an account
@@ -89,6 +92,7 @@ def products_per_customer(
     return _answer(Request.of(customers, by, base, policy), holdings, question, unit)
 
 
+@measure()
 def multi_product_share(
     customers: Frame,
     *,
@@ -98,7 +102,7 @@ def multi_product_share(
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
-) -> Frame:
+) -> Result:
     """Return the share of customers who hold `at_least` product families.
 
     From 0 to 1; high is good. The measure is called `multi_product_share` for two
@@ -160,6 +164,7 @@ def multi_product_share(
     return _answer(request, holdings, question, unit)
 
 
+@measure("product_count")
 def product_count_distribution(
     customers: Frame,
     *,
@@ -168,7 +173,7 @@ def product_count_distribution(
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
-) -> Frame:
+) -> Result:
     """Return the share of customers with 0, 1, 2, 3 and 4 or more product families.
 
     Measure `product_count_share`, with the number in the extra column `families_held`: "0" to
@@ -216,6 +221,7 @@ def product_count_distribution(
     return _answer(request, holdings, PRODUCT_DISTRIBUTION, unit)
 
 
+@measure("penetration")
 def penetration(
     customers: Frame,
     *,
@@ -224,7 +230,7 @@ def penetration(
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
-) -> Frame:
+) -> Result:
     """Return the share of customers who hold each product family (覆盖率), or use each channel.
 
     Measures `penetration` (families) and `channel_penetration` (channels: shown, never counted as
@@ -270,7 +276,7 @@ def penetration(
     return _answer(Request.of(customers, by, base, policy), holdings, PENETRATION, unit)
 
 
-def _answer(request: Request, holdings: Frame | None, question: Question, unit: str) -> Frame:
+def _answer(request: Request, holdings: Frame | None, question: Question, unit: str) -> Result:
     """Return the measures of one question, of customers or of households."""
     view = customers_or_households(request, holdings, unit)
     if unit == "household":

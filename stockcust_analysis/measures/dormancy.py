@@ -24,9 +24,11 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.periods import Day, as_day
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import Request, require_amounts, require_columns, with_base
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
@@ -117,6 +119,7 @@ def dormancy_status(
     return frames.same_kind(customers, result.select(*names, status=_status_by(rule)))
 
 
+@measure("dormancy")
 def dormancy_rate(
     customers: Frame,
     rule: DormancyRule | str | None = None,
@@ -127,7 +130,7 @@ def dormancy_rate(
     holdings: Frame | None = None,
     contacts: Frame | None = None,
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return which part of the customers, and of their AUM, is active, silent or dormant.
 
     Measures: `active_rate`, `active_small_rate`, `silent_rate`, `dormancy_rate` (of the base's
@@ -190,6 +193,7 @@ def dormancy_rate(
     return answer(view, DORMANCY, request.under(dormancy=rule))
 
 
+@measure()
 def compare_rules(
     customers: Frame,
     rules: DormancyRule | str | Sequence[DormancyRule | str],
@@ -200,7 +204,7 @@ def compare_rules(
     holdings: Frame | None = None,
     contacts: Frame | None = None,
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return the dormancy measures of the same customers under each of several rules.
 
     Which definition is in force decides how many are dormant. Measures as of `dormancy_rate`.
@@ -260,7 +264,7 @@ def compare_rules(
         tables.append(rates)
     order = [*request.by, "rule", "measure"]
     result = pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
-    return frames.native_like(result, customers)
+    return Result(result)
 
 
 def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> bool:
@@ -343,6 +347,7 @@ _FLOW = (
 DORMANCY_FLOW = Question("dormancy_flow", _flow_columns, lambda _: _FLOW, present_if="pairs")
 
 
+@measure("dormancy_flow")
 def dormancy_flow(
     opening: Frame,
     closing: Frame,
@@ -351,7 +356,7 @@ def dormancy_flow(
     by: Groups = None,
     base: str = "funded",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return who became dormant between two dates and who was reactivated (唤醒), and their AUM.
 
     Measures, customers: `dormant_opening`, `dormant_closing`; `newly_dormant` (awake in the base

@@ -16,7 +16,9 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request, require_columns, require_snapshot, with_base
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import join_accounts
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.two_dates import (
@@ -35,6 +37,7 @@ OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 
 
+@measure("bridge")
 def growth_bridge(
     opening: Frame,
     closing: Frame,
@@ -42,7 +45,7 @@ def growth_bridge(
     by: Groups = None,
     value: str = "aum_period_end",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return how the opening AUM became the closing AUM, component by component.
 
     opening + new + returned + grown + transferred_in + transferred_out + shrunk + drained + closed
@@ -93,9 +96,10 @@ def growth_bridge(
     request = Request.of(closing, by, "all", policy)
     pairs = by_group(pair_customers(opening, request, value), request.by)
     components = with_components(with_states(pairs, PERIOD_END))
-    return frames.native_like(bridge_rows(components, by=request.by), opening)
+    return Result(bridge_rows(components, by=request.by))
 
 
+@measure()
 def family_growth_bridge(
     opening: Frame,
     closing: Frame,
@@ -104,7 +108,7 @@ def family_growth_bridge(
     closing_holdings: Frame,
     by: Groups = None,
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return the growth bridge of each product family's balances (存款, 理财, 基金, …).
 
     opening + new + returned + grown + transferred_in + transferred_out + shrunk + drained + closed
@@ -161,7 +165,7 @@ def family_growth_bridge(
     view = with_states(by_group(pairs, request.by), PERIOD_END)
     parts = [_of_family(view, name, request.by) for name in families]
     components = with_components(nw.concat(parts))
-    return frames.native_like(bridge_rows(components, by=[*request.by, "family"]), opening)
+    return Result(bridge_rows(components, by=[*request.by, "family"]))
 
 
 def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
@@ -241,6 +245,7 @@ AUM_CHANGE = Question("aum_change", lambda *_: {}, lambda _: _CHANGE)
 """Derived from the sums of `VOLUME` on both dates: see `aum_change_totals`."""
 
 
+@measure()
 def aum_change(
     opening: Frame,
     closing: Frame,
@@ -249,7 +254,7 @@ def aum_change(
     by: Groups = None,
     base: str = "funded",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return how much of the change of assets is of number of customers, how much of their size.
 
     With N customers of mean m at each date: number effect = (N₁ − N₀)·(m₀ + m₁)/2, size effect =

@@ -17,6 +17,7 @@ from stockcust_analysis.core.calendar import Border, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
@@ -25,6 +26,7 @@ from stockcust_analysis.measures.bases import (
     require_snapshot,
     with_base,
 )
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies
 
@@ -151,6 +153,7 @@ def is_unmatured(holdings: Table, calendar: Calendar) -> nw.Expr:
     return calendar.after_as_of(matures) | matures.is_null()
 
 
+@measure()
 def unused_openings(
     customers: Frame,
     *,
@@ -159,7 +162,7 @@ def unused_openings(
     by: Groups = None,
     base: str = "all",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return which part of newly opened accounts is still unused after 90 days and 6 months.
 
     Measures `unused_openings_90_days` and `unused_openings_6_months`: of the accounts that came of

@@ -16,8 +16,8 @@ import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, collect_sums, native_like
+from stockcust_analysis.core.frames import Table, collect_sums
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.policy import Policy
 
@@ -145,8 +145,8 @@ def measure_rows(
     return rows if present.all() else rows[present].reset_index(drop=True)
 
 
-def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Frame:
-    """Return the measures of one question about an analyst's view, as the kind of his frame.
+def answer(view: Table, question: Question, request: Request, only: str | None = None) -> Result:
+    """Return the measures of one question about an analyst's view.
 
     `only`: prefix of the names of the measures to return; all of them without it.
     """
@@ -156,8 +156,8 @@ def answer(view: Table, question: Question, request: Request, only: str | None =
     return shown(totals, spec, request)
 
 
-def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Frame:
-    """Return collected sums as the measure frame an analyst sees, as the kind of his frame.
+def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Result:
+    """Return collected sums as the measure frame an analyst sees.
 
     One row per group and measure, sorted by both; the members of a measure stand in a column that
     is called as their dimension.
@@ -168,4 +168,4 @@ def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Frame:
     rows = rows.sort_values([*by, "measure"], kind="stable", ignore_index=True)
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
-    return native_like(rows.drop(columns="dimension"), request.frame)
+    return Result(rows.drop(columns="dimension"))

@@ -11,7 +11,9 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import COMPARED_BASES, averages, by_group, pair_customers
 from stockcust_analysis.policy import Policy, PolicyLike
@@ -71,6 +73,7 @@ _GROWTH = (
 SAME_CUSTOMER_GROWTH = Question("growth", _growth_columns, lambda _: _GROWTH)
 
 
+@measure()
 def customer_retention(
     opening: Frame,
     closing: Frame,
@@ -78,7 +81,7 @@ def customer_retention(
     by: Groups = None,
     base: str = "funded",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return which share of the base's customers are still in the base (客户留存率).
 
     Customers in the base on both dates / in it on the opening date: 0 to 1, high is good. In the
@@ -126,6 +129,7 @@ def customer_retention(
     return _retention(request, closing, "customer_retention")
 
 
+@measure()
 def asset_retention(
     opening: Frame,
     closing: Frame,
@@ -134,7 +138,7 @@ def asset_retention(
     base: str = "funded",
     value: str = "aum_average_quarter",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return which share of the opening customers' AUM is still here (资产留存率).
 
     With x and y the amounts of the base's opening customers on the two dates, 0 for who has left:
@@ -179,6 +183,7 @@ def asset_retention(
     return _retention(Request.of(opening, by, base, policy), closing, "asset_retention", value)
 
 
+@measure()
 def steep_fall_rate(
     opening: Frame,
     closing: Frame,
@@ -187,7 +192,7 @@ def steep_fall_rate(
     base: str = "funded",
     value: str = "aum_average_quarter",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return the share of customers whose AUM fell by more than half, and what they took.
 
     With x and y a customer's amounts on the two dates, 0 for a customer who left, the fall is steep
@@ -231,7 +236,7 @@ def steep_fall_rate(
     return _retention(Request.of(opening, by, base, policy), closing, "steep_fall", value)
 
 
-def _retention(request: Request, closing: Frame, measures: str, value: str | None = None) -> Frame:
+def _retention(request: Request, closing: Frame, measures: str, value: str | None = None) -> Result:
     """Return the measures of retention whose names begin so, by the customers' opening groups."""
     now = replace(request, frame=closing)
     pairs = pair_customers(request.frame, now, value, closing_labels=[])
@@ -240,6 +245,7 @@ def _retention(request: Request, closing: Frame, measures: str, value: str | Non
     return answer(view, RETENTION, request, only=measures)
 
 
+@measure()
 def same_customer_growth(
     opening: Frame,
     closing: Frame,
@@ -248,7 +254,7 @@ def same_customer_growth(
     base: str = "funded",
     value: str = "aum_average_quarter",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return the growth of AUM among the same customers (同客户口径) beside that of all customers.
 
     `same_customer_growth` = Σ y / Σ x − 1 over the base's opening customers who are customers of

@@ -18,6 +18,7 @@ from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
 from stockcust_analysis.core.periods import Day, as_day
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.bases import (
     Request,
@@ -26,6 +27,7 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
@@ -71,6 +73,7 @@ def assign_tiers(
     )
 
 
+@measure("tier_pyramid")
 def tier_counts(
     customers: Frame,
     scheme: TierScheme | None = None,
@@ -78,7 +81,7 @@ def tier_counts(
     by: Groups = None,
     base: str = "all",
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return how many customers and how much AUM each tier has, by branch or any other column.
 
     Measures: `tier_customers` (count), `tier_customer_share` (of the base), `tier_aum` (CNY) and

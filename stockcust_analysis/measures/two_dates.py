@@ -17,8 +17,10 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, base_flag, customers_of
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
@@ -175,6 +177,7 @@ _MOVES = (
 TIER_MOVES = Question("tier_moves", _move_columns, lambda _: _MOVES)
 
 
+@measure("migration")
 def migration_matrix(
     opening: Frame,
     closing: Frame,
@@ -182,7 +185,7 @@ def migration_matrix(
     scheme: TierScheme | None = None,
     by: Groups = None,
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return how many customers, and how much AUM, went from which tier to which.
 
     For each cell the number of customers and their AUM on both dates, in CNY. The cells that come
@@ -235,9 +238,10 @@ def migration_matrix(
     """
     request = Request.of(opening, by, "funded", policy).under(tiers=scheme)
     cells = migration_cells(_tier_view(request, closing), request.policy.tiers, by=request.by)
-    return frames.native_like(cells, opening)
+    return Result(cells)
 
 
+@measure()
 def tier_move_rates(
     opening: Frame,
     closing: Frame,
@@ -245,7 +249,7 @@ def tier_move_rates(
     scheme: TierScheme | None = None,
     by: Groups = None,
     policy: PolicyLike = None,
-) -> Frame:
+) -> Result:
     """Return which share of the customers of both dates went up, down, and up net of down.
 
     Measures: `upgrade_rate`, `downgrade_rate` (0 to 1) and `net_upgrade_rate` (-1 to 1; high is

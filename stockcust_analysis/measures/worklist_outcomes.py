@@ -16,8 +16,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, Groups, Table, after, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Policy
 
@@ -77,6 +79,7 @@ def without_control_group(lists: pd.DataFrame) -> pd.DataFrame:
     return lists[lists["held_out"] == 0] if "held_out" in lists else lists
 
 
+@measure()
 def worklist_outcomes(
     lists: Frame,
     contacts: Frame,
@@ -86,7 +89,7 @@ def worklist_outcomes(
     listed_on: Day,
     as_of: Day,
     by: Groups = None,
-) -> Frame:
+) -> Result:
     """Return what became of the customers of earlier lists, contacted and not (非因果).
 
     For every list and group: `outcome_contacted_rate`, `outcome_aum_change` (of their period-end

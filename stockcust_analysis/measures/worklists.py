@@ -19,8 +19,10 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, after, as_lazy, cents_of, cents_or_zero, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.bases import require_columns
+from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
@@ -164,7 +166,8 @@ def worklists(
     return frames.native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
 
 
-def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
+@measure()
+def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Result:
     """Return how many customers of each branch every list finds, and how many are left out.
 
     Parameters
@@ -203,7 +206,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Frame:
     result = pd.DataFrame(rows, columns=["list", "branch_id", *counts])
     result["amount_at_stake"] /= 100
     result.insert(4, "left_out", result[[*barred]].sum(axis=1))
-    return frames.native_like(result, facts)
+    return Result(result)
 
 
 def through(as_of: date, months: int) -> date:

@@ -22,7 +22,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
-from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_warning

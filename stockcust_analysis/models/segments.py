@@ -18,7 +18,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from stockcust_analysis.bank.bank import Bank
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features

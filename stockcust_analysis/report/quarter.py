@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from stockcust_analysis.bank.customers import reporting_branches
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.files import (
     SOCKET_PATH,
@@ -31,7 +32,6 @@ from stockcust_analysis.core.files import (
 )
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
-from stockcust_analysis.evaluation.views import reporting_branches
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.manifest import EvaluationCache
@@ -338,6 +338,7 @@ def verify_folder(
     *,
     data: Path | None = None,
     mapping: Path | None = None,
+    layout: str | None = None,
     workers: int | None = None,
 ) -> list[str]:
     """Return what differs from the manifest, one sentence each; nothing when all is as it says.
@@ -349,7 +350,7 @@ def verify_folder(
     data
         The extracts. With them everything is made again elsewhere and compared byte for byte;
         without them each page is printed again from its executed notebook.
-    mapping
+    mapping, layout
         As for `open_bank`.
     workers
         Pages at once; default one for each core.
@@ -367,7 +368,7 @@ def verify_folder(
     differences = _compare_files(folder, facts["outputs"])
     if data is None:
         return differences + _print_again(folder, facts, workers or default_workers())
-    return differences + _make_again(facts, data, mapping, workers)
+    return differences + _make_again(facts, data, mapping, layout, workers)
 
 
 def _compare_files(folder: Path, outputs: dict[str, str]) -> list[str]:
@@ -410,11 +411,11 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
 
 def _make_again(
-    facts: dict[str, Any], data: Path, mapping: Path | None, workers: int | None
+    facts: dict[str, Any], data: Path, mapping: Path | None, layout: str | None, workers: int | None
 ) -> list[str]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
     options = ReportOptions(**facts["parameters"], status=facts["status"], workers=workers)
-    with WorkingFolder(SOCKET_PATH) as out, open_bank(data, mapping=mapping) as bank:
+    with WorkingFolder(SOCKET_PATH) as out, open_bank(data, mapping=mapping, layout=layout) as bank:
         run = make_reports(bank, options, out=out)
         again = json.loads((run.folder / manifest.MANIFEST).read_text(encoding="utf-8"))
     differences = [

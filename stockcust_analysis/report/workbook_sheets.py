@@ -21,7 +21,7 @@ from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
 _TEN_THOUSAND: Final = 10_000

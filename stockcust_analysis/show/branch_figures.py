@@ -20,7 +20,7 @@ from stockcust_analysis.show.branch_page import section_sentence
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.findings import Section
-from stockcust_analysis.show.pages import BranchPage, rows_of
+from stockcust_analysis.show.page_data import BranchPage, rows_of
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from stockcust_analysis.show.findings import (
     growth_sentence,
     section_conclusion,
 )
-from stockcust_analysis.show.pages import (
+from stockcust_analysis.show.page_data import (
     IDLE,
     IDLE_PARTS,
     BranchPage,

@@ -17,7 +17,7 @@ from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import memory_note
-from stockcust_analysis.show.pages import BranchPage, Page, rows_of
+from stockcust_analysis.show.page_data import BranchPage, Page, rows_of
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
 _MEASURE_TABLES: Final = (

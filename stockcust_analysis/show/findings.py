@@ -21,7 +21,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, Sentence
-from stockcust_analysis.show.pages import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
+from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3

@@ -30,7 +30,7 @@ from stockcust_analysis.show.blocks import (
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import conclusions, growth_sentence
-from stockcust_analysis.show.pages import BranchPage, Page
+from stockcust_analysis.show.page_data import BranchPage, Page
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3

@@ -17,7 +17,7 @@ from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, mem
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.findings import FROM_NEW
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.pages import rows_of
+from stockcust_analysis.show.page_data import rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40

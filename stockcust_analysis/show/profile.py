@@ -14,9 +14,9 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.bank import Bank
 from stockcust_analysis.bank.contract import Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
+from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import LEAST_ROWS, Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy

@@ -19,6 +19,8 @@ from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.policy import load_policy
 from tests.conftest import SAMPLE
+from tests.engines.banks import in_polars
+from tests.tiny_bank import TinyBank, as_frames
 
 NOW, BEFORE = pd.Timestamp("2026-09-30"), pd.Timestamp("2026-06-30")
 Tables = dict[str, pd.DataFrame]
@@ -47,7 +49,7 @@ def found_in(tables: Tables) -> list[str]:
     tables = without_unknown_customers(tables)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        open_bank(tables).close()
+        open_bank(in_polars(tables, Path())).close()
     return [str(w.message) for w in caught if w.category is SuspicionWarning]
 
 
@@ -188,7 +190,7 @@ def test_the_mapping_makes_them_errors(tmp_path: Path, made: Tables) -> None:
     tables = {name: frame.copy() for name, frame in made.items()}
     renumbered(tables)
     a_circle(tables)
-    tables = without_unknown_customers(tables)
+    tables = in_polars(without_unknown_customers(tables), tmp_path)
     mapping = tmp_path / "mapping.toml"
     mapping.write_text('[suspicions]\nas_errors = ["renumbered", "successor_cycle"]\n')
     with pytest.raises(BankDataError, match=r"found again.*\n.*in a circle"):
@@ -198,11 +200,10 @@ def test_the_mapping_makes_them_errors(tmp_path: Path, made: Tables) -> None:
         open_bank(tables, mapping=mapping)
 
 
-def test_a_family_that_no_holding_is_of_is_said(made: Tables) -> None:
+def test_a_family_that_no_holding_is_of_is_said(tiny_bank: TinyBank) -> None:
     """A bank's own family whose products it does not deliver is a warning when it is evaluated."""
-    tables = {name: frame.copy() for name, frame in made.items()}
-    holdings = tables["holdings"]
-    tables["holdings"] = holdings[~holdings["product"].isin(["bond", "metal"])]
+    tables = as_frames(tiny_bank())
+    assert not {"bond", "metal"} & {*tables["holdings"]["product"]}
     rules = load_policy()
     named = tuple(
         replace(family, name="gold_bars") if family.name == "bond_metal" else family

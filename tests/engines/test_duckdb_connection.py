@@ -23,18 +23,18 @@ def test_a_limit_that_is_no_size_is_refused(limit: str, tiny_bank: TinyBank) -> 
 
 
 def test_duckdb_keeps_to_the_limit(place: Path) -> None:
-    """A sort of 400 MB under a limit of 150 MB spills into the folder, and gets done."""
+    """A sort of 150 MB under a limit of 50 MB spills into the folder, and gets done."""
     scratch = WorkingFolder()
-    connection = limited_connection("150MB", scratch.path)
+    connection = limited_connection("50MB", scratch.path)
     shown = connection.sql("SELECT current_setting('memory_limit')").fetchall()[0][0]
     connection.execute("SET threads = 1")
-    many = "SELECT hash(i)::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxx' AS a FROM range(8000000) t(i)"
+    many = "SELECT hash(i)::VARCHAR || 'xxxxxxxxxxxxxxxxxxxxxxxx' AS a FROM range(3000000) t(i)"
     rows = connection.sql(f"SELECT a FROM ({many}) ORDER BY a")
     rows.create("sorted")
     spilled = list((scratch.path / "spill").iterdir())
     connection.close()
     scratch.remove()
-    assert shown == "143.0 MiB"  # 150,000,000 bytes
+    assert shown == "47.6 MiB"  # 50,000,000 bytes
     assert spilled
     assert list(place.iterdir()) == []
 

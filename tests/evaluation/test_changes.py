@@ -7,7 +7,7 @@ import pytest
 
 from stockcust_analysis.evaluation.results import Evaluation
 from tests.evaluation.test_evaluate import evaluation_of, value
-from tests.tiny_bank import write_tiny_bank
+from tests.tiny_bank import as_frames, write_tiny_bank
 
 MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
 
@@ -15,7 +15,7 @@ MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
 @pytest.fixture(scope="module")
 def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     """Evaluate the tiny bank as it is, once for all tests that only look."""
-    return evaluation_of(write_tiny_bank(tmp_path_factory.mktemp("tiny")))
+    return evaluation_of(as_frames(write_tiny_bank(tmp_path_factory.mktemp("tiny"))))
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     june, september = customers.split("2026-09-30", 1)
     moved = june + ("2026-09-30" + september).replace(",001,", ",002,")
     (folder / "customers.csv").write_text(moved, encoding="utf-8")
-    return evaluation_of(folder)
+    return evaluation_of(as_frames(folder))
 
 
 def component(table: pd.DataFrame, name: str, branch: str = "@bank") -> tuple[int, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -22,15 +23,15 @@ from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder
 from tests.conftest import SAMPLE
-from tests.tiny_bank import HOLDINGS, TinyBank, write_tiny_bank
+from tests.tiny_bank import HOLDINGS, TinyBank, as_frames, write_tiny_bank
 
 evaluate_module = sys.modules[evaluate.__module__]
 MATERIALIZE, RELEASE = Bank.materialize, Bank.release
 
 
-def evaluation_of(folder: Path, quarter: str = "2026Q3", **more: bool) -> Evaluation:
-    """Evaluate the bank in a folder."""
-    with open_bank(folder) as bank:
+def evaluation_of(source: Any, quarter: str = "2026Q3", **more: bool) -> Evaluation:
+    """Evaluate the bank in a folder, or that of some frames."""
+    with open_bank(source) as bank:
         return evaluate(bank, quarter=quarter, **more)  # type: ignore[arg-type]
 
 
@@ -143,26 +144,27 @@ def test_a_quarter_without_previous_one(tiny_bank: TinyBank) -> None:
     folder = tiny_bank()
     with pytest.raises(UsageError, match=r"2026Q2 has no previous quarter.*first_quarter=True"):
         evaluation_of(folder, "2026Q2")
-    evaluation = evaluation_of(folder, "2026Q2", first_quarter=True)
+    evaluation = evaluation_of(as_frames(folder), "2026Q2", first_quarter=True)
     assert value(evaluation, "customers", quarter="2026Q2") == 3
 
 
 def test_merged_branches_are_told_on_todays_structure(tiny_bank: TinyBank) -> None:
     """After a merger, earlier quarters count the old branch's customers with the new one."""
     successors = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
-    evaluation = evaluation_of(tiny_bank(branch_successors=successors))
+    evaluation = evaluation_of(as_frames(tiny_bank(branch_successors=successors)))
     assert evaluation.branches["branch_id"].tolist() == ["002"]
     assert value(evaluation, "customers", "002", quarter="2026Q2") == 3
     later = successors.replace("2026-07-01", "2026-10-01")
-    evaluation = evaluation_of(tiny_bank(branch_successors=later))
+    evaluation = evaluation_of(as_frames(tiny_bank(branch_successors=later)))
     assert value(evaluation, "customers", "002", quarter="2026Q2") == 1
 
 
 def test_reconciliation_shows_the_difference(tiny_bank: TinyBank) -> None:
     """Assets by customer and by account are compared to the cent."""
-    assert evaluation_of(tiny_bank()).reconciliation["difference"].tolist() == [0.0]
+    evaluation = evaluation_of(as_frames(tiny_bank()))
+    assert evaluation.reconciliation["difference"].tolist() == [0.0]
     short = HOLDINGS.replace("2026-09-30,A2,C2,demand_deposit,250.75", "2026-09-30,A2,C2,sms,0")
-    evaluation = evaluation_of(tiny_bank(holdings=short))
+    evaluation = evaluation_of(as_frames(tiny_bank(holdings=short)))
     assert evaluation.reconciliation["difference"].tolist() == [250.75]
 
 

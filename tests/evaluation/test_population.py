@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 import stockcust_analysis as sca
+from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
@@ -35,7 +36,8 @@ from stockcust_analysis.measures.retention import (
 from stockcust_analysis.measures.tiers import tier_counts
 from stockcust_analysis.measures.two_dates import tier_move_rates
 from tests.conftest import SAMPLE
-from tests.tiny_bank import TinyBank
+from tests.engines.banks import in_polars
+from tests.tiny_bank import TinyBank, as_frames
 
 QUARTER, BEFORE = "2026Q3", "2026Q2"
 FIGURES = ["n", "numerator", "denominator", "value"]
@@ -94,21 +96,17 @@ class Case:
 @pytest.fixture(scope="module", params=["sample", "no AUM delivered"])
 def case(
     request: pytest.FixtureRequest,
-    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Case]:
-    """Return the sample, and the sample without its AUM, which is then made from holdings."""
-    folder = SAMPLE
+    """Return the sample, and a small bank without AUM, which is then made from holdings."""
+    source: Any = SAMPLE
     if request.param != "sample":
-        folder = tmp_path_factory.mktemp("bank")
-        for path in SAMPLE.iterdir():
-            if path.name != "customers.parquet":
-                (folder / path.name).symlink_to(path)
-        customers = pl.read_parquet(SAMPLE / "customers.parquet")
-        amounts = [name for name in customers.columns if name.startswith("aum_")]
+        tables = make_bank(4, branches=8, customers=800)
+        amounts = [name for name in tables["customers"] if name.startswith("aum_")]
         assert len(amounts) == 3
-        customers.drop(amounts).write_parquet(folder / "customers.parquet")
-    with open_bank(folder) as bank:
-        whole = request.getfixturevalue("sample_evaluation") if folder == SAMPLE else None
+        tables["customers"] = tables["customers"].drop(columns=amounts)
+        source = in_polars(tables, SAMPLE)
+    with open_bank(source) as bank:
+        whole = request.getfixturevalue("sample_evaluation") if source is SAMPLE else None
         evaluation = whole or sca.evaluate(bank, quarter=QUARTER)
         opening = bank.customers_frame(BEFORE, structure=QUARTER)
         closing = bank.customers_frame(QUARTER)
@@ -265,9 +263,10 @@ def test_a_policy_of_ones_own(tiny_bank: TinyBank, tmp_path: Path) -> None:
         'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n[bases]\nfunded = 1000\n',
         encoding="utf-8",
     )
-    evaluation = sca.evaluate(tiny_bank(), quarter="2026-09-30", policy=sca.load_policy(own))
+    frames = as_frames(tiny_bank())
+    evaluation = sca.evaluate(frames, quarter="2026-09-30", policy=sca.load_policy(own))
     bridge = evaluation.bridge.query("branch_id == '@bank'").set_index("component")["amount"]
-    with open_bank(tiny_bank()) as bank:
+    with open_bank(frames) as bank:
         closing = bank.customers("2026Q3", policy=str(own))
         opening = bank.customers("2026Q2", policy=own)
         assert closing["funded"].tolist() == [1, 0, 1, 1]

@@ -9,7 +9,7 @@ import pytest
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from tests.tiny_bank import TinyBank
+from tests.tiny_bank import TinyBank, as_frames
 
 # Quarter averages in thousand CNY; the borders of mid and private are 50 and 6,000.
 AMOUNTS = {
@@ -48,7 +48,7 @@ def evaluated(folder: Path, write: TinyBank, rule: str, *, without: str = "") ->
     )
     policy = folder / "own.toml"
     policy.write_text(STATED + rule, "utf-8")
-    with open_bank(path) as bank:
+    with open_bank(as_frames(path)) as bank:
         return evaluate(bank, quarter="2026Q3", policy=policy, first_quarter=True)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_rate, attrition_warning
 from stockcust_analysis.policy import AttritionRule, load_policy
-from tests.frames import Columns, as_pandas, rows_of, values_of
+from tests.frames import Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 TIERS = load_policy().tiers
@@ -123,8 +123,8 @@ def test_at_most_half_are_warned_of_and_a_margin_warns_of_fewer(
     before = {str(place): float(amount) for place, (amount, _) in enumerate(amounts)}
     after = {str(place): float(amount) for place, (_, amount) in enumerate(amounts)}
     lax = replace(RULE, smallest_group=1)
-    found = warned(as_pandas, before, after, lax)
-    assert warned(as_pandas, before, after, replace(lax, margin=percent / 100)) <= found
-    rates = values_of(attrition_rate(as_pandas(quarter(before)), as_pandas(quarter(after)), lax,
+    found = warned(as_polars, before, after, lax)
+    assert warned(as_polars, before, after, replace(lax, margin=percent / 100)) <= found
+    rates = values_of(attrition_rate(as_polars(quarter(before)), as_polars(quarter(after)), lax,
                                      scheme=TIERS), "measure")  # fmt: skip
     assert (rates["attrition_warning_rate"] or 0) <= 0.5

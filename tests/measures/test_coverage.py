@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
-import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from stockcust_analysis.measures.coverage import (
 )
 from stockcust_analysis.measures.service import customer_service
 from stockcust_analysis.policy import load_policy
-from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
+from tests.frames import AS_OF, Columns, as_pandas, as_polars, computed, rows_of, values_of
 from tests.measures.service_bank import assignments, contacts, managers, served_customers
 
 Make = Callable[[Columns], Any]
@@ -35,10 +36,12 @@ def service(make: Make, **tables: Columns) -> Any:
     given = {"customers": served_customers(), "assignments": assignments(),
              "contacts": contacts(), "managers": managers()} | tables  # fmt: skip
     made = {name: make(columns) for name, columns in given.items()}
-    return customer_service(
-        made["customers"], made["assignments"], contacts=made["contacts"],
-        managers=made["managers"], as_of=AS_OF,
-    )  # fmt: skip
+    customers, assigned = made.pop("customers"), made.pop("assignments")
+    return computed(customer_service(customers, assigned, **made, as_of=AS_OF))
+
+
+service_as_made = cache(service)
+"""The customers of the bank as it is, made once per engine."""
 
 
 def of_customer(make: Make, column: str, **tables: Columns) -> dict[str, Any]:
@@ -48,7 +51,7 @@ def of_customer(make: Make, column: str, **tables: Columns) -> dict[str, Any]:
 
 def test_hand_counted_coverage(make: Make) -> None:
     """Every service measure of both branches, as counted by hand."""
-    found = values_of(coverage(service(make), by="branch_id"), "branch_id", "measure")
+    found = values_of(coverage(service_as_made(make), by="branch_id"), "branch_id", "measure")
     assert {measure: value for (branch, measure), value in found.items() if branch == "A"} == {
         "contact_coverage": 1 / 2, "profile_completion": 2 / 4, "contact_due_share": 2 / 4,
         "hand_over_due_share": 1 / 4, "first_call_in_time": None, "reclaim_due_share": 0,
@@ -65,7 +68,7 @@ def test_hand_counted_coverage(make: Make) -> None:
 
 def test_the_whole_bank_is_managed_by_three(make: Make) -> None:
     """Nine managed customers, three managers; the base and its size stand in every row."""
-    rows = rows_of(coverage(service(make)))
+    rows = rows_of(coverage(service_as_made(make)))
     assert {(row["base"], row["n"]) for row in rows} == {("managed", 9)}
     load = next(row for row in rows if row["measure"] == "customers_per_manager")
     assert (load["numerator"], load["denominator"]) == (9, 3)
@@ -73,7 +76,7 @@ def test_the_whole_bank_is_managed_by_three(make: Make) -> None:
 
 def test_a_managers_own_coverage(make: Make) -> None:
     """Grouped by manager only the managed count, each with the manager in force."""
-    found = values_of(coverage(service(make), by="manager_id"), "manager_id", "measure")
+    found = values_of(coverage(service_as_made(make), by="manager_id"), "manager_id", "measure")
     assert [found[one, "contact_coverage"] for one in ("M1", "M2", "V1")] == [1 / 2, 0, 1]
     assert [found[one, "customers_per_manager"] for one in ("M1", "M2", "V1")] == [4, 2, 3]
 
@@ -94,7 +97,7 @@ def test_whom_a_departed_manager_had_is_unassigned(
 
 def test_managed_share(make: Make) -> None:
     """Of five customers of A from 50,000 four are managed; one of its six funded is VIP."""
-    found = values_of(managed_share(service(make), by="branch_id"), "branch_id", "measure")
+    found = values_of(managed_share(service_as_made(make), by="branch_id"), "branch_id", "measure")
     assert found["A", "managed_share"] == 4 / 5
     assert found["A", "managed_customers"] == 4
     assert found["A", "managed_aum"] == 810_000
@@ -106,7 +109,9 @@ def test_managed_share(make: Make) -> None:
 
 def test_profiles_by_tier(make: Make) -> None:
     """B: one of two mid, both high, not the private one; the deceased's counts as any other."""
-    found = values_of(profile_completion(service(make), by="branch_id"), "branch_id", "tier")
+    found = values_of(
+        profile_completion(service_as_made(make), by="branch_id"), "branch_id", "tier"
+    )
     assert [found["B", tier] for tier in ("mid", "high", "private")] == [1 / 2, 1, 0]
     assert [found["A", tier] for tier in ("mid", "high", "private")] == [1 / 3, 1, None]
 
@@ -124,8 +129,8 @@ def test_hand_counted_classes(make: Make) -> None:
         "1": "A", "2": "D", "3": "B", "4": "D", "5": "", "6": "B", "7": "A", "8": "D", "9": "A",
         "10": "", "11": "D", "12": "",
     }  # fmt: skip
-    found = values_of(service_by_class(service(make), by="branch_id"), "branch_id", "measure",
-                      "customer_class")  # fmt: skip
+    classes = service_by_class(service_as_made(make), by="branch_id")
+    found = values_of(classes, "branch_id", "measure", "customer_class")
     assert [found["A", "class_customers", name] for name in "ABCD"] == [1, 1, 0, 2]
     assert [found["B", "class_customer_share", name] for name in "ABCD"] == [2 / 5, 1 / 5, 0, 2 / 5]
     assert [found["A", "class_aum", name] for name in "ABCD"] == [600_000, 60_000, 0, 150_000]
@@ -335,7 +340,7 @@ def test_a_manager_counts_in_every_branch(make: Make) -> None:
 
 def test_rounds_are_numbered_by_date(make: Make) -> None:
     """Four first contacts, three answered; the second one of 1 is a sale. June does not count."""
-    found = values_of(contact_rounds(service(make)), "measure", "round")
+    found = values_of(contact_rounds(service_as_made(make)), "measure", "round")
     assert found["round_answer_rate", "1"] == 3 / 4
     assert found["round_appointment_rate", "1"] == 0
     assert found["round_sale_rate", "2"] == found["round_appointment_rate", "2"] == 1
@@ -393,7 +398,7 @@ def test_without_columns_of_exclusion_everybody_may_be_called(make: Make) -> Non
 def test_the_table_keeps_its_kind_and_its_columns(make: Make) -> None:
     """The customers come back with columns added, nothing else changed."""
     bank = make(served_customers())
-    found = service(make)
+    found = service_as_made(make)
     assert type(found) is type(bank)
     assert list(rows_of(found)[0])[:12] == list(served_customers())
 
@@ -406,7 +411,7 @@ def test_refusals(make: Make) -> None:
     with pytest.raises(UsageError, match="unknown column of customers 'aum_average_month'"):
         service(make, customers={k: v for k, v in bank.items() if k != "aum_average_month"})
     with pytest.raises(UsageError, match="unknown base 'manged'"):
-        coverage(service(make), base="manged")
+        coverage(service_as_made(make), base="manged")
     bank["aum_average_quarter"] = [*bank["aum_average_quarter"][:11], float("nan")]
     with pytest.raises(UsageError, match="'aum_average_quarter' is missing or infinite in 1 rows"):
         service(make, customers=bank)
@@ -436,12 +441,11 @@ def test_laws_of_coverage(calls: list[tuple[str, int, str]], turned: bool) -> No
 
 def covered_of(bank: Columns, calls: list[tuple[str, date, str]]) -> int:
     """Return how many customers are covered, of those managed throughout."""
-    table = pd.DataFrame(calls, columns=["customer_id", "contacted_on", "outcome"])
-    table = table.astype({"customer_id": "str", "outcome": "str"})
-    table["contacted_on"] = pd.to_datetime(table["contacted_on"])
-    found = customer_service(as_pandas(bank), as_pandas(given_to(bank)), contacts=table,
-                             as_of=AS_OF)  # fmt: skip
-    rate = coverage(found).query("measure == 'contact_coverage'").iloc[0]
+    kinds = {"customer_id": pl.String, "contacted_on": pl.Date, "outcome": pl.String}
+    table = pl.DataFrame(calls, schema=kinds, orient="row")
+    assigned = as_polars(given_to(bank))
+    found = customer_service(as_polars(bank), assigned, contacts=table, as_of=AS_OF)
+    rate = next(row for row in rows_of(coverage(found)) if row["measure"] == "contact_coverage")
     assert rate["denominator"] == 6
     return int(rate["numerator"])
 

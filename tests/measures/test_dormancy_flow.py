@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.dormancy import dormancy_flow
 from stockcust_analysis.policy import DormancyRule
-from tests.frames import Columns, as_pandas, rows_of, values_of
+from tests.frames import Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 RULE = DormancyRule("plain", cap=500, idle_months=6)
@@ -94,12 +95,11 @@ def test_stock_and_flow_agree(
 ) -> None:
     """Opening + newly + arrived − reactivated − moved − left = closing, for any two banks."""
     tables = [
-        as_pandas(bank(*((name, "A", status, float(amount)) for name, (status, amount) in
+        as_polars(bank(*((name, "A", status, float(amount)) for name, (status, amount) in
                          people.items())))
         for people in (before, after)
     ]  # fmt: skip
-    for table in tables:
-        table["status"] = table["status"].astype("str").where(table["status"].notna(), None)
+    tables = [table.with_columns(pl.col("status").cast(pl.String)) for table in tables]
     found = values_of(dormancy_flow(*tables, RULE, base=base), "measure")
     came = found["newly_dormant"] + found["dormant_arrived"]
     went = found["reactivated"] + found["dormant_moved"] + found["dormant_left"]

@@ -15,7 +15,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.dormancy import dormancy_rate, dormancy_status
 from stockcust_analysis.measures.dormancy_evidence import last_activity
 from stockcust_analysis.policy import DormancyRule
-from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
+from tests.frames import AS_OF, Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 RULE = DormancyRule("plain", cap=500, idle_months=6)
@@ -216,7 +216,7 @@ BANKS = st.lists(st.tuples(DAYS, st.integers(0, 200_000)), min_size=1, max_size=
 def dormant_in(bank: list[tuple[date | None, int]], rule: DormancyRule) -> set[int]:
     """Return which customers of a bank are dormant, by their place."""
     days, cents = zip(*bank, strict=True)
-    table = as_pandas({"last_active_on": days, "aum_period_end": [c / 100 for c in cents]})
+    table = as_polars({"last_active_on": days, "aum_period_end": [c / 100 for c in cents]})
     found = rows_of(dormancy_status(table, rule, as_of=AS_OF))
     return {place for place, row in enumerate(found) if row["status"] == "dormant"}
 
@@ -243,7 +243,7 @@ def test_order_of_rows_changes_no_rate(bank: list[tuple[date | None, int]], rand
     def rates(customers: list[tuple[date | None, int]]) -> Any:
         days, cents = zip(*customers, strict=True)
         table = {"last_active_on": days, "aum_period_end": [c / 100 for c in cents]}
-        return values_of(dormancy_rate(as_pandas(table), RULE, as_of=AS_OF, base="all"), "measure")
+        return values_of(dormancy_rate(as_polars(table), RULE, as_of=AS_OF, base="all"), "measure")
 
     found = rates(bank)
     assert found == rates(shuffled)

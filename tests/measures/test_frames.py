@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from stockcust_analysis.core.frames import as_lazy, cents_of, collect_rows, flag, to_pandas
+from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import concentration
 from stockcust_analysis.measures.dormancy import dormancy_rate
@@ -36,23 +37,24 @@ BANK = {"branch_id": ["A", "B"], "aum_period_end": [1.0, 2.0]}
 
 
 def test_kinds_of_result() -> None:
-    """Eager tables come back in their kind; of lazy ones the small result is pandas."""
-    assert isinstance(concentration(as_pandas(BANK), base="all"), pd.DataFrame)
-    assert isinstance(concentration(as_polars(BANK), base="all"), pl.DataFrame)
-    assert isinstance(concentration(as_polars_lazy(BANK), base="all"), pd.DataFrame)
-    assert isinstance(concentration(as_duckdb(BANK), base="all"), pd.DataFrame)
+    """Whatever engine went in, one kind of table comes out, which turns into either."""
+    for make in (as_pandas, as_polars, as_polars_lazy, as_duckdb):
+        result = concentration(make(BANK), base="all")
+        assert isinstance(result, Result)
+        assert type(result.to_pandas()) is pd.DataFrame
+        assert isinstance(result.to_polars(), pl.DataFrame)
 
 
 @pytest.mark.parametrize("amounts", [[1.0, 2.0], [0.0, 0.0], []])
 def test_types_do_not_depend_on_the_data(amounts: list[float]) -> None:
     """N is a whole number, the rest are floats: also when all are empty, or there are no rows."""
     table = pl.DataFrame({"aum_period_end": amounts}, schema={"aum_period_end": pl.Float64})
-    found = concentration(table, base="all")
+    result = concentration(table, base="all")
+    found = result.to_polars()
     assert found.schema["n"] == pl.Int64
     assert {found.schema[name] for name in ("numerator", "denominator", "value")} == {pl.Float64}
-    in_pandas = concentration(table.lazy(), base="all")
-    assert str(in_pandas["n"].dtype) == "int64"
-    assert str(in_pandas["value"].dtype) == "float64"
+    assert str(result["n"].dtype) == "int64"
+    assert str(result["value"].dtype) == "float64"
 
 
 def test_decimals_in_pandas() -> None:

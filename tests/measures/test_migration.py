@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 
@@ -84,7 +85,7 @@ def test_hand_counted_branches(make: Make) -> None:
 def test_cells_add_up_to_both_dates(moves: list[Move]) -> None:
     """Per branch the cells give back the customers and the cents of the opening and the closing."""
     tables = two_tables(moves, VALUE)
-    matrix = migration_matrix(*tables, scheme=SCHEME, by="branch_id")
+    matrix = pd.DataFrame(rows_of(migration_matrix(*tables, scheme=SCHEME, by="branch_id")))
     absent = ({"from": {"NEW", "TRANSFERRED"}}, {"to": {"CLOSED", "TRANSFERRED"}})
     for side, (date_, states) in enumerate(zip(("opening", "closing"), absent, strict=True)):
         customers, cents = totals(moves, side)

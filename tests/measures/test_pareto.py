@@ -219,7 +219,7 @@ def test_curve_ends_rises_and_bends_upwards(amounts: list[int]) -> None:
     """The curve runs from 0 to 1, never falls, gets steeper, and agrees with the top share."""
     values = [amount / 100 for amount in amounts]
     curve = [row["value_share"] for row in rows_of(
-        lorenz_curve(as_pandas({"aum_period_end": values}), base="all"))]  # fmt: skip
+        lorenz_curve(as_polars({"aum_period_end": values}), base="all"))]  # fmt: skip
     steps = [after - before for before, after in pairwise(curve)]
     assert (curve[0], curve[-1]) == (0, pytest.approx(1))
     assert min(steps) > -1e-12
@@ -233,8 +233,8 @@ def test_order_of_rows_changes_nothing(order: list[int]) -> None:
     """The same customers in another order give the same table, to the last bit."""
     columns = published()
     shuffled = {name: [values[row] for row in order] for name, values in columns.items()}
-    expected = rows_of(concentration(as_pandas(columns), by="branch_id", base="all"))
-    assert rows_of(concentration(as_pandas(shuffled), by="branch_id", base="all")) == expected
+    expected = rows_of(concentration(as_polars(columns), by="branch_id", base="all"))
+    assert rows_of(concentration(as_polars(shuffled), by="branch_id", base="all")) == expected
 
 
 def test_without_the_largest_by_hand(make: Make) -> None:
@@ -267,13 +267,13 @@ def test_without_is_as_if_they_were_not_there(amounts: list[int], without: int) 
     """Leaving out the largest equals a list without them, ties and all."""
     values = [amount / 100 for amount in amounts]
     left = sorted(values)[: max(len(values) - without, 0)]
-    found = concentration(as_pandas({"aum_period_end": values}), without=without, base="all")
+    found = concentration(as_polars({"aum_period_end": values}), without=without, base="all")
     suffix = f"_without_{without}" if without else ""
     told = {row["measure"].removesuffix(suffix): row["value"] for row in rows_of(found)}
     if sum(left) == 0:
         assert set(told.values()) == {None}
     else:
-        alone = values_of(concentration(as_pandas({"aum_period_end": left}), base="all"), "measure")
+        alone = values_of(concentration(as_polars({"aum_period_end": left}), base="all"), "measure")
         assert told == pytest.approx(alone, abs=1e-12)
 
 
@@ -311,7 +311,7 @@ def test_a_customer_without_money_never_lowers_the_branch_s_gini(amounts: list[i
     """An empty account more makes the branch more concentrated, never less."""
     values = [float(amount) for amount in amounts]
     before, after = (
-        values_of(concentration(as_pandas({"aum_period_end": column}), base="all"), "measure")[
+        values_of(concentration(as_polars({"aum_period_end": column}), base="all"), "measure")[
             "gini"
         ]
         for column in (values, [*values, 0.0])

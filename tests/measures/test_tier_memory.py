@@ -17,7 +17,7 @@ from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.tiers import tiers_with_memory
 from stockcust_analysis.policy import TierMemory, TierMonths, load_policy
 from stockcust_analysis.policy.file import build
-from tests.frames import Columns, as_pandas, rows_of
+from tests.frames import Columns, as_pandas, as_polars, rows_of
 
 Make = Callable[[Columns], Any]
 SCHEME = load_policy().tiers
@@ -267,7 +267,7 @@ def test_an_independent_count_agrees(histories: list[list[int | None]], memory: 
     for number in range(8):
         there = [(str(n), one[number]) for n, one in enumerate(histories)]
         rows = [(name, cents) for name, cents in there if cents is not None]
-        snapshots[month_end(number + 1)] = as_pandas({
+        snapshots[month_end(number + 1)] = as_polars({
             "customer_id": [*(name for name, _ in rows), "always"],
             MONTH: [*(cents / 100 for _, cents in rows), 0.0],
         })  # fmt: skip

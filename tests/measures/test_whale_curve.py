@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import whale_curve
-from tests.frames import Columns, as_pandas, rows_of, values_of
+from tests.frames import Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 
@@ -48,7 +48,7 @@ def test_missing_contributions_are_refused(make: Make) -> None:
 def test_the_curve_adds_up_the_best(contributions: list[int]) -> None:
     """At every whole customer the curve is the sum of the best so far; its peak, all gains."""
     values = [float(amount) for amount in contributions]
-    curve = values_of(whale_curve(as_pandas({"contribution": values})), "customer_share",
+    curve = values_of(whale_curve(as_polars({"contribution": values})), "customer_share",
                       value="value_share")  # fmt: skip
     best, size, total = sorted(values, reverse=True), len(values), sum(values)
     for customers in range(size + 1):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
-from uuid import uuid4
 
-import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +23,7 @@ from stockcust_analysis.measures.worklists import (
     worklists,
 )
 from stockcust_analysis.policy import LISTS, Policy, load_policy
-from tests.frames import AS_OF, Columns, as_pandas, rows_of, values_of
+from tests.frames import AS_OF, Columns, as_pandas, computed, rows_of, values_of
 from tests.measures.service_bank import (
     IDS,
     accounts,
@@ -45,16 +44,11 @@ def facts_of(make: Make, policy: Policy = POLICY, served: bool = True, **tables:
     made = {name: make(columns) for name, columns in given.items() if served or name in _BARE}
     customers, holdings = made.pop("customers"), made.pop("holdings")
     facts = customer_facts(customers, holdings, policy=policy, as_of=AS_OF)
-    return _kept(worklist_facts(facts, holdings, policy=policy, as_of=AS_OF, **made))
+    return computed(worklist_facts(facts, holdings, policy=policy, as_of=AS_OF, **made))
 
 
-def _kept(facts: Any) -> Any:
-    """Return the facts computed once where the engine would compute them for every list."""
-    if not isinstance(facts, duckdb.DuckDBPyRelation):
-        return facts
-    name = f"kept_{uuid4().hex}"
-    facts.create(name)
-    return duckdb.default_connection().table(name)
+facts_as_made = cache(facts_of)
+"""The facts of the bank as it is, made once per engine."""
 
 
 _BARE = ("customers", "holdings", "opening")
@@ -82,7 +76,7 @@ def ruled(**changes: Any) -> Policy:
 
 def test_hand_counted_lists(make: Make) -> None:
     """Every list of the bank, branch A before B, the most at stake first; 4 is on none."""
-    rows = lists_of(facts_of(make))
+    rows = lists_of(facts_as_made(make))
     assert {name: ids(rows, name) for name in LISTS} == {
         "hand_over": ["1"],
         "maturing": ["1", "5"],
@@ -104,7 +98,7 @@ def test_hand_counted_lists(make: Make) -> None:
 
 def test_a_line_says_who_how_much_until_when_and_why(make: Make) -> None:
     """Amounts in CNY, the maturity's day, the reason with its figures, the action for the group."""
-    rows = lists_of(facts_of(make))
+    rows = lists_of(facts_as_made(make))
     one = line(rows, "maturing", "5")
     assert (one["branch_id"], one["priority"], one["amount_at_stake"]) == ("A", 2, 20_000)
     assert one["due_date"] == date(2026, 11, 1)
@@ -122,7 +116,7 @@ def test_a_line_says_who_how_much_until_when_and_why(make: Make) -> None:
 
 def test_reasons_tell_what_the_list_looked_at(make: Make) -> None:
     """Class and last contact, next tier and border, the family to offer, the contacts made."""
-    rows = lists_of(facts_of(make))
+    rows = lists_of(facts_as_made(make))
     said = {(row["list"], row["customer_id"]): row["reason_en"] for row in rows}
     assert said["overdue_contact", "3"] == (
         "Class B, last effective contact: never; assets CNY 60,000"
@@ -168,7 +162,7 @@ def test_left_out_are_counted(make: Make) -> None:
 
 def test_lists_and_counts_agree(make: Make) -> None:
     """Where no list is cut, the counts are those of its lines, and the amounts their sum."""
-    facts = facts_of(make)
+    facts = facts_as_made(make)
     rows = lists_of(facts)
     for row in rows_of(worklist_counts(facts, policy=POLICY)):
         lines = [one for one in rows if (one["list"], one["branch_id"]) ==
@@ -222,7 +216,10 @@ def test_the_policy_chooses_lists_and_amounts(make: Make) -> None:
     assert list(dict.fromkeys(row["list"] for row in rows)) == ["dormant", "next_product"]
     assert "7" not in ids(rows, "next_product")
     assert "no Funds yet" in line(rows, "next_product", "6")["reason_en"]
-    assert ids(lists_of(facts_of(make), ruled(upgrade_from=45_000.01)), "upgrade_candidates") == []
+    assert (
+        ids(lists_of(facts_as_made(make), ruled(upgrade_from=45_000.01)), "upgrade_candidates")
+        == []
+    )
 
 
 def test_nothing_at_stake_is_on_no_list(make: Make) -> None:
@@ -253,7 +250,7 @@ def test_near_the_border(average: float, listed: int) -> None:
 def test_openings_are_purchases(make: Make) -> None:
     """Inside the purchase period, in AUM, no demand deposit, no loan; 31 March is outside."""
     holdings = accounts()
-    assert set(values_of(facts_of(make), "customer_id", value="purchases").values()) == {0}
+    assert set(values_of(facts_as_made(make), "customer_id", value="purchases").values()) == {0}
     holdings["opened_on"] = [date(2026, 4, 1)] * len(holdings["opened_on"])
     found = values_of(facts_of(make, holdings=holdings), "customer_id", value="purchases")
     assert found == dict.fromkeys(found, 0) | {"1": 1, "2": 1, "4": 1, "5": 3, "6": 1, "7": 1}
@@ -282,7 +279,7 @@ def test_without_profiles_nobody_is_to_complete_one(make: Make) -> None:
 
 def test_the_table_keeps_its_kind(make: Make) -> None:
     """Eager in, the same kind out; lazy in, pandas out."""
-    facts = facts_of(make)
+    facts = facts_as_made(make)
     found = worklists(facts, policy=POLICY, as_of=AS_OF)
     lazy = type(facts).__name__ in ("LazyFrame", "DuckDBPyRelation")
     assert type(found) is (type(as_pandas({})) if lazy else type(facts))

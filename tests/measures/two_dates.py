@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import date
 from typing import Any, NamedTuple
 
-import pandas as pd
+import polars as pl
 from hypothesis import strategies as st
 
 from stockcust_analysis.policy import load_policy
@@ -60,15 +60,14 @@ MOVES = st.builds(Move, PLACES, PLACES).filter(any)
 BANKS = st.lists(MOVES, min_size=1, max_size=25)
 
 
-def two_tables(moves: list[Move], value: str) -> list[pd.DataFrame]:
+def two_tables(moves: list[Move], value: str) -> list[pl.DataFrame]:
     """Return the opening and the closing table of a random bank; either may have no rows."""
     tables = []
+    kinds = {"customer_id": pl.String, "branch_id": pl.String, value: pl.Float64}
     for side in (0, 1):
         there = [(str(number), move[side]) for number, move in enumerate(moves)]
-        rows = [(number, *place) for number, place in there if place]
-        table = pd.DataFrame(rows, columns=["customer_id", "branch_id", value])
-        kinds = {"customer_id": "str", "branch_id": "str", value: "float64"}
-        tables.append(table.astype(kinds).assign(**{value: table[value].astype("float64") / 100}))
+        rows = [(number, place[0], place[1] / 100) for number, place in there if place]
+        tables.append(pl.DataFrame(rows, schema=kinds, orient="row"))
     return tables
 
 

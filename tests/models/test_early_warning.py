@@ -13,7 +13,7 @@ import stockcust_analysis as sca
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.early_warning import EarlyWarning
 from stockcust_analysis.models.features import History, TableEncoder
-from tests.models.banks import bank_with, tables_with
+from tests.models.banks import FEW, bank_with, tables_with
 
 DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
 
@@ -40,7 +40,7 @@ class TestLeakage:
 
     def test_the_future_changes_no_feature(self) -> None:
         """Amounts doubled and rows dropped after the as-of date leave every feature as it is."""
-        tables = {name: frame.copy() for name, frame in tables_with("planted").items()}
+        tables = {name: frame.copy() for name, frame in tables_with("planted", FEW).items()}
         last = pd.Timestamp("2026-06-30")
         for name in ("customers", "holdings", "contacts", "transactions", "assignments"):
             day = next(column for column in DAYS if column in tables[name])
@@ -54,13 +54,13 @@ class TestLeakage:
         del tables["ledger"]
         with sca.open_bank(tables) as changed:
             after = History(changed).at("2026Q2").features
-        before = History(bank_with("planted")).at("2026Q2").features
+        before = History(bank_with("planted", FEW)).at("2026Q2").features
         pd.testing.assert_frame_equal(after, before)
 
     def test_age_and_gender_are_no_features_unless_asked_for(self) -> None:
         """Nothing about the person is a feature by default; asked for, it is."""
         personal = {"age_group", "gender", "groups", "birth_date"}
-        bank = bank_with("planted")
+        bank = bank_with("planted", FEW)
         assert not personal & set(History(bank).at("2026Q2").features)
         assert "gender" in History(bank, personal=["gender"]).at("2026Q2").features
         with pytest.raises(UsageError, match="fact about the person 'birthday'"):
@@ -130,9 +130,9 @@ class TestBank:
     def test_a_missing_quarter_is_an_error(self) -> None:
         """Without the quarter to judge by, or two to learn from, the days there are are named."""
         with pytest.raises(UsageError, match="no rows as of 2026-12-31"):
-            EarlyWarning().backtest(bank_with("planted"), "2026Q3")
+            EarlyWarning().backtest(bank_with("planted", FEW), "2026Q3")
         with pytest.raises(UsageError, match="no two quarters in a row"):
-            EarlyWarning().learn(bank_with("planted"), until="2025Q3")
+            EarlyWarning().learn(bank_with("planted", FEW), until="2025Q3")
 
 
 class TestForeignTable:
@@ -248,4 +248,4 @@ class TestRefusals:
         with pytest.raises(UsageError, match="unknown model 'forest'"):
             EarlyWarning(model="forest").fit(table, label)
         with pytest.raises(UsageError, match=r"loss must lie above 0 and up to 1; given 2"):
-            EarlyWarning(loss=2).learn(bank_with("planted"), until="2026Q2")
+            EarlyWarning(loss=2).learn(bank_with("planted", FEW), until="2026Q2")

@@ -178,6 +178,18 @@ REFUSED: dict[str, tuple[Files, str]] = {
         },
         "contacts: 1 row: contacts_202609.csv holds the rows of contacts_2026Q3.csv again",
     ),
+    **{
+        f"groups {cell}": (
+            with_column("groups", '"' + cell.replace('"', '""') + '"'),
+            "customers.groups: 7 rows (first: 2, 3, 4): a list within a list",
+        )
+        for cell in (
+            '[["代发"],["社保"]]',
+            '["代发", ["社保"]]',
+            '{{"a"},{"b"}}',
+            '[{"code": "a"}]',
+        )
+    },
     "dashes below the header": (
         {"branches.csv": lines(HEAD, "---,---,---,---", *ROWS)},
         "branches.type: 1 row (first: 2): unknown type",
@@ -451,6 +463,16 @@ def test_lists_of_groups_are_read_alike(cell: str) -> None:
         nw.from_native(pl.DataFrame({"groups": [cell]})).select(reading.value)["groups"][0]
         == careful
     )
+
+
+def test_a_list_within_a_list_is_no_group_of_frames() -> None:
+    """What stands within brackets twice is a fault; brackets within a name are none."""
+    column = table("customers").column("groups")
+    reading = frame_reading(column, nw.String(), TableMapping(), trimmed=True, has_dates=True)
+    assert reading is not None
+    (fault,) = reading.faults.values()
+    cells = nw.from_native(pl.DataFrame({"groups": ['[["a"],["b"]]', '["a[1]"]', "a;b", None]}))
+    assert cells.select(fault)["groups"].to_list() == [True, False, False, False]
 
 
 def test_a_list_that_says_nothing_is_no_group() -> None:

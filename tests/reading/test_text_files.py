@@ -365,6 +365,10 @@ def test_check_says_what_each_file_was_taken_as(
         ('[tables.branches]\nencoding = "a\\u0000"\n', ["encoding is not an encoding"]),
         ('[tables.branches]\nfile = "../other/branches.csv"\n', ["file is not a name within the"]),
         ('[tables.branches]\nfile = "x/../../*.csv"\n', ["file is not a name within the"]),
+        (
+            '[tables.branches]\ntable = "dm.x"\n',
+            ["branches: the mapping names the table 'dm.x', and a folder holds files. Name the"],
+        ),
         ('[tables.branches]\nsheet = "A"\n', ["names a sheet, and branches.csv has none"]),
         (
             '[tables.branches.columns]\n"开业" = "opened_on"\n',
@@ -379,6 +383,14 @@ def test_a_mapping_of_wrong_types_is_one_error(
     with pytest.raises(BankDataError) as caught:
         open_bank(deliver(tiny_bank(), {}, text))
     assert [words for words in expected if words not in str(caught.value)] == []
+
+
+def test_a_header_that_no_file_has_is_one_problem(tiny_bank: TinyBank) -> None:
+    """However often the rows are looked at, it is said once."""
+    mapping = '[tables.branches]\ndrop_rows_where = { "机构" = ["合计"] }\n'
+    with pytest.raises(BankDataError) as caught:
+        open_bank(deliver(tiny_bank(), {}, mapping))
+    assert str(caught.value).count("drop_rows_where") == 1
 
 
 def test_a_mapping_in_another_encoding_is_to_be_saved_again(tiny_bank: TinyBank) -> None:

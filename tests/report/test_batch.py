@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
 from stockcust_analysis.report.plan import PageJob, notebook_path, slice_folder
 from stockcust_analysis.report.render import PageResult, run_batch
 from stockcust_analysis.show import branch_figures
-from stockcust_analysis.show.pages import branch_page
+from stockcust_analysis.show.page_data import branch_page
 from tests.report.small_notebooks import outputs, small_job
 
 FIGURE = re.compile(r"branch_figures\.(\w+_figure)\(page\)")

@@ -22,7 +22,7 @@ from stockcust_analysis.policy import LISTS, load_policy
 from stockcust_analysis.report.workbook import make_worklists, write_worklists
 from tests.frames import AS_OF, as_pandas
 from tests.measures.test_worklists import facts_of
-from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames
 
 POLICY = load_policy()
 FACTS = facts_of(as_pandas)
@@ -239,12 +239,13 @@ def _zh(name: str) -> str:
     return list_name(name, "zh")
 
 
-def test_only_the_branches_asked_for(bank: Bank, tmp_path: Path) -> None:
+def test_only_the_branches_asked_for(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """One branch, or an error that offers close names."""
-    files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["B001"])
-    assert files == [tmp_path / "B001" / "worklists.xlsx"]
-    with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 'B01'\. Did you"):
-        make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["B01"])
+    with open_bank(as_frames(tiny_bank())) as bank:
+        files = make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["001"])
+        assert files == [tmp_path / "001" / "worklists.xlsx"]
+        with pytest.raises(UsageError, match=r"unknown branch on 2026-09-30 '01'\. Did you"):
+            make_worklists(bank, as_of=AS_OF, policy=POLICY, out=tmp_path, branches=["01"])
 
 
 def test_a_day_without_customers_is_refused(bank: Bank, tmp_path: Path) -> None:

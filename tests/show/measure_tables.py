@@ -11,7 +11,7 @@ from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.pages import BranchPage, branch_page
+from stockcust_analysis.show.page_data import BranchPage, branch_page
 from stockcust_analysis.show.wording import member_words
 
 Key = str | tuple[str, str, str]

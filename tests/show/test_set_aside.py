@@ -16,8 +16,8 @@ from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import headquarters_page
 from stockcust_analysis.show.branch_page import cover
-from stockcust_analysis.show.pages import branch_page
-from tests.tiny_bank import HOLDINGS, write_tiny_bank
+from stockcust_analysis.show.page_data import branch_page
+from tests.tiny_bank import HOLDINGS, as_frames, write_tiny_bank
 
 HEADER, *ROWS = HOLDINGS.splitlines()
 # Two of branch 001, of 12,000 CNY each, and four of branch 002, of one each.
@@ -34,7 +34,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     lines = [f"{HEADER},booking_branch_id", *BOOKED, *LOST]
     write_tiny_bank(folder, holdings="\n".join(lines) + "\n")
     (folder / "mapping.toml").write_text(ALLOWED)
-    with open_bank(folder) as bank:
+    with open_bank(as_frames(folder), mapping=folder / "mapping.toml") as bank:
         evaluate(bank, quarter="2026Q3", sizes=True).save(folder / "evaluation")
     return open_evaluation(folder / "evaluation")
 
@@ -81,7 +81,7 @@ def test_what_may_leave_the_building_tells_no_few_and_no_amount(evaluation: Eval
 
 def test_without_tolerance_pages_say_nothing(tmp_path: Path) -> None:
     """A bank that allows nothing has no such table, file or line."""
-    with open_bank(write_tiny_bank(tmp_path)) as bank:
+    with open_bank(as_frames(write_tiny_bank(tmp_path))) as bank:
         plain = evaluate(bank, quarter="2026Q3")
     assert plain.set_aside.empty
     assert cover(branch_page(plain, branch_id="001", language="zh")).edition == ""

@@ -1,0 +1,345 @@
+"""A bank with its customers: one row each, on the branches of a day, as all measures take them.
+
+The evaluation and the analyst who asks for `bank.customers` (报告客户) get them by the same code:
+a public measure of them is the figure on the page.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.bank import BankTables
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
+from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
+from stockcust_analysis.measures import service
+from stockcust_analysis.measures.bases import require_amounts
+from stockcust_analysis.measures.dormancy import JUDGED_BY
+from stockcust_analysis.measures.population import (
+    AUM,
+    age_group,
+    in_scope,
+    population,
+    require_customers,
+    restate_branches,
+)
+from stockcust_analysis.measures.tiers import tiers_by_period
+from stockcust_analysis.policy import Policy, PolicyLike, as_policy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ISSUED_BRANCH = "issued_branch_id"
+"""The branch a customer belonged to when the quarter was issued, before any later merger."""
+KEYS = [PERIOD, "customer_id"]
+QUARTERS_BACK = 4
+"""How many quarters before its own an evaluation looks at."""
+_BASES = ("funded", "established", "effective")
+_BRANCH = {"name": "branch_name", "type": "branch_type", "region": "region"}
+# Evidence of the policy's own rule, which would be taken for that of another one.
+_LEFT_OUT = ("closed_on", "in_all", "exempt", "matured_lately", "large_account", "looked_at_cents")
+
+
+def report_customers(
+    bank: BankTables, as_of: Day, *, policy: PolicyLike, structure: Day | None
+) -> Frame:
+    """Return what `Bank.customers_frame` promises, computed and kept."""
+    rules, on = as_policy(policy), as_day(as_of)
+    under = on if structure is None else as_day(structure)
+    facts = customers_on(bank, rules, on, structure=under)
+    table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
+    source = source_of(bank, rules, Calendar((on,)))
+    result = materialize(bank, table) if source is None else _with_service(bank, table, source)
+    require_customers(result, on)
+    require_amounts(result, AUM, "customers")
+    return result.to_native()
+
+
+def population_of(
+    bank: BankTables, policy: Policy, calendar: Calendar, *, structure: date
+) -> Table:
+    """Return the customers in scope on some dates, under the branches of the structure's day."""
+    contacts = as_lazy(bank.table("contacts")) if "contacts" in bank.columns else None
+    table = population(
+        _restated(bank, as_lazy(bank.table("customers")), structure),
+        as_lazy(bank.table("holdings")),
+        policy=policy,
+        calendar=calendar,
+        contacts=contacts,
+    )
+    return _with_memory(table, policy, calendar)
+
+
+def customers_on(bank: BankTables, policy: Policy, as_of: date, *, structure: date) -> Table:
+    """Return the customers in scope on one day, with the tiers that the quarters before give."""
+    for name in ("customers", "holdings"):
+        require_day(as_of, bank.days(name), name)
+    calendar = Calendar((*quarters_remembered(bank, policy, as_of, structure), as_of))
+    table = population_of(bank, policy, calendar, structure=structure)
+    latest = table.filter(nw.col(PERIOD) == calendar.period_of(as_of))
+    return latest.with_columns(frames.ZERO.alias(PERIOD))
+
+
+def quarters_remembered(
+    bank: BankTables, policy: Policy, as_of: date, structure: date
+) -> list[date]:
+    """Return the quarter ends before a day that its tiers remember, oldest first.
+
+    They reach back to the first that is missing, within the evaluation of the structure's quarter.
+    """
+    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    if policy.tier_memory is None or quarter is None or today is None:
+        return []
+    ends: list[date] = []
+    before, first = quarter.previous, today.shifted(-QUARTERS_BACK)
+    while before >= first and before in bank.quarters:
+        ends.insert(0, before.end)
+        before = before.previous
+    return ends
+
+
+def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> list[str]:
+    """Return the branches that have customers in scope at the end of a quarter, in order."""
+    calendar = Calendar((quarter.end,))
+    customers = in_scope(calendar.rows(as_lazy(bank.table("customers"))), policy, calendar)
+    present = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    branches = as_lazy(bank.table("branches")).select("branch_id")
+    known = set(collect_rows(branches)["branch_id"])
+    return sorted(known & set(collect_rows(present)["branch_id"]))
+
+
+def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:
+    """Return what says who serves whom; None where the bank does not deliver it."""
+    names = {"assignments", "contacts", "managers"} & set(bank.columns)
+    if not names >= {"assignments", "contacts"}:
+        return None
+    tables = {name: as_lazy(bank.table(name)) for name in names}
+    return service.ServiceSource(**tables, rule=policy.coverage, calendar=calendar)
+
+
+def materialize(bank: BankTables, table: Table) -> Table:
+    """Compute a shared step once and hold its result until it is released."""
+    return as_lazy(bank.materialize(table.to_native()))
+
+
+def release(bank: BankTables, *tables: Table) -> None:
+    """Free the memory of materialised steps."""
+    for table in tables:
+        bank.release(table.to_native())
+
+
+def _restated(bank: BankTables, customers: Table, structure: date) -> Table:
+    """Return customers under the branches of a day, and the one they were issued under."""
+    issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
+    if "branch_successors" not in bank.columns:
+        return issued
+    successors = bank.table("branch_successors")
+    return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
+
+
+def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
+    """Return the customers of some quarters with the tiers their history gives (升降级).
+
+    By quarter, months become quarters by calendar (按季近似). The first quarter evaluated has no
+    history: its tiers are those of the borders. A quarter that is missing ends the history: the
+    next one begins anew.
+    """
+    if policy.tier_memory is None:
+        return customers
+    table = customers
+    value = f"{policy.tiers.value}_cents"
+    for run in _consecutive(calendar):
+        periods = [
+            customers.filter(nw.col(PERIOD) == period).select("customer_id", value)
+            for period in run
+        ]
+        tiers = tiers_by_period(periods, policy.tiers, policy.tier_memory, value=value)
+        remembered = tiers.with_columns(nw.col(PERIOD) + run[0])
+        table = table.join(remembered, on=KEYS, how="left")
+        table = table.with_columns(tier=nw.coalesce("remembered", "tier")).drop("remembered")
+    return table
+
+
+def _consecutive(calendar: Calendar) -> list[list[int]]:
+    """Return the periods in runs of two quarters or more that follow one another."""
+    runs = list[list[int]]([[]])
+    quarters = [Quarter.ending_on(day) for day in calendar.days]
+    for period, quarter in enumerate(quarters):
+        if not runs[-1] or quarter is None or quarter.previous != quarters[runs[-1][-1]]:
+            runs.append([])
+        runs[-1] += [] if quarter is None else [period]
+    return [run for run in runs if len(run) > 1]
+
+
+def _labelled(bank: BankTables, facts: Table, policy: Policy, as_of: date) -> Table:
+    """Return the facts under the names an analyst meets, with their day and their rule."""
+    names = facts.collect_schema().names()
+    bases = {base: nw.col(f"in_{base}") for base in _BASES if f"in_{base}" in names}
+    # pandas has no dates, only the first moment of a day.
+    hours = facts.implementation.is_pandas_like()
+    moment = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
+    labels = {"as_of": nw.lit(moment), JUDGED_BY: nw.lit(policy.dormancy.name)}
+    if "birth_date" in names:
+        labels["age_group"] = age_group(frames.day(facts, "birth_date"), Calendar((as_of,)))
+    dropped = {*(f"in_{base}" for base in bases), *_LEFT_OUT, ISSUED_BRANCH, PERIOD}
+    facts_shown = [name for name in names if name not in dropped | {*bases}]
+    table = facts.select(*facts_shown, **labels, **bases)
+    return _with_maturities(bank, table, as_of)
+
+
+def _with_maturities(bank: BankTables, customers: Table, as_of: date) -> Table:
+    """Return the customers with the day on which the last of their holdings fell due."""
+    holdings = as_lazy(bank.snapshot("holdings", as_of=as_of))
+    if "matures_on" not in holdings.collect_schema().names():
+        return customers
+    due = frames.day(holdings, "matures_on")
+    fallen = holdings.filter(~frames.after(due, as_of)).select("customer_id", last_matured_on=due)
+    last = fallen.group_by("customer_id").agg(nw.col("last_matured_on").max())
+    return customers.join(last, on="customer_id", how="left")
+
+
+def _in_cny(table: Table) -> Table:
+    """Return the table with money in CNY instead of cents, and no branch of an earlier day."""
+    names = [name for name in table.collect_schema().names() if name.endswith("_cents")]
+    amounts = {name.removesuffix("_cents"): nw.col(name) / 100 for name in names}
+    return table.with_columns(**amounts).drop(*names)
+
+
+def _with_names(bank: BankTables, table: Table) -> Table:
+    """Return the customers with their branch's name, type and region, where delivered."""
+    branches = as_lazy(bank.table("branches"))
+    present = branches.collect_schema().names()
+    names = {new: nw.col(old) for old, new in _BRANCH.items() if old in present}
+    return table.join(branches.select("branch_id", **names), on="branch_id", how="left")
+
+
+def _with_service(bank: BankTables, table: Table, source: service.ServiceSource) -> Table:
+    """Return the customers, kept, with who manages them and what was done for them.
+
+    Customers who are not managed have no service: their flags are 0.
+    """
+    ours = service.assignments_in_force(source).select("customer_id", managed=frames.ONE)
+    table = table.join(ours, on="customer_id", how="left").with_columns(
+        managed=frames.flag(nw.col("managed").fill_null(0) == 1),
+        contactable=service.contactable(table, source.rule),
+    )
+    everybody = materialize(bank, table)
+    known = {*everybody.collect_schema().names(), "in_managed"}
+    managed = everybody.filter(nw.col("managed") == 1).with_columns(
+        (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
+        for name in ("aum_average_quarter", "aum_average_month")
+    )
+    facts = service.serve(managed, source)
+    types = facts.collect_schema()
+    added = [name for name in types if name not in known and not name.endswith("_cents")]
+    counts = [name for name in added if types[name].is_integer()]
+    result = everybody.join(facts.select("customer_id", *added), on="customer_id", how="left")
+    result = result.with_columns(
+        nw.col(*counts).fill_null(0).cast(nw.Int64), nw.col("customer_class").fill_null("")
+    )
+    result = materialize(bank, result)
+    release(bank, everybody)
+    return result
+
+
+class Bank(BankTables):
+    """A bank's tables, checked against the contract; `open_bank` makes it.
+
+    Money is in CNY with two decimals, dates are dates; columns that the bank does not deliver are
+    absent. Use it in a `with` block, or call `close` when done.
+
+    Attributes
+    ----------
+    name : str
+        Name of the folder, database or catalogue the tables were read from.
+    columns : dict of str to tuple of str
+        Columns of each table of the contract that the bank delivers.
+    quarters : tuple of Quarter
+        Quarters whose last day is an as-of date of both customers and holdings.
+    inputs : tuple
+        Files or tables that were read, each with what identifies it (`fingerprint`).
+    left_out : tuple of str
+        Files and sheets that were not read, with the reason.
+
+    Examples
+    --------
+    >>> from stockcust_analysis import open_bank
+    >>> with open_bank("data/sample") as bank:
+    ...     bank.rows("branches"), [str(quarter) for quarter in bank.quarters][-2:]
+    (26, ['2026Q2', '2026Q3'])
+    """
+
+    def customers(
+        self,
+        as_of: Day,
+        *,
+        policy: PolicyLike = None,
+        structure: Day | None = None,
+    ) -> pd.DataFrame:
+        """Return the customers the report speaks of (报告客户), one row each, in pandas.
+
+        Customers of the policy's types who had not left by the as-of date. Every public measure
+        takes them and gives, with its defaults, the figure of the page.
+
+        Parameters
+        ----------
+        as_of : date, "2026-09-30" or "2026Q3"
+            A day of which customers and holdings have rows.
+        policy : Policy, name or path, optional
+            Scope, tiers, dormancy rule, families and bases; the shipped policy when left out. Give
+            measures the same one.
+        structure : date, "2026-09-30" or "2026Q3", optional
+            Day whose branches the customers are restated to (可比口径); default: `as_of`. For the
+            opening side of two dates give the closing one, so that a merger is no migration.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by `customer_id`; what the bank delivers of its customers, on the branch of
+            today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not delivered,
+            from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`; `families`
+            (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in force);
+            0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
+            begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
+            `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
+            `role` and what `customer_service` tells. Columns that need a table or column the bank
+            does not deliver are absent.
+
+        Raises
+        ------
+        UsageError
+            No such day or policy; nobody in scope.
+
+        Examples
+        --------
+        >>> from stockcust_analysis import open_bank
+        >>> with open_bank("data/sample") as bank:
+        ...     customers = bank.customers("2026Q3")
+        >>> int(customers["funded"].sum()), int(customers["managed"].sum())
+        (9072, 2016)
+        """
+        frame = self.customers_frame(as_of, policy=policy, structure=structure)
+        try:
+            return frames.to_pandas(frame).sort_values("customer_id", ignore_index=True)
+        finally:
+            self.release(frame)
+
+    def customers_frame(
+        self,
+        as_of: Day,
+        *,
+        policy: PolicyLike = None,
+        structure: Day | None = None,
+    ) -> Frame:
+        """Return the customers the report speaks of as a lazy frame of the bank's own engine.
+
+        Parameters, columns and errors are those of `customers`. The rows are computed once and
+        held in the engine (a table of DuckDB or of the database's session, a persisted Spark
+        frame) until `release`, or the bank is closed.
+        """
+        return report_customers(self, as_of, policy=policy, structure=structure)

@@ -1,0 +1,190 @@
+"""The table that a measure returns, whatever engine its customers came from.
+
+It is a pandas table, so that all of pandas works on it, and shows itself in words and units. The
+words and charts belong to the layers above, which are loaded by name when first asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from stockcust_analysis.core.frames import Groups, group_names, native_like
+from stockcust_analysis.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
+
+_LANGUAGES = ("zh", "en")
+_SETTINGS = {"language": _LANGUAGES[0]}
+
+
+def set_language(language: str) -> None:
+    """Choose the language in which results and their charts show themselves from now on.
+
+    Parameters
+    ----------
+    language : str
+        "zh" (Chinese, as long as nothing is chosen) or "en" (English).
+
+    Raises
+    ------
+    UsageError
+        Another language.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis import concentration
+    >>> bank = pd.DataFrame({"aum_period_end": [6.0, 1, 1, 1, 1]})
+    >>> gini = concentration(bank, base="all").query("measure == 'gini'")
+    >>> gini
+    指标      口径      客户数  数值
+    基尼系数  全部客户       5  0.400
+    >>> set_language("en")
+    >>> gini
+    Measure           Base           Customers  Value
+    Gini coefficient  all customers          5  0.400
+    >>> set_language("zh")
+    """
+    if language not in _LANGUAGES:
+        raise UsageError.unknown("language", language, _LANGUAGES)
+    _SETTINGS["language"] = language
+
+
+def chosen_language() -> str:
+    """Return the language in which results show themselves."""
+    return _SETTINGS["language"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a result knows of itself beyond its cells.
+
+    `chart` draws it; `notes` are sentences of the word file with what fills their gaps; `members`
+    are the policy's words for tiers, families, channels and classes.
+    """
+
+    chart: str = ""
+    notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    members: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+class Result(pd.DataFrame):
+    """What a measure returns: a small table that shows itself in words and units.
+
+    In Jupyter and on the console cells are printed with their units (%, 万元 or 亿元), names in the
+    language of `set_language`; the cells themselves stay plain numbers: CNY, shares from 0 to 1.
+    Everything that pandas does works on it: `result["value"]`, `result.query(…)`, `len(result)`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis import concentration
+    >>> bank = pd.DataFrame({"branch_id": ["A", "A", "B"], "aum_period_end": [3.0, 1, 5]})
+    >>> result = concentration(bank, by="branch_id", base="all")
+    >>> result.query("measure == 'gini'")["value"].tolist()
+    [0.25, 0.0]
+    >>> result.pivot("branch_id").loc["A", ["gini", "top_20_share"]].round(2).tolist()
+    [0.25, 0.3]
+    """
+
+    _metadata: ClassVar[list[str]] = ["about"]
+    about: About = About()
+
+    @property
+    def _constructor(self) -> type[Result]:
+        return Result
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return the cells as a plain pandas table."""
+        return pd.DataFrame(self)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return the cells as a Polars table."""
+        import polars as pl
+
+        table: pl.DataFrame = native_like(self.to_pandas(), pl.DataFrame())
+        return table
+
+    def pivot(  # type: ignore[override]
+        self, index: Groups, columns: Groups = "measure", values: str = "value"
+    ) -> pd.DataFrame:
+        """Return a cross table of plain numbers.
+
+        Parameters
+        ----------
+        index : str or list of str
+            Columns that become its rows.
+        columns : str or list of str
+            Columns that become its columns, the measures if left out.
+        values : str
+            Column of the cells.
+
+        Returns
+        -------
+        DataFrame
+            Labels in the order of the result; empty where the result has no row.
+
+        Raises
+        ------
+        UsageError
+            An unknown column; several rows for one cell, which says what tells them apart.
+        """
+        keys = [*group_names(index), *group_names(columns)]
+        for name in (*keys, values):
+            if name not in self:
+                raise UsageError.unknown("column", name, self.columns)
+        if self.duplicated(keys).any():
+            twice = self[self.duplicated(keys, keep=False)]
+            told = [str(n) for n in twice.select_dtypes(exclude="number") if n not in keys]
+            several = [name for name in told if twice[name].nunique() > 1]
+            raise UsageError(
+                f"several rows stand for one cell of {' × '.join(keys)}: they differ in "
+                f"{', '.join(several) or 'numbers only'}. Keep the rows of one, or pivot by it too."
+            )
+        table = self.to_pandas().set_index(keys)[values]
+        return table.unstack(group_names(columns), sort=False)
+
+    def plot(self, **options: Any) -> Axes:  # type: ignore[override]
+        """Draw the result, and return the axes; `.save("slide.png")` writes them to a file.
+
+        Parameters
+        ----------
+        **options
+            What the chart takes: `group=` where the result has several groups, `measure=`, `ax=`,
+            `language=`. Which chart it is, and all charts there are: see `sca.plot`.
+
+        Raises
+        ------
+        UsageError
+            No chart is natural for such a table, or one of its columns is missing.
+        """
+        axes: Axes = _show().draw(self, **options)
+        return axes
+
+    def to_excel(self, path: str | Path) -> None:  # type: ignore[override,misc]
+        """Write the result into a workbook, headers in words, cells as numbers with their units."""
+        _show().write_workbook(self, Path(path))
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
+        bundle: dict[str, Any] = _show().mimebundle(self)
+        return bundle
+
+    def _repr_html_(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])
+
+    def __repr__(self) -> str:
+        return str(self._repr_mimebundle_()["text/plain"])
+
+
+def _show() -> Any:
+    """Return the layer that knows words and charts."""
+    return import_module("stockcust_analysis.show.results")

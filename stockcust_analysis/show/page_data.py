@@ -1,0 +1,175 @@
+"""A page: whose it is, its figures, looked up in an index that is made once, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final, NamedTuple
+
+import pandas as pd
+
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import Language
+
+# With fewer funded customers than this a page compares and draws no shares.
+FEWEST_CUSTOMERS: Final = 30
+# Silent and dormant customers together: who has not acted.
+IDLE: Final = "idle_customers"
+IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
+_BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
+
+
+class Cell(NamedTuple):
+    """One row of the measure table: its value with what it was counted on."""
+
+    base: str
+    value: float
+    numerator: float
+    n: float
+    withheld: bool = False
+
+
+_INDEXED: Final = "quarter branch_id measure member base value numerator n"
+# (quarter, branch_id) → (measure, member) → base → cell.
+Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every page has: an evaluation, a language, the words of the one in the other."""
+
+    evaluation: Evaluation
+    language: Language
+    # The sections of `labels.toml` where its words, captions and headers stand.
+    section: ClassVar[str] = "page"
+    captions: ClassVar[str] = "caption"
+    headers: ClassVar[str] = "header"
+
+    @cached_property
+    def quarter(self) -> str:
+        """The quarter of the page, such as 2026Q3."""
+        return str(self.evaluation.quarter)
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The measure table as an index, so that no figure is searched for twice."""
+        measures, cells = self.evaluation.measures, Cells()
+        hidden = measures["withheld"] if "withheld" in measures else [False] * len(measures)
+        columns = [measures[name].tolist() for name in _INDEXED.split()]
+        for quarter, branch, measure, member, base, *figures in zip(*columns, hidden, strict=True):
+            group = cells.setdefault((quarter, branch), {})
+            group.setdefault((measure, member), {})[base] = Cell(base, *figures)
+        return cells
+
+    def text(self, key: str, within: str = "", **blanks: Any) -> str:
+        """Return a word of the page in its language, its blanks filled: numbers as counts."""
+        words = wording.text(key, self.language, within=within or self.section)
+        texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
+        return words.format(**texts) if texts else words
+
+    def label(self, name: str, within: str = "measure") -> str:
+        """Return the word for a name in the data; one that has none stays as it is."""
+        known = name in wording.names(within)
+        return self.text(name, within) if known else name
+
+    def unit(self, values: Iterable[wording.Figure]) -> wording.Unit:
+        """Return one unit of money for a column or table."""
+        return wording.money_unit(values, self.language)
+
+    def change(self, measure: str, now: wording.Figure, before: wording.Figure) -> str:
+        """Return a change of a measure, as a table prints it."""
+        return wording.format_change(
+            now, before, kind=wording.measure_words(measure).kind, language=self.language
+        )
+
+    def members(self, dimension: str) -> dict[str, str]:
+        """Return what the policy calls its tiers, families, channels or classes, in its order."""
+        return wording.policy_words(self.evaluation.policy_facts, dimension, self.language)
+
+
+@dataclass(frozen=True)
+class BranchPage(Page):
+    """One branch's slice of the evaluation, and the language of its page."""
+
+    branch_id: str
+    # What is worked out once for several cells of the notebook.
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether too few customers are funded to say anything of shares."""
+        return (self.value("customers", base="funded") or 0) < FEWEST_CUSTOMERS
+
+    def cell(
+        self, measure: str, member: str = "", base: str = "", quarter: str = "", branch_id: str = ""
+    ) -> Cell | None:
+        """Return a row of the measure table, of this branch and quarter unless others are named.
+
+        Without a base the first that has a value is taken: funded customers, then effective,
+        managed and all; those of a year or more only where there is nothing else.
+        """
+        whose = (quarter or self.quarter, branch_id or self.branch_id)
+        bases = self.cells.get(whose, {}).get((measure, member), {})
+        if base:
+            return bases.get(base)
+        with_value = (bases[b] for b in _BASE_ORDER if b in bases and not pd.isna(bases[b].value))
+        return next(with_value, None)
+
+    def value(self, measure: str, member: str = "", **which: str) -> float | None:
+        """Return the value of a cell, or of `IDLE`; None where there is none."""
+        if measure == IDLE:
+            parts = [self.value(part, member, **which) for part in IDLE_PARTS]
+            return None if None in parts else sum(part or 0.0 for part in parts)
+        cell = self.cell(measure, member, **which)
+        return None if cell is None or pd.isna(cell.value) else float(cell.value)
+
+    def count(self, measure: str, member: str = "", **which: str) -> float | None:
+        """Return how many customers a share stands for; None where that is not known."""
+        cell = self.cell(measure, member, **which)
+        return None if cell is None or pd.isna(cell.numerator) else float(cell.numerator)
+
+    @cached_property
+    def targets(self) -> dict[str, float]:
+        """What the branch is to reach this quarter: measure → target above zero."""
+        rows = self.own(self.evaluation.targets, quarter=self.quarter)
+        positive = rows[rows["target"] > 0].drop_duplicates("measure")
+        return dict(zip(positive["measure"], positive["target"].astype(float), strict=True))
+
+    def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
+        """Return the branch's rows of a table; of its own rows those whose columns are equal."""
+        if table.empty:
+            return table
+        for name, value in {"branch_id": self.branch_id, **equal}.items():
+            table = table[table[name] == value]
+        return table
+
+
+def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield a frame's rows, each with its cells as attributes."""
+    return frame.itertuples(index=False)
+
+
+def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
+    """Return one branch's page; UsageError when the branch does not report."""
+    return BranchPage(evaluation.of_branch(branch_id), language, branch_id)
+
+
+def compared_quarters(quarter: str) -> dict[str, str]:
+    """Return the earlier quarters a quarter is compared with (环比, 同比, 较年初).
+
+    The first and the fourth quarter lead with year-on-year, because of the season. Versus year
+    start is left out where it is the same comparison as another one.
+
+    >>> compared_quarters("2026Q3")
+    {'previous_quarter': '2026Q2', 'year_ago': '2025Q3', 'year_start': '2025Q4'}
+    >>> compared_quarters("2026Q4")
+    {'year_ago': '2025Q4', 'previous_quarter': '2026Q3'}
+    """
+    this = Quarter.parse(quarter)
+    previous, year_ago, year_start = str(this.previous), str(this.year_ago), str(this.year_start)
+    if this.number in (1, 4):
+        return {"year_ago": year_ago, "previous_quarter": previous}
+    return {"previous_quarter": previous, "year_ago": year_ago, "year_start": year_start}

@@ -1,0 +1,208 @@
+"""Results of measures in words and units, as charts and as workbooks.
+
+```
+result ──> table_of(result) ──> html, the page's table, text
+       ──> draw(result) ──> Axes
+       ──> write_workbook(result, path)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from stockcust_analysis.core.files import atomic_write
+from stockcust_analysis.core.results import Result, chosen_language
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.codebook import MeasureDefinition, defined_measures
+from stockcust_analysis.policy import load_policy
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST_ROWS: Final = 60
+# A table with one of these sets of columns is a result; others are shown as pandas shows them.
+_SHAPES: Final = (
+    {"measure", "value"},
+    {"customer_share", "value_share"},
+    {"from", "to", "customers"},
+    {"component", "amount"},
+    {"family_a", "family_b"},
+)
+_HIDDEN: Final = ("numerator", "denominator")
+_SHARES: Final = ("customer_share", "value_share", "conditional_rate", "rate_low", "rate_high")
+_MONEY: Final = ("opening_aum", "closing_aum", "amount")
+_POLICY_WORDS: Final = {
+    "tier": ("tier",),
+    "family": ("family", "channel"),
+    "family_a": ("family",),
+    "family_b": ("family",),
+    "channel": ("channel",),
+    "customer_class": ("customer_class",),
+    "from": ("tier",),
+    "to": ("tier",),
+}
+_SECTIONS: Final = {
+    **{name: name for name in ("measure", "base", "status", "component", "families_held")},
+    "from": "state",
+    "to": "state",
+}
+_EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
+
+
+def mimebundle(result: Result) -> dict[str, Any]:
+    """Return a result as what Jupyter, the page and the console show; others as pandas does."""
+    if not _is_shown_in_words(result):
+        plain = result.to_pandas()
+        html = plain.to_html(max_rows=_MOST_ROWS, show_dimensions=True)
+        return {"text/html": html, "text/plain": repr(plain)}
+    return table_of(result)._repr_mimebundle_()
+
+
+def _is_shown_in_words(result: Result) -> bool:
+    """Return whether a table still has the columns of a result, and no index that says more."""
+    plain = result.index.nlevels == 1 and result.index.name is None
+    columns = set(map(str, result.columns))
+    return plain and result.columns.is_unique and any(shape <= columns for shape in _SHAPES)
+
+
+def table_of(result: Result) -> Table:
+    """Return a result as a table in words and units, its first rows if it has many."""
+    language: Any = chosen_language()
+    unit = wording.money_unit(_amounts(result), language)
+    rows = result.to_pandas().head(_MOST_ROWS).drop(columns=[*_HIDDEN], errors="ignore")
+    cells = pd.DataFrame(
+        {name: _texts(result, rows, str(name), unit, language) for name in rows}, dtype="str"
+    )
+    left_out = len(result) - len(rows)
+    notes = [*result.about.notes, *([("more_rows", {"rows": f"{left_out:,}"})] if left_out else [])]
+    return table(
+        cells,
+        caption="",
+        unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
+        note=" ".join(sentence(key, facts, language) for key, facts in notes),
+        labels={str(name): column_word(str(name), language) for name in rows},
+        align={str(name): natural_alignment(list(cells[name])) for name in rows},
+    )
+
+
+def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
+    """Return a note of a result in words."""
+    return wording.text(key, language, within="result_note").format(**facts)
+
+
+def column_word(name: str, language: Any) -> str:
+    """Return what a column is called; one of the analyst's own by its name."""
+    known = wording.names("column")
+    return wording.text(name, language, within="column") if name in known else name
+
+
+def words_of(result: Result, column: str, language: Any) -> dict[str, str]:
+    """Return what the entries of a column are called, in their usual order."""
+    members = result.about.members or load_policy().members
+    words: dict[str, str] = {}
+    for dimension in _POLICY_WORDS.get(column, ()):
+        words |= wording.policy_words(members, dimension, language)
+    section = _SECTIONS.get(column)
+    known = wording.names(section) if section else ()
+    return words | {name: wording.text(name, language, within=str(section)) for name in known}
+
+
+def definition_of(measure: str) -> MeasureDefinition | None:
+    """Return what the codebook says of a measure; households' are like those of customers."""
+    name = measure.removeprefix("household_").replace("per_household", "per_customer")
+    return wording.measure_words(name) if name in defined_measures() else None
+
+
+def _amounts(result: Result) -> list[float]:
+    """Return the CNY that share a unit, which are those of a result's money columns."""
+    columns = [name for name in _MONEY if name in result]
+    return [float(value) for name in columns for value in result[name]]
+
+
+def _texts(
+    result: Result, rows: pd.DataFrame, column: str, unit: wording.Unit, language: Any
+) -> list[str]:
+    """Return a column's cells as they are printed."""
+    values = rows[column].tolist()
+    if column == "value" and "measure" in rows:
+        return _values(rows, language)
+    if column in _MONEY:
+        return [wording.format_money(value, unit) for value in values]
+    if column in _SHARES:
+        return [wording.format_share(value) for value in values]
+    if pd.api.types.is_float_dtype(rows[column].dtype):
+        return [wording.format_number(value, decimals=2) for value in values]
+    if pd.api.types.is_integer_dtype(rows[column].dtype):
+        return [wording.format_count(value) for value in values]
+    words = words_of(result, column, language)
+    return [MISSING if pd.isna(v) else words.get(str(v), str(v)) for v in values]
+
+
+def _values(rows: pd.DataFrame, language: Any) -> list[str]:
+    """Return each value as its measure is printed, money in one unit per measure."""
+    names = rows["measure"].astype(str)
+    units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
+    known = {name: definition_of(name) for name in units}
+    return [
+        wording.format_with_unit(value, definition.name, units[name])
+        if (definition := known[name])
+        else wording.format_number(value, decimals=3)
+        for name, value in zip(names, rows["value"].astype(float), strict=True)
+    ]
+
+
+def draw(result: Result, **options: Any) -> Axes:
+    """Draw a result by the chart that is natural for it."""
+    charts = import_module("stockcust_analysis.plot")
+    if not result.about.chart:
+        raise UsageError(
+            f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
+        )
+    options = {"language": chosen_language(), **options}
+    axes: Axes = getattr(charts, result.about.chart)(result, **options)
+    return axes
+
+
+def write_workbook(result: Result, path: Path) -> None:
+    """Write a result into a workbook of one sheet: words, numbers with their formats, notes."""
+    if path.suffix.lower() != ".xlsx":
+        raise UsageError(f"a workbook's name ends in .xlsx; given '{path.name}'.")
+    import xlsxwriter
+
+    language: Any = chosen_language()
+    with atomic_write(path) as beside:
+        book = xlsxwriter.Workbook(
+            str(beside), {"strings_to_formulas": False, "nan_inf_to_errors": True}
+        )
+        book.set_properties({"created": datetime(2000, 1, 1)})
+        sheet, head = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1})
+        formats = {kind: book.add_format({"num_format": text}) for kind, text in _EXCEL.items()}
+        for number, name in enumerate(map(str, result.columns)):
+            sheet.write_string(0, number, column_word(name, language), head)
+            words = words_of(result, name, language)
+            for row, value in enumerate(result[name], start=1):
+                if pd.isna(value):
+                    continue
+                kind = formats.get(_kind(result, name, row - 1))
+                entry = words.get(value, value) if isinstance(value, str) else value
+                sheet.write(row, number, entry, kind)
+        for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):
+            sheet.write_string(row, 0, sentence(key, facts, language))
+        book.close()
+
+
+def _kind(result: Result, column: str, row: int) -> str:
+    """Return the kind of a cell: share, money, count or another."""
+    if column == "value" and "measure" in result:
+        definition = definition_of(str(result["measure"].iloc[row]))
+        return definition.kind if definition else ""
+    return "share" if column in _SHARES else "money" if column in _MONEY else ""

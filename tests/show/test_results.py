@@ -1,0 +1,152 @@
+"""Results show themselves: words, units, charts and workbooks, in the reader's language."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import openpyxl
+import pandas as pd
+import pytest
+
+from stockcust_analysis import (
+    Result,
+    StockcustError,
+    concentration,
+    growth_bridge,
+    lorenz_curve,
+    migration_matrix,
+    multi_product_share,
+    set_language,
+)
+from stockcust_analysis.show.blocks import TABLE_MIME
+
+OPENING = pd.DataFrame(
+    {
+        "customer_id": ["1", "2"],
+        "branch_id": ["A", "<b>"],
+        "aum_period_end": [30_000.0, 20_000.0],
+        "aum_average_quarter": [30_000.0, 20_000.0],
+    }
+)
+CLOSING = OPENING.assign(aum_period_end=[36_000.0, 0.0], aum_average_quarter=[60_000.0, 0.0])
+
+
+@pytest.fixture(autouse=True)
+def _chinese_again() -> Iterator[None]:
+    """Leave the language and no figure behind."""
+    yield
+    set_language("zh")
+    plt.close("all")
+
+
+def cells_of(result: Result) -> list[list[str]]:
+    """Return the printed cells of a result."""
+    rows: list[list[str]] = result._repr_mimebundle_()[TABLE_MIME]["rows"]
+    return rows
+
+
+def test_values_are_printed_as_their_measure_is() -> None:
+    """A share is a percentage, an index has three decimals; base and n stand beside them."""
+    amounts = pd.DataFrame({"aum_period_end": [6.0, 1, 1, 1, 1]})
+    rows = {row[0]: row[1:] for row in cells_of(concentration(amounts, base="all"))}
+    assert rows["基尼系数"] == ["全部客户", "5", "0.400"]
+    assert rows["前20%客户AUM占比"] == ["全部客户", "5", "60.0%"]
+
+
+def test_money_has_one_unit_at_the_top() -> None:
+    """The bridge is in 万元, in English in thousands of CNY."""
+    bridge = growth_bridge(OPENING, CLOSING)
+    assert "单位：万元" in repr(bridge)
+    assert ["期初AUM", "2", "5.00"] in cells_of(bridge)
+    assert ["流失（低于有资产标准）", "1", "-2.00"] in cells_of(bridge)
+    set_language("en")
+    assert repr(bridge).startswith("CNY thousand")
+    assert ["Opening AUM", "2", "50.00"] in cells_of(bridge)
+
+
+def test_tiers_and_states_have_the_policys_words() -> None:
+    """Whoever went from the tier of 10,000 to that of 50,000, and whoever drained."""
+    assert [row[:2] for row in cells_of(migration_matrix(OPENING, CLOSING))] == [
+        ["有效", "中端"],
+        ["有效", "流失"],
+    ]
+
+
+def test_markup_in_a_name_is_text() -> None:
+    """A branch called `<b>` is printed as that."""
+    shown = concentration(OPENING, by="branch_id", base="all")._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert '<td style="text-align:left"><b></td>' not in shown
+
+
+def test_an_empty_rate_is_a_dash() -> None:
+    """A rate of nobody is no number."""
+    nobody = OPENING.assign(holds_none=0, aum_average_quarter=0.0)
+    held = pd.DataFrame({"customer_id": ["9"], "product": ["fund"], "balance": [1.0]})
+    assert cells_of(multi_product_share(nobody, holdings=held))[0][-1] == "—"
+
+
+def test_long_results_say_what_is_left_out() -> None:
+    """Of the 101 points of a curve sixty are shown."""
+    curve = lorenz_curve(OPENING, base="all")
+    assert len(cells_of(curve)) == 60
+    assert "另有41行未显示。" in repr(curve)
+    assert len(curve) == 101
+
+
+def test_what_pandas_makes_of_a_result() -> None:
+    """Chosen rows are a result still, and draw themselves; a table of other columns is pandas'."""
+    result = concentration(OPENING, by="branch_id", base="all")
+    chosen = result.query("measure == 'gini'")
+    assert [row[1] for row in cells_of(chosen)] == ["基尼系数", "基尼系数"]
+    indexed = result.set_index("measure")
+    assert repr(indexed) == repr(indexed.to_pandas())
+    assert "<table" in indexed._repr_html_()
+    again = pickle.loads(pickle.dumps(result))
+    assert again.about == result.about
+    pd.testing.assert_frame_equal(again.to_pandas(), result.to_pandas())
+
+
+def test_pivot() -> None:
+    """Rows and columns in the order of the result; what would be lost is an error."""
+    result = concentration(OPENING, by="branch_id", base="all")
+    table = result.pivot("branch_id")
+    assert type(table) is pd.DataFrame
+    assert table["top_1_share"].to_dict() == {"A": 0.01, "<b>": 0.01}
+    with pytest.raises(StockcustError, match=r"several rows .* differ in branch_id"):
+        result.pivot("base")
+    with pytest.raises(StockcustError, match=r"column 'branch'.*branch_id"):
+        result.pivot("branch")
+
+
+def test_plot_draws_the_natural_chart() -> None:
+    """A bridge draws its columns; of a table without chart the error names the charts."""
+    axes = growth_bridge(OPENING, CLOSING).plot(language="en")
+    assert axes.get_xticklabels()[0].get_text() == "Grown"
+    with pytest.raises(StockcustError, match=r"lorenz"):
+        migration_matrix(OPENING, CLOSING).assign(x=1).to_pandas().pipe(Result).plot()
+
+
+def test_workbook(tmp_path: Path) -> None:
+    """Headers in words, shares as percentages, text that looks like a formula as text."""
+    names = OPENING.assign(branch_id=["=1+1", "B"])
+    result = concentration(names, by="branch_id", base="all")
+    result.to_excel(tmp_path / "a.xlsx")
+    result.to_excel(tmp_path / "b.xlsx")
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").active
+    assert [cell.value for cell in sheet[1]][:5] == ["机构", "指标", "口径", "客户数", "分子"]
+    row = next(row for row in sheet.iter_rows(min_row=2) if row[1].value == "前1%客户AUM占比")
+    assert (row[0].value, row[0].data_type) == ("=1+1", "s")
+    assert (row[6].value, row[6].number_format) == (0.01, "0.0%")
+    with pytest.raises(StockcustError, match=r"\.xlsx"):
+        result.to_excel(tmp_path / "a.csv")
+
+
+def test_languages() -> None:
+    """There are two."""
+    with pytest.raises(StockcustError, match="language 'fr'"):
+        set_language("fr")
