@@ -19,7 +19,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.cell_tests import CellTest, text_tests, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
-from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend
+from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
