@@ -170,8 +170,9 @@ def _sql_text(
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
     given = text
-    if not trimmed and source_type == "VARCHAR" and "" in marks:
-        text = f"nullif({text}, '')"  # the commonest mark needs no closer look
+    if not trimmed and source_type == "VARCHAR":  # the commonest marks need no closer look
+        for mark in sorted({"", *column.allowed} & {*marks}):
+            text = f"nullif({text}, {literal(mark)})"
         marks = [mark for mark in marks if mark]
     if trimmed:
         text = grammar.clean(text, marks)
@@ -183,9 +184,8 @@ def _sql_text(
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
         return Reading(value, faults)
-    if column.allowed and not {*column.allowed} & {*marks}:
-        words = ", ".join(map(literal, column.allowed))
-        return Reading(value, odd=f"NOT contains([{words}], {value})")
+    if column.allowed:
+        return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     bare = f"replace({given}, ';', '~')" if column.separated else given
     plain = f"url_encode({bare}) = {bare} AND strlen({given}) > {max(map(len, marks))}"
