@@ -1,4 +1,4 @@
-# Two commands: `make report` and `make test`. Each sets up what it needs, from python3 alone.
+# Three commands: `make lab`, `make report`, `make test`. Each sets up what it needs, from python3 alone.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
@@ -9,10 +9,13 @@ OUT ?= reports
 # The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help report test test-slow fuzz format lock clean
+.PHONY: help lab report test test-slow fuzz format lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
+
+lab: $(VENV)/.ready ## JupyterLab on notebooks/start_here.ipynb
+	$(BIN)/stockcust lab
 
 report: $(VENV)/.ready ## One PDF per branch: DATA=data/sample QUARTER=2026Q3 OUT=reports
 	$(BIN)/stockcust report $(DATA) --quarter $(QUARTER) --out $(OUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -145,3 +146,51 @@ def test_a_log_names_every_page_and_headquarters(capsys: pytest.CaptureFixture[s
         "Headquarters' set printed anew in 3.0 s",
         "The circulated edition failed in 4.0 s",
     ]
+
+
+def test_lab_copies_the_notebooks_beside_the_data(
+    tiny_bank: TinyBank, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They open the folder they stand in; a changed one is kept, and said to be."""
+    notebooks = tiny_bank() / "notebooks"
+    assert run("lab", notebooks.parent, "--copy-only") == 0
+    names = {path.name for path in notebooks.iterdir()}
+    assert {"start_here.ipynb", "pareto.ipynb", "next_product.ipynb"} <= names
+    assert not names & {"branch_report.ipynb", "headquarters_review.ipynb"}
+    assert f"{len(names)} notebooks copied to {notebooks}" in capsys.readouterr().out
+    changed = notebooks / "pareto.ipynb"
+    text = changed.read_text(encoding="utf-8")
+    assert r"folder: str = \"..\"" in text
+    changed.write_text(text.replace("latest", "2026Q2"), encoding="utf-8")
+    (notebooks / "growth.ipynb").unlink()
+    assert run("lab", notebooks.parent, "--copy-only") == 0
+    told = capsys.readouterr().out
+    assert "1 notebooks copied" in told
+    assert "pareto.ipynb: differs from the shipped one and is kept" in told
+    assert "2026Q2" in changed.read_text(encoding="utf-8")
+
+
+def test_lab_opens_jupyterlab_on_the_first_notebook(
+    tiny_bank: TinyBank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With what is asked for, and nothing fetched; without JupyterLab an error says what to do."""
+    folder, started = tiny_bank(), list[str]()
+    app = SimpleNamespace(launch_instance=started.extend)
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", SimpleNamespace(LabApp=app))
+    assert run("lab", folder, "--no-browser", "--", "--port=9999") == 0
+    assert started[-2:] == ["--no-browser", "--port=9999"]
+    assert f"--ServerApp.root_dir={folder}" in started
+    assert "--LabApp.default_url=/lab/tree/notebooks/start_here.ipynb" in started
+    assert "--LabApp.news_url=None" in started
+    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+    assert run("lab", folder) == 2
+    assert "JupyterLab is not installed. Run: pip install" in capsys.readouterr().err
+
+
+def test_lab_leaves_the_notebooks_of_a_checkout_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the project itself, as `make lab` calls it, nothing is copied."""
+    monkeypatch.chdir(Path(__file__).resolve().parents[1])
+    assert run("lab", "--copy-only") == 0
+    assert capsys.readouterr().out == ""

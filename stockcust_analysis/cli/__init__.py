@@ -1,4 +1,4 @@
-"""The command line: `stockcust sample | check | map | evaluate | report | verify | worklists | …`.
+"""The command line: `stockcust sample | check | map | lab | evaluate | report | verify | …`.
 
 Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 bad input or usage ·
 130 interrupted. Heavy packages are imported inside the commands, so that help is quick.
@@ -12,7 +12,7 @@ import warnings
 import click
 
 from stockcust_analysis import __version__
-from stockcust_analysis.cli import run, tables
+from stockcust_analysis.cli import lab, run, tables
 from stockcust_analysis.errors import StockcustError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -28,6 +28,7 @@ for command in (
     tables.sample,
     tables.check,
     tables.map_files,
+    lab.lab,
     run.evaluate,
     run.report,
     run.verify,

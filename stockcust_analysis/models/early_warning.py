@@ -56,6 +56,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         Scope, dormancy rule and attrition rule; the shipped policy when left out.
     personal : list of "age_group", "gender", "groups"
         Facts about the person that may be features; none by default.
+    language : "zh" or "en"
+        Language of the reasons.
     random_state : int
         The same seed gives the same model.
 
@@ -89,9 +91,10 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         loss: float = 0.5,
         policy: PolicyLike = None,
         personal: Sequence[str] = (),
+        language: str = "en",
         random_state: int = 0,
     ) -> None:
-        self.model, self.loss = model, loss
+        self.model, self.loss, self.language = model, loss, language
         self.policy, self.personal, self.random_state = policy, personal, random_state
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
@@ -291,8 +294,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             without = codes.copy()
             without[:, column] = value
             risks.append(self.model_.predict_proba(without)[:, 1])
-        names = np.array([features.feature_name(name, "en") for name in self.encoder_.columns_])
-        return pd.Series(names[np.argmin(risks, axis=0)], rows)
+        words = [features.feature_name(name, self.language) for name in self.encoder_.columns_]
+        return pd.Series(np.array(words)[np.argmin(risks, axis=0)], rows)
 
 
 @dataclass(frozen=True)

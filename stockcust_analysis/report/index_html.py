@@ -35,6 +35,11 @@ FIGURES: Final = (
     ("contact_coverage", "managed"),
 )
 """The measures, with their bases, that the table shows of every branch."""
+_SHORT_NAMES: Final = {
+    "customer_retention": "retention",
+    "multi_product_share": "multi_product",
+    "contact_coverage": "contacted",
+}
 _TEMPLATES: Final = Path(__file__).with_name("templates") / "html"
 _LAST: Final = 1e9
 """Where a figure that is withheld, or that does not exist, is sorted: behind all others."""
@@ -122,12 +127,13 @@ def write_index(
 
 
 def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str, Any]:
-    """Return the table of branches, as the scores order them: columns, filters, rows, notes."""
+    """Return the table of branches, farthest behind plan first: columns, filters, rows, notes."""
     evaluation = page.review.evaluation
-    if len(evaluation.scores):
-        scores = tables.ordered_scores(page)
-    else:
+    scores = evaluation.scores
+    if scores.empty:
         scores = evaluation.branches[["branch_id"]].assign(peer_group="all")
+    order = [row["branch_id"] for row in tables.branch_rows(page)[:-1]]
+    scores = scores.set_index("branch_id").loc[order].reset_index()
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
     states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
     *columns, state = _columns(page, scores, states)
@@ -146,7 +152,7 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     compared = compared[compared["measure"].isin([name for name, _ in _intervals(page)])]
     notes = [
         *wording.assumptions(evaluation.policy_facts, page.language),
-        page.text("interval_note", "index"),
+        page.text("interval_note", "index") if _intervals(page) else "",
         page.text("unranked") if compared["rank_low"].isna().any() else "",
         page.gap_note("withheld_note"),
     ]
@@ -156,7 +162,7 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
 def _columns(
     page: HeadquartersPage, scores: pd.DataFrame, states: Mapping[str, str]
 ) -> list[_Column]:
-    """Return the table's columns: words first, then numbers, the page's state last."""
+    """Return the table's columns: assets, plan and rates first, the page's state last."""
     branches, text = list(states), page.text
     facts = page.review.evaluation.branches.set_index("branch_id")
     facts = facts.reindex(columns=["region", "type"], fill_value="").loc[branches]
@@ -167,14 +173,16 @@ def _columns(
     counts = [int(beyond_chance.get(branch, 0)) for branch in branches]
     return [
         _words(text("branch", "hq_header"), [page.names[b] for b in branches], choose=False),
-        _words(text("region", "sheet"), facts["region"]),
-        _words(text("type", "sheet"), types),
-        _words(text("peer_group", "hq_header"), peers),
+        _figure_column(page, branches, *FIGURES[0]),
+        *_plan_columns(page, branches),
+        _Column(text("trend", "index"), trends),
+        *(_figure_column(page, branches, *measure) for measure in FIGURES[1:]),
+        _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
         *_score_columns(page, scores),
         *(_interval_column(page, branches, *measure) for measure in _intervals(page)),
-        *(_figure_column(page, branches, *measure) for measure in FIGURES),
-        _Column(text("trend", "index"), trends),
-        _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
+        _words(text("peer_group", "hq_header"), peers),
+        _words(text("region", "sheet"), facts["region"]),
+        _words(text("type", "sheet"), types),
         _words(text("state", "hq_header"), [text(s, "page_state") for s in states.values()]),
     ]
 
@@ -185,6 +193,13 @@ def _words(label: str, texts: Iterable[object], *, choose: bool = True) -> _Colu
 
 def _number(text: str, value: Any, picture: str = "") -> _Cell:
     return _Cell(text, _LAST if value is None or pd.isna(value) else float(value), picture)
+
+
+def _plan_columns(page: HeadquartersPage, branches: list[str]) -> list[_Column]:
+    """Return the attainment of the plan of assets; nothing where no branch has one."""
+    parts = page.attainments.get(FIGURES[0][0], {})
+    cells = [_number(wording.format_share(parts.get(b)), parts.get(b)) for b in branches]
+    return [_Column(page.text("attained", "hq_header"), cells)] if parts else []
 
 
 def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column]:
@@ -198,8 +213,10 @@ def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column
 
 
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return the measures, with their bases, whose ranks are drawn."""
-    return hq.leading(page)[:_MOST_INTERVALS]
+    """Return the measures, with their bases, whose ranks are drawn: those that tell apart."""
+    return [
+        pair for pair in hq.leading(page)[:_MOST_INTERVALS] if hq.has_distinct_ranks(page, *pair)
+    ]
 
 
 def _interval_column(
@@ -246,7 +263,9 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
         )
         for value in values
     ]
-    return _Column(page.measure(measure) + (f" ({unit.name})" if unit else ""), cells)
+    short = _SHORT_NAMES.get(measure)
+    name = page.text(short, "hq_header") if short else page.measure(measure)
+    return _Column(name + (f" ({unit.name})" if unit else ""), cells)
 
 
 def _trend(page: HeadquartersPage, branch: str) -> _Cell:

@@ -91,6 +91,9 @@ _WIDTHS: Final = {"trend": 16, "definition": 60, "result": 70, "error": 80} | di
 _HEADERS: Final = ("hq_header", "sheet", "header")
 # Sheet → its columns: [section.]header[=column of the table][:how it is shown].
 _SHEETS: Final = {
+    "branches": "branch:text aum:wan previous_quarter:change_money year_ago:change_money attained "
+    "retention:share idle:share multi_product:share contacted:share points rank "
+    "unfavourable:count",
     "exceptions": "branch_id branch measure base unit value centre z evidence favourable",
     "decomposition": "branch_id branch measure=indicator:text method unit value plan=target "
     "score_target_source=target_source attained=attainment score_weight=weight raw_points "
@@ -128,6 +131,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
     write_sheets(
         path,
         [
+            sheets.branches(),
             sheets.overview(),
             sheets.sheet("exceptions", page.exceptions, note=page.text("exceptions_note")),
             sheets.scores(),
@@ -179,6 +183,12 @@ class _Sheets:
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
         return Sheet(name, caption, columns, **more)
 
+    def branches(self) -> Sheet:
+        """Return every branch's main figures, farthest behind plan first, the bank last."""
+        rows = pd.DataFrame(tables.branch_rows(self._page), dtype=object)
+        note = f"{self._page.text('wan', 'sheet')} · {self._page.text('branches_note')}"
+        return self.sheet("branches", rows, note=note)
+
     def overview(self) -> Sheet:
         """Return the bank's numbers with their changes, plan, and five quarters as a line."""
         page, quarter = self._page, self._evaluation.quarter
@@ -199,7 +209,7 @@ class _Sheets:
         columns: dict[str, list[Any]] = {"plan": plans, "attained": shares}
         columns |= {name: figures(name) for name in quarters}
         for name, before in earlier.items():
-            columns[f"comparison.{name}"] = list(map(_change, now, figures(before), kinds))
+            columns[f"comparison.{name}"] = list(map(tables.change_of, now, figures(before), kinds))
         table = table.join(pd.DataFrame(columns, dtype=object)).assign(trend=None)
         changes = " ".join(f"comparison.{name}:change" for name in earlier)
         figures_of = " ".join(f"{name}:figure" for name in quarters)
@@ -350,7 +360,7 @@ class _Sheets:
             kinds = [kind] * len(values) if isinstance(kind, str) else kind
             values = list(map(_cell, values, kinds))
         label, width = page.text(key, section) if section else key, _WIDTHS.get(key, 0)
-        return Column(label, values, kind, width, good, bad, bars=key == "points")
+        return Column(label, values, kind, width, good, bad, bars=key in ("points", "attained"))
 
     def _unit(self, measure: str) -> str:
         """Return the unit of a measure's figures: money in ten thousands."""
@@ -399,11 +409,3 @@ def _cell(value: Any, kind: str) -> Any:
     """Return a number as its cell holds it: money in ten thousands."""
     is_money = kind == "wan" and isinstance(value, (int, float))
     return value / _TEN_THOUSAND if is_money else value
-
-
-def _change(now: Any, earlier: Any, kind: Any) -> Any:
-    """Return a change as a cell holds it, of shares in points; "*" where one is withheld."""
-    if SUPPRESSED in (now, earlier):
-        return SUPPRESSED
-    change = wording.change_between(now, earlier, kind)
-    return None if change is None else float(change) * (100 if kind == "share" else 1)

@@ -8,9 +8,8 @@ Each is a small frozen value that displays itself three ways: as data for the pr
 escaped HTML for JupyterLab, as text for a log. None of them holds markup: a branch named `<b>` or
 `#read("x")` is text. What a cell says is decided here, how it looks is decided by the page.
 
-A figure is a finished drawing: SVG whose text stays text, the words that describe it as metadata of
-the notebook's output. Charts and pages are set in the two files of Noto Sans CJK SC (SIL Open Font
-License) inside the `mpl-font` wheel, pinned by hash: the same text gives the same bytes everywhere.
+A figure is SVG whose text stays text, its description metadata of the notebook's output. Charts and
+pages are set in Noto Sans CJK SC (SIL Open Font License) of the `mpl-font` wheel, pinned by hash.
 """
 
 from __future__ import annotations
@@ -208,20 +207,20 @@ class Sentences:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: its header, how its cells are aligned, the header group above it."""
+    """One column: header, alignment, header group above it, the part of each cell a bar fills."""
 
     label: str
     align: Alignment = "left"
     group: str = ""
+    bars: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
     """A finished table (三线表): caption, unit, columns, rows of strings, note.
 
-    `emphasised` holds the positions of the rows printed in bold, such as a total. The look "steps"
-    is for what is to be done: large numbers, the task in bold, what follows a line end below it.
-    Two halves in a row stand side by side.
+    `emphasised`: positions of the rows in bold, such as a total. The look "steps" is for what is to
+    be done: large numbers, the task in bold. Two halves in a row stand side by side.
     """
 
     caption: str
@@ -237,7 +236,7 @@ class Table:
         """Return the table as plain values, ready for JSON."""
         return {
             **vars(self),
-            "columns": [dict(vars(column)) for column in self.columns],
+            "columns": [{**vars(column), "bars": list(column.bars)} for column in self.columns],
             "rows": [list(row) for row in self.rows],
             "emphasised": sorted(self.emphasised),
         }

@@ -7,7 +7,7 @@ what kind of values it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pandas as pd
 
@@ -51,12 +51,13 @@ _COLUMNS: Final = {
     "item measure order outcome_list peer_group quarter result score_indicator "
     "score_target_source sheet state status step task tier unit",
     "count": "all branches customers funded holders left_out listed outcome_contacted "
-    "outcome_listed outcome_sold outcome_woken scored score_weight task_customers",
-    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time "
-    "customer_share idle_aum_share outcome_change outcome_change_others penetration "
-    "score_attainment share_of_opening",
+    "outcome_listed outcome_sold outcome_woken rank scored score_weight task_customers "
+    "unfavourable",
+    "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
+    "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
+    "penetration retention score_attainment share_of_opening",
     "money": "amount aum change class_aum existing new stake",
-    "points": "median_points score_lost score_points score_raw_points",
+    "points": "median_points points score_lost score_points score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
 _KIND_OF: Final = {name: kind for kind, columns in _COLUMNS.items() for name in columns.split()}
@@ -70,6 +71,7 @@ def page_table(
     unit: wording.Unit | None = None,
     labels: Mapping[str, str] | None = None,
     emphasise: Sequence[int] = (),
+    bars: Mapping[str, Sequence[float]] | None = None,
     keep_empty: bool = False,
     **fields: Any,
 ) -> Table | None:
@@ -93,6 +95,8 @@ def page_table(
         nothing to compare with.
     emphasise
         Positions of the rows printed in bold, from the end when negative.
+    bars
+        Column → the part of each cell's width that a bar behind it fills.
     fields
         `note`, `look` and `half`, as `Table` has them.
     """
@@ -104,7 +108,8 @@ def page_table(
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
         if keep_empty or any(text != MISSING for text in texts):
             label = labels.get(key) or page.text(key, page.headers)
-            columns.append(Column(label, "left" if kind == "words" else "right"))
+            side: Literal["left", "right"] = "left" if kind == "words" else "right"
+            columns.append(Column(label, side, bars=tuple((bars or {}).get(key, ()))))
             cells.append(texts)
     return Table(
         page.text(caption, page.captions) if caption else "",

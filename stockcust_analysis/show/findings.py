@@ -4,9 +4,9 @@
 page ──> findings: a level, its distance from the bank, its change ──> sentences, heaviest first
 ```
 
-What lies within `NoiseLimits` is never called a difference or a change, and no finding names a
-cause. A branch too small or too young to be judged gets a sentence that says so instead. The words
-stand in `labels.toml`.
+What lies within `NoiseLimits` is never called a difference or a change; what has a size and may yet
+be chance is printed, and never called steady. No finding names a cause. A branch too small or too
+young to be judged gets a sentence that says so instead. The words stand in `labels.toml`.
 """
 
 from __future__ import annotations
@@ -183,19 +183,24 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         value = _words(page, "with_count", share=value, count=cell.numerator)
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
     gap = trend = None
+    by_chance = False
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
     if bank is not None:
-        gap = (cell.value - bank.value) / NOISE.of_share(bank.value, customers)
-        distance = wording.format_difference(cell.value - bank.value, "share", page.language)
-        side = _name_side(gap, "above", "level", "below")
-        of_bank = wording.format_share(bank.value)
-        clauses.append(_words(page, side, bank=of_bank, gap=distance))
+        difference = cell.value - bank.value
+        gap = difference / NOISE.of_share(bank.value, customers)
+        distance = wording.format_difference(difference, "share", page.language)
+        side = _name_side(difference / NOISE.points, "above", "level", "below")
+        words = _words(page, side, bank=wording.format_share(bank.value), gap=distance)
+        clauses.append(_hedge(page, words, difference, gap))
+        by_chance |= _is_by_chance(difference, gap)
     for movement in _movements(page, story.measure, member)[:1]:
         trend = movement.change / NOISE.of_share(movement.before.value, customers)
-        if abs(trend) >= 1:
-            clauses.append(_movement_words(page, story.measure, movement, story.beside_bank))
+        if abs(movement.change) >= NOISE.points:
+            words = _movement_words(page, story.measure, movement, story.beside_bank)
+            clauses.append(_hedge(page, words, movement.change, trend))
+        by_chance |= _is_by_chance(movement.change, trend)
     subject = _words(page, story.name, "story", family=family)
-    lead = _write_lead(page, subject, gap, trend, "verdict")
+    lead = _write_lead(page, subject, gap, trend, "verdict", by_chance=by_chance)
     weight = max(_weigh(gap, story.measure), _weigh(trend, story.measure))
     if story.alarming and cell.value >= NOISE.alarm and cell.n >= NOISE.alarm_customers:
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
@@ -271,18 +276,39 @@ def _compare(measure: str, now: Cell | None, before: Cell | None) -> float | Non
     return None if change is None else float(change)
 
 
+def _is_by_chance(difference: float, in_limits: float) -> bool:
+    """Return whether a difference has a size, yet among so few customers may be chance."""
+    return abs(difference) >= NOISE.points and abs(in_limits) < 1
+
+
+def _hedge(page: BranchPage, words: str, difference: float, in_limits: float) -> str:
+    """Return a clause, with what is to be said of a difference that may be chance."""
+    is_hedged = _is_by_chance(difference, in_limits)
+    return _words(page, "by_chance", words=words) if is_hedged else words
+
+
 def _write_lead(
-    page: BranchPage, story: str, gap: float | None, trend: float | None, within: str
+    page: BranchPage,
+    story: str,
+    gap: float | None,
+    trend: float | None,
+    within: str,
+    *,
+    by_chance: bool = False,
 ) -> str:
     """Say in three words what a finding amounts to; the subject alone when nothing is compared.
 
-    `gap` and `trend` are the distance from the bank and the change, in noise limits.
+    `gap` and `trend` are the distance from the bank and the change, in noise limits. What is
+    neither, but differs `by_chance`, is not steady: it cannot be told.
     """
     if gap is None and trend is None:
         return story
     position = _name_side(gap or 0.0, "above", "level", "below")
     direction = "unknown" if trend is None else _name_side(trend, "up", "flat", "down")
-    verdict = _words(page, f"{position}_{direction}", within)
+    is_told = position != "level" or direction in ("up", "down")
+    verdict = _words(
+        page, "by_chance" if by_chance and not is_told else f"{position}_{direction}", within
+    )
     return _words(page, "lead", story=story, verdict=verdict)
 
 

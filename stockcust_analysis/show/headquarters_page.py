@@ -5,10 +5,11 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from stockcust_analysis import plot
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.show import branch_page
+from stockcust_analysis.show import branch_page, wording
 from stockcust_analysis.show.blocks import (
     Document,
     Drawing,
@@ -29,14 +30,19 @@ from stockcust_analysis.show.blocks import (
     figure,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.findings import conclusions, growth_sentence
-from stockcust_analysis.show.page_data import BranchPage, Page
+from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
+from stockcust_analysis.show.page_data import IDLE_PARTS, BranchPage, Page, rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
+_MOST_WORST: Final = 3
 _MOST_FUNNELS: Final = 4
 _MOST_ROWS: Final = 40
 _MOST_NAMED: Final = 8
+# An interval of more than this part of all places says nothing; places are drawn where at least
+# this part of the branches have a narrower one.
+_WIDE_INTERVAL: Final = 0.6
+_FEWEST_APART: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,46 @@ class HeadquartersPage(Page):
         """Branch → its position in the table of branches."""
         return {branch_id: position for position, branch_id in enumerate(self.names)}
 
+    @cached_property
+    def opened(self) -> dict[str, str]:
+        """Branch → the day it opened, such as 2026-07-01, where that is known."""
+        branches = self.evaluation.branches
+        days = branches["opened_on"] if "opened_on" in branches else [None] * len(branches)
+        pairs = zip(branches["branch_id"], days, strict=True)
+        return {branch: str(day)[:10] for branch, day in pairs if not pd.isna(day)}
+
+    def listed(self, words: Iterable[str]) -> str:
+        """Return words as one list."""
+        return self.text("enumeration").join(words)
+
+    def join(self, sentences: Iterable[str]) -> str:
+        """Return sentences one after another."""
+        return self.text("between", "sentence").join(filter(None, sentences))
+
+    def signed_money(self, amount: float, unit: wording.Unit) -> str:
+        """Return a change of money in a unit, with its sign."""
+        size = unit.pattern.format(wording.format_money(abs(amount), unit))
+        return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+
+    @cached_property
+    def attainments(self) -> dict[str, dict[str, float]]:
+        """Measure with a plan → branch → the part of its plan reached, the smallest part first."""
+        targets = self.evaluation.targets
+        reached: dict[str, dict[str, float]] = {}
+        for row in rows_of(targets[(targets["quarter"] == self.quarter) & (targets["target"] > 0)]):
+            value = self.cell(row.measure, base_of(row.measure), branch_id=row.branch_id)
+            if isinstance(value, float):
+                reached.setdefault(row.measure, {})[row.branch_id] = value / row.target
+        return {
+            measure: dict(sorted(parts.items(), key=lambda item: (item[1], item[0])))
+            for measure, parts in reached.items()
+        }
+
+    def bank_attainment(self, measure: str) -> float | None:
+        """Return the part of the branches' plans that the whole bank has reached, where known."""
+        value, plan = self.cell(measure, base_of(measure)), self.bank.targets.get(measure)
+        return value / plan if plan and isinstance(value, float) else None
+
     @property
     def edition(self) -> str:
         """The word for whom the review is meant: on every page, sheet and index."""
@@ -109,6 +155,13 @@ class HeadquartersPage(Page):
             return None
         return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
 
+    def idle(self, branch_id: str) -> float | str | None:
+        """Return the share of a branch's customers who are silent or dormant together."""
+        parts = [self.cell(part, "funded", branch_id=branch_id) for part in IDLE_PARTS]
+        if SUPPRESSED in parts:
+            return SUPPRESSED
+        return None if None in parts else sum(part for part in parts if isinstance(part, float))
+
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""
         return table[table["branch_id"] == WHOLE_BANK]
@@ -122,6 +175,11 @@ class HeadquartersPage(Page):
         groups = planned.groupby("measure")["target"]
         whole = groups.sum()[groups.count() == len(self.evaluation.branches)]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
+
+
+def base_of(measure: str) -> str:
+    """Return the base on which a measure is planned and shown of every branch."""
+    return dict(branch_page.KEY_MEASURES).get(measure, "funded")
 
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
@@ -143,50 +201,128 @@ def key_figures(page: HeadquartersPage) -> KeyFigures:
 
 
 def review_conclusions(page: HeadquartersPage) -> Sentences:
-    """Return what the quarter amounts to: the bank, the exceptions, what is missing."""
+    """Return what the quarter amounts to: plan, growth, exceptions, what to decide, the rest."""
     # Of a bank of a handful of customers everything is withheld.
     of_bank = [] if page.bank.evaluation.measures.empty else conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
-    sentences = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
-    return Sentences([*sentences, _exceptions_sentence(page), *_quality_sentence(page)])
+    neutral = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
+    return Sentences([*_leading_sentences(page), *neutral])
 
 
-def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
-    beyond, table = page.exceptions, page.evaluation.comparison
-    tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
-    bad = int((beyond["favourable"] == "no").sum())
-    key = "exceptions_found" if len(beyond) else "exceptions_none"
-    words = page.text(key, tests=tests, count=len(beyond), bad=bad)
-    return Sentence(words, lead=page.text("exceptions_lead"), section="exceptions")
+def chapter_sentence(page: HeadquartersPage, section: str) -> Sentences | None:
+    """Return the conclusion that leads to a chapter, to open it with; None where there is none."""
+    own = [replace(s, section="") for s in _leading_sentences(page) if s.section == section]
+    return Sentences(own, anchor=section) if own else None
 
 
-def _quality_sentence(page: HeadquartersPage) -> list[Sentence]:
-    states = page.review.pages["state"]
-    failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
-    if not failed + missing:
-        return []
-    words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
-    return [Sentence(words, lead=page.text("quality_lead"), section="quality")]
+def _leading_sentences(page: HeadquartersPage) -> list[Sentence]:
+    """Return the four answers in the order they are asked, and what is missing."""
+    answers = (_plan_sentence, _growth_sentence, _exceptions_sentence, _decisions_sentence)
+    found = [answer(page) for answer in (*answers, _quality_sentence)]
+    return [sentence for sentence in found if sentence is not None]
 
 
-def exceptions_anchor(page: HeadquartersPage) -> Sentences:
-    """Return the sentence the exceptions open with; the conclusions lead to it."""
-    return Sentences([replace(_exceptions_sentence(page), section="")], anchor="exceptions")
+def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
+    """Say how many branches miss the first plan, which most, and how many miss the others."""
+    behind = {
+        measure: {branch: part for branch, part in parts.items() if part < 1}
+        for measure, parts in page.attainments.items()
+    }
+    if not behind:
+        return None
+    measure, missed = next(iter(behind.items()))
+    blanks: dict[str, Any] = {
+        "measure": page.measure(measure),
+        "of": len(page.attainments[measure]),
+    }
+    lead = page.text("plan_missed" if missed else "plan_met", count=len(missed), **blanks)
+    worst = [
+        page.text("with_value", name=page.names[branch], value=wording.format_share(part))
+        for branch, part in list(missed.items())[:_MOST_WORST]
+    ]
+    others = [
+        page.text("plan_other", measure=page.measure(other), count=len(branches))
+        for other, branches in behind.items()
+        if other != measure and branches
+    ]
+    of_bank = page.bank_attainment(measure)
+    parts = [
+        page.text("plan_worst", names=page.listed(worst)) if worst else "",
+        page.text("plan_bank", part=wording.format_share(of_bank)) if of_bank else "",
+        page.text("plan_others", measures=page.listed(others)) if others else "",
+    ]
+    return Sentence(page.join(parts), lead=lead, section="branches")
 
 
-def quality_anchor(page: HeadquartersPage) -> Sentences | None:
-    """Return what is missing, to which the conclusions lead; None when nothing is."""
-    sentences = [replace(sentence, section="") for sentence in _quality_sentence(page)]
-    return Sentences(sentences, anchor="quality") if sentences else None
-
-
-def growth_words(page: HeadquartersPage) -> Sentences | None:
-    """Return where the bank's growth came from; None in a first quarter."""
+def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
+    """Say where the bank's growth came from, with and without branches opened this year."""
     own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
-    return None if sentence is None else Sentences([replace(sentence, section="")])
+    opened = [branch for branch, day in page.opened.items() if day[:4] == page.quarter[:4]]
+    bridge = page.evaluation.bridge
+    others = bridge[~bridge["branch_id"].isin([WHOLE_BANK, *opened])]
+    if sentence is None or not opened or others.empty or others["withheld"].any():
+        return sentence
+    amounts = others.groupby("component")["amount"].sum()
+    change = amounts["closing"] - amounts["opening"]
+    new = float(amounts.reindex(list(FROM_NEW)).sum())
+    unit = page.unit(own.loc[own["component"] == "closing", "amount"])
+    blanks = {
+        "names": page.listed([page.names[branch] for branch in opened]),
+        "rate": wording.format_signed(change / amounts["opening"], "money", page.language),
+        "new": page.signed_money(new, unit),
+        "existing": page.signed_money(change - new, unit),
+    }
+    text = page.join([sentence.text, page.text("growth_without_opened", **blanks)])
+    return replace(sentence, text=text)
+
+
+def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
+    """Say how many comparisons exceed chance, and of which branches the unfavourable ones are."""
+    beyond, table = page.exceptions, page.evaluation.comparison
+    tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
+    unfavourable = beyond[beyond["favourable"] == "no"]
+    blanks: dict[str, Any] = {"tests": tests, "count": len(beyond), "bad": len(unfavourable)}
+    key = "exceptions_found" if len(beyond) else "exceptions_none"
+    first = unfavourable.drop_duplicates("branch_id").head(_MOST_WORST)
+    named = [
+        page.text("with_value", name=page.names[row.branch_id], value=page.measure(row.measure))
+        for row in rows_of(first)
+    ]
+    words = [page.text(key, **blanks)]
+    words += [page.text("exceptions_named", names=page.listed(named))] if named else []
+    return Sentence(
+        page.join(words), lead=page.text("exceptions_lead", **blanks), section="exceptions"
+    )
+
+
+def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
+    """Say what headquarters has to decide: nothing that the figures do not show."""
+    scores, warnings = page.evaluation.scores, page.review.warnings
+    beyond = page.exceptions
+    unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].unique()
+    unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
+    counts = {
+        "decide_exceptions": len(unfavourable),
+        "decide_unscored": len(unscored),
+        "decide_warnings": int((warnings["reason"] == "").sum()) if len(warnings) else 0,
+    }
+    items = [page.text(key, count=count) for key, count in counts.items() if count]
+    if not items:
+        return None
+    lead = page.text("decide_lead", count=len(items))
+    return Sentence(page.text("decide", items=page.listed(items)), lead=lead)
+
+
+def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
+    states = page.review.pages["state"]
+    failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
+    if not failed + missing:
+        return None
+    words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
+    return Sentence(words, lead=page.text("quality_lead"), section="quality")
 
 
 def definitions_table(page: HeadquartersPage) -> Table:
@@ -236,16 +372,19 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
-def league_figure(page: HeadquartersPage) -> Drawing | None:
+def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     """Draw the places in the leading measure with their intervals, of the first forty branches.
 
-    How many branches have too few customers to be placed stands below them.
+    How many branches have too few customers to be placed stands below them. Where hardly a branch
+    can be told apart from the others, a sentence says so, and names those that can.
     """
     measure, base = next(iter(leading(page)), ("", ""))
     rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
     placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
     if placed.empty:
         return None
+    if not has_distinct_ranks(page, measure, base):
+        return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
     drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
     alt = page.text(
         "league_alt",
@@ -256,6 +395,32 @@ def league_figure(page: HeadquartersPage) -> Drawing | None:
         unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
     )
     return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
+
+
+def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
+    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
+    ranked = _peers(page, measure, base, "rank").dropna(subset=["rank"])
+    return len(_distinct(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
+
+
+def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the branches whose ranks span clearly fewer than all places."""
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < _WIDE_INTERVAL * len(ranked)]
+
+
+def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
+    """Say that places cannot be told apart, and name the branches whose can."""
+    apart = _distinct(placed)
+    measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
+    low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
+    named = [
+        page.text("with_value", name=row.name, value=f"{row.rank_low:.0f}–{row.rank_high:.0f}")
+        for row in rows_of(apart.head(_MOST_NAMED))
+    ]
+    blanks = {"measure": page.measure(measure), "base": page.text(base, "base")}
+    parts = [page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)]
+    parts += [page.text("ranks_apart", names=page.listed(named))] if named else []
+    return Sentence(page.join(parts))
 
 
 def bridge_figure(page: HeadquartersPage) -> Drawing | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -13,17 +13,20 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
-from stockcust_analysis.show.branch_page import KEY_MEASURES, checks_passed, memory_note
+from stockcust_analysis.show.branch_page import checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.findings import FROM_NEW
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import rows_of
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of
+from stockcust_analysis.show.page_data import compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
 _MOST_RESTATED: Final = 15
 _MOST_NAMED: Final = 12
 _LONGEST_ERROR: Final = 120
+
+# What the branch table compares with.
+_CHANGES: Final = ("previous_quarter", "year_ago")
 
 # The review keeps columns in which nothing exists: its editions then have the same shape.
 _table = partial(page_table, keep_empty=True)
@@ -85,25 +88,106 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
-        base = dict(KEY_MEASURES).get(measure, "funded")
+        base = base_of(measure)
         own = targets[targets["measure"] == measure]
         plans = dict(zip(own["branch_id"], own["target"], strict=True))
-        value, plan = page.cell(measure, base), plans.pop(WHOLE_BANK, None)
-        reached = [
-            number >= target
-            for branch, target in plans.items()
-            if isinstance(number := page.cell(measure, base, branch_id=str(branch)), float)
-        ]
+        value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
+        parts = page.attainments.get(measure, {}).values()
+        reached = sum(part >= 1 for part in parts)
         row = {
             "measure": page.measure(measure, base),
             "value": format_alone(page, measure, value),
             "plan": format_alone(page, measure, plan),
-            "attained": value / plan if plan and isinstance(value, float) else None,
+            "attained": page.bank_attainment(measure),
             "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
-            "reached": " / ".join(map(wording.format_count, (sum(reached), len(reached)))),
+            "reached": " / ".join(map(wording.format_count, (reached, len(parts)))),
         }
         rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))
+
+
+def branch_table(page: HeadquartersPage) -> Table | None:
+    """Return each branch's main figures, farthest behind plan first, the bank's total last."""
+    *branches, total = branch_rows(page)
+    rows = [*_shorten(page, branches, len(branches), _MOST_ROWS), total]
+    parts = [row.get("attained") for row in rows]
+    bars = [min(part, 1.0) if isinstance(part, float) else 0.0 for part in parts]
+    order = "branches_by_plan" if any(bars) else "branches_by_change"
+    hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
+    printed = [
+        {
+            name: wording.format_arrow(value, "money", page.language) if name in _CHANGES else value
+            for name, value in row.items()
+            if name not in hidden
+        }
+        for row in rows
+    ]
+    return _table(
+        page,
+        "branches",
+        printed,
+        unit=page.unit(row["aum"] for row in branches),
+        emphasise=[-1],
+        bars={"attained": bars},
+        note=page.join(map(page.text, (order, "branches_note"))),
+    )
+
+
+def branch_rows(page: HeadquartersPage) -> list[dict[str, Any]]:
+    """Return the rows of the branch table: the lowest attainment or change first, the bank last."""
+    scores = {row.branch_id: row for row in rows_of(page.evaluation.scores)}
+    beyond = page.exceptions
+    unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].value_counts()
+    rows = []
+    for branch in [*page.names, WHOLE_BANK]:
+        score = scores.get(branch)
+        points, rank = score_values(score, ("points", "rank")) if score else ("", "")
+        count = int(unfavourable.get(branch, 0)) or ""
+        scored = {"points": points, "rank": rank, "unfavourable": count}
+        rows.append({"branch_id": branch, **_branch_figures(page, branch), **scored})
+    rows[:-1] = sorted(rows[:-1], key=_order)
+    return rows
+
+
+def _order(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return by what rows are sorted: attainment, then change; what is unknown comes last."""
+    known = (row["attained"], row["previous_quarter"])
+    first, second = (value if isinstance(value, float) else np.inf for value in known)
+    return first, second
+
+
+def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
+    """Return a branch's main figures; changes and shares as numbers, "*" where one is withheld."""
+    own = partial(page.cell, branch_id=branch)
+    aum, base = wording.AVERAGE, base_of(wording.AVERAGE)
+    now, quarters = own(aum, base), compared_quarters(page.quarter)
+    is_bank = branch == WHOLE_BANK
+    attained = page.bank_attainment(aum) if is_bank else page.attainments.get(aum, {}).get(branch)
+    return {
+        "branch": _branch_mark(page, branch),
+        "aum": now,
+        **{key: change_of(now, own(aum, base, quarter=quarters[key]), "money") for key in _CHANGES},
+        "attained": attained,
+        "retention": own("customer_retention", "funded"),
+        "idle": page.idle(branch),
+        "multi_product": own("multi_product_share", "funded"),
+        "contacted": own("contact_coverage", "managed"),
+    }
+
+
+def change_of(now: wording.Figure, before: wording.Figure, kind: Any) -> Any:
+    """Return a change as a number, of shares in points; "*" where one is withheld."""
+    if wording.SUPPRESSED in (now, before):
+        return wording.SUPPRESSED
+    change = wording.change_between(now, before, kind)
+    return None if change is None else float(change) * (100 if kind == "share" else 1)
+
+
+def _branch_mark(page: HeadquartersPage, branch: str) -> str:
+    """Return a branch's name; of one that opened this year with the month."""
+    name, day = _branch_name(page, branch), page.opened.get(branch, "")
+    is_new = day[:4] == page.quarter[:4]
+    return page.text("branch_opened", name=name, month=day[:7]) if is_new else name
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:
@@ -219,14 +303,20 @@ def score_columns(page: HeadquartersPage) -> tuple[str, ...]:
 
 
 def score_cells(row: Any, columns: Sequence[str]) -> list[str]:
-    """Return a branch's `score_columns` as texts; who is ranked among others has them all."""
-    values = {name: getattr(row, name) for name in columns}
+    """Return a branch's `score_columns` as texts."""
     return [
-        wording.SUPPRESSED
-        if pd.isna(value) and not pd.isna(row.rank_of)
+        value
+        if isinstance(value, str)
         else wording.format_number(value, decimals=1 if name == "points" else 0)
-        for name, value in values.items()
+        for name, value in zip(columns, score_values(row, columns), strict=True)
     ]
+
+
+def score_values(row: Any, columns: Sequence[str]) -> list[Any]:
+    """Return a branch's `score_columns`; "*" where one of those ranked has no value."""
+    gone = None if pd.isna(row.rank_of) else wording.SUPPRESSED
+    values = [getattr(row, name) for name in columns]
+    return [gone if pd.isna(value) else value for value in values]
 
 
 def _points(row: Any) -> str:

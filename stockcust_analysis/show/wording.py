@@ -396,9 +396,19 @@ def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language
     >>> format_change(100.01, 100, kind="count", language="en")
     'unchanged'
     """
-    if SUPPRESSED in (now, before):
-        return SUPPRESSED
-    return _with_sign(change_between(now, before, kind), kind, language, ("▲ ", "▼ "))
+    withheld = SUPPRESSED in (now, before)
+    return format_arrow(
+        SUPPRESSED if withheld else change_between(now, before, kind), kind, language
+    )
+
+
+def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
+    """Return a change that is known already with ▲ or ▼, as `format_change` prints it.
+
+    >>> format_arrow(0.031, "money"), format_arrow(-0.012, "share", "en")
+    ('▲ 3.1%', '▼ 1.2 pp')
+    """
+    return SUPPRESSED if change == SUPPRESSED else _with_sign(change, kind, language, ("▲ ", "▼ "))
 
 
 def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:

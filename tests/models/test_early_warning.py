@@ -126,6 +126,9 @@ class TestBank:
         assert len(scored) == 20
         assert scored["probability"].is_monotonic_decreasing
         assert "own transactions of the quarter" in set(scored["reason"])
+        model.set_params(language="zh")
+        chinese = model.score_customers(bank_with("planted"), "2026Q3", top=20)["reason"]
+        assert "本季主动交易笔数" in set(chinese)
 
     def test_a_missing_quarter_is_an_error(self) -> None:
         """Without the quarter to judge by, or two to learn from, the days there are are named."""

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from traitlets.config import Config
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-# As locked it is not installed; where somebody has installed it, it is not found.
+# It is locked, but a bank may leave it out: nothing needs it.
 PLAIN = "import sys\nsys.modules['ipywidgets'] = None"
 
 

@@ -175,7 +175,7 @@ def test_an_interrupt_ends_the_run_and_the_next_goes_on(tmp_path: Path, asked: i
     while len(list(records.glob("[!.]*"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.1)
     run.send_signal(asked)
-    said, _ = run.communicate(timeout=60)
+    said, _ = run.communicate(timeout=600)
     assert run.returncode == 130, said
     assert "Interrupted. Run the same command again to go on." in said
     assert runs.left_behind() == []

@@ -115,11 +115,13 @@ def test_every_notebook_is_run_from_the_menu(tmp_path: Path) -> None:
             wait.until(is_idle)
             assert driver.find_elements("css selector", "[data-mime-type*=error]") == []
             assert texts(driver, "table caption"), notebook.name
-            assert texts(driver, ".jp-OutputArea figure"), notebook.name
+            draws = "figure" in notebook.read_text(encoding="utf-8")
+            assert bool(texts(driver, ".jp-OutputArea figure")) == draws, notebook.name
+    assert (tmp_path / "reports" / "2026Q3" / "evaluation" / "facts.json").exists()
 
 
 def test_a_notebook_is_run_by_keyboard(tmp_path: Path) -> None:
-    """Shift+Enter, cell by cell, makes the missing evaluation and shows tables and a figure."""
+    """Shift+Enter, cell by cell, shows the picker, tables and a figure."""
     home = make_project(tmp_path)
     with jupyterlab(tmp_path, home) as url, chromium(home / "browser") as driver:
         wait = pages.WebDriverWait(driver, SECONDS)
@@ -128,7 +130,8 @@ def test_a_notebook_is_run_by_keyboard(tmp_path: Path) -> None:
         wait.until(is_idle)  # cells that are run before the kernel is there are passed over
         for _ in driver.find_elements("css selector", ".jp-Notebook .jp-Cell"):
             run_cell(driver)
-        wait.until(lambda d: len(texts(d, "table caption")) == 2, message="two tables")
+        wait.until(lambda d: len(texts(d, "table caption")) == 4, message="four tables")
+        assert len(driver.find_elements("css selector", ".jp-OutputArea select")) == 2
         assert texts(driver, "table caption")[0].startswith("资产集中度")
         figure = driver.find_element("css selector", ".jp-OutputArea figure")
         picture = figure.find_element("css selector", "img")
@@ -136,4 +139,3 @@ def test_a_notebook_is_run_by_keyboard(tmp_path: Path) -> None:
         assert picture.get_attribute("alt")
         assert driver.execute_script("return arguments[0].naturalWidth", picture) > 100
         assert driver.find_elements("css selector", "[data-mime-type*=error]") == []
-    assert (tmp_path / "reports" / "2026Q3" / "evaluation" / "facts.json").exists()

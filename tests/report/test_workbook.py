@@ -101,6 +101,18 @@ def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None
     assert shown.drop(index="B003").map(type).isin([int, float]).all(axis=None)
 
 
+def test_the_first_sheet_has_every_branch_the_lowest_attainment_first(written: Path) -> None:
+    """Branch n of 24, from 0, has 10.04 + 0.1 n million of a plan of 10.2; the bank is last."""
+    sheet = openpyxl.load_workbook(written).worksheets[0]
+    shown = rows_of(sheet)
+    assert shown["网点"].tolist()[:2] == ["001支行", "002支行"]
+    assert shown["完成率"].tolist()[:2] == pytest.approx([10.04 / 10.2, 10.14 / 10.2])
+    assert shown["季日均AUM"].tolist()[0] == pytest.approx(1004.0)
+    assert shown["环比"].tolist()[0] == pytest.approx(1e4 / 10.03e6)
+    assert (len(shown), shown["网点"].tolist()[-1]) == (25, "全行")
+    assert "万元" in sheet["A2"].value
+
+
 def test_the_overview_speaks_of_the_bank_in_ten_thousands(written: Path) -> None:
     """AUM of 24 branches of some 10 million each stands in 万元, with plan and attainment."""
     overview = rows_of(openpyxl.load_workbook(written)["总览"]).set_index("指标")
@@ -123,8 +135,10 @@ def test_every_sheet_has_status_frozen_header_and_filter(written: Path) -> None:
 def test_there_is_a_sheet_per_question(written: Path) -> None:
     """A question without an answer, here restatements, has no sheet; all others have one."""
     names = openpyxl.load_workbook(written).sheetnames
-    assert names == ["总览", "例外", "得分", "得分分解", "网点比较", "客户迁徙", "增长来源",
-                     "集中度", "指标长表", "数据质量", "网点报告", "口径"]  # fmt: skip
+    assert " ".join(names) == (
+        "网点一览 总览 例外 得分 得分分解 网点比较 客户迁徙 增长来源 集中度 指标长表 数据质量 "
+        "网点报告 口径"
+    )
 
 
 def test_the_same_review_gives_the_same_bytes(
@@ -140,8 +154,9 @@ def test_bars_colours_and_lines_are_there(written: Path) -> None:
     """Points carry bars, quarters lines; both are in the file's own markup."""
     with zipfile.ZipFile(written) as file:
         sheets = {name: file.read(name).decode() for name in file.namelist() if "sheet" in name}
-    assert "sparkline" in sheets["xl/worksheets/sheet1.xml"]
-    assert "dataBar" in sheets["xl/worksheets/sheet3.xml"]
+    assert "dataBar" in sheets["xl/worksheets/sheet1.xml"]
+    assert "sparkline" in sheets["xl/worksheets/sheet2.xml"]
+    assert "dataBar" in sheets["xl/worksheets/sheet4.xml"]
 
 
 def test_english_sheets(review: Review, tmp_path: Path) -> None:
@@ -149,7 +164,7 @@ def test_english_sheets(review: Review, tmp_path: Path) -> None:
     path = tmp_path / "en.xlsx"
     write_workbook(path, headquarters_page(review, language="en"), status="draft")
     book = openpyxl.load_workbook(path)
-    assert book.sheetnames[0] == "Overview"
+    assert book.sheetnames[:2] == ["Branches", "Overview"]
     for sheet in book:
         heads = [str(cell.value) for cell in sheet[HEADER_ROW + 1]]
         assert all(head.isascii() or "–" in head for head in heads), sheet.title
@@ -165,5 +180,5 @@ def test_libreoffice_opens_it(written: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     with zipfile.ZipFile(tmp_path / "headquarters.ods") as file:
         content = file.read("content.xml").decode()
-    assert content.count("<table:table ") == 12
+    assert content.count("<table:table ") == 13
     assert 'office:value="26856"' in content

@@ -194,7 +194,9 @@ class TestNoise:
         assert "环比" not in found.text
         assert "相当" in found.text
 
-    @pytest.mark.parametrize(("customers", "lead"), [(400, "平稳"), (2500, "高于全行且上升")])
+    @pytest.mark.parametrize(
+        ("customers", "lead"), [(400, "差异未超出偶然"), (2500, "高于全行且上升")]
+    )
     def test_few_customers_need_a_larger_difference(self, customers: int, lead: str) -> None:
         """Two standard errors of 10 % are 3.0 points for 400 customers, 1.2 for 2,500."""
         table = story(
@@ -202,6 +204,17 @@ class TestNoise:
         )
         (found,) = [each for each in told(table) if "睡眠" in each.lead]
         assert found.lead == f"睡眠客户占比{lead}"
+
+    def test_a_large_difference_of_few_is_printed_and_not_called_steady(self) -> None:
+        """11 points of 40 customers lie within two standard errors of 12.7 points."""
+        few: Mapping[Key, float] = {"customers": 40, "multi_product_share": 0.31}
+        before: Mapping[Key, float] = {"customers": 40, "multi_product_share": 0.42}
+        (found,) = [each for each in told(story(few, before=before)) if "多产品" in each.lead]
+        assert found.lead == "多产品客户占比差异未超出偶然"
+        assert "环比-11.0个百分点（全行+0.0个百分点）" not in found.text
+        assert re.search(r"环比-11\.0个百分点.*（户数少，未超出偶然）", found.text)
+        assert "平稳" not in found.lead + found.text
+        assert "相当" not in found.text
 
     def test_a_calm_quarter_says_what_held(self) -> None:
         """Three sentences, none of which claims a difference or a change."""

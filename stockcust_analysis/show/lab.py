@@ -1,0 +1,322 @@
+"""The exploring notebooks: a bank, a quarter, a branch, and their texts in one language.
+
+```
+open_lab("pareto", "data/sample") ──> Lab ──> title, pick, text, table, figure, browse, definitions
+```
+
+A notebook calls the measures itself; here live its texts, which `labels.toml` holds by topic, and
+what JupyterLab needs beside them. JupyterLab cannot hide cells by language, so that every text is
+looked up by a call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from numbers import Integral
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from matplotlib.axes import Axes
+
+from stockcust_analysis.bank.contract import TABLES
+from stockcust_analysis.bank.source import Bank, open_bank
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.core.results import Result, set_language
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.evaluate import branches_of
+from stockcust_analysis.evaluation.results import WORKING_FOLDERS
+from stockcust_analysis.measures.codebook import defined_measures, measure_definition
+from stockcust_analysis.models.features import feature_name
+from stockcust_analysis.policy import Policy, load_policy
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.blocks import (
+    MISSING,
+    Document,
+    Drawing,
+    Language,
+    Sentence,
+    Sentences,
+    Table,
+    figure,
+    table,
+)
+from stockcust_analysis.show.pages import check_texts
+from stockcust_analysis.show.results import table_of
+
+# More rows than this make a notebook's file large and the browser slow.
+_MOST_ROWS: Final = 2_000
+
+
+@dataclass
+class Lab:
+    """What an exploring notebook works on: whose customers, of which quarter, in which language.
+
+    Attributes
+    ----------
+    topic : str
+        Name of the notebook, whose texts stand in the section `lab_<topic>` of `labels.toml`.
+    bank : Bank
+        The bank, open.
+    policy : Policy
+        The rules in force.
+    quarter : Quarter
+        The quarter looked at; `pick` changes it.
+    branch_id : str
+        The branch looked at, "" for the whole bank; `pick` changes it.
+    language : "zh" or "en"
+        Language of texts, captions and tables.
+    """
+
+    topic: str
+    bank: Bank
+    policy: Policy
+    quarter: Quarter
+    branch_id: str
+    language: Language
+
+    def title(self) -> Document:
+        """Return the notebook's title, with the branch and the as-of date."""
+        name = self.branches.get(self.branch_id) or self._word("whole_bank")
+        facts: dict[str, Any] = {"as_of": self.quarter.end, "language": self.language}
+        return Document(title=self._word("title"), branch=name, **facts)
+
+    def text(self, key: str, **blanks: float | str) -> Markdown:
+        """Return a text of the notebook, its blanks filled: numbers as counts."""
+        counts = {n: v if isinstance(v, str) else f"{v:,}" for n, v in blanks.items()}
+        return Markdown(self._word(key).format(**counts))
+
+    def keep_branch(self, customers: pd.DataFrame) -> pd.DataFrame:
+        """Return the customers of the branch looked at; all of them for the whole bank.
+
+        Raises
+        ------
+        UsageError
+            Nobody belongs to such a branch; close matches are offered.
+        """
+        if not self.branch_id:
+            return customers
+        own = customers["branch_id"] == self.branch_id
+        if not own.any():
+            raise UsageError.unknown("branch", self.branch_id, customers["branch_id"].unique())
+        return customers[own].reset_index(drop=True)
+
+    def figure(self, axes: Axes, key: str) -> Drawing:
+        """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
+        caption = self._word(f"{key}_caption")
+        return figure(axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", ""))
+
+    def sentences(self, result: Any) -> Sentences | None:
+        """Return what a model says of itself, in the notebook's language; None of no model."""
+        if result is None:
+            return None
+        spoken = result.sentences(self.language) if hasattr(result, "sentences") else None
+        return Sentences(spoken or str(result).splitlines())
+
+    def table(
+        self, frame: pd.DataFrame | None, key: str, *, percent: Iterable[str] = ()
+    ) -> Table | None:
+        """Finish a table with the caption `<key>_caption`.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            What a measure returned, which is shown in its words and units; or a table of one's
+            own, whose columns are named and formatted: measures as the codebook says. None of None.
+        key : str
+            Whose caption it has.
+        percent : names of columns
+            Columns of one's own that hold shares between 0 and 1.
+        """
+        if frame is None:
+            return None
+        caption = self._word(f"{key}_caption")
+        frame = frame if frame.index.name is None else frame.reset_index()
+        if "tier" in frame:
+            places = {tier: place for place, tier in enumerate(self.policy.tiers.names)}
+            frame = frame.sort_values("tier", key=lambda tiers: tiers.map(places), kind="stable")
+        if "denominator" in frame or "component" in frame:
+            return replace(table_of(Result(frame)), caption=caption)
+        shares = set(percent)
+        cells = {
+            str(name): [self._cell(value, str(name), name in shares) for value in frame[name]]
+            for name in frame
+        }
+        labels = {name: self._name(name) for name in cells}
+        return table(pd.DataFrame(cells), caption=caption, labels=labels)
+
+    def definitions(self, *names: str) -> Table:
+        """Return what measures, or terms of this notebook, mean."""
+        rows = []
+        for name in names:
+            if name in defined_measures():
+                entry = measure_definition(name)
+                meaning = getattr(entry, f"definition_{self.language}")
+                rows.append((getattr(entry, self.language), meaning))
+            else:
+                rows.append((self._word(f"{name}_term"), self._word(f"{name}_definition")))
+        columns = [self._word("term"), self._word("meaning")]
+        note = f"{self._word('policy')} {self.policy.name} {self.policy.version}"
+        frame = pd.DataFrame(rows, columns=columns)
+        return table(frame, caption=self._word("definitions"), note=note)
+
+    def deliveries(self) -> Table:
+        """Return which columns of the contract the bank delivers, and which it does not."""
+        name, rows = "zh" if self.language == "zh" else "name", []
+        for contract in TABLES:
+            delivered = self.bank.columns.get(contract.name, ())
+            missing = [getattr(c, name) for c in contract.columns if c.name not in delivered]
+            words = self._word("comma").join(missing) or MISSING
+            rows.append((getattr(contract, name), len(delivered), words))
+        columns = [self._word(key) for key in ("table", "delivered", "missing")]
+        return table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
+
+    def browse(self, frame: pd.DataFrame) -> HTML:
+        """Return a table that sorts and filters in JupyterLab, its first 2,000 rows; offline."""
+        library = import_module("itables.javascript")
+        options = import_module("itables.options")
+        shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
+        for name in shown.select_dtypes(exclude="number"):
+            shown[name] = [self._member(str(value)) for value in shown[name]]
+        within = "lab_browser"
+        words = {n: wording.text(n, self.language, within=within) for n in wording.names(within)}
+        looks = {"showIndex": False, "column_filters": "header", "language": words}
+        html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
+        # The library itself, so that neither a network nor another cell is needed.
+        return HTML(library.generate_init_offline_itables_html(options.dt_bundle) + html)
+
+    def attempt(self, compute: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a model computes; where it refuses, show why and return None."""
+        try:
+            return compute(*arguments)
+        except UsageError as refusal:
+            display(Sentences([Sentence(str(refusal), lead=self._word("refused"))]))
+            return None
+
+    def pick(self) -> Any:
+        """Return a picker of quarter and branch, which the cells below take when run again.
+
+        Without ipywidgets it is a text that says where the parameters are.
+        """
+        try:
+            widgets = import_module("ipywidgets")
+        except ImportError:
+            return self.text("no_picker", quarters=", ".join(map(str, self.bank.quarters)))
+        branches = {self._word("whole_bank"): ""}
+        branches |= {f"{number} {name}": number for number, name in self.branches.items()}
+        quarters = {str(known): known for known in reversed(self.bank.quarters)}
+        quarter, branch = (
+            widgets.Dropdown(options=[*options.items()], value=value, description=self._word(key))
+            for key, options, value in (
+                ("quarter", quarters, self.quarter),
+                ("branch", branches, self.branch_id),
+            )
+        )
+        quarter.observe(lambda change: setattr(self, "quarter", change["new"]), "value")
+        branch.observe(lambda change: setattr(self, "branch_id", change["new"]), "value")
+        boxes = widgets.HBox([quarter, branch])
+        return widgets.VBox([boxes, widgets.Label(self._word("pick_hint"))])
+
+    @property
+    def branches(self) -> dict[str, str]:
+        """The names of the branches by their numbers."""
+        rows = branches_of(self.bank)
+        return dict(zip(rows["branch_id"], rows["name"], strict=True))
+
+    def _word(self, key: str) -> str:
+        """Return a text of this notebook, or one that all have."""
+        own = f"lab_{self.topic}"
+        known = key in wording.names(own)
+        return wording.text(key, self.language, within=own if known else "lab")
+
+    def _name(self, column: str) -> str:
+        """Return what a column is called."""
+        known = [within for within in ("lab_name", "measure") if column in wording.names(within)]
+        return wording.text(column, self.language, within=known[0]) if known else column
+
+    def _member(self, name: str) -> str:
+        """Return what an entry is called: a tier, family, status, component or feature."""
+        if name == self.policy.dormancy.name:
+            return self._word("own_rule").format(name)
+        for dimension in ("tier", "family"):
+            words = wording.policy_words(self.policy.members, dimension, self.language)
+            if name in words:
+                return words[name]
+        for within in ("status", "base", "component"):
+            if name in wording.names(within):
+                return wording.text(name, self.language, within=within)
+        word = self._name(name)
+        return feature_name(name, self.language) if word == name else word
+
+    def _cell(self, value: Any, column: str, share: bool) -> str:
+        """Return a cell of one's own table in words and units."""
+        if isinstance(value, str):
+            return self._member(value)
+        if column in defined_measures():
+            unit = wording.money_unit([value], self.language)
+            return wording.format_with_unit(value, column, unit)
+        if share:
+            return wording.format_share(value)
+        return wording.format_number(value, decimals=0 if isinstance(value, Integral) else 2)
+
+
+def open_lab(
+    topic: str,
+    folder: str,
+    *,
+    quarter: str = "latest",
+    branch_id: str = "",
+    language: Language = "zh",
+    policy: str = "rural_commercial_bank",
+) -> Lab:
+    """Open a bank for an exploring notebook.
+
+    Parameters
+    ----------
+    topic : str
+        Name of the notebook, such as "pareto".
+    folder : str
+        The extracts, looked for in the working folder and the one above it, or a database's URL.
+    quarter : str
+        Such as "2026Q3", or "latest".
+    branch_id : str
+        A branch, or "" for the whole bank.
+    language : "zh" or "en"
+        Language of texts, captions and tables.
+    policy : str
+        Name of a policy, or its TOML file.
+
+    Returns
+    -------
+    Lab
+
+    Raises
+    ------
+    UsageError
+        A parameter is not the text it must be; no such folder, quarter, branch or policy.
+
+    Examples
+    --------
+    >>> lab = open_lab("pareto", "data/sample", language="en")
+    >>> lab.title().title, str(lab.quarter)
+    ('Concentration of assets', '2026Q3')
+    >>> lab.bank.close()
+    """
+    texts = {"folder": folder, "quarter": quarter, "branch_id": branch_id, "policy": policy}
+    check_texts(language=language, **texts)
+    set_language(language)
+    rules = load_policy(policy)
+    places = [parent / folder for parent in WORKING_FOLDERS]
+    found = next((str(path) for path in places if Path(path).is_dir()), folder)
+    bank = open_bank(found)
+    quarters = {str(known): known for known in bank.quarters}
+    chosen = [*quarters][-1] if quarter == "latest" and quarters else quarter
+    if chosen not in quarters:
+        raise UsageError.unknown("quarter", quarter, quarters)
+    lab = Lab(topic, bank, rules, quarters[chosen], branch_id, language)
+    if branch_id and branch_id not in lab.branches:
+        raise UsageError.unknown("branch", branch_id, lab.branches)
+    return lab

@@ -1,0 +1,132 @@
+"""Headquarters' first two pages: who misses the plan, where growth came from, every branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.show import headquarters_page as hq
+from stockcust_analysis.show import headquarters_tables as tables
+from stockcust_analysis.show.blocks import Drawing, Language, Sentences
+from tests.report.small_review import WEAK, small_evaluation, small_review
+
+# Of 24 branches the n-th, counted from 0, has 10.04 + 0.1 n million; the plan is 10.2 million.
+BEHIND = {"001支行": "98.4%", "002支行": "99.4%"}
+
+
+def page_of(language: Language = "zh", **tables: pd.DataFrame) -> hq.HeadquartersPage:
+    """Return the page of the small review, some of its evaluation's tables replaced."""
+    review = small_review()
+    evaluation = replace(review.evaluation, **tables)
+    return hq.headquarters_page(replace(review, evaluation=evaluation), language=language)
+
+
+def leads(page: hq.HeadquartersPage) -> list[str]:
+    """Return the headings of the conclusions."""
+    return [sentence.lead for sentence in hq.review_conclusions(page).sentences]
+
+
+def test_a_missed_plan_comes_first_with_its_number() -> None:
+    """How many of how many, who is last, and what the whole bank reached: 268.56 of 244.8 m."""
+    first = hq.review_conclusions(page_of()).sentences[0]
+    assert first.lead == "2家网点未达季日均AUM计划"
+    assert first.text == "完成率最低：001支行（98.4%）、002支行（99.4%）。全行完成率109.7%。"
+    english = hq.review_conclusions(page_of("en")).sentences[0]
+    assert english.lead == "Branches behind plan for Quarter-average AUM: 2"
+    assert (
+        english.text
+        == "Lowest attainment: 001支行 (98.4%), 002支行 (99.4%). The bank reached 109.7%."
+    )
+
+
+def test_a_plan_that_all_meet_says_so() -> None:
+    """Of 24 branches with a plan of 1 million none is behind."""
+    targets = small_evaluation().targets.assign(target=1e6)
+    assert leads(page_of(targets=targets))[0] == "24家网点全部完成季日均AUM计划"
+
+
+def test_without_plans_growth_comes_first_and_branches_go_by_change() -> None:
+    """No plan, no sentence of one, no column of attainment."""
+    page = page_of(targets=small_evaluation().targets.iloc[:0])
+    assert "计划" not in "".join(leads(page))
+    shown = tables.branch_table(page)
+    assert shown is not None
+    assert "完成率" not in [column.label for column in shown.columns]
+    assert shown.note.startswith("按季日均AUM环比由低到高排列。")
+    # Each grew by 10,000; the largest branch by the smallest part.
+    assert [row[0] for row in shown.rows[:2]] == ["024支行", "023支行"]
+
+
+def test_growth_is_told_without_branches_opened_this_year() -> None:
+    """The bank opened with 240 m, of which 3 in 100 came with new customers; one branch opened."""
+    branches = small_evaluation().branches
+    opened = ["2026-02-01" if b == "B003" else "2001-01-01" for b in branches["branch_id"]]
+    texts = [s.text for s in hq.review_conclusions(page_of()).sentences]
+    later = page_of(branches=branches.assign(opened_on=opened))
+    assert not any("不含" in text for text in texts)
+    words = next(s.text for s in hq.review_conclusions(later).sentences if "不含" in s.text)
+    assert words.endswith(
+        "不含本年新开的003支行：+6.0%，新增、回流与划入客户+0.07亿元，原有客户+0.07亿元。"
+    )
+    shown = tables.branch_table(later)
+    assert shown is not None
+    assert "003支行（2026-02开业）" in [row[0] for row in shown.rows]
+
+
+def test_every_branch_stands_in_the_table_the_bank_last() -> None:
+    """Lowest attainment first, a bar as long as the part reached, the bank in bold."""
+    shown = tables.branch_table(page_of())
+    assert shown is not None
+    assert len(shown.rows) == 25
+    named = [column.label for column in shown.columns]
+    attained = named.index("完成率")
+    assert {row[0]: row[attained] for row in shown.rows[:2]} == BEHIND
+    assert shown.columns[attained].bars[:3] == pytest.approx([10.04 / 10.2, 10.14 / 10.2, 1])
+    assert (shown.rows[-1][0], shown.rows[-1][attained]) == ("全行", "109.7%")
+    assert shown.emphasised == {24}
+    first = dict(zip(named, shown.rows[0], strict=True))
+    assert (first["季日均AUM"], first["环比"], first["同比"]) == ("1,004", "▲ 0.1%", "▲ 0.4%")
+    assert "0.2%" not in first.values()
+
+
+def test_a_withheld_figure_is_a_star_in_the_branch_table() -> None:
+    """A withheld figure stands in no cell; a large bank's table says what it omits."""
+    page = hq.headquarters_page(small_review(60, edition="circulated"), language="zh")
+    measures = page.evaluation.measures
+    gone = (measures["branch_id"] == "B003") & (measures["measure"] == "multi_product_share")
+    hidden = measures.assign(withheld=gone, value=measures["value"].mask(gone))
+    page = hq.headquarters_page(
+        replace(page.review, evaluation=replace(page.evaluation, measures=hidden)), language="zh"
+    )
+    rows = {row["branch_id"]: row for row in tables.branch_rows(page)}
+    assert rows["B003"]["multi_product"] == "*"
+    shown = tables.branch_table(page)
+    assert shown is not None
+    assert len(shown.rows) == 42
+    assert shown.rows[20][0] == "其余20家见总行工作簿"
+
+
+@pytest.mark.parametrize(("wide", "kind"), [(True, Sentences), (False, Drawing)])
+def test_places_are_drawn_only_where_they_say_something(wide: bool, kind: type) -> None:
+    """Intervals over all places are a sentence that names whom they leave out, not a figure."""
+    compared = small_review().evaluation.comparison
+    own, others = compared["branch_id"] == WEAK, compared["branch_id"] != WEAK
+    low, high = (1, 24) if wide else (compared["rank"] - 1, compared["rank"] + 1)
+    compared = compared.assign(rank_low=low, rank_high=high)
+    compared.loc[own, ["rank_low", "rank_high"]] = [23, 24]
+    assert others.any()
+    found = hq.league_figure(page_of(comparison=compared))
+    assert isinstance(found, kind)
+    if isinstance(found, Sentences):
+        text = found.sentences[0].text
+        assert "23家网点的名次在偶然波动之内无法区分（范围多为1–24名）" in text
+        assert text.endswith("能区分的：002支行（23–24）。")
+
+
+def test_what_is_to_be_decided_counts_what_the_figures_show() -> None:
+    """The weak branch, and one rule: its scorecard pays for closing dormant accounts."""
+    sentences = hq.review_conclusions(page_of()).sentences
+    sentence = next(found for found in sentences if found.lead == "待议定2事")
+    assert sentence.text == "1家网点的不利例外怎样处置、评分规则的1项警示是否照用。"

@@ -1,0 +1,163 @@
+"""Exploring notebooks: a bank opened, a choice made, texts in one language, tables offline."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.show import wording
+from stockcust_analysis.show.lab import Lab, open_lab
+from tests.tiny_bank import write_tiny_bank
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = {
+    path.stem: "\n".join(
+        "".join(cell["source"]) for cell in json.loads(path.read_text("utf-8"))["cells"]
+    )
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+}
+EXPLORING = {name: source for name, source in SOURCES.items() if "open_lab" in source}
+
+
+def calls_of(source: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what a notebook calls of its lab, each with the texts among the arguments."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            constants = [part.value for part in node.args if isinstance(part, ast.Constant)]
+            yield node.func.attr, [text for text in constants if isinstance(text, str)]
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """Open the tiny bank in English from the notebooks' folder."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "bank").mkdir()
+    write_tiny_bank(tmp_path / "bank")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    lab = open_lab("pareto", "bank", language="en")
+    yield lab
+    lab.bank.close()
+    open_lab("pareto", "bank").bank.close()  # results speak Chinese again
+
+
+def test_a_notebook_opens_the_newest_quarter_of_the_folder_above(lab: Lab) -> None:
+    """The whole bank at first, then one branch: names and dates stand in the title."""
+    assert (lab.title().branch, str(lab.title().as_of)) == ("Whole bank", "2026-09-30")
+    customers = lab.bank.customers(lab.quarter)
+    assert len(lab.keep_branch(customers)) == 4
+    lab.branch_id = "002"
+    assert lab.title().branch == "柳树支行"
+    assert sorted(lab.keep_branch(customers)["customer_id"]) == ["C3", "C4"]
+    lab.branch_id = "02"
+    with pytest.raises(UsageError, match=r"unknown branch '02'\. Did you mean '002'"):
+        lab.keep_branch(customers)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"quarter": "2026Q4"}, "unknown quarter '2026Q4'.*2026Q3"),
+        ({"branch_id": "02"}, "unknown branch '02'.*Did you mean '002'"),
+        ({"branch_id": 110}, "parameter 'branch_id' must be text.*-r branch_id"),
+        ({"language": "fr"}, "unknown language 'fr'"),
+        ({"policy": "rural"}, "rural"),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_shown(
+    lab: Lab, changed: dict[str, str], words: str
+) -> None:
+    """What is no text, quarter, language or policy is an error that says what there is."""
+    with pytest.raises((UsageError, ValueError), match=re.compile(words, re.DOTALL)):
+        open_lab("pareto", "bank", **changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("topic", EXPLORING)
+def test_every_text_of_a_notebook_is_there_and_used(topic: str) -> None:
+    """A key stands in the notebook's section or the common one; none is left over."""
+    used = {"title"}
+    for method, words in calls_of(EXPLORING[topic]):
+        if method == "text":
+            used.add(words[0])
+        elif method in ("figure", "table"):
+            used.add(f"{words[-1]}_caption")
+        elif method == "definitions":
+            terms = [word for word in words if word not in wording.names("measure")]
+            used |= {f"{term}_{end}" for term in terms for end in ("term", "definition")}
+    own, common = set(wording.names(f"lab_{topic}")), set(wording.names("lab"))
+    assert used <= own | common
+    described = {key.removesuffix("_caption") for key in used}
+    assert own <= used | described
+
+
+def test_the_picker_changes_what_the_cells_below_take(lab: Lab) -> None:
+    """Two boxes hold the quarters, newest first, and the branches by number and name."""
+    pytest.importorskip("ipywidgets")
+    boxes, hint = lab.pick().children
+    quarter, branch = boxes.children
+    assert [name for name, _ in quarter.options] == ["2026Q3", "2026Q2"]
+    assert [name for name, _ in branch.options] == ["Whole bank", "001 城关支行", "002 柳树支行"]
+    quarter.index, branch.index = 1, 2
+    assert (str(lab.quarter), lab.branch_id) == ("2026Q2", "002")
+    assert "Run Selected Cell and All Below" in hint.value
+
+
+def test_without_widgets_the_picker_says_where_the_parameters_are(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain kernel is told the quarters and what to change."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    assert "`quarter` (2026Q2, 2026Q3) and `branch_id`" in lab.pick().data
+
+
+def test_a_large_table_sorts_and_filters_offline(lab: Lab) -> None:
+    """The library is in the output; of many rows the first are shown; entries have words."""
+    rows = pd.DataFrame({"status": ["silent"] * 2_001, "aum_period_end": range(2_001)})
+    html = lab.browse(rows).data
+    assert "AUM at period end (CNY)" in html
+    assert html.count('\\"Silent\\"') == 2_000
+    assert re.findall(r"""(?:src|href|from|import)\s*[=(]?\s*["']https?:[^"']*""", html) == []
+
+
+def test_a_model_that_refuses_is_told_and_its_cells_stay_empty(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusal is shown in place of the figures, which are not there."""
+
+    def refuse(number: int) -> None:
+        raise UsageError(f"{number} events are too few to learn from")
+
+    report = lab.attempt(refuse, 3)
+    assert (report, lab.sentences(report), lab.table(report, "measures")) == (None, None, None)
+    assert "3 events are too few" in capsys.readouterr().out
+
+
+def test_tables_have_words_and_units(lab: Lab) -> None:
+    """Columns, tiers and shares of one's own table are named; a measure is printed as its kind."""
+    frame = pd.DataFrame({"gini": [0.7204], "observed": [0.125]}, pd.Index(["mid"], name="tier"))
+    shown = lab.table(frame, "measures", percent=["observed"])
+    assert shown is not None
+    assert [column.label for column in shown.columns] == ["Tier", "Gini coefficient", "Observed"]
+    assert shown.rows == (("Mid", "0.720", "12.5%"),)
+    assert shown.caption.startswith("Concentration")
+
+
+def test_definitions_are_the_codebooks_in_the_notebooks_language(lab: Lab) -> None:
+    """Terms stand beside their meaning, and the policy in force below."""
+    shown = lab.definitions("gini")
+    assert shown.rows[0][0] == wording.text("gini", "en")
+    assert shown.note.startswith("Policy rural_commercial_bank")
+
+
+def test_what_is_not_delivered_is_named(lab: Lab) -> None:
+    """Of the tiny bank's branches four columns of six; no contacts at all."""
+    rows = {row[0]: row[1:] for row in lab.deliveries().rows}
+    assert rows["branches"] == ("4", "opened_on, closed_on")
+    assert rows["contacts"][0] == "0"
