@@ -37,6 +37,7 @@ _TOTAL = (
     "a total (合计, 全行) where a name belongs",
     "Leave such rows out, also by drop_rows_where in the mapping.",
 )
+_NAMED = ("branch_id", "name", "customer_id", "account_id", "manager_id")
 _RESERVED = (
     f"begins with '{_OWN_PREFIX}', which stands for the whole bank",
     "Give the branch a number without it.",
@@ -48,6 +49,7 @@ class CellTest:
     """A condition under which a cell is wrong, and what to say; nothing if it is merely odd.
 
     What happened after the newest as-of date is not wrong, but `is_late`: it is set aside.
+    Cells that could not be read have no value.
     """
 
     column: Column
@@ -55,6 +57,7 @@ class CellTest:
     what: str = ""
     remedy: str = ""
     is_late: bool = False
+    has_value: bool = True
 
 
 def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
@@ -85,7 +88,7 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
         CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
         CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *_HIDDEN),
     ]
-    if column.name in ("branch_id", "name") and column.references is None:
+    if column.name in _NAMED and column.references is None:
         total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
         tests.append(CellTest(column, total & there, *_TOTAL))
     if column.name == "branch_id" and column.references is None:

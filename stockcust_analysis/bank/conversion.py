@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from numbers import Integral, Number
+from types import NoneType
 from typing import Any, Generic, TypeVar
 
 import narwhals.stable.v2 as nw
+from numpy import ndarray
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column, Kind
@@ -64,7 +67,10 @@ _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
-_SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|][;；,，、|{grammar.BLANKS}]*"
+# \x02 stands between the entries of Hive's arrays.
+_SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
+_TOTALS = ("total", "Total", "TOTAL")
+"""Sums whose name is as plain as any."""
 _ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
 
 Expression = TypeVar("Expression", str, nw.Expr)
@@ -115,6 +121,8 @@ def sql_reading(
         return replace(reading, faults={**reading.faults, **lost})
     if column.kind in TEXTS:
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
+    if mapping.null:
+        cell = _sql_given(cell, source_type, mapping.null)
     factor = mapping.factor if _is_scaled(column, mapping) else 1
     is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
     if column.kind.is_numeric and is_number:
@@ -132,6 +140,42 @@ def sql_reading(
     text = grammar.clean(text, grammar.null_marks(column.kind, mapping.null))
     value, given, faults = grammar.value_and_faults(column.kind, text, factor)
     return Reading(value, faults | _sql_unreadable(column, given, value, faults))
+
+
+def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
+    """Return the SQL of a cell without the bank's own null marks, which may be numbers and days."""
+    if source_type == "VARCHAR":
+        return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', marks)} THEN {cell} END)"
+    values: list[object] = []
+    if source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL"):
+        values += _numbers_of(marks)
+    elif source_type in ("DATE", INT96) or re.fullmatch("TIMESTAMP(_M?[NS]S?)?", source_type):
+        values += [f"TIMESTAMP '{day}'" for day in _days_of(marks)]
+    unequal = " AND ".join(f"{cell} <> {value}" for value in values)
+    return f"(CASE WHEN {unequal} THEN {cell} END)" if unequal else cell
+
+
+def _frame_given(cell: nw.Expr, kind: nw.dtypes.DType, marks: Sequence[str]) -> nw.Expr:
+    """Return a cell of a frame as `_sql_given` does."""
+    days = _days_of(marks) if isinstance(kind, (nw.Date, nw.Datetime)) else []
+    for value in _numbers_of(marks) if kind.is_numeric() else days:
+        cell = nw.when(cell != value).then(cell)
+    return cell
+
+
+def _numbers_of(marks: Sequence[str]) -> list[int | float]:
+    """Return the null marks that are numbers."""
+    numbers = [mark for mark in marks if re.fullmatch(r"-?\d+(\.\d+)?", mark)]
+    return [float(number) if "." in number else int(number) for number in numbers]
+
+
+def _days_of(marks: Sequence[str]) -> list[datetime]:
+    """Return the null marks that are days."""
+    days = list[datetime]()
+    for mark in marks:
+        with suppress(ValueError):
+            days.append(datetime.strptime(mark, "%Y-%m-%d"))
+    return days
 
 
 def _is_scaled(column: Column, mapping: TableMapping) -> bool:
@@ -193,7 +237,8 @@ def _sql_text(
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
         unusual += f"|{_ODD_LIST}"
-    closer = f"regexp_matches({given}, {literal(unusual)}) OR {grammar.is_one_of(given, marks)}"
+    is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
+    closer = f"regexp_matches({given}, {literal(unusual)}) OR {is_mark}"
     return Reading(value, odd=f"(CASE WHEN {plain} THEN false ELSE {closer} END)")
 
 
@@ -245,6 +290,8 @@ def frame_reading(
     `kind` is the type it comes in. pandas has no type for dates: there they stay moments.
     """
     cell, codes = nw.col(column.name), mapping.codes.get(column.name, {})
+    if mapping.null and column.kind not in TEXTS:
+        cell = _frame_given(cell, kind, mapping.null)
     if column.kind is Kind.DATE:
         return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
@@ -272,7 +319,7 @@ def frame_reading(
     value = text if trimmed else cell
     there = ~value.is_null()
     unusual = f"{_NOT_PLAIN}|{_ODD_LIST}" if column.separated else _NOT_PLAIN
-    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in(absent)) & there
+    odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in((*absent, *_TOTALS))) & there
     if trimmed or column.kind is Kind.CODE:
         odd = None
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
@@ -370,27 +417,46 @@ def _translate(text: nw.Expr, codes: Mapping[str, str]) -> nw.Expr:
     return nw.coalesce(*words, text) if codes else text
 
 
-def without_objects(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
-    """Return a pandas frame whose columns of objects have the types of the contract.
+def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
+    """Return a pandas or Polars frame without columns of objects, of gaps alone and of lists.
 
-    Dates, Decimals, and text and flags with gaps come as objects; other engines have none. All
-    objects are looked at, for hundreds of gaps may come first.
+    They get the types of the contract. pandas has dates, Decimals, and text and flags with gaps as
+    objects: all are looked at, for hundreds of gaps may come first.
     """
+    native = nw.to_native(frame)
+    if frame.implementation.is_polars():
+        import polars as pl
+
+        found, lists = native.collect_schema(), [pl.List(pl.String), pl.List(pl.Null)]
+        types: dict[Kind, Any] = {Kind.DATE: pl.Date, Kind.FLAG: pl.Boolean}
+        typed = [
+            pl.col(c.name).cast(types.get(c.kind, pl.Float64 if c.kind.is_numeric else pl.String))
+            for c in columns
+            if found[c.name] == pl.Null
+        ]
+        texts = [c.name for c in columns if c.separated and found[c.name] in lists]
+        typed += [pl.col(name).cast(lists[0]).list.join(";") for name in texts]
+        return nw.from_native(native.with_columns(*typed)) if typed else frame
     if not frame.implementation.is_pandas_like():
         return frame
-    native = nw.to_native(frame)
-    objects = [column for column in columns if native[column.name].dtype == object]
-    if not objects:
-        return frame
-    typed = {column.name: _without_objects(native[column.name], column.kind) for column in objects}
-    result: AnyFrame = nw.from_native(native.assign(**typed))
-    return result
+    kinds = {column: str(native[column.name].dtype) for column in columns}
+    odd = [c for c, kind in kinds.items() if kind == "object" or kind.startswith(("null", "list"))]
+    converted = {column.name: _without_objects(native[column.name], column) for column in odd}
+    return nw.from_native(native.assign(**converted)) if odd else frame
 
 
-def _without_objects(values: Any, kind: Kind) -> Any:
-    """Return a pandas column of objects as a kind; as it is where some are of another."""
-    there = values[values.notna()]
+def _without_objects(values: Any, column: Column) -> Any:
+    """Return a pandas column of objects as the contract's; as it is where some are of another."""
+    kind, there = column.kind, values[values.notna()]
+    values = values.astype(object).where(values.notna(), None)
     types = {*map(type, there)}
+    if column.separated and types and types <= {list, tuple, ndarray}:
+        texts = {type(text) for entry in there for text in entry}
+        if not all(issubclass(each, (str, NoneType)) for each in texts):
+            return values
+        return values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore").astype(
+            "str"
+        )
     if kind is Kind.FLAG:
         return values.convert_dtypes() if types else values.astype("boolean")
     if kind is Kind.DATE and all(issubclass(each, date) for each in types):

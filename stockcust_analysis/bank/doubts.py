@@ -7,6 +7,7 @@ cannot be wrong for sure is read, and said.
 from __future__ import annotations
 
 import warnings
+from datetime import date
 from itertools import pairwise
 from math import sqrt
 
@@ -23,6 +24,7 @@ _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
 _LOOKED_AT = 1_000
 _LARGE, _PART = 2_500_000, 8
+_EPOCH = date(1970, 1, 1)
 _EQUAL_BY_CHANCE = 0.01
 """Share of rows without a key that may be equal: two payments of a day in a hundred at most."""
 
@@ -75,8 +77,13 @@ def _of_days(bank: Bank) -> list[str]:
             doubts.append(
                 f"customers.as_of: {after} lies {years} years after {before}. Is its year right"
             )
-    seen = collect_rows(as_lazy(bank.table("customers")).select(nw.col("last_active_on").max()))
-    last = next(iter(seen["last_active_on"]), None)
+    day = nw.col("last_active_on")
+    ends = {"first": day.min(), "last": day.max()}
+    seen = collect_rows(as_lazy(bank.table("customers")).select(**ends))
+    first, last = (next(iter(seen[end]), None) for end in ends)
+    if first == first and first and as_day(first) == _EPOCH:
+        doubt = f"some are {_EPOCH}, with which systems begin to count. If it means none, write "
+        doubts.append(f'customers.last_active_on: {doubt}null = ["{_EPOCH}"] in the mapping')
     if days and last == last and last and (days[-1] - as_day(last)).days > _LONGEST_GAP:
         doubts.append(f"customers.as_of: nobody was active within two years before {days[-1]}")
     for name in ("holdings", "ledger"):

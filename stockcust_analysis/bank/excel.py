@@ -7,6 +7,7 @@ fifteenth) is a problem, never an empty cell.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 import python_calamine as calamine
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.grammar import STATED_UNIT, unit_remedy
+from stockcust_analysis.bank.grammar import STATED_UNIT, TOTAL_LINES, TOTALS, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED, Lost, find_lost_cells
 from stockcust_analysis.bank.mapping import TableMapping
@@ -232,11 +233,33 @@ def _find_problems(
     if stated and mapping.unit == "元":
         remedy = unit_remedy(stated[0])
         yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
-    lost: dict[tuple[str, str], list[int]] = {}
+    summed, dropped = _rows_of_no_table(table, mapping)
+    if summed:
+        yield "", *TOTAL_LINES, summed
+    lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
     width = len(table.headers)
     for (row, column), what in sorted(sheet.lost.items()):
         name = known.get(normalize(table.headers[column]), "") if column < width else ""
-        if row == header_row or (name and row > header_row):
+        if row == header_row or (name and row > header_row and row not in passed_over):
             lost.setdefault((name, what), []).append(row)
     for (name, what), rows_lost in lost.items():
         yield name, what, _REMEDIES[what], rows_lost
+
+
+def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[int], list[int]]:
+    """Return the rows, from 0, of sums (合计), and those that the mapping drops."""
+    columns = {normalize(header): index for index, header in enumerate(table.headers)}
+    conditions = [
+        (columns[normalize(header)], values)
+        for header, values in mapping.drop_rows_where.items()
+        if normalize(header) in columns
+    ]
+    summed, dropped = list[int](), list[int]()
+    for number, row in table.rows():
+        if any((row[column] or "").strip() in values for column, values in conditions):
+            dropped.append(number - 1)
+        else:
+            first, *others = filter(None, row)  # what stands alone in a row is a remark, or a sum
+            if re.fullmatch(TOTALS, first.strip().lower()) or (len(row) > 3 and not others):
+                summed.append(number - 1)
+    return summed, dropped

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
@@ -21,6 +24,19 @@ ENDINGS = (*TEXT_ENDINGS, ".parquet", *EXCEL_ENDINGS)
 _BESIDE = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".hql", ".py", ".ipynb")
 COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
 """Endings of what stands beside extracts and holds no table."""
+SYNONYMS: dict[str, Any] = tomllib.loads(
+    Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8")
+)
+"""Words by which banks call what the contract states."""
+_NAMES = sorted(
+    (
+        (word, contract.name)
+        for contract in TABLES
+        for word in (contract.name, contract.zh, *SYNONYMS["file_names"].get(contract.name, ()))
+    ),
+    key=lambda entry: -len(entry[0]),
+)
+_SHOWN = 3
 _REMEDY = "Name it {0}.csv or {0}_2026Q3.csv, name it in the mapping, or move it elsewhere."
 
 
@@ -30,11 +46,13 @@ def assign_files(
     """Return the files of each table, what is wrong with them, and the names of files left out.
 
     Upper and lower case do not matter. A file is a table's by its name (`customers.csv`,
-    `customers_2026Q3.csv`, `customers/any.csv`) or because the mapping names it.
+    `客户_2026Q3.csv`, `customers/any.csv`) or because the mapping names it. Where the mapping picks
+    one of several that are called as the table, a warning names the others.
     """
     files, problems = _stated_files(folder, mapping)
-    left_out = list[str]()
-    stated = {path for paths in files.values() for path in paths}
+    left_out, passed_over = list[str](), dict[str, list[str]]()
+    stated = {path: name for name, paths in files.items() for path in paths}
+    picked = {n for p, n in stated.items() if _mentioned(p.relative_to(folder).as_posix())[0] == n}
     for path in sorted(_listed(folder)):
         name, is_exact = _table_of(path.relative_to(folder))
         is_mapped = mapping.of(name).file is not None
@@ -42,7 +60,7 @@ def assign_files(
         readable = path.name.lower().endswith(ENDINGS)
         if path in stated or path.name.startswith("~$"):
             continue
-        if not name or _is_hidden(path):
+        if not name or _is_hidden(path) or (readable and name in picked):
             left_out += [shown] if readable else []
         elif is_exact and not is_mapped and readable and path.is_file() and shown.count("/") < 2:
             files[name].append(path)
@@ -52,9 +70,16 @@ def assign_files(
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
-        if name and (is_plain or not files[name]):
+        if name in picked:
+            passed_over.setdefault(name, []).append(shown)
+        elif name and (is_plain or not files[name]):
             what = f"'{shown}' may hold this table, and is not read"
             problems.append(Problem(name, "", what, _REMEDY.format(name)))
+    for name, others in passed_over.items():
+        more = ", …" if len(others) > _SHOWN else ""
+        names = ", ".join(others[:_SHOWN]) + more
+        what = f"the mapping names '{mapping.of(name).file}', and left out: {names}"
+        warnings.warn(f"{name}: {what}.", stacklevel=2)
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out
@@ -117,17 +142,17 @@ def _is_hidden(path: Path) -> bool:
 
 def _table_of(path: Path) -> tuple[str, bool]:
     """Return the table whose name a file bears or resembles, and whether it bears it exactly."""
-    stem, *endings = path.parts[0].lower().split(".")
-    for contract in sorted(TABLES, key=lambda contract: -len(contract.name)):
-        is_one_of_several = stem.startswith(f"{contract.name}_")
+    stem, *endings = unicodedata.normalize("NFKC", path.parts[0]).lower().split(".")
+    for word, name in _NAMES:
+        is_one_of_several = stem.startswith(f"{word}_")
         # Spark writes folders that are called as files; other folders may be anything.
-        if stem == contract.name or (is_one_of_several and (len(path.parts) == 1 or endings)):
-            return contract.name, True
+        if stem == word or (is_one_of_several and (len(path.parts) == 1 or endings)):
+            return name, True
     if len(path.parts) > 1:
         return "", False
-    names = {word: contract.name for contract in TABLES for word in (contract.name, contract.zh)}
-    word = re.split(r"[^\w]|_?\d", stem)[0]
-    close = [word] if word in names else get_close_matches(word, names, n=1, cutoff=0.85)
+    names = dict(_NAMES)
+    start = re.split(r"[^\w]|_?\d", stem)[0]
+    close = [start] if start in names else get_close_matches(start, names, n=1, cutoff=0.85)
     return (names[close[0]] if close else ""), False
 
 
@@ -139,10 +164,10 @@ def _mentioned(shown: str) -> tuple[str, bool]:
     """
     folder, _, name = shown.rpartition("/")
     for word in re.findall(r"[a-z]+|[^\W\d_a-z]+", unicodedata.normalize("NFKC", name).lower()):
-        for contract in sorted(TABLES, key=lambda contract: -len(contract.zh)):
-            if word == contract.name or word.startswith(contract.zh):
-                is_whole = word == contract.name and not folder and name[0] not in "._"
-                return contract.name, is_whole
+        for known, table in _NAMES:
+            if word == known or (word.startswith(known) and not known.isascii()):
+                is_whole = word == known and not folder and name[0] not in "._"
+                return table, is_whole
     return "", False
 
 

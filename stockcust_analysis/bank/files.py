@@ -23,7 +23,7 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import TOTALS, is_one_of
+from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.row_counts import RowCount
@@ -32,10 +32,12 @@ from stockcust_analysis.bank.validation import Problem
 
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
-_LEFT_OUT, _TOTALS, _SPARE = "left out", "total lines (合计)", "cells behind the header's last"
+_LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
+_TOTALS, _DROP_THEM = TOTAL_LINES
+_AGAIN = "rows left out: blank, or the header again"
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
 _ODD_ROWS = {
-    _TOTALS: "Export without them, or name them in the mapping's drop_rows_where.",
+    _TOTALS: _DROP_THEM,
     _SPARE: "Quote cells that hold the separator.",
 }
 
@@ -198,12 +200,16 @@ class FileReader:
         groups, notes = [], ["Excel"]
         for table in [] if problems else tables:
             columns = list(table.headers)
-            rows = list(table.rows())
+            meant = [self._known.get(normalize(header)) for header in columns]
+            every = list(table.rows())
+            rows = [row for row in every if not self._is_header(row[1], meant)]
             nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
             if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
                 where = f"{path.name}, sheet '{table.sheet.name}'"
                 warnings.warn(f"{where}: {_NAMELESS} are left out. {_NAME_IT}", stacklevel=2)
             notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
+            if len(rows) < len(every):
+                notes.append(f"{len(every) - len(rows)} {_AGAIN}")
             self._rows[path] = {sum(self._rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
@@ -213,6 +219,11 @@ class FileReader:
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
         self.notes[path] = (*notes, *(f"{sheet} left out" for sheet in left_out))
         return groups
+
+    def _is_header(self, cells: Sequence[str | None], columns: Sequence[str | None]) -> bool:
+        """Whether a row of a sheet names its columns once more, perhaps in another language."""
+        filled = [(c, name) for c, name in zip(cells, columns, strict=True) if c and name]
+        return len(filled) > 1 and all(self._known.get(normalize(c)) == name for c, name in filled)
 
     def _csv(self, files: Sequence[TextFile]) -> list[FileGroup]:
         """Return text files that are alike as one group; one by one where they cannot be read."""
@@ -296,27 +307,39 @@ class FileReader:
             self._rows[path] = {rows - left_out, rows - left_out - dropped}
             self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
             if left_out:
-                self.notes[path] += (f"{left_out} rows left out: blank, or the header again",)
+                self.notes[path] += (f"{left_out} {_AGAIN}",)
         return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
 
     def _odd_rows(self, file: TextFile) -> dict[str, str]:
         """Return the SQL of rows that are none of the table's."""
         cells = {name: quoted(name) for name in file.header}
-        known = [name for name in cells if normalize(name) in self._known]
+        # Each name is compared alone: regular expressions cost, and IN becomes a join.
         again = " AND ".join(
-            f"replace(trim({cells[name]}), '\ufeff', '') = {literal(name)}" for name in known
+            "(" + " OR ".join(f"trim({cells[name]}) = {literal(word)}" for word in words) + ")"
+            for name in cells
+            if (words := self._words(name))
         )
-        first = f"COALESCE({', '.join(list(cells.values())[:2])})"
-        total = f"regexp_full_match(lower(trim({first})), '{TOTALS}')"
+        # What stands alone in a line is a remark, or a sum.
+        every, first = (
+            f"{of}{', '.join(cells.values())})" for of in ("concat_ws('', ", "COALESCE(")
+        )
+        is_alone = f"{every} <> '' AND {every} = {first}" if len(cells) > 3 else "false"
+        total = f"(regexp_full_match(lower(trim({first})), '{TOTALS}') OR {is_alone})"
         dropped = self._dropped(file.header)
         last = len(file.header) - file.is_spare
         nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
-            _LEFT_OUT: f"(concat_ws('', {', '.join(cells.values())}) = '' OR {again or 'false'})",
+            _LEFT_OUT: f"({every} = '' OR {again or 'false'})",
             _TOTALS: f"({total} AND NOT {dropped})",
             _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }
+
+    def _words(self, header: str) -> list[str]:
+        """Return the headers that mean the same column as one does, none for one not known."""
+        column = self._known.get(normalize(header))
+        words = [word for word, name in self._names.items() if name == column]
+        return [*{header: 0, f"\ufeff{header}": 0, **dict.fromkeys(words)}] if column else []
 
     def _dropped_line(self, file: TextFile) -> str:
         """Return the SQL of lines that do not fit the header, and begin with what is dropped."""

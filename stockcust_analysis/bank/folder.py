@@ -196,7 +196,8 @@ def _bank(
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
-        doubtful, headers = match_headers(contract, columns, names)
+        shown = [_shown(group.names) for group in files]
+        doubtful, headers = match_headers(contract, columns, names, shown)
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
@@ -231,12 +232,13 @@ def _warn_of_lacking_columns(
     for group, header in zip(files, headers, strict=True):
         lacking = ", ".join(column.name for column in delivered if column.name not in header)
         if lacking:
-            names = ", ".join(group.names[:3]) + (", …" if len(group.names) > 3 else "")
-            warnings.warn(
-                f"{names}: no {lacking}, which other files of {table_name} have. It is empty "
-                "there: deliver it, if there is any.",
-                stacklevel=2,
-            )
+            what = f"no {lacking}, which other files of {table_name} have. It is empty there"
+            remedy = "deliver it, if there is any"
+            warnings.warn(f"{_shown(group.names)}: {what}: {remedy}.", stacklevel=2)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 @dataclass(frozen=True)

@@ -27,27 +27,37 @@ def gbk_characters(first: range, second: range) -> str:
 _LEADS, _TRAILS = range(0xE4, 0xEA), range(0x80, 0xC0)
 # Chinese in UTF-8 is a lead byte and two others: two characters read as GBK are these three.
 _GARBLED = f"[{gbk_characters(_LEADS, _TRAILS)}][{gbk_characters(_TRAILS, _LEADS)}]"
-ESCAPED = r"&#\w+;|&[a-z]+;|\\u[0-9a-fA-F]{4}|(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
-"""Characters written as those of web pages, programs, addresses and HZ."""
+ESCAPED = (
+    r"&#\w+;|&[a-z]+;|<\w+ ?/?>|\\u[0-9a-fA-F]{4}|\\[\\ntr,\"']|_x000[0-9A-F]_|^'.*'$|^\".*\"$|"
+    r"(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
+)
+"""Characters written as those of web pages, programs, workbooks, addresses and HZ, or in quotes."""
 HIDDEN = r"^#[A-Z0-9/]+[!?]?$|^#+$|[*]{2}|^=[A-Z]+\(.*\)$"
 """What spreadsheets show in place of a value, and what masks it."""
 LOST = (
-    "[?]{3}|^[?]{2}$|[□■]|[\u4e00-\u9fff][?]|[?][\u4e00-\u9fff]|[\u00a1-\u00ff]{4}|"
+    "[?]{3}|^[?]{2}$|[□■\ue000-\uf8ff]|[\u4e00-\u9fff][?]|[?][\u4e00-\u9fff]|[\u00a1-\u00ff]{4}|"
     f"{_GARBLED}.[{gbk_characters(_LEADS, _TRAILS)}]"
 )
-"""What characters become that an encoding lacks, and Chinese read as Latin-1 or from UTF-8 as GBK.
-"""
+"""What characters become that an encoding lacks, characters that only one bank's fonts have, and
+Chinese read as Latin-1 or from UTF-8 as GBK."""
 TOTALS = (
-    "(?:[合总小共] *计|全行|全辖|汇总|(?:grand )?total)[:：]?|其中[:：].*|"
-    "trailer|eof|总?(?:记录|笔|行|条)数.*|制表.*"
+    "[*]*(?:本页|本月|全行|全辖)?(?:[合总小共] *计|汇总)(?:[(（].*[)）]|金额|[户笔]数)?[*]*"
+    "(?:[:：].*)?|全行|全辖|(?:grand )?total[:：]?|sum|average|平均[值数]?|其中[:：].*|trailer|eof|"
+    "总?(?:记录|笔|行|条)数.*|共 *\\d+ *[条户笔行页家人个].*|制表.*"
 )
 """What stands in front of sums, in place of a name."""
+TOTAL_LINES = (
+    "total lines (合计)",
+    "Export without them and other remarks, or name them in the mapping's drop_rows_where, such as "
+    '{ "客户号" = ["合计"] }.',
+)
+"""What is said of rows of sums, and what to do."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),
 )
-TRUE_WORDS = ("true", "t", "1", "y", "yes", "是")
-FALSE_WORDS = ("false", "f", "0", "n", "no", "否")
+TRUE_WORDS = ("true", "t", "1", "1.0", "y", "yes", "是")
+FALSE_WORDS = ("false", "f", "0", "0.0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
 STATED_UNIT = re.compile(
     "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR|"
@@ -98,7 +108,7 @@ _DAY = r"{0}-\d\d?-\d\d?|{0}/\d\d?/\d\d?|{0}\.\d\d?\.\d\d?|{0}年\d\d?月\d\d?�
 _TIME = r"( ?| ?T|-)\d\d?[:.]\d\d([:.]\d\d([.,]\d+)?)?"
 _ANY_DAY = f"({_DAY.format('[0-9]{4}')})"
 _DATE_FAULTS = {
-    EXCEL_SERIAL: r"[1-9]\d{4}(\.\d+)?",
+    EXCEL_SERIAL: r"[1-9]\d{4}(\.\d+)?|1\d{9}(\d{3})?",
     _IN_ZONE: f"{_ANY_DAY}({_TIME}) ?(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?)",
     NOT_MIDNIGHT: f"{_ANY_DAY}({_TIME})",
     OUT_OF_SPAN: f"{_ANY_DAY.replace('[0-9]{4}', '(0|1[0-8]|2[2-9]|[3-9])[0-9]+')}|.*BC.*",

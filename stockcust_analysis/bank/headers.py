@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Table
@@ -40,39 +41,47 @@ def missing_tables(
     for contract in TABLES:
         if contract.required and contract.name not in delivered:
             close = did_you_mean(contract.name, names)
-            expected = contract.name + (".csv, .parquet or .xlsx" if holder == "file" else "")
+            expected, what = contract.name, "it is not among the tables"
+            if holder == "file":
+                expected, what = f"{expected}.csv, .parquet or .xlsx", "no file holds this table"
             remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}"
-            problems.append(Problem(contract.name, "", f"no {holder} holds this table", remedy))
+            problems.append(Problem(contract.name, "", what, remedy))
     return problems
 
 
 def match_headers(
-    contract: Table, headers: Sequence[Collection[str]], names: Mapping[str, str]
+    contract: Table,
+    headers: Sequence[Collection[str]],
+    names: Mapping[str, str],
+    files: Sequence[str] = (),
 ) -> tuple[list[Problem], list[dict[str, str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
-    `names` maps the headers that are understood to columns of the contract.
+    `names` maps the headers that are understood to columns of the contract; `files` are those that
+    have the headers, named where there are several.
     """
     problems: dict[Problem, None] = {}
     matches = []
     known = {normalize(header): name for header, name in names.items()}
-    for file in headers:
-        matched: dict[str, str] = {}
+    for index, file in enumerate(headers):
+        matched, found = dict[str, str](), list[Problem]()
         for header in file:
             name = known.get(normalize(header))
             if name is not None and name in matched:
                 what = f"headers '{matched[name]}' and '{header}' both mean this column"
-                problems[Problem(contract.name, name, what, "Keep one.")] = None
+                found.append(Problem(contract.name, name, what, "Keep one."))
             elif name is not None:
                 matched[name] = header
         spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
-        problems.update(dict.fromkeys(_absent_columns(contract, matched, spare)))
+        found += _absent_columns(contract, matched, spare)
+        where = f" in {files[index]}" if len(files) > 1 else ""
+        problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
-    found = {name for matched in matches for name in matched}
+    delivered = {name for matched in matches for name in matched}
     for header, name in names.items():
         column = contract.column(name)
         is_stated = normalize(header) not in {normalize(name), normalize(column.zh)}
-        if is_stated and not column.required and name not in found:
+        if is_stated and not column.required and name not in delivered:
             what = f"the mapping reads it from '{header}', which is not there"
             remedy = "Correct the mapping, or take it out."
             problems[Problem(contract.name, name, what, remedy)] = None
@@ -92,11 +101,14 @@ def _absent_columns(
     close = {header: _resembled(header, words) for header in spare}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
     meant |= {also[normalize(header)]: header for header in spare if normalize(header) in also}
+    holds_numbers = any(re.fullmatch(r"[\d.,:/+-]+", header) for header in spare)
+    if not matched and (holds_numbers or not meant):
+        required = ", ".join(contract.required_names)
+        what = "none of the headers is understood, or the first line is none"
+        remedy = 'Write them there, or say them in the mapping: header = ["…"] of text files '
+        remedy += f"without any; [tables.{contract.name}.columns] else. Needed: {required}."
+        return [Problem(contract.name, "", what, remedy)]
     problems = []
-    if not (matched or meant):
-        what = "none of the headers is understood"
-        remedy = "Write headers in the first line, or map them to the columns below."
-        problems.append(Problem(contract.name, "", what, remedy))
     for column in absent:
         header = meant.get(column.name, "")
         # What stands behind the whole name of a column may be a cell.

@@ -32,6 +32,7 @@ The contract's own Chinese column names (客户号, 归属机构, …) are under
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
@@ -259,7 +260,14 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "null": (_is_list, 'a list such as ["无"]'),
     "unit": (lambda value: _is_text(value) and value in UNITS, f"one of {', '.join(UNITS)}"),
     "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
-    "delimiter": (lambda value: _is_text(value) and len(value.encode()) <= 4, "up to four bytes"),
+    "delimiter": (
+        lambda value: (
+            _is_text(value)
+            and len(value.encode()) <= 4
+            and not re.search('[A-Za-z0-9"\r\n\0]', value)
+        ),
+        "up to four bytes, none of them a letter, a digit, a quotation mark or a line end",
+    ),
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
     "skip_rows": (lambda value: type(value) is int and 0 <= value < 1 << 31, "a number of lines"),
     "header": (_is_list, "a list of headers"),

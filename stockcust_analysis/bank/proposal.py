@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import WorkbookError
-from stockcust_analysis.bank.file_names import COMPANIONS, assign_files
+from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS, assign_files
 from stockcust_analysis.bank.grammar import STATED_UNIT, UNITS
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import Mapping
@@ -33,13 +32,14 @@ from stockcust_analysis.bank.samples import (
 )
 from stockcust_analysis.bank.text_files import DAY_IN_NAME, UnusableFileError, day_in_name
 
-_WORDS: dict[str, Any] = tomllib.loads(
-    Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8")
-)
 _KINDS = {",": "db2", "\x01": "hive"}
 _MOST_CODES = 24
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
 _BRANCH = ("branches", "branch_id")
+_WHAT_HELPS = (
+    "# No names of columns are there. Lay its CREATE TABLE (.sql, .ddl, with comments) beside it,"
+    " and run `stockcust map` again, or write them into header = [...]."
+)
 _HEAD = """\
 # Proposed by `stockcust map` from the first {rows:,} rows of each kind of file. Correct it, then
 # run `stockcust check`. Lines that begin with # are in doubt: complete them, or leave them out.
@@ -85,8 +85,8 @@ class _Match:
     @property
     def is_sure(self) -> bool:
         """Whether at least half of the required columns are there, or the name must do."""
-        if not (self.sample.header or self.sample.fields):
-            return bool(_table_by_name(self.sample, self.table))
+        if not self.sample.has_names:  # a cover beside other sheets is none
+            return self.sample.sheets == 1 and bool(_table_by_name(self.sample, self.table))
         return bool(self.sure) and 2 * len(self.lacking) <= len(self.table.required_names)
 
 
@@ -158,7 +158,7 @@ def _names(table: Table) -> dict[str, tuple[str, bool]]:
     names: dict[str, tuple[str, bool]] = {}
     for column in table.columns:
         names |= {normalize(word): (column.name, True) for word in (column.name, column.zh)}
-    for words in (_WORDS["tables"].get(table.name, {}), _WORDS["columns"]):
+    for words in (SYNONYMS["tables"].get(table.name, {}), SYNONYMS["columns"]):
         for name in (name for name in words if name in table.column_names):
             for word in words[name]:
                 is_sure = not word.endswith("?")
@@ -193,7 +193,7 @@ def _table_by_name(sample: Sample, table: Table) -> float:
     path = sample.path
     folder = path.parent.name if re.match(r"part|\d", path.name) else ""
     for text in map(normalize, (sample.sheet, path.name, folder)):
-        words = {t.name: [t.name, t.zh, *_WORDS["files"].get(t.name, ())] for t in TABLES}
+        words = {t.name: [t.name, t.zh, *SYNONYMS["files"].get(t.name, ())] for t in TABLES}
         lengths = {
             name: max(
                 (len(word) for word in map(normalize, words[name]) if word in text), default=0
@@ -224,6 +224,8 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"delimiter = {_quote(sample.delimiter)}"
         if sample.skip_rows:
             yield f"skip_rows = {sample.skip_rows}"
+        if not sample.fields:
+            yield _WHAT_HELPS
         doubt = "" if sample.fields or not sample.widths else "# "
         source = "by the definition in SQL beside it" if sample.fields else "no header is there"
         yield f"{doubt}header = {_list(sample.headers)}  # {source}"
@@ -302,7 +304,7 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
         codes = sorted({code for e in entries for code in e.values.distinct} - {*column.allowed})
         if not codes:
             continue
-        synonyms = _WORDS["codes"].get(column.name, {})
+        synonyms = SYNONYMS["codes"].get(column.name, {})
         words = {normalize(word): name for name in synonyms for word in synonyms[name]}
         words |= {normalize(word): word for word in column.allowed}
         yield f"[tables.{table.name}.codes.{column.name}]"
@@ -323,6 +325,8 @@ def _describe_other(match: _Match, pattern: str) -> Iterator[str]:
     lacking = ", ".join(column.name for column in match.lacking)
     yield f"# {_quote(pattern)}{sheet}: taken for no table; {sample.form}"
     yield f"#   nearest: {match.table.name}, of which it lacks {lacking}"
+    if sample.form.startswith("text") and not sample.has_names:
+        yield _WHAT_HELPS
     for entry in match.entries:
         meaning = f"; perhaps {entry.column}" if entry.column else ""
         yield f"#   {_quote(entry.header)}: {entry.values.shape}{meaning}"

@@ -48,6 +48,7 @@ _TABLE = re.compile(r"(?i)\bcreate\s[\w\s]*?\btable\s+(?:if\s+not\s+exists\s+)?(
 _FIELD = re.compile(
     r"\s*[`\"]?(\w+)[`\"]?\s+(\w+)(?:\s*\(([\d, ]+)\))?((?:'[^']*'|\([^()]*\)|[^,'()])*)([,)])"
 )
+_COMMENT = re.compile(r"(?i)\bcomment\s+on\s+column\s+([\w.`\"]+)\s+is\s+'([^']*)'")
 _NO_FIELDS = {"primary", "constraint", "unique", "key", "index", "foreign", "check"}
 
 
@@ -93,6 +94,11 @@ class Sample:
         width = Counter(map(len, self.rows)).most_common(1)[0][0]
         numbered = [f"column_{number}" for number in range(1, width + 1)]
         return self.header or [entry.name for entry in self.fields] or numbered
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a header or a definition names the columns."""
+        return bool(self.header or self.fields)
 
     def values(self, index: int) -> Values:
         """Return what a column holds."""
@@ -163,8 +169,12 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
 
 
 def read_fields(folder: Path) -> dict[str, list[Field]]:
-    """Return the columns that CREATE TABLE in the folder's .sql and .ddl files states, by table."""
+    """Return the columns that CREATE TABLE in the folder's .sql and .ddl files states, by table.
+
+    Comments stand behind the columns, or in COMMENT ON COLUMN.
+    """
     tables: dict[str, list[Field]] = {}
+    comments: dict[tuple[str, ...], str] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in (".sql", ".ddl", ".hql") or not path.is_file():
             continue
@@ -174,8 +184,10 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
             text = raw.decode("utf-8-sig")
         except UnicodeDecodeError:
             text = raw.decode("gb18030", errors="replace")
+        for column, comment in _COMMENT.findall(text):
+            comments[_name_parts(column)[-2:]] = comment
         for start in _TABLE.finditer(text):
-            name = normalize(re.split(r"[.`\"]", start[1].strip('`"'))[-1])
+            name = _name_parts(start[1])[-1]
             position, fields = start.end(), list[Field]()
             while found := _FIELD.match(text, position):
                 column, kind, size, rest, end = found.groups()
@@ -185,7 +197,18 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
                     fields.append(Field(column, comment[1] if comment else "", width))
                 position = found.end() if end == "," else len(text)
             tables[name] = fields
-    return tables
+    return {
+        name: [
+            field._replace(comment=comments.get((name, normalize(field.name)), field.comment))
+            for field in fields
+        ]
+        for name, fields in tables.items()
+    }
+
+
+def _name_parts(name: str) -> tuple[str, ...]:
+    """Return schema, table and column of a name in SQL, without quotation marks."""
+    return tuple(normalize(part) for part in re.split(r"[.`\"]+", name) if part)
 
 
 def _with_header(whole: Sample, names: Collection[str]) -> Sample:

@@ -18,7 +18,7 @@ from narwhals.exceptions import DuplicateError
 from stockcust_analysis.bank import suspicions, validation
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
-from stockcust_analysis.bank.conversion import Reading, frame_reading, without_objects
+from stockcust_analysis.bank.conversion import Reading, frame_reading, with_plain_types
 from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
@@ -188,13 +188,7 @@ def _relations_of(
 
 def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit: str) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
-    try:
-        tables = {name: nw.from_native(frame) for name, frame in frames.items()}
-    except TypeError:
-        types = ", ".join(sorted({type(frame).__name__ for frame in frames.values()}))
-        raise UsageError(f"tables must be frames, given {types}.") from None
-    except DuplicateError:
-        raise UsageError("a frame has two columns of one name. Keep one.") from None
+    tables = _narwhals(frames)
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:
         names = ", ".join(sorted(kinds)) or "none"
@@ -214,6 +208,21 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
             raise
         what = "a lazy frame cannot be computed. Collect each by itself to see which, and why."
         raise UsageError(what) from None
+
+
+def _narwhals_frame(name: str, frame: Frame) -> AnyFrame:
+    """Return a frame given for a table; UsageError where it is none that can be read."""
+    try:
+        table: AnyFrame = nw.from_native(frame)
+    except TypeError:
+        what = f"{name}: tables must be frames, given {type(frame).__name__}."
+        raise UsageError(what) from None
+    except DuplicateError:
+        headers = [str(header) for header in getattr(frame, "columns", ())]
+        twice = sorted({f"'{header}'" for header in headers if headers.count(header) > 1})
+        what = f"{name}: a frame has two columns of one name, {', '.join(twice[:3])}. Keep one."
+        raise UsageError(what) from None
+    return table
 
 
 def _engine_of(kind: nw.Implementation, frame: Frame) -> engines.Engine:
@@ -355,7 +364,7 @@ def _warn_of_missing_statistics(backend: Any, names: Collection[str]) -> None:
 
 
 def _narwhals(frames: Dictionary[str, Frame]) -> dict[str, AnyFrame]:
-    return {name: nw.from_native(frame) for name, frame in frames.items()}
+    return {name: _narwhals_frame(name, frame) for name, frame in frames.items()}
 
 
 def _bank_of(
@@ -382,7 +391,7 @@ def _bank_of(
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
-            frame = _with_local_days(without_objects(frame, delivered), delivered, mapping.zone)
+            frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
             delivery = _FrameDelivery(contract, delivered, frame, words)
             unfit = delivery.type_problems()
             problems += unfit

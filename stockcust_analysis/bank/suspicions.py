@@ -35,10 +35,10 @@ from stockcust_analysis.measures.service import end_with_managers, in_force
 
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
-WRONG_UNIT = 2_000
-"""元 for 万元 is 10,000 times; definitions, and two quarters, differ by less than five times."""
-LEAST_MEAN, MOST_MEAN = 50, 50_000_000
-"""AUM per customer, CNY: means lie around 50,000, and 10,000 times off beyond these."""
+WRONG_UNIT = 30
+"""分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
+LEAST_MEAN, MOST_MEAN = 50, 2_000_000
+"""AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""
 LEAST_KEPT = 0.6
 """Part of the rows of the quarter before: less is half of a delivery, no bad quarter."""
 LEAST_FOUND_AGAIN = 0.5

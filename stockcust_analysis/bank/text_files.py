@@ -142,7 +142,18 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
             raise UnusableFileError(what, remedy) from None
         encoding = _encoding_by_row(path)
         start, line_ends = _read_through(path, encoding)
+    if not re.match("utf|gb", codecs.lookup(encoding).name) and _is_gbk(start, encoding):
+        what = f"{path.name} is GB18030/GBK, and the mapping states {encoding.upper()}"
+        raise UnusableFileError(what, "Take encoding out of the mapping.")
     return encoding, start, line_ends
+
+
+def _is_gbk(text: str, encoding: str) -> bool:
+    """Whether a text that was read in another encoding holds common Chinese in GBK."""
+    with suppress(UnicodeError):
+        text = text.encode(encoding).decode("gb18030")
+        return 2 * len(_COMMON.findall(text)) > len(_WIDE.findall(text))
+    return False
 
 
 def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str) -> TextFile:

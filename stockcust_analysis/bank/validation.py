@@ -194,6 +194,12 @@ class _Reference:
         keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
         return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
 
+    @property
+    def is_consequence(self) -> bool:
+        """Whether rows may be lost as the other table has no rows, or keys that cannot be read."""
+        has_no_rows = self.target.contract.required and not self.target.total
+        return has_no_rows or bool(self.target.unread & {*self.theirs})
+
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
         known = self.target.rows.select(*self.theirs)
@@ -240,7 +246,7 @@ class _TableCheck:
         self.set_aside: list[SetAside] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed: set[str] = set()
+        self.trimmed, self.unread = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.is_columnar = delivery.is_columnar
@@ -284,13 +290,14 @@ class _TableCheck:
                 if reference.column in again:
                     reference.count()
         failed = [(test, count) for test, count in counts if count]
+        self.unread = {test.column.name for test, _ in failed if not test.has_value}
         wrong = [entry for entry in failed if not entry[0].is_late]
         first = self._first_rows([test for test, _ in wrong])
         problems = [
             self._cell_problem(*entry, rows) for entry, rows in zip(wrong, first, strict=True)
         ]
         problems += self._table_problems()
-        lost = [reference for reference in self.references.values() if reference.lost]
+        lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
         problems += [problem for entry in lost for problem in self._judge_lost(entry)]
         for late in (test for test, _ in failed if test.is_late):
             self._leave_out(late)
@@ -309,12 +316,14 @@ class _TableCheck:
                     empty &= ~fault
                     if what != ABSENT:
                         remedy = f"Write it as {column.unit or column.kind.value}."
-                        tests.append(CellTest(column, fault, what, REMEDIES.get(what, remedy)))
+                        remedy = REMEDIES.get(what, remedy)
+                        tests.append(CellTest(column, fault, what, remedy, has_value=False))
             # Where every row leads somewhere no cell is empty, and text is as plain as there.
             reference = self.references.get(column.name)
             leads = reference and reference.complete
             if not (column.nullable or leads):
-                tests.append(CellTest(column, empty, "the cell is empty", "Fill it in."))
+                what, remedy = "the cell is empty", "Fill it in."
+                tests.append(CellTest(column, empty, what, remedy, has_value=False))
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
@@ -453,7 +462,8 @@ class _TableCheck:
             what, remedy = "the table has no rows", "Deliver its rows."
             problems.append(Problem(self.contract.name, "", what, remedy))
         key = list(self.contract.key)
-        twice = self._count_duplicates(key) if key and {*key} <= {*self.names} else 0
+        sound = {*self.names} - self.unread
+        twice = self._count_duplicates(key) if key and {*key} <= sound else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))

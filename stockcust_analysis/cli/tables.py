@@ -90,7 +90,7 @@ def check(
 
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
-    from stockcust_analysis.show.profile import page, profile
+    from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
@@ -98,10 +98,7 @@ def check(
     with bank:
         totals = totals_of(bank, bank.quarters)
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
-        for entry in bank.inputs:
-            if notes := getattr(entry, "notes", ()):
-                lines.append(f"{entry.name}: {', '.join(notes)}")
-        lines += [f"{name}: left out, as no table is called so" for name in bank.left_out]
+        lines += input_lines(bank, totals, language)
         lines += map(str, bank.set_aside)
         lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
         tables = profile(bank, totals, language)

@@ -6,6 +6,7 @@ digits, codes those of closed lists, and few rows are told as few.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from itertools import accumulate
@@ -14,19 +15,28 @@ from typing import Any, Final
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.contract import Column, Kind
+from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.suspicions import LEAST_ROWS, Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
-from stockcust_analysis.show.wording import format_money, format_share, money_unit, text, unit_note
+from stockcust_analysis.show.wording import (
+    format_money,
+    format_share,
+    money_unit,
+    names,
+    text,
+    unit_note,
+)
 
 _PERCENTILES: Final = (5, 25, 50, 75, 95)
 _STEPS: Final = 50
 """Steps between powers of ten into which amounts are sorted: two digits of them."""
 _FEW: Final = 5
+_FIGURES: Final = re.compile(r"'[^']*'|\S+\.[A-Za-z]\w*|(?<![\w-])\d[\d,]*")
+"""Names and numbers in what reading says of a file."""
 
 
 def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]:
@@ -59,6 +69,37 @@ def profile(bank: Bank, totals: list[Totals], language: Language) -> list[Table]
         for name, frame in frames.items()
         if len(frame)
     ]
+
+
+def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterator[str]:
+    """Yield what each file was read as, which were left out, and what could not be looked at.
+
+    Parameters
+    ----------
+    bank : Bank
+        An open bank.
+    totals : list of Totals
+        Sums of its quarters.
+    language : "zh" or "en"
+        Language of the lines.
+    """
+    for entry in bank.inputs:
+        if notes := getattr(entry, "notes", ()):
+            yield f"{entry.name}: {', '.join(_translate(note, language) for note in notes)}"
+    for name in bank.left_out:
+        yield text("left_out", language, within="check").format(name)
+    few = [t for t in totals if t.figures().get("customers.rows", 0) < LEAST_ROWS]
+    if few:
+        quarters = ", ".join(str(entry.quarter) for entry in few)
+        yield text("too_few", language, within="check").format(quarters, LEAST_ROWS)
+
+
+def _translate(note: str, language: Language) -> str:
+    words = _FIGURES.sub("{}", note)
+    if words not in names("check"):
+        tables = {entry.name: entry.zh for entry in TABLES}
+        return tables.get(note, note) if language == "zh" else note
+    return text(words, language, within="check").format(*_FIGURES.findall(note))
 
 
 _LABELLED: Final = (

@@ -54,12 +54,16 @@ def found_in(tables: Tables) -> list[str]:
 
 
 def divide(
-    tables: Tables, name: str, columns: list[str], as_of: pd.Timestamp | None = None
+    tables: Tables,
+    name: str,
+    columns: list[str],
+    as_of: pd.Timestamp | None = None,
+    by: float = 10_000,
 ) -> None:
-    """Write amounts in 万元."""
+    """Write amounts in another unit, 万元 by default."""
     rows = slice(None) if as_of is None else tables[name]["as_of"] == as_of
     tables[name][columns] = tables[name][columns].astype(float)
-    tables[name].loc[rows, columns] /= 10_000
+    tables[name].loc[rows, columns] /= by
 
 
 AUM = ["aum_period_end", "aum_average_month", "aum_average_quarter"]
@@ -87,6 +91,18 @@ def all_in_ten_thousands(tables: Tables) -> None:
     divide(tables, "customers", [*AUM, "loan_balance"])
     divide(tables, "holdings", ["balance", "average_balance"])
     divide(tables, "ledger", ["balance"])
+
+
+def quarter_in_hundredths(tables: Tables) -> None:
+    """One quarter in 分."""
+    divide(tables, "holdings", ["balance", "average_balance"], NOW, by=0.01)
+
+
+def all_in_hundredths(tables: Tables) -> None:
+    """Everything in 分: nothing disagrees but what a customer owns."""
+    divide(tables, "customers", [*AUM, "loan_balance"], by=0.01)
+    divide(tables, "holdings", ["balance", "average_balance"], by=0.01)
+    divide(tables, "ledger", ["balance"], by=0.01)
 
 
 def delivered_again(tables: Tables) -> None:
@@ -152,6 +168,8 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     quarter_in_ten_thousands: ("unit", "holdings.balance of 2026Q3 is .* times that of 2026Q2"),
     all_in_ten_thousands: ("unit", "customers.aum_period_end of 2026Q3 is .* CNY per customer"),
+    quarter_in_hundredths: ("unit", r"holdings.balance of 2026Q3 is \S+ times that of 2026Q2"),
+    all_in_hundredths: ("unit", "customers.aum_period_end of 2026Q3 is .* CNY per customer"),
     delivered_again: ("delivered_again", "customers of 2026Q3 have the rows and amounts of 2026Q2"),
     a_branch_vanishes: ("branch_vanished", r"branch B005, with \d+ customers in 2026Q2, has none"),
     renumbered: ("renumbered", r"of [\d,]+ customers of 2026Q2 0 are found again in 2026Q3"),

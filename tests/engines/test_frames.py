@@ -135,7 +135,7 @@ def test_a_missing_table_column_or_type_is_one_error() -> None:
     tables["branches"] = tables["branches"].rename(columns={"region": "regoin"})
     del tables["holdings"]
     told = "\n".join(problems_of(tables))
-    assert "holdings: no table holds this table" in told
+    assert "holdings: it is not among the tables" in told
     assert "branches.region: optional column is absent" in told
     assert "Did you mean 'regoin'?" in told
     assert "customers.as_of: the column's type is String, which does not hold a date" in told

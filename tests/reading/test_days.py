@@ -275,5 +275,5 @@ def test_headers_that_are_no_text_are_passed_over() -> None:
     frames["customers"][5] = 1
     open_bank(frames).close()
     frames["customers"] = pd.concat([frames["customers"], frames["customers"]], axis=1)
-    with pytest.raises(UsageError, match="a frame has two columns of one name"):
+    with pytest.raises(UsageError, match="customers: a frame has two columns of one name, '5',"):
         open_bank(frames)

@@ -15,6 +15,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pandas.testing import assert_frame_equal
 
 from stockcust_analysis.bank.contacts_import import import_contacts
+from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import BankDataError
 from tests.tiny_bank import CUSTOMERS, write_tiny_bank
@@ -116,6 +117,15 @@ def put_plain_title(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     sheet["A2"].value, sheet["B2"].value = "AS_OF", "customer\n_id"
 
 
+def put_chinese_header(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put the contract's Chinese names below its own."""
+    del book
+    sheet.insert_rows(2)
+    columns = table("customers")
+    for column, cell in enumerate(sheet[1], start=1):
+        sheet.cell(2, column, columns.column(str(cell.value)).zh)
+
+
 def add_chart_and_numbered(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     """Add a sheet that is a chart, and a column that is none of the contract's."""
     book.create_chartsheet("chart")
@@ -131,6 +141,7 @@ SAME = {
     "numbers as text": as_text,
     "residue of floats": with_float_residue,
     "a title, a scribble": put_plain_title,
+    "a header in two languages": put_chinese_header,
     "a chart, another column": add_chart_and_numbered,
     "an empty sheet": lambda book, sheet: book.create_sheet("Sheet2"),
     "a filter that hides rows": lambda book, sheet: setattr(
@@ -208,6 +219,15 @@ def long_numbers(first: float) -> Change:
     return change
 
 
+def total_rows(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+    """Put sums below the table, one of which is merged over several columns."""
+    del book
+    sheet.append(["合计", None, None, None, None, None, 142701.25])
+    sheet.append([None, "其中：个人", None, None, None, None, "#DIV/0!"])
+    sheet.append(["报送说明"])
+    sheet.merge_cells("A9:D9")
+
+
 def as_serial_number(book: openpyxl.Workbook, sheet: Worksheet) -> None:
     """Leave a date without its format, as the number that Excel keeps."""
     set_cells(F4=46162)(book, sheet)
@@ -258,6 +278,13 @@ BROKEN = {
     "merged cells": (
         merge("C2:C4"),
         "customers.branch_id: 2 rows (first: 3, 4): customers.xlsx, sheet 'Sheet': merged cells",
+    ),
+    "total rows": (
+        total_rows,
+        ":\n  1. customers: 3 rows (first: 9, 10, 11): customers.xlsx, "
+        "sheet 'Sheet': total lines (合计). Export without them and other remarks, or name "
+        "them in the mapping's "
+        'drop_rows_where, such as { "客户号" = ["合计"] }.',
     ),
     "a unit in the title": (
         put_title,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
+from decimal import Decimal
 
 import duckdb
 import narwhals.stable.v2 as nw
+import pandas as pd
 import polars as pl
 import pytest
 
 from stockcust_analysis.bank.cell_tests import text_tests
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.conversion import frame_reading, sql_reading
+from stockcust_analysis.bank.conversion import frame_reading, sql_reading, with_plain_types
+from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import match_headers
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError
 from tests.reading.test_text_files import CONTACTS, IN_TAIWAN, MANAGERS, deliver, lines
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
@@ -105,6 +110,8 @@ REFUSED: dict[str, tuple[Files, str]] = {
             "TRAILER,2,,": TOTAL_LINE,
             "总记录数：2,,,": TOTAL_LINE,
             "制表人：某,,,": TOTAL_LINE,
+            ",,合计,2": TOTAL_LINE,
+            ",说明：见附件,,": TOTAL_LINE,
             "rows=2": FORM,
             "EOF": FORM,
             "(2 rows)": FORM,
@@ -190,6 +197,17 @@ REFUSED: dict[str, tuple[Files, str]] = {
             '[{"code": "a"}]',
         )
     },
+    **{
+        f"a customer called {name}": (
+            {"customers.csv": CUSTOMERS + f"2026-09-30,{name},001,personal,,,9.00,9.00\n"},
+            f"customers.customer_id: 1 row (first: 9): {TOTAL}",
+        )
+        for name in ("总计", "TOTAL")
+    },
+    "an account called 合计": (
+        {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},
+        f"holdings.account_id: 1 row (first: 9): {TOTAL}",
+    ),
     "dashes below the header": (
         {"branches.csv": lines(HEAD, "---,---,---,---", *ROWS)},
         "branches.type: 1 row (first: 2): unknown type",
@@ -222,6 +240,10 @@ WARNED: dict[str, tuple[Files, str]] = {
             for name, text in {"customers.csv": CUSTOMERS, "holdings.csv": HOLDINGS}.items()
         },
         "customers.as_of: nobody was active within two years before 2062-09-30",
+    ),
+    "a day with which systems begin": (
+        {"customers.csv": CUSTOMERS.replace("2026-05-20", "1970-01-01")},
+        "customers.last_active_on: some are 1970-01-01, with which systems begin to count",
     ),
     "a day without holdings": (
         {"holdings.csv": lines(HOLDINGS.splitlines()[0], *HOLDINGS.splitlines()[4:])},
@@ -307,6 +329,7 @@ NAMES = {
     "???": DAMAGED,
     "城□支行": DAMAGED,
     "城关支行■": DAMAGED,
+    "城\ue5e5支行": DAMAGED,
     "³Ç¹ØÖ§ÐÐ": DAMAGED,
     "&#22478;关支行": AS_MARKUP,
     "&#x57CE;关支行": AS_MARKUP,
@@ -329,7 +352,14 @@ NAMES = {
     "城**行": IN_PLACE,
     "6222********1234": IN_PLACE,
     "=VLOOKUP(A1)": IN_PLACE,
+    "城关_x000D_": AS_MARKUP,
+    "城<br>关": AS_MARKUP,
+    "城关\\\\支行": AS_MARKUP,
+    "'城关支行'": AS_MARKUP,
+    '"城关支行"': AS_MARKUP,
     "全行": TOTAL,
+    "全行合计": TOTAL,
+    "合计（万元）": TOTAL,
     "全辖": TOTAL,
     "合计": TOTAL,
     "总 计": TOTAL,
@@ -348,6 +378,8 @@ NAMES = {
     "溴水淇县联通营业厅": "",
     "城关\U0002000b支行": "",
     "Café Müller": "",
+    "O'Hara's": "",
+    "A<B": "",
     "A&B支行": "",
     "C&A; 100%": "",
     "#1 Branch": "",
@@ -442,6 +474,7 @@ GROUPS = (
     *("elder;farmer", "elder；farmer", "elder,farmer", "elder、farmer", "elder|farmer"),
     *('["elder", "farmer"]', "['elder', 'farmer']", "{elder,farmer}", "elder;;farmer"),
     *("elder;farmer;", ";elder;farmer", "elder ; farmer", '"elder","farmer"', "elder;\u3000farmer"),
+    "elder\x02farmer",
 )
 
 
@@ -473,6 +506,71 @@ def test_a_list_within_a_list_is_no_group_of_frames() -> None:
     (fault,) = reading.faults.values()
     cells = nw.from_native(pl.DataFrame({"groups": ['[["a"],["b"]]', '["a[1]"]', "a;b", None]}))
     assert cells.select(fault)["groups"].to_list() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "cell", "marks"),
+    [
+        ("closed_on", "VARCHAR", "'1970-01-01'", ["1970-01-01", "2999-99-99"]),
+        ("closed_on", "DATE", "DATE '1970-01-01'", ["1970-01-01", "2999-99-99"]),
+        ("closed_on", "TIMESTAMP", "TIMESTAMP '1970-01-01'", ["1970-01-01"]),
+        ("loan_balance", "VARCHAR", "' -1'", ["-1"]),
+        ("loan_balance", "DOUBLE", "-1::DOUBLE", ["-1", "none"]),
+        ("loan_balance", "DECIMAL(18,2)", "-1.5::DECIMAL(18,2)", ["-1.5"]),
+    ],
+)
+def test_null_marks_may_be_numbers_and_days(
+    kind: str, source: str, cell: str, marks: list[str]
+) -> None:
+    """What the bank writes for nothing is nothing, in files and in frames."""
+    column, mapping = table("customers").column(kind), TableMapping(null=marks)
+    given = duckdb.sql(f"SELECT {cell}").fetchall()[0]
+    for trimmed in (False, True):
+        reading = sql_reading(column, "cell", source, mapping, trimmed=trimmed, zone="UTC")
+        sql = f"SELECT {reading.value} FROM (SELECT {cell} AS cell)"
+        assert duckdb.sql(sql).fetchall() == [(None,)]
+    frame = nw.from_native(pl.DataFrame({kind: given}))
+    read = frame_reading(column, frame.schema[kind], mapping, trimmed=True, has_dates=True)
+    if source != "VARCHAR":
+        assert read is not None
+        assert frame.select(read.value)[kind].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    "cell", ["本页小计", "合计（家）", "**合计**", "共 2 家", "共7条记录", "总 计：", "全行合计"]
+)
+def test_sums_have_many_names(cell: str) -> None:
+    """What reports write in front of sums is known; branches called nearly so are not taken."""
+    assert re.fullmatch(TOTALS, cell)
+    assert not re.fullmatch(TOTALS, f"{cell.strip('*：')}镇支行".replace("共", "同"))
+
+
+LISTS: tuple[object, ...] = (["elder", None, "farmer"], None, ["elder", "farmer"], [])
+
+
+@pytest.mark.parametrize("engine", [pd.DataFrame, pl.DataFrame, pl.LazyFrame])
+def test_lists_and_gaps_of_frames_are_text(engine: type[pd.DataFrame]) -> None:
+    """Lists become the text that files have; a column of gaps alone has the contract's type."""
+    columns = [table("customers").column(name) for name in ("groups", "closed_on", "loan_balance")]
+    given = {"groups": LISTS, "closed_on": [None] * 4, "loan_balance": [None] * 4}
+    frame = with_plain_types(nw.from_native(engine(given)), columns)
+    kinds = frame.collect_schema()
+    assert kinds["groups"] == nw.String and kinds["loan_balance"] == nw.Float64
+    assert isinstance(kinds["closed_on"], (nw.Date, nw.Datetime))
+    texts = collect_rows(frame.lazy().select(nw.col("groups").fill_null("")))["groups"]
+    assert [*texts] == ["elder;farmer", "", "elder;farmer", ""]
+    given["groups"] = ([1], None, [2], [])
+    frame = with_plain_types(nw.from_native(engine(given)), columns)
+    assert frame.collect_schema()["groups"] in (nw.Object, nw.List(nw.Int64))
+
+
+def test_missing_decimals_of_pandas_are_gaps() -> None:
+    """A column of Decimals may have any mark of a gap."""
+    column = table("customers").column("loan_balance")
+    cells = pd.DataFrame({"loan_balance": [Decimal("1.50"), pd.NA, None]}, dtype=object)
+    frame = with_plain_types(nw.from_native(cells), [column])
+    filled = frame.select(nw.col("loan_balance").fill_null(0)).to_native()
+    assert filled["loan_balance"].to_list() == [1.5, 0, 0]
 
 
 def test_a_list_that_says_nothing_is_no_group() -> None:

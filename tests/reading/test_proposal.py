@@ -77,6 +77,25 @@ def test_values_found_in_a_key_name_the_candidates(tmp_path: Path) -> None:
     assert "but few of its values are numbers of branches" in text
 
 
+def test_covers_and_notes_are_no_table(tmp_path: Path) -> None:
+    """Of a workbook with a cover, contents and notes the one sheet of the table is proposed."""
+    header, *rows = (row.split(",") for row in CUSTOMERS.splitlines())
+    sheets = {
+        "封面": [["零售客户报送", ""], ["报送机构", "城关支行"]],
+        "目录": [["序号", "表名"], ["1", "客户"]],
+        "客户": [header, *rows],
+        "说明": [["customer_id", "核心客户号"], ["as_of", "月末"]],
+    }
+    with pd.ExcelWriter(tmp_path / "报送.xlsx") as book:
+        for name, cells in sheets.items():
+            pd.DataFrame(cells).to_excel(book, sheet_name=name, index=False, header=False)
+    text = propose_mapping(tmp_path)
+    assert 'sheet = "客户"  # the other sheets hold something else' in text
+    assert "lacking: as_of" not in text
+    assert "column_1" not in text.partition("# No file")[0]
+    assert '# "报送.xlsx", sheet "封面": taken for no table' in text
+
+
 def test_no_value_is_shown(tmp_path: Path) -> None:
     """Names, numbers and amounts of customers never reach the proposal, whatever the form."""
     people = [f"{name}{n}" for n, name in enumerate(["欧阳锋", "令狐冲", "东方白"] * 4)]
@@ -114,6 +133,16 @@ def test_definitions_in_sql_name_the_columns(tmp_path: Path) -> None:
     assert 'header = ["c1", "c2"]  # by the definition in SQL beside it' in text
     assert "widths = [3, 8]  # by CHAR(n)" in text
     assert '"c1" = "branch_id"  # by its name' in text
+    ddl = (
+        "CREATE TABLE DW.DIM_ORG (C1 CHAR(3) NOT NULL, C2 CHAR(8)) IN TS;\n"
+        'COMMENT ON COLUMN "DW"."DIM_ORG"."C1" IS \'机构号\';\n'
+        "comment on column dim_org.c2 is '机构名称';\n"
+    )
+    assert '"C2" = "name"  # by its name' in propose(tmp_path, {"tables.hql": ddl})
+    (tmp_path / "tables.hql").unlink()
+    text = propose(tmp_path, {"ORG.del": "1,2026-09-30\n2,2026-09-30\n"})
+    assert "# No names of columns are there. Lay its CREATE TABLE (.sql, .ddl," in text
+    (tmp_path / "ORG.del").unlink()
     text = propose(tmp_path, {"dim_org_20260930.dat": rows.replace(b"\n", b" \n")})
     assert '# header = ["column_1"]' in text
 

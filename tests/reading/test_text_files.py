@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,13 +12,14 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.text_files import day_in_name
 from stockcust_analysis.errors import BankDataError, UsageError
 from tests.test_cli import run
-from tests.tiny_bank import BRANCHES, CUSTOMERS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 
 HEAD, *ROWS = BRANCHES.splitlines()
 IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
+SUCCESSORS = "old_branch_id,new_branch_id,effective_on\n001,002,2026-10-01\n"
 NAMES = 'header = ["branch_id", "name", "region", "type"]\n'
 
 
@@ -34,6 +35,14 @@ def customers_of(day: str) -> str:
 
 
 READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "files with Chinese names": (
+        {
+            **{"branches.csv": b"", "customers.csv": b"", "holdings.csv": b""},
+            **{"网点.csv": BRANCHES, "客户_2026Q3.CSV": CUSTOMERS, "产品持有.csv": HOLDINGS},
+            **{"客户经理.csv": MANAGERS, "营销联系.csv": CONTACT, "机构沿革.csv": SUCCESSORS},
+        },
+        "",
+    ),
     "line feeds and carriage returns": ({"branches.csv": BRANCHES.replace("\n", "\r\n", 1)}, ""),
     "carriage returns alone": ({"branches.csv": BRANCHES.replace("\n", "\r")}, ""),
     "a line break in a header": (
@@ -57,6 +66,10 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         "",
     ),
     "a separator behind the header": ({"branches.csv": lines(f"{HEAD},", *ROWS)}, ""),
+    "a header in two languages": (
+        {"branches.csv": lines(HEAD, "机构号,机构名称,区域,机构类型", *ROWS)},
+        "",
+    ),
     "a title": ({"branches.csv": f"机构清单\n\n{BRANCHES}"}, ""),
     "a title in GBK": ({"branches.csv": f"机构清单,,,\n{BRANCHES}".encode("gbk")}, ""),
     "the separator above": ({"branches.csv": f"sep=;\n{BRANCHES.replace(',', ';')}"}, ""),
@@ -153,6 +166,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "branches: 1 row (first: 3): cells behind the header's last in branches.csv",
     ),
+    "GBK where the mapping states another": (
+        {"branches.csv": BRANCHES.encode("gbk")},
+        '[tables.branches]\nencoding = "big5"\n',
+        "branches: branches.csv is GB18030/GBK, and the mapping states BIG5. Take encoding out of",
+    ),
     "a unit in the title": (
         {"customers.csv": f"客户表,单位:万元\n{CUSTOMERS}"},
         "",
@@ -162,6 +180,22 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         {"branches.csv": lines(*ROWS)},
         "",
         "branches: none of the headers is understood",
+    ),
+    "a column without one day": (
+        {"customers.csv": CUSTOMERS.replace("2026-06-30", "x").replace("2026-09-30", "x")},
+        "",
+        "1 problem in 1 table of",
+    ),
+    "no header, as the one problem": (
+        {"customers.csv": lines(*CUSTOMERS.splitlines()[1:])},
+        "",
+        "1 problem in 1 table of",
+    ),
+    "no header in one of several files": (
+        {"customers.csv": b"", "客户_1.csv": CUSTOMERS, "客户_2.csv": lines("1,2", "3,4")},
+        "",
+        "customers: none of the headers is understood, or the first line is none in 客户_2.csv. "
+        "Write them there, or say them in the mapping: header = ",
     ),
     "rows above the header": (
         {"branches.csv": f"{ROWS[0]}\n{BRANCHES}"},
@@ -249,9 +283,9 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "'customers_2.json' looks like this table's, and is not read: the mapping names another",
     ),
     "one with the quarter in front": (
-        {"2026Q3_customers.csv": CUSTOMERS, "customers.csv": b"", "2026Q2_customers.csv": "x"},
-        '[tables.customers]\nfile = "2026Q3_customers.csv"\n',
-        "customers: '2026Q2_customers.csv' may hold this table, and is not read. Name it customers",
+        {"2026Q2_branches.csv": "x"},
+        "",
+        "branches: '2026Q2_branches.csv' may hold this table, and is not read. Name it branches",
     ),
     "a header that the mapping drops by": (
         {},
@@ -318,6 +352,28 @@ def test_a_file_is_refused_with_its_reason(
         assert word not in message
 
 
+@pytest.mark.parametrize(
+    ("names", "pattern"),
+    [
+        (("customers_2026Q3.csv", "customers_2026Q2.csv", "customers.txt"), "customers_2026Q3.csv"),
+        (("2026Q3_customers.csv", "2026Q2_customers.csv"), "2026Q3_customers.csv"),
+        (("客户_明细.csv", "客户_汇总.csv"), "客户_明细.csv"),
+    ],
+)
+def test_a_mapping_picks_one_of_several_files(
+    tiny_bank: TinyBank, names: Sequence[str], pattern: str
+) -> None:
+    """Of files that are called as the table it names one, and a warning names the others."""
+    files = {"customers.csv": b"", **dict.fromkeys(names, CUSTOMERS)}
+    folder = deliver(tiny_bank(), files, f'[tables.customers]\nfile = "{pattern}"\n')
+    others = ", ".join(sorted({*names} - {pattern}))
+    said = f"customers: the mapping names '{pattern}', and left out: {others}."
+    with pytest.warns(UserWarning) as caught, open_bank(folder) as bank:
+        assert bank.rows("customers") == 7
+        assert [name for name in bank.left_out if name in names] == others.split(", ")
+    assert [str(warning.message) for warning in caught] == [said]
+
+
 def test_characters_of_the_newer_standard_are_read(tiny_bank: TinyBank) -> None:
     """Bytes that GB18030 of 2005 and 2022 give a place are no private characters."""
     raw = BRANCHES.encode("gb18030").replace("城".encode("gbk"), b"\xfe\x59\xa8\xbc\xfe\x51")
@@ -335,11 +391,17 @@ def test_check_says_what_each_file_was_taken_as(
         "customers.ok": "7",
     }
     folder = deliver(tiny_bank(), files, "")
-    assert run("check", folder) == 0
+    assert run("check", folder, "--language", "en") == 0
     output = capsys.readouterr().out
     assert "branches.csv: branches, 2 rows, GB18030, separator ',', 1 lines above" in output
     assert "1 rows left out: blank, or the header again" in output
     assert "notes.csv: left out, as no table is called so" in output
+    assert "2026Q2, 2026Q3: fewer than 100 customers, so that units" in output
+    assert run("check", folder) == 0
+    output = capsys.readouterr().out
+    assert "branches.csv: 机构, 2行, GB18030, 分隔符',', 表头以上1行不读" in output
+    assert "notes.csv：不读，既没有这样命名的表" in output
+    assert "2026Q2, 2026Q3：客户不足100户，" in output
 
 
 @pytest.mark.parametrize(
@@ -368,6 +430,10 @@ def test_check_says_what_each_file_was_taken_as(
         (
             '[tables.branches]\ntable = "dm.x"\n',
             ["branches: the mapping names the table 'dm.x', and a folder holds files. Name the"],
+        ),
+        *(
+            (f'[tables.branches]\ndelimiter = "{mark}"\n', ["delimiter is not up to four bytes,"])
+            for mark in ('\\"', "\\n", "0", "\\u0000")
         ),
         ('[tables.branches]\nsheet = "A"\n', ["names a sheet, and branches.csv has none"]),
         (

@@ -134,7 +134,7 @@ def test_flag_files_are_compared_with_the_rows(
     folder = deliver(
         tiny_bank(), {"customers.OK": text.encode("latin-1" if "\x80" in text else "gbk")}
     )
-    assert run("check", folder) == 0
+    assert run("check", folder, "--language", "en") == 0
     assert "customers.OK counts 7 rows, too" in capsys.readouterr().out
     shorter = CUSTOMERS.replace(CUSTOMERS.splitlines()[-1] + "\n", "")
     (folder / "customers.csv").write_text(shorter.ljust(SIZE - 1) + "\n", encoding="utf-8")
@@ -200,5 +200,6 @@ def test_flag_files_that_say_nothing_are_named(
     tiny_bank: TinyBank, name: str, text: str, shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What cannot be understood is no problem, and `check` names it."""
-    assert run("check", deliver(tiny_bank(), {name: text.encode()})) == 0
+    folder = deliver(tiny_bank(), {name: text.encode()})
+    assert run("check", folder, "--language", "en") == 0
     assert shown in capsys.readouterr().out
