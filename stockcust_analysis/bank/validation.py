@@ -351,11 +351,8 @@ class _TableCheck:
 
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
         """Return in how many rows each test fails, and note the rows of each as-of date."""
-        together = {
-            f"test {index}": flag(test.wrong)
-            for index, test in enumerate(tests)
-            if not self._is_cheap_alone(test.column)
-        }
+        tested = {f"test {index}": test for index, test in enumerate(tests)}
+        together = {n: flag(t.wrong) for n, t in tested.items() if not self._is_alone(t.column)}
         by = ["as_of"] if "as_of" in self.names else []
         groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
         rows = [int(count or 0) for count in groups["rows"]]
@@ -364,13 +361,12 @@ class _TableCheck:
             days = zip(groups["as_of"], rows, strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
         failed = []
-        for index, test in enumerate(tests):
-            counts = groups.get(f"test {index}")
-            alone = [height(self.rows.filter(test.wrong))] if counts is None else counts
-            failed.append((test, sum(int(count or 0) for count in alone)))
+        for name, test in tested.items():
+            counts = groups[name] if name in together else [height(self.rows.filter(test.wrong))]
+            failed.append((test, sum(int(count or 0) for count in counts)))
         return failed
 
-    def _is_cheap_alone(self, column: Column) -> bool:
+    def _is_alone(self, column: Column) -> bool:
         """Return whether a column is asked alone: one whose values are few, or in an order."""
         is_name = column.kind is Kind.TEXT and not column.separated
         return self.is_columnar and not is_name and column.name not in self.trimmed
