@@ -76,6 +76,8 @@ class BankTables:
         self.name = name
         self.inputs = tuple(inputs)
         self.left_out: tuple[str, ...] = ()
+        self.layout = ""
+        self.approximations: Mapping[str, Sequence[str]] = {}
         self.suspicions: tuple[tuple[str, str], ...] = ()
         self.as_errors: Sequence[str] = ()
         self.columns = {

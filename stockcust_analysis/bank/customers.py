@@ -265,6 +265,10 @@ class Bank(BankTables):
         Files or tables that were read, each with what identifies it (`fingerprint`).
     left_out : tuple of str
         Files and sheets that were not read, with the reason.
+    layout : str
+        What the files were, where not the contract's.
+    approximations : dict of str to list of str
+        What a layout makes from something else → the quarters of which it does.
 
     Examples
     --------

@@ -58,11 +58,11 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
     """Open a folder of extracts; a layout makes tables of the contract from files of its own."""
     with _opening(memory_limit) as engine:
         files, problems, left_out = assign_files(folder, mapping)
-        own = list[InputFile]()
+        own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
-            left_out = made.left_out
+            left_out, approximations = made.left_out, made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
@@ -92,6 +92,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
+        bank.layout, bank.approximations = layout or "", approximations
         return bank
 
 

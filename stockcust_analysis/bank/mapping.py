@@ -293,6 +293,7 @@ _LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "products": (_is_text, "a product of the contract for each kind of account"),
     "kinds": (_is_text, "a kind of the contract for each kind of transaction"),
     "subjects": (_is_text, "a product of the contract for each subject"),
+    "branch_types": (_is_text, "a type of the contract for each branch"),
 }
 _FILE_OPTIONS = list(_OPTIONS)[6:]
 

@@ -37,6 +37,14 @@ if TYPE_CHECKING:
     type=click.Choice(["planted", "none"]),
     help="For models: planted effects to find, or none, where nothing may be found.",
 )
+@options.LAYOUT
+@click.option(
+    "--form",
+    "forms",
+    type=click.Choice(["cut", "masked", "split"]),
+    multiple=True,
+    help="Of EAST files: transactions of 1,000 CNY and more alone, masked, split by branches.",
+)
 def sample(
     out: Path,
     seed: int | None,
@@ -44,6 +52,8 @@ def sample(
     customers: int,
     quarters: int,
     effects: Effects | None,
+    layout: str | None,
+    forms: tuple[str, ...],
 ) -> None:
     """Make a synthetic bank with all tables and planted stories, of up to 200,000 customers."""
     from stockcust_analysis.bank.sample import SEED, make_bank, write_bank
@@ -57,6 +67,11 @@ def sample(
     seed = SEED if seed is None else seed
     size = {"branches": branches, "customers": customers, "quarters": quarters}
     tables = make_bank(seed, **size, effects=effects or "")
+    if layout:
+        from stockcust_analysis.bank.sample.east5 import write_east_files
+
+        write_east_files(tables, out, **dict.fromkeys(forms, True))
+        return
     write_bank(tables, out, effects=effects or "")
     for name, frame in tables.items():
         click.echo(f"  {name:<18} {len(frame):>13,} rows")

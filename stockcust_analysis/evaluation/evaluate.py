@@ -36,6 +36,7 @@ from stockcust_analysis.evaluation.measuring import (
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
+    UNKNOWN,
     WHOLE_BANK,
     WORKING_FOLDERS,
     Evaluation,
@@ -45,6 +46,7 @@ from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
+from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
@@ -128,16 +130,18 @@ def evaluate(
         tables |= changed
         parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
-    missing = families_missing(bank, rules, quarters)
+    missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
+    if aum == UNKNOWN:
+        tables["migration"] = NO_CHANGES["migration"]
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
-    tables |= _standing(rules, parts, target, missing, branches, targets)
+    tables |= _standing(rules, parts, target, missing, branches, targets, aum)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)]),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -236,6 +240,7 @@ def _standing(
     missing: Mapping[str, Sequence[str]],
     branches: pd.DataFrame,
     targets: pd.DataFrame,
+    aum: str,
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
@@ -247,8 +252,14 @@ def _standing(
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
-    card, scores = scorecard(measures, branches, targets=targets, policy=policy, quarter=quarter)
-    compared = comparison(measures, branches, cells=cells, policy=policy, quarter=quarter)
+    judged = measures
+    if aum == UNKNOWN:
+        by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
+        measures = measures[~by_tier].reset_index(drop=True)
+        judged = measures[~measures["measure"].isin(measures_by_aum(policy))]
+        cells = cells[~cells["measure"].isin(measures_by_aum(policy))]
+    card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
+    compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
@@ -404,6 +415,22 @@ def families_missing(
     }
 
 
+_DEPOSITS = {"demand_deposit", "time_deposit"}
+
+
+def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
+    """Return how far deposits stand for AUM, where a layout's tables hold no other positions.
+
+    "" where there are others; else what the policy says, or that AUM is not provided.
+    """
+    others = set(policy.families.aum_products) - _DEPOSITS
+    if not bank.layout or "aum_period_end" in bank.columns["customers"]:
+        return ""
+    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
+    positions = holdings.filter(nw.col("product").is_in(others)).select("product").unique()
+    return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
+
+
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
     gone = {(quarter, name) for quarter, names in missing.items() for name in names}
@@ -419,11 +446,11 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
 
 
 def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = ()
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
 ) -> dict[str, Any]:
     """Return what a page prints of the rules it was made by, and of what was not delivered.
 
-    `missing` are the families of which no product was.
+    `missing` are the families of which no product was, `aum` how far deposits stand for AUM.
     """
     rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
     dormancy = ("name", "idle_months", "idle_days", "cap")
@@ -444,7 +471,19 @@ def policy_facts(
         ],
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
+        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
     }
+
+
+def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
+    """Return what a page prints of tables that were made from those of a layout."""
+    families, exempt = (
+        (*policy.families.families, *policy.families.channels),
+        policy.dormancy.exempt,
+    )
+    unknown = [f for f in families if f.name in missing and set(f.products) & set(exempt)]
+    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
+    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
 
 
 def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:

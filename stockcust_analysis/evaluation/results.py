@@ -24,6 +24,8 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.codebook import codebook_sections, measure_definition
 
 WHOLE_BANK = "@bank"
+# What a page says of AUM where deposits are all that is known of it.
+UNKNOWN = "not_provided"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
 
 BY_BRANCH = [PERIOD, "branch_id"]

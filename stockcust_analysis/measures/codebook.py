@@ -146,6 +146,23 @@ _DERIVED = (*CONCENTRATION.values(), AUM_CHANGE)
 QUESTIONS = (*CUSTOMER_QUESTIONS, *_DERIVED, *MANAGED_QUESTIONS, *PAIR_QUESTIONS)
 
 
+def measures_by_aum(policy: Policy, *, tiers: bool = False) -> set[str]:
+    """Return the measures that compare amounts of AUM, or `tiers`: those alone with its borders.
+
+    >>> from stockcust_analysis.policy import load_policy
+    >>> by_amount, by_tier = (measures_by_aum(load_policy(), tiers=t) for t in (False, True))
+    >>> "managed_aum" in by_amount, "managed_aum" in by_tier, "vip_share" in by_tier
+    (True, False, True)
+    """
+    moves = {measure.name for measure in TIER_MOVES.measures(policy)}
+    return {"vip_share", "managed_share", "profile_completion", *moves} | {
+        measure.name
+        for measure, _ in all_measures(policy)
+        if measure.dimension == "tier"
+        or (not tiers and "_cents" in f"{measure.numerator} {measure.denominator}")
+    }
+
+
 def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:
     """Yield every measure of an evaluation with each of its bases."""
     for question in QUESTIONS:

@@ -20,6 +20,7 @@ Evidence = Literal["balance", "in_force", "used", "held"]
 Landing = Literal["last", "mean", "maximum"]
 Clock = Literal["transaction", "maturity", "contact", "opening"]
 Cap = Literal["total", "account"]
+AumOfDeposits = Literal["", "deposits_only"]
 EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
@@ -279,6 +280,9 @@ class Policy:
         Which products are one family, which are AUM, which are channels.
     bases, customer_types, groups
         Whom rates are of, who is in scope, and the customer groups (横向分群).
+    aum : str
+        "deposits_only": a bank whose source holds no positions but deposits is tiered, scored and
+        ranked by these.
     attrition, coverage, worklists, scorecard, comparison, disclosure, themes
         Rules of the attrition warning, of service, of work lists, of points, of fair comparison,
         of what may be circulated, and the quarters' themes.
@@ -300,6 +304,7 @@ class Policy:
     base: str = ""
     bases: Bases = Bases()
     customer_types: tuple[str, ...] = ("personal", "sole_trader")
+    aum: AumOfDeposits = ""
     attrition: AttritionRule = field(default_factory=AttritionRule)
     coverage: CoverageRule = field(default_factory=CoverageRule)
     worklists: WorkListRule = field(default_factory=WorkListRule)
@@ -315,6 +320,8 @@ class Policy:
     def digest(self) -> str:
         """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""
         rules = asdict(self) | {"base": ""}
+        if not self.aum:  # a rule that is not stated changes nothing
+            del rules["aum"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -14,8 +14,9 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from stockcust_analysis import plot
+from stockcust_analysis.evaluation.results import UNKNOWN
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Drawing, Table, figure
+from stockcust_analysis.show.blocks import MISSING, Drawing, Table
 from stockcust_analysis.show.branch_page import section_sentence
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
@@ -155,7 +156,7 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
         return None
     caption, opening = page.text(name, "caption"), section_sentence(page, spec.section)
     summary = opening.sentences[0].text if opening else page.text("see_table")
-    return figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
+    return page.figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
 
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:
@@ -188,7 +189,7 @@ def place_figure(page: BranchPage) -> Drawing | None:
         measure = page.text(row.measure, "measure")
         words.append(page.text("place_words", measure=measure, **ranks))
     alt = page.text("list_separator").join([caption, *words])
-    return figure(plot.places(own, language=page.language), caption=caption, alt=alt)
+    return page.figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
 
 def _score_words(page: BranchPage) -> str:
@@ -212,7 +213,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
         blanks = {"measure": row.name, "attainment": attainment, "points": points}
         words.append(page.text("attained_words", **blanks))
     alt = page.text("list_separator").join([caption, *words])
-    return figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
+    return page.figure(plot.scorecard(card, language=page.language), caption=caption, alt=alt)
 
 
 def scorecard_table(page: BranchPage) -> Table | None:
@@ -223,10 +224,13 @@ def scorecard_table(page: BranchPage) -> Table | None:
     money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())
     summed = ("weight", "raw_points", "lost", "points")
+    unknown = page.text("not_provided") if page.deposits == UNKNOWN else MISSING
     rows: list[dict[str, Any]] = [
         {
             "score_indicator": row.name,
-            "score_value": wording.format_with_unit(row.value, row.measure, unit),
+            "score_value": unknown
+            if pd.isna(row.value)
+            else wording.format_with_unit(row.value, row.measure, unit),
             "score_target": wording.format_with_unit(row.target, row.measure, unit),
             "score_target_source": page.text(row.target_source, "target_source"),
             **{f"score_{name}": getattr(row, name) for name in ("attainment", *summed)},
@@ -244,7 +248,7 @@ def _scorecard(page: BranchPage) -> pd.DataFrame:
     card = page.own(page.evaluation.scorecard)
     if card.empty or page.is_small:
         return pd.DataFrame()
-    own = card[card["weight"] > 0].copy()
+    own = card[(card["weight"] > 0) | (page.deposits == UNKNOWN)].copy()
     if "measure" not in own:
         own["measure"] = own["indicator"]
     losses = [name for name in ("lost_to_floor", "lost_to_cap", "lost_to_group") if name in own]

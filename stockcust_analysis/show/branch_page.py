@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, Final
@@ -182,6 +182,9 @@ def _figure_name(page: BranchPage, measure: str) -> str:
     name = page.text(short) if short else page.text(measure, "measure")
     if measure == wording.AVERAGE and wording.average_is_balance(page.evaluation.policy_facts):
         return page.text("from_balance").format(name)
+    approximate = page.evaluation.policy_facts.get("approximations", {}).get("month_ends", [])
+    if measure == wording.AVERAGE and page.quarter in approximate:
+        return page.text("from_month_ends").format(name)
     return name
 
 
@@ -209,7 +212,9 @@ def growth_words(page: BranchPage) -> Sentences | None:
     sentence = growth_sentence(
         bridge[bridge["structure"] == "today"], branch_id=page.branch_id, language=page.language
     )
-    return None if sentence is None or page.is_small else Sentences([sentence], anchor="growth")
+    if sentence is None or page.is_small:
+        return None
+    return Sentences([replace(sentence, text=page.say(sentence.text))], anchor="growth")
 
 
 def definitions_table(page: BranchPage) -> Table:
@@ -228,6 +233,8 @@ def definitions_table(page: BranchPage) -> Table:
     patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
     if rule["cap"] is None:
         patterns["dormancy"] = page.text("dormancy", "definition_variant")
+    if page.deposits:
+        patterns["aum"] = page.text("aum", "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
@@ -176,7 +176,8 @@ def overview_table(page: BranchPage) -> Table | None:
             "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
         }
         rows.append(row)
-    origins = {"aum_from": page.evaluation.policy_facts.get("aum_from", {})}
+    facts = page.evaluation.policy_facts
+    origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum")}
     note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
 
@@ -253,6 +254,8 @@ def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[st
 
 def tier_table(page: BranchPage) -> Table | None:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
+    if page.deposits == UNKNOWN:
+        return page_table(page, "tiers", tier_rows(page, lambda *_: page.text("not_provided")))
     rows = tier_rows(page, page.value)
     for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
         row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)

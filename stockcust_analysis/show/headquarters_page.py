@@ -27,7 +27,6 @@ from stockcust_analysis.show.blocks import (
     Sentence,
     Sentences,
     Table,
-    figure,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
@@ -260,6 +259,8 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     if own.empty or own["withheld"].any():
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    if sentence is not None:
+        sentence = replace(sentence, text=page.say(sentence.text))
     opened = [branch for branch, day in page.opened.items() if day[:4] == page.quarter[:4]]
     bridge = page.evaluation.bridge
     others = bridge[~bridge["branch_id"].isin([WHOLE_BANK, *opened])]
@@ -369,7 +370,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
     blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
     alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
-    return figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
+    return page.figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
 
 
 def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
@@ -394,7 +395,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
         width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
         unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
     )
-    return figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
+    return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
 
 def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
@@ -431,7 +432,7 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
     caption = page.text("bridge", "hq_caption")
     alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
-    return figure(drawn, caption=caption, alt=alt)
+    return page.figure(drawn, caption=caption, alt=alt)
 
 
 def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
@@ -263,6 +263,8 @@ def migration_table(page: HeadquartersPage) -> Table | None:
 
 def tier_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's customers and assets by tier, highest first."""
+    if page.deposits == UNKNOWN:
+        return _table(page, "tiers", tier_rows(page, lambda *_: page.text("not_provided", "page")))
     rows = tier_rows(page, lambda measure, tier: page.cell(measure, "all", member=tier))
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))

@@ -49,6 +49,11 @@ from stockcust_analysis.show.results import table_of
 
 # More rows than this make a notebook's file large and the browser slow.
 _MOST_ROWS: Final = 2_000
+# JupyterLab sets cells flush right; the boxes that filter would make the table wider than the page.
+_BROWSER_STYLE: Final = (
+    "<style>.dt-container thead input{width:7em}"
+    ".dt-container td:not(.dt-type-numeric){text-align:left!important}</style>"
+)
 
 
 @dataclass
@@ -141,11 +146,11 @@ class Lab:
         if "denominator" in frame or "component" in frame:
             return replace(table_of(Result(frame)), caption=caption)
         shares = set(percent)
-        cells = {
-            str(name): [self._cell(value, str(name), name in shares) for value in frame[name]]
-            for name in frame
+        cells = {  # by position: two segments may have one name
+            str(place): [self._cell(value, str(name), name in shares) for value in values]
+            for place, (name, values) in enumerate(frame.items())
         }
-        labels = {name: self._name(name) for name in cells}
+        labels = {str(place): self._name(str(name)) for place, name in enumerate(frame)}
         return table(pd.DataFrame(cells), caption=caption, labels=labels)
 
     def definitions(self, *names: str) -> Table:
@@ -186,7 +191,8 @@ class Lab:
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.
-        return HTML(library.generate_init_offline_itables_html(options.dt_bundle) + html)
+        bundle = library.generate_init_offline_itables_html(options.dt_bundle)
+        return HTML(_BROWSER_STYLE + bundle + html)
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a model computes; where it refuses, show why and return None."""

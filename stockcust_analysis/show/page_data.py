@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.blocks import Drawing, Language, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
@@ -54,6 +57,11 @@ class Page:
         return str(self.evaluation.quarter)
 
     @cached_property
+    def deposits(self) -> str:
+        """How far deposits stand for AUM; "" where AUM is known."""
+        return str(self.evaluation.policy_facts.get("aum", ""))
+
+    @cached_property
     def cells(self) -> Cells:
         """The measure table as an index, so that no figure is searched for twice."""
         measures, cells = self.evaluation.measures, Cells()
@@ -66,9 +74,21 @@ class Page:
 
     def text(self, key: str, within: str = "", **blanks: Any) -> str:
         """Return a word of the page in its language, its blanks filled: numbers as counts."""
-        words = wording.text(key, self.language, within=within or self.section)
+        words = self.say(wording.text(key, self.language, within=within or self.section))
         texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
         return words.format(**texts) if texts else words
+
+    def say(self, words: str) -> str:
+        """Return words that speak of deposits where nothing else is known of AUM."""
+        return wording.name_deposits(words, self.language) if self.deposits else words
+
+    def figure(self, drawn: Axes, *, alt: str, caption: str) -> Drawing:
+        """Finish a chart for the page, in the page's words."""
+        if self.deposits:
+            texts: list[Any] = drawn.figure.findobj(lambda artist: hasattr(artist, "set_text"))
+            for text in texts:
+                text.set_text(self.say(text.get_text()))
+        return figure(drawn, alt=alt, caption=caption)
 
     def label(self, name: str, within: str = "measure") -> str:
         """Return the word for a name in the data; one that has none stays as it is."""

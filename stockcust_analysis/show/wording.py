@@ -13,6 +13,7 @@ that is withheld.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -191,14 +192,31 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
     known = names("assumption")
     sentences = [text(key, language, within="assumption") for key in keys if key in known]
-    if missing := policy_facts.get("families_missing", []):
-        separator = text("enumeration", language, within="page")
-        families = separator.join(family[language] for family in missing)
-        pattern = text("no_products", language, within="assumption")
-        sentences.append(pattern.format(families=families))
+    blanks = dict(policy_facts.get("approximations", {}))
+    for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
+        blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
+    separator = text("enumeration", language, within="page")
+    for key, names_of in blanks.items():
+        if names_of:
+            pattern = text(key, language, within="assumption")
+            sentences.append(pattern.format(names=separator.join(names_of)))
+    if aum := policy_facts.get("aum"):
+        sentences = [name_deposits(sentence, language) for sentence in sentences]
+        sentences.append(text(aum, language, within="assumption"))
     # English needs a blank between sentences, Chinese none.
     stop = text("stop", language, within="sentence") + ("" if language == "zh" else " ")
     return [f"{sentence}{stop}" for sentence in sentences]
+
+
+def name_deposits(words: str, language: Language) -> str:
+    """Return words that speak of deposits instead of AUM: of a bank no other assets are known.
+
+    >>> name_deposits("季日均AUM", "zh"), name_deposits("AUM per customer", "en")
+    ('季日均存款', 'Deposits per customer')
+    """
+    if language == "zh":
+        return words.replace("AUM", "存款")
+    return re.sub(r"^AUM", "Deposits", words).replace("AUM", "deposits")
 
 
 def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:

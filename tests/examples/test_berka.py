@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 
@@ -19,6 +21,11 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "examples" / "berka"))
 import convert as berka_convert  # noqa: E402
 
+EXPLORING = [
+    path
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if "open_lab" in path.read_text(encoding="utf-8")
+]
 SOURCE = Path(os.environ.get("BERKA_FOLDER", ROOT.parent / "shared" / "data" / "berka"))
 needs_berka = pytest.mark.skipif(
     not (SOURCE / "trans_1993.asc").is_file(),
@@ -254,6 +261,20 @@ class TestPublishedData:
         clock = dict(zip(held["account_id"], held["last_active_on"], strict=True))
         assert all(day in own[account] for account, day in clock.items())
         assert sum(latest[account] > day for account, day in clock.items()) > 900
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("path", EXPLORING, ids=lambda path: path.stem)
+    def test_exploring_notebooks_run(self, converted: Path, path: Path, tmp_path: Path) -> None:
+        """From papermill's -p, in English; a model that has too few events says so."""
+        out = tmp_path / path.name
+        command = [sys.executable, "-m", "papermill", str(path), str(out), "--no-progress-bar",
+                   "-p", "folder", str(converted), "-p", "language", "en"]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+        cells = nbformat.read(out, as_version=4).cells
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        assert any("<table" in output.get("data", {}).get("text/html", "") for output in outputs)
+        refused = any("The data do not suffice" in str(output) for output in outputs)
+        assert refused == (path.stem in ("early_warning", "next_product"))
 
     def test_the_folder_keeps_the_contract(self, converted: Path) -> None:
         """77 branches and an owner for each of the 1,139 accounts at the end of 1993."""

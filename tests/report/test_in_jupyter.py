@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_notebook
 
 from stockcust_analysis.bank.sample import make_bank, write_bank
+from stockcust_analysis.report.exporter import export_pdf
 from tests.report.kernels import KERNEL, run_cells, run_notebook
 from tests.tiny_bank import TinyBank
 
@@ -91,12 +92,28 @@ def test_a_notebook_makes_the_evaluation_that_is_missing(tmp_path: Path) -> None
     assert "<figcaption><b>" in figure
 
 
+def test_an_exploring_notebook_answers_in_a_plain_kernel(tmp_path: Path) -> None:
+    """From the newest quarter of the folder above: its tables, its figure, nothing on stderr."""
+    write_bank(make_bank(1, branches=10, customers=1000, quarters=2), tmp_path / "data" / "sample")
+    (tmp_path / "notebooks").mkdir()
+    book = run_notebook(Path(shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "notebooks")))
+    streams = [output for cell in book.cells for output in cell.get("outputs", [])
+               if output.output_type == "stream"]  # fmt: skip
+    assert streams == []
+    assert sum("<caption" in html for html in shown(book, "text/html")) == 4
+    assert len(shown(book, "image/svg+xml")) == 1
+    assert "多少客户持有多少资产" in "".join(shown(book, "text/markdown"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_notebook_runs_straight_after_a_clone(clone: Path, path: Path) -> None:
-    """Each runs to its end from its own folder, and shows its tables and figures."""
-    html = "".join(shown(run_notebook(clone / "notebooks" / path.name), "text/html"))
+    """Each runs to its end from its own folder, shows its tables and figures, and is printed."""
+    book = run_notebook(clone / "notebooks" / path.name)
+    html = "".join(shown(book, "text/html"))
     assert "<table" in html
+    nbformat.write(book, clone / path.name)
+    assert export_pdf(clone / path.name).startswith(b"%PDF")
     assert ("data:image/svg+xml" in html) == ("figure" in path.read_text(encoding="utf-8"))
 
 

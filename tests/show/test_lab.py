@@ -147,6 +147,9 @@ def test_tables_have_words_and_units(lab: Lab) -> None:
     assert [column.label for column in shown.columns] == ["Tier", "Gini coefficient", "Observed"]
     assert shown.rows == (("Mid", "0.720", "12.5%"),)
     assert shown.caption.startswith("Concentration")
+    twice = lab.table(pd.DataFrame([[1, 2]], columns=["high loans"] * 2), "measures")
+    assert twice is not None
+    assert twice.rows == (("1", "2"),)
 
 
 def test_definitions_are_the_codebooks_in_the_notebooks_language(lab: Lab) -> None:

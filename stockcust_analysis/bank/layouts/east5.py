@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 import warnings
 from collections.abc import Mapping as Dictionary
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,19 @@ import duckdb
 
 from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.core.periods import Quarter
 
-_OPTIONS = ("products", "kinds", "subjects")
+_OPTIONS = ("products", "kinds", "subjects", "branch_types")
 _CUT_AT = 1000
+_MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
+
+_IN_CURRENCY = {
+    "accounts": "GRCKFHZ",
+    "loans": "GRXDFHZ",
+    "cards": "XYKSXQKB",
+    "wealth": "KHLCCPCYXXB",
+}
 
 _RATES = """
 CREATE VIEW rates AS
@@ -28,16 +38,17 @@ SELECT d.as_of, WBBZ AS BZ, arg_max(ZBBSL / WBSL, HLRQ)::DECIMAL(18, 8) AS rate
 FROM (SELECT DISTINCT as_of FROM GRCKFHZ) d JOIN HLXXB ON HLRQ <= d.as_of
 WHERE BBBZ = 'CNY' AND WBSL > 0 GROUP BY ALL"""
 _ACCOUNTS = """
-CREATE TABLE accounts AS
+CREATE TABLE accounts AS -- a renewed time deposit begins with its first term
 SELECT as_of, number || '/' || BZ || '/' || COALESCE(CHLB, '') AS account_id, number, NBJGH,
-    customer_id, kind, BZ, KHRQ, XHRQ, SCDHRQ, ZHZT, {cny} AS balance,
+    customer_id, kind, BZ, min(KHRQ) OVER (PARTITION BY number, BZ, CHLB) AS KHRQ, XHRQ, SCDHRQ,
+    ZHZT, amount, rate, is_persons, {cny} AS balance,
     (COALESCE(ZHZT, '') = '销户' OR ZHZT LIKE '其他%删除%' OR ZHZT LIKE '其他%抹账%') AS is_closed,
     {product} AS product
 FROM (
     SELECT as_of, GRCKZH AS number, BZ, CHLB, NBJGH, KHTYBH AS customer_id, GRCKZHLX AS kind, KHRQ,
-        XHRQ, SCDHRQ, ZHZT, CKYE AS amount FROM GRCKFHZ
+        XHRQ, SCDHRQ, ZHZT, CKYE AS amount, true AS is_persons FROM GRCKFHZ
     UNION ALL
-    SELECT as_of, DGCKZH, BZ, CHLB, NBJGH, KHTYBH, DGCKZHLX, KHRQ, XHRQ, SCDHRQ, ZHZT, CKYE
+    SELECT as_of, DGCKZH, BZ, CHLB, NBJGH, KHTYBH, DGCKZHLX, KHRQ, XHRQ, SCDHRQ, ZHZT, CKYE, false
     FROM DGCKFHZ WHERE KHTYBH IN (SELECT KHTYBH FROM sole_traders)
 ) LEFT JOIN rates USING (as_of, BZ)"""
 # A loan of several accounts shows its whole balance on each.
@@ -52,24 +63,70 @@ CREATE TABLE cards AS
 SELECT as_of, XYKZH AS account_id, KHTYBH AS customer_id, NBJGH, BZ, {cny} AS balance,
     DYLJJYBS > 0 AS is_used, ZHZT
 FROM (SELECT *, TZJE AS amount FROM XYKSXQKB) LEFT JOIN rates USING (as_of, BZ)"""
+# Positions of wealth products, which most banks do not have.
+_WEALTH = """
+CREATE TABLE wealth AS
+SELECT as_of, LCZH || '/' || LCCPDM AS account_id, KHTYBH AS customer_id, LCZHKHRQ, {cny} AS balance
+FROM (SELECT *, SJZHCYLCYE AS amount FROM KHLCCPCYXXB WHERE COALESCE(ZHZT, '') <> '销户')
+LEFT JOIN rates USING (as_of, BZ)"""
 # A reversal and the record that it takes back (same account, day and amount) are no transactions.
 _TRANSACTIONS = """
-CREATE TABLE east_transactions AS
-SELECT * EXCLUDE (n, reversals) FROM (
-    SELECT as_of, KHTYBH AS customer_id, HXJYRQ AS transacted_on, {kind} AS kind, JYLX, JYQD,
-        CASE JYJDBZ WHEN '借' THEN -{cny} ELSE {cny} END AS amount, CBMBZ = '冲补抹' AS is_reversal,
-        row_number() OVER (PARTITION BY GRCKZH, BZ, abs(JYJE), HXJYRQ, CBMBZ
-            ORDER BY HXJYSJ DESC, JYXLH) AS n,
-        count(*) FILTER (CBMBZ = '冲补抹') OVER (PARTITION BY GRCKZH, BZ, abs(JYJE), HXJYRQ)
-            AS reversals
-    FROM (SELECT *, JYJE AS amount FROM GRCKFHZMX) LEFT JOIN rates USING (as_of, BZ)
-) WHERE NOT is_reversal AND n > reversals AND customer_id IS NOT NULL"""
+CREATE VIEW east_transactions AS
+WITH reversals AS (
+    SELECT GRCKZH, BZ, abs(JYJE) AS size, HXJYRQ, count(*) AS n FROM GRCKFHZMX
+    WHERE CBMBZ = '冲补抹' GROUP BY ALL
+), reversed AS (
+    SELECT GRCKZH, HXJYRQ, JYXLH, HXJYSJ FROM (
+        SELECT t.*, n, row_number() OVER (PARTITION BY t.GRCKZH, t.BZ, size, t.HXJYRQ
+            ORDER BY HXJYSJ DESC, JYXLH) AS nth
+        FROM GRCKFHZMX t JOIN reversals r ON t.GRCKZH = r.GRCKZH AND t.BZ = r.BZ
+            AND abs(JYJE) = size AND t.HXJYRQ = r.HXJYRQ
+        WHERE CBMBZ IS DISTINCT FROM '冲补抹') WHERE nth <= n
+)
+SELECT KHTYBH AS customer_id, HXJYRQ AS transacted_on, {kind} AS kind, JYLX, JYQD,
+    CASE JYJDBZ WHEN '借' THEN -{cny} ELSE {cny} END AS amount
+FROM (SELECT *, JYJE AS amount FROM GRCKFHZMX) LEFT JOIN rates USING (as_of, BZ)
+ANTI JOIN reversed USING (GRCKZH, HXJYRQ, JYXLH, HXJYSJ)
+WHERE CBMBZ IS DISTINCT FROM '冲补抹' AND KHTYBH IS NOT NULL"""
+# The balance of each day is that after its last record; before the first it is the opening one. An
+# account whose last record does not leave its balance, or whose number is not its own, is not told.
+_REBUILT = """
+INSERT INTO averages
+WITH own AS (
+    SELECT number, BZ, any_value(account_id) AS account_id, arg_max(rate, as_of) AS rate,
+        COALESCE(sum(amount) FILTER (as_of = {end} AND NOT is_closed), 0) AS closing
+    FROM accounts WHERE as_of BETWEEN {start} - 1 AND {end} AND is_persons
+    GROUP BY ALL HAVING count(DISTINCT account_id) = 1
+), days AS (
+    SELECT GRCKZH AS number, BZ, HXJYRQ AS day,
+        arg_max(ZHYE, (HXJYSJ, length(JYXLH), JYXLH)) AS balance
+    FROM GRCKFHZMX WHERE HXJYRQ BETWEEN {start} AND {end} GROUP BY ALL
+    UNION ALL SELECT number, BZ, {start} - 1, amount FROM accounts
+    WHERE as_of = {start} - 1 AND is_persons
+), steps AS (
+    SELECT *, lead(day, 1, {end} + 1) OVER (PARTITION BY number, BZ ORDER BY day)
+        - greatest(day, {start}) AS length FROM days
+)
+SELECT {end} AS as_of, any_value(account_id),
+    -- Whole cents, rounded half away from zero: the quotient would be a float.
+    (sign(sum(balance * length)) * ((200 * abs(sum(balance * length)))::HUGEINT + {days})
+        // (2 * {days}) / 100)::DECIMAL(18, 2) * COALESCE(any_value(rate), 1)
+FROM own JOIN steps USING (number, BZ) GROUP BY number, BZ, closing
+HAVING arg_max(balance, day) = closing"""
+_MONTH_ENDS = """
+INSERT INTO averages
+SELECT {end}, account_id, round(sum(balance) / 3, 2) FROM (
+    SELECT as_of, account_id, balance FROM accounts WHERE NOT is_closed
+    UNION ALL SELECT as_of, account_id, balance FROM wealth)
+WHERE as_of BETWEEN {start} AND {end}
+    AND account_id NOT IN (SELECT account_id FROM averages WHERE as_of = {end}) GROUP BY ALL"""
 _PERSONS = """
 CREATE TABLE persons AS
 WITH seen AS (
     SELECT customer_id, min(as_of) AS first FROM (
         SELECT customer_id, as_of FROM accounts UNION ALL SELECT customer_id, as_of FROM loans
         UNION ALL SELECT customer_id, as_of FROM cards UNION ALL SELECT KHTYBH, as_of FROM JJKXXB
+        UNION ALL SELECT customer_id, as_of FROM wealth
     ) GROUP BY ALL
 ), known AS (
     SELECT as_of, KHTYBH AS customer_id, NBJGH, XB,
@@ -104,29 +161,48 @@ WITH people AS (
 ), since AS (
     SELECT customer_id, min(day) AS day FROM (
         SELECT customer_id, KHRQ AS day FROM accounts UNION ALL SELECT KHTYBH, KKRQ FROM JJKXXB
-        UNION ALL SELECT customer_id, FFRQ FROM loans) GROUP BY ALL
+        UNION ALL SELECT customer_id, FFRQ FROM loans
+        UNION ALL SELECT customer_id, LCZHKHRQ FROM wealth) GROUP BY ALL
 ), moved AS (
-    SELECT as_of, customer_id, max(SCDHRQ) AS day, bool_and(ZHZT IN ('冻结', '止付')) AS is_frozen
+    SELECT as_of, customer_id, max(SCDHRQ) AS day,
+        -- Of accounts on a business licence no transactions are read.
+        max(SCDHRQ) FILTER (NOT is_persons) AS traded,
+        bool_and(ZHZT IN ('冻结', '止付')) AS is_frozen
     FROM accounts WHERE NOT is_closed OR XHRQ IS NOT NULL GROUP BY ALL
 ), active AS (
-    SELECT p.as_of, p.customer_id, max(transacted_on) AS day,
-        count(*) FILTER (transacted_on >= date_trunc('quarter', p.as_of)) AS n
-    FROM people p JOIN east_transactions t ON t.customer_id = p.customer_id
-        AND transacted_on <= p.as_of AND kind NOT IN ({passive}) GROUP BY ALL
+    SELECT d.as_of, customer_id, max(day) AS day,
+        (sum(n) FILTER (day >= date_trunc('quarter', d.as_of)))::BIGINT AS n
+    FROM (SELECT customer_id, max(transacted_on) AS day, count(*) AS n FROM east_transactions
+        WHERE kind NOT IN ({passive}) GROUP BY customer_id, last_day(transacted_on)) t
+    JOIN (SELECT DISTINCT as_of FROM people) d ON day <= d.as_of GROUP BY ALL
 )
 SELECT as_of, customer_id, NBJGH AS branch_id,
     CASE WHEN trades THEN 'sole_trader' ELSE 'personal' END AS customer_type,
-    since.day AS relationship_since, closed_on, {last_active} AS last_active_on, {transactions}
+    since.day AS relationship_since, closed_on,
+    -- Before the first month that is told whole nothing is known but that no account moved later.
+    CASE WHEN whole_from IS NULL THEN COALESCE(greatest(active.day, moved.day), closed_on)
+        ELSE greatest(active.day, traded,
+            CASE WHEN active.day IS NULL AND moved.day IS NOT NULL
+                THEN least(moved.day, whole_from - 1) END)
+        END AS last_active_on,
+    {transactions}
     CSNY AS birth_date, CASE XB WHEN '男' THEN 'male' WHEN '女' THEN 'female' END AS gender,
     CASE WHEN farms THEN 'farmers' END AS groups,
     CASE WHEN works_here THEN 'staff' WHEN is_frozen THEN 'frozen'
         WHEN CSNY + INTERVAL 18 YEAR > as_of THEN 'minor' END AS exclusion
 FROM people LEFT JOIN since USING (customer_id) LEFT JOIN moved USING (as_of, customer_id)
-LEFT JOIN active USING (as_of, customer_id)"""
+LEFT JOIN active USING (as_of, customer_id) LEFT JOIN whole USING (as_of)"""
 _HOLDINGS = """
 WITH held AS (
     SELECT as_of, account_id, customer_id, product, balance, NBJGH, KHRQ AS opened_on,
         NULL::DATE AS matures_on, NULL::BOOLEAN AS used_recently FROM accounts WHERE NOT is_closed
+    UNION ALL -- closed within the quarter: of its average only
+    SELECT v.as_of, v.account_id, arg_max(customer_id, a.as_of), arg_max(product, a.as_of), 0,
+        arg_max(NBJGH, a.as_of), NULL, NULL, NULL FROM averages v JOIN accounts a USING (account_id)
+    WHERE a.as_of <= v.as_of AND average > 0 AND product IS NOT NULL GROUP BY ALL
+    HAVING max(a.as_of) < v.as_of OR bool_or(is_closed AND a.as_of = v.as_of)
+    UNION ALL SELECT w.as_of, account_id, w.customer_id, 'wealth', w.balance, p.NBJGH, LCZHKHRQ,
+        NULL, NULL FROM wealth w JOIN persons p USING (as_of, customer_id)
     UNION ALL SELECT as_of, account_id, customer_id, 'loan', balance, NBJGH, FFRQ, DQRQ, NULL
     FROM loans WHERE is_open
     UNION ALL SELECT c.as_of, account_id, customer_id, 'credit_card', balance, NBJGH, NULL, NULL,
@@ -137,15 +213,16 @@ WITH held AS (
     GROUP BY ALL
     UNION ALL SELECT p.as_of, s.product || '/' || p.customer_id, p.customer_id, s.product, 0,
         p.NBJGH, NULL, NULL, true FROM persons p JOIN (
-        SELECT DISTINCT customer_id, date_trunc('quarter', transacted_on) AS quarter,
-            unnest({services}) AS product FROM east_transactions) s
+        SELECT customer_id, date_trunc('quarter', transacted_on) AS quarter,
+            CASE WHEN kind = 'salary' AND amount > 0 THEN 'payroll' ELSE 'mobile_banking' END
+            AS product
+        FROM east_transactions WHERE JYQD LIKE '%手机银行%' OR (kind = 'salary' AND amount > 0)
+        GROUP BY ALL) s
         ON s.customer_id = p.customer_id AND s.quarter = date_trunc('quarter', p.as_of)
-    WHERE s.product IS NOT NULL
+    WHERE p.as_of IN (SELECT as_of FROM whole WHERE is_quarter)
 )
-SELECT held.* EXCLUDE (NBJGH), NBJGH AS booking_branch_id FROM held
-SEMI JOIN persons USING (as_of, customer_id)"""
-_SERVICES = """[CASE WHEN kind = 'salary' AND amount > 0 THEN 'payroll' END,
-    CASE WHEN JYQD LIKE '%手机银行%' THEN 'mobile_banking' END]"""
+SELECT held.* EXCLUDE (NBJGH), NBJGH AS booking_branch_id {average} FROM held
+LEFT JOIN averages USING (as_of, account_id) SEMI JOIN persons USING (as_of, customer_id)"""
 _BRANCHES = """
 WITH newest AS (
     SELECT NBJGH, arg_max(YHJGMC, as_of) AS name, arg_max(JGLB, as_of) AS JGLB,
@@ -155,7 +232,7 @@ WITH newest AS (
     SELECT NBJGH, arg_max(SJGLNBJGH, as_of) AS parent, arg_max(SJGLJGMC, as_of) AS parent_name
     FROM JGGXB GROUP BY NBJGH
 )
-SELECT n.NBJGH AS branch_id, name, opened_on,
+SELECT n.NBJGH AS branch_id, name, opened_on, {type} AS type,
     CASE WHEN (SELECT count(*) FROM tree) = 0 THEN left(area, 4)
         WHEN above.parent <> '0' THEN t.parent_name END AS region,
     COALESCE(stopped, CASE WHEN last < (SELECT max(as_of) FROM JGXXB) THEN last END) AS closed_on
@@ -176,6 +253,40 @@ SELECT customer_id, transacted_on, round(amount, 2) AS amount,
 FROM east_transactions WHERE kind IS NOT NULL
     AND customer_id IN (
         SELECT customer_id FROM persons UNION ALL SELECT customer_id FROM leavers)"""
+
+# What is left out or taken for something else, and how often.
+_LEFT_OUT = {
+    "accounts whose customer is empty or in no file of customers": """
+        SELECT count(*) FROM accounts WHERE NOT is_closed
+        AND (as_of, COALESCE(customer_id, '')) NOT IN (SELECT (as_of, customer_id) FROM persons)""",
+    "persons without any account (guarantors, spouses)": """
+        SELECT count(DISTINCT KHTYBH) FROM GRJCXXB
+        WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
+    "sole traders without an account in DGCKFHZ (405)": """
+        SELECT count(DISTINCT KHTYBH) FROM sole_traders
+        WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
+    "institutions that are no 营业机构, taken for branches as customers are theirs": """
+        SELECT count(DISTINCT NBJGH) FROM JGXXB
+        WHERE JGLB <> '营业机构' AND NBJGH IN (SELECT NBJGH FROM persons)""",
+    "branches gone from JGXXB without 停业, closed at the end of their last month": """
+        SELECT count(*) FROM (
+            SELECT max(as_of) AS last, bool_or(YYZT = '停业') AS stopped FROM JGXXB
+            WHERE JGLB = '营业机构' GROUP BY NBJGH)
+        WHERE NOT stopped AND last < (SELECT max(as_of) FROM JGXXB)""",
+    "records of transactions of other kinds, or of nobody": """
+        SELECT count(*) FROM GRCKFHZMX WHERE KHTYBH IS NULL OR starts_with(JYLX, '其他')""",
+    "positions of KHLCCPCYXXB (1108) that the next month lacks without 销户: is it full?": """
+        SELECT count(*) FROM KHLCCPCYXXB WHERE ZHZT IS DISTINCT FROM '销户'
+        AND last_day(as_of + 1) IN (SELECT as_of FROM KHLCCPCYXXB)
+        AND (LCZH, LCCPDM, last_day(as_of + 1)) NOT IN (
+            SELECT (LCZH, LCCPDM, as_of) FROM KHLCCPCYXXB)""",
+}
+_NUMBERS = """
+SELECT count(*) FROM (
+    SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM accounts
+    UNION SELECT KHTYBH FROM GRCKFHZMX) WHERE regexp_matches(KHTYBH, {})"""
+_MASKED = "[0-9a-f]{64}"
+_PLAIN = r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]"
 
 
 def make_tables(
@@ -199,8 +310,12 @@ def make_tables(
     _check_meaning(files, words)
     if files.problems:
         return files
-    tables = {"branches": _BRANCHES, "customers": _customers(files), "holdings": _holdings(files)}
-    if files.days["GRCKFHZMX"]:
+    tables = {
+        "branches": _BRANCHES.format(type=_cases("n.NBJGH", words["branch_types"])),
+        "customers": _customers(files),
+        "holdings": _holdings(files),
+    }
+    if files.days["GRCKFHZMX"] and not _cut_months(files):
         tables["transactions"] = _TRANSACTION_ROWS
     if files.days["ZZKJQKMB"] and words["subjects"]:
         tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", words["subjects"]))
@@ -221,9 +336,12 @@ def _define(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) ->
     run(_ACCOUNTS.format(cny=rounded, product=_cases("kind", words["products"])))
     run(_LOANS.format(cny=rounded))
     run(_CARDS.format(cny=rounded))
+    run(_WEALTH.format(cny=rounded))
     run(_TRANSACTIONS.format(cny=rounded, kind=_cases("JYLX", words["kinds"])))
     run(_PERSONS)
     run(_LEFT)
+    _define_whole(files)
+    _define_averages(files)
 
 
 def _cases(column: str, words: Dictionary[str, str]) -> str:
@@ -243,77 +361,104 @@ def _check_days(files: LayoutFiles) -> None:
 
 def _check_meaning(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) -> None:
     """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
-    for name, code in (("accounts", "GRCKFHZ"), ("loans", "GRXDFHZ"), ("cards", "XYKSXQKB")):
+    for name, code in _IN_CURRENCY.items():
         rows = files.count(f"SELECT count(*) FROM {name} WHERE balance IS NULL")
         if rows:
             remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
             files.note(code, "BZ", "a foreign currency without a rate", remedy, rows)
+    masked, plain = (files.count(_NUMBERS.format(literal(form))) for form in (_MASKED, _PLAIN))
+    if masked and plain:
+        what = (
+            f"{masked:,} customers' numbers are masked (变形) and {plain:,} hold an identity number"
+        )
+        files.note("GRJCXXB", "KHTYBH", what, "They do not join: deliver all masked or none.")
     rows = files.count("SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed")
     if rows:
         remedy = 'Say what it is in the mapping: [layout.products] "…" = "time_deposit".'
         files.note("GRCKFHZ", "GRCKZHLX", "a kind of account that is not known", remedy, rows)
 
 
-def _is_cut(files: LayoutFiles) -> bool:
-    """Return whether the transactions are those delivered: none below 1,000."""
-    smallest = "SELECT COALESCE(min(abs(JYJE)), 0) FROM GRCKFHZMX WHERE BZ = 'CNY'"
-    return bool(files.days["GRCKFHZMX"]) and files.count(smallest) >= _CUT_AT
+def _cut_months(files: LayoutFiles) -> list[date]:
+    """Return the months whose transactions are those delivered: none below 1,000."""
+    smallest = "SELECT as_of FROM GRCKFHZMX WHERE BZ = 'CNY' GROUP BY as_of HAVING min(abs(JYJE))"
+    return [day for (day,) in files.connection.sql(f"{smallest} >= {_CUT_AT}").fetchall()]
+
+
+def _quarter_start(day: date) -> date:
+    return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+
+
+def _define_whole(files: LayoutFiles) -> None:
+    """Define since when the transactions up to each day are whole; and if its quarter's are."""
+    cut, whole = _cut_months(files), list[tuple[date, date | None, bool]]()
+    for as_of in files.days["GRCKFHZ"]:
+        day, start = as_of, None
+        while day in files.days["GRCKFHZMX"] and day not in cut:
+            start = day.replace(day=1)
+            day = start - timedelta(days=1)
+        is_quarter = start is not None and start <= _quarter_start(as_of)
+        whole.append((as_of, start, is_quarter))
+        for key, holds in (
+            ("cut", not is_quarter),
+            ("last_moved", start is None or (as_of - start).days < _DAYS),
+            ("no_maturities", True),
+        ):
+            if holds and (quarter := Quarter.ending_on(as_of)):
+                files.approximations.setdefault(key, []).append(str(quarter))
+    files.connection.execute("CREATE TABLE whole (as_of DATE, whole_from DATE, is_quarter BOOLEAN)")
+    files.connection.executemany("INSERT INTO whole VALUES (?, ?, ?)", whole)
+
+
+def _define_averages(files: LayoutFiles) -> None:
+    """Define the quarter's average of each account: rebuilt day by day, or from month ends."""
+    run, ends = files.connection.execute, files.days["GRCKFHZ"]
+    run("CREATE TABLE averages (as_of DATE, account_id VARCHAR, average DECIMAL(18, 2))")
+    whole = run("SELECT as_of FROM whole WHERE is_quarter").fetchall()
+    for end in (day for day in ends if day.month % 3 == 0):
+        start = _quarter_start(end)
+        blanks = {"start": f"DATE '{start}'", "end": f"DATE '{end}'"}
+        blanks["days"] = str((end - start).days + 1)
+        is_rebuilt = (end,) in whole and len(files.licences) == 1
+        is_rebuilt = is_rebuilt and start - timedelta(days=1) in ends
+        of_months = len([day for day in ends if start <= day <= end]) == _MONTHS
+        if is_rebuilt:
+            run(_REBUILT.format(**blanks))
+        if of_months:
+            run(_MONTH_ENDS.format(**blanks))
+        way = "rebuilt" if is_rebuilt else "month_ends" if of_months else "period_ends"
+        files.approximations.setdefault(way, []).append(str(Quarter.ending_on(end)))
 
 
 def _customers(files: LayoutFiles) -> str:
     """Return the SQL of customers; activity as far as the transactions tell it."""
-    months = files.days["GRCKFHZMX"]
-    is_whole = bool(months) and not _is_cut(files)
-    last = "COALESCE(greatest(active.day, moved.day), closed_on)"
-    if is_whole:
-        # Before the first month that is told nothing is known but that no account moved later.
-        before = f"DATE '{months[0].replace(day=1)}' - 1"
-        last = f"COALESCE(active.day, least(moved.day, {before}))"
-    counted = "CASE WHEN {} THEN COALESCE(n, 0) END AS active_transactions,"
-    whole = [
-        day
-        for day in files.days["GRCKFHZ"]
-        if sum(
-            (m.year, (m.month - 1) // 3) == (day.year, (day.month - 1) // 3) and m <= day
-            for m in months
-        )
-        == (day.month - 1) % 3 + 1
-    ]
-    days = ", ".join(f"DATE '{day}'" for day in whole)
-    transactions = counted.format(f"as_of IN ({days})") if is_whole and whole else ""
+    known = files.count("SELECT count(*) FROM whole WHERE is_quarter")
+    transactions = (
+        "CASE WHEN is_quarter AND traded IS NULL THEN COALESCE(n, 0) END AS active_transactions,"
+    )
     passive = ", ".join(map(literal, _PASSIVE))
-    return _CUSTOMERS.format(last_active=last, transactions=transactions, passive=passive)
+    return _CUSTOMERS.format(transactions=transactions if known else "", passive=passive)
 
 
 def _holdings(files: LayoutFiles) -> str:
-    is_whole = files.days["GRCKFHZMX"] and not _is_cut(files)
-    return _HOLDINGS.format(services=_SERVICES if is_whole else "[NULL::VARCHAR]")
+    known = files.count("SELECT count(*) FROM averages")
+    if not known:  # told of every bank without averages
+        files.approximations.pop("period_ends", None)
+    average = ", COALESCE(average, balance) AS average_balance"
+    return _HOLDINGS.format(average=average if known else "")
 
 
 def _warn_of_gaps(files: LayoutFiles) -> None:
     """Warn of what was left out, with its number, and of what is not exact."""
-    left_out = {
-        "accounts whose customer is empty or in no file of customers": "SELECT count(*) FROM "
-        "accounts WHERE NOT is_closed AND (as_of, COALESCE(customer_id, '')) NOT IN "
-        "(SELECT (as_of, customer_id) FROM persons)",
-        "persons without any account (guarantors, spouses)": "SELECT count(DISTINCT KHTYBH) FROM "
-        "GRJCXXB WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)",
-        "sole traders without an account in DGCKFHZ (405)": "SELECT count(DISTINCT KHTYBH) FROM "
-        "sole_traders WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)",
-        "institutions that are no 营业机构, taken for branches as customers are theirs": "SELECT "
-        "count(DISTINCT NBJGH) FROM JGXXB WHERE JGLB <> '营业机构' AND NBJGH IN "
-        "(SELECT NBJGH FROM persons)",
-        "records of transactions of other kinds, or of nobody": "SELECT count(*) FROM "
-        "GRCKFHZMX WHERE KHTYBH IS NULL OR starts_with(JYLX, '其他')",
-    }
-    notes = [f"{n:,} {what}" for what, sql in left_out.items() if (n := files.count(sql))]
-    if _is_cut(files):
+    notes = [f"{n:,} {what}" for what, sql in _LEFT_OUT.items() if (n := files.count(sql))]
+    if months := ", ".join(map(str, _cut_months(files))):
         notes.append(
-            f"GRCKFHZMX (404) has nothing below {_CUT_AT:,}, as it is delivered: the last activity "
-            "is also taken from SCDHRQ, which interest may move; no payroll, no mobile banking"
+            f"GRCKFHZMX (404) of {months} has nothing below {_CUT_AT:,}, as it is delivered: the "
+            "last activity is also taken from SCDHRQ, which interest may move; no number of "
+            "transactions, no payroll, no mobile banking"
         )
     elif not files.days["GRCKFHZMX"]:
         notes.append("without GRCKFHZMX (404) the last activity is SCDHRQ, which interest may move")
-    notes.append("AUM is deposits alone, but for what files beside them add to holdings")
+    if not files.days["KHLCCPCYXXB"]:
+        notes.append("deposits are all that is known of AUM, but for files that add to holdings")
     for note in notes:
         warnings.warn(f"EAST 5.0: {note}.", stacklevel=2)

@@ -58,13 +58,14 @@ class LayoutFiles:
     days: dict[str, list[date]] = field(default_factory=dict)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    approximations: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
+    licences: set[str] = field(default_factory=set)
     _files: int = 0
 
     def read(self, folder: Path) -> None:
         """Read every file of the folder that is named as one of the layout's."""
         files: dict[str, dict[date, list[Path]]] = {}
-        licences = set()
         for origin, path in self._unpacked(folder):
             match = _NAME.fullmatch(path.name)
             code = match[2].upper() if match else ""
@@ -75,17 +76,18 @@ class LayoutFiles:
                 self.left_out.append(f"{path.name} (no month's last day)")
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
-                licences.add(match[1] if match else "")
+                self.licences.add(match[1] if match else "")
                 self.notes.setdefault(origin, (code,))
         if not files:
             what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
             raise UsageError(f"'{folder}' holds no file {what}.")
         for code in self.layout["tables"]:
             self._read_table(code, files.get(code, {}))
-        if len(licences) > 1:
+        if len(self.licences) > 1:
             warnings.warn(
-                f"files of {len(licences)} licences: a branch's own set overlaps with others', so "
-                "rows that stand twice are taken once. Better use the whole bank's set.",
+                f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
+                "the accounts' balances, so that rows that stand twice are taken once, and no "
+                "averages are rebuilt. Better use the whole bank's set.",
                 stacklevel=2,
             )
 
@@ -116,23 +118,15 @@ class LayoutFiles:
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
-        columns, selects = entry["read"], []
+        columns = entry["read"]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
-        for day, paths in sorted(files.items()):
-            groups = [group for path in paths for group in self._groups(code, path)]
-            for group in groups:
-                names = {normalize(name): name for name in group.columns}
-                cells = [
-                    next(
-                        f"trim({quoted(names[word])}) AS {column}"
-                        for word in self._words(code, column)
-                        if word in names
-                    )
-                    for column in [*columns, "CJRQ"]
-                ]
-                fixed = f"DATE '{day}' AS as_of"
-                selects.append(f"SELECT {', '.join(cells)}, {fixed} FROM {group.scan}")
+        selects = [
+            self._select(code, group, day)
+            for day, paths in sorted(files.items())
+            for path in paths
+            for group in self._groups(code, path)
+        ]
         self.days[code] = sorted(files)
         if not selects:
             types = ", ".join(
@@ -142,17 +136,53 @@ class LayoutFiles:
             sql = f"SELECT {types}, NULL::DATE AS as_of WHERE false"
             self.connection.execute(f"CREATE VIEW {code} AS {sql}")
             return
-        # The same row in the sets of two branches, or in two parts, is one row.
-        rows = " UNION ALL ".join(selects)
-        self.connection.execute(
-            f"CREATE TABLE {code}_text AS SELECT *, count(*) AS copies FROM ({rows}) GROUP BY ALL"
+        faults = self._faults(columns)
+        values = [f"{self._value(column)} AS {column}" for column in columns]
+        bits = (
+            f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in enumerate(faults.values())
         )
-        again = self.count(f"SELECT sum(copies - 1) FROM {code}_text")
+        copy = literal(str(self.copies / f"{code}.parquet"))
+        # The text is looked at once: what is wrong with a row stands beside its values.
+        self.connection.execute(
+            f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults "
+            f"FROM ({' UNION ALL '.join(selects)})) TO {copy} (FORMAT parquet)"
+        )
+        self._note_faults(code, [*faults], f"read_parquet({copy})")
+        again = self._rows_again(code, columns, f"read_parquet({copy})")
+        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM read_parquet({copy})"
+        self.connection.execute(f"CREATE VIEW {code} AS {sql}")
+
+    def _select(self, code: str, group: FileGroup, day: date) -> str:
+        """Return the SQL of a file's cells that are needed, as text, with the day of its name."""
+        names = {normalize(name): name for name in group.columns}
+        cells = [
+            next(
+                f"trim({quoted(names[word])}) AS {column}"
+                for word in self._words(code, column)
+                if word in names
+            )
+            for column in [*self.layout["tables"][code]["read"], "CJRQ"]
+        ]
+        return f"SELECT {', '.join(cells)}, DATE '{day}' AS as_of FROM {group.scan}"
+
+    def _rows_again(self, code: str, columns: list[str], rows: str) -> int:
+        """Return how many rows stand twice, as in the sets of two branches; note a key that does.
+
+        Day by day, for of thousands of thousands of rows only hashes fit beside one another.
+        """
+        key, again, other = self.layout["tables"][code].get("key", columns), 0, 0
+        for day in self.days[code]:
+            total, distinct, keys = self.connection.sql(
+                f"SELECT count(*), count(DISTINCT hash({', '.join(columns)})), "
+                f"count(DISTINCT hash({', '.join(key)})) FROM {rows} WHERE as_of = DATE '{day}'"
+            ).fetchall()[0]
+            again, other = again + total - distinct, other + distinct - keys
         if again:
-            warnings.warn(f"{code}: {again:,} rows stand twice, and are taken once.", stacklevel=2)
-        self._check_cells(code, columns)
-        values = ", ".join(f"{self._value(column)} AS {column}" for column in columns)
-        self.connection.execute(f"CREATE VIEW {code} AS SELECT {values}, as_of FROM {code}_text")
+            warnings.warn(f"{code}: {again:,} rows stand twice, and are taken once.", stacklevel=3)
+        if other:
+            what = "rows that differ have the same key"
+            self.note(code, ", ".join(key), what, "Deliver one row of each.", other)
+        return again
 
     def _words(self, code: str, column: str) -> list[str]:
         """Return what a column may be called, normalized."""
@@ -206,8 +236,8 @@ class LayoutFiles:
         value = f"CASE WHEN {column} NOT IN ({empty}) THEN {_READ[form].format(column)} END"
         return f"COALESCE({value}, 0)" if form == "number" else value
 
-    def _check_cells(self, code: str, columns: list[str]) -> None:
-        """Note cells that are not of their column's form: the order of fields is then another's."""
+    def _faults(self, columns: list[str]) -> dict[str, str]:
+        """Return the SQL of cells that are not of their column's form, as in another order."""
         faults = {"CJRQ": f"COALESCE({_DAY.format('CJRQ')}, DATE '0001-01-01') <> as_of"}
         for column in columns:
             form, listed = self._form(column), self.layout["values"].get(column)
@@ -219,16 +249,17 @@ class LayoutFiles:
             elif listed:
                 values = ", ".join(map(literal, ["", *listed]))
                 faults[column] = f"{column} NOT IN ({values}) AND NOT starts_with({column}, '其他')"
-        counts = ", ".join(f"count(*) FILTER ({fault})" for fault in faults.values())
-        found = self.connection.sql(f"SELECT {counts} FROM {code}_text").fetchall()[0]
-        for column, rows in zip(faults, found, strict=True):
-            if rows:
+        return faults
+
+    def _note_faults(self, code: str, faults: list[str], rows: str) -> None:
+        counts = ", ".join(f"count(*) FILTER (faults & {1 << n} > 0)" for n in range(len(faults)))
+        found = self.connection.sql(f"SELECT {counts} FROM {rows}").fetchall()[0]
+        remedy = f"Are the fields in another order? State it: [layout.orders] {code} = [...]."
+        for column, number in zip(faults, found, strict=True):
+            if number:
                 what = "not what this column holds"
                 what = "another day than the file's name" if column == "CJRQ" else what
-                remedy = (
-                    f"Are the fields in another order? State it: [layout.orders] {code} = [...]."
-                )
-                self.note(code, column, what, remedy, rows)
+                self.note(code, column, what, remedy, number)
 
 
 def _day(text: str) -> date | None:
