@@ -442,7 +442,10 @@ def with_plain_types(frame: AnyFrame, columns: Sequence[Column]) -> AnyFrame:
     kinds = {column: str(native[column.name].dtype) for column in columns}
     odd = [c for c, kind in kinds.items() if kind == "object" or kind.startswith(("null", "list"))]
     converted = {column.name: _without_objects(native[column.name], column) for column in odd}
-    return nw.from_native(native.assign(**converted)) if odd else frame
+    for column, kind in kinds.items():  # pandas joins no days of Arrow with others
+        if re.fullmatch(r"(date\d\d|timestamp)\[\w+\]\[pyarrow\]", kind):
+            converted[column.name] = native[column.name].astype("datetime64[us]")
+    return nw.from_native(native.assign(**converted)) if converted else frame
 
 
 def _without_objects(values: Any, column: Column) -> Any:

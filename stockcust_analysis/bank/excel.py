@@ -20,7 +20,14 @@ import python_calamine as calamine
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.grammar import STATED_UNIT, TOTAL_LINES, TOTALS, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
-from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED, Lost, find_lost_cells
+from stockcust_analysis.bank.lost_cells import (
+    ERROR,
+    MERGED,
+    NOT_COMPUTED,
+    FarCellError,
+    Lost,
+    find_lost_cells,
+)
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.validation import Problem
 
@@ -80,6 +87,10 @@ def read_workbook(path: Path) -> list[Sheet]:
             ]
     except calamine.PasswordError:
         what, remedy = f"{path.name} is protected by a password", "Save it without one."
+        raise WorkbookError(what, remedy) from None
+    except FarCellError as error:
+        what = f"{path.name}, sheet '{error}': a cell stands far below or beside all others"
+        remedy = "Ctrl+End shows it in Excel: delete its row or column, and save."
         raise WorkbookError(what, remedy) from None
     except Exception:  # noqa: BLE001  # the reader's errors are of many kinds
         raise _unreadable(path) from None

@@ -34,6 +34,8 @@ _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
 _TOTALS, _DROP_THEM = TOTAL_LINES
+_DAMAGED = "cannot be read: it is damaged, or not what its name says"
+_IS_WHOLE = "Check that it is whole."
 _AGAIN = "rows left out: blank, or the header again"
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
 _ODD_ROWS = {
@@ -182,8 +184,7 @@ class FileReader:
                 what = f"{path.name} cannot be read: a quotation mark is left open"
                 self._note(what, "Quote cells on both sides, or not at all.", 1, [int(line[1])])
             else:
-                what = f"{path.name} cannot be read: it is damaged, or not what its name says"
-                self._note(what, "Check that it is whole.")
+                self._note(f"{path.name} {_DAMAGED}", _IS_WHOLE)
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
@@ -358,6 +359,19 @@ def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     return dict(zip(described.columns, map(str, described.types), strict=True))
 
 
+def damaged_parquet(
+    connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[Path]]
+) -> Iterator[Problem]:
+    """Yield the Parquet files of tables that cannot be read to their end."""
+    for table, paths in files.items():
+        for path in (path for path in paths if path.suffix.lower() == ".parquet"):
+            try:
+                rows = f"read_parquet({_sql_list([path])})"
+                connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {rows}").fetchall()
+            except duckdb.Error:
+                yield Problem(table, "", f"{path.name} {_DAMAGED}", _IS_WHOLE)
+
+
 def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Return column → DuckDB type of a Parquet file, INT96 where moments are stored as such."""
     types = column_types(connection, f"read_parquet({_sql_list([path])})")
@@ -365,6 +379,13 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
         schema = f"parquet_schema({_sql_list([path])})"
         old = connection.sql(f"SELECT name FROM {schema} WHERE type = 'INT96'").fetchall()
         types |= {name: INT96 for (name,) in old if name in types}
+    lower = {name.lower() for name in types}
+    for name in types:  # DuckDB gives the second column of a name another
+        first = re.sub(r"_\d+$", "", name)
+        own = f"SELECT 1 FROM parquet_schema({_sql_list([path])}) WHERE name = {literal(name)}"
+        if first != name and first.lower() in lower and not connection.sql(own).fetchall():
+            what = f"{path.name} has two columns called '{first}'"
+            raise UnusableFileError(what, "Keep one, or rename it.")
     return types
 
 

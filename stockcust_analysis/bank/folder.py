@@ -23,7 +23,7 @@ from stockcust_analysis.bank.conversion import sql_reading
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
-from stockcust_analysis.bank.files import FileGroup, FileReader, column_types
+from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
@@ -34,7 +34,7 @@ from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height
 from stockcust_analysis.errors import UsageError
 
-_NOT_COMPUTED = (duckdb.DataError, duckdb.InvalidInputException)
+_NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _LARGE = 500_000
 """Rows from which on reading them costs more than asking for them."""
 _PART = 64
@@ -89,11 +89,27 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
         name = mapping.name or folder.resolve().name
-        bank = _bank(engine, groups, mapping, problems, f"'{folder}'", name, own + inputs, unread)
+        source = f"'{folder}'"
+        with _naming_damaged_files(engine, files, source):
+            bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+@contextmanager
+def _naming_damaged_files(
+    engine: DuckDBEngine, files: Dictionary[str, list[Path]], source: str
+) -> Iterator[None]:
+    """Say which Parquet files are damaged, where their rows cannot be read."""
+    try:
+        yield
+    except _NO_RESOURCES:
+        raise
+    except duckdb.Error:
+        validation.raise_if_any([*damaged_parquet(engine.connection, files)], source)
+        raise
 
 
 def open_duckdb_file(
@@ -125,7 +141,9 @@ def open_relations(
             path = engine.folder / f"{name}.parquet"
             try:
                 relation.write_parquet(str(path))
-            except _NOT_COMPUTED:
+            except _NO_RESOURCES:
+                raise
+            except duckdb.Error:
                 what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
                 raise UsageError(what) from None
             words = mapping.of(name)

@@ -13,6 +13,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import reduce
 from pathlib import Path
 from posixpath import join, normpath
 from typing import IO
@@ -24,6 +25,7 @@ MERGED = "merged cells, of which only the first has a value"
 Lost = dict[tuple[int, int], str]
 """Row and column, both from 0, → what the cell holds."""
 
+_LARGEST_AREA = 1 << 25
 _UNSEEN = "cells with #REF! and the like cannot be told from empty ones. Save it as .xlsx."
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LAST_SECTOR = 0xFFFFFFF9
@@ -51,9 +53,30 @@ def find_lost_cells(path: Path, sheets: Iterable[str]) -> dict[str, Lost]:
         if "xl/workbook.bin" in archive.namelist():
             warnings.warn(f"{path.name}: {_UNSEEN}", stacklevel=2)
             return {}
-        parts = _sheet_parts(archive).items()
-        return {name: dict(_lost_in_xml(archive.read(part))) for name, part in parts}
+        lost = dict[str, Lost]()
+        for name, part in _sheet_parts(archive).items():
+            xml = archive.read(part)
+            if _area(xml) > _LARGEST_AREA:
+                raise FarCellError(name)
+            lost[name] = dict(_lost_in_xml(xml))
+        return lost
     return {}
+
+
+class FarCellError(Exception):
+    """A sheet with a cell so far from the others that its reader would ask for all memory."""
+
+
+def _area(part: bytes) -> int:
+    """Return the number of cells from A1 to the last row and column of a sheet of an .xlsx."""
+    rows = re.findall(rb"<(?:\w+:)?row\s[^>]*?\br=[\"'](\d+)", part)
+    letters = {letters for letters, _ in _REFERENCE.findall(part)}
+    width = max(map(_column_number, letters), default=0)
+    return width * max(map(int, rows), default=0)
+
+
+def _column_number(letters: bytes) -> int:
+    return reduce(lambda number, letter: number * 26 + letter - 64, letters, 0)
 
 
 def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
@@ -80,10 +103,7 @@ def _lost_in_xml(part: bytes) -> Iterator[tuple[tuple[int, int], str]]:
         reference = _REFERENCE.search(attributes) if what else None
         if reference:
             letters, row = reference.groups()
-            column = 0
-            for letter in letters:
-                column = column * 26 + letter - 64
-            yield (int(row) - 1, column - 1), what
+            yield (int(row) - 1, _column_number(letters) - 1), what
 
 
 def _lost_in_ods(content: IO[bytes]) -> Iterator[tuple[str, list[tuple[tuple[int, int], str]]]]:

@@ -195,7 +195,12 @@ def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit:
         raise UsageError(f"all tables must be of one engine, given {names}.")
     ((name, kind),) = kinds.items()
     if kind.is_pyarrow():
-        frames = {table: duckdb.from_arrow(frame) for table, frame in frames.items()}
+        try:
+            frames = {table: duckdb.from_arrow(frame) for table, frame in frames.items()}
+        except duckdb.Error:
+            raise UsageError(
+                "a PyArrow table has a column of a type that cannot be read."
+            ) from None
     if kind.is_pyarrow() or kind.is_duckdb():
         return open_relations(frames, mapping, memory_limit=memory_limit)
     if kind.is_polars():
@@ -218,7 +223,8 @@ def _narwhals_frame(name: str, frame: Frame) -> AnyFrame:
         what = f"{name}: tables must be frames, given {type(frame).__name__}."
         raise UsageError(what) from None
     except DuplicateError:
-        headers = [str(header) for header in getattr(frame, "columns", ())]
+        columns = "column_names" if hasattr(frame, "column_names") else "columns"
+        headers = [str(header) for header in getattr(frame, columns)]
         twice = sorted({f"'{header}'" for header in headers if headers.count(header) > 1})
         what = f"{name}: a frame has two columns of one name, {', '.join(twice[:3])}. Keep one."
         raise UsageError(what) from None

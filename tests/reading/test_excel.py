@@ -279,6 +279,10 @@ BROKEN = {
         merge("C2:C4"),
         "customers.branch_id: 2 rows (first: 3, 4): customers.xlsx, sheet 'Sheet': merged cells",
     ),
+    "a cell far away": (
+        set_cells(XFD2100="x"),
+        "customers: customers.xlsx, sheet 'Sheet': a cell stands far below or beside all others",
+    ),
     "total rows": (
         total_rows,
         ":\n  1. customers: 3 rows (first: 9, 10, 11): customers.xlsx, "

@@ -158,3 +158,30 @@ def test_files_that_share_rows_are_not_delivered_again(tiny_bank: TinyBank) -> N
         open_bank(folder)
     again = "holds the rows of contacts_1.parquet again, and nothing else. Keep one."
     assert [*map(str, caught.value.problems)] == [f"contacts: 300 rows: contacts_3.parquet {again}"]
+
+
+def test_a_damaged_page_is_the_files_fault(tiny_bank: TinyBank) -> None:
+    """A footer that is whole and pages that are not end in no error of the engine."""
+    folder = tiny_bank()
+    path = folder / "customers.parquet"
+    rows = duckdb.sql(f"SELECT * FROM read_csv('{folder}/customers.csv', all_varchar=true)")
+    rows.write_parquet(str(path))
+    (folder / "customers.csv").unlink()
+    content = bytearray(path.read_bytes())
+    content[10:60] = b"\xff" * 50
+    path.write_bytes(content)
+    with pytest.raises(BankDataError, match=r"1\. customers: customers.parquet cannot be read: it"):
+        open_bank(folder)
+
+
+def test_two_columns_of_one_name_are_a_problem(tiny_bank: TinyBank) -> None:
+    """DuckDB gives the second another name; a column that is called so is none."""
+    folder = tiny_bank()
+    path = folder / "branches.parquet"
+    (folder / "branches.csv").rename(folder / "x.txt")
+    rows = duckdb.sql(f"SELECT *, name AS name_1 FROM read_csv('{folder}/x.txt', all_varchar=true)")
+    rows.write_parquet(str(path))
+    open_bank(folder).close()
+    path.write_bytes(path.read_bytes().replace(b"name_1", b"region"))
+    with pytest.raises(BankDataError, match=r"branches\.parquet has two columns called 'region'"):
+        open_bank(folder)
