@@ -23,8 +23,8 @@ report: $(VENV)/.ready ## One PDF per branch: DATA=data/sample QUARTER=2026Q3 OU
 test: $(VENV)/.ready-test ## Style, types and all quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -p no:randomly -m "not slow" --numprocesses auto --dist loadscope
+	$(BIN)/mypy & $(BIN)/python -m pytest -p no:randomly -m "not slow" --numprocesses auto \
+		--dist loadscope --no-loadscope-reorder && wait $$!
 
 test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
 	$(BIN)/python -m pytest -p no:randomly -m slow

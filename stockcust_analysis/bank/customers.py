@@ -52,7 +52,7 @@ def report_customers(
     rules, on = as_policy(policy), as_day(as_of)
     under = on if structure is None else as_day(structure)
     facts = customers_on(bank, rules, on, structure=under)
-    table = _with_names(bank, _in_cny(_labelled(bank, facts, rules, on)))
+    table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
     source = source_of(bank, rules, Calendar((on,)))
     result = materialize(bank, table) if source is None else _with_service(bank, table, source)
     require_customers(result, on)
@@ -176,7 +176,7 @@ def _consecutive(calendar: Calendar) -> list[list[int]]:
     return [run for run in runs if len(run) > 1]
 
 
-def _labelled(bank: BankTables, facts: Table, policy: Policy, as_of: date) -> Table:
+def _with_labels(bank: BankTables, facts: Table, policy: Policy, as_of: date) -> Table:
     """Return the facts under the names an analyst meets, with their day and their rule."""
     names = facts.collect_schema().names()
     bases = {base: nw.col(f"in_{base}") for base in _BASES if f"in_{base}" in names}
@@ -311,13 +311,13 @@ class Bank(BankTables):
             0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
             begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
-            `role` and what `customer_service` tells. Columns that need a table or column the bank
-            does not deliver are absent.
+            `role` and the columns of `customer_service`. Columns that need a table or column
+            which the bank does not deliver are absent.
 
         Raises
         ------
         UsageError
-            No such day or policy; nobody in scope.
+            No such day or policy; no customer in scope.
 
         Examples
         --------

@@ -1,6 +1,6 @@
 """What may be set aside of a delivery, and what was: rows that lead nowhere, and rows too young.
 
-A bank states in its mapping how many rows, and how much money, it lets go for each reference:
+A bank states in its mapping how many rows, and how much money, it tolerates for each reference:
 
 ```toml
 [tolerance.holdings]

@@ -226,8 +226,8 @@ class Quantities:
 
 def quantities_of(numbers: pd.DataFrame, declared: Relations) -> tuple[Quantities, Array, Array]:
     """Return the numbers as columns by block, and the block and column of every number."""
-    block, blocks = _numbered(numbers[_UNIT])
-    column, columns = _numbered(numbers[list(Key._fields)])
+    block, blocks = _number_labels(numbers[_UNIT])
+    column, columns = _number_labels(numbers[list(Key._fields)])
     keys = tuple(Key(*map(str, name)) for name in columns)
     money = np.array([declared.is_money(key) for key in keys], bool)
     amounts = numbers["value"].to_numpy(float)
@@ -238,7 +238,7 @@ def quantities_of(numbers: pd.DataFrame, declared: Relations) -> tuple[Quantitie
     return quantities, block, column
 
 
-def _numbered(labels: pd.DataFrame) -> tuple[Array, pd.MultiIndex]:
+def _number_labels(labels: pd.DataFrame) -> tuple[Array, pd.MultiIndex]:
     """Return the rows of labels as numbers, and what each number stands for, sorted."""
     numbers, distinct = pd.MultiIndex.from_frame(labels).factorize(sort=True)
     return numbers.astype(np.int64), pd.MultiIndex.from_tuples(distinct)

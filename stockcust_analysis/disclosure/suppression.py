@@ -123,12 +123,12 @@ def protect(
     to_print = merge_members(to_print, merged, declared)
     numbers = numbers_of(to_print, quarter, declared)
     names = _names_by_content(numbers, declared)
-    quantities, block, column = quantities_of(_renamed(numbers, names), declared)
+    quantities, block, column = quantities_of(_with_names(numbers, names), declared)
     system = system_of(quantities, quarter, previous)
-    reason, need = sensitive_cells(system, _renamed(facts, names), limits)
+    reason, need = sensitive_cells(system, _with_names(facts, names), limits)
     cell = system.cell[block, column]
     issued = [(when, merge_members(then, merged, declared)) for when, then in earlier]
-    known, gone = _published(numbers, cell, issued, system)
+    known, gone = _find_published(numbers, cell, issued, system)
     protection = _protection(system, need, cell, known, gone)
     printed = _with_gaps(to_print, numbers[protection.withheld[cell]], declared)
     largest = largest_amounts(printed[RATES], facts, declared)
@@ -153,13 +153,13 @@ def _names_by_content(numbers: pd.DataFrame, declared: Relations) -> dict[str, s
     return names | {declared.whole: declared.whole}
 
 
-def _renamed(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+def _with_names(table: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
     """Return the rows of named units, under their names."""
     renamed: pd.DataFrame = table.assign(branch_id=table["branch_id"].map(names))
     return renamed[renamed["branch_id"].notna()]
 
 
-def _published(
+def _find_published(
     numbers: pd.DataFrame, cell: Array, earlier: Sequence[tuple[str, Tables]], system: System
 ) -> tuple[Array, Array]:
     """Return which cells earlier tables print, and which they withhold.

@@ -209,7 +209,7 @@ def spread_table(
         for name, column in _spread_columns(term, calendar).items()
     }
     totals = _with_bank(collect_sums(rows, BY_BRANCH, squares | {"rows": ONE}).set_index(BY_BRANCH))
-    tables = [_expected(rows, terms, names) for names in {term.strata for term in terms}]
+    tables = [_expected_numerators(rows, terms, names) for names in {term.strata for term in terms}]
     expected = _with_bank(pd.concat(tables, axis=1)).reindex(totals.index)
     figures = {name: np.full((len(terms), len(totals)), np.nan) for name in SPREAD_COLUMNS}
     for row, term in enumerate(terms):
@@ -313,7 +313,7 @@ def _spread_figures(totals: pd.DataFrame, number: int, term: Term) -> dict[str, 
     return dict(zip(SPREAD_COLUMNS, (x, xx, d, dd, xd, error), strict=False))
 
 
-def _expected(rows: Table, terms: Sequence[Term], strata: Sequence[str]) -> pd.DataFrame:
+def _expected_numerators(rows: Table, terms: Sequence[Term], strata: Sequence[str]) -> pd.DataFrame:
     """Return, by branch, the numerators that the bank's rates by stratum would give.
 
     Of the terms that are standardised by these strata, under their labels.

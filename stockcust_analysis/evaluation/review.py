@@ -122,7 +122,7 @@ def make_review(
     if edition == "internal":
         review = _internal(evaluation)
     else:
-        review = _circulated(evaluation, policy, issued)
+        review = _make_circulated(evaluation, policy, issued)
     measures, branches, warnings = evaluation.measures, evaluation.branches, []
     if not card.empty:
         warnings = lint_scorecard(
@@ -149,7 +149,7 @@ def _internal(evaluation: Evaluation) -> Review:
     return Review(replace(evaluation, **tables, **rest))
 
 
-def _circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
+def _make_circulated(evaluation: Evaluation, policy: Policy, issued: Sequence[Review]) -> Review:
     """Return what may leave the building; ReportError when it would give somebody away."""
     from stockcust_analysis.evaluation.circulate import circulate
 

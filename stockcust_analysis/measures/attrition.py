@@ -134,7 +134,7 @@ def attrition_warning(
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
     request = Request.of(closing, [], "all", policy).under(attrition=rule, tiers=scheme)
-    table = _judged_customers(opening, request, peers)
+    table = _customers_with_warning(opening, request, peers)
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
@@ -202,12 +202,12 @@ def attrition_rate(
     [0.25, 0.5]
     """
     request = Request.of(closing, by, base, policy).under(attrition=rule, tiers=scheme)
-    table = _judged_customers(opening, request, peers)
+    table = _customers_with_warning(opening, request, peers)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
     return answer(view, ATTRITION, request)
 
 
-def _judged_customers(opening: Frame, request: Request, peers: str) -> Table:
+def _customers_with_warning(opening: Frame, request: Request, peers: str) -> Table:
     """Return the customers of the closing date with `attrition`."""
     policy = request.policy
     before = customers_of(Request(opening, [], "all", policy), "opening", _AVERAGE)

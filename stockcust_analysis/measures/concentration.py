@@ -252,11 +252,11 @@ def _steps_of(
     """Return the Lorenz steps of an analyst's customers."""
     table = with_base(as_lazy(request.frame), request, [value], signed)
     if weight is not None:
-        table = _weighted(table, weight, f"in_{request.base}")
+        table = _with_weights(table, weight, f"in_{request.base}")
     return lorenz_steps(table, value=f"{value}_cents", by=request.by, base=request.base)
 
 
-def _weighted(table: Table, weight: str, inside: str) -> Table:
+def _with_weights(table: Table, weight: str, inside: str) -> Table:
     """Return the customers with the column of the base multiplied by how many a row stands for."""
     require_columns(table, [weight], "customers")
     require_amounts(table, [weight], "customers")

@@ -66,7 +66,7 @@ def with_evidence(
         return {f"{rule.name}_{name}": own[name] for rule, own in columns for name in own}
 
     if holdings is None:
-        table = customers.with_columns(**by_rule(lambda r: _stated(customers, r, calendar)))
+        table = customers.with_columns(**by_rule(lambda r: _own_evidence(customers, r, calendar)))
     else:
         accounts = with_balance(snapshot(as_lazy(holdings), as_of, "holdings"))
         flags = by_rule(lambda rule: account_evidence(accounts, rule, families, calendar))
@@ -84,7 +84,7 @@ def with_evidence(
     return join_accounts(table, calls, keys=["customer_id"], flags=answered)
 
 
-def _stated(customers: Table, rule: DormancyRule, calendar: Calendar) -> dict[str, nw.Expr]:
+def _own_evidence(customers: Table, rule: DormancyRule, calendar: Calendar) -> dict[str, nw.Expr]:
     """Return what customers themselves say: who is exempt, and what matured in the idle period."""
     columns = customers.collect_schema().names()
     exempt, matured = ZERO, ZERO

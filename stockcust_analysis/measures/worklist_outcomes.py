@@ -177,15 +177,15 @@ def _state(customers: Table, when: str) -> Table:
 def _with_groups(facts: Table) -> Table:
     """Return the lines under the groups that are compared: by contact, and by the draw if any."""
 
-    def grouped(table: Table, column: str, one: str, zero: str, evidence: str) -> Table:
+    def with_group(table: Table, column: str, one: str, zero: str, evidence: str) -> Table:
         group = nw.when(nw.col(column) == 1).then(nw.lit(one)).otherwise(nw.lit(zero))
         return table.with_columns(group=group, evidence=nw.lit(evidence))
 
     drawn = "held_out" in facts.collect_schema().names()
     listed = facts.filter(nw.col("held_out") == 0) if drawn else facts
-    parts = [grouped(listed, "contacted", "contacted", "not_contacted", "observational")]
+    parts = [with_group(listed, "contacted", "contacted", "not_contacted", "observational")]
     if drawn:
-        parts.append(grouped(facts, "held_out", "held_out", "listed", "randomised"))
+        parts.append(with_group(facts, "held_out", "held_out", "listed", "randomised"))
     return nw.concat(parts)
 
 

@@ -190,7 +190,7 @@ def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Result:
         The facts are not those of `worklist_facts`.
     """
     table, rules = as_lazy(facts), as_policy(policy)
-    lists, barred = _lists(table, rules), _barred(table, rules)
+    lists, barred = _lists(table, rules), _exclusion_reasons(table, rules)
     counts = ["customers", "amount_at_stake", *barred]
     columns: dict[str, nw.Expr] = {}
     for name, (who, stake) in lists.items():
@@ -254,33 +254,33 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
     _require_facts(table, policy)
 
-    def flagged(name: str) -> nw.Expr:
+    def is_flagged(name: str) -> nw.Expr:
         return nw.col(name) == 1
 
     def reaches(name: str, amount: float) -> nw.Expr:
         return nw.col(name) >= cents_of(amount)
 
-    status, families, managed = nw.col("status"), nw.col("families"), flagged("in_managed")
+    status, families, managed = nw.col("status"), nw.col("families"), is_flagged("in_managed")
     over = hand_over_due(cover) + nw.col("first_call_missing") > 0
-    overdue = flagged("contact_due") & ~flagged("reclaim_due") & ~flagged("set_aside")
+    overdue = is_flagged("contact_due") & ~is_flagged("reclaim_due") & ~is_flagged("set_aside")
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
-    willing = flagged("contacted_lately") & ~flagged("refused_lately") & (status == "active")
+    willing = is_flagged("contacted_lately") & ~is_flagged("refused_lately") & (status == "active")
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
-        "attrition_warning": (flagged("attrition"), end, "attrition", "change"),
+        "attrition_warning": (is_flagged("attrition"), end, "attrition", "change"),
         "overdue_contact": (overdue, end, "in_managed"),
-        "reclaim": (flagged("reclaim_due"), end, "in_managed"),
+        "reclaim": (is_flagged("reclaim_due"), end, "in_managed"),
         "unassigned": (~managed & reaches(average, cover.manage_from), average, "in_managed"),
         "upgrade_candidates": (_next_tier(policy) != "", average),
         "silent_with_assets": ((status == "silent") & reaches(end, rule.silent_from), end),
-        "next_product": (flagged("in_effective") & (status == "active") & single, end),
+        "next_product": (is_flagged("in_effective") & (status == "active") & single, end),
         "referral_sources": (willing & reaches(average, cover.vip_from), average, "in_managed"),
         "incomplete_profile": (incomplete, average, "in_managed", "profile_complete"),
         "dormant": (status == "dormant", end),
-        "set_aside": (flagged("set_aside"), end, "in_managed"),
+        "set_aside": (is_flagged("set_aside"), end, "in_managed"),
     }
     chosen = ((name, *lists[name]) for name in rule.lists)
     return {
@@ -318,7 +318,7 @@ def _offer(policy: Policy) -> nw.Expr:
     return name
 
 
-def _barred(table: Table, policy: Policy) -> dict[str, nw.Expr]:
+def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
     """Return why customers are left out, each counted once: the exclusion before the wish."""
     columns = table.collect_schema().names()
     reasons = policy.coverage.never_contact if "exclusion" in columns else ()

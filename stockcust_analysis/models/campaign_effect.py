@@ -219,10 +219,10 @@ class CampaignReport(features.Report):
     @property
     def trustworthy(self) -> bool:
         """Whether there was a placebo test and none found anything."""
-        return len(self.placebos) > 0 and not bool(self._failed.any())
+        return len(self.placebos) > 0 and not bool(self._failures.any())
 
     @property
-    def _failed(self) -> pd.Series:
+    def _failures(self) -> pd.Series:
         """Which placebo tests found something: 2.5 standard errors, as several are made."""
         value, width = self.placebos["value"], self.placebos["high"] - self.placebos["value"]
         return pd.Series(value.abs() > width * 2.5 / 1.96)
@@ -234,7 +234,7 @@ class CampaignReport(features.Report):
             said.append(sentence("no_effect", language))
         if self.placebos.empty:
             said.append(sentence("no_placebo", language))
-        for test, failed in zip(self.placebos.to_dict("records"), self._failed, strict=True):
+        for test, failed in zip(self.placebos.to_dict("records"), self._failures, strict=True):
             key = "placebo_fails" if failed else "placebo_holds"
             said.append(sentence(key, language, **{str(name): test[name] for name in test}))
         return said

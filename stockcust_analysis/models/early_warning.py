@@ -177,7 +177,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
         """Learn from every pair of quarters of a bank that ends at `until` or before."""
         history = History.of(bank, self)
-        pairs = [self._labelled(*pair) for pair in history.pairs(until=until)]
+        pairs = [self._label_events(*pair) for pair in history.pairs(until=until)]
         table = pd.concat([known for known, _ in pairs])
         table = table.loc[:, table.nunique(dropna=False) > 1]
         target = pd.concat([event for _, event in pairs])
@@ -203,18 +203,18 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
         Examples
         --------
-        >>> from stockcust_analysis import open_bank
-        >>> with open_bank("data/sample") as bank:
+        >>> from stockcust_analysis import make_bank, open_bank
+        >>> with open_bank(make_bank(7, branches=10, customers=3_000, quarters=4)) as bank:
         ...     report = EarlyWarning(model="logistic").backtest(bank, "2026Q2")
-        >>> int(report.deciles["n"].sum()) > 5_000, sorted(set(report.gains["score"]))
+        >>> int(report.deciles["n"].sum()) > 1_000, sorted(set(report.gains["score"]))
         (True, ['attrition_warning', 'recency'])
         """
         history, quarter = History.of(bank, self), as_quarter(as_of)
         now, later = history.at(quarter), history.at(quarter.shifted(1))
-        table, target = self.learn(history, until=quarter)._labelled(now, later)
+        table, target = self.learn(history, until=quarter)._label_events(now, later)
         rules = {"recency": table["days_since_active"].fillna(99_999)}
         if quarter.previous in bank.quarters:
-            warned = self._warned(history.at(quarter.previous), now)
+            warned = self._rule_warnings(history.at(quarter.previous), now)
             rules["attrition_warning"] = warned[table.index]
         by = now.attributes.loc[table.index].filter(["age_group", "gender"])
         return self.assess(table, target, rules=rules, by=None if by.empty else by)
@@ -245,7 +245,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         table = table.assign(probability=risk[chosen], reason=self._reasons(everybody, chosen))
         return table.rename_axis("customer_id").reset_index()
 
-    def _labelled(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.Series]:
+    def _label_events(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.Series]:
         """Return the customers at risk, and what became of them by the later date.
 
         Who is no longer among the bank's customers has lost everything.
@@ -259,7 +259,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         event = lost | (after["status"] == "dormant") | after["status"].isna()
         return now.features.loc[at_risk.index], event
 
-    def _warned(self, before: Snapshot, now: Snapshot) -> pd.Series:
+    def _rule_warnings(self, before: Snapshot, now: Snapshot) -> pd.Series:
         """Return the policy's attrition warning of the customers of a date, 1 or 0."""
         columns = ["branch_id", "aum_average_quarter"]
         opening, closing = (side.attributes[columns].reset_index() for side in (before, now))

@@ -51,7 +51,7 @@ _ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *PERSONAL}
 MOST_ROWS = 200_000
 # Bootstrap samples of an interval.
 RESAMPLES = 300
-# Labels of a column that are told apart; rarer ones are taken together.
+# Labels of a column that become categories of their own; rarer ones are grouped together.
 MOST_CATEGORIES = 50
 
 
@@ -132,13 +132,13 @@ class History:
         if quarter not in self._tables:
             frame = self._bank.customers_frame(str(quarter), policy=self._policy)
             try:
-                table = to_pandas(self._used(frame))
+                table = to_pandas(self._select_features(frame))
             finally:
                 self._bank.release(frame)
             self._tables[quarter] = table.set_index("customer_id").sort_index()
         return self._tables[quarter]
 
-    def _used(self, frame: Any) -> Any:
+    def _select_features(self, frame: Any) -> Any:
         """Return the columns that are used, those of 0 and 1 as small numbers."""
         table, rule = as_lazy(frame), as_policy(self._policy).coverage
         table = table.with_columns(contactable=contactable(table, rule))

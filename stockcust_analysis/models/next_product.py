@@ -87,7 +87,7 @@ class NextProduct(BaseEstimator):
         check_consistent_length(table, opened)
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
-        free = ~_held(table, features.names_of(opened))
+        free = ~_holds_families(table, features.names_of(opened))
         new = opened.to_numpy().astype(bool) & free
         count = pd.Series(new.sum(axis=0), features.names_of(opened))
         self.families_ = [str(name) for name in count.index[count > 0]]
@@ -117,7 +117,7 @@ class NextProduct(BaseEstimator):
             probability[name] = self.popularity_[name]
             if name in self.models_:
                 probability[name] = self.models_[name].predict_proba(codes)[:, 1]
-        return probability.mask(_held(table, self.families_), 0.0)
+        return probability.mask(_holds_families(table, self.families_), 0.0)
 
     def rank(self, X: Any, *, top: int = 3, exclude: ByName = None) -> pd.DataFrame:
         """Return the likeliest families of each customer, best first.
@@ -166,13 +166,13 @@ class NextProduct(BaseEstimator):
         check_consistent_length(table, opened)
         # What nobody opened before is never ranked: it stands last, and is missed by all.
         order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
-        new = opened[order].to_numpy().astype(bool) & ~_held(table, order)
+        new = opened[order].to_numpy().astype(bool) & ~_holds_families(table, order)
         who = np.asarray(new.any(axis=1))
         if who.sum() < LEAST_OPENINGS:
             few = f"{int(who.sum())} customers opened a family, too few to judge by"
             raise UsageError(f"{few}: {LEAST_OPENINGS} or more are needed.")
         table, new = table.loc[who], new[who]
-        free, popularity = ~_held(table, self.families_), self.popularity_.to_numpy()
+        free, popularity = ~_holds_families(table, self.families_), self.popularity_.to_numpy()
         scores = {
             "model": self.predict_proba(table).to_numpy(),
             "popularity": popularity * free,
@@ -225,7 +225,7 @@ class NextProduct(BaseEstimator):
 
     def _mean_lift(self, table: pd.DataFrame) -> Array:
         """Return each customer's mean lift of every family over the families held; 1 for none."""
-        held = _held(table, [str(name) for name in self.lift_.index]).astype(float)
+        held = _holds_families(table, [str(name) for name in self.lift_.index]).astype(float)
         number = held.sum(axis=1, keepdims=True)
         return np.where(number > 0, held @ self.lift_.to_numpy() / np.maximum(number, 1), 1.0)
 
@@ -267,7 +267,7 @@ class NextProductReport(features.Report):
         return said
 
 
-def _held(table: pd.DataFrame, families: Sequence[str]) -> Array:
+def _holds_families(table: pd.DataFrame, families: Sequence[str]) -> Array:
     """Return which families each customer holds."""
     columns = [HELD + name for name in families]
     if missing := [name for name in columns if name not in table]:
@@ -278,7 +278,7 @@ def _held(table: pd.DataFrame, families: Sequence[str]) -> Array:
 def _lift(table: pd.DataFrame, families: list[str]) -> pd.DataFrame:
     """Return how much more often each family is held with each other one than by chance."""
     names = [name.removeprefix(HELD) for name in features.names_of(table) if name.startswith(HELD)]
-    held, aims = (_held(table, group).astype(float) for group in (names, families))
+    held, aims = (_holds_families(table, group).astype(float) for group in (names, families))
     expected = np.outer(held.sum(axis=0), aims.sum(axis=0)) / len(table)
     lift = np.where(expected > 0, held.T @ aims / np.maximum(expected, 1e-12), 1.0)
     return pd.DataFrame(lift, names, families)

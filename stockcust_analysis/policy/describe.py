@@ -104,13 +104,13 @@ def text_table(
     sources = ["", *(row.source for row in rows)]
     for row, (above, source) in zip(rows, pairwise(sources), strict=True):
         lines.append([*row[:-1], "" if source == above else source])
-    return "\n".join(aligned(lines))
+    return "\n".join(align_columns(lines))
 
 
-def aligned(lines: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+def align_columns(lines: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """Return lines of cells with their columns below one another; those in `right` end there.
 
-    >>> aligned([["支行", "户数"], ["B1", "9"]], right=[1])
+    >>> align_columns([["支行", "户数"], ["B1", "9"]], right=[1])
     ['支行  户数', 'B1       9']
     """
     widths = [min(max(map(text_width, column)), _WIDEST) for column in zip(*lines, strict=True)]

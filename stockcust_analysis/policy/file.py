@@ -103,7 +103,7 @@ def refuse(subject: str, problems: Mapping[str, object]) -> None:
         raise PolicyError(f"{subject}{'; '.join(reasons)}.", reasons)
 
 
-def repeated(names: Iterable[Key]) -> list[Key]:
+def duplicates(names: Iterable[Key]) -> list[Key]:
     """Return the names that occur more than once, in order."""
     return [name for name, number in Counter(names).items() if number > 1]
 

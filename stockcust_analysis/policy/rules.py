@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from stockcust_analysis.core.periods import cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.file import refuse, repeated
+from stockcust_analysis.policy.file import duplicates, refuse
 from stockcust_analysis.policy.scorecard import ComparisonRule, DisclosureRule, Scorecard, Theme
 from stockcust_analysis.policy.service import CoverageRule, WorkListRule
 
@@ -54,7 +54,7 @@ class TierScheme:
         problems = {
             "must begin at 0 CNY": not borders or borders[0] != 0,
             "borders must rise from tier to tier": any(a >= b for a, b in pairwise(borders)),
-            "uses a tier's name twice": repeated(self.names),
+            "uses a tier's name twice": duplicates(self.names),
         }
         refuse(f"tier scheme '{self.name}': ", problems)
 
@@ -103,7 +103,7 @@ class TierMemory:
             "needs at least 1 month before a downgrade": min(months) < 1,
             "takes lag_months 0 or 1": self.lag_months not in (0, 1),
             f"takes landing {', '.join(_LANDINGS)}": self.landing not in _LANDINGS,
-            "has two exceptions for one tier": repeated(entry.tier for entry in self.exceptions),
+            "has two exceptions for one tier": duplicates(entry.tier for entry in self.exceptions),
         }
         refuse(f"tier memory '{self.name}' ", problems)
 
@@ -230,7 +230,7 @@ class ProductFamilies:
     def __post_init__(self) -> None:
         """Refuse a product that would be counted in two families."""
         every = self.families + self.channels
-        twice = sorted(repeated(product for family in every for product in family.products))
+        twice = sorted(duplicates(product for family in every for product in family.products))
         refuse("", {f"products in more than one family: {', '.join(twice)}": twice})
 
     @property

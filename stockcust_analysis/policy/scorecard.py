@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from stockcust_analysis.policy.file import refuse, repeated
+from stockcust_analysis.policy.file import duplicates, refuse
 
 Method = Literal["proportional", "full_marks_then_bonus", "deduction", "min_max", "percentile", "z"]
 AMONG_PEERS: tuple[Method, ...] = ("min_max", "percentile", "z")
@@ -144,10 +144,10 @@ class Scorecard:
         total = sum(indicator.weight for indicator in indicators)
         twice = {
             f"{measure} {member}".strip()
-            for measure, member, _ in repeated(
+            for measure, member, _ in duplicates(
                 (i.measure_name, i.member, i.customer_base) for i in indicators
             )
-        }.union(repeated(indicator.name for indicator in indicators))
+        }.union(duplicates(indicator.name for indicator in indicators))
         groups = {"", *(group.name for group in self.indicator_groups)}
         unknown = sorted({indicator.group for indicator in indicators} - groups)
         weights = f"the weights add up to {total:g}, not {self.points:g}"
@@ -220,7 +220,7 @@ class ComparisonRule:
     def __post_init__(self) -> None:
         """Refuse groups and limits that compare nothing."""
         stated = [branch for group in self.peer_groups for branch in group.branches]
-        twice = sorted(repeated(stated))
+        twice = sorted(duplicates(stated))
         empty = sorted(group.name for group in self.peer_groups if not group.branches)
         share = "winsorised_at is a share of the customers, above 0.5 up to 1"
         problems = {

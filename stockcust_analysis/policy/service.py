@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.policy.file import PACKAGE, build, read_toml, refuse, repeated, require
+from stockcust_analysis.policy.file import PACKAGE, build, duplicates, read_toml, refuse, require
 
 Channel = Literal["phone", "message", "wechat", "visit", "branch"]
 _TO_ANSWER = ("hand_over", "maturing", "attrition_warning", "overdue_contact", "reclaim")
@@ -173,7 +173,7 @@ class _ActionFile:
         """Refuse anything that is stated twice."""
         names = [action.name for action in self.actions]
         names += [wording.name for wording in (*self.scripts, *self.warnings)]
-        twice = sorted(repeated(names))
+        twice = sorted(duplicates(names))
         refuse("", {f"stated twice: {', '.join(twice)}": twice})
 
 

@@ -154,7 +154,7 @@ class TypstExporter(TemplateExporter):
         source, resources = super().from_notebook_node(nb, resources, **kw)
         page, brand = resources["page"], self.brand_in_force()
         drawn = {
-            name: brand.painted(file) if name.endswith(".svg") else file
+            name: brand.paint(file) if name.endswith(".svg") else file
             for name, file in page.files.items()
         }
         files = {**drawn, **brand.files, LAYOUT: self._layout()}

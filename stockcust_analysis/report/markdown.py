@@ -94,10 +94,10 @@ def _block(kind: str, content: Any) -> list[Block]:
         case "CodeBlock":
             return [{"kind": "code", "text": content[1]}]
         case "BlockQuote":
-            return [{"kind": "quote", "body": _nested(content)}]
+            return [{"kind": "quote", "body": _nested_blocks(content)}]
         case "BulletList" | "OrderedList":
             (start, *_), items = content if kind == "OrderedList" else ([None], content)
-            return [{"kind": "list", "start": start, "items": list(map(_nested, items))}]
+            return [{"kind": "list", "start": start, "items": list(map(_nested_blocks, items))}]
         case "Table":
             return [_table(content)]
         case "Div" | "Figure":
@@ -107,7 +107,7 @@ def _block(kind: str, content: Any) -> list[Block]:
     return []
 
 
-def _nested(nodes: Sequence[Node]) -> list[Block]:
+def _nested_blocks(nodes: Sequence[Node]) -> list[Block]:
     """Return the blocks of a list item or quotation, where a heading is only a bold line."""
     return [
         {"kind": "paragraph", "body": [{"kind": "strong", "body": [block["text"]]}]}

@@ -201,10 +201,10 @@ class _Reading:
         if not isinstance(value, dict):
             return value
         if value.get("kind") == "picture":
-            return self._attached(value, attachments)
+            return self._attached_image(value, attachments)
         return {key: self._attach(item, attachments) for key, item in value.items()}
 
-    def _attached(self, picture: Mapping[str, Any], attachments: Mapping[str, Any]) -> Inline:
+    def _attached_image(self, picture: Mapping[str, Any], attachments: Mapping[str, Any]) -> Inline:
         name = picture["source"].removeprefix("attachment:")
         for mime, content in attachments.get(name, {}).items():
             if mime in _PICTURES:

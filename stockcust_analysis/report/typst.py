@@ -92,7 +92,7 @@ def compile_pdf(
     nothing else. `font_folders` hold fonts besides the pinned ones. The PDF's creation date is
     `as_of`, never the clock.
     """
-    encoded = _encoded(source)
+    encoded = _encode(source)
     with tempfile.TemporaryDirectory(prefix="stockcust-") as root:
         for name, content in (files or {}).items():
             path = Path(root, PurePosixPath(name))
@@ -118,7 +118,7 @@ def compile_pdf(
     return pdf
 
 
-def _encoded(source: str) -> bytes:
+def _encode(source: str) -> bytes:
     try:
         return source.encode()
     except UnicodeEncodeError as error:
@@ -178,14 +178,14 @@ def check_glyphs(texts: Iterable[str], others: tuple[Path, ...] = ()) -> None:
     for text in dict.fromkeys(every_text):
         if missing := missing_characters(text, others):
             codes = ", ".join(f"U+{ord(character):04X}" for character in missing)
-            problems.append(f"'{_shortened(text, missing[0])}' needs {codes}")
+            problems.append(f"'{_shorten(text, missing[0])}' needs {codes}")
     raise MissingGlyphError(
         f"{len(problems)} text(s) hold characters the report's fonts cannot draw: "
         f"{'; '.join(problems[:10])}. Replace them, or correct the text's encoding."
     )
 
 
-def _shortened(text: str, around: str, width: int = 30) -> str:
+def _shorten(text: str, around: str, width: int = 30) -> str:
     """Return the part of a long text that surrounds a character."""
     start = max(text.index(around) - width, 0)
     part = text[start : start + 2 * width]
@@ -276,7 +276,7 @@ class Brand:
     def _logo_name(self) -> str:
         return f"logo{self.logo.suffix}" if self.logo else ""
 
-    def painted(self, drawing: bytes) -> bytes:
+    def paint(self, drawing: bytes) -> bytes:
         """Return a chart in the brand's colours."""
         new = {old: self.colours[name] for old, name in _CHARTED.items()}
         new = {old: code for old, code in new.items() if code != COLOURS[_CHARTED[old]]}

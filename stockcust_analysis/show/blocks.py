@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 import pandas as pd
 
 from stockcust_analysis.errors import MissingAltTextError, ReportError, UsageError
-from stockcust_analysis.policy.describe import aligned
+from stockcust_analysis.policy.describe import align_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -245,7 +245,7 @@ class Table:
         title = "  ".join(filter(None, (self.caption, self.unit)))
         rows = ([column.label for column in self.columns], *self.rows)
         right = [n for n, column in enumerate(self.columns) if column.align == "right"]
-        plain = "\n".join(filter(None, (title, *aligned(rows, right), self.note)))
+        plain = "\n".join(filter(None, (title, *align_columns(rows, right), self.note)))
         return {TABLE_MIME: self.payload(), "text/html": _html(self), "text/plain": plain}
 
 

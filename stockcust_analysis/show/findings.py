@@ -156,7 +156,7 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
 
 
 def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
-    """Return the finding on growth, and those on shares as they are told when all is calm."""
+    """Return the finding on growth, and those on shares as they are stated in a calm quarter."""
     if "findings" not in page.memo:
         shares = (
             (_family_finding if story.measure == "penetration" else _share_finding)(page, story)

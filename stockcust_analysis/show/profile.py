@@ -1,7 +1,7 @@
 """What a bank delivered, as a person reads it in a minute: sizes, gaps, amounts, codes, quarters.
 
-Nothing here is one person's: amounts are percentiles of a hundred rows or more, told with two
-digits, codes those of closed lists, and few rows are told as few.
+Nothing here is one person's: amounts are percentiles of a hundred rows or more, stated with two
+digits, codes those of closed lists, and few rows are stated as few.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ def _amounts(bank: Bank) -> Iterator[tuple[str, ...]]:
 
 
 def _codes(bank: Bank) -> Iterator[tuple[str, str, str, str]]:
-    """Yield how often each code of a closed list occurs; few are told as few."""
+    """Yield how often each code of a closed list occurs; few are stated as few."""
     for name, column in _columns(bank, Kind.CODE):
         rows = _newest(bank, name).select(code=nw.col(column.name))
         found = collect_rows(sums(rows, ["code"], {"n": ONE}))

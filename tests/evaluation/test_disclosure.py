@@ -156,7 +156,7 @@ def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPa
         return in_squares(state, unsafe, branches, yielding=yielding)
 
     monkeypatch.setattr(search, "_protect_in_squares", noted)
-    evaluation, facts = random_bank(7, branches=12, customers=700)
+    evaluation, facts = random_bank(4, branches=5, customers=400)
     told = circulate(evaluation, facts)
     assert max(helped) > 20
     assert told.protected.exposed == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -22,8 +23,7 @@ from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder
-from tests.conftest import SAMPLE
-from tests.tiny_bank import HOLDINGS, TinyBank, as_frames, write_tiny_bank
+from tests.tiny_bank import CUSTOMERS, HOLDINGS, TinyBank, as_frames, write_tiny_bank
 
 evaluate_module = sys.modules[evaluate.__module__]
 MATERIALIZE, RELEASE = Bank.materialize, Bank.release
@@ -103,7 +103,14 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
     assert value(evaluation, "customers", quarter="2026Q2") == 3
 
 
-def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_quarter_before(table: str) -> str:
+    """Return a table of the tiny bank with its June rows once more, as those of March."""
+    june = [line for line in table.splitlines() if line.startswith("2026-06-30")]
+    march = "".join(f"{line}\n" for line in june).replace("2026-06-30", "2026-03-31")
+    return table + re.sub("2026-0[56]", "2026-03", march)
+
+
+def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: TinyBank) -> None:
     """A chunk begins beside what it is compared with alone, and in the end nothing is held."""
     held: list[str] = []
     steps: dict[str, int] = {}
@@ -126,8 +133,9 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bank, "release", release)
     monkeypatch.setattr(evaluate_module, "views_of", views_of)
     monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
-    evaluation_of(SAMPLE, "2026Q1")
-    assert steps == {"2025Q3": 0, "2025Q4": 0, "2026Q1": 1}
+    three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
+    evaluation_of(tiny_bank(**three))
+    assert steps == {"2026Q1": 0, "2026Q2": 0, "2026Q3": 1}
     assert not held
 
 

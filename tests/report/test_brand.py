@@ -53,7 +53,7 @@ def test_colours_and_logo_reach_the_page(tmp_path: Path) -> None:
     found = re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) (?:rg|scn|sc)", drawn)
     assert green in {" ".join(part.decode()[:4].ljust(4, "0") for part in one) for one in found}
     assert "示例农村商业银行" in [each["/Alt"] for each in result.structure() if "/Alt" in each]
-    assert load_brand(path).painted(b'<rect style="fill: #1f4e79"/>') == (
+    assert load_brand(path).paint(b'<rect style="fill: #1f4e79"/>') == (
         b'<rect style="fill: #0B5D3B"/>'
     )
 
@@ -118,7 +118,7 @@ def test_the_shipped_colours_pass_their_own_test() -> None:
     """The look without a brand is legible by the same rule."""
     assert contrast_with_white(COLOURS["quiet"]) >= 4.5
     assert contrast_with_white(COLOURS["brand"]) >= 4.5
-    assert Brand().painted(b"#1f4e79") == b"#1f4e79"
+    assert Brand().paint(b"#1f4e79") == b"#1f4e79"
 
 
 @pytest.fixture(scope="module")
