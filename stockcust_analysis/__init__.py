@@ -27,6 +27,7 @@ _PUBLIC = {
     "evaluation.evaluate": ["evaluate"],
     "evaluation.results": ["Evaluation", "open_evaluation"],
     "measures.co_holding": ["co_holding"],
+    "measures.cohorts": ["cohorts", "lost_customers"],
     "measures.concentration": ["concentration", "lorenz_curve"],
     "measures.coverage": ["coverage"],
     "measures.cross_sell": ["multi_product_share", "penetration", "products_per_customer"],

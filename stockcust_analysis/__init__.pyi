@@ -12,6 +12,8 @@ from stockcust_analysis.evaluation.evaluate import evaluate as evaluate
 from stockcust_analysis.evaluation.results import Evaluation as Evaluation
 from stockcust_analysis.evaluation.results import open_evaluation as open_evaluation
 from stockcust_analysis.measures.co_holding import co_holding as co_holding
+from stockcust_analysis.measures.cohorts import cohorts as cohorts
+from stockcust_analysis.measures.cohorts import lost_customers as lost_customers
 from stockcust_analysis.measures.concentration import concentration as concentration
 from stockcust_analysis.measures.concentration import lorenz_curve as lorenz_curve
 from stockcust_analysis.measures.coverage import coverage as coverage

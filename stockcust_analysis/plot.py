@@ -7,6 +7,7 @@ what customers hold    product_count, penetration, co_holding
 what moved             bridge, migration, migration_flow
 over the quarters      aum_trend, slope, small_multiples
 how branches stand     funnel, league, places, scorecard
+any measure            bars, trend
 ```
 
 Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
@@ -14,6 +15,8 @@ its docstring names; it computes nothing. A frame of several groups is drawn one
 `group=` names it. Words are Chinese unless `language="en"`. Fonts and colours are the report's
 inside the call only: `rcParams` stay as they are. With `ax=` a chart is drawn into a figure of
 one's own; `plt.subplots(…, layout="constrained")` makes room there for long names at the left.
+Without it the figure is the chart's own and can be saved for a slide: `.save("pareto.png")`, .svg
+or .pdf, 16:9, the same bytes each time.
 
 Actual is dark, what it is compared with is lighter or outlined, orange is the one thing to look at.
 A frame without anything to draw gives a figure that says so.
@@ -28,11 +31,13 @@ from stockcust_analysis.show.charts_customers import (
     tier_pyramid,
     whale,
 )
+from stockcust_analysis.show.charts_measures import bars, trend
 from stockcust_analysis.show.charts_movement import bridge, dormancy_flow, migration, migration_flow
 from stockcust_analysis.show.charts_quarters import aum_trend, dormancy, slope, small_multiples
 
 __all__ = [
     "aum_trend",
+    "bars",
     "bridge",
     "co_holding",
     "dormancy",
@@ -49,6 +54,7 @@ __all__ = [
     "slope",
     "small_multiples",
     "tier_pyramid",
+    "trend",
     "whale",
 ]
 

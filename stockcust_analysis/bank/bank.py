@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -155,4 +156,16 @@ class BankTables:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Bank {self.name!r}: {', '.join(self.columns)}>"
+        """Return what is held, and how to go on."""
+        quarters = [str(quarter) for quarter in self.quarters]
+        span = f"{quarters[0]} to {quarters[-1]} ({len(quarters)})" if quarters else "none"
+        last = quarters[-1] if quarters else "2026Q3"
+        tables = ", ".join(f"{name} {self.rows(name):,}" for name in self.columns)
+        return (
+            f"<Bank {self.name!r}, quarters {span}; rows: {tables}>\n"
+            f"Go on: bank.customers({last!r}), then measures such as sca.concentration(customers); "
+            f"or sca.evaluate(bank, quarter={last!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<pre style='white-space:pre-wrap'>{escape(repr(self))}</pre>"

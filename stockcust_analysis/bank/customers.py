@@ -7,9 +7,9 @@ a public measure of them is the figure on the page.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
@@ -17,6 +17,7 @@ from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import service
 from stockcust_analysis.measures.bases import require_amounts
 from stockcust_analysis.measures.dormancy import JUDGED_BY
@@ -30,9 +31,6 @@ from stockcust_analysis.measures.population import (
 )
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ISSUED_BRANCH = "issued_branch_id"
 """The branch a customer belonged to when the quarter was issued, before any later merger."""
@@ -284,6 +282,7 @@ class Bank(BankTables):
         *,
         policy: PolicyLike = None,
         structure: Day | None = None,
+        quarters: int = 1,
     ) -> pd.DataFrame:
         """Return the customers the report speaks of (报告客户), one row each, in pandas.
 
@@ -300,16 +299,19 @@ class Bank(BankTables):
         structure : date, "2026-09-30" or "2026Q3", optional
             Day whose branches the customers are restated to (可比口径); default: `as_of`. For the
             opening side of two dates give the closing one, so that a merger is no migration.
+        quarters : int
+            How many quarters up to `as_of`, one below the other and told apart by `as_of`, under
+            the branches of the last: for `over="quarter"` and `cohorts`.
 
         Returns
         -------
         DataFrame
-            Sorted by `customer_id`; what the bank delivers of its customers, on the branch of
-            today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not delivered,
-            from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`; `families`
-            (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in force);
-            0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its band
-            begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
+            Sorted by `as_of` and `customer_id`; what the bank delivers of its customers, on the
+            branch of today, with `branch_name`, `branch_type` and `region`. Added: AUM that is not
+            delivered, from holdings (CNY); `tier`; dormancy `status` by the rule `dormancy_rule`;
+            `families` (number), `holds_<family>`, `uses_<channel>`, `obliged` (a loan or policy in
+            force); 0/1 columns `funded`, `effective`, `established`, `managed`; `tenure` (years its
+            band begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
             `role` and the columns of `customer_service`. Columns that need a table or column
             which the bank does not deliver are absent.
@@ -317,7 +319,7 @@ class Bank(BankTables):
         Raises
         ------
         UsageError
-            No such day or policy; no customer in scope.
+            No such day or policy; no customer in scope; fewer quarters than asked for.
 
         Examples
         --------
@@ -327,11 +329,22 @@ class Bank(BankTables):
         >>> int(customers["funded"].sum()), int(customers["managed"].sum())
         (9072, 2016)
         """
-        frame = self.customers_frame(as_of, policy=policy, structure=structure)
-        try:
-            return frames.to_pandas(frame).sort_values("customer_id", ignore_index=True)
-        finally:
-            self.release(frame)
+        days = [as_day(as_of)]
+        if quarters != 1:
+            days = [quarter.end for quarter in self.quarters if quarter.end <= days[0]][-quarters:]
+            if not 1 <= quarters == len(days):
+                raise UsageError(
+                    f"quarters={quarters}: up to {as_of} the bank has {len(days)} quarters "
+                    f"({', '.join(map(str, self.quarters))} in all)."
+                )
+        parts = []
+        for day in days:
+            frame = self.customers_frame(day, policy=policy, structure=structure or days[-1])
+            try:
+                parts.append(frames.to_pandas(frame).sort_values("customer_id", ignore_index=True))
+            finally:
+                self.release(frame)
+        return pd.concat(parts, ignore_index=True) if quarters > 1 else parts[0]
 
     def customers_frame(
         self,

@@ -32,6 +32,7 @@ _LOOKED_THROUGH = 30
 _SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
 _OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_NO_TEXT = (b"PK\3\4", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf", b"Rar!")
 _COLUMN_END = b"\x1f"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
@@ -128,6 +129,9 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     if not stated:
         with _open(path) as raw:
             mark = raw.read(4)
+        if mark.startswith(_NO_TEXT):
+            what = f"{path.name} is no text, but packed or made by another program"
+            raise UnusableFileError(what, "Unpack it, or give it the ending of what it is.")
         if b"\0\0" in mark:
             remedy = "Export it again in UTF-8, or state the encoding in the mapping."
             raise UnusableFileError(f"{path.name} is in UTF-32", remedy)

@@ -68,11 +68,13 @@ def chosen_language() -> str:
 class About:
     """What a result knows of itself beyond its cells.
 
-    `chart` draws it; `notes` are sentences of the word file with what fills their gaps; `members`
-    are the policy's words for tiers, families, channels and classes.
+    `chart` draws it, the measure `leading` if none is named; `notes` are sentences of the word file
+    with what fills their gaps; `members` are the policy's words for tiers, families, channels and
+    classes.
     """
 
     chart: str = ""
+    leading: str = ""
     notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     members: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 

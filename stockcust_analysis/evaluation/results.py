@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,10 +116,16 @@ class Evaluation:
 
     def __repr__(self) -> str:
         """Return what is held, and how to go on."""
+        first = self.branches["branch_id"].iloc[0] if len(self.branches) else "B001"
+        tables = ", ".join(f"{name} {len(table):,}" for name, table in tables_of(self).items())
         return (
-            f"<Evaluation {self.quarter} of {self.bank_name!r}: {len(self.branches)} branches, "
-            f"{len(self.measures):,} rows of measures; see .measures, .migration, .bridge, .scores>"
+            f"<Evaluation {self.quarter} of {self.bank_name!r}: {len(self.branches)} branches; "
+            f"rows: {tables}>\n"
+            f"Go on: ev.measures, ev.scores, ev.of_branch({first!r}), ev.save(folder)"
         )
+
+    def _repr_html_(self) -> str:
+        return f"<pre style='white-space:pre-wrap'>{escape(repr(self))}</pre>"
 
     def branch_name(self, branch_id: str) -> str:
         """Return a branch's name; UsageError with close matches when it does not report."""

@@ -141,7 +141,7 @@ def attrition_warning(
     return frames.same_kind(closing, result.select(*names, "change", "median_change"))
 
 
-@measure()
+@measure("bars", "attrition_rate")
 def attrition_rate(
     opening: Frame,
     closing: Frame,

@@ -33,6 +33,7 @@ def co_holding(
     *,
     holdings: Frame | None = None,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
@@ -49,6 +50,8 @@ def co_holding(
         where the bank has them, `as_of`, `matures_on`, `used_recently`.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional

@@ -68,12 +68,13 @@ CONCENTRATION = {k: _question(k, SENSITIVITY if k else ()) for k in (0, 1, 10)}
 """Computed from the Lorenz steps: `concentration_totals` sums them, not the registry's group-by."""
 
 
-@measure()
+@measure("bars", "top_20_share")
 def concentration(
     customers: Frame,
     *,
     value: str = "aum_period_end",
     by: Groups = None,
+    over: str | None = None,
     base: str | None = None,
     weight: str | None = None,
     without: int = 0,
@@ -94,6 +95,8 @@ def concentration(
         Column of CNY, zero or more.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str, optional
         `all`, `funded`, `established`, `effective` or `managed`. Left out, it is `funded`, as on
         the page; in a table of bare amounts, which cannot tell who is funded, it is `all`, and a
@@ -139,6 +142,7 @@ def lorenz_curve(
     *,
     value: str = "aum_period_end",
     by: Groups = None,
+    over: str | None = None,
     base: str | None = None,
     weight: str | None = None,
 ) -> Result:
@@ -153,6 +157,8 @@ def lorenz_curve(
         Column of CNY, zero or more.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str, optional
         `all`, `funded`, `established`, `effective` or `managed`; left out, `funded`, or `all` with
         a warning in a table that cannot tell who is funded.

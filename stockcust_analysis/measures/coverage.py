@@ -46,9 +46,14 @@ _MANAGEMENT = (
 )
 
 
-@measure()
+@measure("bars", "contact_coverage")
 def coverage(
-    service: Frame, *, by: Groups = None, base: str = "managed", policy: PolicyLike = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    over: str | None = None,
+    base: str = "managed",
+    policy: PolicyLike = None,
 ) -> Result:
     """Return how well managed customers are served (有效联络覆盖率, 建档率, 移交, 回收).
 
@@ -70,6 +75,8 @@ def coverage(
     by : str, list of str or None
         Columns to group by, `manager_id` among them; None for the whole bank. A manager counts in
         every branch where he has customers.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `effective` or `managed`.
     policy : Policy, name or path, optional
@@ -109,9 +116,14 @@ def coverage(
     return _answer(Request.of(service, by, base, policy), SERVICE)
 
 
-@measure()
+@measure("bars", "managed_share")
 def managed_share(
-    service: Frame, *, by: Groups = None, base: str = "funded", policy: PolicyLike = None
+    service: Frame,
+    *,
+    by: Groups = None,
+    over: str | None = None,
+    base: str = "funded",
+    policy: PolicyLike = None,
 ) -> Result:
     """Return how many customers, and how much AUM, are managed (管户率, 贵宾客户占比).
 
@@ -125,6 +137,8 @@ def managed_share(
         As `bank.customers` or `customer_service` return it.
     by : str, list of str or None
         Columns to group by, `manager_id` among them; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `effective` or `managed`.
     policy : Policy, name or path, optional

@@ -38,6 +38,7 @@ def products_per_customer(
     *,
     holdings: Frame | None = None,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
@@ -57,6 +58,8 @@ def products_per_customer(
         where the bank has them, `as_of`, `matures_on`, `used_recently`.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional
@@ -99,6 +102,7 @@ def multi_product_share(
     holdings: Frame | None = None,
     at_least: int = 2,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
@@ -120,6 +124,8 @@ def multi_product_share(
         1 to the number of families.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional
@@ -170,6 +176,7 @@ def product_count_distribution(
     *,
     holdings: Frame | None = None,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
@@ -189,6 +196,8 @@ def product_count_distribution(
         where the bank has them, `as_of`, `matures_on`, `used_recently`.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional
@@ -227,6 +236,7 @@ def penetration(
     *,
     holdings: Frame | None = None,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
     unit: str = "customer",
@@ -246,6 +256,8 @@ def penetration(
         where the bank has them, `as_of`, `matures_on`, `used_recently`.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional

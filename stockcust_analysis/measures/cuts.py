@@ -1,20 +1,49 @@
-"""What makes a function of customers a public measure: its table comes back as a result."""
+"""What makes a function of customers a public measure: any cut, a series of quarters, a result.
+
+A cut is a column to group by. Some have a shorter name here; in others a customer stands several
+times: `customer_group`, `family`, `channel`. There each member is measured by itself, all others
+being one group that is left out, so that a customer counts in each of his.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import wraps
-from typing import ParamSpec
+from itertools import pairwise
+from typing import Any, ParamSpec
 
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, day, group_names, same_kind
+from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
-from stockcust_analysis.policy import as_policy
+from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.policy import Policy, as_policy
 
 P = ParamSpec("P")
+Arguments = Mapping[str, Any]
+UNKNOWN, NONE = "unknown", "none"
+_TABLES = ("customers", "service", "opening", "closing")
+_SHORT = {"branch": "branch_id", "manager": "manager_id", "age_band": "age_group"}
+_EMPTY = {"region": UNKNOWN, "gender": UNKNOWN, "manager": NONE, "manager_id": NONE}
+"""What stands for an empty cell of a cut."""
+_SEVERAL = {"customer_group": "groups", "family": "holds_", "channel": "uses_"}
+CUTS = ("region", "tier", "tenure", "gender", "status", *_SHORT, *_SEVERAL)
+"""What customers of a bank can be cut by, beside any other column."""
 
 
-def measure(chart: str = "") -> Callable[[Callable[P, Result]], Callable[P, Result]]:
-    """Return a decorator of functions whose result knows its chart and the policy's words."""
+def measure(
+    chart: str = "bars", leading: str = "", *, cuts: bool = True
+) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Return a decorator of measures: their `by` takes any cut, their `over` gives a series.
+
+    `chart` is the natural chart of the result, `leading` the measure it draws if none is named.
+    Without `cuts` what `by` means is up to the function.
+    """
 
     def decorate(compute: Callable[P, Result]) -> Callable[P, Result]:
         signature = inspect.signature(compute)
@@ -22,10 +51,125 @@ def measure(chart: str = "") -> Callable[[Callable[P, Result]], Callable[P, Resu
         @wraps(compute)
         def compute_result(*args: P.args, **kwargs: P.kwargs) -> Result:
             stated = signature.bind(*args, **kwargs).arguments
-            result = compute(*args, **kwargs)
-            result.about = About(chart, members=as_policy(stated.get("policy")).members)
+            over = stated.pop("over", None)
+            policy = as_policy(stated.get("policy"))
+            by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
+
+            def answer(arguments: Arguments) -> Result:
+                call: Callable[..., Result] = compute
+                return _cut(lambda given: call(**given), arguments, by, policy)
+
+            result = answer(stated) if over is None else _series(answer, stated, over)
+            drawn = "trend" if over and chart != "dormancy" else chart
+            notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
+            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members)
             return result
 
         return compute_result
 
     return decorate
+
+
+def _cut(
+    compute: Callable[[Arguments], Result], stated: Arguments, cuts: Sequence[str], policy: Policy
+) -> Result:
+    """Return the result by cuts, the first of which is made a column, or several in turn."""
+    names = [name for name in _TABLES if name in stated]
+
+    def with_cut(cut: str, column: nw.Expr) -> Arguments:
+        return {**stated, **{name: _with_column(stated[name], cut, column) for name in names}}
+
+    for position, cut in enumerate(cuts):
+        table, rest = as_lazy(stated[names[0]]), cuts[position + 1 :]
+        columns = table.collect_schema().names()
+        members = _members(table, cut, columns, policy)
+        if not members:
+            column = nw.col(_SHORT.get(cut, cut) if cut not in columns else cut)
+            if cut in _EMPTY:
+                column = nw.coalesce(column, nw.lit(_EMPTY[cut]))
+            elif cut in columns:
+                continue
+            return _cut(compute, with_cut(cut, column), rest, policy)
+        parts = []
+        for member, inside in members.items():
+            column = nw.when(inside).then(nw.lit(member)).otherwise(nw.lit(""))
+            part = _cut(compute, with_cut(cut, column), rest, policy)
+            if part.columns.tolist().count(cut) > 1:
+                raise UsageError(f"the result is by {cut} already: leave it out of by=.")
+            parts.append(part[part[cut] == member])
+        by = group_names(stated["by"])
+        return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
+    return compute(stated)
+
+
+def _members(table: Table, cut: str, columns: Sequence[str], policy: Policy) -> dict[str, nw.Expr]:
+    """Return who is a member of what, if a cut has several per customer; UsageError if none."""
+    source = _SEVERAL.get(cut, "")
+    if cut in columns or _SHORT.get(cut) in columns:
+        return {}
+    if cut == "customer_group" and source in columns:
+        entries = collect_rows(table.select(source).unique())[source]
+        found = {part for text in entries if isinstance(text, str) for part in text.split(";")}
+        listed = nw.concat_str(nw.lit(";"), nw.col(source), nw.lit(";"))
+        members = {
+            group: listed.str.contains(f";{group};", literal=True).fill_null(False)
+            for group in sorted(found - {""})
+        }
+    else:
+        held = [name for name in columns if source and name.startswith(source)]
+        known = [*policy.families.names, *policy.families.channel_names]
+        shown = [name for name in known if f"{source}{name}" in held]
+        members = {name: nw.col(f"{source}{name}") == 1 for name in shown}
+    if not members:
+        there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
+        there += [
+            name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)
+        ]
+        raise UsageError(
+            f"unknown column of customers '{cut}'.{did_you_mean(cut, [*there, *columns])} They can "
+            f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
+        )
+    return {**members, NONE: ~nw.any_horizontal(*members.values(), ignore_nulls=True)}
+
+
+def _with_column(frame: Frame, name: str, column: nw.Expr) -> Frame:
+    """Return a frame with a column; as it is if it lacks what the column is made of."""
+    table = as_lazy(frame)
+    source = _SHORT.get(name, _SEVERAL.get(name, name))
+    if not any(there.startswith((source, name)) for there in table.collect_schema().names()):
+        return frame
+    return same_kind(frame, table.with_columns(column.alias(name)))
+
+
+def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str) -> Result:
+    """Return the result of each quarter of the tables, of two dates against the one before."""
+    if over != "quarter":
+        raise UsageError.unknown("over", over, ["quarter"])
+    names = [name for name in (*_TABLES, "holdings") if stated.get(name) is not None]
+    table, last = as_lazy(stated[names[0]]), stated.get("as_of")
+    if "as_of" not in table.collect_schema().names():
+        raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
+    moments = collect_rows(table.select("as_of").unique())["as_of"]
+    days = sorted(d for d in map(as_day, moments) if last is None or d <= as_day(last))
+    parts = []
+    for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
+        quarter = Quarter.ending_on(dates[1])
+        if quarter is None:
+            raise UsageError(f"{dates[1]} is not the last day of a quarter.")
+        changed = {n: _of_day(stated[n], dates[n != "opening"]) for n in names}
+        dated = {"as_of": dates[1]} if "as_of" in stated else {}
+        part = answer({**stated, **changed, **dated})
+        part.insert(0, "quarter", str(quarter))
+        parts.append(part)
+    if not parts:
+        raise UsageError(f"over='quarter' needs several as-of dates; there are {len(days)}.")
+    return Result(pd.concat(parts, ignore_index=True))
+
+
+def _of_day(frame: Frame, on: Any) -> Frame:
+    """Return the rows of one as-of date; a table without dates as it is."""
+    table = as_lazy(frame)
+    if "as_of" not in table.collect_schema().names():
+        return frame
+    moment = datetime(on.year, on.month, on.day)
+    return same_kind(frame, table.filter(day(table, "as_of") == nw.lit(moment)))

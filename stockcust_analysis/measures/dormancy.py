@@ -119,13 +119,14 @@ def dormancy_status(
     return frames.same_kind(customers, result.select(*names, status=_status_by(rule)))
 
 
-@measure("dormancy")
+@measure("dormancy", "dormancy_rate")
 def dormancy_rate(
     customers: Frame,
     rule: DormancyRule | str | None = None,
     *,
     as_of: Day | None = None,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     holdings: Frame | None = None,
     contacts: Frame | None = None,
@@ -154,6 +155,8 @@ def dormancy_rate(
         Rules, families and bases; the shipped policy when left out.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
 
@@ -193,13 +196,14 @@ def dormancy_rate(
     return answer(view, DORMANCY, request.under(dormancy=rule))
 
 
-@measure()
+@measure("bars", "dormancy_rate")
 def compare_rules(
     customers: Frame,
     rules: DormancyRule | str | Sequence[DormancyRule | str],
     *,
     as_of: Day,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     holdings: Frame | None = None,
     contacts: Frame | None = None,
@@ -220,6 +224,8 @@ def compare_rules(
         Day the idle periods end on.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     holdings, contacts : table, optional

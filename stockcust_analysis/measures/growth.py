@@ -43,6 +43,7 @@ def growth_bridge(
     closing: Frame,
     *,
     by: Groups = None,
+    over: str | None = None,
     value: str = "aum_period_end",
     policy: PolicyLike = None,
 ) -> Result:
@@ -61,6 +62,8 @@ def growth_bridge(
         (`tier` from `assign_tiers` makes upgrades the transfers); `loan_balance` where known.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        For tables of several as-of dates, both the same: each quarter against the one before.
     value : str
         The amount to bridge. Whether a customer is funded is judged by it, too.
     policy : Policy, name or path, optional
@@ -99,7 +102,7 @@ def growth_bridge(
     return Result(bridge_rows(components, by=request.by))
 
 
-@measure()
+@measure("")
 def family_growth_bridge(
     opening: Frame,
     closing: Frame,

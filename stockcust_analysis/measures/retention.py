@@ -73,12 +73,13 @@ _GROWTH = (
 SAME_CUSTOMER_GROWTH = Question("growth", _growth_columns, lambda _: _GROWTH)
 
 
-@measure()
+@measure("bars", "customer_retention")
 def customer_retention(
     opening: Frame,
     closing: Frame,
     *,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     policy: PolicyLike = None,
 ) -> Result:
@@ -94,6 +95,8 @@ def customer_retention(
         columns of `by` are needed on the opening date only (`tier`: from `assign_tiers`).
     by : str, list of str or None
         Columns to group by, as they were on the opening date; None for the whole bank.
+    over : "quarter", optional
+        For tables of several as-of dates, both the same: each quarter against the one before.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`.
     policy : Policy, name or path, optional
@@ -129,12 +132,13 @@ def customer_retention(
     return _retention(request, closing, "customer_retention")
 
 
-@measure()
+@measure("bars", "asset_retention")
 def asset_retention(
     opening: Frame,
     closing: Frame,
     *,
     by: Groups = None,
+    over: str | None = None,
     base: str = "funded",
     value: str = "aum_average_quarter",
     policy: PolicyLike = None,
@@ -153,6 +157,8 @@ def asset_retention(
         the columns of `by` are needed on the opening date only.
     by : str, list of str or None
         Columns to group by, as they were on the opening date; None for the whole bank.
+    over : "quarter", optional
+        For tables of several as-of dates, both the same: each quarter against the one before.
     base : str
         `all`, `funded`, `established`, `effective` or `managed`, on the opening date.
     value : str
@@ -183,7 +189,7 @@ def asset_retention(
     return _retention(Request.of(opening, by, base, policy), closing, "asset_retention", value)
 
 
-@measure()
+@measure("bars", "steep_fall_rate")
 def steep_fall_rate(
     opening: Frame,
     closing: Frame,
@@ -245,7 +251,7 @@ def _retention(request: Request, closing: Frame, measures: str, value: str | Non
     return answer(view, RETENTION, request, only=measures)
 
 
-@measure()
+@measure("bars", "same_customer_growth")
 def same_customer_growth(
     opening: Frame,
     closing: Frame,

@@ -79,6 +79,7 @@ def tier_counts(
     scheme: TierScheme | None = None,
     *,
     by: Groups = None,
+    over: str | None = None,
     base: str = "all",
     policy: PolicyLike = None,
 ) -> Result:
@@ -96,6 +97,8 @@ def tier_counts(
         a column `tier` (as from `bank.customers` or `tiers_with_memory`) it stands.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
+    over : "quarter", optional
+        One result per quarter, of several quarters of `bank.customers(…, quarters=5)`.
     base : str
         `all`, `funded`, `effective` or `managed`.
     policy : Policy, name or path, optional

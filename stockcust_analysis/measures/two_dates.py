@@ -241,7 +241,7 @@ def migration_matrix(
     return Result(cells)
 
 
-@measure()
+@measure("bars", "net_upgrade_rate")
 def tier_move_rates(
     opening: Frame,
     closing: Frame,

@@ -79,7 +79,7 @@ def without_control_group(lists: pd.DataFrame) -> pd.DataFrame:
     return lists[lists["held_out"] == 0] if "held_out" in lists else lists
 
 
-@measure()
+@measure(cuts=False)
 def worklist_outcomes(
     lists: Frame,
     contacts: Frame,

@@ -166,7 +166,7 @@ def worklists(
     return frames.native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
 
 
-@measure()
+@measure("")
 def worklist_counts(facts: Frame, *, policy: PolicyLike = None) -> Result:
     """Return how many customers of each branch every list finds, and how many are left out.
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 from functools import wraps
 from itertools import product
+from pathlib import Path
 from typing import Any, Final, Literal, ParamSpec
 
 import matplotlib as mpl
@@ -27,6 +28,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
@@ -52,6 +54,13 @@ HALF_WIDTH: Final = 8.2
 NARROW: Final = 1.5
 
 _GRID: Final = ("color", "linewidth", "linestyle", "alpha")
+_SLIDE: Final = 16 / 9
+# What each kind of file says of itself: no date, so that the same chart gives the same bytes.
+_METADATA: Final[dict[str, dict[str, Any]]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 # From this share on, white letters stand out better than black ones.
 _DARK_CELL: Final = 0.6
 _NUMBERS: Final = (
@@ -243,8 +252,9 @@ def to_pandas(frame: Frame) -> pd.DataFrame:
     """Return any engine's table as a pandas frame with a plain index."""
     if not isinstance(frame, pd.DataFrame):
         return pd.DataFrame(collect_rows(as_lazy(frame)))
-    levels: list[Any] = [n for n in frame.index.names if n is not None and n not in frame]
-    return (frame.reset_index(levels) if levels else frame).reset_index(drop=True)
+    plain = pd.DataFrame(frame)  # of a result the plain table
+    levels: list[Any] = [n for n in plain.index.names if n is not None and n not in plain]
+    return (plain.reset_index(levels) if levels else plain).reset_index(drop=True)
 
 
 class NothingToDraw(Exception):  # noqa: N818
@@ -276,6 +286,42 @@ def chart(draw: Callable[P, Axes]) -> Callable[P, Axes]:
     return draw_in_style
 
 
+class ChartAxes(Axes):
+    """The axes of a chart in a figure of its own, which can be saved for a slide."""
+
+    def save(self, path: str | Path) -> None:
+        """Write the figure at the shape of a slide (16:9): .png (3840 × 2160), .svg or .pdf.
+
+        Letters are in the file, so that it reads the same without the report's fonts; the same
+        chart gives the same bytes. The figure itself stays as it is.
+
+        Raises
+        ------
+        UsageError
+            Another ending.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in _METADATA:
+            raise UsageError(
+                f"a figure's name ends in {', '.join(_METADATA)}; given '{path.name}'."
+            )
+        figure: Any = self.figure
+        size = figure.get_size_inches()
+        width = max(size[0], size[1] * _SLIDE)
+        options = {"dpi": 3840 / width, "metadata": _METADATA[path.suffix.lower()]}
+        with report_style(), mpl.rc_context({"svg.hashsalt": "stockcust"}):
+            try:
+                figure.set_size_inches(width, width / _SLIDE, forward=False)
+                with atomic_write(path) as beside:
+                    figure.savefig(beside, facecolor="white", **options)
+            finally:
+                figure.set_size_inches(size, forward=False)
+
+
+OWN_AXES: Final = {"axes_class": ChartAxes}
+"""What makes the axes of a new figure those of a chart."""
+
+
 def axes_for(data: Sized, ax: Axes | None, height: float | None = None) -> Axes:
     """Return the axes to draw data on, a new figure (of a height in centimetres) if there are none.
 
@@ -285,7 +331,7 @@ def axes_for(data: Sized, ax: Axes | None, height: float | None = None) -> Axes:
         The data are empty; `chart` says so on the axes.
     """
     if ax is None:
-        ax = plt.subplots()[1] if height is None else sized_axes(height)
+        ax = plt.subplots(subplot_kw=OWN_AXES)[1] if height is None else sized_axes(height)
     elif not isinstance(ax, Axes):
         raise UsageError(f"ax= takes the axes of one plot, given {type(ax).__name__}.")
     style_axes(ax)
@@ -297,7 +343,7 @@ def axes_for(data: Sized, ax: Axes | None, height: float | None = None) -> Axes:
 def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
     """Return the axes of a new figure, its width and height in centimetres."""
     with report_style():
-        return plt.subplots(figsize=(width / 2.54, height / 2.54))[1]
+        return plt.subplots(figsize=(width / 2.54, height / 2.54), subplot_kw=OWN_AXES)[1]
 
 
 def style_axes(ax: Axes) -> Axes:

@@ -403,7 +403,7 @@ def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     down = -(-len(members) // _PANELS_ABREAST)
     if ax is None and members:
         size = (canvas.FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
-        ax = plt.subplots(figsize=size, layout="none")[1]
+        ax = plt.subplots(figsize=size, layout="none", subplot_kw=canvas.OWN_AXES)[1]
         room = 0.4 / (0.4 + 2.3 * down)
         ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
     ax = canvas.axes_for(members, ax)
@@ -413,4 +413,7 @@ def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     whole = ax.figure
     ax.remove()
     grid = cell.subgridspec(down, _PANELS_ABREAST, hspace=0.7, wspace=0.1)
-    return [canvas.style_axes(whole.add_subplot(grid[n])) for n in range(len(members))]
+    return [
+        canvas.style_axes(whole.add_subplot(grid[n], **canvas.OWN_AXES))
+        for n in range(len(members))
+    ]

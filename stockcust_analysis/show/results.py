@@ -20,9 +20,7 @@ import pandas as pd
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.codebook import MeasureDefinition, defined_measures
-from stockcust_analysis.policy import load_policy
-from stockcust_analysis.show import wording
+from stockcust_analysis.show import result_words, wording
 from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
 
 if TYPE_CHECKING:
@@ -36,25 +34,19 @@ _SHAPES: Final = (
     {"from", "to", "customers"},
     {"component", "amount"},
     {"family_a", "family_b"},
+    {"became", "fall"},
 )
 _HIDDEN: Final = ("numerator", "denominator")
-_SHARES: Final = ("customer_share", "value_share", "conditional_rate", "rate_low", "rate_high")
-_MONEY: Final = ("opening_aum", "closing_aum", "amount")
-_POLICY_WORDS: Final = {
-    "tier": ("tier",),
-    "family": ("family", "channel"),
-    "family_a": ("family",),
-    "family_b": ("family",),
-    "channel": ("channel",),
-    "customer_class": ("customer_class",),
-    "from": ("tier",),
-    "to": ("tier",),
-}
-_SECTIONS: Final = {
-    **{name: name for name in ("measure", "base", "status", "component", "families_held")},
-    "from": "state",
-    "to": "state",
-}
+_SHARES: Final = (
+    "customer_share",
+    "value_share",
+    "conditional_rate",
+    "rate_low",
+    "rate_high",
+    "fall_share",
+    "share_of_falls",
+)
+_MONEY: Final = ("opening_aum", "closing_aum", "amount", "fall")
 _EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
 
 
@@ -89,37 +81,15 @@ def table_of(result: Result) -> Table:
         caption="",
         unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={str(name): column_word(str(name), language) for name in rows},
+        labels={str(name): result_words.column_word(str(name), language) for name in rows},
         align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
-    return wording.text(key, language, within="result_note").format(**facts)
-
-
-def column_word(name: str, language: Any) -> str:
-    """Return what a column is called; one of the analyst's own by its name."""
-    known = wording.names("column")
-    return wording.text(name, language, within="column") if name in known else name
-
-
-def words_of(result: Result, column: str, language: Any) -> dict[str, str]:
-    """Return what the entries of a column are called, in their usual order."""
-    members = result.about.members or load_policy().members
-    words: dict[str, str] = {}
-    for dimension in _POLICY_WORDS.get(column, ()):
-        words |= wording.policy_words(members, dimension, language)
-    section = _SECTIONS.get(column)
-    known = wording.names(section) if section else ()
-    return words | {name: wording.text(name, language, within=str(section)) for name in known}
-
-
-def definition_of(measure: str) -> MeasureDefinition | None:
-    """Return what the codebook says of a measure; households' are like those of customers."""
-    name = measure.removeprefix("household_").replace("per_household", "per_customer")
-    return wording.measure_words(name) if name in defined_measures() else None
+    words = {name: result_words.column_word(str(fact), language) for name, fact in facts.items()}
+    return wording.text(key, language, within="result_note").format(**words)
 
 
 def _amounts(result: Result) -> list[float]:
@@ -143,7 +113,7 @@ def _texts(
         return [wording.format_number(value, decimals=2) for value in values]
     if pd.api.types.is_integer_dtype(rows[column].dtype):
         return [wording.format_count(value) for value in values]
-    words = words_of(result, column, language)
+    words = result_words.cell_words(column, language, result.about.members)
     return [MISSING if pd.isna(v) else words.get(str(v), str(v)) for v in values]
 
 
@@ -151,24 +121,30 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    known = {name: definition_of(name) for name in units}
+    known = {name: result_words.definition_of(name) for name in units}
     return [
-        wording.format_with_unit(value, definition.name, units[name])
-        if (definition := known[name])
-        else wording.format_number(value, decimals=3)
+        result_words.format_value(value, known[name], units[name])
         for name, value in zip(names, rows["value"].astype(float), strict=True)
     ]
 
 
 def draw(result: Result, **options: Any) -> Axes:
     """Draw a result by the chart that is natural for it."""
-    charts = import_module("stockcust_analysis.plot")
-    if not result.about.chart:
+    charts, name = import_module("stockcust_analysis.plot"), result.about.chart
+    if not name:
         raise UsageError(
             f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
         )
+    if "measure" in result and "group" not in options:
+        before = [*result.columns[: result.columns.get_loc("measure")]]
+        several = {cut for cut in before if result[cut].nunique() > 1}
+        if several - {"quarter"}:
+            name = "trend" if "quarter" in several else "bars"
     options = {"language": chosen_language(), **options}
-    axes: Axes = getattr(charts, result.about.chart)(result, **options)
+    if name in ("bars", "trend"):
+        leading = result.about.leading
+        options = {"measure": leading if leading in {*result["measure"]} else None, **options}
+    axes: Axes = getattr(charts, name)(result, **options)
     return axes
 
 
@@ -187,8 +163,8 @@ def write_workbook(result: Result, path: Path) -> None:
         sheet, head = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1})
         formats = {kind: book.add_format({"num_format": text}) for kind, text in _EXCEL.items()}
         for number, name in enumerate(map(str, result.columns)):
-            sheet.write_string(0, number, column_word(name, language), head)
-            words = words_of(result, name, language)
+            sheet.write_string(0, number, result_words.column_word(name, language), head)
+            words = result_words.cell_words(name, language, result.about.members)
             for row, value in enumerate(result[name], start=1):
                 if pd.isna(value):
                     continue
@@ -203,6 +179,6 @@ def write_workbook(result: Result, path: Path) -> None:
 def _kind(result: Result, column: str, row: int) -> str:
     """Return the kind of a cell: share, money, count or another."""
     if column == "value" and "measure" in result:
-        definition = definition_of(str(result["measure"].iloc[row]))
+        definition = result_words.definition_of(str(result["measure"].iloc[row]))
         return definition.kind if definition else ""
     return "share" if column in _SHARES else "money" if column in _MONEY else ""

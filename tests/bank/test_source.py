@@ -36,6 +36,30 @@ def test_money_is_exact_and_dates_are_dates(tiny_bank: TinyBank) -> None:
     assert values["last_active_on"] is None
 
 
+def test_a_bank_says_what_it_holds_and_how_to_go_on(tiny_bank: TinyBank) -> None:
+    """Tables with their rows, the quarters, the next call: in a few lines."""
+    with open_bank(tiny_bank()) as bank:
+        shown, html = repr(bank), bank._repr_html_()
+    assert "quarters 2026Q2 to 2026Q3 (2)" in shown
+    assert f"customers {len(CUSTOMERS.splitlines()) - 1}," in shown
+    assert "bank.customers('2026Q3')" in shown
+    assert len(shown) < 500
+    assert "&lt;Bank" in html
+
+
+def test_customers_of_several_quarters(tiny_bank: TinyBank) -> None:
+    """Each quarter's customers below one another; more than there are is an error."""
+    with open_bank(tiny_bank()) as bank:
+        both = bank.customers("2026Q3", quarters=2)
+        for quarter in ("2026Q2", "2026Q3"):
+            one = bank.customers(quarter, structure="2026Q3")
+            rows = both[both["as_of"] == one["as_of"].iloc[0]].reset_index(drop=True)
+            assert rows["customer_id"].tolist() == one["customer_id"].tolist()
+            assert rows["aum_period_end"].tolist() == one["aum_period_end"].tolist()
+        with pytest.raises(UsageError, match=r"quarters=3: up to 2026Q3 the bank has 2"):
+            bank.customers("2026Q3", quarters=3)
+
+
 def test_quarters_need_customers_and_holdings(tiny_bank: TinyBank) -> None:
     """Only as-of dates with both customers and holdings make a quarter."""
     with open_bank(tiny_bank()) as bank:

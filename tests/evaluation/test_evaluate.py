@@ -221,3 +221,14 @@ def test_a_folder_without_evaluation(tmp_path: Path) -> None:
     """Opening an evaluation that was not made says how to make it."""
     with pytest.raises(UsageError, match="stockcust evaluate"):
         open_evaluation(tmp_path)
+
+
+def test_an_evaluation_says_what_it_holds(tiny_bank: TinyBank) -> None:
+    """Quarter, branches, tables with their rows and how to go on, in a few lines."""
+    evaluation = evaluation_of(tiny_bank())
+    shown = repr(evaluation)
+    assert shown.startswith("<Evaluation 2026Q3 of ")
+    assert f"measures {len(evaluation.measures):,}," in shown
+    assert "ev.of_branch(" in shown
+    assert len(shown) < 500
+    assert "&lt;Evaluation" in evaluation._repr_html_()

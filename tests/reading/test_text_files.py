@@ -166,6 +166,11 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "branches: 1 row (first: 3): cells behind the header's last in branches.csv",
     ),
+    "a packed file": (
+        {"branches.csv": gzip.compress(BRANCHES.encode())},
+        "",
+        "branches: branches.csv is no text, but packed or made by another program. Unpack it",
+    ),
     "GBK where the mapping states another": (
         {"branches.csv": BRANCHES.encode("gbk")},
         '[tables.branches]\nencoding = "big5"\n',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from matplotlib.patches import Rectangle
 
 import stockcust_analysis as sca
 from stockcust_analysis import plot
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import StockcustError, UsageError
 from stockcust_analysis.measures.concentration import whale_curve
 from stockcust_analysis.measures.cross_sell import product_count_distribution
 from stockcust_analysis.measures.dormancy import dormancy_flow
@@ -186,6 +187,14 @@ CASES: dict[str, Case] = {
              "attainment": [0.93, 0.5], "points": [18.6, 5.0]}),
         lambda ax: [bar.get_width() for bar in ax.patches if bar.get_height() == 0.24], [0.93, 0.5],
     ),
+    "bars": Case(
+        own({"tier": ["mid", "high"], "measure": ["dormancy_rate"] * 2, "value": [0.1, 0.25]}),
+        bars_of, [0.1, 0.25],
+    ),
+    "trend": Case(
+        own({"quarter": QUARTERS, "measure": ["gini"] * 3, "value": [0.1, 0.2, 0.3]}),
+        line_of(0), [[0, 0.1], [1, 0.2], [2, 0.3]],
+    ),
 }  # fmt: skip
 BY_BRANCH = [name for name in list(CASES)[:11] if name != "dormancy"]
 
@@ -317,3 +326,50 @@ def test_importing_the_charts_changes_no_setting() -> None:
         "assert dict(mpl.rcParams) == before\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_a_figure_is_saved_for_a_slide(tmp_path: Path, kind: str) -> None:
+    """16:9, the same bytes each time, and the figure itself stays as it was."""
+    written = []
+    for name in ("first", "second"):
+        axes = sca.plot.bars(sca.concentration(as_pandas(CUSTOMERS), base="all", by="branch_id"))
+        size = axes.figure.get_size_inches().tolist()
+        axes.save(tmp_path / f"{name}.{kind}")
+        assert axes.figure.get_size_inches().tolist() == size
+        written.append((tmp_path / f"{name}.{kind}").read_bytes())
+    assert written[0] == written[1]
+    if kind == "png":
+        assert plt.imread(tmp_path / "first.png").shape[:2] == (2160, 3840)
+    if kind == "svg":
+        width, height = re.findall(rb'(?:width|height)="([\d.]+)pt"', written[0])[:2]
+        assert float(width) / float(height) == pytest.approx(16 / 9, rel=1e-3)
+        assert b"<text" not in written[0]  # letters are drawn: no font is needed to read them
+
+
+def test_a_figure_of_unknown_kind_is_refused(tmp_path: Path) -> None:
+    """The error names the endings there are."""
+    axes = sca.plot.trend(CASES["trend"].frame(as_pandas, None))
+    with pytest.raises(StockcustError, match=r"\.png, \.svg, \.pdf; given 'a\.bmp'"):
+        axes.save(tmp_path / "a.bmp")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_at_the_ends_of_lines_stand_apart() -> None:
+    """Two groups of equal values: their names are not printed over one another."""
+    equal = {"quarter": QUARTERS * 2, "branch_id": ["A"] * 3 + ["B"] * 3,
+             "measure": ["gini"] * 6, "value": [0.1, 0.2, 0.3] * 2}  # fmt: skip
+    axes = sca.plot.trend(as_pandas(equal))
+    first, second = (text.get_position()[1] for text in axes.texts)
+    assert second - first >= 0.07 * 0.2
+    assert texts_of(axes) == ["0.300 A", "0.300 B"]
+
+
+def test_several_bases_are_not_drawn_as_one() -> None:
+    """Two rows of one group differ in the base: an error instead of a bar over a bar."""
+    rates = as_pandas({"tier": ["mid"] * 2, "measure": ["gini"] * 2, "base": ["all", "funded"],
+                       "value": [0.1, 0.2]})  # fmt: skip
+    with pytest.raises(StockcustError, match="one base"):
+        sca.plot.bars(rates)
+    with pytest.raises(StockcustError, match="measure of the table 'gino'"):
+        sca.plot.bars(rates, measure="gino")

@@ -1,0 +1,127 @@
+"""Any cut, two at once, and over the quarters; expected values are counted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from stockcust_analysis import (
+    StockcustError,
+    compare_rules,
+    concentration,
+    customer_retention,
+    growth_bridge,
+    multi_product_share,
+    penetration,
+)
+from stockcust_analysis.policy import load_policy
+from tests.frames import Columns, rows_of, values_of
+
+Make = Callable[[Columns], Any]
+FAMILIES, CHANNELS = load_policy().families.names, load_policy().families.channel_names
+CUSTOMERS = {
+    "customer_id": ["1", "2", "3", "4"],
+    "branch_id": ["A", "A", "B", "B"],
+    "groups": ["farmers;women", "women", None, "women;farmersons"],
+    "gender": ["female", "female", "male", None],
+    "aum_average_quarter": [500.0, 500.0, 500.0, 500.0],
+    "aum_period_end": [500.0, 100.0, 300.0, 100.0],
+    **{f"holds_{name}": [0, 0, 0, 0] for name in FAMILIES},
+    **{f"uses_{name}": [0, 0, 0, 0] for name in CHANNELS},
+    "holds_deposit": [1, 1, 1, 0],
+    "holds_fund": [1, 0, 0, 0],
+}
+FALLEN = CUSTOMERS | {"aum_average_quarter": [500.0, 0.0, 500.0, 0.0]}
+LATER = date(2026, 9, 30)
+
+
+def test_a_customer_counts_in_each_of_his_groups(make: Make) -> None:
+    """Three women, one farmer, one of no group; `farmersons` is not `farmers`."""
+    result = multi_product_share(make(CUSTOMERS), by="customer_group")
+    assert values_of(result, "customer_group", value="n") == {
+        "farmers": 1, "farmersons": 1, "none": 1, "women": 3,
+    }  # fmt: skip
+    assert values_of(result, "customer_group")["women"] == pytest.approx(1 / 3)
+    assert "每一个中都计一次" in repr(result)
+
+
+def test_two_cuts_at_once(make: Make) -> None:
+    """Women of branch A: two, of whom one holds two families; an unknown gender is a group."""
+    result = multi_product_share(make(CUSTOMERS), by=["customer_group", "branch"])
+    assert values_of(result, "customer_group", "branch", value="n") == {
+        ("farmers", "A"): 1, ("farmersons", "B"): 1, ("none", "B"): 1,
+        ("women", "A"): 2, ("women", "B"): 1,
+    }  # fmt: skip
+    genders = multi_product_share(make(CUSTOMERS), by="gender")
+    assert values_of(genders, "gender", value="n") == {"female": 2, "male": 1, "unknown": 1}
+
+
+def test_families_as_a_cut(make: Make) -> None:
+    """The money of those who hold deposits (500, 100, 300), funds (500), nothing (100)."""
+    result = concentration(make(CUSTOMERS), by="family")
+    held = {k: v for k, v in values_of(result, "family", "measure").items() if k[1] == "gini"}
+    assert held == {
+        ("deposit", "gini"): pytest.approx(8 / 27),
+        ("fund", "gini"): 0,
+        ("none", "gini"): 0,
+    }
+    with pytest.raises(StockcustError, match="by family already"):
+        penetration(make(CUSTOMERS), by="family")
+
+
+def test_groups_of_two_dates(make: Make) -> None:
+    """Of three women funded before one is left; of a group's leavers the bridge says where."""
+    kept = customer_retention(make(CUSTOMERS), make(FALLEN), by="customer_group")
+    assert values_of(kept, "customer_group")["women"] == pytest.approx(1 / 3)
+    left = CUSTOMERS | {"groups": ["farmers", "women", None, "women;farmersons"]}
+    bridge = growth_bridge(make(CUSTOMERS), make(left), by="customer_group")
+    amounts = values_of(bridge, "customer_group", "component", value="amount")
+    assert amounts["women", "transferred_out"] == -500
+    assert amounts["women", "closing"] == 200
+    assert amounts["farmers", "closing"] == 500
+
+
+def dated(columns: Columns, on: date) -> Columns:
+    """Return the customers of a date."""
+    return {**columns, "as_of": [on] * len(columns["customer_id"])}
+
+
+def joined(*tables: Columns) -> Columns:
+    """Return tables below one another."""
+    return {name: [cell for table in tables for cell in table[name]] for name in tables[0]}
+
+
+def test_over_the_quarters(make: Make) -> None:
+    """Four funded customers in June, two in September; half of June's are still funded."""
+    both = make(joined(dated(CUSTOMERS, date(2026, 6, 30)), dated(FALLEN, LATER)))
+    series = multi_product_share(both, by="branch", over="quarter")
+    assert values_of(series, "quarter", "branch", value="n") == {
+        ("2026Q2", "A"): 2, ("2026Q2", "B"): 2, ("2026Q3", "A"): 1, ("2026Q3", "B"): 1,
+    }  # fmt: skip
+    kept = customer_retention(both, both, over="quarter")
+    assert values_of(kept, "quarter") == {"2026Q3": 0.5}
+    with pytest.raises(StockcustError, match="several as-of dates; there are 1"):
+        customer_retention(make(dated(FALLEN, LATER)), make(dated(FALLEN, LATER)), over="quarter")
+
+
+def test_a_series_ends_with_its_day(make: Make) -> None:
+    """`as_of` is the last quarter of the series, and each is judged on its own day."""
+    acted = {"last_active_on": [date(2026, 6, 1)] * 4}
+    both = make(joined(dated(CUSTOMERS | acted, date(2026, 6, 30)), dated(FALLEN | acted, LATER)))
+    rates = compare_rules(both, "crm_6m", as_of="2026Q2", over="quarter", base="all")
+    assert {row["quarter"] for row in rows_of(rates)} == {"2026Q2"}
+
+
+def test_what_is_no_cut(make: Make) -> None:
+    """The error says what there is; a series needs dates."""
+    with pytest.raises(StockcustError, match=r"'famly'.*Did you mean 'family'.*gender, branch"):
+        concentration(make(CUSTOMERS), by="famly")
+    with pytest.raises(StockcustError, match="needs 'as_of'"):
+        concentration(make(CUSTOMERS), over="quarter")
+    with pytest.raises(StockcustError, match="over 'year'"):
+        concentration(make(CUSTOMERS), over="year")
+    with pytest.raises(StockcustError, match="is not the last day of a quarter"):
+        concentration(make(dated(CUSTOMERS, date(2026, 8, 31))), over="quarter")
