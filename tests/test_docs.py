@@ -14,6 +14,7 @@ import yaml
 from click.testing import CliRunner
 
 from stockcust_analysis.cli import cli
+from stockcust_analysis.core.results import set_language
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
@@ -28,6 +29,30 @@ def test_the_readme_shows_real_output(name: str, monkeypatch: pytest.MonkeyPatch
     result = doctest.DocTestRunner().run(session)
     assert result.attempted == 8
     assert result.failed == 0
+
+
+@pytest.mark.slow
+def test_the_tutorial_shows_real_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten questions, each in at most three statements, give what is printed there, and slides."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sample").symlink_to(ROOT / "data" / "sample")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "tutorial" / "first-morning.md").read_text(encoding="utf-8")
+    parser = doctest.DocTestParser()
+    answers = [parser.get_examples(part) for part in re.split(r"^## \d+\. ", text, flags=re.M)]
+    assert len(answers) == 11
+    assert all(1 <= len(lines) <= 3 for lines in answers[1:])
+    session = parser.get_doctest(re.sub(r"^```.*$", "", text, flags=re.M), {}, "first", None, 0)
+    try:
+        result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session)
+    finally:
+        set_language("zh")
+    assert (result.attempted, result.failed) == (sum(map(len, answers)), 0)
+    assert {path.name for path in tmp_path.glob("*.png")} == {
+        "groups.png",
+        "trend.png",
+        "moves.png",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

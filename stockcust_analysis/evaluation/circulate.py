@@ -203,10 +203,25 @@ def mask_scores(evaluation: Evaluation) -> Evaluation:
     column `withheld`: of a branch's points, of its score, of its figure in the comparison.
     """
     quarter, measures = evaluation.quarter, evaluation.measures
-    card = _mask_scorecard(evaluation.scorecard, measures, quarter)
+    targets = _without_known_starts(evaluation.targets, measures, quarter.year_start)
+    card = _mask_scorecard(evaluation.scorecard, measures, quarter, targets)
     scores = _mask_scores(evaluation.scores, card)
     comparison = _mask_comparison(evaluation.comparison, measures, quarter)
-    return replace(evaluation, scorecard=card, scores=scores, comparison=comparison)
+    return replace(
+        evaluation, scorecard=card, scores=scores, comparison=comparison, targets=targets
+    )
+
+
+def _without_known_starts(
+    targets: pd.DataFrame, measures: pd.DataFrame, year_start: Quarter
+) -> pd.DataFrame:
+    """Return the plans without those from which a withheld figure of the year's start follows."""
+    if targets.empty or "start" not in targets:
+        return targets
+    hidden = measures[measures["value"].isna() & measures["quarter"].eq(str(year_start))]
+    keys = ["branch_id", "measure"]
+    rows, gone = (pd.MultiIndex.from_frame(table[keys]) for table in (targets, hidden))
+    return targets[~(rows.isin(gone) & targets["start"].ne(0).to_numpy())].reset_index(drop=True)
 
 
 def _is_withheld(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.Series:
@@ -216,13 +231,18 @@ def _is_withheld(table: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) 
     return pd.Series(~rows.isin(printed), index=table.index)
 
 
-def _mask_scorecard(card: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter) -> pd.DataFrame:
+def _mask_scorecard(
+    card: pd.DataFrame, measures: pd.DataFrame, quarter: Quarter, targets: pd.DataFrame
+) -> pd.DataFrame:
     """Return the scorecard without withheld figures, and the points that follow from them."""
     if card.empty:
         return card.assign(withheld=False)
     value_gone = card["value"].notna() & _is_withheld(card, measures, quarter)
     from_before = card["target_source"].eq("previous_quarter") & card["target"].notna()
     target_gone = from_before & _is_withheld(card, measures, quarter.previous)
+    own = ["branch_id", "measure"]
+    rows, known = (pd.MultiIndex.from_frame(table[own]) for table in (card, targets))
+    target_gone |= card["target_source"].eq("plan") & card["target"].notna() & ~rows.isin(known)
     # A median, a rank, lowest and highest: made of all figures, the withheld ones among them.
     of_all = card["target_source"].isin(["peer_median", "peers"]) | card["method"].isin(AMONG_PEERS)
     target_gone |= of_all & value_gone.groupby(card["indicator"]).transform("any")

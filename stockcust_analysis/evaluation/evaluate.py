@@ -42,7 +42,7 @@ from stockcust_analysis.evaluation.results import (
     Evaluation,
     open_evaluation,
 )
-from stockcust_analysis.evaluation.scorecard import scorecard
+from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
@@ -249,9 +249,15 @@ def _standing(
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
+    # Numbers of families compare only where the same families are known.
+    known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
+    unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
+    by_number = measures["measure"].str.startswith(("product", "multi_product"))
+    measures = measures[~(unlike & by_number)].reset_index(drop=True)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
+    targets = level_targets(targets, measures, policy=policy, quarter=target)
     judged = measures
     if aum == UNKNOWN:
         by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
@@ -339,11 +345,14 @@ def branches_of(bank: Bank) -> pd.DataFrame:
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
     """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
-    names = ["branch_id", "quarter", "measure", "target"]
+    names, more = ["branch_id", "quarter", "measure", "target"], {"kind": "", "phased_share": 1.0}
     if "targets" not in bank.columns:
-        return pd.DataFrame(columns=names).astype({"target": float})
+        return pd.DataFrame(columns=[*names, *more]).astype({"target": float})
+    known = [name for name in more if name in bank.columns["targets"]]
     table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
-    frame = pd.DataFrame(collect_rows(table.select(names)))
+    frame = pd.DataFrame(collect_rows(table.select(*names, *known)), columns=[*names, *more])
+    frame["kind"] = frame["kind"].fillna("level").replace("", "level")
+    frame["phased_share"] = frame["phased_share"].astype(float).fillna(1.0)
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import (
     Peers,
     Values,
@@ -123,6 +124,34 @@ def scorecard(
     return table[list(SCORECARD_COLUMNS)], scores
 
 
+def level_targets(
+    targets: pd.DataFrame, measures: pd.DataFrame, *, policy: Policy, quarter: Quarter
+) -> pd.DataFrame:
+    """Return the plans as levels to reach, with the figure at the year's start that each is from.
+
+    An increase is from the branch's figure at the end of last year, on the base of the indicator
+    that has the plan, else of funded customers; a branch without a figure then starts from nothing.
+    A level is from zero. UsageError when increases are planned and that quarter is not delivered.
+    """
+    increases = targets["kind"].eq("increase").to_numpy(bool)
+    start, year_start = np.zeros(len(targets)), str(quarter.year_start)
+    if increases.any():
+        then = measures[(measures["quarter"] == year_start) & (measures["member"] == "")]
+        if then.empty:
+            raise UsageError(
+                f"targets: {increases.sum()} plans are increases over the year's start, and "
+                f"{year_start} is not among the extracts. Deliver it, or plan levels."
+            )
+        planned = [i for i in policy.scorecard.indicators if i.target == "plan"]
+        bases = {i.measure_name: i.customer_base for i in planned}
+        figures = then.set_index(["branch_id", "measure", "base"])["value"]
+        keys = zip(targets["branch_id"], targets["measure"], strict=True)
+        found = [figures.get((b, name, bases.get(name, "funded")), 0.0) for b, name in keys]
+        start = np.where(increases, np.nan_to_num(np.array(found, float)), 0.0)
+    level = targets["target"].astype(float) + start
+    return targets.assign(target=level, start=start)
+
+
 def _with_targets(
     table: pd.DataFrame, before: Values, targets: pd.DataFrame, rules: Scorecard
 ) -> pd.DataFrame:
@@ -131,28 +160,29 @@ def _with_targets(
     stated = stated.loc[stated.index.repeat(len(table) // len(stated))].reset_index(drop=True)
     table = table.join(stated.rename(columns={"name": "indicator", "target": "target_source"}))
     source = table["target_source"].mask(table["method"].isin(AMONG_PEERS), "peers")
-    plan = np.full_like(before, np.nan)
+    plan, start = np.full_like(before, np.nan), np.zeros_like(before)
     if not targets.empty:
-        plans = targets.set_index(["measure", "branch_id"])["target"].astype(float)
-        plan[:] = plans.reindex(pd.MultiIndex.from_frame(table[["measure", "branch_id"]]))
+        plans = targets.assign(start=targets.get("start", 0.0)).set_index(["measure", "branch_id"])
+        plans = plans.reindex(pd.MultiIndex.from_frame(table[["measure", "branch_id"]]))
+        plan[:], start[:] = plans["target"], np.where(source == "plan", plans["start"], 0.0)
     fixed = table["fixed"].to_numpy(float)
     known = {"fixed": fixed, "previous_quarter": before, "plan": plan}
     target = np.select([source == name for name in known], list(known.values()), np.nan)
-    return table.assign(target_source=source, target=target)
+    return table.assign(target_source=source, target=target, start=start)
 
 
 def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peers]) -> pd.DataFrame:
     """Return the rows with attainment and points, before groups and missing data are settled."""
     groups, results = group_positions(peers), []
-    blocks = table[["value", "target"]].to_numpy().T.reshape(2, -1, len(peers))
-    for indicator, value, target in zip(rules.indicators, *blocks, strict=True):
+    blocks = table[["value", "target", "start"]].to_numpy().T.reshape(3, -1, len(peers))
+    for indicator, value, target, start in zip(rules.indicators, *blocks, strict=True):
         if indicator.method in AMONG_PEERS:
             options = {"method": indicator.method, "direction": indicator.direction}
             reached = among_peers(value, groups, partial(place_among_peers, **options))
         else:
             if indicator.target == "peer_median":
                 target = among_peers(value, groups, lambda x: np.full_like(x, np.median(x)))
-            reached = attainment(value, target, indicator.direction)
+            reached = attainment(value - start, target - start, indicator.direction)
         results.append([target, reached, *earned(indicator, reached)])
     names = ("target", "attainment", "raw_points", "lost_to_floor", "lost_to_cap")
     table = table.assign(**dict(zip(names, np.concatenate(results, axis=1), strict=True)))

@@ -162,9 +162,9 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
             change = wording.format_change(now, before, kind=kind, language=page.language)
             pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
     in_points = page.text("points_told") if pairs and kind == "share" else ""
-    target = page.targets.get(measure) if base == "funded" else None
-    if target is not None and is_judged:
-        pairs.append((page.text("target", "comparison_short"), wording.format_share(now / target)))
+    attained = page.attained(measure, now) if base == "funded" else None
+    if attained is not None and is_judged:
+        pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
     of_bank = value(branch_id=WHOLE_BANK)
     if of_bank is not None and page.branch_id != WHOLE_BANK and kind not in ("money", "count"):
         pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))

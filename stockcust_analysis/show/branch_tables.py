@@ -165,14 +165,15 @@ def overview_table(page: BranchPage) -> Table | None:
     unit = _common_unit(page, measures)
     for measure, base in measures:
         kind, now = wording.measure_words(measure).kind, page.value(measure, base=base)
-        target = page.targets.get(measure) if base == "funded" else None
         name = f"{base}_customers" if measure == "customers" else ""
         row = {
             "measure": page.text(name) if name else page.text(measure, "measure"),
             "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
             "now": wording.format_measure(now, measure, unit=unit),
             **_print_changes(page, measure, base),
-            "attained": now / target if target and now is not None else None,
+            "attained": page.format_attained(
+                page.attained(measure, now) if base == "funded" else None
+            ),
             "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
         }
         rows.append(row)

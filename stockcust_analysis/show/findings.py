@@ -229,8 +229,14 @@ def _growth_finding(page: BranchPage) -> Finding | None:
     movements = _movements(page, wording.AVERAGE)
     clauses = [_words(page, "growth", base=_base(page, cell), value=amount)]
     clauses += [_movement_words(page, wording.AVERAGE, movement, True) for movement in movements]
-    if target := page.targets.get(wording.AVERAGE):
-        clauses.append(_words(page, "attainment", value=wording.format_share(cell.value / target)))
+    if (attained := page.attained(wording.AVERAGE, cell.value)) is not None:
+        due = page.targets[wording.AVERAGE].due
+        key = "attainment" if due == 1 else "attainment_phased"
+        blanks = {
+            "value": page.format_attained(attained),
+            "due": wording.format_share(due, decimals=0),
+        }
+        clauses.append(_words(page, key, **blanks))
     gap = trend = None
     for movement in movements[:1]:
         trend = movement.change / NOISE.relative

@@ -30,7 +30,14 @@ from stockcust_analysis.show.blocks import (
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
-from stockcust_analysis.show.page_data import IDLE_PARTS, BranchPage, Page, rows_of
+from stockcust_analysis.show.page_data import (
+    IDLE_PARTS,
+    BranchPage,
+    Page,
+    Plan,
+    plans_of,
+    rows_of,
+)
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
@@ -103,14 +110,22 @@ class HeadquartersPage(Page):
         return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
 
     @cached_property
+    def plans(self) -> dict[str, dict[str, Plan]]:
+        """Branch → measure → its plan for the quarter."""
+        targets = self.evaluation.targets
+        current = targets[targets["quarter"] == self.quarter]
+        return {str(branch): plans_of(rows) for branch, rows in current.groupby("branch_id")}
+
+    @cached_property
     def attainments(self) -> dict[str, dict[str, float]]:
         """Measure with a plan → branch → the part of its plan reached, the smallest part first."""
-        targets = self.evaluation.targets
         reached: dict[str, dict[str, float]] = {}
-        for row in rows_of(targets[(targets["quarter"] == self.quarter) & (targets["target"] > 0)]):
-            value = self.cell(row.measure, base_of(row.measure), branch_id=row.branch_id)
-            if isinstance(value, float):
-                reached.setdefault(row.measure, {})[row.branch_id] = value / row.target
+        for branch, plans in self.plans.items():
+            for measure, plan in plans.items():
+                value = self.cell(measure, base_of(measure), branch_id=branch)
+                part = plan.attained(value) if isinstance(value, float) else None
+                if part is not None:
+                    reached.setdefault(measure, {})[branch] = part
         return {
             measure: dict(sorted(parts.items(), key=lambda item: (item[1], item[0])))
             for measure, parts in reached.items()
@@ -118,8 +133,8 @@ class HeadquartersPage(Page):
 
     def bank_attainment(self, measure: str) -> float | None:
         """Return the part of the branches' plans that the whole bank has reached, where known."""
-        value, plan = self.cell(measure, base_of(measure)), self.bank.targets.get(measure)
-        return value / plan if plan and isinstance(value, float) else None
+        value = self.cell(measure, base_of(measure))
+        return self.bank.attained(measure, value if isinstance(value, float) else None)
 
     @property
     def edition(self) -> str:
@@ -166,13 +181,19 @@ class HeadquartersPage(Page):
         return table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
-        """Return the bank's plan of counts and amounts for which every branch has one."""
+        """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
         targets = self.evaluation.targets
         rows = targets[targets["quarter"] == self.quarter]
         additive = [measure_words(name).kind in ("money", "count") for name in rows["measure"]]
         planned = rows[np.array(additive, dtype=bool) & (rows["target"] > 0).to_numpy()]
-        groups = planned.groupby("measure")["target"]
-        whole = groups.sum()[groups.count() == len(self.evaluation.branches)]
+        facts: dict[str, Any] = {"kind": "level", "start": 0.0, "phased_share": 1.0}
+        known: dict[str, Any] = {name: planned.get(name, value) for name, value in facts.items()}
+        groups = planned.assign(**known).groupby("measure")
+        alike = groups[["kind", "phased_share"]].nunique().eq(1).all(axis=1)
+        sums = dict.fromkeys(("target", "start"), "sum") | dict.fromkeys(
+            ("kind", "phased_share"), "first"
+        )
+        whole = groups.agg(sums)[alike & (groups.size() == len(self.evaluation.branches))]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
 
 
@@ -224,19 +245,22 @@ def _leading_sentences(page: HeadquartersPage) -> list[Sentence]:
 def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     """Say how many branches miss the first plan, which most, and how many miss the others."""
     behind = {
-        measure: {branch: part for branch, part in parts.items() if part < 1}
+        measure: {b: part for b, part in parts.items() if part < page.plans[b][measure].due}
         for measure, parts in page.attainments.items()
     }
     if not behind:
         return None
     measure, missed = next(iter(behind.items()))
+    due = min(page.plans[branch][measure].due for branch in page.attainments[measure])
     blanks: dict[str, Any] = {
         "measure": page.measure(measure),
         "of": len(page.attainments[measure]),
+        "due": wording.format_share(due, decimals=0),
     }
-    lead = page.text("plan_missed" if missed else "plan_met", count=len(missed), **blanks)
+    key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
+    lead = page.text(key, count=len(missed), **blanks)
     worst = [
-        page.text("with_value", name=page.names[branch], value=wording.format_share(part))
+        page.text("with_value", name=page.names[branch], value=page.format_attained(part))
         for branch, part in list(missed.items())[:_MOST_WORST]
     ]
     others = [
@@ -247,7 +271,7 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     of_bank = page.bank_attainment(measure)
     parts = [
         page.text("plan_worst", names=page.listed(worst)) if worst else "",
-        page.text("plan_bank", part=wording.format_share(of_bank)) if of_bank else "",
+        page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
     return Sentence(page.join(parts), lead=lead, section="branches")

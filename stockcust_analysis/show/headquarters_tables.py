@@ -111,7 +111,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     *branches, total = branch_rows(page)
     rows = [*_shorten(page, branches, len(branches), _MOST_ROWS), total]
     parts = [row.get("attained") for row in rows]
-    bars = [min(part, 1.0) if isinstance(part, float) else 0.0 for part in parts]
+    bars = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
     order = "branches_by_plan" if any(bars) else "branches_by_change"
     hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
     printed = [

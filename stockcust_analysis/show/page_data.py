@@ -35,6 +35,33 @@ class Cell(NamedTuple):
     withheld: bool = False
 
 
+class Plan(NamedTuple):
+    """A level to reach, the figure it is from (0, or that of the year's start), the part due."""
+
+    level: float
+    start: float = 0.0
+    due: float = 1.0
+
+    def attained(self, value: float) -> float | None:
+        """Return the part of the way from the start to the level; below 0 where it fell.
+
+        >>> Plan(31e8, start=30e8).attained(30.5e8), Plan(31e8).attained(31e8)
+        (0.5, 1.0)
+        """
+        way = self.level - self.start
+        return (value - self.start) / way if way > 0 else None
+
+
+def plans_of(targets: pd.DataFrame) -> dict[str, Plan]:
+    """Return one branch's plans above zero: measure → plan."""
+    rows = targets[targets["target"] > 0].drop_duplicates("measure")
+    # An evaluation that an earlier release wrote has levels alone.
+    facts = rows.reindex(columns=["target", "start", "phased_share"]).astype(float)
+    facts = facts.fillna({"start": 0.0, "phased_share": 1.0})
+    plans = (Plan(*row) for row in facts.itertuples(index=False))
+    return dict(zip(rows["measure"], plans, strict=True))
+
+
 _INDEXED: Final = "quarter branch_id measure member base value numerator n"
 # (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
@@ -88,6 +115,11 @@ class Page:
             texts: list[Any] = drawn.figure.findobj(lambda artist: hasattr(artist, "set_text"))
             for text in texts:
                 text.set_text(self.say(text.get_text()))
+            # Names of rows would come back when they are drawn.
+            for axis in (axis for axes in drawn.figure.axes for axis in (axes.xaxis, axes.yaxis)):
+                labels = [label.get_text() for label in axis.get_ticklabels()]
+                if any("AUM" in label for label in labels):
+                    axis.set_ticklabels([self.say(label) for label in labels])
         return figure(drawn, alt=alt, caption=caption)
 
     def label(self, name: str, within: str = "measure") -> str:
@@ -104,6 +136,10 @@ class Page:
         return wording.format_change(
             now, before, kind=wording.measure_words(measure).kind, language=self.language
         )
+
+    def format_attained(self, part: float | None) -> str:
+        """Return a part of a plan as text; of an increase that was a fall, that it fell."""
+        return self.text("fell", "word") if part and part < 0 else wording.format_share(part)
 
     def members(self, dimension: str) -> dict[str, str]:
         """Return what the policy calls its tiers, families, channels or classes, in its order."""
@@ -152,11 +188,14 @@ class BranchPage(Page):
         return None if cell is None or pd.isna(cell.numerator) else float(cell.numerator)
 
     @cached_property
-    def targets(self) -> dict[str, float]:
-        """What the branch is to reach this quarter: measure → target above zero."""
-        rows = self.own(self.evaluation.targets, quarter=self.quarter)
-        positive = rows[rows["target"] > 0].drop_duplicates("measure")
-        return dict(zip(positive["measure"], positive["target"].astype(float), strict=True))
+    def targets(self) -> dict[str, Plan]:
+        """What the branch is to reach this quarter: measure → its plan, above zero."""
+        return plans_of(self.own(self.evaluation.targets, quarter=self.quarter))
+
+    def attained(self, measure: str, value: float | None) -> float | None:
+        """Return the part of its plan that a value reaches; None where there is no plan."""
+        plan = self.targets.get(measure)
+        return None if plan is None or value is None else plan.attained(value)
 
     def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
         """Return the branch's rows of a table; of its own rows those whose columns are equal."""

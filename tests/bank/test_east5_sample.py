@@ -209,6 +209,13 @@ def test_from_cut_transactions_payroll_is_not_provided(cut: Evaluation) -> None:
     assert "睡眠客户的豁免条件中，代发工资未提供，未予豁免" in told
 
 
+def test_numbers_of_families_compare_where_the_same_are_known(whole: list[Evaluation]) -> None:
+    """Payroll is known of the third quarter alone: more products than in the second are no rise."""
+    measures = whole[0].measures
+    quarters = measures.loc[measures["measure"] == "multi_product_share", "quarter"]
+    assert {*quarters} == {"2026Q3"}
+
+
 def test_without_positions_of_wealth_aum_is_not_provided(whole: list[Evaluation]) -> None:
     """No tiers, and no scores and places by amounts, unless the policy has them by deposits."""
     back = whole[1]
@@ -258,6 +265,7 @@ def test_pages_say_deposits_and_what_is_not_provided(
         branch_figures.scorecard_figure(page),
         branch_figures.aum_figure(page),
         branch_figures.lorenz_figure(page),
+        branch_figures.dormancy_figure(page),
         branch_figures.bridge_figure(page),
     ]
     words = [repr(block._repr_mimebundle_()) for block in shown if block is not None]

@@ -1,0 +1,117 @@
+"""Plans as banks set them: increases over the year's start, and the part due by a quarter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation.circulate import mask_scores
+from stockcust_analysis.evaluation.evaluate import targets_of
+from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
+from stockcust_analysis.policy import Indicator
+from stockcust_analysis.show import headquarters_page as hq
+from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of
+from tests.report.small_review import small_evaluation, small_review
+from tests.tiny_bank import BRANCHES, TinyBank
+
+AUM, YEAR_START = "aum_average_quarter", "2025Q4"
+KEY = (AUM, "funded")
+POLICY = policy_of(Indicator(AUM, 100))
+# From 3.0 to 3.1 billion; a fall; a branch that opened this year and shall reach 0.2.
+INCREASES = pd.DataFrame(
+    {
+        "branch_id": list("ABC"),
+        "measure": AUM,
+        "kind": "increase",
+        "target": [1e8, 1e8, 2e8],
+        "phased_share": 0.75,
+    }
+)
+MEASURES = pd.concat(
+    [
+        quarter_of({KEY: [30e8, 20e8, None]}, quarter=YEAR_START),
+        quarter_of({KEY: [30.5e8, 19.5e8, 1e8]}),
+    ]
+)
+
+
+def test_an_increase_is_attained_by_what_was_added() -> None:
+    """30 to 31 with 30.5 is half, not 98 %; 20 to 21 with 19.5 a fall; 0 to 2 with 1 half."""
+    levels = level_targets(INCREASES, MEASURES, policy=POLICY, quarter=Quarter.parse(NOW))
+    assert levels["target"].tolist() == [31e8, 21e8, 2e8]
+    assert levels["start"].tolist() == [30e8, 20e8, 0.0]
+    card, _ = scorecard(MEASURES, named(), targets=levels, policy=POLICY, quarter=NOW)
+    assert card["attainment"].tolist() == pytest.approx([0.5, -0.5, 0.5])
+
+
+def test_a_level_stays_what_it_was() -> None:
+    """30.5 of 31 is 98.4 %, without any figure of the year's start."""
+    plan = INCREASES.assign(kind="level", target=[31e8, 21e8, 2e8])
+    levels = level_targets(plan, MEASURES[MEASURES["quarter"] == NOW], policy=POLICY,
+                           quarter=Quarter.parse(NOW))  # fmt: skip
+    assert levels["start"].tolist() == [0.0, 0.0, 0.0]
+    card, _ = scorecard(MEASURES, named(), targets=levels, policy=POLICY, quarter=NOW)
+    assert card["attainment"].tolist() == pytest.approx([30.5 / 31, 19.5 / 21, 0.5])
+
+
+def test_an_increase_needs_the_year_start() -> None:
+    """Without that quarter nothing is guessed."""
+    now = MEASURES[MEASURES["quarter"] == NOW]
+    with pytest.raises(UsageError, match=r"3 plans are increases .* 2025Q4 is not among"):
+        level_targets(INCREASES, now, policy=POLICY, quarter=Quarter.parse(NOW))
+
+
+def test_the_table_of_plans_says_kind_and_part_due(tiny_bank: TinyBank) -> None:
+    """Both columns may be left out or empty: a level, due in full."""
+    header = "branch_id,quarter,measure,target,kind,phased_share\n"
+    first, second = (line.split(",")[0] for line in BRANCHES.splitlines()[1:3])
+    rows = f"{first},2026Q3,customers,5,increase,0.75\n{second},2026Q3,customers,9,,\n"
+    with open_bank(tiny_bank(targets=header + rows)) as bank:
+        found = targets_of(bank, Quarter.parse("2026Q3"))
+    assert found["kind"].tolist() == ["increase", "level"]
+    assert found["phased_share"].tolist() == [0.75, 1.0]
+    with open_bank(
+        tiny_bank(targets=f"branch_id,quarter,measure,target\n{first},2026Q3,customers,5\n")
+    ) as bank:
+        plain = targets_of(bank, Quarter.parse("2026Q3"))
+    assert (plain["kind"].tolist(), plain["phased_share"].tolist()) == (["level"], [1.0])
+
+
+def review_page(start: float) -> hq.HeadquartersPage:
+    """Return the small review's page, whose branches are to come from a start to 10.2 million."""
+    targets = small_evaluation().targets
+    targets = targets.assign(kind="increase", start=start, phased_share=0.75)
+    review = small_review()
+    evaluation = replace(review.evaluation, targets=targets)
+    return hq.headquarters_page(replace(review, evaluation=evaluation), language="zh")
+
+
+def test_pages_count_who_is_behind_the_part_that_is_due() -> None:
+    """From 10 to 10.2 million, with 10.04 and 10.14: 20 % and 70 % of the way, 75 % due."""
+    first = hq.review_conclusions(review_page(1e7)).sentences[0]
+    assert first.lead == "2家网点季日均AUM落后序时进度（75%）"
+    # The bank: 268.56 million, from 240 to 244.8.
+    assert first.text == "完成率最低：001支行（20.0%）、002支行（70.0%）。全行完成率595.0%。"
+
+
+def test_a_fall_is_called_one() -> None:
+    """From 10.1 million to 10.04 there is no part of the way to speak of."""
+    first = hq.review_conclusions(review_page(10.1e6)).sentences[0]
+    assert "001支行（负增长）" in first.text
+
+
+def test_no_withheld_figure_follows_from_a_plan() -> None:
+    """A branch whose figure of the year's start is withheld has no plan that is made of it."""
+    page = review_page(1e7)
+    measures = page.evaluation.measures
+    gone = (measures["branch_id"] == "B003") & (measures["quarter"] == YEAR_START)
+    gone &= measures["measure"] == AUM
+    hidden = measures.assign(withheld=gone, value=measures["value"].mask(gone, np.nan))
+    masked = mask_scores(replace(page.evaluation, measures=hidden))
+    assert sorted(masked.targets["branch_id"]) == sorted(set(page.names) - {"B003"})
