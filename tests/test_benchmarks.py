@@ -134,6 +134,7 @@ def streamed(customers: int) -> Bank:
             return {
                 entry.name: opened.table(entry.name).order(", ".join(entry.key or ("ALL",))).df()
                 for entry in TABLES
+                if entry.name in opened.columns
             }
 
 

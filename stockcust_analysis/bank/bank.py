@@ -16,6 +16,7 @@ from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.population import restate_branches
 
 if TYPE_CHECKING:
     from stockcust_analysis.bank.tolerance import SetAside
@@ -107,6 +108,11 @@ class BankTables:
         hours = table.collect_schema()["as_of"] != nw.Date
         day = datetime(as_of.year, as_of.month, as_of.day) if hours else as_of
         return table.filter(nw.col("as_of") == nw.lit(day)).to_native()
+
+    def restate_branches(self, customers: Frame, *, as_of: Day) -> Frame:
+        """Return rows of customers under the branches of a day, after mergers, splits and moves."""
+        successors, moves = (self._tables.get(n) for n in ("branch_successors", "customer_moves"))
+        return restate_branches(customers, successors, as_of=as_of, moves=moves)
 
     def materialize(self, frame: Frame) -> Frame:
         """Compute a shared step once and hold its result until `release`, or the bank is closed."""

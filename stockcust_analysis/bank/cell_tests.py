@@ -1,13 +1,16 @@
-"""What may be wrong in a cell that could be read: its code, its size, text that is not plain."""
+"""What may be wrong in what could be read: a cell's code, size or text, a branch that was split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
+from stockcust_analysis.core.frames import Table, after, collect_rows
+from stockcust_analysis.measures.population import split_branches
 
 # What no page, sheet or file can hold, and what breaks a name in two.
 _CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))
@@ -94,3 +97,27 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
     if column.name == "branch_id" and column.references is None:
         tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
     return tests
+
+
+def unexplained_splits(
+    successors: Table, customers: Table, moves: Table | None, newest: date
+) -> set[str]:
+    """Return the branches that several took over, and no move says which customers went where.
+
+    Splits after the newest as-of date, and those of branches without customers, need no moves.
+    """
+    columns = ["old_branch_id", "new_branch_id"]
+    if not {*columns, "effective_on"} <= {*successors.collect_schema().names()}:
+        return set()
+    begun = successors.filter(~after(nw.col("effective_on"), newest))
+    split = split_branches(*collect_rows(begun.select(columns)).values())
+    known = _values_among(split, customers, "branch_id")
+    return known - _values_among(known, moves, "from_branch_id")
+
+
+def _values_among(values: set[str], table: Table | None, column: str) -> set[str]:
+    """Return which of some values a table's column holds; none where there is no such column."""
+    if not values or table is None or column not in table.collect_schema().names():
+        return set()
+    rows = table.filter(nw.col(column).is_in(values)).select(column).unique()
+    return {*collect_rows(rows)[column]}

@@ -27,7 +27,6 @@ from stockcust_analysis.measures.population import (
     in_scope,
     population,
     require_customers,
-    restate_branches,
 )
 from stockcust_analysis.measures.tiers import tiers_by_period
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
@@ -104,8 +103,9 @@ def quarters_remembered(
 def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> list[str]:
     """Return the branches that have customers in scope at the end of a quarter, in order."""
     calendar = Calendar((quarter.end,))
-    customers = in_scope(calendar.rows(as_lazy(bank.table("customers"))), policy, calendar)
-    present = _restated(bank, customers, quarter.end).select("branch_id").unique()
+    customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
+    customers = in_scope(calendar.rows(customers), policy, calendar)
+    present = customers.select("branch_id").unique()
     branches = as_lazy(bank.table("branches")).select("branch_id")
     known = set(collect_rows(branches)["branch_id"])
     return sorted(known & set(collect_rows(present)["branch_id"]))
@@ -134,10 +134,7 @@ def release(bank: BankTables, *tables: Table) -> None:
 def _restated(bank: BankTables, customers: Table, structure: date) -> Table:
     """Return customers under the branches of a day, and the one they were issued under."""
     issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
-    if "branch_successors" not in bank.columns:
-        return issued
-    successors = bank.table("branch_successors")
-    return as_lazy(restate_branches(issued.to_native(), successors, as_of=structure))
+    return as_lazy(bank.restate_branches(issued.to_native(), as_of=structure))
 
 
 def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:

@@ -56,6 +56,8 @@ SUSPICIONS = (
     "rows_gone",
     "successor_cycle",
     "two_managers",
+    "split_without_moves",
+    "moves_not_followed",
     "family_unused",
 )
 """What is looked for in extracts that meet the contract."""

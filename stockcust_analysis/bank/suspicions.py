@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import permutations, product
 
 import narwhals.stable.v2 as nw
@@ -23,9 +24,13 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import (
     ONE,
+    Table,
+    after,
     as_lazy,
     cents_or_zero,
     collect_rows,
+    day,
+    flag,
     height,
     sums,
 )
@@ -130,7 +135,11 @@ def _vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     branches = collect_rows(as_lazy(bank.table("branches"))) if gone else {}
     days = zip(branches.get("branch_id", ()), branches.get("closed_on", ()), strict=False)
     closed = {branch for branch, on in days if on == on and on}
-    for branch in sorted(gone - closed - {*_successors(bank)}):
+    handed_over = {*_successors(bank)}
+    if gone and "customer_moves" in bank.columns:
+        moves = as_lazy(bank.table("customer_moves")).select("from_branch_id").unique()
+        handed_over |= {*collect_rows(moves)["from_branch_id"]}
+    for branch in sorted(gone - closed - handed_over):
         rows = before.customers[branch]["rows"]
         yield (
             f"branch {branch}, with {rows:,} customers in {before.quarter}, has none in "
@@ -179,23 +188,74 @@ def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield f"{what} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
 
 
-def _successors(bank: Bank) -> dict[str, str]:
-    """Return old branch → new branch."""
-    if "branch_successors" not in bank.columns:
-        return {}
-    rows = collect_rows(as_lazy(bank.table("branch_successors")))
-    return dict(zip(rows["old_branch_id"], rows["new_branch_id"], strict=True))
+def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
+    """Return old branch → new branches, of those that took over by a day if one is stated."""
+    successors: dict[str, list[str]] = {}
+    if "branch_successors" in bank.columns:
+        frame = as_lazy(bank.table("branch_successors"))
+        rows = collect_rows(frame if until is None else frame.filter(_is_by(frame, until)))
+        for old, new in zip(rows["old_branch_id"], rows["new_branch_id"], strict=True):
+            successors.setdefault(old, []).append(new)
+    return successors
+
+
+def _is_by(table: Table, day_of: date) -> nw.Expr:
+    """Return whether a row is in effect by a day."""
+    return ~after(day(table, "effective_on"), day_of)
 
 
 def _cycles(bank: Bank, _: Totals) -> Iterator[str]:
     """A branch was taken over, directly or not, by itself."""
     successors = _successors(bank)
     for first in sorted(successors):
-        path = [first]
-        while (after_it := successors.get(path[-1])) is not None and after_it not in path:
-            path.append(after_it)
-        if after_it == first == min(path):
-            yield f"branches succeed one another in a circle: {' → '.join([*path, first])}"
+        paths = [[first]]
+        for path in paths:  # grows while it is read
+            for branch in successors.get(path[-1], ()):
+                if branch == first == min(path):
+                    yield f"branches succeed one another in a circle: {' → '.join([*path, first])}"
+                elif branch not in path:
+                    paths.append([*path, branch])
+
+
+def _left_behind(bank: Bank, now: Totals) -> Iterator[str]:
+    """Customers of a split branch have no move, and count with a branch that is gone."""
+    end = now.quarter.end
+    split = sorted(old for old, new in _successors(bank, end).items() if len(new) > 1)
+    if not split:
+        return
+    customers = as_lazy(bank.restate_branches(bank.table("customers"), as_of=end))
+    rows = customers.filter(nw.col("branch_id").is_in(split)).select("branch_id", "customer_id")
+    counts = collect_rows(sums(rows.unique(), ["branch_id"], {"n": ONE}))
+    for branch, count in sorted(zip(counts["branch_id"], counts["n"], strict=True)):
+        yield (
+            f"{count:,} customers of branch {branch}, which several took over, have no move in "
+            f"customer_moves: they still count with {branch}"
+        )
+
+
+def _strayed(bank: Bank, now: Totals) -> Iterator[str]:
+    """Customers who were handed over are not where their moves lead."""
+    quarter, before = now.quarter, now.quarter.previous
+    if "customer_moves" not in bank.columns or before not in bank.quarters:
+        return
+    moves = as_lazy(bank.table("customer_moves"))
+    lately = after(day(moves, "effective_on"), before.end) & _is_by(moves, quarter.end)
+    moved = moves.filter(lately).select("customer_id").unique()
+    opening, closing = (
+        as_lazy(
+            bank.restate_branches(bank.snapshot("customers", as_of=q.end), as_of=quarter.end)
+        ).select("customer_id", "branch_id")
+        for q in (before, quarter)
+    )
+    pairs = opening.join(moved, on="customer_id", how="semi")
+    pairs = pairs.join(closing.rename({"branch_id": "now"}), on="customer_id")
+    strayed = flag(nw.col("branch_id") != nw.col("now"))
+    counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": strayed}))
+    if count := int(counts["strayed"][0] or 0):
+        yield (
+            f"of {counts['rows'][0]:,} customers handed over in {quarter}, {count:,} are not where "
+            "customer_moves lead: they count as transferred. See from_branch_id and to_branch_id"
+        )
 
 
 def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
@@ -226,6 +286,8 @@ _OF_TWO: Mapping[str, Callable[[Bank, Totals, Totals], Iterator[str]]] = {
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
     "successor_cycle": _cycles,
     "two_managers": _two_managers,
+    "split_without_moves": _left_behind,
+    "moves_not_followed": _strayed,
 }
 
 

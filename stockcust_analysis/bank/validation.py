@@ -16,7 +16,7 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.cell_tests import CellTest, text_tests, value_tests
+from stockcust_analysis.bank.cell_tests import CellTest, text_tests, unexplained_splits, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
 from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
@@ -32,19 +32,18 @@ POSITION = "row position"
 ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
-_SHOWN = 3
-_FREQUENT = 5
-_LOOKED_AT = 50
+_SHOWN, _FREQUENT, _LOOKED_AT = 3, 5, 50
 _EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
-_ORDERS = {">": operator.gt, "<": operator.lt}
+_ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
 # column, how it must not compare with the other column, what to say, what to do
-_DATE_ORDERS = (
+_COMPARISONS = (
     ("last_active_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("opened_on", ">", "as_of", "later than as_of", "Correct the date."),
     ("relationship_since", ">", "as_of", "later than as_of", "Correct the date."),
     ("birth_date", ">", "as_of", "later than as_of", "Was its year written with two digits?"),
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
+    ("to_branch_id", "=", "from_branch_id", "the same as from_branch_id", "Leave the row out."),
 )
 
 
@@ -140,6 +139,8 @@ def validate(
         checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
     _count_references([r for check in checks.values() for r in check.references.values()])
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
+    if "branch_successors" in checks:
+        problems += checks["branch_successors"].judge_splits()
     raise_if_any(problems, source)
     return {
         name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
@@ -303,6 +304,20 @@ class _TableCheck:
             self._leave_out(late)
         return problems
 
+    def judge_splits(self) -> list[Problem]:
+        """Return the problem of branches that were split while no move says who went where."""
+        customers, moves = (self.others.get(name) for name in ("customers", "customer_moves"))
+        if not (customers and customers.days):
+            return []
+        tables = self.rows, customers.rows, moves.rows if moves else None
+        if not (split := unexplained_splits(*tables, max(customers.days))):
+            return []
+        wrong = nw.col("old_branch_id").is_in(split)
+        what = "several branches took over, and customer_moves has no customer of the old one"
+        remedy = "Deliver customer_moves, or keep the one that took over all."
+        count = height(self.rows.filter(wrong))
+        return [self._problem("old_branch_id", what, remedy, count, lambda r: r.filter(wrong))]
+
     def _cell_tests(self, columns: Iterable[Column]) -> list[CellTest]:
         """Return what may be wrong in the cells of columns; empty cells are wrong only once."""
         names = self.rows.collect_schema().names()
@@ -345,7 +360,7 @@ class _TableCheck:
             CellTest(
                 self.contract.column(name), _ORDERS[sign](nw.col(name), nw.col(other)), what, remedy
             )
-            for name, sign, other, what, remedy in _DATE_ORDERS
+            for name, sign, other, what, remedy in _COMPARISONS
             if {name, other} <= {*self.names}
         ]
 
@@ -485,8 +500,7 @@ class _TableCheck:
     ) -> Problem:
         """Return a problem with the first rows it shows in, where rows have numbers."""
         first: tuple[str, ...] = ()
-        numbered = self.delivery.numbered(self.trimmed)
-        if numbered is not None:
+        if (numbered := self.delivery.numbered(self.trimmed)) is not None:
             rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
             first = self.delivery.name_rows(rows[POSITION])
         return Problem(self.contract.name, column, what, remedy, count, first)

@@ -327,10 +327,7 @@ _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches that the bank delivers, in order of their numbers.
-
-    A region or type that is not delivered is empty.
-    """
+    """Return the branches by number; a region or type that is not delivered is empty."""
     table = as_lazy(bank.table("branches"))
     names = table.collect_schema().names()
     frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
@@ -457,10 +454,7 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
 def policy_facts(
     policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
 ) -> dict[str, Any]:
-    """Return what a page prints of the rules it was made by, and of what was not delivered.
-
-    `missing` are the families of which no product was, `aum` how far deposits stand for AUM.
-    """
+    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
     rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
     dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
@@ -480,6 +474,7 @@ def policy_facts(
         ],
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
+        **({"moves": True} if "customer_moves" in bank.columns else {}),
         **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
     }
 

@@ -27,6 +27,9 @@ _CODES = {
     "dormancy.exempt": "holdings.product",
     "dormancy.active_kinds": "transactions.kind",
     "coverage.effective_outcomes": "contacts.outcome",
+    "coverage.counter_roles": "managers.role",
+    "coverage.vip_roles": "managers.role",
+    "coverage.assistant_roles": "managers.role",
 }
 """Where a policy names codes of the extracts, and of which column."""
 _MEASURES = {

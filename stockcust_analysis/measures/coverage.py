@@ -344,7 +344,7 @@ def _coverage_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     columns["hand_over_due"] = callable_ * hand_over_due(policy.coverage)
     columns |= {name: callable_ * nw.col(name) for name in SERVICE_FLAGS}
     for role in _ROLES:
-        ours = flag(nw.col("role") == role)
+        ours = flag(nw.col("role").is_in(getattr(policy.coverage, f"{role}_roles")))
         columns |= {f"managed_{role}": managed * ours, f"managers_{role}": managers * ours}
     tiers, known = _profile_tiers(policy), managed * nw.col("profile_known")
     wanted = {f"_{tier}": nw.col("tier") == tier for tier in tiers}

@@ -6,6 +6,7 @@ has them on today's structure (可比口径). Every measure is then one look at 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby, pairwise
@@ -35,10 +36,16 @@ from stockcust_analysis.measures.tiers import label_reached, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 
 _COLUMNS = ("old_branch_id", "new_branch_id", "effective_on")
+_MOVES = ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
 
 
 def restate_branches(
-    customers: Frame, successors: Frame, *, as_of: Day, branch: str = "branch_id"
+    customers: Frame,
+    successors: Frame | None,
+    *,
+    as_of: Day,
+    branch: str = "branch_id",
+    moves: Frame | None = None,
 ) -> Frame:
     """Return the table with each branch replaced by the one that has its customers on a date.
 
@@ -49,13 +56,18 @@ def restate_branches(
     ----------
     customers : table
         With the column `branch`; customers, holdings or any other.
-    successors : table
+    successors : table or None
         `old_branch_id, new_branch_id, effective_on`, of any engine; mergers follow one another in
-        the order they took effect, those after `as_of` do not count.
+        the order they took effect, those after `as_of` do not count. The customers of a branch that
+        several took over (a split) follow their `moves`; those without one stay with it.
     as_of : date, "2026-09-30" or "2026Q3"
         Day of the structure.
     branch : str
         Column of branch numbers.
+    moves : table, optional
+        `customer_id, from_branch_id, to_branch_id, effective_on`, of the engine of `customers`, a
+        row per customer and day: who was handed over by the bank. Rows of `customers` earlier than
+        that day (by their `as_of`) and with that branch count with the new one, move after move.
 
     Returns
     -------
@@ -80,32 +92,80 @@ def restate_branches(
     """
     table = as_lazy(customers)
     require_columns(table, [branch], "customers")
-    merged = successor_of(successors, as_day(as_of))
-    if not merged:
+    merged = {} if successors is None else successor_of(successors, as_day(as_of))
+    if not merged and moves is None:
         return customers
-    now = nw.coalesce(
-        *(nw.when(nw.col(branch) == old).then(nw.lit(new)) for old, new in merged.items()),
-        nw.col(branch),
+    table = _replace_branches(table, branch, merged)
+    if moves is not None:
+        table = _move_customers(table, branch, as_lazy(moves), merged, as_day(as_of))
+    return same_kind(customers, table)
+
+
+def _replace_branches(table: Table, column: str, merged: Mapping[str, str]) -> Table:
+    """Return the table with the branches of a column that were merged replaced."""
+    if not merged:
+        return table
+    now = (nw.when(nw.col(column) == old).then(nw.lit(new)) for old, new in merged.items())
+    return table.with_columns(nw.coalesce(*now, nw.col(column)).alias(column))
+
+
+def _move_customers(
+    table: Table, branch: str, moves: Table, merged: Mapping[str, str], as_of: date
+) -> Table:
+    """Return the table, whose branches are those of the date, after each customer's moves in turn.
+
+    Where both branches of a move are one by now nothing changes.
+    """
+    require_columns(moves, _MOVES, "customer_moves")
+    require_columns(table, ["as_of", "customer_id"], "customers")
+    moves = moves.with_columns(_on=day(moves, "effective_on"))
+    for column in ("from_branch_id", "to_branch_id"):
+        moves = _replace_branches(moves, column, merged)
+    moves = moves.filter(~frames.after(nw.col("_on"), as_of)).select(
+        "customer_id",
+        "_on",
+        _from="from_branch_id",
+        _to="to_branch_id",
+        _step=nw.col("_on").rank("ordinal").over("customer_id").cast(nw.Int64),
     )
-    return same_kind(customers, table.with_columns(now.alias(branch)))
+    for step in sorted(collect_rows(moves.select("_step").unique())["_step"]):
+        move = moves.filter(nw.col("_step") == step).drop("_step")
+        table = table.join(move, on="customer_id", how="left")
+        moved = (day(table, "as_of") < nw.col("_on")) & (nw.col(branch) == nw.col("_from"))
+        now = nw.when(moved.fill_null(False)).then(nw.col("_to")).otherwise(nw.col(branch))
+        table = table.with_columns(now.alias(branch)).drop("_on", "_from", "_to")
+    return table
 
 
 def successor_of(successors: Frame, as_of: date) -> Mapping[str, str]:
-    """Return old branch → the branch that has its customers on the date, over all mergers."""
+    """Return old branch → the branch that has its customers on the date, over all mergers.
+
+    A branch with several successors has none here: customers follow their moves.
+    """
     table = as_lazy(successors)
     require_columns(table, _COLUMNS, "branch_successors")
+    table = table.filter(~frames.after(day(table, "effective_on"), as_of))
     rows = collect_rows(table.select(_COLUMNS))
-    days = map(as_day, rows["effective_on"])
-    events = sorted(zip(days, rows["old_branch_id"], rows["new_branch_id"], strict=True))
+    olds, news = rows["old_branch_id"], rows["new_branch_id"]
+    split = split_branches(olds, news)
+    events = sorted(zip(map(as_day, rows["effective_on"]), olds, news, strict=True))
     now: dict[str, str] = {}
-    for effective, merged in groupby(events, key=itemgetter(0)):
-        if effective > as_of:
-            break
+    for _, merged in groupby((e for e in events if e[1] not in split), key=itemgetter(0)):
         direct = {old: new for _, old, new in merged}
         now |= {old: old for old in direct}
         for _ in direct:  # mergers of one day may follow one another
             now = {old: direct.get(branch, branch) for old, branch in now.items()}
     return {old: branch for old, branch in now.items() if old != branch}
+
+
+def split_branches(olds: Sequence[str], news: Sequence[str]) -> set[str]:
+    """Return the old branches that several new ones took over.
+
+    >>> split_branches(["A", "A", "B"], ["X", "Y", "X"])
+    {'A'}
+    """
+    times = Counter(old for old, _ in {*zip(olds, news, strict=True)})
+    return {old for old, count in times.items() if count > 1}
 
 
 AUM = ("aum_period_end", "aum_average_month", "aum_average_quarter")

@@ -48,8 +48,13 @@ class ServiceSource:
 
     @property
     def ended_assignments(self) -> Table:
-        """The assignments, those of a manager who left ended on his last day."""
-        return end_with_managers(self.assignments, self.managers)
+        """The assignments that count, those of a manager who left ended on his last day."""
+        table, managers = self.assignments, self.managers
+        if managers is not None and self.rule.assistant_roles:
+            assist = nw.col("role").is_in(self.rule.assistant_roles)
+            assistants = managers.filter(assist).select("manager_id")
+            table = table.join(assistants, on="manager_id", how="anti")
+        return end_with_managers(table, managers)
 
     def after(self, days: nw.Expr, months: int) -> nw.Expr:
         """Return whether days lie in the last so many months of the as-of date, or after it."""
@@ -207,7 +212,7 @@ def profile_columns(customers: Table) -> dict[str, nw.Expr]:
 def hand_over_due(rule: CoverageRule) -> nw.Expr:
     """Return 1 for customers of a counter manager whose month's average belongs to a VIP one."""
     grown = nw.col("aum_average_month_cents") >= cents_of(rule.vip_from)
-    return flag((nw.col("role") == "counter") & grown)
+    return flag(nw.col("role").is_in(rule.counter_roles) & grown)
 
 
 def assignments_in_force(source: ServiceSource) -> Table:

@@ -61,6 +61,9 @@ class CoverageRule:
     set_aside_after: int = 5
     purchase_months: int = 6
     never_contact: tuple[str, ...] = ("deceased", "frozen", "staff", "minor")
+    counter_roles: tuple[str, ...] = ("counter",)
+    vip_roles: tuple[str, ...] = ("vip",)
+    assistant_roles: tuple[str, ...] = ()
     classes: tuple[CustomerClass, ...] = (
         CustomerClass("A", 0.20, 1, "A类", "A"),
         CustomerClass("B", 0.30, 2, "B类", "B"),
@@ -82,6 +85,7 @@ class CoverageRule:
         unordered = not 0 < self.manage_from < self.vip_from
         too_short = self.reclaim_months < self.contact_months
         odd_targets = not all(0 <= target.share <= 1 for target in self.profile_targets)
+        roles = [*self.counter_roles, *self.vip_roles, *self.assistant_roles]
         periods = ("contact_months", "first_call_days", "reclaim_months", "set_aside_after")
         problems = _below_one(self, *periods, "purchase_months") | {
             "manage_from must lie above 0 and below vip_from": unordered,
@@ -89,6 +93,10 @@ class CoverageRule:
             "classes must be two or more, each with contact_months from 1": few,
             "shares of classes must not be negative or exceed 1 together": outside,
             "profile_targets must lie between 0 and 1": odd_targets,
+            "counter_roles and vip_roles must each name a role": not (
+                self.counter_roles and self.vip_roles
+            ),
+            f"roles stated twice: {', '.join(sorted(duplicates(roles)))}": duplicates(roles),
         }
         refuse("coverage: ", problems)
 

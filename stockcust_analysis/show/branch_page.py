@@ -237,6 +237,9 @@ def definitions_table(page: BranchPage) -> Table:
         patterns["aum"] = page.text("aum", "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
+    if policy.get("moves"):
+        meanings["structure"] += page.text("between", "sentence")
+        meanings["structure"] += page.text("moves", "definition_variant")
     rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]
     return table(
         pd.DataFrame(rows, columns=[page.text("term"), page.text("meaning")]),

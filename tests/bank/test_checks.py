@@ -168,6 +168,35 @@ def test_all_problems_come_at_once(tiny_bank: TinyBank) -> None:
     assert str(caught.value).startswith("4 problems in 3 tables of")
 
 
+def test_moves_that_cannot_be_followed_are_named(tiny_bank: TinyBank) -> None:
+    """Unknown customers and branches, moves to nowhere, twice on a day, and a split without any."""
+    moves = "C9,001,002", "C1,001,001", "C3,002,001", "C3,002,001", "C4,002,009"
+    header = "customer_id,from_branch_id,to_branch_id,effective_on"
+    split = "old_branch_id,new_branch_id,effective_on\n002,001,2026-07-01\n002,003,2026-07-01\n"
+    folder = tiny_bank(
+        branches=BRANCHES + "003,河东支行,东区,urban\n",
+        customer_moves="\n".join([header, *(f"{move},2026-07-01" for move in moves), ""]),
+    )
+    message = message_of(folder)
+    for problem in (
+        "customer_moves.customer_id: 1 row (first: 2): not in customers.customer_id",
+        "customer_moves.to_branch_id: 1 row (first: 3): the same as from_branch_id. Leave the row",
+        "customer_moves: 1 row (first: 5): the key (customer_id, effective_on) occurs twice",
+        "customer_moves.to_branch_id: 1 row (first: 6): not in branches.branch_id",
+    ):
+        assert problem in message
+    assert message.startswith("4 problems in 1 table of")
+    (folder / "customer_moves.csv").write_text(f"{header}\nC1,001,002,2026-07-01\n")
+    (folder / "branch_successors.csv").write_text(split)
+    assert (
+        "branch_successors.old_branch_id: 2 rows (first: 2, 3): several branches took over, and "
+        "customer_moves has no customer of the old one. Deliver customer_moves, or keep"
+    ) in message_of(folder)
+    (folder / "customer_moves.csv").unlink()
+    (folder / "branch_successors.csv").write_text(split.replace("2026-07", "2026-10"))
+    open_bank(folder).close()
+
+
 def test_a_code_that_resembles_nothing_is_not_quoted(tiny_bank: TinyBank) -> None:
     """A shifted column may hold names: only codes close to an allowed one are shown."""
     folder = tiny_bank(customers=CUSTOMERS.replace("sole_trader", "王小明"))

@@ -157,6 +157,40 @@ def two_managers(tables: Tables) -> None:
     tables["assignments"] = pd.concat([tables["assignments"].iloc[1:], twice])
 
 
+def split(tables: Tables, left: int) -> None:
+    """B005 is split into B001 and B002; some customers have no move, one went elsewhere."""
+    customers = tables["customers"]
+    ours = customers["branch_id"] == "B005"
+    ids = sorted(customers.loc[ours & (customers["as_of"] == BEFORE), "customer_id"])
+    there = customers["customer_id"].isin(ids[left:]) & (customers["as_of"] == NOW)
+    customers.loc[there, "branch_id"] = "B001"
+    gone = ours & (customers["as_of"] == NOW) & ~there
+    tables["customers"] = customers[~gone]
+    tables["customers"].loc[there & (customers["customer_id"] == ids[-1]), "branch_id"] = "B003"
+    day = pd.Timestamp("2026-07-01")
+    tables["branch_successors"] = pd.DataFrame(
+        {"old_branch_id": "B005", "new_branch_id": ["B001", "B002"], "effective_on": day}
+    )
+    tables["customer_moves"] = pd.DataFrame(
+        {
+            "customer_id": ids[left:],
+            "from_branch_id": "B005",
+            "to_branch_id": "B001",
+            "effective_on": day,
+        }
+    )
+
+
+def split_without_moves(tables: Tables) -> None:
+    """Three customers of a branch that is split have no move."""
+    split(tables, 3)
+
+
+def moves_not_followed(tables: Tables) -> None:
+    """One customer is not where it was handed over to."""
+    split(tables, 0)
+
+
 CASES: dict[Change, tuple[str, str]] = {
     table_in_ten_thousands: (
         "unit",
@@ -176,6 +210,11 @@ CASES: dict[Change, tuple[str, str]] = {
     a_product_renamed: ("product_renamed", r"product time_deposit \(\d+ .* and custody \(\d+ in"),
     half_gone: ("rows_gone", r"holdings have [\d,]+ rows in 2026Q3, and [\d,]+ in 2026Q2"),
     a_circle: ("successor_cycle", "in a circle: B001 → B002 → B001"),
+    split_without_moves: ("split_without_moves", "^3 customers of branch B005, which several took"),
+    moves_not_followed: (
+        "moves_not_followed",
+        r"of \d+ customers handed over in 2026Q3, 1 are not where",
+    ),
     two_managers: ("two_managers", "1 customers have several managers on 2026-09-30"),
 }
 

@@ -31,6 +31,7 @@ def make_edge_bank(seed: int, customers: int = 600) -> dict[str, pd.DataFrame]:
             }
         ),
         "customers": people,
+        "customer_moves": _moves(people),
         "holdings": _holdings(rng, ids).merge(people[["as_of", "customer_id"]]),
         "managers": pd.DataFrame(
             {
@@ -102,6 +103,16 @@ def _customers(rng: np.random.Generator, ids: list[str]) -> pd.DataFrame:
         )
         tables.append(table[rng.random(n) < 0.95])
     return pd.concat(tables, ignore_index=True)
+
+
+def _moves(people: pd.DataFrame) -> pd.DataFrame:
+    """Return every other one of those who left B1 or OLD1 as handed over; OLD1 ended that day."""
+    june, now = (people[people["as_of"].eq(day)] for day in QUARTERS.values())
+    pairs = june.merge(now, on="customer_id", suffixes=("", "_now"))
+    left = pairs["branch_id"].isin(["B1", "OLD1"]) & pairs["branch_id_now"].isin(["B2", "B3"])
+    names = {"branch_id": "from_branch_id", "branch_id_now": "to_branch_id"}
+    moves = pairs[left].iloc[::2][["customer_id", *names]].rename(columns=names)
+    return moves.assign(effective_on=pd.Timestamp("2026-07-01"))
 
 
 def _holdings(rng: np.random.Generator, ids: list[str]) -> pd.DataFrame:

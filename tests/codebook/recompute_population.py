@@ -17,6 +17,12 @@ def scope(bank: Bank, as_of: pd.Timestamp) -> pd.DataFrame:
     )
     left = customers["closed_on"].le(as_of)
     customers = customers[here & ~left].set_index("customer_id")
+    if "customer_moves" in bank.tables:
+        moves = bank.table("customer_moves").set_index("customer_id")
+        moves = moves[moves["effective_on"].le(bank.today) & moves["effective_on"].gt(as_of)]
+        moves = moves.reindex(customers.index)
+        moved = customers["branch_id"].eq(moves["from_branch_id"])
+        customers["branch_id"] = customers["branch_id"].mask(moved, moves["to_branch_id"])
     customers["branch_id"] = customers["branch_id"].replace(successors(bank))
     return customers
 

@@ -73,6 +73,32 @@ def in_duckdb(tables: Tables, folder: Path) -> str:
     return f"duckdb://{path}"
 
 
+def with_moves(tables: Tables) -> dict[str, pd.DataFrame]:
+    """Return the bank after thirty customers of its first branch were handed over to the second."""
+    customers = tables["customers"].copy()
+    now, before = (customers["as_of"] == day for day in ("2026-09-30", "2026-06-30"))
+    first, second = sorted(set(customers.loc[now, "branch_id"]))[:2]
+    ours = customers.loc[before & (customers["branch_id"] == first), "customer_id"]
+    moved = customers["customer_id"].isin(sorted(ours)[:30])
+    customers.loc[now & moved, "branch_id"] = second
+    moves = {"customer_id": sorted(ours)[:30], "from_branch_id": first, "to_branch_id": second}
+    table = pd.DataFrame(moves).assign(effective_on=pd.Timestamp("2026-07-01"))
+    return {**tables, "customers": customers, "customer_moves": table}
+
+
+def moved_by_hand(people: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Return the customers of the quarter before with those handed over in the new branch.
+
+    `managers` marks one customer of each branch, who may be another now: it is left out.
+    """
+    names, moves = ["branch_id", "branch_name", "branch_type", "region"], tables["customer_moves"]
+    known = people.drop_duplicates("branch_id").set_index("branch_id", drop=False)[names]
+    moved = people["customer_id"].isin(moves["customer_id"])
+    result = people.drop(columns="managers")
+    result.loc[moved, names] = known.loc[moves["to_branch_id"].iloc[0]].to_numpy()
+    return result
+
+
 def population(source: Any, **more: Any) -> pd.DataFrame:
     """Return the customers of the quarter before, on today's structure, of a source's bank."""
     with open_bank(source, **more) as bank:

@@ -11,7 +11,7 @@ import pytest
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
-from tests.engines.banks import assert_same, evaluated, in_duckdb, population
+from tests.engines.banks import assert_same, evaluated, in_duckdb, population, with_moves
 from tests.reading.test_days import DATES, clean_days, days_of, tiny, without_gaps
 
 pytestmark = [
@@ -29,8 +29,8 @@ def test_a_small_bank_is_the_same_on_spark(spark: Any, tmp_path: Path) -> None:
 
 
 def test_the_population_is_the_same_on_spark(spark: Any, tmp_path: Path) -> None:
-    """So are the report's customers, row by row."""
-    tables = make_bank(branches=8, customers=800)
+    """So are the report's customers, row by row, those who were handed over among them."""
+    tables = with_moves(make_bank(branches=8, customers=800))
     reference = population(in_duckdb(tables, tmp_path))
     paths = {name: str(tmp_path / f"{name}.parquet") for name in tables}
     pd.testing.assert_frame_equal(population(spark, tables=paths), reference)

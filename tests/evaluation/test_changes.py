@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
+from stockcust_analysis.bank.suspicions import SuspicionWarning
 from stockcust_analysis.evaluation.results import Evaluation
 from tests.evaluation.test_evaluate import evaluation_of, value
-from tests.tiny_bank import as_frames, write_tiny_bank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, as_frames, write_tiny_bank
 
 MERGER = "old_branch_id,new_branch_id,effective_on\n001,002,2026-07-01\n"
 
@@ -85,3 +89,75 @@ def test_transfers_net_to_zero_over_the_bank(merged: Evaluation) -> None:
     assert branches["amount"].abs().sum() > 0
     assert branches["amount"].sum() == 0
     assert moved.loc[moved["branch_id"] == "@bank", "amount"].abs().sum() == 0
+
+
+MOVE = "customer_id,from_branch_id,to_branch_id,effective_on\nC2,001,003,2026-07-01\n"
+SPLIT = "old_branch_id,new_branch_id,effective_on\n001,003,2026-07-01\n001,004,2026-07-01\n"
+
+
+def handed_over(folder: Path, moved: dict[str, str], **tables: str) -> Path:
+    """Write the tiny bank with branches 003 and 004, some customers' rows of September there."""
+    rows = CUSTOMERS
+    for customer, branch in moved.items():
+        rows = rows.replace(f"2026-09-30,{customer},001", f"2026-09-30,{customer},{branch}")
+    branches = f"{BRANCHES}003,河东支行,东区,urban\n004,河西支行,西区,urban\n"
+    return write_tiny_bank(folder, branches=branches, customers=rows, **tables)
+
+
+def sides(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
+    """Return opening and closing amount of each branch's bridge on today's structure."""
+    names = sorted(set(evaluation.bridge["branch_id"]))
+    return {
+        name: (
+            component(evaluation.bridge, "opening", name)[1],
+            component(evaluation.bridge, "closing", name)[1],
+        )
+        for name in names
+    }
+
+
+def test_a_hand_over_is_neither_growth_nor_migration(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    """C2 went from 001 to the new 003: June counts it there, and 002 reads as without the move."""
+    found = evaluation_of(as_frames(handed_over(tmp_path, {"C2": "003"}, customer_moves=MOVE)))
+    assert sides(found) == {
+        "001": (1_000.00, 1_200.00),
+        "002": (70_000.00, 70_000.00),
+        "003": (250.50, 250.75),
+        "@bank": (71_250.50, 71_450.75),
+    }
+    assert value(found, "customer_retention", "003") == 1
+    assert value(found, "same_customer_growth", "003") == pytest.approx(0.10 / 250.50)
+    assert value(found, "customers", "001", quarter="2026Q2") == 1
+    assert value(found, "customers", "003", quarter="2026Q2") == 1
+    moved = found.migration[found.migration[["from", "to"]].eq("TRANSFERRED").any(axis=1)]
+    assert dict(zip(moved["structure"], moved["customers"], strict=False)) == {"issued": 1}
+    assert found.policy_facts["moves"]
+
+    def of(result: Evaluation, branch: str) -> pd.DataFrame:
+        rows = result.measures[result.measures["branch_id"] == branch]
+        return rows.reset_index(drop=True)
+
+    assert "moves" not in evaluation.policy_facts
+    for branch in ("002", "@bank"):
+        assert_frame_equal(of(found, branch), of(evaluation, branch), check_exact=True)
+
+
+def test_who_has_no_move_stays_with_the_branch_that_was_split(tmp_path: Path) -> None:
+    """001 became 003 (C1, moved) and 004 (C2, whose move is missing): said, and no money lost."""
+    moves = MOVE.replace("C2,", "C1,")
+    folder = handed_over(
+        tmp_path, {"C1": "003", "C2": "004"}, customer_moves=moves, branch_successors=SPLIT
+    )
+    words = r"1 customers of branch 001, which several took over, .*\(split_without_moves\)"
+    with pytest.warns(SuspicionWarning, match=words):
+        found = evaluation_of(as_frames(folder))
+    assert sides(found) == {
+        "001": (250.50, 0.0),
+        "002": (70_000.00, 70_000.00),
+        "003": (1_000.00, 1_200.00),
+        "004": (0.0, 250.75),
+        "@bank": (71_250.50, 71_450.75),
+    }
+    assert component(found.bridge, "transferred_out", "001")[0] == 1

@@ -22,7 +22,7 @@ from stockcust_analysis.measures.coverage import (
     service_by_class,
 )
 from stockcust_analysis.measures.service import customer_service
-from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy import Policy, load_policy
 from tests.frames import AS_OF, Columns, as_pandas, as_polars, computed, rows_of, values_of
 from tests.measures.service_bank import assignments, contacts, managers, served_customers
 
@@ -31,13 +31,13 @@ POLICY = load_policy()
 AMOUNTS = ("aum_average_quarter", "aum_average_month")
 
 
-def service(make: Make, **tables: Columns) -> Any:
+def service(make: Make, policy: Policy = POLICY, **tables: Columns) -> Any:
     """Return the customers of the bank with their service, some tables replaced."""
     given = {"customers": served_customers(), "assignments": assignments(),
              "contacts": contacts(), "managers": managers()} | tables  # fmt: skip
     made = {name: make(columns) for name, columns in given.items()}
     customers, assigned = made.pop("customers"), made.pop("assignments")
-    return computed(customer_service(customers, assigned, **made, as_of=AS_OF))
+    return computed(customer_service(customers, assigned, **made, as_of=AS_OF, policy=policy))
 
 
 service_as_made = cache(service)
@@ -93,6 +93,24 @@ def test_whom_a_departed_manager_had_is_unassigned(
     throughout = of_customer(make, "managed_throughout", managers=leaving)
     assert (throughout["6"], throughout["7"]) == (1, 1)
     assert set(of_customer(make, "manager_id", managers=leaving).values()) >= {"M1", "V1"}
+
+
+def test_the_policy_says_what_roles_count_as(make: Make) -> None:
+    """A credit manager counts as counter, and hands 1 over; an assistant manages nobody."""
+    roles = managers() | {"role": ["credit", "grid", "vip"]}
+    rule = replace(
+        POLICY.coverage, counter_roles=("counter", "credit"), assistant_roles=("grid", "other")
+    )
+    policy = replace(POLICY, coverage=rule)
+    found = values_of(
+        coverage(service(make, policy, managers=roles), by="branch_id", policy=policy),
+        "branch_id",
+        "measure",
+    )
+    assert found["A", "customers_per_counter_manager"] == 4
+    assert found["A", "hand_over_due_share"] == 1 / 4
+    assert found["B", "customers_per_manager"] == found["B", "customers_per_vip_manager"] == 3
+    assert found["B", "customers_per_counter_manager"] is None
 
 
 def test_managed_share(make: Make) -> None:

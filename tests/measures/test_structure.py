@@ -63,9 +63,86 @@ def test_chains(events: list[tuple[str, str, date]], expected: dict[str, str]) -
     assert successor_of(as_pandas(mergers(*events)), LATER) == expected
 
 
+JUNE, NAMES = date(2026, 6, 30), ("customer_id", "from_branch_id", "to_branch_id", "effective_on")
+Move = tuple[str, str, str, date]
+
+
+@pytest.mark.parametrize(
+    ("events", "moves", "expected"),
+    [
+        # 1 goes to B and on to C, 2 to D; 3 was not in X, so that its move says nothing.
+        (
+            [],
+            [
+                ("1", "A", "B", APRIL),
+                ("1", "B", "C", JULY),
+                ("2", "A", "D", JULY),
+                ("3", "X", "Y", APRIL),
+            ],
+            {"1": "C", "2": "D", "3": "A"},
+        ),
+        # A is split into B and C: 3 has no move, and stays.
+        (
+            [("A", "B", JULY), ("A", "C", JULY)],
+            [("1", "A", "B", JULY), ("2", "A", "C", JULY)],
+            {"1": "B", "2": "C", "3": "A"},
+        ),
+        # A is merged into B but for 1, which goes to C on the same day; C goes to D later.
+        (
+            [("A", "B", JULY), ("C", "D", date(2026, 8, 1))],
+            [("1", "A", "C", JULY)],
+            {"1": "D", "2": "B", "3": "B"},
+        ),
+        # The two successors are one again later; the move of 3 lies ahead.
+        (
+            [("A", "B", APRIL), ("A", "C", APRIL), ("B", "C", JULY)],
+            [("1", "A", "B", APRIL), ("2", "A", "C", APRIL), ("3", "A", "D", date(2027, 1, 1))],
+            {"1": "C", "2": "C", "3": "A"},
+        ),
+    ],
+)
+def test_customers_follow_their_moves(
+    make: Make, events: list[tuple[str, str, date]], moves: list[Move], expected: dict[str, str]
+) -> None:
+    """Rows of March count with the branch of December; nobody is lost or stands twice."""
+    bank = make(
+        {
+            "as_of": [date(2026, 3, 31)] * 3,
+            "customer_id": ["1", "2", "3"],
+            "branch_id": ["A", "A", "A"],
+            "amount": [1.25, 2.5, 4.0],
+        }
+    )
+    table = make({name: [row[place] for row in moves] for place, name in enumerate(NAMES)})
+    found = rows_of(restate_branches(bank, make(mergers(*events)), as_of=LATER, moves=table))
+    assert {row["customer_id"]: row["branch_id"] for row in found} == expected
+    assert sorted(row["amount"] for row in found) == [1.25, 2.5, 4.0]
+    assert list(found[0]) == ["as_of", "customer_id", "branch_id", "amount"]
+
+
+def test_a_move_counts_before_its_day_alone(make: Make) -> None:
+    """Moved on 1 July: March and June are restated, September is not, nor anything before July."""
+    days = [date(2026, 3, 31), JUNE, JULY, date(2026, 9, 30)]
+    bank = make({"as_of": days, "customer_id": ["1"] * 4, "branch_id": ["A"] * 4})
+    moves = make(dict(zip(NAMES, (["1"], ["A"], ["B"], [JULY]), strict=True)))
+    for as_of, expected in ((JUNE, "AAAA"), (JULY, "BBAA")):
+        found = rows_of(restate_branches(bank, None, as_of=as_of, moves=moves))
+        assert "".join(row["branch_id"] for row in sorted(found, key=by_day)) == expected
+
+
+def by_day(row: dict[str, Any]) -> date:
+    """Return a row's day."""
+    as_of: date = row["as_of"]
+    return as_of
+
+
 def test_missing_columns_are_named(make: Make) -> None:
     """Both tables are checked, and the message says which one lacks what."""
     with pytest.raises(UsageError, match="unknown column of customers 'branch_id'"):
         restate_branches(make({"branch": ["A"]}), make(mergers(("A", "B", APRIL))), as_of=LATER)
     with pytest.raises(UsageError, match="unknown column of branch_successors 'effective_on'"):
         successor_of(make({"old_branch_id": ["A"], "new_branch_id": ["B"]}), LATER)
+    moves = make({"customer_id": ["1"]})
+    bank = make({"as_of": [JUNE], "customer_id": ["1"], "branch_id": ["A"]})
+    with pytest.raises(UsageError, match="unknown column of customer_moves 'from_branch_id'"):
+        restate_branches(bank, None, as_of=LATER, moves=moves)

@@ -62,6 +62,8 @@ def test_rules_name_what_there_is() -> None:
         ({"classes": (CustomerClass("A", 0.6, 3), CustomerClass("B", 0.5, 3))}, "or exceed 1"),
         ({"classes": (CustomerClass("A", -0.1, 3), CustomerClass("B", 0, 3))}, "not be negative"),
         ({"profile_targets": (ProfileTarget("mid", 70),)}, "between 0 and 1"),
+        ({"vip_roles": ("vip", "counter")}, "roles stated twice: counter"),
+        ({"counter_roles": ()}, "counter_roles and vip_roles must each name a role"),
     ],
 )
 def test_coverage_rules_that_cannot_be_followed(changes: dict[str, Any], message: str) -> None:

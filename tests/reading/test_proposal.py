@@ -50,6 +50,15 @@ def test_names_of_banks_are_known(tmp_path: Path) -> None:
         assert line in text
 
 
+def test_a_list_of_customers_handed_over_is_known(tmp_path: Path) -> None:
+    """划转 of customers between branches are the contract's moves, not its customers."""
+    rows = "客户编号,划出机构,划入机构,划转日期\n880011,001,002,2026-07-01\n"
+    text = propose(tmp_path, {"客户划转清单.csv": rows})
+    assert "[tables.customer_moves]" in text
+    for header, column in (("划出机构", "from_branch_id"), ("划转日期", "effective_on")):
+        assert f'"{header}" = "{column}"  # by its name' in text
+
+
 def test_what_is_in_doubt_is_a_comment(tmp_path: Path) -> None:
     """A name with two meanings, values that belie one and unknown codes are left to a person."""
     header = HEADERS.replace("归属机构", "开户机构").replace("AUM余额(万元)", "出生日期")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from stockcust_analysis.bank.contract import TABLES, Kind, table
+from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.mapping import read_mapping
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
@@ -23,7 +23,7 @@ Tables = Mapping[str, pd.DataFrame]
 def tables() -> Tables:
     """Return a small bank of two quarters, each cell the text that a plain export has."""
     bank = make_bank(branches=10, customers=1000, quarters=2)
-    return {entry.name: as_text(entry.name, bank[entry.name]) for entry in TABLES}
+    return {name: as_text(name, frame) for name, frame in bank.items()}
 
 
 def as_text(name: str, frame: pd.DataFrame) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def make_bank(
     people = make_people(rng, network, draw_arrivals(rng, network, customers))
     piece = make_piece(rng, network, people, quarters=quarters, effects=effects)
     tables = {name: decode_names(piece[name]) for name in LARGE} | join_pieces(network, [piece])
-    return {entry.name: tables[entry.name] for entry in TABLES}
+    return {entry.name: tables[entry.name] for entry in TABLES if entry.name in tables}
 
 
 def check_size(branches: int, customers: int, quarters: int) -> None:
@@ -153,6 +153,7 @@ def write_texts(
     files = [
         f"| {file_name(entry.name, part)} | {entry.zh} | {rows[entry.name]:,} | {entry.meaning} |"
         for entry in TABLES
+        if entry.name in rows
     ]
     page = template.format(
         bank=BANK_NAME,
