@@ -128,7 +128,8 @@ def write_bank(
 
 def write_table(name: str, frame: pd.DataFrame, path: Path, *, parquet: str = SMALLEST) -> None:
     """Write one table; `parquet` says how those that are Parquet are compressed."""
-    columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in table(name).columns)
+    own = (column for column in table(name).columns if column.name in frame)
+    columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in own)
     how = f"FORMAT parquet, {parquet}" if name in LARGE else "FORMAT csv, HEADER"
     with quiet_connection() as connection:
         # One thread keeps the row order, and so the bytes, the same from run to run.
