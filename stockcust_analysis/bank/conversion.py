@@ -89,6 +89,16 @@ class Reading(Generic[Expression]):
     odd: Expression | None = None
 
 
+def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
+    """Return the columns of a table's readings, by name."""
+    columns = {name: reading.value for name, reading in values.items()}
+    for name, reading in values.items():
+        columns |= {f"{name}|{what}": fault for what, fault in reading.faults.items()}
+        if reading.odd is not None:
+            columns[f"{name}|"] = reading.odd
+    return columns
+
+
 def unreadable(column: Column) -> str:
     """Return what is said of a cell that cannot be read as the column's kind."""
     return f"not a {column.kind.value}"

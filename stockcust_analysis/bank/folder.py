@@ -19,7 +19,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
@@ -366,4 +366,4 @@ class _DuckDBDelivery(Delivery):
             )
             for name, source in header.items()
         }
-        return validation.with_readings(readings)
+        return with_readings(readings)

@@ -1,9 +1,8 @@
 """Validation: what must hold in delivered tables and between them, on every engine.
 
-Each table is counted through once, by as-of date; keys and references take one look each. Text
-that is not plain, and codes that are not among those allowed, are read again, trimmed. Nothing is
-raised before all tables are done. A message may quote a header, or a code that resembles an allowed
-one and that several customers have, never another cell: cells hold customers.
+A table is counted once by as-of date; keys and references take one look each. Text that is not
+plain, and codes not allowed, are read again, trimmed. All problems are raised at once. A message
+quotes headers, or a code like an allowed one that several customers have, never another cell.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.cell_tests import CellTest, text_tests, unexplained_splits, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
+from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
 from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
@@ -96,10 +95,7 @@ class Delivery:
         return False
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
-        """Return the rows: each column's value, and `column|fault` where it may have one.
-
-        Blanks around text are only removed in the columns named, and in those of codes.
-        """
+        """Return each column's value and `column|fault`; text is trimmed in the columns named."""
         raise NotImplementedError
 
     def numbered(self, trimmed: Collection[str]) -> Rows | None:
@@ -110,16 +106,6 @@ class Delivery:
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return what rows at these positions are called in messages."""
         return tuple(map(str, positions))
-
-
-def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
-    """Return the columns that `Delivery.read` gives, by name."""
-    columns = {name: reading.value for name, reading in values.items()}
-    for name, reading in values.items():
-        columns |= {f"{name}|{what}": fault for what, fault in reading.faults.items()}
-        if reading.odd is not None:
-            columns[f"{name}|"] = reading.odd
-    return columns
 
 
 def validate(
