@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
@@ -136,13 +137,33 @@ def _processor_counter() -> Iterator[tuple[Callable[[], Any], Callable[[], float
 
 @contextmanager
 def checkout(commit: str, scratch: Path) -> Iterator[Path]:
-    """Yield a work tree of a commit, removed in the end."""
+    """Yield a work tree of a commit, with its own entry points; removed in the end."""
     git, path = ["git", "-C", str(ROOT), "worktree"], scratch / f"commit-{commit}"
     subprocess.run([*git, "add", "--detach", path, commit], check=True, capture_output=True)
     try:
+        register(path)
         yield path
     finally:
         subprocess.run([*git, "remove", "--force", path], check=True, capture_output=True)
+
+
+def register(root: Path) -> None:
+    """Give a checkout's folder the entry points that its installation would have.
+
+    The environment knows those of the package installed there, whose modules another commit may
+    lack; what stands earlier in the path wins.
+    """
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = root / f"{project['name']}-{version(project['name'])}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\n", encoding="utf-8")
+    groups = {**project.get("entry-points", {}), "console_scripts": project.get("scripts", {})}
+    lines = [
+        line
+        for group, points in groups.items()
+        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in points.items()))
+    ]
+    (info / "entry_points.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 def circumstances() -> dict[str, Any]:

@@ -89,6 +89,16 @@ class Reading(Generic[Expression]):
     odd: Expression | None = None
 
 
+def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
+    """Return the columns of a table's readings, by name."""
+    columns = {name: reading.value for name, reading in values.items()}
+    for name, reading in values.items():
+        columns |= {f"{name}|{what}": fault for what, fault in reading.faults.items()}
+        if reading.odd is not None:
+            columns[f"{name}|"] = reading.odd
+    return columns
+
+
 def unreadable(column: Column) -> str:
     """Return what is said of a cell that cannot be read as the column's kind."""
     return f"not a {column.kind.value}"
@@ -213,8 +223,11 @@ def _sql_text(
         is_whole = f"{cell} = floor({cell}) AND abs({cell}) < 1e15"
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
-    if not trimmed and source_type == "VARCHAR" and "" in marks:
-        text = f"nullif({text}, '')"  # the commonest mark needs no closer look
+    given = text
+    if not trimmed and source_type == "VARCHAR":  # the commonest marks need no closer look
+        for mark in sorted({"", *column.allowed} & {*marks}):
+            text = f"nullif({text}, {literal(mark)})"
+        marks = [mark for mark in marks if mark]
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
@@ -225,15 +238,18 @@ def _sql_text(
     value = f"(CASE {text} {cases} ELSE {text} END)" if codes else text
     if trimmed or source_type in _INTEGERS or faults:
         return Reading(value, faults)
+    if column.allowed:
+        return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
-    is_short = f"strlen({text}) <= {max(map(len, marks))}"
-    is_mark = grammar.is_one_of(text, (*marks, *_TOTALS))
-    marked = f"(CASE WHEN {is_short} THEN {is_mark} ELSE false END)"
+    bare = f"replace({given}, ';', '~')" if column.separated else given
+    plain = f"url_encode({bare}) = {bare} AND strlen({given}) > {max(map(len, marks))}"
+    unusual = _NOT_PLAIN
     if column.separated:
-        marked = f"({marked} OR regexp_matches({text}, {literal(_ODD_LIST)}))"
-    closer = f"regexp_matches({text}, {literal(_NOT_PLAIN)}) OR {marked}"
-    odd = f"(CASE WHEN url_encode({text}) = {text} THEN {marked} ELSE {closer} END)"
-    return Reading(value, odd=odd)
+        plain += f" AND NOT contains(';' || {given} || ';', ';;')"
+        unusual += f"|{_ODD_LIST}"
+    is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
+    closer = f"regexp_matches({given}, {literal(unusual)}) OR {is_mark}"
+    return Reading(value, odd=f"(CASE WHEN {plain} THEN false ELSE {closer} END)")
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:

@@ -67,3 +67,13 @@ def keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
     if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
         return False
     return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
+
+
+def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str], part: int = 1) -> int:
+    """Return how many hashes rows have, or one in so many of these.
+
+    If all hashes differ, all rows do, for half the memory of comparing them.
+    """
+    hashes = relation.project(f"hash({', '.join(map(quoted, columns))}) AS hash")
+    different = hashes.filter(f"hash % {part} = 0").distinct()
+    return int(different.aggregate("count(*)").fetchall()[0][0])

@@ -50,13 +50,15 @@ class FileGroup:
 
     `names` are those of messages, in the order of the scan. `scan` is SQL to select from;
     `numbered` is the same with `_file`, the position in `names`, and `_row`, the row's number in
-    its file with the header as row 1.
+    its file with the header as row 1. Where it `is_columnar` a condition on one
+    column reads no other, and often none of its rows.
     """
 
     names: tuple[str, ...]
     columns: Mapping[str, str]
     scan: str
     numbered: str
+    is_columnar: bool = False
 
 
 class FileReader:
@@ -393,7 +395,7 @@ def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
     """Return Parquet files of the same columns as a group."""
     scan = f"read_parquet({_sql_list(paths)})"
     numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
-    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered)
+    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered, is_columnar=True)
 
 
 def _sql_list(paths: Iterable[object]) -> str:

@@ -19,7 +19,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank import validation
 from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
-from stockcust_analysis.bank.conversion import sql_reading
+from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
 from stockcust_analysis.bank.file_names import ENDINGS, assign_files
@@ -31,11 +31,27 @@ from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
+from stockcust_analysis.core.frames import height
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+_LARGE = 500_000
+"""Rows from which on reading them costs more than asking for them."""
+_PART = 64
 _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
+_REPEATED = """
+WITH counted AS MATERIALIZED (FROM counts),
+files AS (SELECT file, sum(n) AS rows FROM counted GROUP BY ALL),
+shared AS (
+    SELECT a.file, b.file AS other, sum(least(a.n, b.n)) AS rows
+    FROM counted AS a JOIN counted AS b ON a.row = b.row AND a.file <> b.file GROUP BY ALL
+)
+SELECT files.file, same.file, files.rows, files.rows = same.rows
+FROM files LEFT JOIN shared ON shared.file = files.file AND shared.rows = files.rows
+LEFT JOIN files AS same ON same.file = shared.other ORDER BY ALL
+"""
+"""Files, each with every other one that holds all of its rows, or none, and whether no more."""
 
 
 def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str | None) -> Bank:
@@ -179,7 +195,8 @@ def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number
     *schema, table = name.split(".", 1)
     source = f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
     numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
-    return FileGroup((name,), column_types(connection, source), source, numbered)
+    types = column_types(connection, source)
+    return FileGroup((name,), types, source, numbered, is_columnar=True)
 
 
 def _bank(
@@ -260,6 +277,13 @@ class _DuckDBDelivery(Delivery):
     def _files(self) -> list[str]:
         return sorted(name for group in self.groups for name in group.names)
 
+    @property
+    def is_columnar(self) -> bool:
+        """Whether the table is large, and lies by columns."""
+        if not all(group.is_columnar for group in self.groups):
+            return False
+        return height(self._rows(self._select(()))) > _LARGE
+
     def read(self, trimmed: Collection[str] = ()) -> Rows:
         """Return the rows: values, and whether they are at fault or odd."""
         return self._rows(self._select(trimmed))
@@ -278,22 +302,21 @@ class _DuckDBDelivery(Delivery):
         """Return the files of a table without key whose rows all stand in another file."""
         if self.contract.key or len(self._files) < 2:
             return []
-        file = f"{quoted(POSITION)} // {_ROWS_OF_A_FILE}"
         row = f"hash({', '.join(quoted(column.name) for column in self.columns)})"
         rows = self.numbered(trimmed).to_native()
-        pairs = rows.aggregate(f"{file} AS file, {row} AS row, count(*) AS n").query(
-            "counts",
-            "WITH files AS (SELECT file, sum(n) AS rows FROM counts GROUP BY ALL) "
-            "SELECT a.file, b.file, files.rows, files.rows = other.rows FROM counts AS a "
-            "JOIN counts AS b ON a.row = b.row AND a.file <> b.file "
-            "JOIN files ON files.file = a.file JOIN files AS other ON other.file = b.file "
-            "GROUP BY ALL HAVING sum(least(a.n, b.n)) = files.rows ORDER BY ALL",
-        )
+        # A part of the rows shows that most files do not stand in another.
+        for part in (rows.filter(f"{row} % {_PART} = 0"), rows):
+            files = part.aggregate(
+                f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file, {row} AS row, count(*) AS n"
+            )
+            found = files.query("counts", _REPEATED).fetchall()
+            if sum(same is None for _, same, *_ in found) == len(self._files):
+                return []
         problems: dict[int, Problem] = {}
-        for index, other, count, are_same in pairs.fetchall():
-            name, same = self._files[index], self._files[other]
-            what = f"{name} holds the rows of {same} again, and nothing else"
-            if not are_same or other < index:
+        for index, other, count, are_same in found:
+            if other is not None and (not are_same or other < index):
+                name, same = self._files[index], self._files[other]
+                what = f"{name} holds the rows of {same} again, and nothing else"
                 problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
                 problems.setdefault(index, problem)
         return [*problems.values()]
@@ -343,4 +366,4 @@ class _DuckDBDelivery(Delivery):
             )
             for name, source in header.items()
         }
-        return validation.with_readings(readings)
+        return with_readings(readings)

@@ -18,7 +18,12 @@ from narwhals.exceptions import DuplicateError
 from stockcust_analysis.bank import suspicions, validation
 from stockcust_analysis.bank.bank import InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
-from stockcust_analysis.bank.conversion import Reading, frame_reading, with_plain_types
+from stockcust_analysis.bank.conversion import (
+    Reading,
+    frame_reading,
+    with_plain_types,
+    with_readings,
+)
 from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
@@ -448,7 +453,7 @@ class _FrameDelivery(Delivery):
         """Return the rows: values, and whether they are at fault or odd."""
         readings = {column.name: self._reading(column, trimmed) for column in self.columns}
         fitting = {name: reading for name, reading in readings.items() if reading}
-        rows: Rows = self.frame.lazy().select(**validation.with_readings(fitting))
+        rows: Rows = self.frame.lazy().select(**with_readings(fitting))
         return rows
 
     def _reading(self, column: Column, trimmed: Collection[str] = ()) -> Reading[nw.Expr] | None:

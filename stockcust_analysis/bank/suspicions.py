@@ -153,9 +153,11 @@ def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         as_lazy(bank.snapshot("customers", as_of=of.quarter.end)).select("customer_id")
         for of in (before, now)
     )
+    total = before.figures()["customers.rows"]
     # A few of them show whether it is worth to look at all.
-    for some in (earlier.sort("customer_id").head(_LOOKED_UP), earlier):
-        found, rows = map(height, (some.join(later, on="customer_id", how="semi"), some))
+    few = earlier.sort("customer_id").head(_LOOKED_UP)
+    for some, rows in ((few, min(total, _LOOKED_UP)), (earlier, total)):
+        found = height(some.join(later, on="customer_id", how="semi"))
         if found >= LEAST_FOUND_AGAIN * rows:
             return
     yield (

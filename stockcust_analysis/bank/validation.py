@@ -1,9 +1,8 @@
 """Validation: what must hold in delivered tables and between them, on every engine.
 
-Each table is counted through once, by as-of date; keys and references take one look each. Text
-that is not plain, and codes that are not among those allowed, are read again, trimmed. Nothing is
-raised before all tables are done. A message may quote a header, or a code that resembles an allowed
-one and that several customers have, never another cell: cells hold customers.
+A table is counted once by as-of date; keys and references take one look each. Text that is not
+plain, and codes not allowed, are read again, trimmed. All problems are raised at once. A message
+quotes headers, or a code like an allowed one that several customers have, never another cell.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.cell_tests import CellTest, text_tests, unexplained_splits, value_tests
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
-from stockcust_analysis.bank.conversion import REMEDIES, TEXTS, Reading
-from stockcust_analysis.bank.duckdb_connection import keys_ascend, quoted
+from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
+from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
@@ -90,11 +89,13 @@ class Delivery:
     contract: Table
     columns: Sequence[Column]
 
-    def read(self, trimmed: Collection[str] = ()) -> Rows:
-        """Return the rows: each column's value, and `column|fault` where it may have one.
+    @property
+    def is_columnar(self) -> bool:
+        """Whether many rows lie by columns, so that one is asked alone for less than with all."""
+        return False
 
-        Blanks around text are only removed in the columns named, and in those of codes.
-        """
+    def read(self, trimmed: Collection[str] = ()) -> Rows:
+        """Return each column's value and `column|fault`; text is trimmed in the columns named."""
         raise NotImplementedError
 
     def numbered(self, trimmed: Collection[str]) -> Rows | None:
@@ -105,16 +106,6 @@ class Delivery:
     def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
         """Return what rows at these positions are called in messages."""
         return tuple(map(str, positions))
-
-
-def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
-    """Return the columns that `Delivery.read` gives, by name."""
-    columns = {name: reading.value for name, reading in values.items()}
-    for name, reading in values.items():
-        columns |= {f"{name}|{what}": fault for what, fault in reading.faults.items()}
-        if reading.odd is not None:
-            columns[f"{name}|"] = reading.odd
-    return columns
 
 
 def validate(
@@ -245,6 +236,7 @@ class _TableCheck:
         self.trimmed, self.unread = set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
+        self.is_columnar = delivery.is_columnar
         self.references = {
             column.name: reference
             for column in delivery.columns
@@ -336,6 +328,8 @@ class _TableCheck:
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
                 tests += text_tests(column, cell, has_nul=not self.rows.implementation.is_ibis())
+            elif column.allowed:
+                continue  # an odd cell is none of the codes
             elif f"{column.name}|" in names and not (reference and leads and reference.is_plain):
                 tests.append(CellTest(column, nw.col(f"{column.name}|")))
         return tests
@@ -358,16 +352,25 @@ class _TableCheck:
 
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
         """Return in how many rows each test fails, and note the rows of each as-of date."""
-        flags = {f"test {index}": flag(test.wrong) for index, test in enumerate(tests)}
+        tested = {f"test {index}": test for index, test in enumerate(tests)}
+        together = {n: flag(t.wrong) for n, t in tested.items() if not self._is_alone(t.column)}
         by = ["as_of"] if "as_of" in self.names else []
-        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **flags}))
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
         rows = [int(count or 0) for count in groups["rows"]]
         self.total = sum(rows)
         if by:
             days = zip(groups["as_of"], rows, strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
-        failed = [sum(int(count or 0) for count in groups[name]) for name in flags]
-        return list(zip(tests, failed, strict=True))
+        failed = []
+        for name, test in tested.items():
+            counts = groups[name] if name in together else [height(self.rows.filter(test.wrong))]
+            failed.append((test, sum(int(count or 0) for count in counts)))
+        return failed
+
+    def _is_alone(self, column: Column) -> bool:
+        """Return whether a column is asked alone: one whose values are few, or in an order."""
+        is_name = column.kind is Kind.TEXT and not column.separated
+        return self.is_columnar and not is_name and column.name not in self.trimmed
 
     def _first_rows(self, tests: Sequence[CellTest]) -> list[tuple[str, ...]]:
         """Return the first rows in which each test fails, found in one pass over the table."""
@@ -474,11 +477,7 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            if keys_ascend(relation, key):
-                return 0
-            # Equal keys have equal hashes: if all hashes differ, all keys do, for half the memory.
-            hashes = nw.from_native(relation.project(f"hash({', '.join(map(quoted, key))}) AS key"))
-            if height(hashes.lazy().unique()) == self.total:
+            if keys_ascend(relation, key) or count_hashes(relation, key) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 

@@ -34,6 +34,14 @@ READ = [
     ("household_id", "17::DECIMAL(20,4)", "", "17"),
     ("groups", "['women', 'seniors']", "", "women;seniors"),
     ("groups", "encode('women，seniors')", "", "women;seniors"),
+    ("groups", "'women;seniors'", "", "women;seniors"),
+    ("groups", "'women;;seniors'", "", "women;seniors"),
+    ("groups", "'women, seniors;'", "", "women;seniors"),
+    ("groups", "'women;-;N/A'", "", "women;-;N/A"),
+    ("groups", "'--'", "", None),
+    ("gender", "' male'", "", "male"),
+    ("gender", "''", "", None),
+    ("gender", "'male'", '[tables.customers]\nnull = ["male"]\n', None),
     ("household_id", "17::DOUBLE", "", "17"),
     ("household_id", "'NULL'", "", None),
     ("profile_complete", "1", "", True),
@@ -50,7 +58,18 @@ REFUSED = [
     ("household_id", "1e15::DOUBLE", "a number with decimals, or of more than 15 digits"),
     ("household_id", "'\\xC3\\x28'::BLOB", "bytes that are not text in UTF-8"),
     ("profile_complete", "2", "not a true/false"),
+    ("gender", "'other'", "unknown gender"),
+    ("aum_period_end", "NULL::DECIMAL(18,2)", "the cell is empty"),
+    ("aum_period_end", "-1::DECIMAL(18,2)", "less than 0"),
+    ("birth_date", "DATE '2100-01-01'", "later than as_of"),
 ]
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read every bank as a small one, and as one whose columns are each asked alone."""
+    if request.param == "large":
+        monkeypatch.setattr("stockcust_analysis.bank.folder._LARGE", 0)
 
 
 def deliver(folder: Path, column: str, value: str, mapping: str = "") -> Path:
@@ -125,6 +144,20 @@ def test_rows_delivered_again_in_another_kind_of_file_are_named(tiny_bank: TinyB
     (folder / "contacts_1.csv").write_text(more.replace("C1", "C3"))
     with open_bank(folder) as bank:
         assert bank.rows("contacts") == 3
+
+
+def test_files_that_share_rows_are_not_delivered_again(tiny_bank: TinyBank) -> None:
+    """Of large files a part of the rows is compared first; one row of its own makes a file new."""
+    folder = tiny_bank(managers=MANAGERS)
+    rows = "range({}, {}) AS days(n)"
+    contact = "'C1' AS customer_id, 'M1' AS manager_id, DATE '2020-01-01' + n::INT AS contacted_on"
+    for number, (first, end) in enumerate([(0, 900), (1, 901), (0, 300)], start=1):
+        sql = f"SELECT {contact}, 'phone' AS channel, 'sale' AS outcome FROM {rows}"
+        duckdb.sql(sql.format(first, end)).write_parquet(f"{folder}/contacts_{number}.parquet")
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    again = "holds the rows of contacts_1.parquet again, and nothing else. Keep one."
+    assert [*map(str, caught.value.problems)] == [f"contacts: 300 rows: contacts_3.parquet {again}"]
 
 
 def test_a_damaged_page_is_the_files_fault(tiny_bank: TinyBank) -> None:
