@@ -141,6 +141,17 @@ WHALE = pd.DataFrame(
     }
 )
 
+
+def groups(values: dict[str, list[float]]) -> pd.DataFrame:
+    """Return quarter → one rate of each branch as a measure's table."""
+    rows = [
+        (quarter, f"B{number:02}", "dormancy_rate", value)
+        for quarter, rates in values.items()
+        for number, value in enumerate(rates, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["quarter", "branch_id", "measure", "value"])
+
+
 FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
     "lorenz": ("lorenz", pd.concat([lorenz(7.5), lorenz(6.2, branch_id="@bank")])),
     "lorenz of an even branch": ("lorenz", lorenz(1)),
@@ -186,6 +197,8 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
     "co-holding": ("co_holding", every_pair(0.35)),
     "everybody holds all": ("co_holding", every_pair(1.0)),
     "one pair": ("co_holding", co_holding({("fund", "wealth"): 0.5})),
+    "one measure by branch": ("bars", groups({"2026Q3": [0.1, 0.25, 0.0]})),
+    "one measure by quarter": ("trend", groups({"2026Q2": [0.1, 0.2], "2026Q3": [0.12, 0.2]})),
     "assets": ("aum_trend", assets([9.8e8, 1.01e9, 1.08e9, 1.05e9, 1.21e9, 1.263e9])),
     "three years of assets": ("aum_trend", assets([1.1e10 + 1e9 * step for step in range(12)])),
     "one quarter of assets": ("aum_trend", assets([1.263e9])),
