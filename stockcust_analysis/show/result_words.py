@@ -41,13 +41,21 @@ def cell_words(column: str, language: Language, policy_facts: Mapping[str, Any])
     >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
     ('Drained', '中端')
     """
+    words = member_words(column, language, policy_facts)
+    for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
+        known = wording.names(section)
+        words |= {name: wording.text(name, language, within=section) for name in known}
+    return words
+
+
+def member_words(
+    column: str, language: Language, policy_facts: Mapping[str, Any]
+) -> dict[str, str]:
+    """Return the words for what a policy lists: tiers, families and the like, in its order."""
     members = policy_facts or load_policy().members
     words = dict[str, str]()
     for dimension in _DIMENSIONS.get(column, ()):
         words |= wording.policy_words(members, dimension, language)
-    for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
-        known = wording.names(section)
-        words |= {name: wording.text(name, language, within=section) for name in known}
     return words
 
 

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.files import atomic_write
@@ -70,7 +71,7 @@ def table_of(result: Result) -> Table:
     """Return a result as a table in words and units, its first rows if it has many."""
     language: Any = chosen_language()
     unit = wording.money_unit(_amounts(result), language)
-    rows = result.to_pandas().head(_MOST_ROWS).drop(columns=[*_HIDDEN], errors="ignore")
+    rows = _in_policy_order(result).head(_MOST_ROWS).drop(columns=[*_HIDDEN], errors="ignore")
     cells = pd.DataFrame(
         {name: _texts(result, rows, str(name), unit, language) for name in rows}, dtype="str"
     )
@@ -84,6 +85,19 @@ def table_of(result: Result) -> Table:
         labels={str(name): result_words.column_word(str(name), language) for name in rows},
         align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
+
+
+def _in_policy_order(result: Result) -> pd.DataFrame:
+    """Return the rows of a measure with tiers, families and the like as the policy lists them."""
+    rows = result.to_pandas()
+    if "measure" not in rows:
+        return rows
+    for cut in reversed([*rows.columns[: rows.columns.get_loc("measure")]]):
+        words = [*result_words.member_words(str(cut), "zh", result.about.members)]
+        is_listed = {*rows[cut]} <= {*words}
+        order = rows[cut].map(words.index) if is_listed else pd.factorize(rows[cut])[0]
+        rows = rows.iloc[np.argsort(order, kind="stable")]
+    return rows
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:

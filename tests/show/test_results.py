@@ -22,6 +22,7 @@ from stockcust_analysis import (
     set_language,
 )
 from stockcust_analysis.show.blocks import TABLE_MIME
+from stockcust_analysis.show.results import table_of
 
 OPENING = pd.DataFrame(
     {
@@ -65,6 +66,16 @@ def test_money_has_one_unit_at_the_top() -> None:
     set_language("en")
     assert repr(bridge).startswith("CNY thousand")
     assert ["Opening AUM", "2", "50.00"] in cells_of(bridge)
+
+
+def test_groups_stand_in_the_policys_order() -> None:
+    """Tiers from the lowest to the highest within each region, regions as the measure has them."""
+    tiers = ["private", "residual", "effective"]
+    rows = [(region, tier, "dormancy_rate", 0.1) for region in ("B", "A") for tier in tiers]
+    frame = pd.DataFrame(rows, columns=["region", "tier", "measure", "value"])
+    shown = [row[:2] for row in table_of(Result(frame)).rows]
+    lowest_first = ["零散", "有效", "私行"]
+    assert shown == [(region, tier) for region in ("B", "A") for tier in lowest_first]
 
 
 def test_tiers_and_states_have_the_policys_words() -> None:
