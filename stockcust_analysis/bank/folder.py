@@ -216,7 +216,7 @@ def _bank(
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(contract, columns, names, shown)
+        doubtful, headers = match_headers(contract, columns, names, shown, unit=words.unit)
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]

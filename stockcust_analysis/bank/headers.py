@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from stockcust_analysis.bank.contract import TABLES, Table
-from stockcust_analysis.bank.grammar import INVISIBLE
+from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.bank.grammar import INVISIBLE, STATED_UNIT, unit_remedy
 from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 NAMELESS = "without a header"
+_CURRENCY = ("币种", "货币", "币别", "币种代码", "currency", "ccy", "currencycode", "curr")
 
 
 def normalize(header: str) -> str:
@@ -54,11 +56,13 @@ def match_headers(
     headers: Sequence[Collection[str]],
     names: Mapping[str, str],
     files: Sequence[str] = (),
+    *,
+    unit: str = "元",
 ) -> tuple[list[Problem], list[dict[str, str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
     `names` maps the headers that are understood to columns of the contract; `files` are those that
-    have the headers, named where there are several.
+    have the headers, named where there are several; `unit` is the mapping's for amounts.
     """
     problems: dict[Problem, None] = {}
     matches = []
@@ -74,6 +78,10 @@ def match_headers(
                 matched[name] = header
         spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
         found += _absent_columns(contract, matched, spare)
+        found += _stated_units(contract, matched, unit)
+        for header in (h for h in spare if normalize(h) in _CURRENCY):
+            what = f"'{header}' is not read, and every amount counts as CNY"
+            warnings.warn(f"{contract.name}: {what}: convert others, or drop them.", stacklevel=2)
         where = f" in {files[index]}" if len(files) > 1 else ""
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
@@ -86,6 +94,18 @@ def match_headers(
             remedy = "Correct the mapping, or take it out."
             problems[Problem(contract.name, name, what, remedy)] = None
     return list(problems), matches
+
+
+def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:
+    """Yield the columns of amounts whose headers state another unit than the mapping does."""
+    for name, header in matched.items():
+        text = unicodedata.normalize("NFKC", header)
+        found = STATED_UNIT.search(text) or re.search(r"[(\[]元[)\]]", text)
+        stated = found.group().strip("()[]") if found else unit
+        if contract.column(name).kind is Kind.MONEY and stated != unit:
+            what = f"its header states amounts in {stated}, and the mapping in {unit}"
+            remedy = unit_remedy(stated) + " One unit holds for all columns of a table."
+            yield Problem(contract.name, name, what, remedy)
 
 
 def _absent_columns(

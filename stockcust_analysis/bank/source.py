@@ -397,7 +397,7 @@ def _bank_of(
         schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
         header = [name for name in schema if isinstance(name, str)]
         names = contract_names(words, contract)
-        doubtful, (columns,) = match_headers(contract, [header], names)
+        doubtful, (columns,) = match_headers(contract, [header], names, unit=words.unit)
         problems += doubtful
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]

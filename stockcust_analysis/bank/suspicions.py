@@ -251,7 +251,7 @@ def _strayed(bank: Bank, now: Totals) -> Iterator[str]:
     pairs = pairs.join(closing.rename({"branch_id": "now"}), on="customer_id")
     strayed = flag(nw.col("branch_id") != nw.col("now"))
     counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": strayed}))
-    if count := int(counts["strayed"][0] or 0):
+    if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
         yield (
             f"of {counts['rows'][0]:,} customers handed over in {quarter}, {count:,} are not where "
             "customer_moves lead: they count as transferred. See from_branch_id and to_branch_id"

@@ -348,7 +348,7 @@ def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
     known = [name for name in more if name in bank.columns["targets"]]
     table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
     frame = pd.DataFrame(collect_rows(table.select(*names, *known)), columns=[*names, *more])
-    frame["kind"] = frame["kind"].fillna("level").replace("", "level")
+    frame["kind"] = frame["kind"].astype(object).fillna("level").replace("", "level")
     frame["phased_share"] = frame["phased_share"].astype(float).fillna(1.0)
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
 

@@ -67,6 +67,7 @@ def check_policy_against(policy: Policy, *, branches: pd.DataFrame, targets: pd.
         *_wrong_directions(table),
         *_impossible_peers(policy, branches),
         *_missing_plans(policy, targets),
+        *_wrong_plans(targets),
     ]
     if problems:
         listed = "\n".join(f"  - {problem}" for problem in problems)
@@ -180,6 +181,19 @@ def _missing_plans(policy: Policy, targets: pd.DataFrame) -> Iterator[str]:
         elif len(useless):
             branches = _format_branches(useless)
             yield f"indicator '{name}': the target is not above 0 for {branches}."
+
+
+def _wrong_plans(targets: pd.DataFrame) -> Iterator[str]:
+    """Yield plans that no figure can be held against: of no measure, or in another unit."""
+    for measure, rows in targets.groupby("measure"):
+        name, count = str(measure), len(rows)
+        if name not in defined_measures():
+            close = did_you_mean(name, defined_measures())
+            yield f"targets: {count} plans of '{name}', which is no measure.{close}"
+        elif measure_definition(name).kind == "share" and (rows["target"] > 1).any():
+            yield f"targets: {count} plans of '{name}' above 1: a share of 35 % is 0.35."
+    if "phased_share" in targets and not targets["phased_share"].between(0, 1).all():
+        yield "targets: phased_share is the part that is due, between 0 and 1, such as 0.75."
 
 
 def _format_branches(names: Iterable[str]) -> str:

@@ -306,6 +306,8 @@ def load_brand(path: str | Path) -> Brand:
     file = Path(path)
     try:
         given: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise UsageError(f"the brand file '{file}' is not UTF-8. Save it as UTF-8.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the brand file '{file}' cannot be read: {error}.") from error
     if wrong := _wrong_kinds(given):

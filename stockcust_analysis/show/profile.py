@@ -168,7 +168,7 @@ def _gaps(bank: Bank) -> Iterator[tuple[str, int, str]]:
         empty = {column: flag(nw.col(column).is_null()) for column in columns}
         counts = collect_rows(sums(as_lazy(bank.table(name)), [], empty))
         for column in columns:
-            if share := int(counts[column][0] or 0) / max(rows, 1):
+            if share := sum(int(n or 0) for n in counts[column]) / max(rows, 1):
                 yield f"{name}.{column}", rows, format_share(share)
 
 

@@ -83,6 +83,27 @@ def test_the_table_of_plans_says_kind_and_part_due(tiny_bank: TinyBank) -> None:
     assert (plain["kind"].tolist(), plain["phased_share"].tolist()) == (["level"], [1.0])
 
 
+def test_plans_of_pandas_frames_without_a_kind_are_levels(tiny_bank: TinyBank) -> None:
+    """A column in which nothing stands has another type there, which is no reason to warn."""
+    folder = tiny_bank()
+    frames = {
+        name: pd.read_csv(folder / f"{name}.csv", dtype="str")
+        for name in ("branches", "customers", "holdings")
+    }
+    first = frames["branches"]["branch_id"].iloc[0]
+    plan = {"branch_id": first, "quarter": "2026Q3", "measure": "customers", "target": 5.0}
+    frames["targets"] = pd.DataFrame([{**plan, "kind": None, "phased_share": None}])
+    frames["targets"] = frames["targets"].astype({"kind": float, "phased_share": float})
+    for name, frame in frames.items():
+        days = [c for c in frame if c.endswith(("_on", "_since", "as_of"))]
+        numbers = [c for c in frame if c.startswith(("aum", "balance"))]
+        kinds = dict.fromkeys(days, "datetime64[us]") | dict.fromkeys(numbers, float)
+        frames[name] = frame.astype(kinds)
+    with open_bank(frames) as bank:
+        found = targets_of(bank, Quarter.parse("2026Q3"))
+    assert (found["kind"].tolist(), found["phased_share"].tolist()) == (["level"], [1.0])
+
+
 def review_page(start: float) -> hq.HeadquartersPage:
     """Return the small review's page, whose branches are to come from a start to 10.2 million."""
     targets = small_evaluation().targets

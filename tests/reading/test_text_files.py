@@ -252,6 +252,18 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "a line above the header of customers.csv states amounts in 美元",
     ),
+    "a unit in a header that the mapping names": (
+        {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（万元）")},
+        '[tables.customers.columns]\n"时点AUM（万元）" = "aum_period_end"\n',
+        "customers.aum_period_end: its header states amounts in 万元, and the mapping in 元. "
+        'Write unit = "万元" in the mapping',
+    ),
+    "columns of two units": (
+        {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（元）")},
+        '[tables.customers]\nunit = "万元"\n[tables.customers.columns]\n'
+        '"时点AUM（元）" = "aum_period_end"\n',
+        "customers.aum_period_end: its header states amounts in 元, and the mapping in 万元",
+    ),
     "question marks where characters were": (
         {"branches.csv": BRANCHES.replace("城关支行", "????")},
         "",
@@ -503,3 +515,18 @@ def test_what_is_said_of_files_is_refused_for_frames(tmp_path: Path) -> None:
 def test_a_name_holds_one_day_or_none(name: str, expected: str) -> None:
     """A month or a quarter stands for its last day; several days are none."""
     assert str(day_in_name(name)) == expected
+
+
+def test_a_column_of_currencies_is_named(tiny_bank: TinyBank) -> None:
+    """Nobody reads it, so that dollars would count as yuan: a warning says so."""
+    head, *rows = HOLDINGS.splitlines()
+    text = "\n".join([f"{head},币种", *(f"{row},人民币" for row in rows), ""])
+    with pytest.warns(UserWarning, match="holdings: '币种' is not read, and every amount counts"):
+        open_bank(tiny_bank(holdings=text)).close()
+
+
+@pytest.mark.parametrize("row", ["", "C1,001,002,2025-08-01\n", "C1,001,002,2027-02-01\n"])
+def test_moves_of_other_quarters_say_nothing_of_this_one(tiny_bank: TinyBank, row: str) -> None:
+    """A table of moves without rows, or with none in the newest quarter, is an ordinary one."""
+    header = "customer_id,from_branch_id,to_branch_id,effective_on\n"
+    assert run("check", tiny_bank(customer_moves=header + row)) == 0

@@ -27,10 +27,13 @@ def tables() -> Tables:
 
 
 def as_text(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a table's cells as text: amounts with two decimals, days as 2026-09-30."""
+    """Return a table's cells as text: amounts with two decimals, days as 2026-09-30.
+
+    Columns that the sample has no use for are delivered empty.
+    """
     columns = {}
     for column in table(name).columns:
-        cells = frame[column.name]
+        cells = frame.get(column.name, pd.Series(pd.NA, frame.index))
         if column.kind is Kind.MONEY:
             columns[column.name] = cells.map("{:.2f}".format, na_action="ignore")
         elif column.kind is Kind.DATE:

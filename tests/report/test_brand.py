@@ -196,3 +196,11 @@ def test_a_brand_of_wrong_kinds_is_one_error(tmp_path: Path, text: str, expected
     """Whatever stands in the file, the error names the part."""
     with pytest.raises(UsageError, match=expected):
         load_brand(write(tmp_path, text))
+
+
+def test_a_brand_in_gbk_says_what_to_do(tmp_path: Path) -> None:
+    """As mapping and policy do: the file is to be saved as UTF-8."""
+    path = tmp_path / "brand.toml"
+    path.write_bytes('[fonts]\nfamily = "宋体"\n'.encode("gbk"))
+    with pytest.raises(UsageError, match=r"is not UTF-8\. Save it as UTF-8\."):
+        load_brand(path)
