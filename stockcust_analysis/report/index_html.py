@@ -136,7 +136,8 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     scores = scores.set_index("branch_id").loc[order].reset_index()
     states = dict(page.review.pages[["branch_id", "state"]].itertuples(index=False, name=None))
     states = {branch: states.get(branch, "missing") for branch in scores["branch_id"]}
-    *columns, state = _columns(page, scores, states)
+    intervals = _intervals(page)
+    *columns, state = _columns(page, scores, states, intervals)
     columns = [column for column in columns if column.choices or not column.choose] + [state]
     rows = [
         {
@@ -149,10 +150,10 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
     filters = [(i, column) for i, column in enumerate(columns) if column.choices]
     compared = evaluation.comparison
     compared = compared[compared["centre"].notna() & ~compared["withheld"]]
-    compared = compared[compared["measure"].isin([name for name, _ in _intervals(page)])]
+    compared = compared[compared["measure"].isin([name for name, _ in intervals])]
     notes = [
         *wording.assumptions(evaluation.policy_facts, page.language),
-        page.text("interval_note", "index") if _intervals(page) else "",
+        page.text("interval_note", "index") if intervals else "",
         page.text("unranked") if compared["rank_low"].isna().any() else "",
         page.gap_note("withheld_note"),
     ]
@@ -160,7 +161,10 @@ def _branch_table(page: HeadquartersPage, links: Mapping[str, str]) -> dict[str,
 
 
 def _columns(
-    page: HeadquartersPage, scores: pd.DataFrame, states: Mapping[str, str]
+    page: HeadquartersPage,
+    scores: pd.DataFrame,
+    states: Mapping[str, str],
+    intervals: Sequence[tuple[str, str]],
 ) -> list[_Column]:
     """Return the table's columns: assets, plan and rates first, the page's state last."""
     branches, text = list(states), page.text
@@ -179,7 +183,7 @@ def _columns(
         *(_figure_column(page, branches, *measure) for measure in FIGURES[1:]),
         _Column(text("exceptions_n", "index"), [_number(str(n), n) for n in counts]),
         *_score_columns(page, scores),
-        *(_interval_column(page, branches, *measure) for measure in _intervals(page)),
+        *(_interval_column(page, branches, *measure) for measure in intervals),
         _words(text("peer_group", "hq_header"), peers),
         _words(text("region", "sheet"), facts["region"]),
         _words(text("type", "sheet"), types),
@@ -198,7 +202,7 @@ def _number(text: str, value: Any, picture: str = "") -> _Cell:
 def _plan_columns(page: HeadquartersPage, branches: list[str]) -> list[_Column]:
     """Return the attainment of the plan of assets; nothing where no branch has one."""
     parts = page.attainments.get(FIGURES[0][0], {})
-    cells = [_number(wording.format_share(parts.get(b)), parts.get(b)) for b in branches]
+    cells = [_number(page.format_attained(parts.get(b)), parts.get(b)) for b in branches]
     return [_Column(page.text("attained", "hq_header"), cells)] if parts else []
 
 

@@ -20,7 +20,7 @@ from stockcust_analysis.report.workbook import Column, Sheet, write_sheets
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, growth_steps
 from stockcust_analysis.show.page_data import rows_of
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words, names
 
@@ -201,12 +201,13 @@ class _Sheets:
             return [page.cell(measure, base, quarter=str(of)) for measure, base in _OVERVIEW]
 
         table = pd.DataFrame(_OVERVIEW, columns=["measure", "base"], dtype=object)
-        kinds, now, plans = _kinds(table["measure"]), figures(quarter), self._bank_plans()
-        shares = [
-            value / plan if plan and isinstance(value, float) else None
-            for value, plan in zip(now, plans, strict=True)
-        ]
-        columns: dict[str, list[Any]] = {"plan": plans, "attained": shares}
+        kinds, now = _kinds(table["measure"]), figures(quarter)
+        planned = [name if base == "funded" else "" for name, base in _OVERVIEW]
+        plans = map(page.bank.targets.get, planned)
+        columns: dict[str, list[Any]] = {
+            "plan": [None if plan is None else plan.level for plan in plans],
+            "attained": [page.bank_attainment(name) if name else None for name in planned],
+        }
         columns |= {name: figures(name) for name in quarters}
         for name, before in earlier.items():
             columns[f"comparison.{name}"] = list(map(tables.change_of, now, figures(before), kinds))
@@ -258,7 +259,7 @@ class _Sheets:
         components, sums = list(names("component")), ["new", "existing"]
         branches = table["branch_id"].drop_duplicates()
         gone = table.loc[table["withheld"], "branch_id"]
-        steps = tables.growth_steps(page).set_index("branch_id")
+        steps = growth_steps(page).set_index("branch_id")
         withheld = branches.isin(gone) & branches.isin(steps.index)
         totals = mark_withheld(steps.reindex(branches), withheld.to_numpy())
         rows = (
@@ -370,14 +371,6 @@ class _Sheets:
     def _assumptions(self) -> list[str]:
         """Return what the figures assume where the bank did not deliver something."""
         return wording.assumptions(self._page.bank.evaluation.policy_facts, self._page.language)
-
-    def _bank_plans(self) -> list[float | None]:
-        """Return the bank's plans for the overview's measures."""
-        targets = self._page.bank.evaluation.targets
-        current = targets["quarter"] == self._page.quarter
-        own = targets[(targets["branch_id"] == WHOLE_BANK) & current]
-        plans = dict(zip(own["measure"], own["target"], strict=True))
-        return [plans.get(measure) if base == "funded" else None for measure, base in _OVERVIEW]
 
 
 def mark_withheld(

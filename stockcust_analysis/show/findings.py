@@ -428,8 +428,7 @@ def growth_sentence(
     unit = wording.money_unit([amounts.get("closing")], language)
     key, blanks = "bridge", {"rate": wording.format_signed(change / opening, "money", language)}
     for name, amount in (("change", change), ("new", new), ("existing", change - new)):
-        size = unit.pattern.format(wording.format_money(abs(amount), unit))
-        blanks[name] = f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+        blanks[name] = wording.format_signed_money(amount, unit)
     if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
         of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
         key = "bridge_beside_bank"

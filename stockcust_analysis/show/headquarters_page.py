@@ -5,7 +5,7 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -103,11 +103,6 @@ class HeadquartersPage(Page):
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another."""
         return self.text("between", "sentence").join(filter(None, sentences))
-
-    def signed_money(self, amount: float, unit: wording.Unit) -> str:
-        """Return a change of money in a unit, with its sign."""
-        size = unit.pattern.format(wording.format_money(abs(amount), unit))
-        return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
 
     @cached_property
     def plans(self) -> dict[str, dict[str, Plan]]:
@@ -226,20 +221,14 @@ def review_conclusions(page: HeadquartersPage) -> Sentences:
     of_bank = [] if page.bank.evaluation.measures.empty else conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
     neutral = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
-    return Sentences([*_leading_sentences(page), *neutral])
+    answers = (answer(page) for answer in _ANSWERS.values())
+    return Sentences([*(sentence for sentence in answers if sentence is not None), *neutral])
 
 
 def chapter_sentence(page: HeadquartersPage, section: str) -> Sentences | None:
     """Return the conclusion that leads to a chapter, to open it with; None where there is none."""
-    own = [replace(s, section="") for s in _leading_sentences(page) if s.section == section]
-    return Sentences(own, anchor=section) if own else None
-
-
-def _leading_sentences(page: HeadquartersPage) -> list[Sentence]:
-    """Return the four answers in the order they are asked, and what is missing."""
-    answers = (_plan_sentence, _growth_sentence, _exceptions_sentence, _decisions_sentence)
-    found = [answer(page) for answer in (*answers, _quality_sentence)]
-    return [sentence for sentence in found if sentence is not None]
+    own = _ANSWERS[section](page)
+    return None if own is None else Sentences([replace(own, section="")], anchor=section)
 
 
 def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
@@ -286,22 +275,35 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     if sentence is not None:
         sentence = replace(sentence, text=page.say(sentence.text))
     opened = [branch for branch, day in page.opened.items() if day[:4] == page.quarter[:4]]
-    bridge = page.evaluation.bridge
-    others = bridge[~bridge["branch_id"].isin([WHOLE_BANK, *opened])]
-    if sentence is None or not opened or others.empty or others["withheld"].any():
+    steps = growth_steps(page)
+    others = steps[~steps["branch_id"].isin(opened)].drop(columns="branch_id")
+    if sentence is None or not opened or others.empty or others.isna().any(axis=None):
         return sentence
-    amounts = others.groupby("component")["amount"].sum()
-    change = amounts["closing"] - amounts["opening"]
-    new = float(amounts.reindex(list(FROM_NEW)).sum())
+    amounts = others.sum()
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
+    rate = amounts["change"] / amounts["opening"]
     blanks = {
         "names": page.listed([page.names[branch] for branch in opened]),
-        "rate": wording.format_signed(change / amounts["opening"], "money", page.language),
-        "new": page.signed_money(new, unit),
-        "existing": page.signed_money(change - new, unit),
+        "rate": wording.format_signed(rate, "money", page.language),
+        "new": wording.format_signed_money(amounts["new"], unit),
+        "existing": wording.format_signed_money(amounts["existing"], unit),
     }
     text = page.join([sentence.text, page.text("growth_without_opened", **blanks)])
     return replace(sentence, text=text)
+
+
+def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
+    """Return each branch's opening assets, and their change by new and by existing customers."""
+    bridge = page.evaluation.bridge
+    wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
+        index="branch_id", columns="component", values="amount", dropna=False, sort=True
+    )
+    if wide.empty:
+        return pd.DataFrame(columns=["branch_id", "opening", "change", "new", "existing"])
+    new = wide[[name for name in FROM_NEW if name in wide]].sum(axis=1, skipna=False)
+    change = wide["closing"] - wide["opening"]
+    steps = {"opening": wide["opening"], "change": change, "new": new, "existing": change - new}
+    return pd.DataFrame(steps).reset_index()
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
@@ -348,6 +350,16 @@ def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
         return None
     words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
     return Sentence(words, lead=page.text("quality_lead"), section="quality")
+
+
+# What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
+_ANSWERS: Final[dict[str, Callable[[HeadquartersPage], Sentence | None]]] = {
+    "branches": _plan_sentence,
+    "growth": _growth_sentence,
+    "exceptions": _exceptions_sentence,
+    "decisions": _decisions_sentence,
+    "quality": _quality_sentence,
+}
 
 
 def definitions_table(page: HeadquartersPage) -> Table:

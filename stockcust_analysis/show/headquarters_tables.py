@@ -15,8 +15,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
-from stockcust_analysis.show.findings import FROM_NEW
-from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of
+from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
 from stockcust_analysis.show.page_data import compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
@@ -88,17 +87,15 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     year_ago = str(page.evaluation.quarter.year_ago)
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
-        base = base_of(measure)
-        own = targets[targets["measure"] == measure]
-        plans = dict(zip(own["branch_id"], own["target"], strict=True))
-        value, plan = page.cell(measure, base), plans.get(WHOLE_BANK)
+        base, plan = base_of(measure), page.bank.targets.get(measure)
+        value = page.cell(measure, base)
         parts = page.attainments.get(measure, {}).values()
         reached = sum(part >= 1 for part in parts)
         row = {
             "measure": page.measure(measure, base),
             "value": format_alone(page, measure, value),
-            "plan": format_alone(page, measure, plan),
-            "attained": page.bank_attainment(measure),
+            "plan": format_alone(page, measure, plan.level if plan else None),
+            "attained": page.format_attained(page.bank_attainment(measure)),
             "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
             "reached": " / ".join(map(wording.format_count, (reached, len(parts)))),
         }
@@ -115,11 +112,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     order = "branches_by_plan" if any(bars) else "branches_by_change"
     hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
     printed = [
-        {
-            name: wording.format_arrow(value, "money", page.language) if name in _CHANGES else value
-            for name, value in row.items()
-            if name not in hidden
-        }
+        {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
         for row in rows
     ]
     return _table(
@@ -131,6 +124,13 @@ def branch_table(page: HeadquartersPage) -> Table | None:
         bars={"attained": bars},
         note=page.join(map(page.text, (order, "branches_note"))),
     )
+
+
+def _print_figure(page: HeadquartersPage, name: str, value: Any) -> Any:
+    """Return a figure of the branch table as text where its column does not say how it prints."""
+    if name in _CHANGES:
+        return wording.format_arrow(value, "money", page.language)
+    return page.format_attained(value) if name == "attained" else value
 
 
 def branch_rows(page: HeadquartersPage) -> list[dict[str, Any]]:
@@ -197,19 +197,6 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
         return None
     unit = page.unit(with_gaps(own, "amount"))
     return _table(page, "bridge", bridge_rows(page, own, "amount"), unit=unit, emphasise=[0, -1])
-
-
-def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
-    """Return each branch's change of assets, of new customers and of existing ones."""
-    bridge = page.evaluation.bridge
-    wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
-        index="branch_id", columns="component", values="amount", dropna=False, sort=True
-    )
-    if wide.empty:
-        return pd.DataFrame(columns=["branch_id", "change", "new", "existing"])
-    new = wide[[name for name in FROM_NEW if name in wide]].sum(axis=1, skipna=False)
-    change = wide["closing"] - wide["opening"]
-    return pd.DataFrame({"change": change, "new": new, "existing": change - new}).reset_index()
 
 
 def growth_table(page: HeadquartersPage) -> Table | None:

@@ -429,6 +429,16 @@ def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
     return SUPPRESSED if change == SUPPRESSED else _with_sign(change, kind, language, ("▲ ", "▼ "))
 
 
+def format_signed_money(amount: float, unit: Unit) -> str:
+    """Return a change of money with its sign and unit, for running text.
+
+    >>> format_signed_money(-1_250_000, money_unit([4e6]))
+    '-125.0万元'
+    """
+    size = unit.pattern.format(format_money(abs(amount), unit))
+    return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+
+
 def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:
     """Return a change with + or -, for running text.
 

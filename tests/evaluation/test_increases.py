@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 
@@ -15,7 +17,10 @@ from stockcust_analysis.evaluation.circulate import mask_scores
 from stockcust_analysis.evaluation.evaluate import targets_of
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.policy import Indicator
+from stockcust_analysis.report.index_html import write_index
+from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show import headquarters_page as hq
+from stockcust_analysis.show import headquarters_tables as tables
 from tests.evaluation.small_quarters import NOW, named, policy_of, quarter_of
 from tests.report.small_review import small_evaluation, small_review
 from tests.tiny_bank import BRANCHES, TinyBank
@@ -125,6 +130,25 @@ def test_a_fall_is_called_one() -> None:
     """From 10.1 million to 10.04 there is no part of the way to speak of."""
     first = hq.review_conclusions(review_page(10.1e6)).sentences[0]
     assert "001支行（负增长）" in first.text
+
+
+@pytest.mark.filterwarnings("ignore:.* extension is not supported:UserWarning")
+def test_review_index_and_workbook_say_the_same_of_an_increase(tmp_path: Path) -> None:
+    """The bank went 595 % of the way; a branch that fell did, wherever its attainment stands."""
+    page = review_page(1e7)
+    write_workbook(tmp_path / "one.xlsx", page, status="draft")
+    rows = openpyxl.load_workbook(tmp_path / "one.xlsx")["总览"].iter_rows(values_only=True)
+    cells = {row[0]: row for row in rows}
+    assert cells["季日均AUM"][cells["指标"].index("完成率")] == pytest.approx(28.56 / 4.8)
+    plans = tables.plan_table(page)
+    assert plans is not None
+    assert "595.0%" in plans.rows[0]
+    fallen = review_page(10.1e6)
+    shown = tables.branch_table(fallen)
+    assert shown is not None
+    assert "负增长" in shown.rows[0]
+    write_index(tmp_path / "one.html", fallen, status="draft", links={}, others={})
+    assert ">负增长</td>" in (tmp_path / "one.html").read_text(encoding="utf-8")
 
 
 def test_no_withheld_figure_follows_from_a_plan() -> None:
