@@ -292,12 +292,11 @@ def _lists(table: Table, policy: Policy) -> Lists:
     )
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
     gone = _is_flagged("at_risk") & ~reaches(end, policy.bases.funded)
-    leaving = _is_flagged("attrition") & ~gone
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
-        "attrition_warning": (leaving, "fall_cents", "attrition"),
+        "attrition_warning": (_is_flagged("attrition") & ~gone, "fall_cents", "attrition"),
         "emptied": (gone, f"opening_{AVERAGE}", "attrition"),
         "overdue_contact": (overdue, end, "in_managed"),
         "reclaim": (_is_flagged("reclaim_due"), end, "in_managed"),
