@@ -327,7 +327,10 @@ _BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches by number; a region or type that is not delivered is empty."""
+    """Return the branches by number; a region or type that is not delivered is empty.
+
+    `merged_on` is the day on which a branch last took over others, where successors are delivered.
+    """
     table = as_lazy(bank.table("branches"))
     names = table.collect_schema().names()
     frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
@@ -337,6 +340,11 @@ def branches_of(bank: Bank) -> pd.DataFrame:
     if "opened_on" in frame:
         opened = pd.to_datetime(frame["opened_on"])
         frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
+    if "branch_successors" in bank.columns:
+        pairs = as_lazy(bank.table("branch_successors")).select("new_branch_id", "effective_on")
+        last = pd.DataFrame(collect_rows(pairs)).groupby("new_branch_id")["effective_on"].max()
+        merged = pd.to_datetime(frame["branch_id"].map(last))
+        frame["merged_on"] = merged.dt.strftime("%Y-%m-%d").fillna("")
     return frame.sort_values("branch_id", ignore_index=True)
 
 
