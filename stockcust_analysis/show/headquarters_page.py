@@ -191,7 +191,8 @@ def base_of(measure: str) -> str:
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    return HeadquartersPage(without_new_ranks(review.evaluation), language, review)
+    evaluation = without_new_ranks(review.evaluation)
+    return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
 
 
 def cover(page: HeadquartersPage) -> Document:

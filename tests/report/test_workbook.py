@@ -132,6 +132,25 @@ def test_every_sheet_has_status_frozen_header_and_filter(written: Path) -> None:
         assert sheet.auto_filter.ref
 
 
+def test_it_prints_on_few_pages_and_its_explanations_on_one(written: Path) -> None:
+    """Sheets of more than 80 rows print 80 and say so; all definitions fit one page, in Chinese."""
+    book = openpyxl.load_workbook(written)
+    long = [sheet for sheet in book if sheet.max_row > HEADER_ROW + 81 and sheet.title != "口径"]
+    assert long
+    for sheet in long:
+        assert sheet.print_area.rpartition("$")[2] == str(HEADER_ROW + 81)
+        assert "打印前80行" in sheet["A2"].value
+    sheet = book["口径"]
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    # Left out where they are 1; the other sheets are as many pages high as they need: 0.
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (None, None)
+    assert book["例外"].page_setup.fitToHeight == 0
+    heads, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
+    assert heads == ("指标", "单位", "方向", "口径")
+    units = {row[0]: row[1] for row in rows}
+    assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
+
+
 def test_there_is_a_sheet_per_question(written: Path) -> None:
     """A question without an answer, here restatements, has no sheet; all others have one."""
     names = openpyxl.load_workbook(written).sheetnames

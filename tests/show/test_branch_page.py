@@ -178,7 +178,10 @@ def test_growth_of_who_stayed_stands_beside_that_with_who_left() -> None:
     page = page_of(story(growth, bank_now={"same_customer_growth": -0.02}))
     sentence = section_sentence(page, "customers")
     assert sentence is not None
-    assert "仍在册者的AUM增速为1.0%，含已离开者-0.2%，比全行（-2.0%）高3.0个百分点" in sentence.sentences[0].text
+    assert (
+        "仍在册者的AUM增速为1.0%，含已离开者-0.2%，比全行（-2.0%）高3.0个百分点"
+        in sentence.sentences[0].text
+    )
     table = branch_tables.measure_table(page_of(story(growth)), "retention")
     assert table is not None
     names = [row[0] for row in table.rows]
