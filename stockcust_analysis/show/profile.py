@@ -18,7 +18,8 @@ import pandas as pd
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.suspicions import LEAST_ROWS, Totals
+from stockcust_analysis.bank.suspicions import LEAST_ROWS
+from stockcust_analysis.bank.totals import Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table

@@ -136,6 +136,14 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         {"branches.csv": BRANCHES.replace("urban", r"\N")},
         "[tables.branches.codes.type]\n'\\N' = \"urban\"\n",
     ),
+    "as-of dates in names of folders": (
+        {
+            "customers.csv": b"",
+            "customers/as_of=2026-06-30/part-0.csv": customers_of("2026-06-30"),
+            "customers/as_of=2026-09-30/part-0.csv": customers_of("2026-09-30"),
+        },
+        '[tables.customers]\nfile = "customers/*/*.csv"\nas_of = "file name"\n',
+    ),
     "as-of dates in names": (
         {
             "customers.csv": b"",
@@ -313,6 +321,26 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         {},
         '[tables.customers]\nas_of = "file name"\n',
         "customers: the name of customers.csv holds no day, or several",
+    ),
+    "a constant beside its column": (
+        {},
+        '[tables.branches]\nconstants = { region = "东区" }\n',
+        "branches: branches.csv has region, which the mapping states, too. Take it out of",
+    ),
+    "a day in the name beside its column": (
+        {"customers.csv": b"", "customers_20260930.csv": CUSTOMERS},
+        '[tables.customers]\nas_of = "file name"\n',
+        "customers: customers_20260930.csv has as_of, which the mapping states, too. Take it out",
+    ),
+    "a folder for each day": (
+        {
+            "customers.csv": b"",
+            "customers/as_of=2026-06-30/part-0.csv": customers_of("2026-06-30"),
+            "customers/as_of=2026-09-30/part-0.csv": customers_of("2026-09-30"),
+        },
+        "",
+        "is not read: its name is another, or it lies in a folder too deep, by as_of. Name all of "
+        'them in the mapping: file = "customers/*/*.csv", and as_of = "file name" if the folder',
     ),
     "a damaged file": (
         {"branches.csv": b"", "branches.csv.gz": gzip.compress(BRANCHES.encode())[:-20]},
