@@ -59,8 +59,12 @@ STEADY, LEAST_HELD = 0.1, 0.5
 LIKE_SIZE, LEAST_PART = 0.2, 0.01
 """A product comes in place of another if their rows differ by less; smaller ones come and go."""
 _LOOKED_UP, _SHOWN = 1_000, 3
-_MAY_BE_EMPTY = ("customers.loan_balance", "holdings.matures_on|filled")
-"""Columns that a bank may deliver without any value; others have some, in every quarter."""
+_MAY_BE_EMPTY = (
+    "customers.active_transactions",
+    "customers.loan_balance",
+    "holdings.matures_on|filled",
+)
+"""What a bank may deliver without any value until it once has some; all else always has."""
 _MAY_HAVE_NO_ROWS = ("branch_successors", "customer_moves")
 # Sums of one quarter that are of one order.
 _ALIKE = (
