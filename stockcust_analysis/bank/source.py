@@ -129,6 +129,7 @@ def open_bank(
             warn_of_doubts(bank)
             newest = totals_of(bank, bank.quarters[-2:])
             bank.suspicions = tuple(suspicions.suspicions_of(bank, newest))
+            bank.too_few = suspicions.too_few(newest)
             suspicions.tell(bank.suspicions, bank.as_errors, bank.name)
         except BaseException:
             bank.close()

@@ -34,7 +34,7 @@ from stockcust_analysis.core.frames import (
     height,
     sums,
 )
-from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.measures.population import AUM, restate_branches
 from stockcust_analysis.measures.service import end_with_managers, in_force
@@ -135,7 +135,7 @@ def _wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[str]:
 def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A table has the rows and amounts of the quarter before, group by group."""
     for name in ("customers", "holdings"):
-        if getattr(before, name) == getattr(now, name):
+        if before.sizes(name) == now.sizes(name):
             yield (
                 f"{name} of {now.quarter} have the rows and amounts of {before.quarter} in every "
                 f"{GROUPS[name]}: was the file delivered again?"
@@ -212,8 +212,9 @@ def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Holdings are another part of customers' AUM, or of the ledger, than a quarter before."""
-    for other, parts in _parts_held(now).items():
-        ours, theirs = parts, _parts_held(before).get(other)
+    earlier = _parts_held(before)
+    for other, ours in _parts_held(now).items():
+        theirs = earlier.get(other)
         if theirs and not _is_another_unit(ours / theirs) and abs(ours / theirs - 1) > STEADY:
             yield (
                 f"holdings are {ours:.0%} of {other} in {now.quarter}, and {theirs:.0%} in "
@@ -445,6 +446,11 @@ _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
 
 class SuspicionWarning(UserWarning):
     """Extracts that meet the contract look wrong."""
+
+
+def too_few(totals: Sequence[Totals]) -> list[Quarter]:
+    """Return the quarters with so few customers that any change may be true."""
+    return [t.quarter for t in totals if t.figures().get("customers.rows", 0) < LEAST_ROWS]
 
 
 def suspicions_of(bank: Bank, totals: Sequence[Totals]) -> list[tuple[str, str]]:

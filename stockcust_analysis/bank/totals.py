@@ -52,6 +52,11 @@ class Totals:
                     result[f"{name}.{column}"] = result.get(f"{name}.{column}", 0) + size
         return result
 
+    def sizes(self, name: str) -> dict[str, dict[str, int]]:
+        """Return a table's rows and amounts by group, without what is counted beside them."""
+        groups: Groups = getattr(self, name)
+        return {g: {n: s for n, s in sizes.items() if "|" not in n} for g, sizes in groups.items()}
+
     def geometric_means(self, column: str, least: int) -> dict[str, float]:
         """Return branch → geometric mean of an AUM in cents, of branches where enough have any."""
         return {
