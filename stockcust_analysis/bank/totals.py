@@ -13,7 +13,15 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.contract import Kind, table
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
+from stockcust_analysis.core.frames import (
+    ONE,
+    Table,
+    as_lazy,
+    cents_or_zero,
+    collect_rows,
+    flag,
+    sums,
+)
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.measures.population import AUM
 
@@ -75,7 +83,7 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
         if name not in bank.columns or not quarters:
             continue
         rows = calendar.rows(as_lazy(bank.table(name)))
-        sizes = _sizes_of(name, bank.columns[name], calendar)
+        sizes = _sizes_of(name, bank.columns[name], calendar, rows)
         groups = collect_rows(sums(rows, [PERIOD, by], {"rows": ONE, **sizes}))
         for index, (period, key) in enumerate(zip(groups[PERIOD], groups[by], strict=True)):
             cells = {column: int(groups[column][index] or 0) for column in ("rows", *sizes)}
@@ -86,13 +94,17 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
     ]
 
 
-def _sizes_of(name: str, columns: Collection[str], calendar: Calendar) -> dict[str, nw.Expr]:
+def _sizes_of(
+    name: str, columns: Collection[str], calendar: Calendar, rows: Table
+) -> dict[str, nw.Expr]:
     """Return what is summed of a table's rows beside their number."""
     kinds = {column.name: column.kind for column in table(name).columns if column.name in columns}
     sizes: dict[str, nw.Expr] = {}
     for column, kind in kinds.items():
         if kind is Kind.MONEY:
-            sizes[column] = cents_or_zero(column).abs()
+            # DuckDB has decimals, which cost it a quarter less than by way of floats.
+            is_exact = rows.implementation.is_duckdb()
+            sizes[column] = (nw.col(column) * 100 if is_exact else cents_or_zero(column)).abs()
         elif kind is Kind.INTEGER:
             sizes[column] = nw.col(column).fill_null(0).cast(nw.Int64)
         elif kind is Kind.DATE and column not in ("as_of", "closed_on"):
