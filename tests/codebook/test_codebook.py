@@ -32,6 +32,7 @@ CENT = 0.005
 pytestmark = [
     pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning"),
     pytest.mark.filterwarnings("ignore:branch .* has none in:UserWarning"),
+    pytest.mark.filterwarnings("ignore:closed_on is not later than:UserWarning"),
 ]
 
 
