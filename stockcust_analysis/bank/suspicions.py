@@ -289,7 +289,7 @@ def _nothing_of_quarter(bank: Bank, now: Totals) -> Iterator[str]:
         frame = as_lazy(bank.table(name))
         if not bank.rows(name):
             yield f"{name} hold no row up to {quarter.end}: deliver them, or take the file away"
-        elif name in EVENTS:
+        elif name in EVENTS and not too_few([now]):
             (last,) = collect_rows(frame.select(last=nw.col(EVENTS[name]).max()))["last"]
             if as_day(last) <= quarter.previous.end:
                 yield f"{name} end on {as_day(last)}, before {quarter} began: deliver those of it"
