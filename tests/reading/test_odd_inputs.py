@@ -289,6 +289,10 @@ WARNED: dict[str, tuple[Files, str]] = {
         },
         "contacts: 1 rows are the same as another in every column",
     ),
+    "files that hold no rows": (
+        {"managers.csv": MANAGERS, "contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS},
+        "contacts hold no row up to 2026-09-30: deliver them, or take the file away",
+    ),
     "a column without a header": (
         with_column("", "1990-01-01"),
         "customers.csv: 7 rows have cells without a header, left out",

@@ -17,6 +17,7 @@ from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 HEAD, *ROWS = BRANCHES.splitlines()
 IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
+MOVES = "customer_id,from_branch_id,to_branch_id,effective_on\n"
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
 SUCCESSORS = "old_branch_id,new_branch_id,effective_on\n001,002,2026-10-01\n"
@@ -94,7 +95,7 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         },
         "",
     ),
-    "files that hold no rows": ({"contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS}, ""),
+    "files that hold no rows": ({"customer_moves_1.csv": MOVES, "customer_moves_2.csv": MOVES}, ""),
     "a total that the mapping drops": (
         {"branches.csv": f"{BRANCHES}合计,2,,\n"},
         '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n',
