@@ -51,7 +51,7 @@ lock: ## Pin all dependencies anew (needs uv)
 wheelhouse: $(VENV)/.ready ## All wheels for a machine without internet: build/wheelhouse
 	rm -rf build/wheelhouse
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
-		--only-binary :all: --requirement requirements.lock --dest build/wheelhouse $(PLATFORM)
+		--only-binary :all: --requirement requirements.lock --dest build/wheelhouse
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir build/wheelhouse .
 	cp requirements.lock build/wheelhouse
