@@ -136,8 +136,10 @@ def test_every_sheet_has_status_frozen_header_and_filter(written: Path) -> None:
 def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_path: Path) -> None:
     """Sheets of more than 80 rows print 80 and say so; all definitions fit one page, in Chinese."""
     rows = review.evaluation.measures
-    managers = rows.head(1).assign(measure="customers_per_manager")
-    evaluation = replace(review.evaluation, measures=pd.concat([rows, managers]))
+    names = ["customers_per_manager", "products_per_customer"]
+    evaluation = replace(
+        review.evaluation, measures=pd.concat([rows, rows.head(2).assign(measure=names)])
+    )
     page = headquarters_page(replace(review, evaluation=evaluation), language="zh")
     write_workbook(tmp_path / "a.xlsx", page, status="draft")
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
