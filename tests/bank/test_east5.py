@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
+from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.errors import UsageError
 from tests.bank.east5_files import (
     ACCOUNT,
@@ -89,6 +94,71 @@ def test_files_may_be_zipped(folder: Path) -> None:
         archive.write(path, path.name)
     path.unlink()
     assert rows(opened(folder)[0], "holdings", "balance::VARCHAR") == [("100.00",)]
+
+
+class _Statements:
+    """A connection to DuckDB that remembers what it ran."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection, self.ran = connection, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        def run(sql: str, *parameters: Any) -> Any:
+            self.ran.append(sql)
+            return getattr(self.connection, name)(sql, *parameters)
+
+        return run if name in ("execute", "sql") else getattr(self.connection, name)
+
+
+@pytest.mark.parametrize("separator", ["\x01", "|"])
+def test_a_text_that_is_sound_is_scanned_once(folder: Path, separator: str) -> None:
+    """Of every file there is one scan, which copies and checks it; Python reads its first line."""
+    for path in folder.glob("*.txt"):
+        path.write_text(path.read_text(encoding="utf-8").replace("\x01", separator))
+    (folder / "copies").mkdir()
+    with duckdb.connect() as connection, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        statements: Any = _Statements(connection)
+        make_tables(statements, folder / "copies", folder, {})
+        scanned = [name for sql in statements.ran for name in re.findall(r"[^/']+\.txt", sql)]
+    assert sorted(scanned) == sorted(path.name for path in folder.glob("*.txt"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("张\ufffd", "1 row (first: 2): characters were lost when GBK text was read as UTF-8"),
+        (
+            "张".encode("gbk"),
+            "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt is neither UTF-8",
+        ),
+        (
+            "a\x01b",
+            "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt has more or fewer cells",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_column_that_is_not_read_is_told(
+    folder: Path, cell: str | bytes, message: str
+) -> None:
+    """The one scan sees all cells: a text that lost characters is not half of it right."""
+    path = write(folder, "GRCKFHZ", DAY, [ACCOUNT, {**ACCOUNT, "GRCKZH": "A2", "ZHMC": "ZHMC"}])
+    lost = cell if isinstance(cell, bytes) else cell.encode()
+    path.write_bytes(path.read_bytes().replace(b"ZHMC", lost))
+    text = refused(folder)
+    assert message in text
+    assert "张" not in text
+
+
+@pytest.mark.parametrize("rows", ["\x01" * 20, "合计" + "\x01" * 20, "\x01" * 20 + "20260930"])
+def test_rows_that_are_none_of_the_table_are_told(folder: Path, rows: str) -> None:
+    """A sum, or a row of nothing but its day, is refused; a blank one alone is left out."""
+    path = next(folder.glob("*-GRCKFHZ-*"))
+    path.write_text(path.read_text(encoding="utf-8") + f"{rows}\n", encoding="utf-8")
+    if rows.strip("\x01"):
+        assert "GRCKFHZ (403): 1 row (first: 2): total lines (合计)" in refused(folder)
+    else:
+        assert opened(folder)[0].rows("holdings") == 1
 
 
 def test_the_log_file_counts_the_rows(folder: Path) -> None:

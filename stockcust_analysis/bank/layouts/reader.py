@@ -11,7 +11,7 @@ import gzip
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -22,16 +22,19 @@ import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.files import FileGroup, FileReader
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.files import FileReader
+from stockcust_analysis.bank.grammar import TOTALS
+from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.text_files import DAMAGE, TextFile
 from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import UsageError
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-\d+)?\.(?:txt|csv)(?:\.gz)?")
 _SEPARATORS = ("\x01", ",", "|")
 _SPLIT_TAG = "GSFZJG"
+_SHORTEST = 12  # a row of the day alone is shorter
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
@@ -121,14 +124,14 @@ class LayoutFiles:
         columns = entry["read"]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
-        selects = [
-            self._select(code, group, day)
+        copies = [
+            copy
             for day, paths in sorted(files.items())
             for path in paths
-            for group in self._groups(code, path)
+            for copy in self._copies(code, path, day)
         ]
         self.days[code] = sorted(files)
-        if not selects:
+        if not copies:
             types = ", ".join(
                 f"NULL::{_TYPES.get(self._form(column), 'VARCHAR')} AS {column}"
                 for column in columns
@@ -136,34 +139,90 @@ class LayoutFiles:
             sql = f"SELECT {types}, NULL::DATE AS as_of WHERE false"
             self.connection.execute(f"CREATE VIEW {code} AS {sql}")
             return
-        faults = self._faults(columns)
-        values = [f"{self._value(column)} AS {column}" for column in columns]
-        bits = (
-            f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in enumerate(faults.values())
-        )
-        copy = literal(str(self.copies / f"{code}.parquet"))
-        # The text is looked at once: what is wrong with a row stands beside its values.
-        self.connection.execute(
-            f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults "
-            f"FROM ({' UNION ALL '.join(selects)})) TO {copy} (FORMAT parquet)"
-        )
-        self._note_faults(code, [*faults], f"read_parquet({copy})")
-        again = self._rows_again(code, columns, f"read_parquet({copy})")
-        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM read_parquet({copy})"
+        rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
+        self._note_faults(code, [*self._faults(columns)], rows)
+        again = self._rows_again(code, columns, rows)
+        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM {rows}"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
 
-    def _select(self, code: str, group: FileGroup, day: date) -> str:
-        """Return the SQL of a file's cells that are needed, as text, with the day of its name."""
-        names = {normalize(name): name for name in group.columns}
+    def _copies(self, code: str, path: Path, day: date) -> Iterator[Path]:
+        """Yield a file's columns that are needed as Parquet; none where it is not understood.
+
+        Its text is scanned once, and what is wrong with a row stands beside its values. Only where
+        anything is, it is read again as any extract, to say what and where.
+        """
+        stated, header = self._fields(code, path)
+        if stated is None:
+            return
+        entry = self.layout["tables"][code]
+        words = {
+            word: word for name in [*entry["read"], "CJRQ"] for word in self._words(code, name)
+        }
+        self._files += 1
+        contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
+        reader = FileReader(self.connection, self.copies, contract, words, stated)
+        skip = 0 if stated.header else 1
+        text = TextFile(path, path, header, stated.delimiter, False, skip, skip + 1, ())
+        copy = self.copies / f"{contract.name}.parquet"
+        rows = self._copy_sound(code, reader, text, day, copy)
+        if rows is None:
+            for number, group in enumerate(reader.read([path])):
+                copy = self.copies / f"{contract.name}_{number}.parquet"
+                self._copy(code, group.columns, group.scan, day, copy)
+                yield copy
+        else:
+            reader.rows[path], reader.notes[path] = {rows}, ()
+            yield copy
+        reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
+        name = f"{code} ({entry['number']})"
+        self.problems += [replace(problem, table=name) for problem in reader.problems]
+
+    def _copy_sound(
+        self, code: str, reader: FileReader, text: TextFile, day: date, copy: Path
+    ) -> int | None:
+        """Copy a text in one pass, and return how many rows it has; None where any is odd."""
+        rejects = f"rejects_of_{copy.stem}"
+        options = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
+        scan = f"read_csv({literal(str(text.path))}, {reader.csv_options(text)}, {options})"
+        try:
+            rows = self._copy(code, text.header, scan, day, copy, _is_odd(text.header))
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            return None
+        odd = f"SELECT bit_or(faults) FROM read_parquet({literal(str(copy))})"
+        is_sound = not self.count(odd) and not self.count(f"SELECT count(*) FROM {rejects}")
+        return rows if is_sound else None
+
+    def _copy(
+        self,
+        code: str,
+        columns: Iterable[str],
+        scan: str,
+        day: date,
+        copy: Path,
+        is_odd: str = "false",
+    ) -> int:
+        """Copy the columns that are needed, with the day of the file's name; return the rows."""
+        names = {normalize(name): name for name in columns}
+        wanted = self.layout["tables"][code]["read"]
         cells = [
             next(
                 f"trim({quoted(names[word])}) AS {column}"
                 for word in self._words(code, column)
                 if word in names
             )
-            for column in [*self.layout["tables"][code]["read"], "CJRQ"]
+            for column in [*wanted, "CJRQ"]
         ]
-        return f"SELECT {', '.join(cells)}, DATE '{day}' AS as_of FROM {group.scan}"
+        values = [f"{self._value(column)} AS {column}" for column in wanted]
+        faults = enumerate([*self._faults(wanted).values(), "is_odd"])
+        bits = (f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in faults)
+        self.connection.execute(
+            f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults FROM (SELECT "
+            f"{', '.join(cells)}, DATE '{day}' AS as_of, {is_odd} AS is_odd FROM {scan})) "
+            f"TO {literal(str(copy))} (FORMAT parquet)"
+        )
+        return int(self.connection.fetchall()[0][0])
 
     def _rows_again(self, code: str, columns: list[str], rows: str) -> int:
         """Return how many rows stand twice, as in the sets of two branches; note a key that does.
@@ -189,11 +248,12 @@ class LayoutFiles:
         titles = self.layout["tables"][code]["titles"]
         return [normalize(word) for word in (column, titles.get(column, column))]
 
-    def _groups(self, code: str, path: Path) -> list[FileGroup]:
-        """Return a file ready to scan; none, and a problem, where its fields are not understood."""
+    def _fields(self, code: str, path: Path) -> tuple[TableMapping | None, tuple[str, ...]]:
+        """Return how a file is read, and its fields; none, and a problem, if they are unknown."""
+        nothing = None, ()
         entry = self.layout["tables"][code]
         if not path.stat().st_size:  # a month without any
-            return []
+            return nothing
         wanted = [*entry["read"], "CJRQ"]
         separator, first = _first_line(path)
         names = {normalize(cell) for cell in first}
@@ -202,28 +262,19 @@ class LayoutFiles:
         order = [] if has_header else self.orders.get(code, entry.get("columns", []))
         if has_header and lacking:
             self.note(code, ", ".join(lacking), f"{path.name} lacks the column", "Deliver it.")
-            return []
+            return nothing
         if not has_header and not order:
             what = "no order of its fields is proven, and there is no header"
             self.note(code, "", what, f"State it in the mapping: [layout.orders] {code} = [...].")
-            return []
+            return nothing
         if order and len(first) not in (len(order), len(order) + 1):
             what = f"{path.name} has {len(first)} fields, not {len(order)} (or one more: the tag)"
             remedy = f"Is it EAST 5.0? Or state its order: [layout.orders] {code} = [...]."
             self.note(code, "", what, remedy)
-            return []
+            return nothing
         header = [*order, *[_SPLIT_TAG] * (len(first) - len(order))] if order else []
-        words = {word: word for column in wanted for word in self._words(code, column)}
-        stated = TableMapping(delimiter=separator, header=header)
-        self._files += 1
-        contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
-        reader = FileReader(self.connection, self.copies, contract, words, stated)
-        groups = reader.read([path])
-        reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
-        for problem in reader.problems:
-            name = f"{code} ({entry['number']})"
-            self.problems.append(replace(problem, table=name))
-        return groups
+        fields = tuple(distinct_headers(header or first))
+        return TableMapping(delimiter=separator, header=header), fields
 
     def _form(self, column: str) -> str:
         return next((k for k, names in self.layout["forms"].items() if column in names), "")
@@ -260,6 +311,21 @@ class LayoutFiles:
                 what = "not what this column holds"
                 what = "another day than the file's name" if column == "CJRQ" else what
                 self.note(code, column, what, remedy, number)
+
+
+def _is_odd(header: Sequence[str]) -> str:
+    """Return the SQL of rows with anything that the reader of extracts leaves out or complains of.
+
+    A row without the day of the file, blank or the header again, is at fault already.
+    """
+    cells = ", ".join(map(quoted, header))
+    damaged = " OR ".join(f"contains(concat({cells}), {literal(mark)})" for mark in DAMAGE)
+    nameless = [quoted(name) for name in header if name.startswith(NAMELESS)]
+    return (
+        f"({damaged} OR length(concat({cells})) < {_SHORTEST} "
+        f"OR regexp_full_match(lower(trim(COALESCE({cells}))), '{TOTALS}') "
+        f"OR concat('', {', '.join(nameless) or 'NULL'}) <> '')"
+    )
 
 
 def _day(text: str) -> date | None:
