@@ -22,10 +22,11 @@ from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
-from stockcust_analysis.bank.file_names import ENDINGS, assign_files
+from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
+from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
@@ -62,6 +63,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
+            _warn_of_unread_texts(folder, left_out, made)
             left_out, approximations = made.left_out, made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
@@ -96,6 +98,20 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+def _warn_of_unread_texts(folder: Path, names: Iterable[str], made: LayoutFiles) -> None:
+    """Name texts that are neither the contract's nor called as those of the layout."""
+    below = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*.txt")}
+    known = {name.split(" (")[0] for name in made.left_out} | {path.name for path in made.notes}
+    unread = sorted(n for n in below.union(names) if n.lower().endswith(TEXT_ENDINGS))
+    unread = [name for name in unread if name not in known]
+    if unread:
+        made.left_out += unread
+        what = f"not read, as no table of the layout is called so: {_shown(unread)}"
+        warnings.warn(
+            f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
+        )
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import shutil
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
@@ -61,6 +63,7 @@ class LayoutFiles:
     days: dict[str, list[date]] = field(default_factory=dict)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    notes_of_gaps: list[str] = field(default_factory=list)
     approximations: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
@@ -79,13 +82,23 @@ class LayoutFiles:
                 self.left_out.append(f"{path.name} (no month's last day)")
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
-                self.licences.add(match[1] if match else "")
+                self.licences.add(match[1].upper() if match else "")
                 self.notes.setdefault(origin, (code,))
         if not files:
             what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
             raise UsageError(f"'{folder}' holds no file {what}.")
         for code in self.layout["tables"]:
             self._read_table(code, files.get(code, {}))
+        names = tuple(
+            path.name for by_day in files.values() for paths in by_day.values() for path in paths
+        )
+        logs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() == ".log"]
+        alone = [p.name for p in logs if not any(name.startswith(p.stem) for name in names)]
+        alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
+        if alone:
+            warnings.warn(
+                f"logs without their files: {', '.join(alone)}. Deliver those.", stacklevel=2
+            )
         if len(self.licences) > 1:
             warnings.warn(
                 f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
@@ -109,14 +122,33 @@ class LayoutFiles:
             if path.suffix.lower() != ".zip":
                 yield path, path
                 continue
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.namelist():
-                    name = PurePosixPath(member).name
-                    if _NAME.fullmatch(name) or name.lower().endswith(".log"):
-                        target = self.copies / "unpacked" / path.stem / name
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(archive.read(member))
-                        yield path, target
+            try:
+                yield from ((path, member) for member in self._unpack(path))
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
+                what = f"'{path.name}' cannot be unpacked: it is damaged, or locked by a password"
+                raise UsageError(f"{what}. Deliver it again, or its files without it.") from None
+
+    def _unpack(self, path: Path) -> Iterator[Path]:
+        """Yield an archive's files that are named as a layout's, with the logs that count them."""
+        with zipfile.ZipFile(path) as archive:
+            for number, member in enumerate(archive.namelist()):
+                name = PurePosixPath(member).name
+                if name.lower().endswith(".log"):
+                    continue
+                if not _NAME.fullmatch(name):
+                    self.left_out += [f"{path.name}/{member}"] if name else []
+                    continue
+                target = self.copies / "unpacked" / path.stem / str(number) / name
+                target.parent.mkdir(parents=True)
+                log = str(PurePosixPath(member).with_suffix(".log"))
+                beside = path.parent / PurePosixPath(log).name
+                if log in archive.namelist():
+                    target.with_suffix(".log").write_bytes(archive.read(log))
+                elif beside.exists():
+                    shutil.copy(beside, target.parent)
+                with archive.open(member) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+                yield target
 
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
@@ -151,7 +183,8 @@ class LayoutFiles:
         Its text is scanned once, and what is wrong with a row stands beside its values. Only where
         anything is, it is read again as any extract, to say what and where.
         """
-        stated, header = self._fields(code, path)
+        is_empty = not path.stat().st_size  # a month without any
+        stated, header = (TableMapping(), ()) if is_empty else self._fields(code, path)
         if stated is None:
             return
         entry = self.layout["tables"][code]
@@ -164,7 +197,7 @@ class LayoutFiles:
         skip = 0 if stated.header else 1
         text = TextFile(path, path, header, stated.delimiter, False, skip, skip + 1, ())
         copy = self.copies / f"{contract.name}.parquet"
-        rows = self._copy_sound(code, reader, text, day, copy)
+        rows = 0 if is_empty else self._copy_sound(code, reader, text, day, copy)
         if rows is None:
             for number, group in enumerate(reader.read([path])):
                 copy = self.copies / f"{contract.name}_{number}.parquet"
@@ -172,7 +205,8 @@ class LayoutFiles:
                 yield copy
         else:
             reader.rows[path], reader.notes[path] = {rows}, ()
-            yield copy
+            if not is_empty:
+                yield copy
         reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
         name = f"{code} ({entry['number']})"
         self.problems += [replace(problem, table=name) for problem in reader.problems]
@@ -252,8 +286,6 @@ class LayoutFiles:
         """Return how a file is read, and its fields; none, and a problem, if they are unknown."""
         nothing = None, ()
         entry = self.layout["tables"][code]
-        if not path.stat().st_size:  # a month without any
-            return nothing
         wanted = [*entry["read"], "CJRQ"]
         separator, first = _first_line(path)
         names = {normalize(cell) for cell in first}
@@ -266,6 +298,12 @@ class LayoutFiles:
         if not has_header and not order:
             what = "no order of its fields is proven, and there is no header"
             self.note(code, "", what, f"State it in the mapping: [layout.orders] {code} = [...].")
+            return nothing
+        known = {normalize(cell) for cell in order}
+        lacking = [c for c in wanted if order and not known & {*self._words(code, c)}]
+        if lacking:
+            what = f"the order that the mapping states lacks {', '.join(lacking)}"
+            self.note(code, "", what, f"State all fields: [layout.orders] {code} = [...].")
             return nothing
         if order and len(first) not in (len(order), len(order) + 1):
             what = f"{path.name} has {len(first)} fields, not {len(order)} (or one more: the tag)"
@@ -339,6 +377,8 @@ def _first_line(path: Path) -> tuple[str, list[str]]:
     """Return the separator of a file, and the cells of its first line."""
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         line = file.readline()
+        while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
+            line += more  # a cell with a line break
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError:
