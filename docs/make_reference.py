@@ -1,20 +1,30 @@
-"""Print docs/reference: the contract as a bank's data team reads it, all measures, public names.
+"""Print docs/reference: the contract, all measures, rules, commands and public names.
 
 python docs/make_reference.py
 """
 
 from __future__ import annotations
 
+import inspect
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
+import nbformat
+
 import stockcust_analysis
+from stockcust_analysis import plot
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
+from stockcust_analysis.cli import cli
 from stockcust_analysis.core.files import write_text
 from stockcust_analysis.measures.codebook import MeasureDefinition, codebook_sections
+from stockcust_analysis.policy import load_policy
+from stockcust_analysis.policy.describe import describe
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 PACKAGE = Path(__file__).resolve().parents[1] / "stockcust_analysis"
+NOTEBOOKS = PACKAGE.parent / "notebooks"
 
 _DICTIONARY_HEAD = """# Data dictionary
 
@@ -47,6 +57,97 @@ This page is printed from the package.
 | name | |
 |---|---|
 """
+
+
+_API_HEAD = """# API
+
+Every public name with its docstring, as `?` shows it in Jupyter; a list of one line each stands in
+[public names](public-names.md).
+
+This page is printed from the package.
+
+```{eval-rst}
+"""
+
+
+_COMMANDS_HEAD = """# Command line
+
+Every command of `stockcust` with its options, as `--help` shows them. Exit codes are the same for
+all: 0 done, 1 some branches failed and the others are finished, 2 bad input or usage, 130
+interrupted and resumable ([read a failed run](../how-to/read-a-failed-run.md)).
+
+This page is printed from the commands themselves.
+"""
+
+
+_PARAMETERS_HEAD = """# Parameters
+
+What can be set: the rules of a policy, and the parameters of a notebook. A mapping's keys stand in
+[how files and cells are read](reading.md), options in the [command line](command-line.md), a
+brand's in [change the look](../how-to/change-the-look.md).
+
+This page is printed from the policy that is shipped and from the notebooks.
+
+## Rules of a policy
+
+Those of `rural_commercial_bank`, the default, in the order of its file.
+`stockcust policy show FILE` prints the same of yours ([how](../how-to/write-your-policy.md)).
+
+| rule | 规则 | value | source |
+|---|---|---|---|
+"""
+
+
+def api() -> str:
+    """Return a page that asks Sphinx for the docstrings of all public names."""
+    lines = []
+    for name in stockcust_analysis.__all__:
+        offered = getattr(stockcust_analysis, name)
+        if inspect.isclass(offered):
+            lines += [f".. autoclass:: stockcust_analysis.{name}", "   :members:", ""]
+        elif inspect.isfunction(offered):
+            lines += [f".. autofunction:: stockcust_analysis.{name}", ""]
+    charts = (f".. autofunction:: stockcust_analysis.plot.{name}\n" for name in plot.__all__)
+    lines += ["", "Charts", "------", "", *charts]
+    return _API_HEAD + "\n".join(lines) + "```\n"
+
+
+def command_line() -> str:
+    """Return all commands with their options as a Markdown page."""
+    return "\n".join([_COMMANDS_HEAD, *_command("stockcust", cli)])
+
+
+def _command(name: str, command: click.Command) -> Iterator[str]:
+    """Return a command's lines, and those of the commands below it."""
+    if isinstance(command, click.Group):
+        for below in sorted(command.commands):
+            yield from _command(f"{name} {below}", command.commands[below])
+        return
+    context = click.Context(command, info_name=name)
+    usage = " ".join([name, *command.collect_usage_pieces(context)])
+    yield from (f"## `{name}`", "", "```", usage, "```", "", inspect.cleandoc(command.help or ""))
+    yield from ("", "| option | meaning |", "|---|---|")
+    for parameter in command.get_params(context):
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context)):
+            option, meaning = (text.replace("|", "\\|") for text in record)
+            yield f"| `{option}` | {meaning} |"
+    yield ""
+
+
+def parameters() -> str:
+    """Return the rules of the shipped policy and the notebooks' parameters as a Markdown page."""
+    policy = load_policy()
+    pairs = zip(describe(policy, "en"), describe(policy, "zh"), strict=True)
+    rows = [f"| {en.rule} | {zh.rule} | {en.value} | {en.source} |\n" for en, zh in pairs]
+    names: dict[str, list[str]] = {}
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        cells = nbformat.read(path, as_version=4).cells
+        source = next(
+            cell.source for cell in cells if "parameters" in cell.metadata.get("tags", ())
+        )
+        names.setdefault(source, []).append(f"`{path.name}`")
+    cells = [f"\n{', '.join(names[source])}:\n\n```python\n{source}\n```\n" for source in names]
+    return "".join([_PARAMETERS_HEAD, *rows, "\n## Parameters of the notebooks\n", *cells])
 
 
 def public_names() -> str:
@@ -124,7 +225,15 @@ def _entry(one: MeasureDefinition) -> list[str]:
     ]
 
 
+PAGES = {
+    "data-dictionary.md": data_dictionary,
+    "codebook.md": codebook,
+    "public-names.md": public_names,
+    "api.md": api,
+    "command-line.md": command_line,
+    "parameters.md": parameters,
+}
+
 if __name__ == "__main__":
-    write_text(REFERENCE / "data-dictionary.md", data_dictionary())
-    write_text(REFERENCE / "codebook.md", codebook())
-    write_text(REFERENCE / "public-names.md", public_names())
+    for name, page in PAGES.items():
+        write_text(REFERENCE / name, page())

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
+import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,6 +20,7 @@ from stockcust_analysis.cli import cli
 from stockcust_analysis.core.results import set_language
 
 ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 
 
@@ -31,13 +35,19 @@ def test_the_readme_shows_real_output(name: str, monkeypatch: pytest.MonkeyPatch
     assert result.failed == 0
 
 
+TEN_QUESTIONS = ("first-morning.md", "first-morning.zh-CN.md")
+
+
 @pytest.mark.slow
-def test_the_tutorial_shows_real_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", TEN_QUESTIONS)
+def test_the_tutorial_shows_real_output(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten questions, each in at most three statements, give what is printed there, and slides."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "sample").symlink_to(ROOT / "data" / "sample")
     monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / "tutorial" / "first-morning.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "tutorial" / name).read_text(encoding="utf-8")
     parser = doctest.DocTestParser()
     answers = [parser.get_examples(part) for part in re.split(r"^## \d+\. ", text, flags=re.M)]
     assert len(answers) == 11
@@ -53,6 +63,85 @@ def test_the_tutorial_shows_real_output(tmp_path: Path, monkeypatch: pytest.Monk
         "trend.png",
         "moves.png",
     }
+
+
+WITH_EXAMPLES = [
+    page
+    for page in PAGES
+    if page.is_relative_to(DOCS) and ">>> " in page.read_text("utf-8")
+    if page.name not in TEN_QUESTIONS
+]
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_give_what_it_prints(
+    page: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a page of the docs types into Python gives the output printed below it."""
+    monkeypatch.chdir(ROOT)
+    text = re.sub(r"^```.*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+    session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    result = doctest.DocTestRunner().run(session)
+    assert result.attempted
+    assert not result.failed
+
+
+def test_the_navigation_leads_to_every_page_once() -> None:
+    """The site's contents name each page of the docs, and none twice."""
+    contents = re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text("utf-8"), re.S)
+    named = [line for part in contents for line in part.splitlines() if line and line[0] != ":"]
+    there = {str(page.relative_to(DOCS))[: -len(".md")] for page in DOCS.rglob("*.md")}
+    assert sorted(named) == sorted(there - {"index"})
+
+
+@pytest.mark.parametrize("folder", ["tutorial", "how-to"])
+def test_every_guide_is_there_in_both_languages(folder: str) -> None:
+    """Each tutorial and how-to has a Chinese page with the same commands, linked both ways."""
+    pages = {page.name for page in (DOCS / folder).glob("*.md")}
+    english = {name for name in pages if not name.endswith(".zh-CN.md")}
+    assert {name.replace(".md", ".zh-CN.md") for name in english} == pages - english
+    for name in english:
+        chinese = name.replace(".md", ".zh-CN.md")
+        texts = [(DOCS / folder / page).read_text(encoding="utf-8") for page in (name, chinese)]
+        assert f"]({chinese})" in texts[0]
+        assert f"]({name})" in texts[1]
+        first, second = (
+            set(re.findall(r"stockcust [a-z]+|--[a-z][a-z-]+", text)) for text in texts
+        )
+        assert second <= first, f"{chinese} alone has {second - first}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_options_a_page_names_exist(page: Path) -> None:
+    """Every `stockcust …` line in a block of a page is a command with options that there are."""
+    blocks = re.findall(r"^ *```(?:bash)?\n(.*?)^ *```", page.read_text("utf-8"), re.S | re.M)
+    lines = re.findall(r"^ *(?:\S+/)?stockcust ([a-z]+)(?: ([^#\n]*))?", "\n".join(blocks), re.M)
+    for name, rest in lines:
+        command = cli.commands[name]
+        below = list(command.commands.values()) if isinstance(command, click.Group) else [command]
+        known = {text for each in below for option in each.params for text in option.opts}
+        assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known | {"--help"}, f"{name} {rest}"
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_a_warning_and_asks_no_network(tmp_path: Path) -> None:
+    """Sphinx prints all pages; none loads anything from elsewhere; Chinese words are found."""
+    pytest.importorskip("myst_parser")
+    options = ["--fail-on-warning", "--quiet", "-d", str(tmp_path / "trees")]
+    command = [sys.executable, "-m", "sphinx", *options, str(DOCS), str(tmp_path / "site")]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    site = tmp_path / "site"
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        loaded = re.findall(r"<(?:script|img|link)\b[^>]*?(?:src|href)=\"([^\"]+)", text)
+        assert not [address for address in loaded if "//" in address], page
+    for style in site.rglob("*.css"):
+        assert not re.search(r"(?:url\(|@import)[\"' ]*(?:https?:)?//", style.read_text("utf-8"))
+    index = (site / "searchindex.js").read_text(encoding="utf-8")
+    terms = json.loads(index[len("Search.setIndex(") : -1])["terms"]
+    assert {"网点", "点报", "报告"} <= set(terms)
+    assert "splitQuery" in (site / "_static" / "language_data.js").read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

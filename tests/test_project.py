@@ -34,7 +34,7 @@ LAYERS |= {"policy": 2, "measures": 3, "bank": 4, "models": 5, "evaluation": 6}
 LAYERS |= {"show": 7, "plot": 7, "report": 8, "cli": 9}
 # These stand beside the others, could be published by themselves, and import only what is listed.
 INDEPENDENT: dict[str, set[str]] = {"kernels": set(), "disclosure": set()}
-PIP_LOCKS = ("requirements.lock", "requirements-test.lock", "requirements-engines.lock")
+PIP_LOCKS = ("requirements.lock", *map("requirements-{}.lock".format, ("test", "docs", "engines")))
 HEAVY = ("matplotlib", "sklearn", "papermill", "nbconvert")
 
 
@@ -204,7 +204,7 @@ def lines_of_code(path: Path) -> int:
 
 # Code lines that reading banks, models and all the rest may have. What the package learns to do is
 # stated here; to stand still it only ever falls.
-MOST_LINES = {"bank": 6_535, "models": 900, "rest": 16_700}
+MOST_LINES = {"bank": 6_535, "models": 900, "rest": 16_743}
 
 
 def test_the_package_stays_small(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_public_names_are_all_there_and_documented() -> None:
-    """`__all__` is some thirty names, sorted, complete, documented, and printed in the docs."""
+    """`__all__` is some thirty names, sorted, complete and documented."""
     import stockcust_analysis as sca
 
     assert sorted(sca.__all__) == list(sca.__all__)
@@ -238,10 +238,15 @@ def test_public_names_are_all_there_and_documented() -> None:
     assert 25 <= len(sca.__all__) <= 42
     for name in sca.__all__:
         assert getattr(sca, name).__doc__, f"{name} has no docstring"
-    page = ROOT / "docs" / "reference" / "public-names.md"
-    assert page.read_text(encoding="utf-8") == script_of_docs("make_reference").public_names()
     with pytest.raises(AttributeError, match="no attribute 'ginni'"):
         sca.ginni  # noqa: B018
+
+
+@pytest.mark.parametrize("name", sorted(script_of_docs("make_reference").PAGES))
+def test_the_reference_is_printed_from_the_code(name: str) -> None:
+    """Each page of the reference that is printed says what the code says today."""
+    page = (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+    assert page == script_of_docs("make_reference").PAGES[name]()
 
 
 def test_type_checkers_read_the_names_that_are_loaded() -> None:

@@ -30,6 +30,7 @@ from stockcust_analysis.policy import Policy
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
 _OUTCOME_FACTS = ("customer_id", "status", "aum_period_end_cents", "contacted_on", "outcome")
+_ON_SHEETS = ("listed", "due_in_month")
 _MONTHS_BEFORE = 3
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
@@ -45,7 +46,8 @@ def worklist_tables(
     -------
     worklists
         `branch_id, list, customers, amount` (CNY at stake), `left_out, listed` (on the sheet),
-        `due_on` (the first day something is due); the whole bank as "@bank".
+        `due_on` (the first day something is due), `due_in_month` (listed and due in the month of
+        that day); the whole bank as "@bank".
     outcomes
         The measures of `worklist_outcomes` by branch, on today's structure; empty where the bank
         delivers no contacts, or no customers of the quarter before.
@@ -87,12 +89,17 @@ def make_lists(
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
     """Return the counts with what is on the sheets, for every branch and for the whole bank."""
-    keys, totals = ["branch_id", "list"], ["customers", "amount", "left_out", "listed"]
-    by_sheet = without_control_group(lists).groupby(keys, as_index=False)
-    sheets = by_sheet.agg(listed=("customer_id", "size"), due_on=("due_date", "min"))
+    keys, totals = ["branch_id", "list"], ["customers", "amount", "left_out", *_ON_SHEETS]
+    shown = without_control_group(lists)
+    months = shown["due_date"].map(lambda day: f"{day:%Y-%m}")
+    first = months == months.groupby([shown[key] for key in keys]).transform("min")
+    by_sheet = shown.assign(first=first.astype("int64")).groupby(keys, as_index=False)
+    sheets = by_sheet.agg(
+        listed=("customer_id", "size"), due_on=("due_date", "min"), due_in_month=("first", "sum")
+    )
     table = counts.rename(columns={"amount_at_stake": "amount"})
     table = table.merge(sheets, how="left", on=keys, validate="1:1")
-    table["listed"] = table["listed"].fillna(0).astype("int64")
+    table = table.fillna(dict.fromkeys(_ON_SHEETS, 0)).astype(dict.fromkeys(_ON_SHEETS, "int64"))
     table["due_on"] = ["" if pd.isna(day) else str(day)[:10] for day in table["due_on"]]
     whole = table.groupby("list", as_index=False, sort=False)[totals].sum()
     table = pd.concat([table, whole.assign(branch_id=WHOLE_BANK, due_on="")])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from functools import reduce
-from operator import add
+from operator import add, itemgetter
 from typing import Any, Literal
 
 import narwhals.stable.v2 as nw
@@ -17,7 +17,16 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, after, as_lazy, cents_of, cents_or_zero, day, flag
+from stockcust_analysis.core.frames import (
+    ZERO,
+    Table,
+    after,
+    as_lazy,
+    cents_of,
+    cents_or_zero,
+    day,
+    flag,
+)
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
@@ -31,20 +40,26 @@ from stockcust_analysis.measures.service import (
     serve,
     service_source,
 )
+from stockcust_analysis.measures.two_dates import AVERAGE, averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import Actions, load_actions
 
 Language = Literal["zh", "en"]
+# List → who is on it, and the cents at stake.
+Lists = dict[str, tuple[nw.Expr, nw.Expr]]
 _WHO = ("list", "branch_id", "priority", "customer_id", "manager_id", "tier", "groups")
 _WORDS = ("reason_zh", "reason_en", "action_zh", "action_en", "warning_zh", "warning_en")
 COLUMNS = (*_WHO, "amount_at_stake", "due_date", *_WORDS, "channel", "last_contact_on")
 # What reasons and due dates are made from, beside the facts that stand on the lists themselves.
-_STAKE_FACTS = ("amount_cents", "next_tier", "offer", "maturing_on", "families", "change")
+_MOVE_FACTS = ("change", "aum_period_end_cents")
+_STAKE_FACTS = ("amount_cents", "next_tier", "offer", "maturing_on", "families", *_MOVE_FACTS)
 _CALL_FACTS = ("managed_from", "customer_class", "contacts_without_sale", "first_call_missing")
 _FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
 _SERVICE_FACTS = ("role", "first_call_missing", "contacted_lately", "refused_lately")
 _MONTH_AVERAGE = "aum_average_month_cents"
+# Whoever is set aside is contacted again when one of these is the case.
+_RESUMING = ("hand_over", "maturing", "attrition_warning", "emptied")
 _NEVER = {"zh": "从未", "en": "never"}
 _TEXTS = read_toml(PACKAGE / "measures" / "worklists.toml")
 
@@ -97,7 +112,8 @@ def worklist_facts(
     if opening is not None:
         table = with_opening_average(table, as_lazy(opening))
         table = with_attrition(table, rules.attrition, rules.tiers, peers="branch_id")
-        table = table.drop("closing_there", "departed")
+        before, now = averages()
+        table = table.with_columns(fall_cents=before - now).drop("closing_there", "departed")
     if assignments is not None and contacts is not None:
         source = service_source(assignments, contacts, managers, rule=rules.coverage, as_of=on)
         table = serve(table, source)
@@ -114,10 +130,14 @@ def worklists(
     A list holds the `longest` amounts at stake of a branch, ties at its end kept; a customer with
     nothing at stake, or who must not be contacted, is on none. At stake is the period-end AUM; for
     `hand_over` the month's average, for `upgrade_candidates`, `unassigned`, `referral_sources` and
-    `incomplete_profile` the amount tiers go by, for `maturing` what matures. Due is everything by
-    the end of the policy's period but maturities (on their day) and first calls after a hand-over
-    (within their days). A list whose columns are not delivered is left out; so is
-    `attrition_warning` without the customers of the quarter before.
+    `incomplete_profile` the amount tiers go by, for `maturing` what matures, for
+    `attrition_warning` the fall of the quarter's average, for `emptied` (less than a funded
+    customer at the period's end, and the lowest average of the warning before) the average before.
+    Who is set aside is on `set_aside` alone, unless his money moves or grew enough to be handed
+    over: then he is contacted again. Due is everything by the end of the policy's period but
+    maturities (on their day) and first calls after a hand-over (within their days). A list whose
+    columns are not delivered is left out; so are `attrition_warning` and `emptied` without the
+    customers of the quarter before.
 
     Parameters
     ----------
@@ -136,7 +156,7 @@ def worklists(
         Of the kind given when that was eager, else pandas: `list, branch_id, priority,
         customer_id, manager_id, tier, groups, amount_at_stake` (CNY), `due_date`, reason, action
         and warning in Chinese and English, `channel`, `last_contact_on` (effective); sorted by
-        list, branch, priority and customer.
+        list, branch, due date, priority and customer.
 
     Raises
     ------
@@ -159,9 +179,15 @@ def worklists(
     table, rules, on = as_lazy(facts), as_policy(policy), as_day(as_of)
     actions = actions or load_actions()
     lines = [
-        _line({**row, "list": name}, rules, on, actions)
+        line
         for name, (who, stake) in _lists(table, rules).items()
-        for row in _top_rows(table, who, stake, rules)
+        for line in sorted(
+            (
+                _line({**row, "list": name}, rules, on, actions)
+                for row in _top_rows(table, who, stake, rules)
+            ),
+            key=itemgetter("branch_id", "due_date", "priority", "customer_id"),
+        )
     ]
     return frames.native_like(pd.DataFrame(lines, columns=list(COLUMNS)), facts)
 
@@ -245,7 +271,7 @@ def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -
     )
 
 
-def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
+def _lists(table: Table, policy: Policy) -> Lists:
     """Return who is on each list of the policy with something at stake, and the cents at stake.
 
     A list is left out where the bank does not deliver what it needs.
@@ -254,39 +280,55 @@ def _lists(table: Table, policy: Policy) -> dict[str, tuple[nw.Expr, nw.Expr]]:
     average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
     _require_facts(table, policy)
 
-    def is_flagged(name: str) -> nw.Expr:
-        return nw.col(name) == 1
-
     def reaches(name: str, amount: float) -> nw.Expr:
         return nw.col(name) >= cents_of(amount)
 
-    status, families, managed = nw.col("status"), nw.col("families"), is_flagged("in_managed")
+    status, families, managed = nw.col("status"), nw.col("families"), _is_flagged("in_managed")
     over = hand_over_due(cover) + nw.col("first_call_missing") > 0
-    overdue = is_flagged("contact_due") & ~is_flagged("reclaim_due") & ~is_flagged("set_aside")
+    overdue = _is_flagged("contact_due") & ~_is_flagged("reclaim_due") & ~_is_flagged("set_aside")
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
-    willing = is_flagged("contacted_lately") & ~is_flagged("refused_lately") & (status == "active")
+    willing = (
+        _is_flagged("contacted_lately") & ~_is_flagged("refused_lately") & (status == "active")
+    )
     with_target = nw.col("tier").is_in([target.tier for target in cover.profile_targets])
+    gone = _is_flagged("at_risk") & ~reaches(end, policy.bases.funded)
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
         "hand_over": (over, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
-        "attrition_warning": (is_flagged("attrition"), end, "attrition", "change"),
+        "attrition_warning": (_is_flagged("attrition") & ~gone, "fall_cents", "attrition"),
+        "emptied": (gone, f"opening_{AVERAGE}", "attrition"),
         "overdue_contact": (overdue, end, "in_managed"),
-        "reclaim": (is_flagged("reclaim_due"), end, "in_managed"),
+        "reclaim": (_is_flagged("reclaim_due"), end, "in_managed"),
         "unassigned": (~managed & reaches(average, cover.manage_from), average, "in_managed"),
         "upgrade_candidates": (_next_tier(policy) != "", average),
         "silent_with_assets": ((status == "silent") & reaches(end, rule.silent_from), end),
-        "next_product": (is_flagged("in_effective") & (status == "active") & single, end),
+        "next_product": (_is_flagged("in_effective") & (status == "active") & single, end),
         "referral_sources": (willing & reaches(average, cover.vip_from), average, "in_managed"),
         "incomplete_profile": (incomplete, average, "in_managed", "profile_complete"),
         "dormant": (status == "dormant", end),
-        "set_aside": (is_flagged("set_aside"), end, "in_managed"),
+        "set_aside": (_is_flagged("set_aside"), end, "in_managed"),
     }
-    chosen = ((name, *lists[name]) for name in rule.lists)
-    return {
+    found = {
         name: (who & (nw.col(stake) > 0), nw.col(stake))
-        for name, who, stake, *needs in chosen
+        for name in rule.lists
+        for who, stake, *needs in [lists[name]]
         if set(needs).issubset(present)
+    }
+    return _pause(found) if "set_aside" in present else found
+
+
+def _is_flagged(name: str) -> nw.Expr:
+    return nw.col(name) == 1
+
+
+def _pause(lists: Lists) -> Lists:
+    """Return the lists with whom is set aside on that list alone, unless his money moves."""
+    moves = (flag(lists[name][0]) for name in _RESUMING if name in lists)
+    paused = _is_flagged("set_aside") & (reduce(add, moves, ZERO) == 0)
+    return {
+        name: (who & (paused if name == "set_aside" else ~paused), stake)
+        for name, (who, stake) in lists.items()
     }
 
 
@@ -328,7 +370,7 @@ def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
 
 
 def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> list[dict[str, Any]]:
-    """Return the customers of one list, sorted, as rows of plain values."""
+    """Return the customers of one list as rows of plain values."""
     texts = {"next_tier": _next_tier(policy), "offer": _offer(policy)}
     table = table.filter(who & (nw.col("contactable") == 1))
     table = table.with_columns(amount_cents=stake, **texts)
@@ -338,11 +380,10 @@ def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> lis
     present = table.collect_schema().names()
     wanted = [name for name in (*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS) if name in present]
     columns = frames.collect_rows(table.select(wanted))
-    rows = [
+    return [
         dict(zip(columns, map(_plain, row), strict=True))
         for row in zip(*columns.values(), strict=True)
     ]
-    return sorted(rows, key=lambda row: (row["branch_id"], row["priority"], row["customer_id"]))
 
 
 def _line(row: Mapping[str, Any], policy: Policy, as_of: date, actions: Actions) -> dict[str, Any]:
@@ -411,6 +452,7 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
         border=money(round(ahead.lower * 100), language) if ahead else "",
         matures=row.get("maturing_on") or never,
         offer=families.get(row.get("offer") or "", ""),
+        left=money(row.get("aum_period_end_cents", 0), language),
         last=row.get("last_contact_on") or never,
         managed=row.get("managed_from") or never,
         count=row.get("contacts_without_sale"),

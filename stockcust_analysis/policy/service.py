@@ -13,7 +13,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy.file import PACKAGE, build, duplicates, read_toml, refuse, require
 
 Channel = Literal["phone", "message", "wechat", "visit", "branch"]
-_TO_ANSWER = ("hand_over", "maturing", "attrition_warning", "overdue_contact", "reclaim")
+_TO_ANSWER = ("hand_over", "maturing", "attrition_warning", "emptied", "overdue_contact", "reclaim")
 _TO_WIN = ("unassigned", "upgrade_candidates", "silent_with_assets", "next_product")
 _TO_KEEP = ("referral_sources", "incomplete_profile", "dormant", "set_aside")
 LISTS = (*_TO_ANSWER, *_TO_WIN, *_TO_KEEP)

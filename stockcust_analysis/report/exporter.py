@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from nbconvert.exporters import TemplateExporter
@@ -149,8 +149,8 @@ class TypstExporter(TemplateExporter):
         """Convert a notebook; pictures and layout are in `resources["outputs"]`."""
         resources = {} if resources is None else resources
         beside = resources.get("output_files_dir")
-        folder = f"{beside}/" if beside else ""
-        resources["folder"] = folder
+        # The source lies in the folder that holds this one, wherever `--output` leads.
+        resources["folder"] = f"{Path(beside).name}/" if beside else ""
         source, resources = super().from_notebook_node(nb, resources, **kw)
         page, brand = resources["page"], self.brand_in_force()
         drawn = {
@@ -158,7 +158,7 @@ class TypstExporter(TemplateExporter):
             for name, file in page.files.items()
         }
         files = {**drawn, **brand.files, LAYOUT: self._layout()}
-        resources["outputs"] = {folder + name: content for name, content in files.items()}
+        resources["outputs"] = {str(PurePath(beside or "", name)): files[name] for name in files}
         return source, resources
 
     def brand_in_force(self) -> typst.Brand:
@@ -186,6 +186,7 @@ class TypstPDFExporter(TypstExporter):
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: Any
     ) -> tuple[bytes, dict[str, Any]]:
         """Convert a notebook to the bytes of a PDF."""
+        resources = {**(resources or {}), "output_files_dir": ""}  # nothing lies beside a PDF
         source, resources = super().from_notebook_node(nb, resources, **kw)
         as_of = resources["page"].document["as_of"]
         pdf = typst.compile_pdf(

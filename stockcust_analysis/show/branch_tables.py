@@ -7,6 +7,7 @@ what kind of values it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Final, Literal
 
 import pandas as pd
@@ -365,7 +366,7 @@ def five_things(page: BranchPage) -> Table | None:
             "task": f"{page.text(row.list, 'task')}\n{page.text(row.list, 'task_why')}",
             "task_customers": row.customers,
             "at_stake": wording.format_money(row.amount, unit),
-            "due_on": _print_day(page, row.due_on),
+            "due_on": _print_due(page, row),
             "sheet": list_name(row.list, page.language),
         }
         for number, row in enumerate(rows_of(pressing), start=1)
@@ -379,7 +380,7 @@ def five_things(page: BranchPage) -> Table | None:
 def worklist_table(page: BranchPage) -> Table | None:
     """Return every list with its customers, amount at stake and who was left out."""
     own = page.own(page.evaluation.worklists)
-    own = own if own.empty else own[own["customers"] > 0]
+    own = own if own.empty else own[own["customers"] > 0].sort_values("due_on", kind="stable")
     rows = [
         {
             "sheet": list_name(row.list, page.language),
@@ -387,7 +388,7 @@ def worklist_table(page: BranchPage) -> Table | None:
             "listed": row.listed,
             "stake": row.amount,
             "left_out": row.left_out,
-            "due": _print_day(page, row.due_on),
+            "due": _print_due(page, row),
         }
         for row in rows_of(own)
     ]
@@ -396,12 +397,16 @@ def worklist_table(page: BranchPage) -> Table | None:
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
-def _print_day(page: BranchPage, day: str) -> str:
-    """Return a day as people write it; nothing without one."""
-    if not day:
+def _print_due(page: BranchPage, row: Any) -> str:
+    """Return the day by which a list is done, or its first day with how many that month has."""
+    if not row.due_on:
         return ""
-    _, month, number = (int(part) for part in day.split("-"))
-    return page.text("day", month=page.text("months").split()[month - 1], day=number)
+    first = date.fromisoformat(row.due_on)
+    month = page.text("months").split()[first.month - 1]
+    day = page.text("day", month=month, day=first.day)
+    if row.due_in_month == row.listed and (first + timedelta(days=1)).day == 1:
+        return day
+    return page.text("first_day", day=day, month=month, count=row.due_in_month)
 
 
 def outcomes_table(page: BranchPage) -> Table | None:

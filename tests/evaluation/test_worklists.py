@@ -76,4 +76,5 @@ def test_lists_in_figures(tmp_path: Path) -> None:
     assert asleep["customers"].to_dict() == {"001": 1, "002": 0, "@bank": 1}
     assert asleep["amount"].to_dict() == {"001": 250.75, "002": 0.0, "@bank": 250.75}
     assert asleep["due_on"].to_dict() == {"001": "2026-10-31", "002": "", "@bank": ""}
+    assert asleep["due_in_month"].to_dict() == {"001": 1, "002": 0, "@bank": 1}
     assert outcomes.empty

@@ -75,18 +75,22 @@ def ruled(**changes: Any) -> Policy:
 
 
 def test_hand_counted_lists(make: Make) -> None:
-    """Every list of the bank, branch A before B, the most at stake first; 4 is on none."""
+    """Every list, branch A before B, what is due first and the most at stake first; 4 on none.
+
+    9 is set aside after five contacts and on no list that asks for a sixth.
+    """
     rows = lists_of(facts_as_made(make))
     assert {name: ids(rows, name) for name in LISTS} == {
         "hand_over": ["1"],
-        "maturing": ["1", "5"],
+        "maturing": ["5", "1"],
         "attrition_warning": [],
+        "emptied": [],
         "overdue_contact": ["2", "3"],
         "reclaim": ["8"],
         "unassigned": ["5"],
         "upgrade_candidates": ["12"],
         "silent_with_assets": ["3", "8"],
-        "next_product": ["1", "5", "2", "12", "11", "9"],
+        "next_product": ["1", "5", "2", "12", "11"],
         "referral_sources": ["1", "6"],
         "incomplete_profile": ["2", "11", "8"],
         "dormant": ["10"],
@@ -203,8 +207,44 @@ def test_money_that_leaves_is_warned_of(make: Make) -> None:
     rows = lists_of(facts_of(make, served=False, opening=opening))
     assert ids(rows, "attrition_warning") == ["6"]
     assert line(rows, "attrition_warning", "6")["reason_en"] == (
-        "Quarter's average -30%, more than the branch's same tier; CNY 700,000 left"
+        "Quarter's average down by CNY 300,000 (-30%), more than the branch's same tier; "
+        "CNY 700,000 left"
     )
+    assert line(rows, "attrition_warning", "6")["amount_at_stake"] == 300_000
+
+
+def test_who_took_everything_has_a_list(make: Make) -> None:
+    """6 and 10 hold 99 CNY of 1,000,000 and 9,999 before: 6 is to be won back, 10 had too little.
+
+    6 had a million on the average, 700,000 this quarter: at stake is the million, not the fall.
+    """
+    bank = served_customers()
+    averages = [int(amount * 100) for amount in bank["aum_average_quarter"]]
+    averages[5], averages[9] = 100_000_000, 999_900
+    bank["aum_period_end"] = [*bank["aum_period_end"]]
+    bank["aum_period_end"][5] = bank["aum_period_end"][9] = 99.0
+    opening = {"customer_id": IDS, "aum_average_quarter_cents": averages}
+    rows = lists_of(facts_of(make, served=False, customers=bank, opening=opening))
+    assert (ids(rows, "emptied"), ids(rows, "attrition_warning")) == (["6"], [])
+    one = line(rows, "emptied", "6")
+    assert one["amount_at_stake"] == 1_000_000
+    assert one["reason_zh"] == "上季日均100.00万元，已基本转空，现有99.00元"
+
+
+def test_who_is_set_aside_comes_back_when_money_moves(make: Make) -> None:
+    """9's deposit matures on 20 October: on the list of maturities, and no longer set aside."""
+    held = accounts()
+    for name, value in {"as_of": AS_OF, "customer_id": "9", "product": "time_deposit",
+                        "balance": 60_000.0, "matures_on": date(2026, 10, 20),
+                        "rolls_over": False, "opened_on": date(2025, 1, 1)}.items():  # fmt: skip
+        held[name].append(value)
+    rows = lists_of(facts_of(make, holdings=held))
+    assert [row["list"] for row in rows if row["customer_id"] == "9"] == [
+        "maturing", "next_product",
+    ]  # fmt: skip
+    without = ruled(lists=("next_product", "set_aside"))
+    rows = lists_of(facts_of(make, without, holdings=held), without)
+    assert [row["list"] for row in rows if row["customer_id"] == "9"] == ["set_aside"]
 
 
 def test_the_policy_chooses_lists_and_amounts(make: Make) -> None:

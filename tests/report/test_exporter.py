@@ -357,6 +357,21 @@ class TestOrdinaryNotebook:
             "report_files/picture-1.svg",
         }
 
+    @pytest.mark.parametrize(
+        "folder", ["out/report_files", "/srv/out/report_files", "../report_files"]
+    )
+    def test_output_elsewhere(self, folder: str) -> None:
+        """`--output` may lead anywhere: the source finds its files, and the PDF is made."""
+        resources = {"output_files_dir": folder, "metadata": {"name": "report"}}
+        book = notebook(shown(show.Drawing(SQUARE.format("x"), alt="a", caption="c")))
+        source, made = TypstExporter().from_notebook_node(book, dict(resources))
+        assert source.startswith('#import "report_files/report.typ"')
+        assert f"{folder}/picture-1.svg" in made["outputs"]
+        pdf, made = TypstPDFExporter().from_notebook_node(book, dict(resources))
+        plain = {"metadata": {"name": "report"}}
+        assert pdf == TypstPDFExporter().from_notebook_node(book, plain)[0]
+        assert "outputs" not in made
+
 
 class TestPDF:
     """Properties of the file."""

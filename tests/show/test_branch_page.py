@@ -23,12 +23,21 @@ BRIDGE = pd.DataFrame(
 )
 LISTS = pd.DataFrame(
     [
-        ("B01", "maturing", 12, 1.2e6, 1, 12, "2026-10-05"),
-        ("B01", "silent_with_assets", 40, 8.4e6, 2, 30, "2026-10-31"),
-        ("@bank", "maturing", 500, 6e7, 9, 400, ""),
-        ("@bank", "silent_with_assets", 900, 1e8, 9, 700, ""),
+        ("B01", "maturing", 12, 1.2e6, 1, 12, "2026-10-05", 5),
+        ("B01", "silent_with_assets", 40, 8.4e6, 2, 30, "2026-10-31", 30),
+        ("@bank", "maturing", 500, 6e7, 9, 400, "", 0),
+        ("@bank", "silent_with_assets", 900, 1e8, 9, 700, "", 0),
     ],
-    columns=["branch_id", "list", "customers", "amount", "left_out", "listed", "due_on"],
+    columns=[
+        "branch_id",
+        "list",
+        "customers",
+        "amount",
+        "left_out",
+        "listed",
+        "due_on",
+        "due_in_month",
+    ],
 )
 
 
@@ -47,12 +56,12 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert told.look == "steps"
     first, second = told.rows
     assert first[:2] == ("1", "联系到期客户，谈续作\n产品近期到期，资金可能转走")
-    assert first[2:] == ("12", "120.0", "10月5日", "到期")
+    assert first[2:] == ("12", "120.0", "最早10月5日，10月内5户", "到期")
     assert second[:2] == ("2", "走访有资产的沉默客户\n有资产，长期没有主动交易")
     assert second[2:] == ("40", "840.0", "10月31日", "沉默有资产")
     english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
-    assert english.rows[0][-2:] == ("5 Oct", "Maturing")
+    assert english.rows[0][-2:] == ("first 5 Oct; 5 in Oct", "Maturing")
 
 
 def test_a_bank_without_lists_scores_and_history_has_fewer_chapters() -> None:
