@@ -129,9 +129,17 @@ def _naming_damaged_files(
 
 
 def open_duckdb_file(
-    path: Path, mapping: Mapping, *, tables: Dictionary[str, str], memory_limit: str
+    path: Path,
+    mapping: Mapping,
+    *,
+    tables: Dictionary[str, str],
+    memory_limit: str,
+    layout: str | None = None,
 ) -> Bank:
-    """Open a DuckDB database for reading; its tables are named as in the contract or as given."""
+    """Open a DuckDB database for reading; its tables are named as in the contract or as given.
+
+    With a layout those of the layout are its own, such as a mart's.
+    """
     with _opening(memory_limit) as engine:
         row_numbers = _attach(engine.connection, path)
         names = {c.name: tables.get(c.name, c.name) for c in TABLES}
@@ -140,10 +148,23 @@ def open_duckdb_file(
             for name, source in names.items()
             if source in row_numbers
         }
+        if layout:
+            own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
+            made = make_tables(engine.connection, engine.folder, own, mapping.layout)
+            validation.raise_if_any(made.problems, f"'{path}' by the layout {layout}")
+            for contract in (c for c in TABLES if c.name in made.tables):
+                reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
+                groups.setdefault(contract.name, []).extend(
+                    reader.read([made.tables[contract.name]])
+                )
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
-        return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        if layout:
+            bank.layout, bank.approximations = layout, made.approximations
+            bank.left_out = tuple(made.left_out)
+        return bank
 
 
 def open_relations(
@@ -206,10 +227,15 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
     }
 
 
+def _source_of(name: str) -> str:
+    """Return the SQL name of a table of the attached database."""
+    *schema, table = name.split(".", 1)
+    return f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
+
+
 def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number: str) -> FileGroup:
     """Return a table of the attached database as files are read."""
-    *schema, table = name.split(".", 1)
-    source = f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
+    source = _source_of(name)
     numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
     types = column_types(connection, source)
     return FileGroup((name,), types, source, numbered, is_columnar=True)

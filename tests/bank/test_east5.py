@@ -14,7 +14,7 @@ import pytest
 
 from stockcust_analysis import open_bank
 from stockcust_analysis.bank.layouts.east5 import make_tables
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.errors import BankDataError, UsageError
 from tests.bank.east5_files import (
     ACCOUNT,
     BRANCH,
@@ -238,9 +238,61 @@ def test_names_and_numbers_of_cards_are_never_read(folder: Path) -> None:
     assert {"KHXM", "ZJHM", "LXDH", "ZJLB"} & {name for (name,) in columns} == set()
 
 
+def test_tables_of_a_mart_are_read_where_they_are(folder: Path) -> None:
+    """In a DuckDB database: by names, typed or as text, what the mart adds left out, day by CJRQ.
+
+    A view makes a table of EAST from one of 一表通 2.0, whose names and codes are others.
+    """
+    (folder / "mapping.toml").write_text('[layout.kinds]\n"01" = "transfer"\n')
+    path = folder / "mart.duckdb"
+    account = pd.DataFrame([{**ACCOUNT, "CJRQ": DAY, "ZHMC": "张三", "RID": 7}])
+    dollars = {"BZ": "USD", "CHLB": "钞", "CKYE": "10", "CJRQ": "20260915"}
+    accounts = pd.concat([account, account.assign(**dollars)])
+    agreement = {"F010003": "C1", "F010007": "A9", "F010019": "2026-01-31", "H140013": 5}
+    tables = {
+        "grckfhz_all": accounts,
+        "agreements": pd.DataFrame([agreement]),
+        "managers": pd.DataFrame([{"manager_id": "M1", "branch_id": "B1", "role": "vip"}]),
+    }
+    for name, row in (("JGXXB", BRANCH), ("GRJCXXB", PERSON)):
+        tables[name] = pd.DataFrame([{**row, "CLRQ": "20000101", "SFNH": "是", "BHYGBZ": "否"}])
+        tables[name] = tables[name].assign(CJRQ=pd.Timestamp(DAY), KHXM="张三")
+    tables["GRJCXXB"] = tables["GRJCXXB"].rename(columns={"KHTYBH": "客户统一编号"})
+    with duckdb.connect(str(path)) as connection:
+        for name, frame in tables.items():
+            connection.register("rows", frame)
+            connection.execute(f"CREATE TABLE {name} AS FROM rows")
+        connection.execute("""CREATE VIEW GRCKFHZ AS
+            SELECT * REPLACE (CKYE::DECIMAL(20, 2) AS CKYE) FROM grckfhz_all
+            UNION ALL BY NAME SELECT 'B1' AS NBJGH, F010003 AS KHTYBH, F010007 AS GRCKZH,
+                '个人定期存款' AS GRCKZHLX, 'CNY' AS BZ, H140013 AS CKYE, '人民币' AS CHLB,
+                replace(F010019, '-', '') AS KHRQ, '正常' AS ZHZT, '20260930' AS CJRQ
+            FROM agreements""")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bank = open_bank(f"duckdb://{path}", layout="east5", mapping=folder / "mapping.toml")
+    with bank:
+        found = rows(bank, "holdings", "account_id, balance::VARCHAR, opened_on::VARCHAR")
+        assert found == [
+            ("A1/CNY/人民币", "100.00", "2020-01-01"),
+            ("A9/CNY/人民币", "5.00", "2026-01-31"),
+        ]
+        assert rows(bank, "customers", "customer_id, groups") == [("C1", "farmers")]
+        assert bank.rows("managers") == 1
+        assert bank.left_out == ("GRCKFHZ of 20260915 (no month's last day)",)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW GRCKFHZ AS SELECT * EXCLUDE (BZ) FROM grckfhz_all"
+        )
+        connection.execute("DROP TABLE JGXXB")
+    with pytest.raises(BankDataError, match="no table of 机构信息表") as caught:
+        open_bank(f"duckdb://{path}", layout="east5")
+    assert "GRCKFHZ (403).BZ: the table lacks the column. Deliver it." in str(caught.value)
+
+
 def test_a_layout_that_is_not_known_is_refused(folder: Path) -> None:
     """A misspelt layout is no guess."""
     with pytest.raises(UsageError, match="unknown layout 'east4'"):
         open_bank(folder, layout="east4")
     with pytest.raises(UsageError, match="a layout is of files in a folder"):
-        open_bank("duckdb://bank.duckdb", layout="east5")
+        open_bank("postgresql://db/mart", layout="east5")

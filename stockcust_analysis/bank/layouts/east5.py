@@ -267,10 +267,10 @@ FROM east_transactions WHERE kind IS NOT NULL
 def make_tables(
     connection: duckdb.DuckDBPyConnection,
     copies: Path,
-    folder: Path,
+    source: Path | Dictionary[str, str],
     options: Dictionary[str, Any],
 ) -> LayoutFiles:
-    """Return a folder's EAST files, with the contract's tables that they can fill.
+    """Return EAST tables, of a folder or of a database, with the contract's that they can fill.
 
     `options` is the mapping's `[layout]`. With problems no table is made.
     """
@@ -280,7 +280,10 @@ def make_tables(
         if code not in layout["tables"]:
             raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
     files = LayoutFiles(connection, copies, layout, orders)
-    files.read(folder)
+    if isinstance(source, Path):
+        files.read(source)
+    else:
+        files.read_tables(source)
     check_days(files)
     if files.problems:
         return files

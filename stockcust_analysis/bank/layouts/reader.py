@@ -24,7 +24,7 @@ import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.files import FileReader
+from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
@@ -153,7 +153,6 @@ class LayoutFiles:
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
-        columns = entry["read"]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
         copies = [
@@ -163,6 +162,41 @@ class LayoutFiles:
             for copy in self._copies(code, path, day)
         ]
         self.days[code] = sorted(files)
+        self._define_view(code, copies)
+
+    def read_tables(self, tables: Dictionary[str, str]) -> None:
+        """Read tables of a database, by code → SQL: by the names of their columns, day by CJRQ."""
+        for code, entry in self.layout["tables"].items():
+            copies, days = list[Path](), set[date]()
+            types = column_types(self.connection, tables[code]) if code in tables else {}
+            names = {normalize(name): name for name in types}
+            wanted = [*entry["read"], "CJRQ"]
+            lacking = [c for c in wanted if not {*names} & {*self._words(code, c)}]
+            if types and lacking:
+                self.note(code, ", ".join(lacking), "the table lacks the column", "Deliver it.")
+            elif types:
+                (as_of,) = (names[word] for word in self._words(code, "CJRQ")[:2] if word in names)
+                cells = ", ".join(_text(name, kind) for name, kind in types.items())
+                rows = f"(SELECT {cells} FROM {tables[code]})"
+                found = f"SELECT DISTINCT trim({quoted(as_of)}) FROM {rows} ORDER BY 1"
+                for (text,) in self.connection.sql(found).fetchall():
+                    day = _day(text or "")
+                    if day is None or (day + timedelta(days=1)).day != 1:
+                        self.left_out.append(f"{code} of {text} (no month's last day)")
+                        continue
+                    copies.append(self.copies / f"{code}_{day}.parquet")
+                    own = f"(FROM {rows} WHERE trim({quoted(as_of)}) = '{text}')"
+                    self._copy(code, types, own, day, copies[-1])
+                    days.add(day)
+            elif entry.get("required"):
+                self.note(code, "", f"no table of {entry['zh']}", "Deliver it.")
+            self.days[code] = sorted(days)
+            self._define_view(code, copies)
+        self.licences.add("")
+
+    def _define_view(self, code: str, copies: Sequence[Path]) -> None:
+        """Define a table's view from its copies; note what is wrong with its cells."""
+        columns = self.layout["tables"][code]["read"]
         if not copies:
             types = ", ".join(
                 f"NULL::{_TYPES.get(self._form(column), 'VARCHAR')} AS {column}"
@@ -364,6 +398,13 @@ def _is_odd(header: Sequence[str]) -> str:
         f"OR regexp_full_match(lower(trim(COALESCE({cells}))), '{TOTALS}') "
         f"OR concat('', {', '.join(nameless) or 'NULL'}) <> '')"
     )
+
+
+def _text(name: str, kind: str) -> str:
+    """Return the SQL of a column of a database as the text that files have."""
+    is_day = kind == "DATE" or kind.startswith("TIMESTAMP")
+    text = f"strftime({quoted(name)}, '%Y%m%d')" if is_day else f"{quoted(name)}::VARCHAR"
+    return f"COALESCE({text}, '') AS {quoted(name)}"
 
 
 def _day(text: str) -> date | None:
