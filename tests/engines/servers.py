@@ -152,6 +152,11 @@ def spark_session() -> Iterator[Any]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.log.level": "ERROR",
+        # The driver keeps the text of every plan it ran, shown or not: with its usual gigabyte
+        # it stood still after the third bank.
+        "spark.driver.memory": "3g",
+        "spark.sql.ui.retainedExecutions": "1",
+        "spark.sql.maxPlanStringLength": "2000",
     }
     builder = sql.SparkSession.builder.master("local[2]")
     for name, value in settings.items():
