@@ -63,8 +63,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
-            _warn_of_unread_texts(folder, left_out, made)
-            left_out, approximations = made.left_out, made.approximations
+            left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
@@ -100,14 +99,13 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         return bank
 
 
-def _warn_of_unread_texts(folder: Path, names: Iterable[str], made: LayoutFiles) -> None:
-    """Name texts that are neither the contract's nor called as those of the layout."""
+def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str]:
+    """Return what is not read; warn of texts neither the contract's nor called as the layout's."""
     below = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*.txt")}
     known = {name.split(" (")[0] for name in made.left_out} | {path.name for path in made.notes}
     unread = sorted(n for n in below.union(names) if n.lower().endswith(TEXT_ENDINGS))
     unread = [name for name in unread if name not in known]
     if unread:
-        made.left_out += unread
         what = f"not read, as no table of the layout is called so: {_shown(unread)}"
         warnings.warn(
             f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
