@@ -110,6 +110,7 @@ def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str
         warnings.warn(
             f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
         )
+    return [*made.left_out, *unread]
 
 
 @contextmanager
