@@ -9,7 +9,7 @@ OUT ?= reports
 # The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help lab report style test test-slow docs fuzz format lock wheelhouse sbom clean
+.PHONY: help lab report style test test-slow test-lowest docs fuzz format lock wheelhouse sbom clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
@@ -31,6 +31,13 @@ test: style ## Style, types and all quick tests
 test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
 	$(BIN)/python -m pytest -p no:randomly -m slow
 
+test-lowest: ## A whole report with the lowest versions that are allowed (needs uv)
+	rm -rf build/lowest
+	uv venv --quiet build/lowest/venv
+	uv pip install --quiet --python build/lowest/venv --resolution lowest-direct .
+	cd build/lowest && venv/bin/stockcust sample --out bank --branches 10 --customers 1000
+	cd build/lowest && venv/bin/stockcust report bank --quarter 2026Q3
+
 docs: $(VENV)/.ready-docs ## Documentation, read without a network: build/docs/index.html
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
@@ -51,7 +58,7 @@ lock: ## Pin all dependencies anew (needs uv)
 wheelhouse: $(VENV)/.ready ## All wheels for a machine without internet: build/wheelhouse
 	rm -rf build/wheelhouse
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes \
-		--only-binary :all: --requirement requirements.lock --dest build/wheelhouse $(PLATFORM)
+		--only-binary :all: --requirement requirements.lock --dest build/wheelhouse
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 		--wheel-dir build/wheelhouse .
 	cp requirements.lock build/wheelhouse

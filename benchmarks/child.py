@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 _SPARK = {"ui.enabled": "false", "ui.showConsoleProgress": "false", "sql.shuffle.partitions": "2"}
+MODELS = ("EarlyWarning", "NextProduct", "Segments")
 _phases: dict[str, float] = {}
 
 
@@ -42,6 +43,7 @@ def main() -> None:
             list(pool.map(_print_page, pages))
         return
     answer = _answer_by_hand if options.job in ("sql", "pandas") else _evaluate
+    answer = _learn if options.job in MODELS else answer
     for name, table in answer(options).items():
         table.to_parquet(options.out / f"{name}.parquet")
     (options.out / "phases.json").write_text(json.dumps(_phases), encoding="utf-8")
@@ -79,6 +81,30 @@ def _evaluate(options: argparse.Namespace) -> Any:
     with bank, _phase("evaluate"):
         evaluation = evaluate(bank, quarter=options.quarter)
     return {name: getattr(evaluation, name) for name in ("measures", "migration", "bridge")}
+
+
+def _learn(options: argparse.Namespace) -> Any:
+    """Open a bank, let a model learn from its newest quarters, and rank or divide everybody."""
+    import stockcust_analysis
+    from stockcust_analysis.models.features import History
+
+    limit = {"memory_limit": options.memory_limit} if options.memory_limit else {}
+    model = getattr(stockcust_analysis, options.job)()
+    with _phase("open"):
+        bank = stockcust_analysis.open_bank(options.source, **limit)
+    with bank:
+        history = History(bank)
+        with _phase("features"):
+            for quarter in bank.quarters[-1:] if options.job == "Segments" else bank.quarters:
+                history.at(quarter)
+        with _phase("fit"):
+            newest = {} if options.job == "Segments" else {"until": options.quarter}
+            model.learn(history, *[options.quarter] * (not newest), **newest)
+        if newest:
+            with _phase("predict"):
+                rank = {"EarlyWarning": "score_customers", "NextProduct": "rank_customers"}
+                getattr(model, rank[options.job])(history, options.quarter)
+    return {}
 
 
 def _source(options: argparse.Namespace) -> tuple[Any, dict[str, Any]]:

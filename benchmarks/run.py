@@ -24,6 +24,7 @@ import duckdb
 import pandas as pd
 from pypdf import PdfReader
 
+from benchmarks.child import MODELS
 from benchmarks.headline import disagreements, package_tables
 from benchmarks.table import tables
 from benchmarks.timing import ROOT, Arm, Comparison, checkout, circumstances, compare
@@ -176,6 +177,13 @@ def spark(run: Run) -> Iterator[Comparison]:
     yield Comparison("spark", arms, facts, run.differences)
 
 
+def models(run: Run) -> Iterator[Comparison]:
+    """What models learn from a bank's quarters, and say of all its customers."""
+    bank = run.bank()
+    arms = [Arm(name, run.child(name, bank)) for name in MODELS]
+    yield Comparison("models", arms, run.facts("Models of all customers", bank))
+
+
 def batch(run: Run) -> Iterator[Comparison]:
     """Pages from an evaluation: this batch, and papermill and nbconvert in a loop with Chromium."""
     ready = run.scratch / "ready"
@@ -199,7 +207,7 @@ def batch(run: Run) -> Iterator[Comparison]:
 
 
 SECTIONS: dict[str, Callable[[Run], Iterator[Comparison]]] = {
-    **{s.__name__: s for s in (engines, sample, report, branches, postgres, spark, batch)},
+    **{s.__name__: s for s in (engines, sample, report, branches, postgres, spark, models, batch)},
     "open": opening,
 }
 
@@ -209,7 +217,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("sections", nargs="+", choices=SECTIONS)
-    parser.add_argument("--bank", help="of engines, open, spark; default: one that is made")
+    parser.add_argument("--bank", help="of engines, open, spark, models; default: one that is made")
     parser.add_argument("--customers", type=int, default=1_000_000, help="of a bank that is made")
     parser.add_argument("--many", type=int, default=3185, help="branches, of branches")
     parser.add_argument("--quarter", default="2026Q3")

@@ -11,6 +11,7 @@ PAGE = _HERE.parent / "docs" / "explanation" / "benchmarks.md"
 _NAMES = {"package": "this package", "sql": "DuckDB SQL by hand"}
 _NAMES["loop"] = "papermill and nbconvert in a loop, Chromium"
 _PHASES = {"": "", "open_": "… opening", "evaluate_": "… evaluating"}
+_PHASES |= {"features_": "… features", "fit_": "… learning", "predict_": "… ranking everybody"}
 _HEAD = """\
 | | seconds | processor seconds | peak memory, MB \
 | package's seconds / these | its processor seconds / these | its memory / this |

@@ -67,9 +67,10 @@ def compare(comparison: Comparison, scratch: Path, *, runs: int, limit: float) -
         for out in outputs.values():
             shutil.rmtree(out, ignore_errors=True)
     costs, ratios = {}, {}
-    for name in (arm.name for arm in arms if arm.name not in failed):
+    ran = [arm.name for arm in arms if arm.name not in failed]
+    for name in ran:
         costs[name] = _spread([turn[name] for turn in turns])
-        if name != "package" not in failed:
+        if name != "package" in ran:
             within = [(turn["package"], turn[name].items()) for turn in turns]
             ratios[name] = _spread([{k: p.get(k, 0) / v for k, v in c if v} for p, c in within])
     return {**comparison.facts, "arms": costs | failed, "package_over": ratios}

@@ -27,7 +27,7 @@ autodoc_default_options = {  # what scikit-learn adds to every estimator
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 html_theme = "furo"
-html_title = "stockcust_analysis"
+html_title = "Existing customers 存量客户"
 html_search_language = "bilingual"
 html_show_sourcelink = False
 html_copy_source = False
@@ -44,7 +44,7 @@ class BilingualSearch(SearchLanguage):
     """
 
     lang = "bilingual"
-    language_name = "English and Chinese"
+    language_name = "English"  # by which the browser finds the stemmer
     stopwords = SearchEnglish.stopwords
     js_stemmer_rawcode = SearchEnglish.js_stemmer_rawcode
     js_splitter_code = f"""
@@ -72,6 +72,12 @@ class BilingualSearch(SearchLanguage):
         return self.english.stem(word)
 
 
+def join_lines(app: Any, name: str, source: list[str]) -> None:
+    """Join lines within Chinese text: a browser would draw their break as a blank."""
+    source[0] = re.sub(rf"(?<=[{HAN}，。；：、）》”])\n *(?=[{HAN}（《“])", "", source[0])
+
+
 def setup(app: Any) -> None:
-    """Let the search know both languages."""
+    """Let the search know both languages, and lines of Chinese end where the page ends."""
     app.add_search_language(BilingualSearch)
+    app.connect("source-read", join_lines)

@@ -117,13 +117,16 @@ def command_line() -> str:
     return "\n".join([_COMMANDS_HEAD, *_command("stockcust", cli)])
 
 
-def _command(name: str, command: click.Command) -> Iterator[str]:
+def _command(
+    name: str, command: click.Command, above: click.Context | None = None
+) -> Iterator[str]:
     """Return a command's lines, and those of the commands below it."""
+    # With what the commands above set: the names of the option for help, above all.
+    context = click.Context(command, above, name, **command.context_settings)
     if isinstance(command, click.Group):
         for below in sorted(command.commands):
-            yield from _command(f"{name} {below}", command.commands[below])
+            yield from _command(f"{name} {below}", command.commands[below], context)
         return
-    context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     yield from (f"## `{name}`", "", "```", usage, "```", "", inspect.cleandoc(command.help or ""))
     yield from ("", "| option | meaning |", "|---|---|")

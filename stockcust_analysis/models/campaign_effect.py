@@ -7,6 +7,7 @@ with sca.open_bank("data/sample") as bank:
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -258,29 +259,18 @@ def _mean(difference: Array) -> tuple[float, float, float]:
 def _match(log_odds: Array, treated: Array, caliper: float) -> Array:
     """Return pairs of positions, an array of shape (pairs, 2): each treated and the nearest other.
 
-    Greedy, the likeliest first, and without replacement. Others stand sorted; `above` and `below`
-    lead from each place to the nearest one that is still free.
+    Greedy, the likeliest first, and without replacement.
     """
     others = np.flatnonzero(~treated)
     others = others[np.argsort(log_odds[others], kind="stable")]
-    values, size = log_odds[others], len(others)
-    above, below = np.arange(size + 1), np.arange(size + 1)
-    pairs = []
-    persons = np.flatnonzero(treated)
+    free, values = others.tolist(), log_odds[others].tolist()
+    pairs, persons = [], np.flatnonzero(treated)
     for person in persons[np.argsort(-log_odds[persons], kind="stable")]:
-        place = int(np.searchsorted(values, log_odds[person]))
-        nearest = (_follow(below, place) - 1, _follow(above, place))
-        free = [spot for spot in nearest if 0 <= spot < size]
-        best = min(free, key=lambda spot: abs(values[spot] - log_odds[person]), default=None)
-        if best is not None and abs(values[best] - log_odds[person]) <= caliper:
-            pairs.append((person, others[best]))
-            above[best], below[best + 1] = best + 1, best
+        above = bisect_left(values, log_odds[person])
+        nearest = [place for place in (above - 1, above) if 0 <= place < len(values)]
+        distances = [(abs(values[place] - log_odds[person]), place) for place in nearest]
+        distance, best = min(distances, default=(np.inf, 0))
+        if distance <= caliper:
+            pairs.append((person, free.pop(best)))
+            values.pop(best)
     return np.array(pairs, dtype=int).reshape(-1, 2)
-
-
-def _follow(links: Array, place: int) -> int:
-    """Return where links from a place end, and shorten the way for the next time."""
-    while links[place] != place:
-        links[place] = links[links[place]]
-        place = int(links[place])
-    return place

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any, Self
 from warnings import warn
 
-import narwhals.stable.v2 as nw
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -85,7 +84,8 @@ class History:
     @classmethod
     def of(cls, bank: Bank | History, model: Any) -> History:
         """Return a bank's history by a model's policy; one that is there stays."""
-        return bank if isinstance(bank, History) else cls(bank, model.policy, model.personal)
+        personal = getattr(model, "personal", ())
+        return bank if isinstance(bank, History) else cls(bank, model.policy, personal)
 
     def at(self, as_of: Day) -> Snapshot:
         """Return the customers of a quarter's end; UsageError where the bank has no such quarter.
@@ -95,17 +95,24 @@ class History:
         quarter = as_quarter(as_of)
         return Snapshot(self._features(quarter), self._table(quarter))
 
-    def pairs(self, *, until: Day) -> list[tuple[Snapshot, Snapshot]]:
-        """Return each quarter with the one after it, the last of them ending at `until`."""
+    def examples(self, label: Callable[[Snapshot, Snapshot], Any], *, until: Day) -> list[Any]:
+        """Return what was known at each quarter, and what came of it, to learn from.
+
+        `label` makes both of a quarter and the one after it, the last of which ends at `until`. Of
+        a large bank rows are drawn from each pair before they stand together.
+        """
         last = as_quarter(until)
         self._table(last)  # or an error
         known = [quarter for quarter in self._bank.quarters if quarter <= last]
         pairs = [quarter for quarter in known if quarter.shifted(1) in known]
         if not pairs:
-            raise UsageError(
-                f"no two quarters in a row up to {last}: there is nothing to learn from."
-            )
-        return [(self.at(quarter), self.at(quarter.shifted(1))) for quarter in pairs]
+            alone = f"no two quarters in a row up to {last}"
+            raise UsageError(f"{alone}: there is nothing to learn from.")
+        parts = []
+        for quarter in pairs:
+            sides = label(self.at(quarter), self.at(quarter.shifted(1)))
+            parts.append([s.iloc[draw_rows(len(s), MOST_ROWS // len(pairs))] for s in sides])
+        return [pd.concat(sides) for sides in zip(*parts, strict=True)]
 
     def _features(self, quarter: Quarter) -> pd.DataFrame:
         """Return the features of a quarter's end."""
@@ -135,18 +142,21 @@ class History:
                 table = to_pandas(self._select_features(frame))
             finally:
                 self._bank.release(frame)
-            self._tables[quarter] = table.set_index("customer_id").sort_index()
+            table = table.set_index("customer_id").sort_index()
+            # A third of the memory: a million customers have a dozen tiers, and no large counts.
+            types = dict.fromkeys(table.select_dtypes("int64"), "int32")
+            types |= {name: "category" for name in names_of(table) if _is_text(table[name])}
+            self._tables[quarter] = table.astype(types)
         return self._tables[quarter]
 
     def _select_features(self, frame: Any) -> Any:
-        """Return the columns that are used, those of 0 and 1 as small numbers."""
+        """Return the columns that are used."""
         table, rule = as_lazy(frame), as_policy(self._policy).coverage
         table = table.with_columns(contactable=contactable(table, rule))
         used = _FEATURES | _ATTRIBUTES | {*_DAYS.values(), "contactable"}
         names = table.collect_schema().names()
         kept = [name for name in names if name in used or name.startswith(PREFIXES)]
-        flags = [name for name in kept if name in _SMALL or name.startswith(PREFIXES)]
-        return table.select(*kept).with_columns(nw.col(*flags).cast(nw.Int8)).to_native()
+        return table.select(*kept).to_native()
 
 
 def _ratio(numerator: pd.Series, denominator: pd.Series) -> pd.Series:
@@ -241,14 +251,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         Amounts on a logarithmic scale, all of mean 0 and variance 1 and within 3 standard
         deviations, gaps filled by the median and marked; a column for each label.
         """
+        same = {"feature_names_out": "one-to-one"}
         numbers = make_pipeline(
             SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
-            FunctionTransformer(_signed_log, feature_names_out="one-to-one"),
+            FunctionTransformer(_signed_log, **same),
             StandardScaler(),
             # Nobody is to be a segment alone, or to bend a line.
-            FunctionTransformer(
-                np.clip, kw_args={"a_min": -3, "a_max": 3}, feature_names_out="one-to-one"
-            ),
+            FunctionTransformer(np.clip, kw_args={"a_min": -3, "a_max": 3}, **same),
         )
         labels = make_pipeline(
             SimpleImputer(strategy="constant", fill_value=-1),
@@ -283,9 +292,17 @@ def _signed_log(numbers: Array) -> Array:
 
 def draw_rows(size: int, most: int = MOST_ROWS) -> Array:
     """Return the positions of at most `most` rows, drawn at random and in order."""
-    if size <= most:
-        return np.arange(size)
-    return np.sort(np.random.default_rng(0).choice(size, most, replace=False))
+    return np.sort(np.random.default_rng(0).choice(size, min(size, most), replace=False))
+
+
+def parts(rows: Array) -> list[Array]:
+    """Return rows in parts: of a million at once pipelines would fill the memory with copies."""
+    return np.array_split(rows, 1 + len(rows) // 100_000)
+
+
+def event_probability(model: Any, codes: Array) -> Array:
+    """Return the probability of the event for each row of numbers."""
+    return np.concatenate([model.predict_proba(part)[:, 1] for part in parts(codes)])
 
 
 def compare_scores(

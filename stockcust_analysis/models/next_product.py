@@ -116,7 +116,7 @@ class NextProduct(BaseEstimator):
         for name in self.families_:
             probability[name] = self.popularity_[name]
             if name in self.models_:
-                probability[name] = self.models_[name].predict_proba(codes)[:, 1]
+                probability[name] = features.event_probability(self.models_[name], codes)
         return probability.mask(_holds_families(table, self.families_), 0.0)
 
     def rank(self, X: Any, *, top: int = 3, exclude: ByName = None) -> pd.DataFrame:
@@ -195,10 +195,7 @@ class NextProduct(BaseEstimator):
 
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
         """Learn from every pair of quarters of a bank that ends at `until` or before."""
-        history = History.of(bank, self)
-        pairs = [self._openings(*pair) for pair in history.pairs(until=until)]
-        table, opened = (pd.concat(tables) for tables in zip(*pairs, strict=True))
-        return self.fit(table, opened)
+        return self.fit(*History.of(bank, self).examples(self._openings, until=until))
 
     def rank_customers(
         self, bank: Bank, as_of: Day, *, top: int = 3, exclude: ByName = None
@@ -220,7 +217,7 @@ class NextProduct(BaseEstimator):
         rows = funded.intersection(later.attributes.index)
         names = [*as_policy(self.policy).families.names]
         held = [HELD + name for name in names]
-        before, after = (side.attributes.loc[rows, held].to_numpy() for side in (now, later))
+        before, after = (side.attributes[held].loc[rows].to_numpy() for side in (now, later))
         return now.features.loc[rows], pd.DataFrame((after == 1) & (before == 0), rows, names)
 
     def _mean_lift(self, table: pd.DataFrame) -> Array:

@@ -144,12 +144,12 @@ class Segments(ClusterMixin, BaseEstimator):
         check_is_fitted(self, "centers_")
         return self._nearest(self.scaler_.transform(self.encoder_.transform(X)))
 
-    def learn(self, bank: Bank, as_of: Day) -> Self:
+    def learn(self, bank: Bank | History, as_of: Day) -> Self:
         """Make segments of the funded customers of a quarter's end; `labels_` in their order.
 
         The customers, sorted by number, are in `customers_`.
         """
-        snapshot = History(bank, self.policy).at(as_of)
+        snapshot = History.of(bank, self).at(as_of)
         names = features.names_of(snapshot.features)
         used = [name for name in names if name in _BEHAVIOUR or name.startswith(features.HELD)]
         table = snapshot.features.loc[snapshot.attributes["funded"] == 1, used]

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 
 import stockcust_analysis as sca
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models import features
 from stockcust_analysis.models.early_warning import EarlyWarning
 from stockcust_analysis.models.features import History, TableEncoder
 from tests.models.banks import FEW, bank_with, tables_with
@@ -136,6 +137,48 @@ class TestBank:
             EarlyWarning().backtest(bank_with("planted", FEW), "2026Q3")
         with pytest.raises(UsageError, match="no two quarters in a row"):
             EarlyWarning().learn(bank_with("planted", FEW), until="2025Q3")
+
+
+class TestSize:
+    """What makes a million customers fit into memory and minutes changes no answer."""
+
+    def test_folds_hold_owners_together_and_events_apart(self) -> None:
+        """No owner stands in two folds, and events of every fifth owner lie in each of them."""
+        table, _ = foreign_table(2000)
+        owner = np.arange(2000) % 1000
+        event = owner % 5 == 0
+        model = EarlyWarning(model="logistic").fit(table, event, groups=owner)
+        for learnt, tested in model.model_.cv:
+            assert not set(owner[learnt]) & set(owner[tested])
+            assert 50 < event[tested].sum() < 110  # 80 of 400 on the average
+
+    def test_of_many_rows_as_many_are_drawn_from_each_quarter(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """With 600 rows at most two pairs of quarters give 300 each."""
+        monkeypatch.setattr(features, "MOST_ROWS", 600)
+        history, model = History(bank_with("planted", FEW)), EarlyWarning()
+        known = [str(quarter) for quarter in bank_with("planted", FEW).quarters]
+        table, target = history.examples(model._label_events, until=known[2])
+        assert len(table) == len(target) == 600
+        first = History(bank_with("planted", FEW)).at(known[0]).features
+        drawn = table[:300]
+        pd.testing.assert_frame_equal(drawn, first.loc[drawn.index])
+
+    def test_the_reason_is_the_column_whose_middle_value_lowers_the_risk_most(self) -> None:
+        """Asked column by column of all rows, the model gives the same reasons."""
+        model = EarlyWarning(model="logistic")
+        model.learn(bank_with("planted", FEW), until="2026Q2")
+        scored = model.score_customers(bank_with("planted", FEW), "2026Q3")
+        table = History(bank_with("planted", FEW)).at("2026Q3").features
+        codes = model.encoder_.transform(table.loc[scored["customer_id"]])
+        risks = []
+        for column, middle in enumerate(np.nanmedian(codes, axis=0)):
+            without = codes.copy()
+            without[:, column] = middle
+            risks.append(model.model_.predict_proba(without)[:, 1])
+        names = [features.feature_name(name, "en") for name in model.encoder_.columns_]
+        assert [names[column] for column in np.argmin(risks, axis=0)] == scored["reason"].tolist()
 
 
 class TestForeignTable:
