@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -171,6 +171,20 @@ class DormancyRule:
         if self.idle_months is not None:
             return cutoff(as_of, self.idle_months)
         return as_of - timedelta(days=self.idle_days or 0)
+
+    def without_exemptions(self) -> list[DormancyRule]:
+        """Return the rule, and it without each of its exemptions (豁免) and without any of them.
+
+        For `compare_rules`, which then shows how many each exemption keeps from being dormant.
+
+        >>> rule = DormancyRule("half", cap=500, idle_months=6, exempt=("loan", "payroll"))
+        >>> {fewer.name: fewer.exempt for fewer in rule.without_exemptions()[1:]}
+        {'half-loan': ('payroll',), 'half-payroll': ('loan',), 'half-all': ()}
+        """
+        left = {code: tuple(c for c in self.exempt if c != code) for code in self.exempt}
+        left |= {"all": ()} if len(left) > 1 else {}
+        fewer = (replace(self, name=f"{self.name}-{code}", exempt=left[code]) for code in left)
+        return [self, *fewer]
 
 
 @dataclass(frozen=True)

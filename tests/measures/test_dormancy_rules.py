@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.dormancy import dormancy_rate, dormancy_status
+from stockcust_analysis.measures.dormancy import compare_rules, dormancy_rate, dormancy_status
 from stockcust_analysis.measures.dormancy_evidence import last_activity
 from stockcust_analysis.policy import DormancyRule
 from tests.frames import AS_OF, Columns, as_polars, rows_of, values_of
@@ -149,6 +149,27 @@ def test_an_answered_contact_counts(
     rule = replace(RULE, clock=("transaction", "contact"))
     assert status_of(make, rule, one_customer(), contacts=contacts) == status
     assert status_of(make, RULE, one_customer(), contacts=contacts) == "dormant"
+
+
+def test_each_exemption_is_shown_with_and_without(make: Make) -> None:
+    """Of four idle customers one has a loan, one a card, one both: counted by hand.
+
+    Dormant by the rule is the one without either; without the loan's exemption also who has a loan
+    alone, without the card's who has a card alone, without any all four.
+    """
+    exempt = ("loan", "social_security_card")
+    rule = DormancyRule("half", cap=500, idle_months=6, exempt=exempt)
+    ids = ["1", "2", "3", "4"]
+    money = {"last_active_on": [IDLE] * 4, "aum_period_end": [20.0] * 4}
+    held = {"customer_id": ["1", "2", "3", "3"], "balance": [9.0, 0.0, 9.0, 0.0]}
+    held["product"] = ["loan", "social_security_card"] * 2
+    customers, holdings = make({"customer_id": ids, **money}), make(held)
+    rules = rule.without_exemptions()
+    rates = compare_rules(customers, rules, as_of=AS_OF, base="all", holdings=holdings)
+    dormant = rates.query("measure == 'dormancy_rate'").set_index("rule")["numerator"]
+    card = "half-social_security_card"
+    assert dormant.to_dict() == {"half": 1, "half-loan": 2, card: 2, "half-all": 4}
+    assert replace(rule, exempt=()).without_exemptions() == [replace(rule, exempt=())]
 
 
 def test_customers_outside_the_scope_have_no_status(make: Make) -> None:
