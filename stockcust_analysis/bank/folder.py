@@ -28,8 +28,9 @@ from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
-from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
+from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height
@@ -62,7 +63,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
-            validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
+            raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
             left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
@@ -123,7 +124,7 @@ def _naming_damaged_files(
     except _NO_RESOURCES:
         raise
     except duckdb.Error:
-        validation.raise_if_any([*damaged_parquet(engine.connection, files)], source)
+        raise_if_any([*damaged_parquet(engine.connection, files)], source)
         raise
 
 
@@ -150,7 +151,7 @@ def open_duckdb_file(
         if layout:
             own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
             made = make_tables(engine.connection, engine.folder, own, mapping.layout)
-            validation.raise_if_any(made.problems, f"'{path}' by the layout {layout}")
+            raise_if_any(made.problems, f"'{path}' by the layout {layout}")
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
                 groups.setdefault(contract.name, []).extend(
@@ -271,7 +272,7 @@ def _bank(
         for table, delivery in deliveries.items()
         for problem in delivery.repeated_files(facts[table].trimmed)
     ]
-    validation.raise_if_any(again, source)
+    raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
         rows = facts[table].keep(delivery.read(facts[table].trimmed))

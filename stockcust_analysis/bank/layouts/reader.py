@@ -28,9 +28,9 @@ from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile
-from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import UsageError
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-\d+)?\.(?:txt|csv)(?:\.gz)?")
