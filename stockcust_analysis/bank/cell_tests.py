@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,7 +10,7 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
-from stockcust_analysis.core.frames import Table, after, collect_rows
+from stockcust_analysis.core.frames import Table, after, collect_rows, count_rows, height
 from stockcust_analysis.measures.population import split_branches
 
 # What no page, sheet or file can hold, and what breaks a name in two.
@@ -39,6 +40,12 @@ _HIDDEN = (
 _TOTAL = (
     "a total (合计, 全行) where a name belongs",
     "Leave such rows out, also by drop_rows_where in the mapping.",
+)
+ROUNDED = "^[0-9]{15}0+$"
+"""Long numbers of which a spreadsheet has kept fifteen digits."""
+DIGITS_LOST = (
+    "Most end in zeros from the 16th digit on, as a spreadsheet writes long numbers: "
+    "export the column as text from the system itself."
 )
 _NAMED = ("branch_id", "name", "customer_id", "account_id", "manager_id")
 _RESERVED = (
@@ -97,6 +104,13 @@ def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest
     if column.name == "branch_id" and column.references is None:
         tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
     return tests
+
+
+def has_rounded(rows: Table, columns: Sequence[str]) -> bool:
+    """Whether most values of one of some columns are long numbers that a spreadsheet rounded."""
+    texts = [name for name in columns if rows.collect_schema()[name] == nw.String]
+    found = count_rows(rows, {name: nw.col(name).str.contains(ROUNDED) for name in texts})
+    return any(2 * count > height(rows) for count in found.values())
 
 
 def unexplained_splits(

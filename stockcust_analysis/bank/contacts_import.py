@@ -17,7 +17,7 @@ import pandas as pd
 from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.excel import WorkbookError, cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
-from stockcust_analysis.bank.validation import Problem, raise_if_any
+from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]

@@ -101,7 +101,8 @@ def with_readings(values: Mapping[str, Reading[Any]]) -> dict[str, Any]:
 
 def unreadable(column: Column) -> str:
     """Return what is said of a cell that cannot be read as the column's kind."""
-    return f"not a {column.kind.value}"
+    words = {Kind.MONEY: "not an amount", Kind.FLAG: "neither true nor false"}
+    return words.get(column.kind, f"not a {column.kind.value}")
 
 
 def sql_type(kind: Kind) -> str:

@@ -13,6 +13,7 @@ from math import sqrt
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.cell_tests import ROUNDED
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import count_hashes
@@ -124,7 +125,7 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
         "other": flag(other),
         "zero": flag(number.str.starts_with("0")),
         "long": flag(width > _EXCEL_KEEPS),
-        "rounded": flag(number.str.contains("^[0-9]{15}0+$")),
+        "rounded": flag(number.str.contains(ROUNDED)),
     }
     counted = [nw.col(kind).sum() for kind in kinds if kind != "width"]
     widths = nw.col("width").min().alias("least"), nw.col("width").max().alias("most")

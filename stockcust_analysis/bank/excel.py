@@ -27,9 +27,10 @@ from stockcust_analysis.bank.lost_cells import (
     FarCellError,
     Lost,
     find_lost_cells,
+    unit_shown,
 )
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.bank.problems import Problem
 
 _LOOKED_AT = 30
 _SHOWN = 3
@@ -169,6 +170,11 @@ def read_tables(
         else:
             hidden = "" if table.sheet.is_visible else " (hidden)"
             left_out.append(f"sheet '{table.sheet.name}'{hidden}")
+    if mapping.unit == "元" and (unit := unit_shown(path)):
+        what = (
+            f'a number format shows {unit}. If amounts are in it, write unit = "万元" or the like'
+        )
+        warnings.warn(f"{path.name}: {what} in the mapping.", stacklevel=2)
     if left_out and not mapping.sheet:
         listed = ", ".join(left_out)
         warnings.warn(f"{path.name}: no table, and left out: {listed}.", stacklevel=2)

@@ -13,8 +13,8 @@ from typing import Any
 
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import FLAG_ENDINGS
-from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.core.files import sha256
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
@@ -67,7 +67,13 @@ def assign_files(
         elif not path.name.lower().endswith(COMPANIONS):
             reason = "the mapping names another" if is_mapped else _reason(path, readable)
             what = f"'{shown}' looks like this table's, and is not read: {reason}"
-            problems.append(Problem(name, "", what, _REMEDY.format(name)))
+            remedy = _REMEDY.format(name)
+            if "=" in path.parent.name and readable and not is_mapped:
+                what, remedy = (
+                    f"{what}, by {path.parent.name.partition('=')[0]}",
+                    _pattern(path, shown),
+                )
+            problems.append(Problem(name, "", what, remedy))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
         if name in picked:
@@ -169,6 +175,16 @@ def _mentioned(shown: str) -> tuple[str, bool]:
                 is_whole = word == known and not folder and name[0] not in "._"
                 return table, is_whole
     return "", False
+
+
+def _pattern(path: Path, shown: str) -> str:
+    """Return how the mapping names files in folders that hold one value of a column each."""
+    top, *folders, _ = shown.split("/")
+    pattern = "/".join([top, *("*" for _ in folders), f"*{path.suffix}"])
+    # Of Parquet the engine reads the folder's column, too.
+    is_read = path.suffix.lower() == ".parquet" and path.parent.name.startswith("as_of=")
+    day = "" if is_read else ', and as_of = "file name" if the folder holds the day'
+    return f'Name all of them in the mapping: file = "{pattern}"{day}.'
 
 
 def _reason(path: Path, readable: bool) -> str:

@@ -26,9 +26,15 @@ from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
 from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import RowCount
-from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, day_in_name, inspect
-from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.bank.text_files import (
+    DAY_IN_NAME,
+    TextFile,
+    UnusableFileError,
+    day_in_name,
+    inspect,
+)
 
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
@@ -133,7 +139,8 @@ class FileReader:
         """Return what the mapping says of all rows of a file: column → text."""
         constants = {name: str(value) for name, value in self._mapping.constants.items()}
         if self._mapping.as_of:
-            day = day_in_name(path.name)
+            has_day = DAY_IN_NAME.search(path.name) or self._mapping.file is None
+            day = day_in_name(path.name if has_day else path.parent.name)
             if day is None:
                 what = f"the name of {path.name} holds no day, or several"
                 raise UnusableFileError(what, "Name it by one, such as customers_20260930.csv.")
@@ -146,6 +153,11 @@ class FileReader:
         if not constants and dropped == "false":
             return group
         taken = {name.casefold() for name in group.columns}
+        meant = {self._known.get(normalize(name)) for name in group.columns}
+        for name in (name for name, _ in constants if name in meant):
+            what = f"{', '.join(group.names)} has {name}, which the mapping states, too"
+            self._note(what, "Take it out of the mapping (constants, as_of), or out of the file.")
+        constants = tuple(entry for entry in constants if entry[0] not in meant)
         values = {name + " " * (name in taken): text for name, text in constants}
         extra = "".join(f", {literal(text)} AS {quoted(name)}" for name, text in values.items())
         scan, numbered = (
@@ -290,7 +302,7 @@ class FileReader:
         return (
             f"auto_detect=false, header=false, skip={file.skip}, columns={{{columns}}}, "
             f"delim={literal(file.delimiter)}, quote='{file.quote}', escape='{file.quote}', "
-            f"nullstr={nulls}"
+            f"nullstr={nulls}, hive_partitioning=false"
         )
 
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
@@ -376,7 +388,7 @@ def damaged_parquet(
 
 def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
     """Return column → DuckDB type of a Parquet file, INT96 where moments are stored as such."""
-    types = column_types(connection, f"read_parquet({_sql_list([path])})")
+    types = column_types(connection, _scan_parquet([path]))
     if "TIMESTAMP" in types.values():
         schema = f"parquet_schema({_sql_list([path])})"
         old = connection.sql(f"SELECT name FROM {schema} WHERE type = 'INT96'").fetchall()
@@ -393,9 +405,14 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
 
 def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
     """Return Parquet files of the same columns as a group."""
-    scan = f"read_parquet({_sql_list(paths)})"
+    scan = _scan_parquet(paths)
     numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
     return FileGroup(tuple(path.name for path in paths), columns, scan, numbered, is_columnar=True)
+
+
+def _scan_parquet(paths: Iterable[object]) -> str:
+    """Return the SQL of Parquet files; a column that their folders hold is text, with its zeros."""
+    return f"read_parquet({_sql_list(paths)}, hive_types_autocast=false)"
 
 
 def _sql_list(paths: Iterable[object]) -> str:

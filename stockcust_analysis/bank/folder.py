@@ -27,8 +27,9 @@ from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, d
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
-from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Problem, Rows
+from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height
@@ -61,7 +62,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
-            validation.raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
+            raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
             left_out, approximations = made.left_out, made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
@@ -108,7 +109,7 @@ def _naming_damaged_files(
     except _NO_RESOURCES:
         raise
     except duckdb.Error:
-        validation.raise_if_any([*damaged_parquet(engine.connection, files)], source)
+        raise_if_any([*damaged_parquet(engine.connection, files)], source)
         raise
 
 
@@ -230,7 +231,7 @@ def _bank(
         for table, delivery in deliveries.items()
         for problem in delivery.repeated_files(facts[table].trimmed)
     ]
-    validation.raise_if_any(again, source)
+    raise_if_any(again, source)
     tables = {}
     for table, delivery in deliveries.items():
         rows = facts[table].keep(delivery.read(facts[table].trimmed))

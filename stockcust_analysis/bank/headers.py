@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
 from stockcust_analysis.bank.grammar import INVISIBLE, STATED_UNIT, unit_remedy
-from stockcust_analysis.bank.validation import Problem
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 NAMELESS = "without a header"

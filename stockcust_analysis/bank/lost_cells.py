@@ -33,6 +33,7 @@ _CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*[^/>])>(.*?)</(?:\w+:)?c>", re.S)
 _REFERENCE = re.compile(rb"""\br=["']([A-Z]+)(\d+)["']""")
 _ERROR_TYPE = re.compile(rb"""\bt=["']e["']""")
 _TEXT_TYPE = re.compile(rb"""\bt=["']str["']""")
+_UNIT_BEHIND = re.compile(r"""[^!\\;]*[0#](?:\.[0#]+)?[ "_]*((?:千|百?万|亿)元?)""")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s>/]")
 _VALUE = re.compile(rb"<(?:\w+:)?(?:v>[^<]|is>)")
 
@@ -61,6 +62,21 @@ def find_lost_cells(path: Path, sheets: Iterable[str]) -> dict[str, Lost]:
             lost[name] = dict(_lost_in_xml(xml))
         return lost
     return {}
+
+
+def unit_shown(path: Path) -> str:
+    """Return the unit that a number format of an .xlsx writes behind cells as they are stored.
+
+    A format that divides what it shows (`0!.0,"万"`) says nothing of what is stored.
+    """
+    with suppress(zipfile.BadZipFile, KeyError), zipfile.ZipFile(path) as archive:
+        styles = ElementTree.fromstring(archive.read("xl/styles.xml"))
+        used = {style.get("numFmtId") for style in styles.iterfind("{*}cellXfs/{*}xf")}
+        for form in styles.iterfind("{*}numFmts/{*}numFmt"):
+            match = _UNIT_BEHIND.match(form.get("formatCode", ""))
+            if match and form.get("numFmtId") in used:
+                return match[1]
+    return ""
 
 
 class FarCellError(Exception):

@@ -58,6 +58,11 @@ SUSPICIONS = (
     "two_managers",
     "split_without_moves",
     "moves_not_followed",
+    "part_of_aum",
+    "column_empty",
+    "closed_with_aum",
+    "days_reversed",
+    "nothing_of_quarter",
     "family_unused",
 )
 """What is looked for in extracts that meet the contract."""

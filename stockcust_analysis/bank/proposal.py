@@ -260,7 +260,9 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             yield f"unit = {_quote(*units)}  # by {source}"
             return
         if units:
-            yield f"# unit = {_list(sorted(units))}  # by {source}, not of all or not of CNY"
+            unit, *others = map(_quote, sorted(units))
+            also = f", beside {', '.join(others)}" if others else ""
+            yield f"# unit = {unit}{also}  # by {source}, not of all or not of CNY"
 
 
 def _column_lines(

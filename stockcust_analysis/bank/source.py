@@ -36,7 +36,9 @@ from stockcust_analysis.bank.mapping import (
     read_mapping,
     require_no_file_options,
 )
-from stockcust_analysis.bank.validation import Delivery, Problem, Rows
+from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.totals import totals_of
+from stockcust_analysis.bank.validation import Delivery, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
@@ -45,6 +47,21 @@ from stockcust_analysis.errors import StockcustError, UsageError
 MAPPING_NAME = "mapping.toml"
 LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
+_TYPES = {
+    "String": "text",
+    "Boolean": "true or false",
+    "Date": "days",
+    "Datetime": "moments",
+    "Duration": "lengths of time",
+    "Time": "times of the day",
+    "List": "lists",
+    "Array": "lists",
+    "Struct": "several values in each cell",
+    "Binary": "bytes",
+    "Object": "values of several types",
+}
+"""What columns of a frame hold, by their type's name."""
+_OF_OTHERS = "values of a type that is not known here"
 _POSTGRES = ("postgres", "postgresql")
 # Names of the classes by which drivers (PEP 249), Ibis and the system say that it cannot be.
 _NO_CONNECTION = {"Error", "DatabaseError", "IbisError", "OSError", "ValueError"}
@@ -110,8 +127,9 @@ def open_bank(
         bank = _open(source, mapping, tables or {}, layout, memory_limit)
         try:
             warn_of_doubts(bank)
-            newest = suspicions.totals_of(bank, bank.quarters[-2:])
+            newest = totals_of(bank, bank.quarters[-2:])
             bank.suspicions = tuple(suspicions.suspicions_of(bank, newest))
+            bank.too_few = suspicions.too_few(newest)
             suspicions.tell(bank.suspicions, bank.as_errors, bank.name)
         except BaseException:
             bank.close()
@@ -443,9 +461,10 @@ class _FrameDelivery(Delivery):
         kinds, problems = self.frame.collect_schema(), []
         for column in self.columns:
             if self._reading(column) is None:
-                kind = column.kind.value
-                what = f"the column's type is {kinds[column.name]}, which does not hold a {kind}"
-                remedy = f"Convert it to a {kind} in the source, or in a view of it."
+                wanted, kind = column.kind.plural, kinds[column.name]
+                words = "numbers" if kind.is_numeric() else _TYPES.get(type(kind).__name__, "")
+                what = f"the column holds {words or _OF_OTHERS}, where {wanted} belong"
+                remedy = f"Convert them to {wanted} in the source, or in a view of it."
                 problems.append(Problem(self.contract.name, column.name, what, remedy))
         return problems
 

@@ -34,6 +34,7 @@ _QUOTED_SEPARATORS = (",", ";", "\t", "|")
 _OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _NO_TEXT = (b"PK\3\4", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf", b"Rar!")
 _COLUMN_END = b"\x1f"
+_DOS_END = "\x1a"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
 _DAMAGE = ("\ufffd", "锟斤拷")
 # Characters that Python's table of GB18030 still has in the private area; the standard of 2022 and
@@ -167,7 +168,7 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     other, cut = list[int](), list[int]()
     with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
-            cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n")
+            cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n\x1a")
             if row <= mapping.skip_rows:
                 continue
             if len(cells) == record.size:
@@ -255,9 +256,9 @@ def _open(path: Path) -> BinaryIO:
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
-        yield _moved(_below(text.read(_BLOCK), above), encoding)
+        yield _moved(_below(text.read(_BLOCK), above), encoding).removesuffix(_DOS_END)
         while block := text.read(_BLOCK):
-            yield _moved(block, encoding)
+            yield _moved(block, encoding).removesuffix(_DOS_END)
 
 
 def _moved(text: str, encoding: str) -> str:
@@ -272,8 +273,11 @@ def _below(text: str, lines: int) -> str:
 
 
 def _read_through(path: Path, encoding: str) -> tuple[str, object]:
-    """Return the start of a file and its line ends; UnusableFileError where text was lost."""
-    start, ended, damaged = "", 0, list[int]()
+    """Return the start of a file and its line ends, or what ends files of DOS where that does.
+
+    UnusableFileError where text was lost.
+    """
+    start, last, ended, damaged = "", "", 0, list[int]()
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
             start = start or block[:_START]
@@ -281,7 +285,8 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
                 lines = enumerate(block.split("\n"), start=ended + 1)
                 damaged += [row for row, line in lines if any(mark in line for mark in _DAMAGE)]
             ended += block.count("\n")
-        line_ends = text.newlines
+            last = block
+        line_ends = _DOS_END if last.endswith(_DOS_END) else text.newlines
     if damaged:
         what = "characters were lost when GBK text was read as UTF-8"
         remedy = "Export the file again; the lost text cannot be restored."

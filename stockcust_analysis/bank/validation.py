@@ -15,15 +15,23 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.cell_tests import CellTest, text_tests, unexplained_splits, value_tests
+from stockcust_analysis.bank.cell_tests import (
+    DIGITS_LOST,
+    CellTest,
+    has_rounded,
+    text_tests,
+    unexplained_splits,
+    value_tests,
+)
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
 from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
+from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
-from stockcust_analysis.errors import BankDataError, did_you_mean, is_quotable
+from stockcust_analysis.errors import did_you_mean, is_quotable
 
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -31,8 +39,8 @@ POSITION = "row position"
 ABSENT = "absent"
 """What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
-_SHOWN, _FREQUENT, _LOOKED_AT = 3, 5, 50
-_EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
+_SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
+EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
 # column, how it must not compare with the other column, what to say, what to do
@@ -44,42 +52,6 @@ _COMPARISONS = (
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
     ("to_branch_id", "=", "from_branch_id", "the same as from_branch_id", "Leave the row out."),
 )
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong in one column (or a whole table), with where it first shows and what to do.
-
-    `rows` counts the rows concerned (0 when the table itself is the problem); `first` names the
-    first of them, as row numbers in the file with the header as row 1.
-    """
-
-    table: str
-    column: str
-    what: str
-    remedy: str
-    rows: int = 0
-    first: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        place = f"{self.table}.{self.column}" if self.column else self.table
-        count = f"{self.rows:,} row{'s' if self.rows != 1 else ''}" if self.rows else ""
-        first = f" (first: {', '.join(self.first)})" if self.first else ""
-        what = f"{count}{first}: {self.what}" if self.rows else self.what
-        return f"{place}: {what}. {self.remedy}"
-
-
-def raise_if_any(problems: Sequence[Problem], source: str) -> None:
-    """Raise one BankDataError that lists all problems; return when there are none."""
-    if not problems:
-        return
-    tables = len({problem.table for problem in problems})
-    head = (
-        f"{len(problems)} problem{'s' if len(problems) > 1 else ''} "
-        f"in {tables} table{'s' if tables > 1 else ''} of {source}:"
-    )
-    lines = [f"  {number}. {problem}" for number, problem in enumerate(problems, start=1)]
-    raise BankDataError("\n".join([head, *lines]), problems)
 
 
 @dataclass(frozen=True)
@@ -125,6 +97,7 @@ def validate(
         checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
     _count_references([r for check in checks.values() for r in check.references.values()])
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
+    problems += _unmatched([r for check in checks.values() for r in check.unmatched])
     if "branch_successors" in checks:
         problems += checks["branch_successors"].judge_splits()
     raise_if_any(problems, source)
@@ -187,6 +160,12 @@ class _Reference:
         has_no_rows = self.target.contract.required and not self.target.total
         return has_no_rows or bool(self.target.unread & {*self.theirs})
 
+    @property
+    def is_unmatched(self) -> bool:
+        """Whether no row at all refers to something that is there, and none may be set aside."""
+        name = (self.table.contract.name, self.column.name)
+        return 0 < self.lost == self.table.total and name not in self.table.tolerance
+
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
         known = self.target.rows.select(*self.theirs)
@@ -196,6 +175,23 @@ class _Reference:
     def count(self) -> None:
         """Count the rows that refer to something that is not there."""
         self.complete, self.lost = False, height(self.lost_rows(self.table.rows))
+
+
+def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
+    """Return one problem for each column none of whose values are those that others refer to."""
+    targets: dict[tuple[str, str], list[_Reference]] = {}
+    for entry in references:
+        targets.setdefault((entry.target.contract.name, entry.theirs[-1]), []).append(entry)
+    problems = []
+    for (name, key), entries in targets.items():
+        if len(entries) < _SEVERAL:
+            problems += [problem for e in entries for problem in e.table.judge_lost(e)]
+            continue
+        columns = ", ".join(f"{e.table.contract.name}.{e.column.name}" for e in entries)
+        what = f"none of its values is in {columns}"
+        remedy = "Deliver all of them as text: on one side zeros or digits are lost, or added."
+        problems.append(Problem(name, key, what, remedy))
+    return problems
 
 
 def _count_references(references: Sequence[_Reference]) -> None:
@@ -231,6 +227,7 @@ class _TableCheck:
         self.delivery, self.contract = delivery, delivery.contract
         self.others, self.tolerance, self.engine = others, tolerance, engine
         self.set_aside: list[SetAside] = []
+        self.unmatched: list[_Reference] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
         self.trimmed, self.unread = set[str](), set[str]()
@@ -285,7 +282,8 @@ class _TableCheck:
         ]
         problems += self._table_problems()
         lost = [r for r in self.references.values() if r.lost and not r.is_consequence]
-        problems += [problem for entry in lost for problem in self._judge_lost(entry)]
+        self.unmatched = [r for r in lost if r.is_unmatched]
+        problems += [p for entry in lost if not entry.is_unmatched for p in self.judge_lost(entry)]
         for late in (test for test, _ in failed if test.is_late):
             self._leave_out(late)
         return problems
@@ -336,7 +334,7 @@ class _TableCheck:
 
     def _date_tests(self) -> list[CellTest]:
         """Return the tests that compare two dates, or one with the newest as-of date."""
-        late, name = [], _EVENTS.get(self.contract.name, "")
+        late, name = [], EVENTS.get(self.contract.name, "")
         if name in self.names and self.others.get("customers", self).days:
             newest = max(self.others["customers"].days)
             what = f"later than the newest as_of ({newest})"
@@ -401,12 +399,14 @@ class _TableCheck:
             remedy += "".join([hint for hint in hints if hint][:_SHOWN])
         return Problem(self.contract.name, cell, test.what, remedy, count, first)
 
-    def _judge_lost(self, reference: _Reference) -> list[Problem]:
+    def judge_lost(self, reference: _Reference) -> list[Problem]:
         """Set aside rows that refer to something that is not there, or return their problem."""
         target, key = reference.target.contract.name, reference.theirs[-1]
         what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
         remedy = f"Deliver the missing {target}, or correct the column."
         name, lost = reference.column.name, reference.lost
+        if has_rounded(self.rows, [name]) or has_rounded(reference.target.rows, [key]):
+            remedy = DIGITS_LOST
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None:
             rows = reference.lost_rows(self.rows)
@@ -463,6 +463,7 @@ class _TableCheck:
         twice = self._count_duplicates(key) if key and {*key} <= sound else 0
         if twice:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
+            remedy = DIGITS_LOST if has_rounded(self.rows, key) else remedy
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
         odd = [day for day in self.days if (day + timedelta(days=1)).day != 1]
         if odd:

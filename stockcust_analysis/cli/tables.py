@@ -104,7 +104,8 @@ def check(
     import warnings
 
     from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+    from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
+    from stockcust_analysis.bank.totals import totals_of
     from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():

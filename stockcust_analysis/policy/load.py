@@ -241,7 +241,8 @@ def _expand_presets(table: Table, problems: list[str]) -> Table:
         elif own and own.get("name", name) == name:
             problems.append(f"{key}: differs from preset '{name}'. Give it a name of its own.")
         dropped = {_ALTERNATIVES.get(changed) for changed in own}
-        preset = known.get(name, {})
+        # One that is not known is one problem, not also all that it would have stated.
+        preset = known.get(name) or next(iter(known.values()), {})
         result[key] = {k: v for k, v in preset.items() if k not in dropped} | own
     return result
 

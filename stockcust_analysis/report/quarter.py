@@ -125,6 +125,8 @@ def make_reports(
         with manifest.run_log(folder / options.shard_name("run.log")):
             facts = {"quarter": options.quarter, "status": options.status}
             manifest.log_event("started", **facts, **plan.count_actions(jobs))
+            if bank.too_few:
+                manifest.log_event("too_few_customers", quarters=[*map(str, bank.too_few)])
             for name, words in bank.suspicions:
                 manifest.log_event("suspicion", name=name, words=words)
             results = run.make_pages(cache, jobs, executor)

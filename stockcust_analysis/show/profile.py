@@ -18,7 +18,8 @@ import pandas as pd
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.suspicions import LEAST_ROWS, Totals
+from stockcust_analysis.bank.suspicions import LEAST_ROWS, too_few
+from stockcust_analysis.bank.totals import Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
@@ -88,9 +89,8 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterato
             yield f"{entry.name}: {', '.join(_translate(note, language) for note in notes)}"
     for name in bank.left_out:
         yield text("left_out", language, within="check").format(name)
-    few = [t for t in totals if t.figures().get("customers.rows", 0) < LEAST_ROWS]
-    if few:
-        quarters = ", ".join(str(entry.quarter) for entry in few)
+    if few := too_few(totals):
+        quarters = ", ".join(map(str, few))
         yield text("too_few", language, within="check").format(quarters, LEAST_ROWS)
 
 

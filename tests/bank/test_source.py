@@ -43,6 +43,7 @@ def test_a_bank_says_what_it_holds_and_how_to_go_on(tiny_bank: TinyBank) -> None
     assert "quarters 2026Q2 to 2026Q3 (2)" in shown
     assert f"customers {len(CUSTOMERS.splitlines()) - 1}," in shown
     assert "bank.customers('2026Q3')" in shown
+    assert "Fewer than 100 customers in 2026Q2, 2026Q3: units, lost branches" in shown
     assert len(shown) < 500
     assert "&lt;Bank" in html
 

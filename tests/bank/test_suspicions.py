@@ -14,7 +14,8 @@ import pytest
 from stockcust_analysis.bank.mapping import SUSPICIONS
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
+from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.policy import load_policy
@@ -191,7 +192,172 @@ def moves_not_followed(tables: Tables) -> None:
     split(tables, 0)
 
 
+def branch_in_ten_thousands(tables: Tables) -> None:
+    """One branch's file of customers, in every quarter."""
+    ours = tables["customers"]["branch_id"] == "B003"
+    tables["customers"].loc[ours, AUM] = tables["customers"].loc[ours, AUM].astype(float) / 10_000
+
+
+def branch_in_hundredths(tables: Tables) -> None:
+    """One branch's file of customers, in every quarter."""
+    ours = tables["customers"]["branch_id"] == "B003"
+    amounts = tables["customers"].loc[ours, AUM].astype(float)
+    tables["customers"].loc[ours, AUM] = (amounts * 100).round()
+
+
+def branch_in_thousands_now(tables: Tables) -> None:
+    """One branch's file of customers, in 千元 in the new quarter."""
+    ours = (tables["customers"]["branch_id"] == "B003") & (tables["customers"]["as_of"] == NOW)
+    tables["customers"].loc[ours, AUM] = tables["customers"].loc[ours, AUM].astype(float) / 1_000
+
+
+def holdings_cut_off(tables: Tables) -> None:
+    """The last quarter of the file was not written, at a line's end."""
+    tables["holdings"] = (
+        tables["holdings"].sort_values("as_of").iloc[: -len(tables["holdings"]) // 8]
+    )
+
+
+def months_of_zeros(tables: Tables) -> None:
+    """The averages of the month were not computed."""
+    tables["customers"]["aum_average_month"] = 0.0
+
+
+def nobody_active(tables: Tables) -> None:
+    """The days of the new quarter were not joined."""
+    now = tables["customers"]["as_of"] == NOW
+    tables["customers"].loc[now, "last_active_on"] = pd.NaT
+
+
+def closed_with_aum(tables: Tables) -> None:
+    """Two customers have left on the last day, with all their money in the bank."""
+    rich = (
+        tables["customers"].loc[tables["customers"]["as_of"] == NOW, "aum_period_end"].nlargest(2)
+    )
+    tables["customers"].loc[rich.index, "closed_on"] = NOW
+
+
+def matured_before_opened(tables: Tables) -> None:
+    """The two days of deposits are swapped."""
+    days = ["opened_on", "matures_on"]
+    terms = tables["holdings"]["matures_on"].notna()
+    tables["holdings"].loc[terms, days] = tables["holdings"].loc[terms, days[::-1]].to_numpy()
+    opened = tables["holdings"]["opened_on"]
+    tables["holdings"]["opened_on"] = opened.where(opened <= BEFORE, BEFORE)
+
+
+def born_after_they_came(tables: Tables) -> None:
+    """The days of birth and of the first account are swapped."""
+    days = {"birth_date": "relationship_since", "relationship_since": "birth_date"}
+    tables["customers"] = tables["customers"].rename(columns=days)
+
+
+def contacts_without_rows(tables: Tables) -> None:
+    """Only the header was unloaded."""
+    tables["contacts"] = tables["contacts"].head(0)
+
+
+def contacts_of_next_year(tables: Tables) -> None:
+    """Every contact has the wrong year."""
+    tables["contacts"]["contacted_on"] = pd.Timestamp("2027-03-01")
+
+
+def contacts_of_last_quarter(tables: Tables) -> None:
+    """The file of the quarter before was delivered again."""
+    contacts = tables["contacts"]
+    tables["contacts"] = contacts[pd.to_datetime(contacts["contacted_on"]) <= BEFORE]
+
+
+def plans_of_last_year(tables: Tables) -> None:
+    """Plans have the year before."""
+    targets = tables["targets"]
+    tables["targets"] = targets[targets["quarter"] == "2026Q3"].assign(quarter="2025Q3")
+
+
+def merged(tables: Tables, on: str, into: str) -> None:
+    """B005's customers are with B001, and the file of successors says when and who took over."""
+    rows = (tables["customers"]["branch_id"] == "B005") & (tables["customers"]["as_of"] == NOW)
+    tables["customers"].loc[rows, "branch_id"] = "B001"
+    tables["branch_successors"] = pd.DataFrame(
+        {"old_branch_id": ["B005"], "new_branch_id": [into], "effective_on": [pd.Timestamp(on)]}
+    )
+
+
+def merged_next_year(tables: Tables) -> None:
+    """The day of a merger is wrong."""
+    merged(tables, "2027-01-01", "B001")
+
+
+def merged_into_another(tables: Tables) -> None:
+    """The successor is wrong."""
+    merged(tables, "2026-08-01", "B002")
+
+
+def move_from_another_branch(tables: Tables) -> None:
+    """A customer of B003 moved from B005, and stays."""
+    ours = tables["customers"]["branch_id"] == "B003"
+    there = tables["customers"]["as_of"].isin([BEFORE, NOW])
+    customer = tables["customers"].loc[ours & there, "customer_id"].mode()[0]
+    tables["customer_moves"] = pd.DataFrame(
+        {
+            "customer_id": [customer],
+            "from_branch_id": ["B005"],
+            "to_branch_id": ["B001"],
+            "effective_on": [pd.Timestamp("2026-08-01")],
+        }
+    )
+
+
+ANOTHER_ORDER = (
+    r"customers.aum_period_end of 2026Q3 is of another order in 1 of \d+ branches \(B003\)"
+)
 CASES: dict[Change, tuple[str, str]] = {
+    branch_in_ten_thousands: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
+    branch_in_hundredths: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
+    branch_in_thousands_now: ("unit", f"^{ANOTHER_ORDER} than in 2026Q2: "),
+    holdings_cut_off: (
+        "part_of_aum",
+        r"^holdings are \d\d% of AUM in 2026Q3, and 100% in 2026Q2: ",
+    ),
+    months_of_zeros: (
+        "column_empty",
+        r"^customers.aum_average_month holds nothing but 0 in all [\d,]+ rows of 2026Q3: ",
+    ),
+    nobody_active: (
+        "column_empty",
+        r"^customers.last_active_on holds no day in all [\d,]+ rows of 2026Q3: ",
+    ),
+    closed_with_aum: (
+        "closed_with_aum",
+        "^closed_on is not later than as_of in 2 rows of customers with AUM in 2026Q3",
+    ),
+    matured_before_opened: (
+        "days_reversed",
+        r"^holdings.opened_on is later than matures_on in [\d,]+ rows of 2026Q3",
+    ),
+    born_after_they_came: (
+        "days_reversed",
+        r"^customers.birth_date is later than relationship_since in [\d,]+ rows of 2026Q3",
+    ),
+    contacts_without_rows: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
+    contacts_of_next_year: ("nothing_of_quarter", "^contacts hold no row up to 2026-09-30: "),
+    contacts_of_last_quarter: (
+        "nothing_of_quarter",
+        r"^contacts end on 2026-0\d-\d\d, before 2026Q3 began: ",
+    ),
+    plans_of_last_year: ("nothing_of_quarter", "^targets are of 2025Q3, none of 2026Q3"),
+    merged_next_year: (
+        "branch_vanished",
+        r"^branch B005, .* no successor and no closed_on by 2026",
+    ),
+    merged_into_another: (
+        "moves_not_followed",
+        r"^of (\d+) customers of branch B005, which was taken over in 2026Q3, \d+ are not with",
+    ),
+    move_from_another_branch: (
+        "moves_not_followed",
+        "^of 1 customers handed over in 2026Q3, 1 are not where",
+    ),
     table_in_ten_thousands: (
         "unit",
         r"customers.aum_period_end of 2026Q3 is \S+ times that of holdings",

@@ -31,7 +31,7 @@ CENT = 0.005
 # Drawn at random, with columns left out and branches of one customer, the banks are odd on purpose.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning"),
-    pytest.mark.filterwarnings("ignore:branch .* has none in:UserWarning"),
+    pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning"),
 ]
 
 

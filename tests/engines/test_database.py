@@ -13,7 +13,8 @@ import pytest
 
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of, totals_of
+from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
+from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.cli import main
 from stockcust_analysis.core.engines import DatabaseEngine, Frame
 from stockcust_analysis.errors import BankDataError, UsageError

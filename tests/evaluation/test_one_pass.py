@@ -84,6 +84,7 @@ def test_the_sample_in_one_chunk_or_in_five(sample_evaluation: Evaluation) -> No
 
 # A contact that was drawn twice, which opening warns of, counts twice in both evaluations.
 @pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning")
+@pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
 @pytest.mark.parametrize("seed", [3, 24])
 def test_banks_of_edges_in_one_chunk_or_in_two(seed: int, tmp_path: Path) -> None:
     """So are those of banks of ties, gaps, merged and empty branches."""
@@ -115,6 +116,7 @@ def with_mixed_customers(tables: Tables, quarter: str) -> dict[str, pd.DataFrame
     return mixed
 
 
+@pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
 @pytest.mark.parametrize("quarter", ["2025Q4", QUARTER])
 def test_mixing_up_one_quarter_changes_no_other(quarter: str, tmp_path: Path) -> None:
     """Other customers in one quarter, and the measures of all other quarters stay as they were."""

@@ -516,3 +516,11 @@ def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path) -> None:
         load_policy(folder)
     with pytest.raises(PolicyError, match="not valid TOML"):
         load_policy(own(tmp_path, "a = " + "[" * 3000 + "]" * 3000))
+
+
+def test_an_unknown_preset_is_one_problem(tmp_path: Path) -> None:
+    """What the preset would have stated is not missed, too."""
+    with pytest.raises(PolicyError) as caught:
+        load_policy(own(tmp_path, '[dormancy]\npreset = "crm_7m"\n'))
+    (problem,) = str(caught.value).splitlines()[1:]
+    assert problem.startswith("  - dormancy.preset: unknown preset 'crm_7m'. Did you mean 'crm_6m'")

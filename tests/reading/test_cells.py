@@ -49,9 +49,9 @@ CASES = [
     (MONEY, "nan", "NaN or infinite"),
     (MONEY, "-inf", "NaN or infinite"),
     (MONEY, "#DIV/0!", "NaN or infinite"),
-    (MONEY, "1_000", "not a money"),
-    (MONEY, "0x1F", "not a money"),
-    (MONEY, "9" * 20, "not a money"),
+    (MONEY, "1_000", "not an amount"),
+    (MONEY, "0x1F", "not an amount"),
+    (MONEY, "9" * 20, "not an amount"),
     *((MONEY, mark, None) for mark in ("\\N", "NULL", "-", "#N/A", "(null)", "\u3000")),
     *(
         (MONEY, text, Decimal(1000))
@@ -71,7 +71,7 @@ CASES = [
         )
     ),
     *(
-        (MONEY, text, "not a money")
+        (MONEY, text, "not an amount")
         for text in (
             *("1 000.00", "1'000.00", "1000.00DR", "1000.00 CR", "USD1000", "$1000", "1000 CNY"),
             *("--1000", "+-1000", "−1000", "1000%", "1/2", ".", "-.", "TRUE", "1000;", "1000d"),
@@ -153,7 +153,7 @@ CASES = [
     *((GROUPS, text, "a;b") for text in ("a;b", "a；b", "a, b", "a、b")),
     (FLAG, "是 ", True),
     (FLAG, "否", False),
-    (FLAG, "maybe", "not a true/false"),
+    (FLAG, "maybe", "neither true nor false"),
 ]
 
 

@@ -313,7 +313,7 @@ BROKEN = {
     ),
     "a time": (set_cells(F4=datetime(2026, 5, 20, 8, 30).time()), "not a date"),
     "a serial number": (as_serial_number, "a bare number where a date belongs"),
-    "a truth": (set_cells(G4=True), "customers.aum_period_end: 1 row (first: 4): not a money"),
+    "a truth": (set_cells(G4=True), "customers.aum_period_end: 1 row (first: 4): not an amount"),
 }
 SECRETS = ("C1", "C2", "C3", "C4", "6222", "1234567", "1200", "250.75", "70000", "客户清单")
 
@@ -351,6 +351,29 @@ def test_a_sheet_of_something_else_is_named(hidden: bool, tmp_path: Path) -> Non
     with pytest.warns(UserWarning, match=f"customers.xlsx: no table, and left out: {what}."):
         found = customers_of(tmp_path)
     assert_frame_equal(found, clean)
+
+
+def formatted(code: str) -> Change:
+    """Return the step that shows an amount by a number format."""
+
+    def change(book: openpyxl.Workbook, sheet: Worksheet) -> None:
+        sheet["G2"].number_format = code
+
+    return change
+
+
+@pytest.mark.parametrize("code", ['0.00"万元"', '#,##0.00_ "万元"', "0.00万"])
+def test_a_number_format_that_shows_a_unit_is_one_warning(code: str, tmp_path: Path) -> None:
+    """The cell holds 1.20 and looks like 1.20万元: nothing else says its unit."""
+    with pytest.warns(
+        UserWarning, match="customers.xlsx: a number format shows 万.* in the mapping"
+    ):
+        open_bank(bank_with(tmp_path, formatted(code))).close()
+
+
+def test_a_number_format_that_divides_says_nothing(tmp_path: Path) -> None:
+    """12,000.00 is shown as 1.2万, and is in CNY; so is what an unused format shows."""
+    open_bank(bank_with(tmp_path, formatted('0!.0,"万"'))).close()
 
 
 def test_the_mapping_names_the_sheet(tmp_path: Path) -> None:

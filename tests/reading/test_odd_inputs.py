@@ -19,8 +19,8 @@ from stockcust_analysis.bank.conversion import frame_reading, sql_reading, with_
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import match_headers
 from stockcust_analysis.bank.mapping import TableMapping, contract_names
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.core.frames import collect_rows
 from stockcust_analysis.errors import BankDataError
 from tests.reading.test_text_files import CONTACTS, IN_TAIWAN, MANAGERS, deliver, lines
@@ -76,6 +76,14 @@ def contacts(*rows: str) -> str:
     return CONTACTS + lines(*rows)
 
 
+WITHOUT_ZEROS = {
+    "customers.csv": re.sub(r"\bC(?=\d)", "", CUSTOMERS),
+    "holdings.csv": re.sub(r"\bC(?=\d)", "00", HOLDINGS),
+    "managers.csv": MANAGERS,
+    "contacts.csv": re.sub(r"\bC(?=\d)", "00", contacts(*PAIR)),
+}
+
+
 def mojibake(text: str) -> str:
     """Return what Chinese in UTF-8 becomes when it is read as GBK."""
     return text.encode().decode("gb18030", "replace")
@@ -92,6 +100,8 @@ READ: dict[str, Files] = {
     },
     "a mark of byte order within": {"branches.csv": BRANCHES.replace("001", "\ufeff001")},
     "a mark of direction within": named("城关\u202e支行"),
+    "what ends files of DOS": {"branches.csv": BRANCHES + "\x1a"},
+    "what ends files of DOS, in GBK": {"branches.csv": (BRANCHES + "\x1a").encode("gbk")},
     "GBK": {"branches.csv": BRANCHES.encode("gbk")},
     "a column nobody needs": {"branches.csv": lines(*(f"{row},x" for row in [HEAD, *ROWS]))},
     "a unit of 元 above": {"customers.csv": f"单位：元\n{CUSTOMERS}"},
@@ -204,6 +214,20 @@ REFUSED: dict[str, tuple[Files, str]] = {
         )
         for name in ("总计", "TOTAL")
     },
+    "accounts that Excel rounded": (
+        {"holdings.csv": re.sub(",A.,", ",6222021234567890000,", HOLDINGS)},
+        "holdings: 5 rows (first: 4, 8): the key (as_of, account_id) occurs twice. Most end in "
+        "zeros from the 16th digit on, as a spreadsheet writes long numbers: export the column",
+    ),
+    "customers without their zeros": (
+        WITHOUT_ZEROS,
+        "1 problem in 1 table of '",
+    ),
+    "customers without their zeros, and where": (
+        WITHOUT_ZEROS,
+        "customers.customer_id: none of its values is in holdings.customer_id, "
+        "contacts.customer_id. Deliver all of them as text",
+    ),
     "an account called 合计": (
         {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},
         f"holdings.account_id: 1 row (first: 9): {TOTAL}",
@@ -264,6 +288,10 @@ WARNED: dict[str, tuple[Files, str]] = {
             "contacts_2.csv": contacts(PAIR[0], PAIR[1].replace("none", "sale")),
         },
         "contacts: 1 rows are the same as another in every column",
+    ),
+    "files that hold no rows": (
+        {"managers.csv": MANAGERS, "contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS},
+        "contacts hold no row up to 2026-09-30: deliver them, or take the file away",
     ),
     "a column without a header": (
         with_column("", "1990-01-01"),

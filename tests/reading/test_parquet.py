@@ -57,7 +57,7 @@ REFUSED = [
     ("household_id", "17.5::DOUBLE", "a number with decimals, or of more than 15 digits"),
     ("household_id", "1e15::DOUBLE", "a number with decimals, or of more than 15 digits"),
     ("household_id", "'\\xC3\\x28'::BLOB", "bytes that are not text in UTF-8"),
-    ("profile_complete", "2", "not a true/false"),
+    ("profile_complete", "2", "neither true nor false"),
     ("gender", "'other'", "unknown gender"),
     ("aum_period_end", "NULL::DECIMAL(18,2)", "the cell is empty"),
     ("aum_period_end", "-1::DECIMAL(18,2)", "less than 0"),
@@ -185,3 +185,19 @@ def test_two_columns_of_one_name_are_a_problem(tiny_bank: TinyBank) -> None:
     path.write_bytes(path.read_bytes().replace(b"name_1", b"region"))
     with pytest.raises(BankDataError, match=r"branches\.parquet has two columns called 'region'"):
         open_bank(folder)
+
+
+def test_columns_of_folders_keep_their_zeros(tiny_bank: TinyBank) -> None:
+    """Days and branches that stand in names of folders alone are read as any text."""
+    folder = tiny_bank()
+    options = "FORMAT parquet, PARTITION_BY (as_of, branch_id)"
+    duckdb.sql(
+        f"COPY (FROM read_csv('{folder}/customers.csv', all_varchar=true)) TO '{folder}/by_day' "
+        f"({options})"
+    )
+    (folder / "customers.csv").unlink()
+    (folder / "mapping.toml").write_text('[tables.customers]\nfile = "by_day/*/*/*.parquet"\n')
+    with open_bank(folder) as bank:
+        rows = bank.table("customers").df()
+    assert {*rows["branch_id"]} == {"001", "002"}
+    assert rows["aum_period_end"].sum() == 142_701.25

@@ -71,7 +71,7 @@ def test_what_is_in_doubt_is_a_comment(tmp_path: Path) -> None:
     assert "# lacking: branch_id (归属机构), text. Owning branch." in text
     header = HEADERS.replace("AUM余额(万元)", "AUM余额")
     text = propose(tmp_path, {"客户.csv": f"{header}\n{ROWS}"})
-    assert '# unit = ["万元"]  # by headers, not of all' in text
+    assert '# unit = "万元"  # by headers, not of all' in text
 
 
 def test_values_found_in_a_key_name_the_candidates(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
 HEAD, *ROWS = BRANCHES.splitlines()
 IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
 CONTACTS = "customer_id,manager_id,contacted_on,channel,outcome\n"
+MOVES = "customer_id,from_branch_id,to_branch_id,effective_on\n"
 MANAGERS = "manager_id,branch_id,role\nM1,001,counter\n"
 CONTACT = CONTACTS + "C1,M1,2026-09-01,phone,sale\n"
 SUCCESSORS = "old_branch_id,new_branch_id,effective_on\n001,002,2026-10-01\n"
@@ -94,7 +95,7 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
         },
         "",
     ),
-    "files that hold no rows": ({"contacts_1.csv": CONTACTS, "contacts_2.csv": CONTACTS}, ""),
+    "files that hold no rows": ({"customer_moves_1.csv": MOVES, "customer_moves_2.csv": MOVES}, ""),
     "a total that the mapping drops": (
         {"branches.csv": f"{BRANCHES}合计,2,,\n"},
         '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n',
@@ -135,6 +136,14 @@ READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
     "a null mark that the mapping translates": (
         {"branches.csv": BRANCHES.replace("urban", r"\N")},
         "[tables.branches.codes.type]\n'\\N' = \"urban\"\n",
+    ),
+    "as-of dates in names of folders": (
+        {
+            "customers.csv": b"",
+            "customers/as_of=2026-06-30/part-0.csv": customers_of("2026-06-30"),
+            "customers/as_of=2026-09-30/part-0.csv": customers_of("2026-09-30"),
+        },
+        '[tables.customers]\nfile = "customers/*/*.csv"\nas_of = "file name"\n',
     ),
     "as-of dates in names": (
         {
@@ -313,6 +322,26 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         {},
         '[tables.customers]\nas_of = "file name"\n',
         "customers: the name of customers.csv holds no day, or several",
+    ),
+    "a constant beside its column": (
+        {},
+        '[tables.branches]\nconstants = { region = "东区" }\n',
+        "branches: branches.csv has region, which the mapping states, too. Take it out of",
+    ),
+    "a day in the name beside its column": (
+        {"customers.csv": b"", "customers_20260930.csv": CUSTOMERS},
+        '[tables.customers]\nas_of = "file name"\n',
+        "customers: customers_20260930.csv has as_of, which the mapping states, too. Take it out",
+    ),
+    "a folder for each day": (
+        {
+            "customers.csv": b"",
+            "customers/as_of=2026-06-30/part-0.csv": customers_of("2026-06-30"),
+            "customers/as_of=2026-09-30/part-0.csv": customers_of("2026-09-30"),
+        },
+        "",
+        "is not read: its name is another, or it lies in a folder too deep, by as_of. Name all of "
+        'them in the mapping: file = "customers/*/*.csv", and as_of = "file name" if the folder',
     ),
     "a damaged file": (
         {"branches.csv": b"", "branches.csv.gz": gzip.compress(BRANCHES.encode())[:-20]},

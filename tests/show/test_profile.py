@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.suspicions import totals_of
+from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.cli import cli
 from stockcust_analysis.show.profile import page, profile
 from tests.conftest import SAMPLE

@@ -25,8 +25,8 @@ from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.files import FileGroup, FileReader
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import read_row_counts
-from stockcust_analysis.bank.validation import Problem
 from stockcust_analysis.errors import UsageError
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-\d+)?\.(?:txt|csv)(?:\.gz)?")

@@ -1,0 +1,123 @@
+"""Sums of a bank's quarters, by branch and product, in one look at each table.
+
+They show what a quarter is, and what in it is hardly true (`suspicions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.contract import Kind, table
+from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.frames import (
+    ONE,
+    Table,
+    as_lazy,
+    cents_or_zero,
+    collect_rows,
+    flag,
+    sums,
+)
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.measures.population import AUM
+
+GROUPS = {"customers": "branch_id", "holdings": "product", "ledger": "product"}
+"""Tables that are summed, and by what."""
+ORDERED = (
+    ("birth_date", "relationship_since"),
+    ("relationship_since", "closed_on"),
+    ("last_active_on", "closed_on"),
+    ("opened_on", "matures_on"),
+)
+"""Days of one row, the earlier one first."""
+_STEPS = 1_000
+"""Parts of a power of ten in which the digits of amounts are summed."""
+Groups = Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums of one quarter: `rows`, and cents by column, of customers by branch, else by product.
+
+    Names with `|` count rows: of a column that are filled, or of two days in the wrong order.
+    """
+
+    quarter: Quarter
+    customers: Groups
+    holdings: Groups
+    ledger: Groups
+
+    def figures(self) -> dict[str, int]:
+        """Return table.column → sum over its groups, and table.rows."""
+        result: dict[str, int] = {}
+        for name in GROUPS:
+            for sizes in getattr(self, name).values():
+                for column, size in sizes.items():
+                    result[f"{name}.{column}"] = result.get(f"{name}.{column}", 0) + size
+        return result
+
+    def sizes(self, name: str) -> dict[str, dict[str, int]]:
+        """Return a table's rows and amounts by group, without what is counted beside them."""
+        groups: Groups = getattr(self, name)
+        return {g: {n: s for n, s in sizes.items() if "|" not in n} for g, sizes in groups.items()}
+
+    def geometric_means(self, column: str, least: int) -> dict[str, float]:
+        """Return branch → geometric mean of an AUM in cents, of branches where enough have any."""
+        return {
+            branch: 10.0 ** (sizes[f"{column}|digits"] / sizes[f"{column}|filled"] / _STEPS)
+            for branch, sizes in self.customers.items()
+            if sizes.get(f"{column}|filled", 0) >= least
+        }
+
+
+def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
+    """Return the sums of some quarters of a bank, oldest first, in one look at each table."""
+    calendar = Calendar(tuple(quarter.end for quarter in quarters))
+    found: dict[str, list[dict[str, dict[str, int]]]] = {}
+    for name, by in GROUPS.items():
+        found[name] = [{} for _ in quarters]
+        if name not in bank.columns or not quarters:
+            continue
+        rows = calendar.rows(as_lazy(bank.table(name)))
+        sizes = _sizes_of(name, bank.columns[name], calendar, rows)
+        groups = collect_rows(sums(rows, [PERIOD, by], {"rows": ONE, **sizes}))
+        for index, (period, key) in enumerate(zip(groups[PERIOD], groups[by], strict=True)):
+            cells = {column: int(groups[column][index] or 0) for column in ("rows", *sizes)}
+            found[name][int(period)][str(key)] = cells
+    return [
+        Totals(quarter, *(found[name][period] for name in GROUPS))
+        for period, quarter in enumerate(quarters)
+    ]
+
+
+def _sizes_of(
+    name: str, columns: Collection[str], calendar: Calendar, rows: Table
+) -> dict[str, nw.Expr]:
+    """Return what is summed of a table's rows beside their number."""
+    kinds = {column.name: column.kind for column in table(name).columns if column.name in columns}
+    sizes: dict[str, nw.Expr] = {}
+    for column, kind in kinds.items():
+        if kind is Kind.MONEY:
+            # DuckDB has decimals, which cost it a quarter less than by way of floats.
+            is_exact = rows.implementation.is_duckdb()
+            sizes[column] = (nw.col(column) * 100 if is_exact else cents_or_zero(column)).abs()
+        elif kind is Kind.INTEGER:
+            sizes[column] = nw.col(column).fill_null(0).cast(nw.Int64)
+        elif kind is Kind.DATE and column not in ("as_of", "closed_on"):
+            sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
+    for column in [column for column in AUM if column in sizes][:1]:
+        digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
+        sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)
+        sizes[f"{column}|filled"] = flag(sizes[column] > 0)
+        sizes[f"{column}|uneven"] = flag(sizes[column] % 100 > 0)
+    for first, last in ORDERED:
+        if {first, last} <= {*kinds}:
+            sizes[f"{first}|{last}"] = flag(nw.col(first) > nw.col(last))
+    if {"closed_on", "aum_period_end"} <= {*kinds}:
+        is_closed = ~nw.col("closed_on").is_null() & ~calendar.after_as_of(nw.col("closed_on"))
+        sizes["closed_on|with AUM"] = flag(is_closed & (sizes["aum_period_end"] > 0))
+    return sizes
