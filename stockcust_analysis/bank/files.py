@@ -88,7 +88,7 @@ class FileReader:
         self._made = 0
         self.problems: list[Problem] = []
         self.notes: dict[Path, tuple[str, ...]] = {}
-        self._rows: dict[Path, set[int]] = {}
+        self.rows: dict[Path, set[int]] = {}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
         """Return the files in groups that are alike; those with problems are left out."""
@@ -127,13 +127,13 @@ class FileReader:
         """Note whether a file that was read has as many rows as its flag files say."""
         if path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
-            self._rows[path] = {rows.fetchall()[0][0]}
-        for count in counts if path in self._rows else ():
-            if difference := count.contradicts(self._rows[path]):
+            self.rows[path] = {rows.fetchall()[0][0]}
+        for count in counts if path in self.rows else ():
+            if difference := count.contradicts(self.rows[path]):
                 remedy = f"Deliver the file again; where {count.flag_file} is wrong, remove it."
                 self._note(f"{path.name} has {difference}", remedy)
             else:
-                self.notes[path] += (count.note(self._rows[path]),)
+                self.notes[path] += (count.note(self.rows[path]),)
 
     def _constants(self, path: Path) -> _Constants:
         """Return what the mapping says of all rows of a file: column → text."""
@@ -223,7 +223,7 @@ class FileReader:
             notes.append(f"sheet '{table.sheet.name}': {len(rows):,} rows")
             if len(rows) < len(every):
                 notes.append(f"{len(every) - len(rows)} {_AGAIN}")
-            self._rows[path] = {sum(self._rows.get(path, ())) + len(rows)}
+            self.rows[path] = {sum(self.rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
             self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
@@ -255,7 +255,7 @@ class FileReader:
         alike, paths = files[0], {str(file.readable): file.path for file in files}
         rejects = self._new_name("rejects")
         store = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
-        options = self._csv_options(alike)
+        options = self.csv_options(alike)
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
         ragged = self._connection.sql(
@@ -293,7 +293,7 @@ class FileReader:
         types = dict.fromkeys(alike.header, "VARCHAR")
         return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
 
-    def _csv_options(self, file: TextFile) -> str:
+    def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in file.header)
         # Hive's mark costs nothing here, and the whole grammar at every scan if it is left to that.
@@ -317,7 +317,7 @@ class FileReader:
         ).fetchall()
         for index, left_out, *_, dropped, rows in counted:
             path = files[index].path
-            self._rows[path] = {rows - left_out, rows - left_out - dropped}
+            self.rows[path] = {rows - left_out, rows - left_out - dropped}
             self.notes[path] = (f"{rows - left_out:,} rows", *self.notes[path])
             if left_out:
                 self.notes[path] += (f"{left_out} {_AGAIN}",)

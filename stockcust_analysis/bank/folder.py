@@ -22,10 +22,11 @@ from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
-from stockcust_analysis.bank.file_names import ENDINGS, assign_files
+from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
+from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
@@ -63,7 +64,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         if layout:
             made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
             raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
-            left_out, approximations = made.left_out, made.approximations
+            left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
                 files[name].append(path)
@@ -99,6 +100,20 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         return bank
 
 
+def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str]:
+    """Return what is not read; warn of texts neither the contract's nor called as the layout's."""
+    below = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*.txt")}
+    known = {name.split(" (")[0] for name in made.left_out} | {path.name for path in made.notes}
+    unread = sorted(n for n in below.union(names) if n.lower().endswith(TEXT_ENDINGS))
+    unread = [name for name in unread if name not in known]
+    if unread:
+        what = f"not read, as no table of the layout is called so: {_shown(unread)}"
+        warnings.warn(
+            f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
+        )
+    return [*made.left_out, *unread]
+
+
 @contextmanager
 def _naming_damaged_files(
     engine: DuckDBEngine, files: Dictionary[str, list[Path]], source: str
@@ -114,9 +129,17 @@ def _naming_damaged_files(
 
 
 def open_duckdb_file(
-    path: Path, mapping: Mapping, *, tables: Dictionary[str, str], memory_limit: str
+    path: Path,
+    mapping: Mapping,
+    *,
+    tables: Dictionary[str, str],
+    memory_limit: str,
+    layout: str | None = None,
 ) -> Bank:
-    """Open a DuckDB database for reading; its tables are named as in the contract or as given."""
+    """Open a DuckDB database for reading; its tables are named as in the contract or as given.
+
+    With a layout those of the layout are its own, such as a mart's.
+    """
     with _opening(memory_limit) as engine:
         row_numbers = _attach(engine.connection, path)
         names = {c.name: tables.get(c.name, c.name) for c in TABLES}
@@ -125,10 +148,23 @@ def open_duckdb_file(
             for name, source in names.items()
             if source in row_numbers
         }
+        if layout:
+            own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
+            made = make_tables(engine.connection, engine.folder, own, mapping.layout)
+            raise_if_any(made.problems, f"'{path}' by the layout {layout}")
+            for contract in (c for c in TABLES if c.name in made.tables):
+                reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
+                groups.setdefault(contract.name, []).extend(
+                    reader.read([made.tables[contract.name]])
+                )
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
-        return _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        if layout:
+            bank.layout, bank.approximations = layout, made.approximations
+            bank.left_out = tuple(made.left_out)
+        return bank
 
 
 def open_relations(
@@ -191,10 +227,15 @@ def _attach(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]
     }
 
 
+def _source_of(name: str) -> str:
+    """Return the SQL name of a table of the attached database."""
+    *schema, table = name.split(".", 1)
+    return f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
+
+
 def _database_table(connection: duckdb.DuckDBPyConnection, name: str, row_number: str) -> FileGroup:
     """Return a table of the attached database as files are read."""
-    *schema, table = name.split(".", 1)
-    source = f"source.{quoted(schema[0] if schema else 'main')}.{quoted(table)}"
+    source = _source_of(name)
     numbered = f"(SELECT *, 0 AS _file, {row_number} AS _row FROM {source})"
     types = column_types(connection, source)
     return FileGroup((name,), types, source, numbered, is_columnar=True)

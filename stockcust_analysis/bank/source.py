@@ -95,7 +95,8 @@ def open_bank(
         Contract table → its name ("schema.table") in the database or Spark catalogue, or, for
         Spark, a path of Parquet files; it wins over the mapping. Default: the contract's names.
     layout
-        What a folder's files are, if they are not the contract's: "east5".
+        What the files of a folder or the tables of a DuckDB database are, if they are not the
+        contract's: "east5".
     memory_limit
         What DuckDB may use before it spills to disk: "4GB", or a share of the machine. Other
         engines have limits of their own.
@@ -150,15 +151,18 @@ def _open(
         raise UsageError.unknown("layout", layout, LAYOUTS)
     if isinstance(source, (str, Path)) and not url:
         return _open_folder(Path(source), mapping_file, layout, memory_limit)
-    if layout:
-        raise UsageError("a layout is of files in a folder. Give the folder.")
+    if layout and not url.startswith(_DUCKDB):
+        what = "a layout is of files in a folder, or of tables in a DuckDB database"
+        raise UsageError(f"{what}. Give the folder, or duckdb://FILE.")
     mapping = Mapping() if mapping_file is None else read_mapping(Path(mapping_file))
     require_no_file_options(mapping)
     names = {name: entry.table for name, entry in mapping.tables.items() if entry.table}
     names |= _require_known(tables)
     if url.startswith(_DUCKDB):
         path = Path(url.removeprefix(_DUCKDB))
-        return open_duckdb_file(path, mapping, tables=names, memory_limit=memory_limit)
+        return open_duckdb_file(
+            path, mapping, tables=names, memory_limit=memory_limit, layout=layout
+        )
     if url:
         return _open_database(url, mapping, names)
     if isinstance(source, Dictionary):

@@ -36,7 +36,7 @@ _NO_TEXT = (b"PK\3\4", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0", b"7z\
 _COLUMN_END = b"\x1f"
 _DOS_END = "\x1a"
 # What is left where GBK bytes were decoded as UTF-8 with replacement, and encoded once more.
-_DAMAGE = ("\ufffd", "锟斤拷")
+DAMAGE = ("\ufffd", "锟斤拷")
 # Characters that Python's table of GB18030 still has in the private area; the standard of 2022 and
 # the one of 2005 gave them places of their own.
 _PRIVATE = "\ue78d\ue78e\ue78f\ue790\ue791\ue792\ue793\ue794\ue795\ue796\ue7c7\ue816\ue817\ue818"
@@ -281,9 +281,9 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
             start = start or block[:_START]
-            if any(mark in block for mark in _DAMAGE):
+            if any(mark in block for mark in DAMAGE):
                 lines = enumerate(block.split("\n"), start=ended + 1)
-                damaged += [row for row, line in lines if any(mark in line for mark in _DAMAGE)]
+                damaged += [row for row, line in lines if any(mark in line for mark in DAMAGE)]
             ended += block.count("\n")
             last = block
         line_ends = _DOS_END if last.endswith(_DOS_END) else text.newlines

@@ -33,6 +33,7 @@ from stockcust_analysis.evaluation.measuring import (
     measure_changes,
     measure_views,
 )
+from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
@@ -321,23 +322,6 @@ def _quarter_of(folder: Path) -> str:
             f"'{folder}' holds no evaluation, and its name does not say of which quarter to make "
             "one. Give a folder like reports/2026Q3/evaluation."
         ) from None
-
-
-_BRANCH = ("branch_id", "name", "region", "type", "opened_on")
-
-
-def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches by number; a region or type that is not delivered is empty."""
-    table = as_lazy(bank.table("branches"))
-    names = table.collect_schema().names()
-    frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
-    for name in ("region", "type"):
-        values = frame.get(name, pd.Series("", index=frame.index))
-        frame[name] = values.astype(object).fillna("").astype("str")
-    if "opened_on" in frame:
-        opened = pd.to_datetime(frame["opened_on"])
-        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
-    return frame.sort_values("branch_id", ignore_index=True)
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:

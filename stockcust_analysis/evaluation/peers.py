@@ -1,4 +1,4 @@
-"""Peer groups (可比组): with whom each branch is compared; and figures branch by branch."""
+"""The branches, their peer groups (可比组), and figures branch by branch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.policy import ComparisonRule
 
@@ -18,6 +20,7 @@ NO_TYPE = "untyped"
 
 Positions = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
+_BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
 class Peers(NamedTuple):
@@ -25,6 +28,28 @@ class Peers(NamedTuple):
 
     group: str
     branches: tuple[str, ...]
+
+
+def branches_of(bank: Bank) -> pd.DataFrame:
+    """Return the branches by number; a region or type that is not delivered is empty.
+
+    `merged_on` is the day on which a branch last took over others, where successors are delivered.
+    """
+    table = as_lazy(bank.table("branches"))
+    names = table.collect_schema().names()
+    frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
+    for name in ("region", "type"):
+        values = frame.get(name, pd.Series("", index=frame.index))
+        frame[name] = values.astype(object).fillna("").astype("str")
+    if "opened_on" in frame:
+        opened = pd.to_datetime(frame["opened_on"])
+        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
+    if "branch_successors" in bank.columns:
+        pairs = as_lazy(bank.table("branch_successors")).select("new_branch_id", "effective_on")
+        last = pd.DataFrame(collect_rows(pairs)).groupby("new_branch_id")["effective_on"].max()
+        merged = pd.to_datetime(frame["branch_id"].map(last))
+        frame["merged_on"] = merged.dt.strftime("%Y-%m-%d").fillna("")
+    return frame.sort_values("branch_id", ignore_index=True)
 
 
 def branch_figures(

@@ -40,6 +40,7 @@ HEADER_ROW: Final = 2
 _FIRST_ROW: Final = HEADER_ROW + 1
 _CELLS_IN_MEMORY: Final = 2_000_000
 """A larger workbook is written row by row: slower to open, but in little memory."""
+PRINTED_ROWS: Final = 80  # on two pages or three
 _A4, _WIDEST, _ROWS_IN_CHART = 9, 46, 30
 _FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
 _PALE: Final = {"bg_color": "#F2F5F8"}
@@ -114,6 +115,7 @@ def _width(text: str) -> float:
 class Sheet:
     """One question's sheet: its columns, how many of them stay in sight, lines and a chart.
 
+    Of more rows than `PRINTED_ROWS` the first are printed, `on_one_page` all of them.
     `trend` are the first and the last column that a line in the next column is drawn of; `chart`
     is the column that is drawn against the second one, beside the table.
     """
@@ -123,6 +125,7 @@ class Sheet:
     columns: Sequence[Column]
     note: str = ""
     frozen: int = 1
+    on_one_page: bool = False
     trend: tuple[int, int] | None = None
     chart: int | None = None
 
@@ -203,6 +206,10 @@ def _write_sheet(
     worksheet.autofilter(HEADER_ROW, 0, HEADER_ROW + sheet.rows, len(sheet.columns) - 1)
     _emphasise(worksheet, sheet, formats)
     set_up_printing(worksheet, HEADER_ROW)
+    if sheet.on_one_page:
+        worksheet.fit_to_pages(1, 1)
+    elif sheet.rows > PRINTED_ROWS:
+        worksheet.print_area(0, 0, HEADER_ROW + PRINTED_ROWS, len(sheet.columns) - 1)
     worksheet.set_footer(f"&L{title.replace('&', '&&')}&R&P / &N")
     if sheet.chart is not None:
         worksheet.insert_chart(_FIRST_ROW, len(sheet.columns) + 1, _draw(book, sheet, sheet.chart))

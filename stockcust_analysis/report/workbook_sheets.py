@@ -16,7 +16,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.measures.concentration import MEASURES
 from stockcust_analysis.policy.describe import LintWarning
-from stockcust_analysis.report.workbook import Column, Sheet, write_sheets
+from stockcust_analysis.report.workbook import PRINTED_ROWS, Column, Sheet, write_sheets
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
@@ -181,6 +181,9 @@ class _Sheets:
         shown = [] if table.empty else (fields or _SHEETS[key]).split()
         columns = [self._column(table, field) for field in shown]
         name, caption = (self._page.text(key, f"sheet_{part}") for part in ("name", "caption"))
+        if len(table) > PRINTED_ROWS and not more.get("on_one_page"):
+            cut = self._page.text("printed_rows", "sheet", count=PRINTED_ROWS)
+            more["note"] = f"{more.get('note', '')} {cut}".strip()
         return Sheet(name, caption, columns, **more)
 
     def branches(self) -> Sheet:
@@ -336,7 +339,11 @@ class _Sheets:
         facts["definition"] = [getattr(entry, f"definition_{page.language}") for entry in entries]
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
-        return self.sheet("definitions", table, frozen=2, note=note)
+        # Formulas, edge cases and sources have no Chinese: the codebook has them.
+        fields = (
+            "" if page.language == "en" else "measure unit direction=higher_is_better definition"
+        )
+        return self.sheet("definitions", table, fields, note=note, on_one_page=True)
 
     def _column(self, table: pd.DataFrame, field: str) -> Column:
         """Return a field's column: codes in words, money in ten thousands."""
@@ -365,7 +372,8 @@ class _Sheets:
 
     def _unit(self, measure: str) -> str:
         """Return the unit of a measure's figures: money in ten thousands."""
-        text, kind = self._page.text, measure_words(measure).kind
+        kind = "count" if measure.startswith("customers_per") else measure_words(measure).kind
+        text = self._page.text
         return text("wan", "sheet") if kind == "money" else text(kind, "kind_unit")
 
     def _assumptions(self) -> list[str]:

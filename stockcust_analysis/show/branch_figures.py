@@ -17,11 +17,11 @@ from stockcust_analysis import plot
 from stockcust_analysis.evaluation.results import UNKNOWN
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Drawing, Table
-from stockcust_analysis.show.branch_page import section_sentence
+from stockcust_analysis.show.branch_page import Remark, score_words, section_sentence
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.findings import Section
-from stockcust_analysis.show.page_data import BranchPage, rows_of
+from stockcust_analysis.show.page_data import WIDE_INTERVAL, BranchPage, rows_of
 
 
 @dataclass(frozen=True)
@@ -175,14 +175,27 @@ def _on_one_base(page: BranchPage) -> pd.DataFrame:
     return rows
 
 
-def place_figure(page: BranchPage) -> Drawing | None:
-    """Draw the branch's place among its peers, each with the places chance allows; None alone."""
+def place_figure(page: BranchPage) -> Drawing | Remark | None:
+    """Draw the branch's place among its peers, each with the places chance allows; None alone.
+
+    A sentence stands instead where no place can be told apart from chance, and for a branch that
+    opened or merged this year.
+    """
     own, order = page.own(page.evaluation.comparison), _PLACED.split()
-    own = own if own.empty else own[own["measure"].isin(order) & own["rank"].notna()]
     if own.empty or page.is_small:
         return None
+    if page.branch_id in page.new_branches:
+        event, day = page.new_branches[page.branch_id]
+        text = page.text("places_ramp_up", day=day, event=page.text(f"event_{event}"))
+        return Remark(text)
+    own = own[own["measure"].isin(order) & own["rank"].notna()]
+    if own.empty:
+        return None
     own = own.sort_values("measure", key=lambda names: names.map(order.index)).head(_MOST_PLACES)
-    caption = page.text("places", "caption", peers=own["rank_of"].max()) + _score_words(page)
+    peers = own["rank_of"].max()
+    if not (own["rank_high"] - own["rank_low"] < WIDE_INTERVAL * own["rank_of"]).any():
+        return Remark(page.text("places_alike", peers=peers))
+    caption = page.text("places", "caption", peers=peers)
     words = []
     for row in rows_of(own):
         ranks = {"rank": row.rank, "low": row.rank_low, "high": row.rank_high}
@@ -192,21 +205,12 @@ def place_figure(page: BranchPage) -> Drawing | None:
     return page.figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
 
-def _score_words(page: BranchPage) -> str:
-    """Return the score and its rank, where the branch has one."""
-    score = next(rows_of(page.own(page.evaluation.scores)), None)
-    if score is None or pd.isna(score.rank):
-        return ""
-    points = wording.format_points(score.points)
-    return page.text("score_words", points=points, rank=score.rank, rank_of=score.rank_of)
-
-
 def scorecard_figure(page: BranchPage) -> Drawing | None:
     """Draw the scorecard as bullet graphs; None where there is no score."""
     card = _scorecard(page)
     if card.empty:
         return None
-    caption = page.text("scorecard", "caption") + _score_words(page)
+    caption = page.text("scorecard", "caption") + score_words(page)
     words = []
     for row in rows_of(card):
         attainment, points = wording.format_share(row.attainment), wording.format_points(row.points)

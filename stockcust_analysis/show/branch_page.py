@@ -60,9 +60,16 @@ class Heading:
     """The heading of a chapter whose words the numbers decide."""
 
     text: str
+    mark = "## "
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        return {"text/markdown": f"## {self.text}", "text/plain": self.text}
+        return {"text/markdown": f"{self.mark}{self.text}", "text/plain": self.text}
+
+
+class Remark(Heading):
+    """A sentence that stands in a figure's place and is no conclusion."""
+
+    mark = ""
 
 
 def cover(page: BranchPage) -> Document:
@@ -154,14 +161,11 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
         return None
     is_judged = kind != "share" or not page.is_small
     unit = wording.money_unit([now], page.language) if kind == "money" else None
-    points = page.text("percentage_points", "word").removeprefix("{}")
     pairs = []
     for name, quarter in compared_quarters(page.quarter).items() if is_judged else ():
         if (before := value(quarter=quarter)) is not None:
-            # Percentage points are said once for the whole figure, as its unit.
             change = wording.format_change(now, before, kind=kind, language=page.language)
-            pairs.append((page.text(name, "comparison_short"), change.removesuffix(points)))
-    in_points = page.text("points_told") if pairs and kind == "share" else ""
+            pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
     attained = page.attained(measure, now) if base == "funded" else None
     if attained is not None and is_judged:
         pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
@@ -171,7 +175,7 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     return KeyFigure(
         label=_figure_name(page, measure),
         value=wording.format_measure(now, printed_as, unit=unit),
-        unit=unit.name if unit else in_points,
+        unit=unit.name if unit else "",
         comparisons=tuple(pairs),
     )
 
@@ -193,7 +197,23 @@ def counted_heading(
 ) -> Heading | None:
     """Return a heading that says how many things stand below it; None above nothing."""
     count = 0 if block is None else len(block.rows if isinstance(block, Table) else block.figures)
-    return Heading(page.text(str(count), f"{name}_heading")) if count else None
+    words = page.text(str(count), f"{name}_heading") if count else ""
+    return Heading(words + (score_words(page) if name == "figures" else "")) if words else None
+
+
+def score_words(page: BranchPage) -> str:
+    """Return the score and its rank, to stand behind a heading; nothing without a score."""
+    score = next(rows_of(page.own(page.evaluation.scores)), None)
+    if score is None or pd.isna(score.points):
+        return ""
+    points = wording.format_points(score.points)
+    if pd.isna(score.rank):
+        return (
+            page.text("score_unranked", points=points)
+            if page.branch_id in page.new_branches
+            else ""
+        )
+    return page.text("score_words", points=points, rank=score.rank, rank_of=score.rank_of)
 
 
 def page_conclusions(page: BranchPage) -> Sentences:

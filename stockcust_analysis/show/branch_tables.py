@@ -31,7 +31,8 @@ _MEASURE_TABLES: Final = (
     ("sensitivity", "funded", "gini gini_without_1 gini_without_10"),
     ("sensitivity", "funded", "top_20_share top_20_share_without_1 top_20_share_without_10"),
     ("retention", "funded", "customer_retention asset_retention steep_fall_rate"),
-    ("retention", "funded", "steep_fall_outflow_share same_customer_growth all_customer_growth"),
+    ("retention", "funded", "steep_fall_outflow_share same_customer_growth asset_retention_net"),
+    ("retention", "funded", "all_customer_growth"),
     ("retention", "funded", "upgrade_rate downgrade_rate"),
     ("attrition", "all", "attrition_warning_rate attrition_outflow_share"),
     ("attrition", "funded", "newly_dormant_rate reactivation_rate"),
@@ -191,22 +192,26 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     "retention", "attrition" or "coverage". Measures the bank has no figures for are left out; None
     when that leaves nothing, and of shares of a small branch.
     """
-    half = name != "sensitivity"
-    if page.is_small and half:
+    half = name not in ("sensitivity", "coverage")
+    if page.is_small and name != "sensitivity":
         return None
-    measures = measures_of(name)
+    measures, before = measures_of(name), str(page.evaluation.quarter.previous)
     unit = _common_unit(page, measures)
     rows = [
         {
             "measure": page.text(measure, "measure"),
             "now": wording.format_with_unit(now, measure, unit),
+            **({} if half else {"before": wording.format_with_unit(then, measure, unit)}),
             "previous_quarter": _print_changes(page, measure, base)["previous_quarter"],
             "bank": wording.format_with_unit(_read_bank(page, measure, base), measure, unit),
         }
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
+        for then in [page.value(measure, base=base, quarter=before)]
     ]
-    return page_table(page, name, rows, half=half)
+    has_note = f"{name}_note" in wording.names("page")
+    note = page.text(f"{name}_note") if has_note else ""
+    return page_table(page, name, rows, half=half, note=note)
 
 
 def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
@@ -352,7 +357,7 @@ def class_table(page: BranchPage) -> Table | None:
     note = page.text("classes_note").format(wording.format_count(managed))
     if page.is_small:
         return None
-    return page_table(page, "classes", rows, unit=unit, note=note, half=True)
+    return page_table(page, "classes", rows, unit=unit, note=note)
 
 
 def five_things(page: BranchPage) -> Table | None:

@@ -78,11 +78,11 @@ class Story(NamedTuple):
 
 
 # The first story of a section always speaks there, the others when they have something to say.
-# The bank's ten largest say nothing of a branch's: that story looks at its own change only.
+# The bank's ten largest and richest fifth say nothing of a branch's: these look at its own change.
 _STORIES: Final = (
     Story("dormancy", "dormancy", "dormancy_rate", of_customers=True),
     Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
-    Story("concentration", "concentration", "top_20_share"),
+    Story("concentration", "concentration", "top_20_share", beside_bank=False),
     Story("same_customers", "customers", "same_customer_growth"),
     Story("retention", "customers", "customer_retention", of_customers=True),
     Story("coverage", "service", "contact_coverage", of_customers=True),
@@ -182,6 +182,9 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     if story.of_customers and not family:
         value = _words(page, "with_count", share=value, count=cell.numerator)
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
+    if story.name == "same_customers" and (net := page.cell("asset_retention_net")) is not None:
+        change = wording.format_signed(net.value - 1, "money", page.language)
+        clauses.append(_words(page, "with_leavers", value=change))
     gap = trend = None
     by_chance = False
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None

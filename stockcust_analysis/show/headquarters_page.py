@@ -32,11 +32,13 @@ from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
 from stockcust_analysis.show.page_data import (
     IDLE_PARTS,
+    WIDE_INTERVAL,
     BranchPage,
     Page,
     Plan,
     plans_of,
     rows_of,
+    without_new_ranks,
 )
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
@@ -45,9 +47,7 @@ _MOST_WORST: Final = 3
 _MOST_FUNNELS: Final = 4
 _MOST_ROWS: Final = 40
 _MOST_NAMED: Final = 8
-# An interval of more than this part of all places says nothing; places are drawn where at least
-# this part of the branches have a narrower one.
-_WIDE_INTERVAL: Final = 0.6
+# Places are drawn where at least this part of the branches have a narrow interval.
 _FEWEST_APART: Final = 0.25
 
 
@@ -87,14 +87,6 @@ class HeadquartersPage(Page):
     def places(self) -> dict[str, int]:
         """Branch → its position in the table of branches."""
         return {branch_id: position for position, branch_id in enumerate(self.names)}
-
-    @cached_property
-    def opened(self) -> dict[str, str]:
-        """Branch → the day it opened, such as 2026-07-01, where that is known."""
-        branches = self.evaluation.branches
-        days = branches["opened_on"] if "opened_on" in branches else [None] * len(branches)
-        pairs = zip(branches["branch_id"], days, strict=True)
-        return {branch: str(day)[:10] for branch, day in pairs if not pd.isna(day)}
 
     def listed(self, words: Iterable[str]) -> str:
         """Return words as one list."""
@@ -199,7 +191,8 @@ def base_of(measure: str) -> str:
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    return HeadquartersPage(review.evaluation, language, review)
+    evaluation = without_new_ranks(review.evaluation)
+    return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
 
 
 def cover(page: HeadquartersPage) -> Document:
@@ -274,7 +267,7 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
     if sentence is not None:
         sentence = replace(sentence, text=page.say(sentence.text))
-    opened = [branch for branch, day in page.opened.items() if day[:4] == page.quarter[:4]]
+    opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     steps = growth_steps(page)
     others = steps[~steps["branch_id"].isin(opened)].drop(columns="branch_id")
     if sentence is None or not opened or others.empty or others.isna().any(axis=None):
@@ -442,7 +435,7 @@ def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
 
 def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
     """Return the branches whose ranks span clearly fewer than all places."""
-    return ranked[ranked["rank_high"] - ranked["rank_low"] < _WIDE_INTERVAL * len(ranked)]
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < WIDE_INTERVAL * len(ranked)]
 
 
 def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:

@@ -184,10 +184,9 @@ def change_of(now: wording.Figure, before: wording.Figure, kind: Any) -> Any:
 
 
 def _branch_mark(page: HeadquartersPage, branch: str) -> str:
-    """Return a branch's name; of one that opened this year with the month."""
-    name, day = _branch_name(page, branch), page.opened.get(branch, "")
-    is_new = day[:4] == page.quarter[:4]
-    return page.text("branch_opened", name=name, month=day[:7]) if is_new else name
+    """Return a branch's name; of one that opened or merged this year with the month."""
+    name, (event, day) = _branch_name(page, branch), page.new_branches.get(branch, ("", ""))
+    return page.text(f"branch_{event}", name=name, month=day[:7]) if event else name
 
 
 def bridge_table(page: HeadquartersPage) -> Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 # With fewer funded customers than this a page compares and draws no shares.
 FEWEST_CUSTOMERS: Final = 30
+# An interval of more than this part of all places says nothing.
+WIDE_INTERVAL: Final = 0.6
 # Silent and dormant customers together: who has not acted.
 IDLE: Final = "idle_customers"
 IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
+_SCORE_RANKS: Final = ("rank", "rank_of")
+_COMPARED_RANKS: Final = ("rank", "rank_low", "rank_high")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
@@ -87,6 +91,11 @@ class Page:
     def deposits(self) -> str:
         """How far deposits stand for AUM; "" where AUM is known."""
         return str(self.evaluation.policy_facts.get("aum", ""))
+
+    @cached_property
+    def new_branches(self) -> dict[str, tuple[str, str]]:
+        """Branch that opened or took over others this year → "opened" or "merged", and the day."""
+        return new_branches(self.evaluation)
 
     @cached_property
     def cells(self) -> Cells:
@@ -211,9 +220,32 @@ def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     return frame.itertuples(index=False)
 
 
+def new_branches(evaluation: Evaluation) -> dict[str, tuple[str, str]]:
+    """Return the branches that opened or merged in the quarter's year: which of both, and when."""
+    branches, end = evaluation.branches, evaluation.quarter.end.isoformat()
+    found = {}
+    for event in ("opened", "merged"):
+        days = branches.get(f"{event}_on", pd.Series("", index=branches.index)).fillna("")
+        for branch, day in zip(branches["branch_id"], days.astype(str).str[:10], strict=True):
+            if end[:4] < day <= end:
+                found[branch] = (event, day)
+    return found
+
+
+def without_new_ranks(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation that ranks no branch on the quarters in which it ramps up."""
+    new, tables = new_branches(evaluation), {}
+    for name, keys in (("scores", _SCORE_RANKS), ("comparison", _COMPARED_RANKS)):
+        table = getattr(evaluation, name)
+        if len(table):
+            gone = table["branch_id"].isin(new)
+            tables[name] = table.assign(**{key: table[key].mask(gone) for key in keys})
+    return replace(evaluation, **tables)
+
+
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Return one branch's page; UsageError when the branch does not report."""
-    return BranchPage(evaluation.of_branch(branch_id), language, branch_id)
+    return BranchPage(without_new_ranks(evaluation.of_branch(branch_id)), language, branch_id)
 
 
 def compared_quarters(quarter: str) -> dict[str, str]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
 from stockcust_analysis import open_bank
-from stockcust_analysis.errors import UsageError
+from stockcust_analysis.bank.layouts.east5 import make_tables
+from stockcust_analysis.errors import BankDataError, UsageError
 from tests.bank.east5_files import (
     ACCOUNT,
     BRANCH,
@@ -91,6 +96,71 @@ def test_files_may_be_zipped(folder: Path) -> None:
     assert rows(opened(folder)[0], "holdings", "balance::VARCHAR") == [("100.00",)]
 
 
+class _Statements:
+    """A connection to DuckDB that remembers what it ran."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection, self.ran = connection, list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        def run(sql: str, *parameters: Any) -> Any:
+            self.ran.append(sql)
+            return getattr(self.connection, name)(sql, *parameters)
+
+        return run if name in ("execute", "sql") else getattr(self.connection, name)
+
+
+@pytest.mark.parametrize("separator", ["\x01", "|"])
+def test_a_text_that_is_sound_is_scanned_once(folder: Path, separator: str) -> None:
+    """Of every file there is one scan, which copies and checks it; Python reads its first line."""
+    for path in folder.glob("*.txt"):
+        path.write_text(path.read_text(encoding="utf-8").replace("\x01", separator))
+    (folder / "copies").mkdir()
+    with duckdb.connect() as connection, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        statements: Any = _Statements(connection)
+        make_tables(statements, folder / "copies", folder, {})
+        scanned = [name for sql in statements.ran for name in re.findall(r"[^/']+\.txt", sql)]
+    assert sorted(scanned) == sorted(path.name for path in folder.glob("*.txt"))
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("张\ufffd", "1 row (first: 2): characters were lost when GBK text was read as UTF-8"),
+        (
+            "张".encode("gbk"),
+            "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt is neither UTF-8",
+        ),
+        (
+            "a\x01b",
+            "1 row (first: 2): B0001H111000001-GRCKFHZ-20260930.txt has more or fewer cells",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_column_that_is_not_read_is_told(
+    folder: Path, cell: str | bytes, message: str
+) -> None:
+    """The one scan sees all cells: a text that lost characters is not half of it right."""
+    path = write(folder, "GRCKFHZ", DAY, [ACCOUNT, {**ACCOUNT, "GRCKZH": "A2", "ZHMC": "ZHMC"}])
+    lost = cell if isinstance(cell, bytes) else cell.encode()
+    path.write_bytes(path.read_bytes().replace(b"ZHMC", lost))
+    text = refused(folder)
+    assert message in text
+    assert "张" not in text
+
+
+@pytest.mark.parametrize("rows", ["\x01" * 20, "合计" + "\x01" * 20, "\x01" * 20 + "20260930"])
+def test_rows_that_are_none_of_the_table_are_told(folder: Path, rows: str) -> None:
+    """A sum, or a row of nothing but its day, is refused; a blank one alone is left out."""
+    path = next(folder.glob("*-GRCKFHZ-*"))
+    path.write_text(path.read_text(encoding="utf-8") + f"{rows}\n", encoding="utf-8")
+    if rows.strip("\x01"):
+        assert "GRCKFHZ (403): 1 row (first: 2): total lines (合计)" in refused(folder)
+    else:
+        assert opened(folder)[0].rows("holdings") == 1
+
+
 def test_the_log_file_counts_the_rows(folder: Path) -> None:
     """A log beside the file with another number of rows is a problem."""
     path = next(folder.glob("*-GRCKFHZ-*"))
@@ -168,9 +238,61 @@ def test_names_and_numbers_of_cards_are_never_read(folder: Path) -> None:
     assert {"KHXM", "ZJHM", "LXDH", "ZJLB"} & {name for (name,) in columns} == set()
 
 
+def test_tables_of_a_mart_are_read_where_they_are(folder: Path) -> None:
+    """In a DuckDB database: by names, typed or as text, what the mart adds left out, day by CJRQ.
+
+    A view makes a table of EAST from one of 一表通 2.0, whose names and codes are others.
+    """
+    (folder / "mapping.toml").write_text('[layout.kinds]\n"01" = "transfer"\n')
+    path = folder / "mart.duckdb"
+    account = pd.DataFrame([{**ACCOUNT, "CJRQ": DAY, "ZHMC": "张三", "RID": 7}])
+    dollars = {"BZ": "USD", "CHLB": "钞", "CKYE": "10", "CJRQ": "20260915"}
+    accounts = pd.concat([account, account.assign(**dollars)])
+    agreement = {"F010003": "C1", "F010007": "A9", "F010019": "2026-01-31", "H140013": 5}
+    tables = {
+        "grckfhz_all": accounts,
+        "agreements": pd.DataFrame([agreement]),
+        "managers": pd.DataFrame([{"manager_id": "M1", "branch_id": "B1", "role": "vip"}]),
+    }
+    for name, row in (("JGXXB", BRANCH), ("GRJCXXB", PERSON)):
+        tables[name] = pd.DataFrame([{**row, "CLRQ": "20000101", "SFNH": "是", "BHYGBZ": "否"}])
+        tables[name] = tables[name].assign(CJRQ=pd.Timestamp(DAY), KHXM="张三")
+    tables["GRJCXXB"] = tables["GRJCXXB"].rename(columns={"KHTYBH": "客户统一编号"})
+    with duckdb.connect(str(path)) as connection:
+        for name, frame in tables.items():
+            connection.register("rows", frame)
+            connection.execute(f"CREATE TABLE {name} AS FROM rows")
+        connection.execute("""CREATE VIEW GRCKFHZ AS
+            SELECT * REPLACE (CKYE::DECIMAL(20, 2) AS CKYE) FROM grckfhz_all
+            UNION ALL BY NAME SELECT 'B1' AS NBJGH, F010003 AS KHTYBH, F010007 AS GRCKZH,
+                '个人定期存款' AS GRCKZHLX, 'CNY' AS BZ, H140013 AS CKYE, '人民币' AS CHLB,
+                replace(F010019, '-', '') AS KHRQ, '正常' AS ZHZT, '20260930' AS CJRQ
+            FROM agreements""")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        bank = open_bank(f"duckdb://{path}", layout="east5", mapping=folder / "mapping.toml")
+    with bank:
+        found = rows(bank, "holdings", "account_id, balance::VARCHAR, opened_on::VARCHAR")
+        assert found == [
+            ("A1/CNY/人民币", "100.00", "2020-01-01"),
+            ("A9/CNY/人民币", "5.00", "2026-01-31"),
+        ]
+        assert rows(bank, "customers", "customer_id, groups") == [("C1", "farmers")]
+        assert bank.rows("managers") == 1
+        assert bank.left_out == ("GRCKFHZ of 20260915 (no month's last day)",)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE OR REPLACE VIEW GRCKFHZ AS SELECT * EXCLUDE (BZ) FROM grckfhz_all"
+        )
+        connection.execute("DROP TABLE JGXXB")
+    with pytest.raises(BankDataError, match="no table of 机构信息表") as caught:
+        open_bank(f"duckdb://{path}", layout="east5")
+    assert "GRCKFHZ (403).BZ: the table lacks the column. Deliver it." in str(caught.value)
+
+
 def test_a_layout_that_is_not_known_is_refused(folder: Path) -> None:
     """A misspelt layout is no guess."""
     with pytest.raises(UsageError, match="unknown layout 'east4'"):
         open_bank(folder, layout="east4")
     with pytest.raises(UsageError, match="a layout is of files in a folder"):
-        open_bank("duckdb://bank.duckdb", layout="east5")
+        open_bank("postgresql://db/mart", layout="east5")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import openpyxl
@@ -130,6 +131,32 @@ def test_every_sheet_has_status_frozen_header_and_filter(written: Path) -> None:
         assert "签发" in str(sheet.oddFooter.left.text)
         assert sheet.freeze_panes.endswith(str(HEADER_ROW + 2))
         assert sheet.auto_filter.ref
+
+
+def test_it_prints_on_few_pages_and_its_explanations_on_one(review: Review, tmp_path: Path) -> None:
+    """Sheets of more than 80 rows print 80 and say so; all definitions fit one page, in Chinese."""
+    rows = review.evaluation.measures
+    names = ["customers_per_manager", "products_per_customer"]
+    evaluation = replace(
+        review.evaluation, measures=pd.concat([rows, rows.head(2).assign(measure=names)])
+    )
+    page = headquarters_page(replace(review, evaluation=evaluation), language="zh")
+    write_workbook(tmp_path / "a.xlsx", page, status="draft")
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx")
+    long = [sheet for sheet in book if sheet.max_row > HEADER_ROW + 81 and sheet.title != "口径"]
+    assert long
+    for sheet in long:
+        assert sheet.print_area.rpartition("$")[2] == str(HEADER_ROW + 81)
+        assert "打印前80行" in sheet["A2"].value
+    sheet = book["口径"]
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    # Left out where they are 1; the other sheets are as many pages high as they need: 0.
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (None, None)
+    assert book["例外"].page_setup.fitToHeight == 0
+    heads, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
+    assert heads == ("指标", "单位", "方向", "口径")
+    units = {row[0]: row[1] for row in rows}
+    assert (units["人均管户数"], units["户均产品数"]) == ("户", "类")
 
 
 def test_there_is_a_sheet_per_question(written: Path) -> None:

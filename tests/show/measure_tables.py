@@ -134,13 +134,13 @@ def page_of(
     empty = pd.DataFrame(columns=["branch_id", "structure", "component", "amount", "customers"])
     names = ("lorenz", "co_holding", "migration", "bridge", "reconciliation")
     targets = pd.DataFrame(columns=["branch_id", "quarter", "measure", "target"])
+    branches = pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]})
     evaluation = Evaluation(
         quarter=Quarter.parse(quarter),
         bank_name="示例银行",
         policy_facts=load_policy().members,
-        branches=pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"]}),
         measures=measures,
-        **{**dict.fromkeys(names, empty), "targets": targets, **tables},
+        **{**dict.fromkeys(names, empty), "branches": branches, "targets": targets, **tables},
     )
     if branch_id == WHOLE_BANK:
         return BranchPage(evaluation, language, WHOLE_BANK)

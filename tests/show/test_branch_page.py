@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
-from stockcust_analysis.show import branch_figures, branch_tables
+from stockcust_analysis.show import branch_figures, branch_page, branch_tables
+from stockcust_analysis.show.blocks import Drawing
 from stockcust_analysis.show.branch_page import (
+    counted_heading,
     growth_words,
     key_figures,
     page_conclusions,
@@ -45,8 +48,8 @@ def test_silent_and_dormant_are_one_number() -> None:
     """18 % silent and 10 % dormant are 28.0 %, a quarter ago 27.0 %: up one point, bank 28.0 %."""
     page = page_of(story(before={"silent_rate": 0.17}))
     tile = next(each for each in key_figures(page).figures if "沉默" in each.label)
-    assert (tile.value, tile.unit) == ("28.0%", "变动为百分点")
-    assert tile.comparisons == (("环比", "▲ 1.0"), ("全行", "28.0%"))
+    assert (tile.value, tile.unit) == ("28.0%", "")
+    assert tile.comparisons == (("环比", "▲1.0个百分点"), ("全行", "28.0%"))
 
 
 def test_five_things_name_task_sheet_money_and_deadline() -> None:
@@ -122,3 +125,66 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     assert english is not None
     assert english.columns[-1].label == "In time"
     assert "All 57 managed customers, those without assets included" in str(english.note)
+
+
+def ranked(low: int, high: int) -> pd.DataFrame:
+    """Return one comparison of B01, seventh of 23, with its range."""
+    return pd.DataFrame(
+        [("B01", "multi_product_share", 7.0, float(low), float(high), 23.0)],
+        columns=["branch_id", "measure", "rank", "rank_low", "rank_high", "rank_of"],
+    )
+
+
+def test_places_are_drawn_where_they_can_be_told_apart() -> None:
+    """A range of 3 to 12 of 23 is drawn; one of 1 to 23 is a sentence with the number of peers."""
+    drawn = branch_figures.place_figure(page_of(story(), comparison=ranked(3, 12)))
+    assert isinstance(drawn, Drawing)
+    said = branch_figures.place_figure(page_of(story(), comparison=ranked(1, 23)))
+    assert isinstance(said, branch_page.Remark)
+    assert said.text.startswith("23家可比网点中")
+    assert "分不出先后" in said.text
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ({"opened_on": "2026-07-01"}, "2026-07-01开业"),
+        ({"opened_on": "2026-04-01", "merged_on": "2026-04-01"}, "2026-04-01合并"),
+        ({"opened_on": "2025-12-31", "merged_on": "2026-10-01"}, ""),
+    ],
+)
+def test_a_branch_in_its_first_year_is_not_ranked(days: dict[str, str], words: str) -> None:
+    """Opened or merged from 1 January to the quarter's end; neither place nor rank is given."""
+    scores = pd.DataFrame(
+        [("B01", 88.25, 4.0, 22.0)], columns=["branch_id", "points", "rank", "rank_of"]
+    )
+    branches = pd.DataFrame({"branch_id": ["B01"], "name": ["城关支行"], **days})
+    page = page_of(story(), comparison=ranked(3, 12), scores=scores, branches=branches)
+    heading = counted_heading(page, "figures", key_figures(page))
+    said = branch_figures.place_figure(page)
+    assert heading is not None
+    if not words:
+        assert isinstance(said, Drawing)
+        assert heading.text.endswith("；季度评价88.3分，第4名（共22家）")
+        return
+    assert isinstance(said, branch_page.Remark)
+    assert words in said.text
+    assert heading.text.endswith("；季度评价88.3分，本年新开或合并，不排名次")
+
+
+def test_growth_of_who_stayed_stands_beside_that_with_who_left() -> None:
+    """They grew by 1.0 %; with those who left, who took 1.2 % along, it is -0.2 %."""
+    growth = {"same_customer_growth": 0.01, "asset_retention_net": 0.998}
+    page = page_of(story(growth, bank_now={"same_customer_growth": -0.02}))
+    sentence = section_sentence(page, "customers")
+    assert sentence is not None
+    assert (
+        "仍在册者的AUM增速为1.0%，含已离开者-0.2%，比全行（-2.0%）高3.0个百分点"
+        in sentence.sentences[0].text
+    )
+    table = branch_tables.measure_table(page_of(story(growth)), "retention")
+    assert table is not None
+    names = [row[0] for row in table.rows]
+    first = names.index("两期均在册客户AUM增速")
+    assert names[first + 1] == "净资产留存率"
+    assert "含已离开者" in table.note

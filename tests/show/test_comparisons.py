@@ -25,20 +25,20 @@ def texts(table: pd.DataFrame, quarter: str, **tables: pd.DataFrame) -> list[str
 def test_each_comparison_has_its_quarter() -> None:
     """Third quarter 2026 against 2026Q2 (+10 %), 2025Q3 (×2) and 2025Q4 (-20 %)."""
     table = customers(q2025Q3=550, q2025Q4=1375, q2026Q2=1000, q2026Q3=1100)
-    expected = ["环比 ▲ 10.0%", "同比 ▲ 100.0%", "较年初 ▼ 20.0%"]
+    expected = ["环比 ▲10.0%", "同比 ▲100.0%", "较年初 ▼20.0%"]
     assert texts(table, "2026Q3") == expected
 
 
 def test_fourth_quarter_leads_with_the_year_and_does_not_say_it_twice() -> None:
     """At the year's end, versus year start is year-on-year: it is said once, and first."""
     table = customers(q2025Q4=1000, q2026Q3=1250, q2026Q4=1100)
-    assert texts(table, "2026Q4") == ["同比 ▲ 10.0%", "环比 ▼ 12.0%"]
+    assert texts(table, "2026Q4") == ["同比 ▲10.0%", "环比 ▼12.0%"]
 
 
 def test_first_quarter_compares_with_year_start_once() -> None:
     """In the first quarter, versus year start is quarter-on-quarter."""
     table = customers(q2025Q1=1000, q2025Q4=1250, q2026Q1=1100)
-    assert texts(table, "2026Q1") == ["同比 ▲ 10.0%", "环比 ▼ 12.0%"]
+    assert texts(table, "2026Q1") == ["同比 ▲10.0%", "环比 ▼12.0%"]
 
 
 def test_what_does_not_exist_is_left_out() -> None:
@@ -66,7 +66,7 @@ def test_attainment_of_target() -> None:
 
 
 def test_shares_change_in_points() -> None:
-    """From 10 % to 12 % is two percentage points, said once as the figure's unit."""
+    """From 10 % to 12 % is two percentage points, said beside the number."""
     now, before = (
         quarter_of(quarter, "B01", {"customers": 1000, "multi_product_share": share})
         for quarter, share in (("2026Q3", 0.12), ("2026Q2", 0.10))
@@ -75,8 +75,8 @@ def test_shares_change_in_points() -> None:
         key_figures(page_of(pd.concat([before, now]), language)).figures[-1]
         for language in ("zh", "en")
     )
-    assert (zh.unit, zh.comparisons) == ("变动为百分点", (("环比", "▲ 2.0"),))
-    assert en.comparisons == (("QoQ", "▲ 2.0"),)
+    assert (zh.unit, zh.comparisons) == ("", (("环比", "▲2.0个百分点"),))
+    assert en.comparisons == (("QoQ", "▲2.0 pp"),)
 
 
 def test_members_are_compared_with_themselves() -> None:
@@ -91,7 +91,7 @@ def test_of_several_bases_the_named_one_is_compared() -> None:
     """All and funded customers are different numbers: each figure keeps to its own base."""
     table = customers(q2026Q2=1000, q2026Q3=1100)
     both = pd.concat([table, table.assign(base="all", value=[5000.0, 4000.0])])
-    assert texts(both, "2026Q3") == ["环比 ▲ 10.0%"]
+    assert texts(both, "2026Q3") == ["环比 ▲10.0%"]
     page = page_of(both)
     assert page.value("customers", base="all") == 4000
     assert page.value("customers") == 1100

@@ -125,9 +125,8 @@ STORIES: list[tuple[str, Mapping[Key, float], str, str]] = [
     (
         "concentration",
         {"top_20_share": 0.84},
-        "前20%客户的AUM占比高于全行且上升",
-        "前20%的有资产客户持有AUM的84.0%，比全行（80.0%）高4.0个百分点，"
-        "环比+4.0个百分点（全行持平）。",
+        "前20%客户的AUM占比上升",
+        "前20%的有资产客户持有AUM的84.0%，环比+4.0个百分点。",
     ),
     (
         "ten largest",

@@ -8,7 +8,6 @@ absent, or delivered beside them in files of the contract.
 from __future__ import annotations
 
 import tomllib
-import warnings
 from collections.abc import Mapping as Dictionary
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,20 +16,23 @@ from typing import Any
 import duckdb
 
 from stockcust_analysis.bank.duckdb_connection import literal
+from stockcust_analysis.bank.layouts.east5_checks import (
+    check_days,
+    check_meaning,
+    cut_months,
+    warn_of_gaps,
+)
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.errors import UsageError
 
 _OPTIONS = ("products", "kinds", "subjects", "branch_types")
-_CUT_AT = 1000
+_NO_AVERAGE = (
+    "whose records in GRCKFHZMX (404) do not lead to the balance in GRCKFHZ (403), or that share a "
+    "number: month ends or the last balance stand for their average"
+)
 _MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
-
-_IN_CURRENCY = {
-    "accounts": "GRCKFHZ",
-    "loans": "GRXDFHZ",
-    "cards": "XYKSXQKB",
-    "wealth": "KHLCCPCYXXB",
-}
 
 _RATES = """
 CREATE VIEW rates AS
@@ -59,10 +61,11 @@ SELECT as_of, XDJJH AS account_id, KHTYBH AS customer_id, min(NBJGH) AS NBJGH, B
     bool_and(DKZT IN ('正常', '逾期')) AS is_open
 FROM (SELECT *, DKYE AS amount FROM GRXDFHZ) LEFT JOIN rates USING (as_of, BZ) GROUP BY ALL"""
 _CARDS = """
-CREATE TABLE cards AS
-SELECT as_of, XYKZH AS account_id, KHTYBH AS customer_id, NBJGH, BZ, {cny} AS balance,
-    DYLJJYBS > 0 AS is_used, ZHZT
-FROM (SELECT *, TZJE AS amount FROM XYKSXQKB) LEFT JOIN rates USING (as_of, BZ)"""
+CREATE TABLE cards AS -- several currencies of one account are one debt
+SELECT as_of, XYKZH AS account_id, KHTYBH AS customer_id, min(NBJGH) AS NBJGH,
+    CASE WHEN count(*) = count({cny}) THEN sum({cny})::DECIMAL(18, 2) END AS balance,
+    bool_or(DYLJJYBS > 0) AS is_used, min(ZHZT) AS ZHZT
+FROM (SELECT *, TZJE AS amount FROM XYKSXQKB) LEFT JOIN rates USING (as_of, BZ) GROUP BY ALL"""
 # Positions of wealth products, which most banks do not have.
 _WEALTH = """
 CREATE TABLE wealth AS
@@ -71,6 +74,7 @@ FROM (SELECT *, SJZHCYLCYE AS amount FROM KHLCCPCYXXB WHERE COALESCE(ZHZT, '') <
 LEFT JOIN rates USING (as_of, BZ)"""
 # A reversal and the record that it takes back (same account, day and amount) are no transactions.
 _TRANSACTIONS = """
+CREATE VIEW records AS SELECT *, {kind} AS kind FROM GRCKFHZMX;
 CREATE VIEW east_transactions AS
 WITH reversals AS (
     SELECT GRCKZH, BZ, abs(JYJE) AS size, HXJYRQ, count(*) AS n FROM GRCKFHZMX
@@ -83,9 +87,9 @@ WITH reversals AS (
             AND abs(JYJE) = size AND t.HXJYRQ = r.HXJYRQ
         WHERE CBMBZ IS DISTINCT FROM '冲补抹') WHERE nth <= n
 )
-SELECT KHTYBH AS customer_id, HXJYRQ AS transacted_on, {kind} AS kind, JYLX, JYQD,
+SELECT KHTYBH AS customer_id, HXJYRQ AS transacted_on, kind, JYLX, JYQD,
     CASE JYJDBZ WHEN '借' THEN -{cny} ELSE {cny} END AS amount
-FROM (SELECT *, JYJE AS amount FROM GRCKFHZMX) LEFT JOIN rates USING (as_of, BZ)
+FROM (SELECT *, JYJE AS amount FROM records) LEFT JOIN rates USING (as_of, BZ)
 ANTI JOIN reversed USING (GRCKZH, HXJYRQ, JYXLH, HXJYSJ)
 WHERE CBMBZ IS DISTINCT FROM '冲补抹' AND KHTYBH IS NOT NULL"""
 # The balance of each day is that after its last record; before the first it is the opening one. An
@@ -113,6 +117,9 @@ SELECT {end} AS as_of, any_value(account_id),
         // (2 * {days}) / 100)::DECIMAL(18, 2) * COALESCE(any_value(rate), 1)
 FROM own JOIN steps USING (number, BZ) GROUP BY number, BZ, closing
 HAVING arg_max(balance, day) = closing"""
+_UNTOLD = """
+SELECT count(*) FROM accounts WHERE as_of = {end} AND is_persons AND NOT is_closed
+AND account_id NOT IN (SELECT account_id FROM averages WHERE as_of = {end})"""
 _MONTH_ENDS = """
 INSERT INTO averages
 SELECT {end}, account_id, round(sum(balance) / 3, 2) FROM (
@@ -207,9 +214,11 @@ WITH held AS (
     FROM loans WHERE is_open
     UNION ALL SELECT c.as_of, account_id, customer_id, 'credit_card', balance, NBJGH, NULL, NULL,
         EXISTS (FROM cards b WHERE b.account_id = c.account_id AND is_used AND b.as_of <= c.as_of
-            AND b.as_of >= date_trunc('quarter', c.as_of)) FROM cards c WHERE ZHZT <> '销户'
+            AND b.as_of >= date_trunc('quarter', c.as_of)) FROM cards c
+    WHERE ZHZT IS DISTINCT FROM '销户'
     UNION ALL SELECT as_of, KH, KHTYBH, 'social_security_card', 0, min(NBJGH), min(KKRQ), NULL, NULL
-    FROM JJKXXB WHERE KPZT <> '注销' AND (JJKCPMC LIKE '%社保%' OR JJKCPMC LIKE '%社会保障%')
+    FROM JJKXXB WHERE KPZT IS DISTINCT FROM '注销'
+        AND (JJKCPMC LIKE '%社保%' OR JJKCPMC LIKE '%社会保障%')
     GROUP BY ALL
     UNION ALL SELECT p.as_of, s.product || '/' || p.customer_id, p.customer_id, s.product, 0,
         p.NBJGH, NULL, NULL, true FROM persons p JOIN (
@@ -254,60 +263,33 @@ FROM east_transactions WHERE kind IS NOT NULL
     AND customer_id IN (
         SELECT customer_id FROM persons UNION ALL SELECT customer_id FROM leavers)"""
 
-# What is left out or taken for something else, and how often.
-_LEFT_OUT = {
-    "accounts whose customer is empty or in no file of customers": """
-        SELECT count(*) FROM accounts WHERE NOT is_closed
-        AND (as_of, COALESCE(customer_id, '')) NOT IN (SELECT (as_of, customer_id) FROM persons)""",
-    "persons without any account (guarantors, spouses)": """
-        SELECT count(DISTINCT KHTYBH) FROM GRJCXXB
-        WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
-    "sole traders without an account in DGCKFHZ (405)": """
-        SELECT count(DISTINCT KHTYBH) FROM sole_traders
-        WHERE KHTYBH NOT IN (SELECT customer_id FROM persons)""",
-    "institutions that are no 营业机构, taken for branches as customers are theirs": """
-        SELECT count(DISTINCT NBJGH) FROM JGXXB
-        WHERE JGLB <> '营业机构' AND NBJGH IN (SELECT NBJGH FROM persons)""",
-    "branches gone from JGXXB without 停业, closed at the end of their last month": """
-        SELECT count(*) FROM (
-            SELECT max(as_of) AS last, bool_or(YYZT = '停业') AS stopped FROM JGXXB
-            WHERE JGLB = '营业机构' GROUP BY NBJGH)
-        WHERE NOT stopped AND last < (SELECT max(as_of) FROM JGXXB)""",
-    "records of transactions of other kinds, or of nobody": """
-        SELECT count(*) FROM GRCKFHZMX WHERE KHTYBH IS NULL OR starts_with(JYLX, '其他')""",
-    "positions of KHLCCPCYXXB (1108) that the next month lacks without 销户: is it full?": """
-        SELECT count(*) FROM KHLCCPCYXXB WHERE ZHZT IS DISTINCT FROM '销户'
-        AND last_day(as_of + 1) IN (SELECT as_of FROM KHLCCPCYXXB)
-        AND (LCZH, LCCPDM, last_day(as_of + 1)) NOT IN (
-            SELECT (LCZH, LCCPDM, as_of) FROM KHLCCPCYXXB)""",
-}
-_NUMBERS = """
-SELECT count(*) FROM (
-    SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM accounts
-    UNION SELECT KHTYBH FROM GRCKFHZMX) WHERE regexp_matches(KHTYBH, {})"""
-_MASKED = "[0-9a-f]{64}"
-_PLAIN = r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]"
-
 
 def make_tables(
     connection: duckdb.DuckDBPyConnection,
     copies: Path,
-    folder: Path,
+    source: Path | Dictionary[str, str],
     options: Dictionary[str, Any],
 ) -> LayoutFiles:
-    """Return a folder's EAST files, with the contract's tables that they can fill.
+    """Return EAST tables, of a folder or of a database, with the contract's that they can fill.
 
     `options` is the mapping's `[layout]`. With problems no table is made.
     """
     layout = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-    files = LayoutFiles(connection, copies, layout, options.get("orders", {}))
-    files.read(folder)
-    _check_days(files)
+    orders = options.get("orders", {})
+    for code in orders:
+        if code not in layout["tables"]:
+            raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
+    files = LayoutFiles(connection, copies, layout, orders)
+    if isinstance(source, Path):
+        files.read(source)
+    else:
+        files.read_tables(source)
+    check_days(files)
     if files.problems:
         return files
     words = {name: {**layout.get(name, {}), **options.get(name, {})} for name in _OPTIONS}
     _define(files, words)
-    _check_meaning(files, words)
+    check_meaning(files)
     if files.problems:
         return files
     tables = {
@@ -315,14 +297,14 @@ def make_tables(
         "customers": _customers(files),
         "holdings": _holdings(files),
     }
-    if files.days["GRCKFHZMX"] and not _cut_months(files):
+    if files.days["GRCKFHZMX"] and not cut_months(files):
         tables["transactions"] = _TRANSACTION_ROWS
     if files.days["ZZKJQKMB"] and words["subjects"]:
         tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", words["subjects"]))
     files.tables = {name: copies / f"{name}.parquet" for name in tables}
     for name, sql in tables.items():
         connection.execute(f"COPY ({sql}) TO {literal(str(files.tables[name]))} (FORMAT parquet)")
-    _warn_of_gaps(files)
+    warn_of_gaps(files)
     return files
 
 
@@ -349,48 +331,13 @@ def _cases(column: str, words: Dictionary[str, str]) -> str:
     return f"(CASE {column} {cases} END)" if cases else "NULL::VARCHAR"
 
 
-def _check_days(files: LayoutFiles) -> None:
-    """Note full tables that lack a month which the accounts have."""
-    wanted = files.days["GRCKFHZ"]
-    for code, entry in files.layout["tables"].items():
-        lacking = sorted({*wanted} - {*files.days[code]})
-        if entry.get("full") and files.days[code] and lacking:
-            what = f"no file of {', '.join(map(str, lacking))}, which GRCKFHZ has"
-            files.note(code, "", what, "Deliver every table for every month's last day.")
-
-
-def _check_meaning(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) -> None:
-    """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
-    for name, code in _IN_CURRENCY.items():
-        rows = files.count(f"SELECT count(*) FROM {name} WHERE balance IS NULL")
-        if rows:
-            remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
-            files.note(code, "BZ", "a foreign currency without a rate", remedy, rows)
-    masked, plain = (files.count(_NUMBERS.format(literal(form))) for form in (_MASKED, _PLAIN))
-    if masked and plain:
-        what = (
-            f"{masked:,} customers' numbers are masked (变形) and {plain:,} hold an identity number"
-        )
-        files.note("GRJCXXB", "KHTYBH", what, "They do not join: deliver all masked or none.")
-    rows = files.count("SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed")
-    if rows:
-        remedy = 'Say what it is in the mapping: [layout.products] "…" = "time_deposit".'
-        files.note("GRCKFHZ", "GRCKZHLX", "a kind of account that is not known", remedy, rows)
-
-
-def _cut_months(files: LayoutFiles) -> list[date]:
-    """Return the months whose transactions are those delivered: none below 1,000."""
-    smallest = "SELECT as_of FROM GRCKFHZMX WHERE BZ = 'CNY' GROUP BY as_of HAVING min(abs(JYJE))"
-    return [day for (day,) in files.connection.sql(f"{smallest} >= {_CUT_AT}").fetchall()]
-
-
 def _quarter_start(day: date) -> date:
     return date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
 
 
 def _define_whole(files: LayoutFiles) -> None:
     """Define since when the transactions up to each day are whole; and if its quarter's are."""
-    cut, whole = _cut_months(files), list[tuple[date, date | None, bool]]()
+    cut, whole = cut_months(files), list[tuple[date, date | None, bool]]()
     for as_of in files.days["GRCKFHZ"]:
         day, start = as_of, None
         while day in files.days["GRCKFHZMX"] and day not in cut:
@@ -423,6 +370,8 @@ def _define_averages(files: LayoutFiles) -> None:
         of_months = len([day for day in ends if start <= day <= end]) == _MONTHS
         if is_rebuilt:
             run(_REBUILT.format(**blanks))
+            rows = files.count(_UNTOLD.format(**blanks))
+            files.notes_of_gaps += [f"{rows:,} accounts of {end} {_NO_AVERAGE}"] if rows else []
         if of_months:
             run(_MONTH_ENDS.format(**blanks))
         way = "rebuilt" if is_rebuilt else "month_ends" if of_months else "period_ends"
@@ -445,20 +394,3 @@ def _holdings(files: LayoutFiles) -> str:
         files.approximations.pop("period_ends", None)
     average = ", COALESCE(average, balance) AS average_balance"
     return _HOLDINGS.format(average=average if known else "")
-
-
-def _warn_of_gaps(files: LayoutFiles) -> None:
-    """Warn of what was left out, with its number, and of what is not exact."""
-    notes = [f"{n:,} {what}" for what, sql in _LEFT_OUT.items() if (n := files.count(sql))]
-    if months := ", ".join(map(str, _cut_months(files))):
-        notes.append(
-            f"GRCKFHZMX (404) of {months} has nothing below {_CUT_AT:,}, as it is delivered: the "
-            "last activity is also taken from SCDHRQ, which interest may move; no number of "
-            "transactions, no payroll, no mobile banking"
-        )
-    elif not files.days["GRCKFHZMX"]:
-        notes.append("without GRCKFHZMX (404) the last activity is SCDHRQ, which interest may move")
-    if not files.days["KHLCCPCYXXB"]:
-        notes.append("deposits are all that is known of AUM, but for files that add to holdings")
-    for note in notes:
-        warnings.warn(f"EAST 5.0: {note}.", stacklevel=2)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import shutil
 import warnings
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -22,16 +24,19 @@ import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.files import FileGroup, FileReader
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.files import FileReader, column_types
+from stockcust_analysis.bank.grammar import TOTALS
+from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.text_files import DAMAGE, TextFile
 from stockcust_analysis.errors import UsageError
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-\d+)?\.(?:txt|csv)(?:\.gz)?")
 _SEPARATORS = ("\x01", ",", "|")
 _SPLIT_TAG = "GSFZJG"
+_SHORTEST = 12  # a row of the day alone is shorter
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
@@ -58,6 +63,7 @@ class LayoutFiles:
     days: dict[str, list[date]] = field(default_factory=dict)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    notes_of_gaps: list[str] = field(default_factory=list)
     approximations: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
@@ -76,13 +82,23 @@ class LayoutFiles:
                 self.left_out.append(f"{path.name} (no month's last day)")
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
-                self.licences.add(match[1] if match else "")
+                self.licences.add(match[1].upper() if match else "")
                 self.notes.setdefault(origin, (code,))
         if not files:
             what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
             raise UsageError(f"'{folder}' holds no file {what}.")
         for code in self.layout["tables"]:
             self._read_table(code, files.get(code, {}))
+        names = tuple(
+            path.name for by_day in files.values() for paths in by_day.values() for path in paths
+        )
+        logs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() == ".log"]
+        alone = [p.name for p in logs if not any(name.startswith(p.stem) for name in names)]
+        alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
+        if alone:
+            warnings.warn(
+                f"logs without their files: {', '.join(alone)}. Deliver those.", stacklevel=2
+            )
         if len(self.licences) > 1:
             warnings.warn(
                 f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
@@ -106,29 +122,82 @@ class LayoutFiles:
             if path.suffix.lower() != ".zip":
                 yield path, path
                 continue
-            with zipfile.ZipFile(path) as archive:
-                for member in archive.namelist():
-                    name = PurePosixPath(member).name
-                    if _NAME.fullmatch(name) or name.lower().endswith(".log"):
-                        target = self.copies / "unpacked" / path.stem / name
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        target.write_bytes(archive.read(member))
-                        yield path, target
+            try:
+                yield from ((path, member) for member in self._unpack(path))
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
+                what = f"'{path.name}' cannot be unpacked: it is damaged, or locked by a password"
+                raise UsageError(f"{what}. Deliver it again, or its files without it.") from None
+
+    def _unpack(self, path: Path) -> Iterator[Path]:
+        """Yield an archive's files that are named as a layout's, with the logs that count them."""
+        with zipfile.ZipFile(path) as archive:
+            for number, member in enumerate(archive.namelist()):
+                name = PurePosixPath(member).name
+                if name.lower().endswith(".log"):
+                    continue
+                if not _NAME.fullmatch(name):
+                    self.left_out += [f"{path.name}/{member}"] if name else []
+                    continue
+                target = self.copies / "unpacked" / path.stem / str(number) / name
+                target.parent.mkdir(parents=True)
+                log = str(PurePosixPath(member).with_suffix(".log"))
+                beside = path.parent / PurePosixPath(log).name
+                if log in archive.namelist():
+                    target.with_suffix(".log").write_bytes(archive.read(log))
+                elif beside.exists():
+                    shutil.copy(beside, target.parent)
+                with archive.open(member) as source, target.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+                yield target
 
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
-        columns = entry["read"]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
-        selects = [
-            self._select(code, group, day)
+        copies = [
+            copy
             for day, paths in sorted(files.items())
             for path in paths
-            for group in self._groups(code, path)
+            for copy in self._copies(code, path, day)
         ]
         self.days[code] = sorted(files)
-        if not selects:
+        self._define_view(code, copies)
+
+    def read_tables(self, tables: Dictionary[str, str]) -> None:
+        """Read tables of a database, by code → SQL: by the names of their columns, day by CJRQ."""
+        for code, entry in self.layout["tables"].items():
+            copies, days = list[Path](), set[date]()
+            types = column_types(self.connection, tables[code]) if code in tables else {}
+            names = {normalize(name): name for name in types}
+            wanted = [*entry["read"], "CJRQ"]
+            lacking = [c for c in wanted if not {*names} & {*self._words(code, c)}]
+            if types and lacking:
+                self.note(code, ", ".join(lacking), "the table lacks the column", "Deliver it.")
+            elif types:
+                (as_of,) = (names[word] for word in self._words(code, "CJRQ")[:2] if word in names)
+                cells = ", ".join(_text(name, kind) for name, kind in types.items())
+                rows = f"(SELECT {cells} FROM {tables[code]})"
+                found = f"SELECT DISTINCT trim({quoted(as_of)}) FROM {rows} ORDER BY 1"
+                for (text,) in self.connection.sql(found).fetchall():
+                    day = _day(text or "")
+                    if day is None or (day + timedelta(days=1)).day != 1:
+                        self.left_out.append(f"{code} of {text} (no month's last day)")
+                        continue
+                    copies.append(self.copies / f"{code}_{day}.parquet")
+                    own = f"(FROM {rows} WHERE trim({quoted(as_of)}) = '{text}')"
+                    self._copy(code, types, own, day, copies[-1])
+                    days.add(day)
+            elif entry.get("required"):
+                self.note(code, "", f"no table of {entry['zh']}", "Deliver it.")
+            self.days[code] = sorted(days)
+            self._define_view(code, copies)
+        self.licences.add("")
+
+    def _define_view(self, code: str, copies: Sequence[Path]) -> None:
+        """Define a table's view from its copies; note what is wrong with its cells."""
+        columns = self.layout["tables"][code]["read"]
+        if not copies:
             types = ", ".join(
                 f"NULL::{_TYPES.get(self._form(column), 'VARCHAR')} AS {column}"
                 for column in columns
@@ -136,34 +205,92 @@ class LayoutFiles:
             sql = f"SELECT {types}, NULL::DATE AS as_of WHERE false"
             self.connection.execute(f"CREATE VIEW {code} AS {sql}")
             return
-        faults = self._faults(columns)
-        values = [f"{self._value(column)} AS {column}" for column in columns]
-        bits = (
-            f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in enumerate(faults.values())
-        )
-        copy = literal(str(self.copies / f"{code}.parquet"))
-        # The text is looked at once: what is wrong with a row stands beside its values.
-        self.connection.execute(
-            f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults "
-            f"FROM ({' UNION ALL '.join(selects)})) TO {copy} (FORMAT parquet)"
-        )
-        self._note_faults(code, [*faults], f"read_parquet({copy})")
-        again = self._rows_again(code, columns, f"read_parquet({copy})")
-        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM read_parquet({copy})"
+        rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
+        self._note_faults(code, [*self._faults(columns)], rows)
+        again = self._rows_again(code, columns, rows)
+        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM {rows}"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
 
-    def _select(self, code: str, group: FileGroup, day: date) -> str:
-        """Return the SQL of a file's cells that are needed, as text, with the day of its name."""
-        names = {normalize(name): name for name in group.columns}
+    def _copies(self, code: str, path: Path, day: date) -> Iterator[Path]:
+        """Yield a file's columns that are needed as Parquet; none where it is not understood.
+
+        Its text is scanned once, and what is wrong with a row stands beside its values. Only where
+        anything is, it is read again as any extract, to say what and where.
+        """
+        is_empty = not path.stat().st_size  # a month without any
+        stated, header = (TableMapping(), ()) if is_empty else self._fields(code, path)
+        if stated is None:
+            return
+        entry = self.layout["tables"][code]
+        words = {
+            word: word for name in [*entry["read"], "CJRQ"] for word in self._words(code, name)
+        }
+        self._files += 1
+        contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
+        reader = FileReader(self.connection, self.copies, contract, words, stated)
+        skip = 0 if stated.header else 1
+        text = TextFile(path, path, header, stated.delimiter, False, skip, skip + 1, ())
+        copy = self.copies / f"{contract.name}.parquet"
+        rows = 0 if is_empty else self._copy_sound(code, reader, text, day, copy)
+        if rows is None:
+            for number, group in enumerate(reader.read([path])):
+                copy = self.copies / f"{contract.name}_{number}.parquet"
+                self._copy(code, group.columns, group.scan, day, copy)
+                yield copy
+        else:
+            reader.rows[path], reader.notes[path] = {rows}, ()
+            if not is_empty:
+                yield copy
+        reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
+        name = f"{code} ({entry['number']})"
+        self.problems += [replace(problem, table=name) for problem in reader.problems]
+
+    def _copy_sound(
+        self, code: str, reader: FileReader, text: TextFile, day: date, copy: Path
+    ) -> int | None:
+        """Copy a text in one pass, and return how many rows it has; None where any is odd."""
+        rejects = f"rejects_of_{copy.stem}"
+        options = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
+        scan = f"read_csv({literal(str(text.path))}, {reader.csv_options(text)}, {options})"
+        try:
+            rows = self._copy(code, text.header, scan, day, copy, _is_odd(text.header))
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            return None
+        odd = f"SELECT bit_or(faults) FROM read_parquet({literal(str(copy))})"
+        is_sound = not self.count(odd) and not self.count(f"SELECT count(*) FROM {rejects}")
+        return rows if is_sound else None
+
+    def _copy(
+        self,
+        code: str,
+        columns: Iterable[str],
+        scan: str,
+        day: date,
+        copy: Path,
+        is_odd: str = "false",
+    ) -> int:
+        """Copy the columns that are needed, with the day of the file's name; return the rows."""
+        names = {normalize(name): name for name in columns}
+        wanted = self.layout["tables"][code]["read"]
         cells = [
             next(
                 f"trim({quoted(names[word])}) AS {column}"
                 for word in self._words(code, column)
                 if word in names
             )
-            for column in [*self.layout["tables"][code]["read"], "CJRQ"]
+            for column in [*wanted, "CJRQ"]
         ]
-        return f"SELECT {', '.join(cells)}, DATE '{day}' AS as_of FROM {group.scan}"
+        values = [f"{self._value(column)} AS {column}" for column in wanted]
+        faults = enumerate([*self._faults(wanted).values(), "is_odd"])
+        bits = (f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in faults)
+        self.connection.execute(
+            f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults FROM (SELECT "
+            f"{', '.join(cells)}, DATE '{day}' AS as_of, {is_odd} AS is_odd FROM {scan})) "
+            f"TO {literal(str(copy))} (FORMAT parquet)"
+        )
+        return int(self.connection.fetchall()[0][0])
 
     def _rows_again(self, code: str, columns: list[str], rows: str) -> int:
         """Return how many rows stand twice, as in the sets of two branches; note a key that does.
@@ -189,11 +316,10 @@ class LayoutFiles:
         titles = self.layout["tables"][code]["titles"]
         return [normalize(word) for word in (column, titles.get(column, column))]
 
-    def _groups(self, code: str, path: Path) -> list[FileGroup]:
-        """Return a file ready to scan; none, and a problem, where its fields are not understood."""
+    def _fields(self, code: str, path: Path) -> tuple[TableMapping | None, tuple[str, ...]]:
+        """Return how a file is read, and its fields; none, and a problem, if they are unknown."""
+        nothing = None, ()
         entry = self.layout["tables"][code]
-        if not path.stat().st_size:  # a month without any
-            return []
         wanted = [*entry["read"], "CJRQ"]
         separator, first = _first_line(path)
         names = {normalize(cell) for cell in first}
@@ -202,28 +328,25 @@ class LayoutFiles:
         order = [] if has_header else self.orders.get(code, entry.get("columns", []))
         if has_header and lacking:
             self.note(code, ", ".join(lacking), f"{path.name} lacks the column", "Deliver it.")
-            return []
+            return nothing
         if not has_header and not order:
             what = "no order of its fields is proven, and there is no header"
             self.note(code, "", what, f"State it in the mapping: [layout.orders] {code} = [...].")
-            return []
+            return nothing
+        known = {normalize(cell) for cell in order}
+        lacking = [c for c in wanted if order and not known & {*self._words(code, c)}]
+        if lacking:
+            what = f"the order that the mapping states lacks {', '.join(lacking)}"
+            self.note(code, "", what, f"State all fields: [layout.orders] {code} = [...].")
+            return nothing
         if order and len(first) not in (len(order), len(order) + 1):
             what = f"{path.name} has {len(first)} fields, not {len(order)} (or one more: the tag)"
             remedy = f"Is it EAST 5.0? Or state its order: [layout.orders] {code} = [...]."
             self.note(code, "", what, remedy)
-            return []
+            return nothing
         header = [*order, *[_SPLIT_TAG] * (len(first) - len(order))] if order else []
-        words = {word: word for column in wanted for word in self._words(code, column)}
-        stated = TableMapping(delimiter=separator, header=header)
-        self._files += 1
-        contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
-        reader = FileReader(self.connection, self.copies, contract, words, stated)
-        groups = reader.read([path])
-        reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
-        for problem in reader.problems:
-            name = f"{code} ({entry['number']})"
-            self.problems.append(replace(problem, table=name))
-        return groups
+        fields = tuple(distinct_headers(header or first))
+        return TableMapping(delimiter=separator, header=header), fields
 
     def _form(self, column: str) -> str:
         return next((k for k, names in self.layout["forms"].items() if column in names), "")
@@ -262,6 +385,28 @@ class LayoutFiles:
                 self.note(code, column, what, remedy, number)
 
 
+def _is_odd(header: Sequence[str]) -> str:
+    """Return the SQL of rows with anything that the reader of extracts leaves out or complains of.
+
+    A row without the day of the file, blank or the header again, is at fault already.
+    """
+    cells = ", ".join(map(quoted, header))
+    damaged = " OR ".join(f"contains(concat({cells}), {literal(mark)})" for mark in DAMAGE)
+    nameless = [quoted(name) for name in header if name.startswith(NAMELESS)]
+    return (
+        f"({damaged} OR length(concat({cells})) < {_SHORTEST} "
+        f"OR regexp_full_match(lower(trim(COALESCE({cells}))), '{TOTALS}') "
+        f"OR concat('', {', '.join(nameless) or 'NULL'}) <> '')"
+    )
+
+
+def _text(name: str, kind: str) -> str:
+    """Return the SQL of a column of a database as the text that files have."""
+    is_day = kind == "DATE" or kind.startswith("TIMESTAMP")
+    text = f"strftime({quoted(name)}, '%Y%m%d')" if is_day else f"{quoted(name)}::VARCHAR"
+    return f"COALESCE({text}, '') AS {quoted(name)}"
+
+
 def _day(text: str) -> date | None:
     try:
         return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:]}")
@@ -273,6 +418,8 @@ def _first_line(path: Path) -> tuple[str, list[str]]:
     """Return the separator of a file, and the cells of its first line."""
     with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
         line = file.readline()
+        while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
+            line += more  # a cell with a line break
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError:

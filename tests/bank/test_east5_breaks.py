@@ -1,0 +1,218 @@
+"""EAST files that are not as they should be: each is refused by one error, or told by a warning."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from stockcust_analysis.errors import UsageError
+from tests.bank.east5_files import (
+    ACCOUNT,
+    BRANCH,
+    DAY,
+    LICENCE,
+    LOAN,
+    MAPPING,
+    MOVE,
+    ORDERS,
+    PERSON,
+    opened,
+    refused,
+    rows,
+    write,
+    write_base,
+)
+
+PLAIN, MASKED = "1330102198001011234", "1" + "a1" * 32
+CARD = {"NBJGH": "B1", "XYKZH": "K1", "BZ": "CNY", "TZJE": "30", "DYLJJYBS": "0", "ZHZT": "正常"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return the EAST files of a bank of one branch, one person and one account."""
+    return write_base(tmp_path)
+
+
+def pack(folder: Path, *members: str) -> Path:
+    """Move the accounts' file into an archive, under one or several names."""
+    path, archive = next(folder.glob("*-GRCKFHZ-*")), folder / "files.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for member in members or (path.name,):
+            file.write(path, member)
+    path.unlink()
+    return archive
+
+
+def swap(folder: Path, table: str, row: dict[str, str], one: str, other: str) -> None:
+    """Write a table with two of its columns in each other's place."""
+    write(folder, table, DAY, [{**row, one: row[other], other: row[one]}])
+
+
+@pytest.mark.parametrize("fault", ["cut", "bytes", "password"])
+def test_an_archive_that_cannot_be_unpacked_is_named(folder: Path, fault: str) -> None:
+    """Damaged or locked: one error, with the archive's name and no other."""
+    archive = pack(folder)
+    raw = bytearray(archive.read_bytes())
+    if fault == "cut":
+        raw = raw[:60]
+    elif fault == "bytes":
+        raw[raw.find(b"CNY")] ^= 1
+    else:
+        raw[6] |= 1
+        raw[raw.find(b"PK\1\2") + 8] |= 1
+    archive.write_bytes(raw)
+    with pytest.raises(UsageError, match=r"'files\.zip' cannot be unpacked: it is damaged"):
+        opened(folder)
+
+
+def test_files_of_one_name_in_an_archive_are_all_read(folder: Path) -> None:
+    """Two branches' folders hold a file of one name each: neither takes the other's place."""
+    name = next(folder.glob("*-GRCKFHZ-*")).name
+    archive = pack(folder, f"a/{name}")
+    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "GRCKZH": "A2"}])
+    with zipfile.ZipFile(archive, "a") as file:
+        file.write(folder / name, f"b/{name}")
+        file.writestr("b/清单.xls", "")
+    (folder / name).unlink()
+    (folder / name).with_suffix(".log").write_text(f"{name}\n0\n20261010120000\nY\n1\n")
+    bank, _ = opened(folder)
+    assert bank.rows("holdings") == 2
+    assert bank.left_out == ("files.zip/b/清单.xls",)
+    (folder / name).with_suffix(".log").write_text(f"{name}\n0\n20261010120000\nY\n7\n")
+    assert f"{name} has 1 rows, and {Path(name).stem}.log says 0 or 7" in refused(folder)
+
+
+def test_texts_that_are_not_read_are_named(folder: Path) -> None:
+    """In a folder below, or called otherwise: loans are not absent in silence."""
+    names = [f"202609/{LICENCE}-GRXDFHZ-{DAY}.txt", f"{LICENCE}-409-{DAY}.txt"]
+    names.append(f"{LICENCE}-GRXDFHZ-{DAY} (1).txt")
+    (folder / "202609").mkdir()
+    for name in names:
+        write(folder, "GRXDFHZ", DAY, [LOAN]).rename(folder / name)
+    (folder / f"{LICENCE}-GRXDFHZ-{DAY}.log").write_text("5")
+    bank, told = opened(folder)
+    assert sorted(bank.left_out) == sorted(names)
+    assert all(name in told for name in names)
+    assert f"logs without their files: {LICENCE}-GRXDFHZ-{DAY}.log" in told
+
+
+def test_small_letters_are_no_other_licence(folder: Path) -> None:
+    """Names in small letters are those of the same bank."""
+    path = write(folder, "GRXDFHZ", DAY, [LOAN])
+    path.rename(folder / path.name.lower())
+    bank, told = opened(folder)
+    assert bank.rows("holdings") == 2
+    assert "licences" not in told
+
+
+def test_a_log_counts_the_rows_of_an_empty_file_too(folder: Path) -> None:
+    """No loans, where the log says five, is no month without any."""
+    path = write(folder, "GRXDFHZ", DAY, [])
+    path.with_suffix(".log").write_text(f"{path.name}\n0\n20261010120000\nY\n5\n")
+    assert f"{path.name} has 0 rows, and {path.stem}.log says 5" in refused(folder)
+
+
+def test_columns_in_each_others_place_are_refused_though_their_form_fits(folder: Path) -> None:
+    """Numbers of customers and branches are both text, days of opening and closing both days."""
+    swap(folder, "GRJCXXB", PERSON, "KHTYBH", "NBJGH")
+    assert "GRJCXXB (201).KHTYBH: none of these customers has an account" in refused(folder)
+    write_base(folder)
+    swap(folder, "GRCKFHZ", ACCOUNT, "KHTYBH", "GRCKZH")
+    assert "GRJCXXB (201).KHTYBH: none of these customers has an account" in refused(folder)
+    for other in ("XHRQ", "SCDHRQ"):
+        swap(folder, "GRCKFHZ", ACCOUNT, "KHRQ", other)
+        assert "GRCKFHZ (403).KHRQ, XHRQ, SCDHRQ: 1 row: accounts in use" in refused(folder)
+
+
+def test_an_order_that_is_stated_has_all_columns_of_a_table_that_is_known(folder: Path) -> None:
+    """A column that the order lacks or has twice is named, and so is a misspelt table."""
+    for other in ("OTHER", "BZ"):
+        order = [other if column == "CKYE" else column for column in ORDERS["GRCKFHZ"]]
+        (folder / "mapping.toml").write_text(f"[layout.orders]\nGRCKFHZ = {order}\n")
+        assert "the order that the mapping states lacks CKYE" in refused(folder)
+    (folder / "mapping.toml").write_text('[layout.orders]\nGRCKFH = ["BZ"]\n')
+    with pytest.raises(UsageError, match=r"unknown table of \[layout.orders\] 'GRCKFH'. Did you"):
+        opened(folder)
+
+
+@pytest.mark.parametrize("table", ["GRXDFHZ", "XYKSXQKB"])
+def test_masked_and_plain_numbers_are_found_in_every_table(folder: Path, table: str) -> None:
+    """Loans or cards alone under masked numbers are nobody's, and no bank has no loans."""
+    (folder / "mapping.toml").write_text(MAPPING)
+    write(folder, "GRJCXXB", DAY, [{**PERSON, "KHTYBH": PLAIN}])
+    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "KHTYBH": PLAIN}])
+    write(folder, table, DAY, [{**LOAN, **CARD, "KHTYBH": MASKED}])
+    text = refused(folder)
+    assert "1 customers' numbers are masked (变形) and 1 hold an identity number" in text
+    assert PLAIN not in text
+    assert MASKED not in text
+
+
+def test_accounts_lack_no_month_of_the_persons(folder: Path) -> None:
+    """Persons of August without accounts of August would own nothing that month."""
+    write(folder, "GRJCXXB", "20260831", [PERSON])
+    assert "GRCKFHZ (403): no file of 2026-08-31, which GRJCXXB has" in refused(folder)
+
+
+def test_currencies_of_a_card_are_one_debt(folder: Path) -> None:
+    """30 yuan and 5 dollars at 7 are 65; a guess has the account twice."""
+    (folder / "mapping.toml").write_text(MAPPING)
+    card = {**CARD, "KHTYBH": "C1", "ZHZT": ""}
+    write(folder, "XYKSXQKB", DAY, [card, {**card, "BZ": "USD", "TZJE": "5"}])
+    assert "XYKSXQKB (803).BZ: 1 row: a foreign currency without a rate" in refused(folder)
+    rate = {"WBSL": "100", "WBBZ": "USD", "BBBZ": "CNY", "ZBBSL": "700", "HLRQ": DAY}
+    write(folder, "HLXXB", DAY, [rate])
+    found = rows(opened(folder)[0], "holdings", "balance::VARCHAR", "product = 'credit_card'")
+    assert found == [("65.00",)]
+
+
+def test_a_cell_of_the_first_row_may_hold_a_line_break(folder: Path) -> None:
+    """With commas and quotation marks the first line is not all of the first row."""
+    frame = pd.DataFrame([{**ACCOUNT, "CJRQ": DAY, "ZHMC": "甲\n乙"}])
+    frame = frame.reindex(columns=ORDERS["GRCKFHZ"])
+    frame.to_csv(next(folder.glob("*-GRCKFHZ-*")), index=False, header=False, quoting=1)
+    assert opened(folder)[0].rows("holdings") == 1
+
+
+def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
+    """Of other tables than 403 as well; what is missing of a quarter or a ledger is named."""
+    (folder / "mapping.toml").write_text(MAPPING + '[layout.kinds]\n"其他-微信" = "payment"\n')
+    write_base(folder, "20260630")
+    write(folder, "JGXXB", DAY, [BRANCH])
+    closed = {**ACCOUNT, "GRCKZH": "A2", "ZHZT": "销户", "XHRQ": "20260910", "CKYE": "50"}
+    write(folder, "GRCKFHZ", DAY, [ACCOUNT, closed])
+    for day in ("20260630", DAY):
+        loans = [LOAN, {**LOAN, "DKFHZH": "L1b", "DKYE": "300"}, {**LOAN, "XDJJH": "L2"}]
+        write(folder, "GRXDFHZ", day, [*loans[:2], {**loans[2], "KHTYBH": "C9"}])
+        write(folder, "XYKSXQKB", day, [{**CARD, "KHTYBH": "", "ZHZT": ""}])
+        write(folder, "JJKXXB", day, [{"KHTYBH": "C9", "KH": "6", "KKRQ": "20200101"}])
+    kinds = [("C1", "其他-微信"), ("C1", "转帐"), ("C9", "转账"), ("", "转账"), ("C1", "其他-调账")]
+    moves = [
+        {**MOVE, "JYXLH": str(n), "KHTYBH": owner, "JYLX": kind, "ZHYE": "1"}
+        for n, (owner, kind) in enumerate(kinds)
+    ]
+    for day in ("20260731", "20260831", DAY):
+        write(folder, "GRCKFHZMX", day, moves if day == DAY else [])
+    entry = {"NBJGH": "B1", "KJKMBH": "2003", "BZ": "BWB", "BSZQ": "月报", "KJRQ": DAY}
+    write(folder, "ZZKJQKMB", DAY, [entry])
+    _, told = opened(folder)
+    nowhere = "whose customer is empty or in no file of customers"
+    for what in (
+        f"2 loans {nowhere}",
+        f"2 credit cards {nowhere}",
+        f"2 debit cards {nowhere}",
+        "1 closed accounts (销户) that still have a balance",
+        "2 loans whose accounts show different balances",
+        "3 records of transactions of other kinds, or of nobody",
+        "1 records of transactions of customers that are in no file of customers",
+        "1 accounts of 2026-09-30 whose records in GRCKFHZMX (404) do not lead to the balance",
+        "GRCKFHZMX (404) lacks months of 2026Q2: no number of transactions",
+        "ZZKJQKMB (401) gives no ledger: state products in [layout.subjects]",
+    ):
+        assert f"EAST 5.0: {what}" in told
+    assert "C9" not in told
+    write(folder, "ZZKJQKMB", DAY, [{**entry, "BZ": "CNY"}])
+    assert "ZZKJQKMB (401) gives no ledger: it has no 月报 in BWB" in opened(folder)[1]
