@@ -16,7 +16,7 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -82,13 +82,15 @@ class NextProduct(BaseEstimator):
         ------
         UsageError
             A family without its column `holds_<family>`; other lengths; nobody opened anything.
+        ValueError
+            Gaps in `Y`.
         """
         table, opened = as_table(X), as_table(Y)
         check_consistent_length(table, opened)
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
         free = ~_holds_families(table, features.names_of(opened))
-        new = opened.to_numpy().astype(bool) & free
+        new = (check_array(opened, input_name="Y") > 0) & free
         count = pd.Series(new.sum(axis=0), features.names_of(opened))
         self.families_ = [str(name) for name in count.index[count > 0]]
         if not self.families_:
@@ -166,7 +168,7 @@ class NextProduct(BaseEstimator):
         check_consistent_length(table, opened)
         # What nobody opened before is never ranked: it stands last, and is missed by all.
         order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
-        new = opened[order].to_numpy().astype(bool) & ~_holds_families(table, order)
+        new = (check_array(opened[order], input_name="Y") > 0) & ~_holds_families(table, order)
         who = np.asarray(new.any(axis=1))
         if who.sum() < LEAST_OPENINGS:
             few = f"{int(who.sum())} customers opened a family, too few to judge by"

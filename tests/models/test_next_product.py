@@ -93,3 +93,13 @@ def test_what_cannot_be_learnt_is_refused_or_said() -> None:
     assert model.predict_proba(held)["loan"].unique().tolist() == [5 / 400]
     with pytest.raises(UsageError, match="0 customers opened a family, too few"):
         model.assess(held, opened * 0)
+
+
+def test_gaps_in_what_was_opened_are_an_error() -> None:
+    """Whether a family was opened must be known: a gap counts neither as opened nor as not."""
+    held, opened = holders()
+    gaps = opened.assign(wealth=opened["wealth"].where(opened.index > 0))
+    with pytest.raises(ValueError, match="Y contains NaN"):
+        NextProduct().fit(held, gaps)
+    with pytest.raises(ValueError, match="Y contains NaN"):
+        NextProduct().fit(held, opened).assess(held, gaps)
