@@ -47,7 +47,7 @@ from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
-from stockcust_analysis.measures.codebook import measures_by_aum
+from stockcust_analysis.measures.codebook import all_measures, measures_by_aum
 from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
@@ -134,6 +134,11 @@ def evaluate(
     missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
     if aum == UNKNOWN:
         tables["migration"] = NO_CHANGES["migration"]
+    if bank.layout:
+        # What is delivered in part is not held against a plan of the whole.
+        incomplete = _incomplete_measures(rules, missing[str(target)], aum)
+        none = pd.Series(0.0, index=targets.index)
+        targets["start"] = none.mask(targets["measure"].isin(incomplete))
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
@@ -253,7 +258,7 @@ def _standing(
     # Numbers of families compare only where the same families are known.
     known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
     unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
-    by_number = measures["measure"].str.startswith(("product", "multi_product"))
+    by_number = measures["measure"].str.startswith(_BY_NUMBER)
     measures = measures[~(unlike & by_number)].reset_index(drop=True)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
@@ -406,6 +411,8 @@ def families_missing(
 
 
 _DEPOSITS = {"demand_deposit", "time_deposit"}
+# Measures by the number of families that a customer holds.
+_BY_NUMBER = ("product", "multi_product")
 
 
 def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
@@ -419,6 +426,13 @@ def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
     holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
     positions = holdings.filter(nw.col("product").is_in(others)).select("product").unique()
     return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
+
+
+def _incomplete_measures(policy: Policy, missing: Sequence[str], aum: str) -> set[str]:
+    """Return the measures of which a layout's tables hold a part: by amounts, by families."""
+    by_amount = measures_by_aum(policy) if aum == UNKNOWN else set()
+    names = {measure.name for measure, _ in all_measures(policy)} if missing else set()
+    return by_amount | {name for name in names if name.startswith(_BY_NUMBER)}
 
 
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
