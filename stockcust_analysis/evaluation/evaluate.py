@@ -47,7 +47,7 @@ from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
-from stockcust_analysis.measures.codebook import all_measures, measures_by_aum
+from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
@@ -134,11 +134,7 @@ def evaluate(
     missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
     if aum == UNKNOWN:
         tables["migration"] = NO_CHANGES["migration"]
-    if bank.layout:
-        # What is delivered in part is not held against a plan of the whole.
-        incomplete = _incomplete_measures(rules, missing[str(target)], aum)
-        none = pd.Series(0.0, index=targets.index)
-        targets["start"] = none.mask(targets["measure"].isin(incomplete))
+    targets = _mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
@@ -428,11 +424,16 @@ def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
     return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
 
 
-def _incomplete_measures(policy: Policy, missing: Sequence[str], aum: str) -> set[str]:
-    """Return the measures of which a layout's tables hold a part: by amounts, by families."""
+def _mark_incomplete(
+    targets: pd.DataFrame, bank: Bank, policy: Policy, missing: Sequence[str], aum: str
+) -> pd.DataFrame:
+    """Return the plans, `start` empty where a layout's tables hold a part of their measure."""
+    # What is delivered in part is not held against a plan of the whole.
     by_amount = measures_by_aum(policy) if aum == UNKNOWN else set()
-    names = {measure.name for measure, _ in all_measures(policy)} if missing else set()
-    return by_amount | {name for name in names if name.startswith(_BY_NUMBER)}
+    incomplete = targets["measure"].isin(by_amount)
+    if bank.layout and missing:
+        incomplete |= targets["measure"].str.startswith(_BY_NUMBER)
+    return targets.assign(start=pd.Series(0.0, index=targets.index).mask(incomplete))
 
 
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
