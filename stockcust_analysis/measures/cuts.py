@@ -62,9 +62,8 @@ def measure(
             result = answer(stated) if over is None else _series(answer, stated, over)
             drawn = "trend" if over else chart
             notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
-            notes += result.about.notes
             day = "" if over else _day_of(stated)
-            result.about = About(drawn, leading, tuple(notes), policy.members, day)
+            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members, day)
             return result
 
         return compute_result
