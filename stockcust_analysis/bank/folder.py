@@ -69,7 +69,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             for name, path in made.tables.items():
                 files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
-        unread, inputs = set(), list[InputFile]()
+        unread, partly, inputs = set(), set(), list[InputFile]()
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
@@ -78,6 +78,9 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             reader = FileReader(engine.connection, engine.folder, contract, headers, words)
             if paths:
                 groups[name] = reader.read(paths)
+                read = [shown for group in groups[name] for shown in group.names]
+                if not all(any(shown.startswith(p.name) for shown in read) for p in paths):
+                    partly.add(name)
             for path in paths:
                 reader.compare_rows(path, counts.get(path, ()))
             if reader.problems:
@@ -93,7 +96,9 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         name = mapping.name or folder.resolve().name
         source = f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
-            bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
+            bank = _bank(
+                engine, groups, mapping, problems, source, name, own + inputs, unread, partly
+            )
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
@@ -250,15 +255,21 @@ def _bank(
     name: str,
     inputs: Sequence[Input],
     unread: Collection[str] = (),
+    partly: Collection[str] = (),
 ) -> Bank:
-    """Validate tables and return their bank; of those that were not read only the headers."""
+    """Validate tables and return their bank; of those `unread` only the headers.
+
+    Of the tables `partly` read there are headers of some files alone.
+    """
     deliveries = {}
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(contract, columns, names, shown, unit=words.unit)
+        doubtful, headers = match_headers(
+            contract, columns, names, shown, unit=words.unit, is_part=contract.name in partly
+        )
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import WorkbookError, is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS, assign_files
+from stockcust_analysis.bank.files import unreadable
 from stockcust_analysis.bank.grammar import STATED_UNIT, UNITS
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import Mapping
@@ -141,7 +142,7 @@ def _look_at(
     except (UnusableFileError, WorkbookError) as error:
         return [], str(error.args[0])
     except UNREADABLE:
-        return [], "cannot be read: damaged, or not what its name says"
+        return [], unreadable(path)[0]
     return samples, "" if samples else "holds no rows"
 
 

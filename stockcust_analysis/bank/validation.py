@@ -194,6 +194,12 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
     return problems
 
 
+def _any_zeros(rows: Rows, column: str) -> bool:
+    """Whether any key begins with 0."""
+    is_text = rows.collect_schema()[column] == nw.String
+    return is_text and height(rows.filter(nw.col(column).str.starts_with("0")).head(1)) > 0
+
+
 def _count_references(references: Sequence[_Reference]) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
@@ -407,6 +413,8 @@ class _TableCheck:
         name, lost = reference.column.name, reference.lost
         if has_rounded(self.rows, [name]) or has_rounded(reference.target.rows, [key]):
             remedy = DIGITS_LOST
+        elif _any_zeros(reference.target.rows, key) and not _any_zeros(self.rows, name):
+            remedy += f" Some in {target} begin with 0, none of these does: export them as text."
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None:
             rows = reference.lost_rows(self.rows)

@@ -22,6 +22,10 @@ def message_of(folder: Path) -> str:
 
 
 CASES = {
+    "customers whose zeros the holdings lack": (
+        {"customers": CUSTOMERS.replace(",C", ",000"), "holdings": HOLDINGS.replace(",C", ",")},
+        "Some in customers begin with 0, none of these does: export them as text.",
+    ),
     "missing column": (
         {"holdings": HOLDINGS.replace("balance", "amount_total")},
         "holdings.balance: column is missing",
