@@ -60,7 +60,7 @@ def measure(
                 return _cut(lambda given: call(**given), arguments, by, policy)
 
             result = answer(stated) if over is None else _series(answer, stated, over)
-            drawn = "trend" if over and chart != "dormancy" else chart
+            drawn = "trend" if over else chart
             notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
             result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members)
             return result

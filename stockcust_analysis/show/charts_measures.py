@@ -8,12 +8,14 @@ from typing import Final
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.show import canvas, result_words, wording
 from stockcust_analysis.show.blocks import Language
+from stockcust_analysis.show.charts_quarters import spread_names
 
 _MOST_BARS, _MOST_LINES = 40, 6
 _GROUPS: Final = canvas.Source(
@@ -22,6 +24,8 @@ _GROUPS: Final = canvas.Source(
 _SERIES: Final = replace(_GROUPS, columns=["quarter", *_GROUPS.columns])
 _ROW_CM: Final = 0.45
 _FACTS: Final = ("quarter", "as_of", "measure", "base", "n", "numerator", "denominator", "value")
+# The value axis of a trend spans a fifth of its highest value or more, and one percentage point.
+_LEAST_SPAN, _LEAST_STEP, _NAME_LINE = 0.2, 0.01, 0.07
 _LINES: Final = (
     *(canvas.ACTUAL, canvas.HIGHLIGHT, canvas.REFERENCE),
     *(canvas.MUTED, canvas.INK, canvas.PALE_HIGHLIGHT),
@@ -79,6 +83,9 @@ def trend(
 ) -> Axes:
     """Draw one measure of each group over the quarters; the last value stands at the line's end.
 
+    The value axis spans at least a fifth of the highest value, and a percentage point, so that what
+    hardly moves looks level. A quarter without a value is a gap, named below the axis.
+
     Parameters
     ----------
     frame
@@ -104,23 +111,42 @@ def trend(
     """
     rows = _read(_SERIES, frame, measure, language)
     ax = canvas.axes_for(rows, ax)
-    quarters = sorted(rows["quarter"].unique())
-    now = rows[rows["quarter"] == quarters[-1]]
-    last = now.nlargest(_MOST_LINES, "n" if "n" in now else "value").sort_values("value")
+    quarters = sorted(canvas.to_pandas(frame)["quarter"].astype(str).unique())
+    latest = rows.sort_values("quarter", kind="stable").drop_duplicates("group", keep="last")
+    last = latest.nlargest(_MOST_LINES, "n" if "n" in latest else "value").sort_values("value")
     shown = rows[rows["group"].isin(last["group"])]
-    low, high = shown["value"].min(), shown["value"].max()
-    gap, level = 0.07 * ((high - low) or 1.0), float("-inf")
+    low, high = _value_axis(ax, shown, language)
+    heights = spread_names(last.set_index("group")["value"], _NAME_LINE * (high - low))
     for colour, row in zip(_LINES[: len(last)][::-1], last.itertuples(), strict=True):
         line = shown[shown["group"] == row.group].set_index("quarter")["value"].reindex(quarters)
-        ax.plot(range(len(quarters)), line, color=colour, marker="o", markersize=3)
-        level = max(level + gap, row.value)  # names of equal values stand above one another
+        ax.plot(range(len(quarters)), line, color=colour, marker="o", markersize=3, clip_on=False)
         words = f"{row.shown} {row.group}".strip()
-        canvas.write(ax, len(quarters) - 0.92, level, words, color=colour)
-    ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(low - gap, max(high, level) + gap))
+        canvas.write(ax, len(quarters) - 0.92, heights[row.group], words, color=colour)
+    ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(low, max(high, *heights.values())))
     ax.set_xticks(range(len(quarters)), quarters)
-    ax.set_yticks([])
     canvas.name_values(ax, _title(rows, language))
+    if empty := [quarter for quarter in quarters if quarter not in {*shown["quarter"]}]:
+        separator = wording.text("list_separator", language, within="page")
+        words = wording.text("no_value", language, within="result_note")
+        ax.set_xlabel(words.format(quarters=separator.join(empty)), loc="left", fontsize="small")
     return ax
+
+
+def _value_axis(ax: Axes, rows: pd.DataFrame, language: Language) -> tuple[float, float]:
+    """Print a trend's value axis, and return its lowest and highest value."""
+    low, high = float(rows["value"].min()), float(rows["value"].max())
+    definition = result_words.definition_of(str(rows["measure"].iloc[0]))
+    is_share = definition is not None and definition.kind == "share"
+    top = 1.0 if is_share and high <= 1 else np.inf
+    room = max(_LEAST_SPAN * abs(high), _LEAST_STEP, 1.1 * (high - low)) - (high - low)
+    floor = max(low - room / 2, 0.0) if low >= 0 else low - room / 2
+    ceiling = min(floor + room + high - low, top)
+    floor = min(floor, max(ceiling - room - high + low, 0.0)) if low >= 0 else floor
+    ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(floor, ceiling))
+    ticks = ticks[(ticks >= floor) & (ticks <= ceiling)]
+    unit = wording.money_unit(rows["value"], language)
+    ax.set_yticks(ticks, [result_words.format_value(tick, definition, unit) for tick in ticks])
+    return floor, ceiling
 
 
 def _read(

@@ -284,7 +284,7 @@ def slope(
         ax.plot([0, 1], [before, after], color=colour, marker="o")
     span = float(np.ptp(ends.to_numpy())) or 1.0
     for side, (x, align) in enumerate(((-0.03, "right"), (1.03, "left"))):
-        heights = _spread(ends.iloc[:, side], 0.075 * span)
+        heights = spread_names(ends.iloc[:, side], 0.075 * span)
         for member, value in ends.iloc[:, side].items():
             parts = [labels[str(member)], _print_value(value, measure, unit)]
             label = " ".join(reversed(parts) if side else parts)
@@ -312,7 +312,7 @@ def _read(source: Source, frame: Frame, group: object) -> tuple[pd.DataFrame, st
     return source.choose_group(rows, group), dimension, str(measures[0]) if measures else ""
 
 
-def _spread(values: pd.Series[float], line: float) -> dict[Any, float]:
+def spread_names(values: pd.Series[float], line: float) -> dict[Any, float]:
     """Return where names stand: at their value, moved up by lines where they touch."""
     heights, free = {}, -np.inf
     for member, value in values.sort_values().items():

@@ -13,6 +13,7 @@ from stockcust_analysis import (
     compare_rules,
     concentration,
     customer_retention,
+    dormancy_rate,
     growth_bridge,
     multi_product_share,
     penetration,
@@ -113,6 +114,8 @@ def test_a_series_ends_with_its_day(make: Make) -> None:
     both = make(joined(dated(CUSTOMERS | acted, date(2026, 6, 30)), dated(FALLEN | acted, LATER)))
     rates = compare_rules(both, "crm_6m", as_of="2026Q2", over="quarter", base="all")
     assert {row["quarter"] for row in rows_of(rates)} == {"2026Q2"}
+    statuses = dormancy_rate(both, "crm_6m", as_of="2026Q3", over="quarter", base="all")
+    assert statuses.about.chart == "trend"  # that of two quarters' statuses would leave some out
 
 
 def test_what_is_no_cut(make: Make) -> None:

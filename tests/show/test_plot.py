@@ -373,3 +373,35 @@ def test_several_bases_are_not_drawn_as_one() -> None:
         sca.plot.bars(rates)
     with pytest.raises(StockcustError, match="measure of the table 'gino'"):
         sca.plot.bars(rates, measure="gino")
+
+
+def test_the_axis_of_a_trend_does_not_exaggerate() -> None:
+    """From 75.0 to 75.1 % is level: the axis spans a fifth of it or more, and is printed."""
+    rates = {"quarter": QUARTERS, "measure": ["top_20_share"] * 3, "value": [0.751, 0.750, 0.751]}
+    axes = sca.plot.trend(as_pandas(rates))
+    low, high = axes.get_ylim()
+    assert high - low == pytest.approx(0.2 * 0.751)
+    assert low < 0.75 < 0.751 < high
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert labels == ["70.0%", "75.0%", "80.0%"]
+
+
+@pytest.mark.parametrize(("values", "ends"), [([0.002, 0.003], (0, 0.01)), ([0.99, 1], (0.8, 1))])
+def test_the_axis_of_a_rate_stays_between_nothing_and_all(
+    values: list[float], ends: tuple[float, float]
+) -> None:
+    """No tick below 0 nor above 100 %, and no two with the same words."""
+    rates = {"quarter": QUARTERS[:2], "measure": ["dormancy_rate"] * 2, "value": values}
+    axes = sca.plot.trend(as_pandas(rates))
+    assert axes.get_ylim() == pytest.approx(ends)
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert len({*labels}) == len(labels) > 2
+
+
+def test_a_quarter_without_a_value_is_a_gap_that_is_named() -> None:
+    """The quarter keeps its place on the axis, the line is broken there, and it is said why."""
+    rates = {"quarter": QUARTERS, "measure": ["gini"] * 3, "value": [0.1, np.nan, 0.3]}
+    axes = sca.plot.trend(as_pandas(rates))
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == QUARTERS
+    assert np.isnan(axes.lines[0].get_ydata()[1])
+    assert axes.get_xlabel().startswith("2026Q2无数值：口径内没有客户")
