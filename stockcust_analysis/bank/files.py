@@ -86,6 +86,7 @@ class FileReader:
         self._known = {normalize(header): column for header, column in names.items()}
         self._mapping = mapping
         self._made = 0
+        self.is_part = False
         self.problems: list[Problem] = []
         self.notes: dict[Path, tuple[str, ...]] = {}
         self.rows: dict[Path, set[int]] = {}
@@ -121,6 +122,8 @@ class FileReader:
             groups.append((_parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
+        read = [name for group, _ in groups for name in group.names]
+        self.is_part = not all(any(name.startswith(path.name) for name in read) for path in paths)
         return [self._shape(group, constants) for group, constants in groups]
 
     def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:

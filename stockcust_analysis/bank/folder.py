@@ -69,7 +69,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             for name, path in made.tables.items():
                 files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
-        unread, partly, inputs = set(), set(), list[InputFile]()
+        unread, inputs = dict[str, bool](), list[InputFile]()
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
@@ -78,13 +78,10 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             reader = FileReader(engine.connection, engine.folder, contract, headers, words)
             if paths:
                 groups[name] = reader.read(paths)
-                read = [shown for group in groups[name] for shown in group.names]
-                if not all(any(shown.startswith(p.name) for shown in read) for p in paths):
-                    partly.add(name)
             for path in paths:
                 reader.compare_rows(path, counts.get(path, ()))
             if reader.problems:
-                unread.add(name)
+                unread[name] = reader.is_part
             problems += reader.problems
             inputs += [
                 InputFile(str(path.relative_to(folder)), path, (name, *reader.notes.get(path, ())))
@@ -93,12 +90,9 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             ]
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
-        name = mapping.name or folder.resolve().name
-        source = f"'{folder}'"
+        name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
-            bank = _bank(
-                engine, groups, mapping, problems, source, name, own + inputs, unread, partly
-            )
+            bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
@@ -165,7 +159,7 @@ def open_duckdb_file(
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
-        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
         if layout:
             bank.layout, bank.approximations = layout, made.approximations
             bank.left_out = tuple(made.left_out)
@@ -193,7 +187,8 @@ def open_relations(
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
         problems = missing_tables(groups, relations)
-        return _bank(engine, groups, mapping, problems, "DuckDB", mapping.name or "bank", inputs)
+        name = mapping.name or "bank"
+        return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})
 
 
 @contextmanager
@@ -254,12 +249,11 @@ def _bank(
     source: str,
     name: str,
     inputs: Sequence[Input],
-    unread: Collection[str] = (),
-    partly: Collection[str] = (),
+    unread: Dictionary[str, bool],
 ) -> Bank:
-    """Validate tables and return their bank; of those `unread` only the headers.
+    """Validate tables and return their bank; of those that were not read only the headers.
 
-    Of the tables `partly` read there are headers of some files alone.
+    `unread` says of these whether headers are lacking, too.
     """
     deliveries = {}
     for contract in (c for c in TABLES if c.name in groups):
@@ -268,7 +262,12 @@ def _bank(
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
         doubtful, headers = match_headers(
-            contract, columns, names, shown, unit=words.unit, is_part=contract.name in partly
+            contract,
+            columns,
+            names,
+            shown,
+            unit=words.unit,
+            is_part=unread.get(contract.name, False),
         )
         problems += doubtful
         if not doubtful and contract.name not in unread:

@@ -70,9 +70,9 @@ def match_headers(
     matches = []
     known = {normalize(header): name for header, name in names.items()}
     stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
-    for header, name in names.items():
-        if normalize(header) not in {normalize(name), normalize(contract.column(name).zh)}:
-            stated.setdefault(name, []).append(header)
+    for header, column in names.items():
+        if normalize(header) not in {normalize(column), normalize(contract.column(column).zh)}:
+            stated.setdefault(column, []).append(header)
     for index, file in enumerate(headers):
         matched, found = dict[str, str](), list[Problem]()
         for header in file:
@@ -92,12 +92,11 @@ def match_headers(
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
     delivered = {name for matched in matches for name in matched}
-    lacking = [] if is_part else [name for name in stated if name not in delivered]
-    for name in (name for name in lacking if not contract.column(name).required):
-        for header in stated[name]:
-            what = f"the mapping reads it from '{header}', which is not there"
-            remedy = "Correct the mapping, or take it out."
-            problems[Problem(contract.name, name, what, remedy)] = None
+    lacking = {*stated} - delivered - {*contract.required_names}
+    for column, header in ((c, h) for c in stated if c in lacking for h in stated[c]):
+        what = f"the mapping reads it from '{header}', which is not there"
+        remedy = "Correct the mapping, or take it out."
+        problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
     return list(problems), matches
 
 

@@ -19,6 +19,7 @@ from stockcust_analysis.bank.cell_tests import (
     DIGITS_LOST,
     CellTest,
     has_rounded,
+    lost_digits,
     text_tests,
     unexplained_splits,
     value_tests,
@@ -192,12 +193,6 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
         remedy = "Deliver all of them as text: on one side zeros or digits are lost, or added."
         problems.append(Problem(name, key, what, remedy))
     return problems
-
-
-def _any_zeros(rows: Rows, column: str) -> bool:
-    """Whether any key begins with 0."""
-    is_text = rows.collect_schema()[column] == nw.String
-    return is_text and height(rows.filter(nw.col(column).str.starts_with("0")).head(1)) > 0
 
 
 def _count_references(references: Sequence[_Reference]) -> None:
@@ -411,10 +406,7 @@ class _TableCheck:
         what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
         remedy = f"Deliver the missing {target}, or correct the column."
         name, lost = reference.column.name, reference.lost
-        if has_rounded(self.rows, [name]) or has_rounded(reference.target.rows, [key]):
-            remedy = DIGITS_LOST
-        elif _any_zeros(reference.target.rows, key) and not _any_zeros(self.rows, name):
-            remedy += f" Some in {target} begin with 0, none of these does: export them as text."
+        remedy = lost_digits(self.rows, name, reference.target.rows, key) or remedy
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None:
             rows = reference.lost_rows(self.rows)

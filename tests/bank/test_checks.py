@@ -24,7 +24,7 @@ def message_of(folder: Path) -> str:
 CASES = {
     "customers whose zeros the holdings lack": (
         {"customers": CUSTOMERS.replace(",C", ",000"), "holdings": HOLDINGS.replace(",C", ",")},
-        "Some in customers begin with 0, none of these does: export them as text.",
+        "not in customers.customer_id at the same as_of. Keys there begin with 0, none of ",
     ),
     "missing column": (
         {"holdings": HOLDINGS.replace("balance", "amount_total")},
