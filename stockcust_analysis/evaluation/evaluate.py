@@ -134,6 +134,7 @@ def evaluate(
     missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
     if aum == UNKNOWN:
         tables["migration"] = NO_CHANGES["migration"]
+    targets = _mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
@@ -253,7 +254,7 @@ def _standing(
     # Numbers of families compare only where the same families are known.
     known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
     unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
-    by_number = measures["measure"].str.startswith(("product", "multi_product"))
+    by_number = measures["measure"].str.startswith(_BY_NUMBER)
     measures = measures[~(unlike & by_number)].reset_index(drop=True)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
@@ -406,6 +407,8 @@ def families_missing(
 
 
 _DEPOSITS = {"demand_deposit", "time_deposit"}
+# Measures by the number of families that a customer holds.
+_BY_NUMBER = ("product", "multi_product")
 
 
 def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
@@ -419,6 +422,18 @@ def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
     holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
     positions = holdings.filter(nw.col("product").is_in(others)).select("product").unique()
     return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
+
+
+def _mark_incomplete(
+    targets: pd.DataFrame, bank: Bank, policy: Policy, missing: Sequence[str], aum: str
+) -> pd.DataFrame:
+    """Return the plans, `start` empty where a layout's tables hold a part of their measure."""
+    # What is delivered in part is not held against a plan of the whole.
+    by_amount = measures_by_aum(policy) if aum == UNKNOWN else set()
+    incomplete = targets["measure"].isin(by_amount)
+    if bank.layout and missing:
+        incomplete |= targets["measure"].str.startswith(_BY_NUMBER)
+    return targets.assign(start=pd.Series(0.0, index=targets.index).mask(incomplete))
 
 
 def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:

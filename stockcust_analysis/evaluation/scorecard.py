@@ -74,8 +74,8 @@ def scorecard(
         = points, whose sum is the branch's score before any veto; all empty where the branch is not
         scored. `weight` is the weight in force:
         where an indicator is left out for want of data it is 0, and the others weigh more. `note`:
-        `no_value`, `no_target`, `target_not_above_zero`, `no_peers`, with `left_out`, `no_points`
-        or `not_scored`; `below_floor`, `capped`, `limited`, `group_capped`.
+        `no_value`, `no_target`, `target_not_above_zero`, `not_comparable`, `no_peers`, with
+        `left_out`, `no_points` or `not_scored`; `below_floor`, `capped`, `limited`, `group_capped`.
         One row per branch: `points`, `rank` among `rank_of` peers (both empty when not scored),
         `vetoed`, and `note`: names of vetoes in force, `veto_unknown:…`, `not_scored:…`.
 
@@ -131,7 +131,8 @@ def level_targets(
 
     An increase is from the branch's figure at the end of last year, on the base of the indicator
     that has the plan, else of funded customers; a branch without a figure then starts from nothing.
-    A level is from zero. UsageError when increases are planned and that quarter is not delivered.
+    A level is from zero. A plan whose `start` is NaN already stays so: nothing is held against it.
+    UsageError when increases are planned and that quarter is not delivered.
     """
     increases = targets["kind"].eq("increase").to_numpy(bool)
     start, year_start = np.zeros(len(targets)), str(quarter.year_start)
@@ -148,7 +149,8 @@ def level_targets(
         keys = zip(targets["branch_id"], targets["measure"], strict=True)
         found = [figures.get((b, name, bases.get(name, "funded")), 0.0) for b, name in keys]
         start = np.where(increases, np.nan_to_num(np.array(found, float)), 0.0)
-    level = targets["target"].astype(float) + start
+    start = start + targets.get("start", 0.0)
+    level = targets["target"].astype(float) + np.where(increases, start, 0.0)
     return targets.assign(target=level, start=start)
 
 
@@ -192,6 +194,7 @@ def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peer
         "no_peers": by_peers & table["attainment"].isna(),
         "no_target": ~by_peers & table["target"].isna(),
         "target_not_above_zero": table["target"] <= 0,
+        "not_comparable": table["start"].isna(),
         "limited": below & (table["method"] == "deduction"),
         "below_floor": below,
         "capped": table["lost_to_cap"] != 0,

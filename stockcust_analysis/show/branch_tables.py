@@ -174,7 +174,8 @@ def overview_table(page: BranchPage) -> Table | None:
             "now": wording.format_measure(now, measure, unit=unit),
             **_print_changes(page, measure, base),
             "attained": page.format_attained(
-                page.attained(measure, now) if base == "funded" else None
+                page.attained(measure, now) if base == "funded" else None,
+                page.targets.get(measure) if base == "funded" else None,
             ),
             "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
         }

@@ -177,10 +177,9 @@ class HeadquartersPage(Page):
         known: dict[str, Any] = {name: planned.get(name, value) for name, value in facts.items()}
         groups = planned.assign(**known).groupby("measure")
         alike = groups[["kind", "phased_share"]].nunique().eq(1).all(axis=1)
-        sums = dict.fromkeys(("target", "start"), "sum") | dict.fromkeys(
-            ("kind", "phased_share"), "first"
-        )
-        whole = groups.agg(sums)[alike & (groups.size() == len(self.evaluation.branches))]
+        sums = groups[["target", "start"]].sum(min_count=1)
+        whole = sums.join(groups[["kind", "phased_share"]].first())
+        whole = whole[alike & (groups.size() == len(self.evaluation.branches))]
         return whole.reset_index().assign(branch_id=WHOLE_BANK, quarter=self.quarter)
 
 

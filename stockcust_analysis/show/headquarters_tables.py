@@ -88,6 +88,7 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     rows = []
     for measure in dict.fromkeys(targets["measure"]):
         base, plan = base_of(measure), page.bank.targets.get(measure)
+        planned = next((own[measure] for own in page.plans.values() if measure in own), None)
         value = page.cell(measure, base)
         parts = page.attainments.get(measure, {}).values()
         reached = sum(part >= 1 for part in parts)
@@ -95,9 +96,11 @@ def plan_table(page: HeadquartersPage) -> Table | None:
             "measure": page.measure(measure, base),
             "value": format_alone(page, measure, value),
             "plan": format_alone(page, measure, plan.level if plan else None),
-            "attained": page.format_attained(page.bank_attainment(measure)),
+            "attained": page.format_attained(page.bank_attainment(measure), planned),
             "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
-            "reached": " / ".join(map(wording.format_count, (reached, len(parts)))),
+            "reached": " / ".join(map(wording.format_count, (reached, len(parts))))
+            if parts
+            else page.format_attained(None, planned),
         }
         rows.append(row)
     return _table(page, "plan", rows, note=page.text("plan_note"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
@@ -40,7 +41,10 @@ class Cell(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A level to reach, the figure it is from (0, or that of the year's start), the part due."""
+    """A level to reach, the figure it is from (0, or that of the year's start), the part due.
+
+    From NaN where the measure's sources are delivered in part: nothing is held against it.
+    """
 
     level: float
     start: float = 0.0
@@ -60,8 +64,9 @@ def plans_of(targets: pd.DataFrame) -> dict[str, Plan]:
     """Return one branch's plans above zero: measure → plan."""
     rows = targets[targets["target"] > 0].drop_duplicates("measure")
     # An evaluation that an earlier release wrote has levels alone.
-    facts = rows.reindex(columns=["target", "start", "phased_share"]).astype(float)
-    facts = facts.fillna({"start": 0.0, "phased_share": 1.0})
+    known = {"start": 0.0, "phased_share": 1.0} | dict(rows)
+    facts = pd.DataFrame({name: known[name] for name in ("target", "start", "phased_share")})
+    facts = facts.astype(float).fillna({"phased_share": 1.0})
     plans = (Plan(*row) for row in facts.itertuples(index=False))
     return dict(zip(rows["measure"], plans, strict=True))
 
@@ -146,8 +151,10 @@ class Page:
             now, before, kind=wording.measure_words(measure).kind, language=self.language
         )
 
-    def format_attained(self, part: float | None) -> str:
-        """Return a part of a plan as text; of an increase that was a fall, that it fell."""
+    def format_attained(self, part: float | None, plan: Plan | None = None) -> str:
+        """Return a part of a plan as text: that it fell, or that the plan cannot be compared."""
+        if plan is not None and isnan(plan.start):
+            return self.text("not_provided", "page")
         return self.text("fell", "word") if part and part < 0 else wording.format_share(part)
 
     def members(self, dimension: str) -> dict[str, str]:

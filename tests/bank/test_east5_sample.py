@@ -17,10 +17,13 @@ from click.testing import CliRunner
 from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
 from stockcust_analysis.bank.sample.east5 import ORDERS, write_east_files
 from stockcust_analysis.cli import cli
+from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
+from stockcust_analysis.show.headquarters_page import headquarters_page
+from stockcust_analysis.show.headquarters_tables import plan_table
 from stockcust_analysis.show.page_data import branch_page
 from stockcust_analysis.show.wording import assumptions
 from tests.bank.east5_files import SAMPLE_TABLES
@@ -229,6 +232,30 @@ def test_without_positions_of_wealth_aum_is_not_provided(whole: list[Evaluation]
     compared = set(back.comparison["measure"])
     assert "aum_per_customer" not in compared
     assert "multi_product_share" in compared
+
+
+def test_plans_are_not_compared_with_what_is_delivered_in_part(whole: list[Evaluation]) -> None:
+    """Deposits say nothing of a plan of AUM, nor two families of one of all: 未提供 everywhere."""
+    by_policy, back = (branch_page(e, branch_id="B001", language="zh") for e in whole)
+    in_part = {"aum_average_quarter", "multi_product_share"}
+    assert {name for name in back.targets if back.attained(name, 1.0) is None} == in_part
+    assert by_policy.attained("aum_average_quarter", 1.0) is not None
+    assert by_policy.attained("multi_product_share", 1.0) is None
+    card = back.evaluation.scorecard.set_index("measure")
+    planned = card[card["target_source"] == "plan"]
+    assert {*planned.index} == in_part
+    assert planned["target"].notna().all()
+    assert planned["attainment"].isna().all()
+    assert {*planned["note"]} == {"no_value left_out", "not_comparable left_out"}
+    table = branch_tables.overview_table(back)
+    assert table is not None
+    assert [row[-2] for row in table.rows].count("未提供") == len(in_part)
+    review = headquarters_page(Review(back.evaluation), language="zh")
+    assert {*review.attainments} == {"customers"}
+    plans = plan_table(review)
+    assert plans is not None
+    printed = {row[0]: (row[3], row[-1]) for row in plans.rows}
+    assert [parts for parts in printed.values() if "未提供" in parts] == [("未提供", "未提供")] * 2
 
 
 @pytest.mark.slow
