@@ -323,7 +323,14 @@ class _Sheets:
             )
         for row in rows_of(review.warnings):
             item = page.text("overridden" if row.reason else "warned")
-            rows.append((item, LintWarning(*row).text(page.language), None, "count"))
+            rows.append(
+                (
+                    item,
+                    tables.name_warning(page, LintWarning(*row)).text(page.language),
+                    None,
+                    "count",
+                )
+            )
         table = pd.DataFrame(rows, columns=["item", "result", "number", "format"], dtype=object)
         return self.sheet("quality", table)
 

@@ -88,6 +88,9 @@ def funnel(
     ax.plot(sizes[ours], values[ours], "D", markersize=5.5, color=canvas.HIGHLIGHT)
     measure, unit = _name_measure(ax, rows, "compared", language)
     ax.yaxis.set_major_formatter(lambda value, _: wording.format_measure(value, measure, unit=unit))
+    if wording.measure_words(measure).kind == "share" and values.between(0, 1).all():
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, 0), min(high, 1))
     ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
     ax.set_xlabel(canvas.word("customers_counted", language))
     widest, border = float(sizes.max()), float(rows["upper_998"].iloc[-1])

@@ -304,6 +304,9 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
     unfavourable = beyond[beyond["favourable"] == "no"]
     blanks: dict[str, Any] = {"tests": tests, "count": len(beyond), "bad": len(unfavourable)}
+    if not tests:
+        lead = page.text("untested_lead")
+        return Sentence(page.text("untested_text"), lead=lead, section="exceptions")
     key = "exceptions_found" if len(beyond) else "exceptions_none"
     first = unfavourable.drop_duplicates("branch_id").head(_MOST_WORST)
     named = [

@@ -385,13 +385,21 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     rows = []
     for key, warnings in page.review.warnings.groupby(["lint", "reason"], sort=False):
         lint, reason = map(str, key)
-        subjects = []
-        for row in rows_of(warnings):
-            names = [page.label(name) for name in row.subject.split(", ")]
-            subjects.append(" × ".join(names) + f" {row.detail}".rstrip())
+        named = [name_warning(page, LintWarning(*row)) for row in rows_of(warnings)]
+        subjects = [f"{found.subject} {found.detail}".rstrip() for found in named]
         warning = LintWarning(lint, _join(page, subjects), reason=reason)
         rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
     return rows
+
+
+def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
+    """Return a warning that names its indicators or peer group, and what is few, in words."""
+    names = [peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
+    detail = warning.detail
+    if warning.lint == "small_peer_group":
+        size, least = detail.strip("()").split(" < ")
+        detail = page.text("few_peers", size=size, least=least)
+    return warning._replace(subject=" × ".join(names), detail=detail)
 
 
 def _withheld_rows(page: HeadquartersPage) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import Drawing, Language, Sentences
@@ -73,6 +74,31 @@ def test_growth_is_told_without_branches_opened_this_year() -> None:
     shown = tables.branch_table(later)
     assert shown is not None
     assert "003支行（2026-02开业）" in [row[0] for row in shown.rows]
+    merged = branches.assign(
+        opened_on=["2026-02-01" if b in ("B003", "B004") else "" for b in branches["branch_id"]],
+        merged_on=["2026-04-01" if b == "B004" else "" for b in branches["branch_id"]],
+    )  # what took over others this year is no new branch, however its opening is dated
+    texts = [s.text for s in hq.review_conclusions(page_of(branches=merged)).sentences]
+    assert any("不含本年新开的003支行：" in text for text in texts)
+
+
+def test_a_bank_of_few_branches_has_no_comparison() -> None:
+    """Without a test there is no count of differences, but the reason."""
+    table = small_evaluation().comparison.assign(verdict="", z=float("nan"))
+    found = hq.review_conclusions(page_of(comparison=table)).sentences
+    sentence = next(s for s in found if s.section == "exceptions")
+    assert sentence.lead == "网点太少，未作比较"
+    assert sentence.text == "没有足够的可比网点，差异是否超出偶然无从判断。"
+
+
+def test_warnings_and_vetoes_are_named_in_words() -> None:
+    """Neither a veto's code nor that of a peer group is printed."""
+    page = page_of()
+    assert tables.note_words(page, "veto_unknown:unused_openings") == "否决项无数据，新开账户未用"
+    warning = tables.name_warning(page, LintWarning("small_peer_group", "all", "(3 < 10)"))
+    assert (warning.subject, warning.detail) == ("全行", "3家，不足10家")
+    both = tables.name_warning(page, LintWarning("two", "dormancy_rate, gini"))
+    assert both.subject == "睡眠客户占比 × 基尼系数"
 
 
 def test_every_branch_stands_in_the_table_the_bank_last() -> None:

@@ -405,3 +405,10 @@ def test_a_quarter_without_a_value_is_a_gap_that_is_named() -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == QUARTERS
     assert np.isnan(axes.lines[0].get_ydata()[1])
     assert axes.get_xlabel().startswith("2026Q2无数值：口径内没有客户")
+
+
+def test_the_axis_of_a_funnel_of_rates_stays_between_nothing_and_all() -> None:
+    """Limits below nothing and above all draw no axis there."""
+    wide = {"centre": [0.1] * 3, "lower_95": [-0.3] * 3, "upper_95": [0.5] * 3}
+    table = limits(n=[5, 20, 40], lower_998=[-0.5] * 3, upper_998=[1.4] * 3, **wide)
+    assert plot.funnel(as_pandas(table)).get_ylim() == (0, 1)
