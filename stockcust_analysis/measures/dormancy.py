@@ -254,6 +254,16 @@ def compare_rules(
     >>> rates = compare_rules(bank, rules, as_of=date(2026, 9, 30), base="all")
     >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'any': 0.75, 'year': 0.25}
+
+    Presets by name; those that spare holders of a product look at the holdings of that day:
+
+    >>> bank = bank.assign(customer_id=["a", "b", "c", "d"], customer_type="personal")
+    >>> held = pd.DataFrame({"customer_id": ["b", "d"], "account_id": ["1", "2"],
+    ...     "product": ["loan", "demand_deposit"], "balance": [500.0, 30]})
+    >>> presets = ["rural_6m_500", "crm_6m"]
+    >>> rates = compare_rules(bank, presets, as_of="2026Q3", base="all", holdings=held)
+    >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
+    {'crm_6m': 0.75, 'rural_6m_500': 0.25}
     """
     request = Request.of(pd.DataFrame(), by, base, policy)
     several = [rules] if isinstance(rules, str | DormancyRule) else rules

@@ -81,6 +81,9 @@ def top_share(
 ) -> float:
     """Return the share of all assets that the largest `fraction` of customers hold (前N%占比).
 
+    Of all values given, zeros among them. The report's share is of funded customers: for that and
+    for shares by branch use `concentration`.
+
     Parameters
     ----------
     values : array-like of shape (n,)
@@ -218,6 +221,11 @@ def ascending(
 
 def _usable(name: str, values: npt.ArrayLike) -> Balances:
     """Return numbers that are all finite and zero or more, or raise saying how many are not."""
+    if hasattr(values, "columns"):
+        raise UsageError(
+            f"{name} are one column, given a table of {len(values.columns)}: "
+            "give a column, or use concentration."
+        )
     try:
         numbers = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

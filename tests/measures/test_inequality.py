@@ -198,3 +198,11 @@ def test_unusable_weights_are_refused(
 def test_a_customer_without_money_never_lowers_gini(balances: list[int]) -> None:
     """One more customer with nothing: the rest is more concentrated, or nobody had anything."""
     assert gini([*balances, 0]) >= gini(balances) - 1e-12
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_table_is_no_column(kernel: Callable[..., float]) -> None:
+    """Whoever gives the customers themselves is told what to give, or what takes tables."""
+    customers = pd.DataFrame({"customer_id": ["a"], "aum_period_end": [1.0]})
+    with pytest.raises(UsageError, match=r"a table of 2: give a column, or use concentration\."):
+        kernel(customers)
