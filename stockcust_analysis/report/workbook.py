@@ -352,7 +352,9 @@ def make_worklists(
     names = dict(zip(rows["branch_id"], rows["name"], strict=True))
     for branch in branches:
         if branch not in counts_of:
-            raise UsageError.unknown(f"branch on {as_of}", branch, counts_of)
+            raise UsageError.unknown(
+                f"branch on {as_of}", branch, {b: names.get(b) for b in counts_of}
+            )
     written: list[Path] = []
     in_use: list[FileInUseError] = []
     for branch in branches or sorted(map(str, counts_of)):
