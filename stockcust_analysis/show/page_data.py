@@ -270,9 +270,10 @@ def without_unlike_quarters(evaluation: Evaluation) -> Evaluation:
     gone = table["quarter"].isin(unlike) & (by_average | table["base"].isin(AVERAGE_BASES))
     compared = evaluation.comparison
     if str(evaluation.quarter.previous) in unlike:
-        gone |= table["quarter"].eq(now) & name.isin(measures_of_changes())
-        moved = [column for column in compared if column.startswith("movement")]
-        compared = compared.assign(**dict.fromkeys(moved, nan))
+        changes = measures_of_changes()
+        gone |= table["quarter"].eq(now) & name.isin(changes)
+        compared = compared[~compared["measure"].isin(changes)].reset_index(drop=True)
+        compared = compared.assign(movement=nan, movement_standard_error=nan)
     return replace(evaluation, measures=table[~gone].reset_index(drop=True), comparison=compared)
 
 
