@@ -14,11 +14,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
 
-lab: $(VENV)/.ready ## JupyterLab on notebooks/start_here.ipynb
-	$(BIN)/stockcust lab
+lab: $(VENV)/.ready ## JupyterLab on notebooks/start_here.ipynb: LAB=--allow-root
+	$(BIN)/stockcust lab -- $(LAB)
 
 report: $(VENV)/.ready ## One PDF per branch: DATA=data/sample QUARTER=2026Q3 OUT=reports
-	$(BIN)/stockcust report $(DATA) --quarter $(QUARTER) --out $(OUT)
+	$(BIN)/stockcust report "$(DATA)" --quarter "$(QUARTER)" --out "$(OUT)"
 
 style: $(VENV)/.ready-test ## Style alone, before each commit
 	$(BIN)/ruff format --check .
@@ -67,7 +67,7 @@ sbom: $(VENV)/.ready ## Licences and versions of all that runs (CycloneDX): buil
 	$(BIN)/python docs/make_sbom.py build/sbom.json
 
 clean: ## Remove the environment and all reports
-	rm -rf $(VENV) build dist $(OUT)/20*
+	rm -rf $(VENV) build dist "$(OUT)"/20*
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -21,9 +21,15 @@ carry a customer's id, name or balance.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+UNWRITABLE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+"""What is wrong with the place that is written to, as the operating system numbers it."""
 
 
 class StockcustError(ValueError):
@@ -72,9 +78,11 @@ class OutputError(ReportError):
     @classmethod
     def of(cls, error: OSError, folder: object) -> OutputError:
         """Build the error from the operating system's."""
+        path = Path(str(error.filename or folder))
+        path = path.parent if path.name.startswith(".") else path  # a file that is half written
         return cls(
-            f"cannot write to '{error.filename or folder}': {error.strerror}. What was finished is "
-            "kept: make room or choose another folder, and run the same command again."
+            f"cannot write to '{path}': {error.strerror}. What was finished is kept: make room or "
+            "choose another folder (--out, --html), and run the same command again."
         )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,23 @@ def run(*arguments: str | Path) -> int:
         patch.setattr("sys.argv", ["stockcust", *map(str, arguments)])
         cli.main()
     return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a folder that nobody may write to; root, whom no mode stops, is refused as others."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o555)
+    for name in ("mkdir", "open"):
+        call = getattr(os, name)
+
+        def refuse(path: Any, *rest: Any, call: Any = call, **named: Any) -> Any:
+            if not isinstance(path, int) and Path(os.fsdecode(path)).is_relative_to(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return call(path, *rest, **named)
+
+        monkeypatch.setattr(os, name, refuse)
+    return folder
 
 
 def test_check_counts_rows_and_quarters(
@@ -52,6 +72,7 @@ def test_check_lists_every_problem(tiny_bank: TinyBank, capsys: pytest.CaptureFi
         (("reprot", "nowhere"), "No such command 'reprot'"),
         (("report", "x", "--quarter", "2026Q3", "--language", "fr"), "'fr' is not one of"),
         (("check", "x", "--html", "."), "File '.' is a directory"),
+        (("lab", "nowhere"), "Directory 'nowhere' does not exist"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(
@@ -60,6 +81,51 @@ def test_wrong_usage_is_exit_code_2(
     """A folder that is not there and a wrong option are one message and exit code 2."""
     assert run(*arguments) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("map", "{data}", "--out", "{closed}/mapping.toml"),
+        ("lab", "{data}", "--out", "{closed}/notebooks", "--copy-only"),
+        ("check", "{data}", "--html", "{closed}/x.html"),
+        ("sample", "--branches", "10", "--customers", "1000", "--out", "{closed}/bank"),
+        ("evaluate", "{data}", "--quarter", "2026Q3", "--out", "{closed}"),
+        ("worklists", "{data}", "--as-of", "2026-09-30", "--out", "{closed}"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_folder_that_may_not_be_written_to_is_one_error(
+    arguments: tuple[str, ...],
+    tiny_bank: TinyBank,
+    closed: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every command that writes says where it may not, and what to do; exit code 2."""
+    places = {"data": tiny_bank(), "closed": closed}
+    assert run(*(argument.format_map(places) for argument in arguments)) == 2
+    told = capsys.readouterr().err
+    assert f"stockcust: cannot write to '{closed}" in told
+    assert "choose another folder (--out, --html)" in told
+    assert [*closed.iterdir()] == []
+
+
+def test_a_file_that_may_not_be_read_is_one_error(
+    tiny_bank: TinyBank, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not said to be one that cannot be written."""
+    path, granted = tiny_bank() / "customers.sql", os.access
+    path.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("stockcust_analysis.bank.proposal.read_fields", refuse)
+    monkeypatch.setattr(
+        "os.access", lambda at, mode: granted(at, mode) and not (mode and str(at) == str(path))
+    )
+    assert run("map", path.parent) == 2
+    assert f"stockcust: cannot read '{path}': Permission denied." in capsys.readouterr().err
 
 
 def test_warnings_are_lines_without_source(tiny_bank: TinyBank) -> None:
@@ -182,6 +248,10 @@ def test_lab_opens_jupyterlab_on_the_first_notebook(
     assert f"--ServerApp.root_dir={folder}" in started
     assert "--LabApp.default_url=/lab/tree/notebooks/start_here.ipynb" in started
     assert "--LabApp.news_url=None" in started
+    monkeypatch.chdir(folder)
+    assert run("lab", "--", "--allow-root") == 0
+    assert started[-1] == "--allow-root"
+    assert started.count(f"--ServerApp.root_dir={folder}") == 2
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
     assert run("lab", folder) == 2
     assert "JupyterLab is not installed. Run: pip install" in capsys.readouterr().err
@@ -194,3 +264,12 @@ def test_lab_leaves_the_notebooks_of_a_checkout_alone(
     monkeypatch.chdir(Path(__file__).resolve().parents[1])
     assert run("lab", "--copy-only") == 0
     assert capsys.readouterr().out == ""
+
+
+def test_make_takes_folders_with_blanks() -> None:
+    """What a person gives to `make` is quoted, but for options, which may be several."""
+    makefile = (Path(__file__).resolve().parents[1] / "Makefile").read_text(encoding="utf-8")
+    recipes = "\n".join(line for line in makefile.splitlines() if line.startswith("\t"))
+    for name in ("DATA", "OUT", "QUARTER"):
+        assert 0 < recipes.count(f"$({name})") == recipes.count(f'"$({name})"')
+    assert "stockcust lab -- $(LAB)" in recipes

@@ -113,6 +113,18 @@ def has_rounded(rows: Table, columns: Sequence[str]) -> bool:
     return any(2 * count > height(rows) for count in found.values())
 
 
+def lost_digits(rows: Table, column: str, target: Table, key: str) -> str:
+    """Return what to do where keys do not agree as one side lost digits; '' for other reasons."""
+    if has_rounded(rows, [column]) or has_rounded(target, [key]):
+        return DIGITS_LOST
+    ours, theirs = (
+        table.collect_schema()[name] == nw.String
+        and height(table.filter(nw.col(name).str.starts_with("0")).head(1)) > 0
+        for table, name in ((rows, column), (target, key))
+    )
+    return "Keys there begin with 0, none of these does: export them as text." * (theirs > ours)
+
+
 def unexplained_splits(
     successors: Table, customers: Table, moves: Table | None, newest: date
 ) -> set[str]:

@@ -8,6 +8,7 @@ are read by one scan: DuckDB gives each scan memory of its own, and plans badly 
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -40,7 +41,6 @@ _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
 _TOTALS, _DROP_THEM = TOTAL_LINES
-_DAMAGED = "cannot be read: it is damaged, or not what its name says"
 _IS_WHOLE = "Check that it is whole."
 _AGAIN = "rows left out: blank, or the header again"
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
@@ -86,6 +86,7 @@ class FileReader:
         self._known = {normalize(header): column for header, column in names.items()}
         self._mapping = mapping
         self._made = 0
+        self.is_part = False
         self.problems: list[Problem] = []
         self.notes: dict[Path, tuple[str, ...]] = {}
         self.rows: dict[Path, set[int]] = {}
@@ -121,6 +122,8 @@ class FileReader:
             groups.append((_parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
+        read = [name for group, _ in groups for name in group.names]
+        self.is_part = not all(any(name.startswith(path.name) for name in read) for path in paths)
         return [self._shape(group, constants) for group, constants in groups]
 
     def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
@@ -196,7 +199,7 @@ class FileReader:
                 what = f"{path.name} cannot be read: a quotation mark is left open"
                 self._note(what, "Quote cells on both sides, or not at all.", 1, [int(line[1])])
             else:
-                self._note(f"{path.name} {_DAMAGED}", _IS_WHOLE)
+                self._note(*unreadable(path))
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
@@ -373,6 +376,13 @@ def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str
     return dict(zip(described.columns, map(str, described.types), strict=True))
 
 
+def unreadable(path: Path) -> tuple[str, str]:
+    """Return why a file cannot be read, and what to do."""
+    if not os.access(path, os.R_OK):
+        return f"{path.name} cannot be read (no permission)", "Ask for the right to read it."
+    return f"{path.name} cannot be read: it is damaged, or not what its name says", _IS_WHOLE
+
+
 def damaged_parquet(
     connection: duckdb.DuckDBPyConnection, files: Mapping[str, Sequence[Path]]
 ) -> Iterator[Problem]:
@@ -383,7 +393,7 @@ def damaged_parquet(
                 rows = f"read_parquet({_sql_list([path])})"
                 connection.execute(f"SELECT max(hash(COLUMNS(*))) FROM {rows}").fetchall()
             except duckdb.Error:
-                yield Problem(table, "", f"{path.name} {_DAMAGED}", _IS_WHOLE)
+                yield Problem(table, "", *unreadable(path))
 
 
 def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

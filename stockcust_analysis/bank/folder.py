@@ -69,7 +69,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             for name, path in made.tables.items():
                 files[name].append(path)
         groups: dict[str, list[FileGroup]] = {}
-        unread, inputs = set(), list[InputFile]()
+        unread, inputs = dict[str, bool](), list[InputFile]()
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
@@ -81,7 +81,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             for path in paths:
                 reader.compare_rows(path, counts.get(path, ()))
             if reader.problems:
-                unread.add(name)
+                unread[name] = reader.is_part
             problems += reader.problems
             inputs += [
                 InputFile(str(path.relative_to(folder)), path, (name, *reader.notes.get(path, ())))
@@ -90,8 +90,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
             ]
         stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
         problems = missing_tables(groups, stems, holder="file") + problems
-        name = mapping.name or folder.resolve().name
-        source = f"'{folder}'"
+        name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
         flags = (str(path.relative_to(folder)) for path in flags_alone)
@@ -160,7 +159,7 @@ def open_duckdb_file(
         problems = missing_tables(groups, row_numbers)
         name = mapping.name or path.stem
         inputs = [InputFile(path.name, path)]
-        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs)
+        bank = _bank(engine, groups, mapping, problems, f"'{path}'", name, inputs, {})
         if layout:
             bank.layout, bank.approximations = layout, made.approximations
             bank.left_out = tuple(made.left_out)
@@ -188,7 +187,8 @@ def open_relations(
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
         problems = missing_tables(groups, relations)
-        return _bank(engine, groups, mapping, problems, "DuckDB", mapping.name or "bank", inputs)
+        name = mapping.name or "bank"
+        return _bank(engine, groups, mapping, problems, "DuckDB", name, inputs, {})
 
 
 @contextmanager
@@ -249,16 +249,26 @@ def _bank(
     source: str,
     name: str,
     inputs: Sequence[Input],
-    unread: Collection[str] = (),
+    unread: Dictionary[str, bool],
 ) -> Bank:
-    """Validate tables and return their bank; of those that were not read only the headers."""
+    """Validate tables and return their bank; of those that were not read only the headers.
+
+    `unread` says of these whether headers are lacking, too.
+    """
     deliveries = {}
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(contract, columns, names, shown, unit=words.unit)
+        doubtful, headers = match_headers(
+            contract,
+            columns,
+            names,
+            shown,
+            unit=words.unit,
+            is_part=unread.get(contract.name, False),
+        )
         problems += doubtful
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]

@@ -40,12 +40,20 @@ LOST = (
 )
 """What characters become that an encoding lacks, characters that only one bank's fonts have, and
 Chinese read as Latin-1 or from UTF-8 as GBK."""
+_SUM = "[*]*(?:本页|本月|全行|全辖)?(?:[合总小共] *计|汇总)"
+_SUM_NAMES = "全行|全辖|(?:grand )?total[:：]?|sum|average|平均[值数]?|trailer|eof"
 TOTALS = (
-    "[*]*(?:本页|本月|全行|全辖)?(?:[合总小共] *计|汇总)(?:[(（].*[)）]|金额|[户笔]数)?[*]*"
-    "(?:[:：].*)?|全行|全辖|(?:grand )?total[:：]?|sum|average|平均[值数]?|其中[:：].*|trailer|eof|"
+    f"{_SUM}(?:[(（].*[)）]|金额|[户笔]数)?[*]*(?:[:：].*)?|{_SUM_NAMES}|其中[:：].*|"
     "总?(?:记录|笔|行|条)数.*|共 *\\d+ *[条户笔行页家人个].*|制表.*"
 )
 """What stands in front of sums, in place of a name."""
+TOTAL_WORDS = f"{_SUM}(?:[(（][千百万亿]*元[)）]|金额|[户笔]数)?[*]*[:：]?|{_SUM_NAMES}"
+"""Those of them that are known words alone, so that they may be shown."""
+REMARK_LABELS = (
+    f"(?:制表|审核|复核|填报|填表|经办|联系|负责)(?:人员?|单位|部门|机构|日期|时间)?|{_SUM}|备注|"
+    "说明|附?注|单位|数据来源|其中|总?(?:记录|笔|行|条)数|共"
+)
+"""What remarks below a table begin with; what follows may be anybody's name."""
 TOTAL_LINES = (
     "total lines (合计)",
     "Export without them and other remarks, or name them in the mapping's drop_rows_where, such as "

@@ -58,15 +58,21 @@ def match_headers(
     files: Sequence[str] = (),
     *,
     unit: str = "元",
+    is_part: bool = False,
 ) -> tuple[list[Problem], list[dict[str, str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
     `names` maps the headers that are understood to columns of the contract; `files` are those that
-    have the headers, named where there are several; `unit` is the mapping's for amounts.
+    have the headers, named where there are several; `unit` is the mapping's for amounts. Where the
+    headers are those of a part of the files, nothing is said of headers that none of these has.
     """
     problems: dict[Problem, None] = {}
     matches = []
     known = {normalize(header): name for header, name in names.items()}
+    stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
+    for header, column in names.items():
+        if normalize(header) not in {normalize(column), normalize(contract.column(column).zh)}:
+            stated.setdefault(column, []).append(header)
     for index, file in enumerate(headers):
         matched, found = dict[str, str](), list[Problem]()
         for header in file:
@@ -77,7 +83,7 @@ def match_headers(
             elif name is not None:
                 matched[name] = header
         spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
-        found += _absent_columns(contract, matched, spare)
+        found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, unit)
         for header in (h for h in spare if normalize(h) in _CURRENCY):
             what = f"'{header}' is not read, and every amount counts as CNY"
@@ -86,13 +92,11 @@ def match_headers(
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
     delivered = {name for matched in matches for name in matched}
-    for header, name in names.items():
-        column = contract.column(name)
-        is_stated = normalize(header) not in {normalize(name), normalize(column.zh)}
-        if is_stated and not column.required and name not in delivered:
-            what = f"the mapping reads it from '{header}', which is not there"
-            remedy = "Correct the mapping, or take it out."
-            problems[Problem(contract.name, name, what, remedy)] = None
+    lacking = {*stated} - delivered - {*contract.required_names}
+    for column, header in ((c, h) for c in stated if c in lacking for h in stated[c]):
+        what = f"the mapping reads it from '{header}', which is not there"
+        remedy = "Correct the mapping, or take it out."
+        problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
     return list(problems), matches
 
 
@@ -109,11 +113,15 @@ def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Ite
 
 
 def _absent_columns(
-    contract: Table, matched: Mapping[str, str], spare: Mapping[str, int]
+    contract: Table,
+    matched: Mapping[str, str],
+    spare: Mapping[str, int],
+    stated: Mapping[str, Sequence[str]],
 ) -> list[Problem]:
     """Return required columns that are absent, and optional ones that are perhaps misspelt.
 
-    `spare` are the headers that are not understood, with the columns that they stand in.
+    `spare` are the headers that are not understood, with the columns that they stand in; `stated`
+    are those that the mapping names for a column.
     """
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
@@ -137,7 +145,10 @@ def _absent_columns(
         quote = f"'{header}'" if is_quoted else f"the header of column {spare.get(header)}"
         hint = f" Did you mean {quote}?" if header else ""
         if column.required:
-            remedy = f"Add it, or map the bank's header to it ({column.zh}).{hint}"
+            mapped = " or ".join(f"'{header}'" for header in stated.get(column.name, ()))
+            remedy = f"The mapping reads it from {mapped}: correct the mapping, or add that header."
+            remedy = remedy if mapped else f"Add it, or map the bank's header to it ({column.zh})."
+            remedy += hint
             problems.append(Problem(contract.name, column.name, "column is missing", remedy))
         elif hint:
             what = "optional column is absent, but a header looks like it"

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import WorkbookError, is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS, assign_files
+from stockcust_analysis.bank.files import unreadable
 from stockcust_analysis.bank.grammar import STATED_UNIT, UNITS
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import Mapping
@@ -31,6 +32,7 @@ from stockcust_analysis.bank.samples import (
     read_fields,
 )
 from stockcust_analysis.bank.text_files import DAY_IN_NAME, UnusableFileError, day_in_name
+from stockcust_analysis.errors import UsageError
 
 _KINDS = {",": "db2", "\x01": "hive"}
 _MOST_CODES = 24
@@ -91,11 +93,14 @@ class _Match:
 
 
 def propose_mapping(folder: Path) -> str:
-    """Return the text of a mapping for the files of a folder."""
+    """Return the text of a mapping for the files of a folder; UsageError where there are none."""
+    files = _groups(folder)
+    if not files:
+        raise UsageError(f"'{folder}' holds no files of tables. Put the bank's extracts there.")
     definitions, names = read_fields(folder), {name for t in TABLES for name in _names(t)}
     proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
     others = list[str]()
-    for pattern, paths in _groups(folder).items():
+    for pattern, paths in files.items():
         tables: dict[str, list[_Match]] = {}
         for path in dict.fromkeys((paths[0], paths[-1])):
             text = normalize(path.relative_to(folder).as_posix())
@@ -116,8 +121,8 @@ def propose_mapping(folder: Path) -> str:
     for table in (table for table in TABLES if table.name in proposed):
         groups = sorted(proposed[table.name], key=lambda group: -group[2][0].points)
         pattern, paths, matches = groups[0]
-        files = "1 file" if len(paths) == 1 else f"{len(paths)} files, first and last looked at"
-        lines += [f"# {table.name} ({table.zh}): {files}; {matches[0].sample.form}"]
+        count = "1 file" if len(paths) == 1 else f"{len(paths)} files, first and last looked at"
+        lines += [f"# {table.name} ({table.zh}): {count}; {matches[0].sample.form}"]
         lines += [f"[tables.{table.name}]"]
         lines += [] if plain[table.name] == paths else [f"file = {_quote(pattern)}"]
         lines += [*_reading_lines(matches), *_column_lines(matches, keys), *_code_lines(matches)]
@@ -137,7 +142,7 @@ def _look_at(
     except (UnusableFileError, WorkbookError) as error:
         return [], str(error.args[0])
     except UNREADABLE:
-        return [], "cannot be read: damaged, or not what its name says"
+        return [], unreadable(path)[0]
     return samples, "" if samples else "holds no rows"
 
 
@@ -248,9 +253,7 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     sheets = {match.sample.sheet for match in matches}
     if len(sheets) < len(sample.sheets):
         yield f"{_sheet_pattern(sheets, sample.sheets)}  # the other sheets hold something else"
-    if sample.totals:
-        totals = _list(sorted(sample.totals))
-        yield f"drop_rows_where = {{ {_quote(sample.headers[0])} = {totals} }}  # total lines"
+    yield from _footer_lines(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers = [matches[0].sure[name].header for name in money]
     for source, texts in (("a line above the header", [sample.title]), ("headers", headers)):
@@ -263,6 +266,23 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
             unit, *others = map(_quote, sorted(units))
             also = f", beside {', '.join(others)}" if others else ""
             yield f"# unit = {unit}{also}  # by {source}, not of all or not of CNY"
+
+
+def _footer_lines(sample: Sample) -> Iterator[str]:
+    """Yield which rows are sums; of remarks only what they begin with, for they may hold names."""
+    headers = dict(enumerate(sample.headers))
+    whole: dict[str, list[str]] = {}
+    for column, words, is_whole in sorted(sample.footers):
+        if is_whole and column in headers:
+            whole.setdefault(headers[column], []).append(words)
+    if whole:
+        entries = ", ".join(f"{_quote(header)} = {_list(whole[header])}" for header in whole)
+        yield f"drop_rows_where = {{ {entries} }}  # total lines"
+    for column, words, is_whole in sorted(sample.footers):
+        if not is_whole:
+            begins = f"that begins with {_quote(words)}" if words else "alone in its row"
+            where = f" under {_quote(headers[column])}" if column in headers else ""
+            yield f"# a remark{where} {begins}: add its whole cell to drop_rows_where"
 
 
 def _column_lines(

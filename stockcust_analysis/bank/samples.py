@@ -19,7 +19,14 @@ from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import FALSE_WORDS, NULL_MARKS, TOTALS, TRUE_WORDS
+from stockcust_analysis.bank.grammar import (
+    FALSE_WORDS,
+    NULL_MARKS,
+    REMARK_LABELS,
+    TOTAL_WORDS,
+    TOTALS,
+    TRUE_WORDS,
+)
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.text_files import sample_text
 
@@ -68,6 +75,14 @@ class Values(NamedTuple):
     distinct: set[str]
 
 
+class Footer(NamedTuple):
+    """Where a line of sums or a remark begins, and by what words; `is_whole` says these are all."""
+
+    column: int
+    words: str
+    is_whole: bool
+
+
 @dataclass(frozen=True)
 class Sample:
     """The first rows of a file, or of one of a workbook's sheets.
@@ -86,7 +101,7 @@ class Sample:
     delimiter: str = ""
     skip_rows: int = 0
     widths: Sequence[int] = ()
-    totals: Collection[str] = ()
+    footers: Collection[Footer] = ()
 
     @property
     def headers(self) -> Sequence[str]:
@@ -232,9 +247,8 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
     while header and header[-1].startswith(NAMELESS):
         header.pop()
     body = rows[above + has_header :]
-    firsts = {row[0].strip() for row in body}
-    totals = {cell for cell in firsts if re.fullmatch(TOTALS, cell.lower())}
-    body = [row for row in body if row[0].strip() not in totals]
+    footers = [_footer(row, width) for row in body]
+    body = [row for row, footer in zip(body, footers, strict=True) if footer is None]
     fits = not header and len(whole.fields) in (width, width - (not body[0][-1] if body else 0))
     return replace(
         whole,
@@ -243,8 +257,21 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
         fields=whole.fields if fits else (),
         title=" ".join(cell for row in rows[:above] for cell in row),
         skip_rows=0 if header else above,
-        totals=totals,
+        footers={footer for footer in footers if footer},
     )
+
+
+def _footer(row: Sequence[str], width: int) -> Footer | None:
+    """Return what a line of sums or a remark begins with, without values; None for other rows."""
+    (column, first), *others = ((i, cell.strip()) for i, cell in enumerate(row) if cell.strip())
+    labelled = re.match(f"({REMARK_LABELS}) *[:：]", first)
+    is_alone = width > 3 and not others
+    if not (labelled or is_alone or re.fullmatch(TOTALS, first.lower())):
+        return None
+    if re.fullmatch(TOTAL_WORDS, first.lower()):
+        return Footer(column, first, is_whole=True)
+    label = re.match(REMARK_LABELS, first)
+    return Footer(column, label[0] if label else "", is_whole=False)
 
 
 def _looks_like_header(rows: Sequence[Sequence[str]]) -> bool:

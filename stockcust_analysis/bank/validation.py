@@ -19,6 +19,7 @@ from stockcust_analysis.bank.cell_tests import (
     DIGITS_LOST,
     CellTest,
     has_rounded,
+    lost_digits,
     text_tests,
     unexplained_splits,
     value_tests,
@@ -405,8 +406,7 @@ class _TableCheck:
         what = f"not in {target}.{key}" + (" at the same as_of" if reference.ours[1:] else "")
         remedy = f"Deliver the missing {target}, or correct the column."
         name, lost = reference.column.name, reference.lost
-        if has_rounded(self.rows, [name]) or has_rounded(reference.target.rows, [key]):
-            remedy = DIGITS_LOST
+        remedy = lost_digits(self.rows, name, reference.target.rows, key) or remedy
         allowed = self.tolerance.get((self.contract.name, name))
         if allowed is not None:
             rows = reference.lost_rows(self.rows)

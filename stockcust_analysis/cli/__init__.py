@@ -6,6 +6,7 @@ Exit codes: 0 all done · 1 some branches failed, the others are finished · 2 b
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 
@@ -13,7 +14,7 @@ import click
 
 from stockcust_analysis import __version__
 from stockcust_analysis.cli import lab, run, tables
-from stockcust_analysis.errors import StockcustError
+from stockcust_analysis.errors import UNWRITABLE, OutputError, StockcustError, UsageError
 
 BAD_INPUT, INTERRUPTED = 2, 130
 
@@ -46,6 +47,11 @@ def main() -> None:
     except StockcustError as error:
         click.echo(f"stockcust: {error}", err=True)
         code = BAD_INPUT
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        click.echo(f"stockcust: {_file_error(error)}", err=True)
+        code = BAD_INPUT
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.UsageError as error:
@@ -62,6 +68,14 @@ def main() -> None:
 
 def _format_warning(message: Warning | str, *_place: object, **_line: object) -> str:
     return f"Warning: {message}\n"
+
+
+def _file_error(error: OSError) -> StockcustError:
+    """Return what a file that can be neither read nor written means for the person."""
+    path = error.filename
+    if path and os.access(path, os.F_OK) and not os.access(path, os.R_OK):
+        return UsageError(f"cannot read '{path}': {error.strerror}. Ask for the right to read it.")
+    return OutputError.of(error, ".")
 
 
 def _interrupted() -> int:

@@ -23,26 +23,38 @@ _OFFLINE = (
 )
 
 
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def _split(
+    context: click.Context, parameter: click.Parameter, arguments: tuple[str, ...]
+) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder, which may be left out, and what is JupyterLab's."""
+    has_folder = bool(arguments) and not arguments[0].startswith("-")
+    folder = arguments[0] if has_folder else "."
+    return Path(_FOLDER.convert(folder, parameter, context)), arguments[has_folder:]
+
+
 @click.command()
 @click.argument(
-    "folder", default=".", type=click.Path(path_type=Path, exists=True, file_okay=False)
+    "arguments",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    callback=_split,
+    metavar="[FOLDER] [-- JUPYTER_OPTIONS]",
 )
-@click.argument("jupyter_options", nargs=-1, type=click.UNPROCESSED)
 @click.option("--out", type=options.FOLDER, help="For the notebooks. Default: FOLDER/notebooks.")
 @click.option("--no-browser", is_flag=True, help="Print JupyterLab's address, open no browser.")
 @click.option("--copy-only", is_flag=True, help="Copy the notebooks, and start nothing.")
 def lab(
-    folder: Path,
-    jupyter_options: tuple[str, ...],
-    out: Path | None,
-    no_browser: bool,
-    copy_only: bool,
+    arguments: tuple[Path, tuple[str, ...]], out: Path | None, no_browser: bool, copy_only: bool
 ) -> None:
     """Copy the notebooks beside the extracts in FOLDER, and open them in JupyterLab.
 
     A notebook that is there already and differs is left as it is. What follows `--` goes to
     JupyterLab: stockcust lab FOLDER -- --port=9999
     """
+    folder, jupyter_options = arguments
     out = (out or folder / "notebooks").resolve()
     for line in copy_notebooks(folder.resolve(), out):
         click.echo(line)

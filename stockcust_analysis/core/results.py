@@ -69,14 +69,15 @@ class About:
     """What a result knows of itself beyond its cells.
 
     `chart` draws it, the measure `leading` if none is named; `notes` are sentences of the word file
-    with what fills their gaps; `members` are the policy's words for tiers, families, channels and
-    classes.
+    with what fills their gaps; `members` are the policy's words for tiers, families, channels,
+    classes and groups; `as_of` is the day, where one was given.
     """
 
     chart: str = ""
     leading: str = ""
     notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     members: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    as_of: str = ""
 
 
 class Result(pd.DataFrame):
@@ -157,6 +158,8 @@ class Result(pd.DataFrame):
 
     def plot(self, **options: Any) -> Axes:  # type: ignore[override]
         """Draw the result, and return the axes; `.save("slide.png")` writes them to a file.
+
+        Base, customers and day stand below the chart, as far as the result knows them.
 
         Parameters
         ----------

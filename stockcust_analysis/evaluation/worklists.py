@@ -24,7 +24,12 @@ from stockcust_analysis.measures.worklist_outcomes import (
     without_control_group,
     worklist_outcomes,
 )
-from stockcust_analysis.measures.worklists import worklist_counts, worklist_facts, worklists
+from stockcust_analysis.measures.worklists import (
+    through,
+    worklist_counts,
+    worklist_facts,
+    worklists,
+)
 from stockcust_analysis.policy import Policy
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
@@ -139,7 +144,7 @@ def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
 def most_pressing(
     table: pd.DataFrame, measures: pd.DataFrame, *, branch_id: str, most: int = 5
 ) -> pd.DataFrame:
-    """Return what a branch is to do first, at most five things.
+    """Return what a branch is to do first in the month after the quarter, at most five things.
 
     What falls due before the end of the period comes first, by its day. Then come the lists on
     which the branch has more money at stake than a branch of its size has on average, by how much
@@ -162,7 +167,9 @@ def most_pressing(
     if table.empty:
         return table
     of_branch, of_bank = (table[table["branch_id"] == name] for name in (branch_id, WHOLE_BANK))
+    month_end = through(Quarter.parse(measures["quarter"].max()).end, 1).isoformat()
     own = of_branch[(of_branch["customers"] > 0) & (of_branch["list"] != "set_aside")]
+    own = own[own["due_on"] <= month_end]
     if own.empty:
         return own
     assets = measures[(measures["measure"] == "aum_period_end") & (measures["base"] == "all")]

@@ -62,12 +62,27 @@ def measure(
             result = answer(stated) if over is None else _series(answer, stated, over)
             drawn = "trend" if over else chart
             notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
-            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members)
+            day = "" if over else _day_of(stated)
+            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members, day)
             return result
 
         return compute_result
 
     return decorate
+
+
+def _day_of(stated: Arguments) -> str:
+    """Return the as-of date given, or that of a pandas table's rows; "" where none is known."""
+    if (given := stated.get("as_of")) is not None:
+        return as_day(given).isoformat()
+    tables = [stated[name] for name in _TABLES if name in stated]
+    days = {
+        day
+        for table in tables[-1:]
+        if isinstance(table, pd.DataFrame) and "as_of" in table
+        for day in pd.to_datetime(table["as_of"].unique())
+    }
+    return days.pop().date().isoformat() if len(days) == 1 else ""
 
 
 def _cut(

@@ -341,7 +341,7 @@ class Policy:
 
     @property
     def members(self) -> dict[str, list[dict[str, Any]]]:
-        """Tiers, families, channels and classes in the policy's order, each with its words.
+        """Tiers, families, channels, classes and groups in the policy's order, with their words.
 
         >>> from stockcust_analysis.policy import load_policy
         >>> load_policy().members["tiers"][3]
@@ -359,6 +359,7 @@ class Policy:
             ],
             "channels": [words(channel) for channel in self.families.channels],
             "classes": [words(group) for group in self.coverage.classes],
+            "groups": [words(group) for group in self.groups],
         }
 
     def dormancy_rule(self, name: str | DormancyRule | None) -> DormancyRule:

@@ -8,7 +8,6 @@ job ── "run" ──> notebook executed ──┐
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import threading
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _KERNEL: Final = "python3"
-_NO_PLACE: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-"""What is wrong with the machine and would go wrong for every page, as the system numbers it."""
 _SLOWEST_CELLS: Final = 5
 PRELOADED: Final = (
     "matplotlib.backends.backend_agg",
@@ -102,7 +99,7 @@ def output_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _NO_PLACE:
+        if error.errno not in errors.UNWRITABLE:
             raise
         raise errors.OutputError.of(error, folder) from error
 
@@ -115,7 +112,7 @@ def _attempt(job: PageJob, attempt: int) -> PageResult:
         try:
             return replace(_make_page(job, executed), attempts=attempt)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in _NO_PLACE:
+            if isinstance(error, OSError) and error.errno in errors.UNWRITABLE:
                 raise
             if _stopping.is_set():
                 return PageResult(job.branch_id, 0.0, error="interrupted.", attempts=attempt)

@@ -240,7 +240,9 @@ class Lab:
 
     def _name(self, column: str) -> str:
         """Return what a column is called."""
-        known = [within for within in ("lab_name", "measure") if column in wording.names(within)]
+        known = [
+            within for within in ("lab_name", "rule", "measure") if column in wording.names(within)
+        ]
         return wording.text(column, self.language, within=known[0]) if known else column
 
     def _member(self, name: str) -> str:

@@ -18,12 +18,14 @@ _DIMENSIONS: Final = {
     "channel": ("channel",),
     "cohort": ("family",),
     "customer_class": ("customer_class",),
+    "customer_group": ("customer_group",),
     "from": ("tier",),
     "to": ("tier",),
 }
 _CELL_SECTIONS: Final = {
     **{name: [name] for name in ("measure", "base", "status", "component", "families_held")},
     "became": ["component_short"],
+    "rule": ["rule"],
     "from": ["state"],
     "to": ["state"],
 }

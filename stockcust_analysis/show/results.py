@@ -155,11 +155,39 @@ def draw(result: Result, **options: Any) -> Axes:
         if several - {"quarter"}:
             name = "trend" if "quarter" in several else "bars"
     options = {"language": chosen_language(), **options}
+    drawn = result
     if name in ("bars", "trend"):
         leading = result.about.leading
         options = {"measure": leading if leading in {*result["measure"]} else None, **options}
-    axes: Axes = getattr(charts, name)(result, **options)
+        drawn = Result(_in_policy_order(result))
+        drawn.about = result.about
+    axes: Axes = getattr(charts, name)(drawn, **options)
+    lines = [axes.get_xlabel(), _caption(result, options)]
+    axes.set_xlabel("\n".join(filter(None, lines)), loc="left", fontsize="small", linespacing=1.6)
     return axes
+
+
+def _caption(result: Result, options: Mapping[str, Any]) -> str:
+    """Return of whom, of how many and of which day a chart is, as far as the result knows."""
+    rows, language = result.to_pandas(), options["language"]
+    if options.get("measure"):
+        rows = rows[(rows["measure"] == options["measure"]) & rows["value"].notna()]
+    facts: dict[str, dict[str, str]] = {}
+    if "base" in rows and rows["base"].nunique() == 1:
+        bases = result_words.cell_words("base", language, {})
+        base = str(rows["base"].iloc[0])
+        facts["caption_base"] = {"base": bases.get(base, base)}
+    if "n" in rows and len(rows):
+        least, most = (wording.format_count(n) for n in (rows["n"].min(), rows["n"].max()))
+        same = least == most
+        facts["caption_n" if same else "caption_groups"] = {"n": most, "least": least, "most": most}
+    if result.about.as_of:
+        facts["caption_as_of"] = {"as_of": result.about.as_of}
+    separator = wording.text("list_separator", language, within="page")
+    return separator.join(
+        wording.text(key, language, within="result_note").format(**blanks)
+        for key, blanks in facts.items()
+    )
 
 
 def write_workbook(result: Result, path: Path) -> None:

@@ -46,6 +46,7 @@ _POLICY_SECTIONS: Final = {
     "family": "families",
     "channel": "channels",
     "customer_class": "classes",
+    "customer_group": "groups",
 }
 _WORDS_FILE: Final = Path(__file__).with_name("labels.toml")
 
@@ -123,7 +124,7 @@ def policy_words(
     policy_facts
         As an evaluation carries them, or `Policy.members`.
     dimension
-        "tier", "family", "channel" or "customer_class".
+        "tier", "family", "channel", "customer_class" or "customer_group".
     language
         "zh" or "en".
 

@@ -22,6 +22,10 @@ def message_of(folder: Path) -> str:
 
 
 CASES = {
+    "customers whose zeros the holdings lack": (
+        {"customers": CUSTOMERS.replace(",C", ",000"), "holdings": HOLDINGS.replace(",C", ",")},
+        "not in customers.customer_id at the same as_of. Keys there begin with 0, none of ",
+    ),
     "missing column": (
         {"holdings": HOLDINGS.replace("balance", "amount_total")},
         "holdings.balance: column is missing",

@@ -31,7 +31,7 @@ def test_the_most_pressing_comes_first() -> None:
 
     B01 holds a tenth of the bank's assets. Of the dormant it has 5 where 2 would be usual, of the
     silent 9 where 5 would be (in 10,000 CNY); of the next product no more than usual, and of the
-    unassigned less. Set aside is no task.
+    unassigned less. Set aside is no task, and what is due in November none of October.
     """
     table = lists(
         ("B01", "unassigned", 1, 1e4, "2026-10-31"),
@@ -41,6 +41,7 @@ def test_the_most_pressing_comes_first() -> None:
         ("B01", "next_product", 9, 30e4, "2026-10-31"),
         ("B01", "reclaim", 0, 0.0, ""),
         ("B01", "set_aside", 8, 99e4, "2026-10-31"),
+        ("B01", "incomplete_profile", 8, 99e4, "2026-11-20"),
         ("@bank", "unassigned", 40, 40e4, ""),
         ("@bank", "dormant", 40, 20e4, ""),
         ("@bank", "silent_with_assets", 20, 50e4, ""),

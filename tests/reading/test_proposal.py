@@ -230,9 +230,30 @@ def test_files_that_hold_no_table_are_named(tmp_path: Path) -> None:
     assert "[tables." not in text
 
 
-def test_an_empty_folder_is_told(tmp_path: Path) -> None:
-    """Without a file there is nothing but the list of tables that were not found."""
-    assert "# No file was taken for: branches, " in propose(tmp_path, {})
+def test_remarks_below_a_table_are_not_copied(tmp_path: Path) -> None:
+    """Of a remark, which may hold a name, the label alone is shown; sums are known by words."""
+    rows = "".join(f"0{n}1,支行{n},城区,东区\n" for n in range(1, 6))
+    ends = (
+        "合计,5,,\n,总计（万元）,5,\n制表人：张三,,,\n审核人:李四,1,2,\n合计（王五）,,,\n赵六,,,\n"
+    )
+    text = propose(
+        tmp_path, {"机构.csv": f"机构号,机构名称,机构类型,区域\n{rows}{ends}备注：孙七\n"}
+    )
+    assert (
+        'drop_rows_where = { "机构号" = ["合计"], "机构名称" = ["总计（万元）"] }  # total lines\n'
+    ) in text
+    for label in ("制表人", "审核人", "备注", "合计"):
+        assert f'# a remark under "机构号" that begins with "{label}": add its whole cell' in text
+    assert '# a remark under "机构号" alone in its row: add its whole cell' in text
+    assert not any(name in text for name in ("张三", "李四", "王五", "赵六", "孙七"))
+
+
+def test_an_empty_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file there is one error, and nothing is written."""
+    (tmp_path / ".hidden").touch()
+    assert run("map", tmp_path) == 2
+    assert "holds no files of tables. Put the bank's extracts there." in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [".hidden"]
 
 
 def test_a_mapping_that_is_there_is_kept(

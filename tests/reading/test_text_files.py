@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -348,6 +349,20 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         "",
         "branches: branches.csv.gz cannot be read: it is damaged, or not what its name says",
     ),
+    "a required header that the mapping names": (
+        {"branches.csv": BRANCHES.replace("branch_id", "office")},
+        '[tables.branches.columns]\n"网点号" = "branch_id"\n',
+        "branches.branch_id: column is missing. The mapping reads it from '网点号': correct "
+        "the mapping, or add that header.",
+    ),
+    "a unit that hides no header": (
+        {
+            "customers.csv": "客户 单位：万元\n"
+            + CUSTOMERS.replace("\n", ",x\n").replace(",x\n", ",开户日期\n", 1)
+        },
+        '[tables.customers.columns]\n"开户日期" = "relationship_since"\n',
+        "1 problem in 1 table of",
+    ),
     "a broken link": ({"targets.csv": "link"}, "", "the link leads nowhere"),
 }
 
@@ -501,6 +516,25 @@ def test_a_mapping_of_wrong_types_is_one_error(
     with pytest.raises(BankDataError) as caught:
         open_bank(deliver(tiny_bank(), {}, text))
     assert [words for words in expected if words not in str(caught.value)] == []
+
+
+def test_a_file_without_permission_is_no_damaged_one(
+    tiny_bank: TinyBank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said so, and what it may hold is not said to be missing."""
+    folder = deliver(
+        tiny_bank(),
+        {"branches.csv": "", "branches.csv.gz": "x", "branches_2.csv": BRANCHES},
+        '[tables.branches]\nfile = "branches*"\n[tables.branches.columns]\n"开业" = "opened_on"\n',
+    )
+    granted = os.access
+    monkeypatch.setattr(
+        os, "access", lambda at, mode: Path(at).suffix != ".gz" and granted(at, mode)
+    )
+    with pytest.raises(BankDataError) as caught:
+        open_bank(folder)
+    assert "branches.csv.gz cannot be read (no permission). Ask for the" in str(caught.value)
+    assert "which is not there" not in str(caught.value)
 
 
 def test_a_header_that_no_file_has_is_one_problem(tiny_bank: TinyBank) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+import stockcust_analysis
 from stockcust_analysis import (
     Result,
     StockcustError,
@@ -21,9 +23,12 @@ from stockcust_analysis import (
     multi_product_share,
     set_language,
 )
+from stockcust_analysis.core.results import About
 from stockcust_analysis.show.blocks import TABLE_MIME
+from stockcust_analysis.show.result_words import cell_words
 from stockcust_analysis.show.results import table_of
 
+POLICIES = Path(stockcust_analysis.__file__).parent / "policies"
 OPENING = pd.DataFrame(
     {
         "customer_id": ["1", "2"],
@@ -161,3 +166,43 @@ def test_languages() -> None:
     """There are two."""
     with pytest.raises(StockcustError, match="language 'fr'"):
         set_language("fr")
+
+
+def test_charts_have_the_tables_order_and_words() -> None:
+    """Tiers from the lowest to the highest, groups as the policy calls them, rules in words."""
+    tiers = [("private", 0.3), ("high", 0.2), ("effective", 0.1)]
+    rates = [(tier, "multi_product_share", "funded", 5, value) for tier, value in tiers]
+    frame = Result(pd.DataFrame(rates, columns=["tier", "measure", "base", "n", "value"]))
+    frame.about = About("bars", "multi_product_share", as_of="2026-09-30")
+    axes = frame.plot()
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["有效", "高端", "私行"]
+    assert axes.get_xlabel() == "口径：有资产客户；5户；截至2026-09-30"
+    assert frame.assign(n=[5, 6, 7]).plot(language="en").get_xlabel() == (
+        "Base: funded customers; 5–7 customers each; as of 2026-09-30"
+    )
+    groups = frame.rename(columns={"tier": "customer_group"})
+    groups["customer_group"] = ["seniors", "farmers", "ours"]
+    labels = [tick.get_text() for tick in groups.plot().get_yticklabels()]
+    assert labels == ["老年", "种养殖户", "ours"]
+    rules = frame.rename(columns={"tier": "rule"}).assign(rule=["crm_12m", "cib_2025", "ours"])
+    labels = [tick.get_text() for tick in rules.plot().get_yticklabels()]
+    assert labels[::2] == ["一年无主动交易（crm_12m）", "ours"]
+
+
+def test_every_dormancy_preset_has_words() -> None:
+    """The rules that come with the package have a name in both languages, the code in brackets."""
+    words = {language: cell_words("rule", language, {}) for language in ("zh", "en")}
+    presets = tomllib.loads((POLICIES / "dormancy_presets.toml").read_text(encoding="utf-8"))
+    for preset in presets["dormancy_presets"]:
+        assert words["zh"][preset["name"]].endswith(f"（{preset['name']}）")
+        assert words["en"][preset["name"]].endswith(f" ({preset['name']})")
+
+
+def test_a_result_knows_its_day() -> None:
+    """From the customers' column, or as given; a table of several days or none has none."""
+    dated = CLOSING.assign(as_of=pd.Timestamp("2026-09-30"))
+    assert concentration(dated, base="all").about.as_of == "2026-09-30"
+    assert concentration(CLOSING, base="all").about.as_of == ""
+    assert growth_bridge(OPENING.assign(as_of=pd.Timestamp("2026-06-30")), dated).about.as_of == (
+        "2026-09-30"
+    )
