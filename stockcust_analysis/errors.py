@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
@@ -41,10 +41,15 @@ class UsageError(StockcustError):
 
     @classmethod
     def unknown(cls, what: str, name: object, available: Iterable[object]) -> UsageError:
-        """Build the error for a name that is not among those available, with close matches."""
+        """Build the error for a name that is not among those available, with close matches.
+
+        A mapping says what else those available are called, as branches by their names.
+        """
+        titles = available.items() if isinstance(available, Mapping) else ()
+        meant = [f"'{key}'" for key, title in titles if isinstance(title, str) and title == name]
         names = sorted(map(str, available))
         shown = ", ".join(names[:12]) + (f", … ({len(names)} in all)" if len(names) > 12 else "")
-        close = did_you_mean(str(name), names)
+        close = f" Did you mean {' or '.join(meant)}?" if meant else did_you_mean(str(name), names)
         return cls(f"unknown {what} '{name}'.{close} Available: {shown}.")
 
 

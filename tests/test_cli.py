@@ -172,6 +172,22 @@ def test_an_unknown_branch_is_told_before_the_evaluation(
     assert not [*tmp_path.glob("out/*/evaluation")]
 
 
+@pytest.mark.parametrize(
+    "command", [("report", "--quarter", "2026Q3"), ("worklists", "--as-of", "2026-09-30")]
+)
+def test_a_branch_by_its_name_is_told_its_number(
+    command: tuple[str, ...],
+    tiny_bank: TinyBank,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Pages and lists are asked for by numbers; names of branches lead to them."""
+    name, *rest = command
+    out = tmp_path / "out"
+    assert run(name, tiny_bank(), *rest, "--branch", "柳树支行", "--out", out) == 2
+    assert "'柳树支行'. Did you mean '002'? Available: 001, 002." in capsys.readouterr().err
+
+
 def test_evaluate_writes_the_facts_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """`stockcust evaluate` leaves an evaluation and no pages."""
     out = tmp_path / "out"

@@ -100,15 +100,15 @@ def quarters_remembered(
     return ends
 
 
-def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> list[str]:
-    """Return the branches that have customers in scope at the end of a quarter, in order."""
+def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> dict[str, str]:
+    """Return branch → name of those that have customers in scope at a quarter's end, in order."""
     calendar = Calendar((quarter.end,))
     customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
     customers = in_scope(calendar.rows(customers), policy, calendar)
     present = customers.select("branch_id").unique()
-    branches = as_lazy(bank.table("branches")).select("branch_id")
-    known = set(collect_rows(branches)["branch_id"])
-    return sorted(known & set(collect_rows(present)["branch_id"]))
+    branches = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
+    names = dict(zip(branches["branch_id"], branches["name"], strict=True))
+    return {id_: names[id_] for id_ in sorted({*collect_rows(present)["branch_id"]} & {*names})}
 
 
 def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:

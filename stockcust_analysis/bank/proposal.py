@@ -45,6 +45,7 @@ _WHAT_HELPS = (
 _HEAD = """\
 # Proposed by `stockcust map` from the first {rows:,} rows of each kind of file. Correct it, then
 # run `stockcust check`. Lines that begin with # are in doubt: complete them, or leave them out.
+# name = "本行名称"  # the bank's name on every page; without it the folder's
 """
 
 

@@ -349,10 +349,10 @@ def make_worklists(
     _, lists, counts = make_lists(bank, as_of=as_of, policy=policy)
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (lists, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
-    names = dict(zip(rows["branch_id"], rows["name"], strict=True))
+    names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
     for branch in branches:
         if branch not in counts_of:
-            raise UsageError.unknown(f"branch on {as_of}", branch, counts_of)
+            raise UsageError.unknown(f"branch on {as_of}", branch, names)
     written: list[Path] = []
     in_use: list[FileInUseError] = []
     for branch in branches or sorted(map(str, counts_of)):

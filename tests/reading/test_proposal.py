@@ -38,6 +38,7 @@ def test_names_of_banks_are_known(tmp_path: Path) -> None:
     """Headers, codes, the unit in brackets, the day of the file and its pattern are proposed."""
     text = propose(tmp_path, {"零售客户_20260930.csv": f"{HEADERS}\n{ROWS}"})
     for line in (
+        '# name = "本行名称"',
         'file = "零售客户_*.csv"',
         'unit = "万元"  # by headers',
         'as_of = "file name"  # no column has it',
@@ -48,6 +49,26 @@ def test_names_of_banks_are_known(tmp_path: Path) -> None:
         "# No file was taken for: branches,",
     ):
         assert line in text
+
+
+def test_more_words_of_banks_are_known(tmp_path: Path) -> None:
+    """Headers and codes of a rural bank's lists mean the contract's."""
+    branches = "网点编号,网点名称,区域,网点类型\n"
+    branches += "".join(f"0{n}1,支行{n},东区,县域网点\n" for n in range(1, 6))
+    customers = "客户编号,网点编号,末次主动交易日期,季度交易笔数\n"
+    customers += "".join(f"88{n},0{n}1,2026-09-0{n},{n}\n" for n in range(1, 6))
+    holdings = "数据日期,账号,客户编号,产品,余额\n"
+    holdings += "".join(f"2026-09-30,A{n},88{n},活期储蓄,{n}.00\n" for n in range(1, 6))
+    files = {"网点表.csv": branches, "客户表_20260930.csv": customers, "持有表.csv": holdings}
+    text = propose(tmp_path, dict(files))
+    for line in (
+        '"末次主动交易日期" = "last_active_on"  # by its name',
+        '"季度交易笔数" = "active_transactions"  # by its name',
+        '"活期储蓄" = "demand_deposit"',
+        '"县域网点" = "county"',
+    ):
+        assert f"\n{line}" in text
+    assert text.count('\n"网点编号" = "branch_id"  # by its name') == 2
 
 
 def test_a_list_of_customers_handed_over_is_known(tmp_path: Path) -> None:
