@@ -26,7 +26,7 @@ from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH
 from stockcust_analysis.measures.tiers import TIERS, VOLUME
 from stockcust_analysis.measures.two_dates import TIER_MOVES
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.policy.file import Table, build, read_toml, require
 
 Kind = Literal["money", "count", "share", "ratio", "index"]
@@ -161,6 +161,19 @@ def measures_by_aum(policy: Policy, *, tiers: bool = False) -> set[str]:
         if measure.dimension == "tier"
         or (not tiers and "_cents" in f"{measure.numerator} {measure.denominator}")
     }
+
+
+@cache
+def measures_of_changes() -> frozenset[str]:
+    """Return the measures that compare averages of two quarters, customer by customer or summed.
+
+    >>> "customer_retention" in measures_of_changes(), "customers" in measures_of_changes()
+    (True, False)
+    """
+    questions, policy = (*PAIR_QUESTIONS, AUM_CHANGE), load_policy()
+    return frozenset(
+        measure.name for question in questions for measure in question.measures(policy)
+    )
 
 
 def all_measures(policy: Policy) -> Iterator[tuple[Measure, str]]:

@@ -39,6 +39,7 @@ from stockcust_analysis.show.page_data import (
     plans_of,
     rows_of,
     without_new_ranks,
+    without_unlike_quarters,
 )
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
@@ -190,7 +191,7 @@ def base_of(measure: str) -> str:
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    evaluation = without_new_ranks(review.evaluation)
+    evaluation = without_new_ranks(without_unlike_quarters(review.evaluation))
     return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
 
 

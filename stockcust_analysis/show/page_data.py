@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Drawing, Language, figure
 
@@ -27,6 +28,8 @@ IDLE: Final = "idle_customers"
 IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _SCORE_RANKS: Final = ("rank", "rank_of")
 _COMPARED_RANKS: Final = ("rank", "rank_low", "rank_high")
+# Bases whose customers the quarter's average decides.
+AVERAGE_BASES: Final = ("funded", "effective", "established")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
@@ -250,9 +253,34 @@ def without_new_ranks(evaluation: Evaluation) -> Evaluation:
     return replace(evaluation, **tables)
 
 
+def without_unlike_quarters(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation without what compares averages of two definitions.
+
+    Of quarters whose averages are made another way than this quarter's there are no figures by
+    averages, nor of customers whom averages make funded or effective; where the previous quarter is
+    among them, nothing of what became of its customers.
+    """
+    made, now = evaluation.policy_facts.get("approximations", {}), str(evaluation.quarter)
+    ways = {quarter: way for way in wording.AVERAGES_MADE for quarter in made.get(way, ())}
+    unlike = [quarter for quarter, way in ways.items() if now in ways and way != ways[now]]
+    if not unlike:
+        return evaluation
+    table, name = evaluation.measures, evaluation.measures["measure"]
+    by_average = name.str.contains("aum|class_") & name.ne("aum_period_end")
+    gone = table["quarter"].isin(unlike) & (by_average | table["base"].isin(AVERAGE_BASES))
+    compared = evaluation.comparison
+    if str(evaluation.quarter.previous) in unlike:
+        changes = measures_of_changes()
+        gone |= table["quarter"].eq(now) & name.isin(changes)
+        compared = compared[~compared["measure"].isin(changes)].reset_index(drop=True)
+        compared = compared.assign(movement=nan, movement_standard_error=nan)
+    return replace(evaluation, measures=table[~gone].reset_index(drop=True), comparison=compared)
+
+
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Return one branch's page; UsageError when the branch does not report."""
-    return BranchPage(without_new_ranks(evaluation.of_branch(branch_id)), language, branch_id)
+    own = without_unlike_quarters(evaluation.of_branch(branch_id))
+    return BranchPage(without_new_ranks(own), language, branch_id)
 
 
 def compared_quarters(quarter: str) -> dict[str, str]:

@@ -17,13 +17,13 @@ from click.testing import CliRunner
 from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
 from stockcust_analysis.bank.sample.east5 import ORDERS, write_east_files
 from stockcust_analysis.cli import cli
-from stockcust_analysis.evaluation.review import Review
+from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
-from stockcust_analysis.show.headquarters_page import headquarters_page
-from stockcust_analysis.show.headquarters_tables import plan_table
+from stockcust_analysis.show.headquarters_page import headquarters_page, review_conclusions
+from stockcust_analysis.show.headquarters_tables import branch_rows, plan_table
 from stockcust_analysis.show.page_data import branch_page
 from stockcust_analysis.show.wording import assumptions
 from tests.bank.east5_files import SAMPLE_TABLES
@@ -250,12 +250,42 @@ def test_plans_are_not_compared_with_what_is_delivered_in_part(whole: list[Evalu
     table = branch_tables.overview_table(back)
     assert table is not None
     assert [row[-2] for row in table.rows].count("未提供") == len(in_part)
-    review = headquarters_page(Review(back.evaluation), language="zh")
+    review = headquarters_page(make_review(back.evaluation, policy=load_policy()), language="zh")
     assert {*review.attainments} == {"customers"}
     plans = plan_table(review)
     assert plans is not None
     printed = {row[0]: (row[3], row[-1]) for row in plans.rows}
     assert [parts for parts in printed.values() if "未提供" in parts] == [("未提供", "未提供")] * 2
+
+
+def test_averages_of_two_definitions_are_not_compared(whole: list[Evaluation]) -> None:
+    """June's are balances, September's rebuilt: no change of them, nor of whom they make funded."""
+    page = branch_page(whole[1], branch_id="B001", language="zh")
+    table = branch_tables.overview_table(page)
+    assert table is not None
+    assert not any("▲" in cell or "▼" in cell for row in table.rows for cell in row)
+    assert "口径不同的季度" in table.note
+    assert page.value("customers", base="all", quarter="2026Q2")
+    assert "环比" not in repr(page_conclusions(page))
+    review = headquarters_page(make_review(whole[1], policy=load_policy()), language="zh")
+    *_, total = branch_rows(review)
+    assert total["previous_quarter"] is None
+    assert total["retention"] is None
+    assert "customer_retention" not in set(review.evaluation.comparison["measure"])
+    by_average = [
+        s.text for s in review_conclusions(review).sentences if "有资产客户季日均" in s.text
+    ]
+    assert by_average
+    assert "环比" not in by_average[0]
+    alike = branch_page(made_alike(whole[1]), branch_id="B001", language="zh")
+    assert alike.value("customers", base="funded", quarter="2026Q2")
+    assert alike.value("customer_retention") is not None
+
+
+def made_alike(evaluation: Evaluation) -> Evaluation:
+    """Return the evaluation as one whose averages are rebuilt in both quarters."""
+    facts = evaluation.policy_facts | {"approximations": {"rebuilt": ["2026Q2", "2026Q3"]}}
+    return replace(evaluation, policy_facts=facts)
 
 
 @pytest.mark.slow
@@ -278,7 +308,7 @@ def test_pages_say_deposits_and_what_is_not_provided(
     whole: list[Evaluation], language: Language
 ) -> None:
     """No table, sentence or chart calls deposits AUM; tiers are not provided, never 0."""
-    page = branch_page(whole[1], branch_id="B001", language=language)
+    page = branch_page(made_alike(whole[1]), branch_id="B001", language=language)
     shown = [
         key_figures(page),
         page_conclusions(page),
