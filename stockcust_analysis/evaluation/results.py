@@ -36,7 +36,7 @@ MEASURE_COLUMNS = (*_LABELS, "n", "numerator", "denominator", "value")
 WORKING_FOLDERS = (Path(), Path(".."))
 """Where a notebook's relative paths are looked for."""
 _FACTS = "facts.json"  # written last: a folder without it holds no evaluation
-_BRANCHES = ("name", "region", "type", "opened_on", "check")
+_BRANCHES = ("name", "region", "type", "opened_on", "merged_on", "check")
 _MOVES = ("structure", "from", "to", "component", "family_a", "family_b")
 _LISTS = ("list", "due_on", "evidence")
 _SCORES = ("group", "indicator", "method", "direction", "target_source", "note")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
@@ -99,3 +101,10 @@ def test_saved_slices_are_the_same(whole: Evaluation, tmp_path: Path) -> None:
     for name in ("measures", "lorenz", "bridge"):
         expected, found = getattr(whole.of_branch("001"), name), getattr(saved, name)
         assert len(expected) == len(found) == len(getattr(saved.of_branch("001"), name))
+
+
+def test_texts_that_are_all_blank_stay_texts(whole: Evaluation, tmp_path: Path) -> None:
+    """A branch that neither opened nor merged has no day, and nothing that could be a number."""
+    blank = whole.branches.assign(opened_on="", merged_on="", region="", type="")
+    replace(whole, branches=blank).save(tmp_path)
+    pd.testing.assert_frame_equal(open_evaluation(tmp_path).branches, blank.astype("str"))
