@@ -16,6 +16,7 @@ needs_pdftotext = pytest.mark.skipif(
 )
 _WORD = re.compile(r'<word xMin="(.+?)" yMin="(.+?)" xMax="(.+?)" yMax="(.+?)">(.*?)</word>')
 _MARKS = "，。、；：（）“”,.;:"
+_LAST = f"{_MARKS}-"  # a hyphen hangs where it breaks a word, not before a number
 MILLIMETRE = 72 / 25.4
 LEFT, RIGHT, TOP, BOTTOM = 20 * MILLIMETRE, 190 * MILLIMETRE, 8 * MILLIMETRE, 290 * MILLIMETRE
 """The margins of the page, in points; header and footer stand above and below the text."""
@@ -39,7 +40,7 @@ class Word:
         """
         height = self.bottom - self.top
         before = 0.35 * height if self.text[0] in _MARKS else 0
-        after = 0.35 * height if self.text[-1] in _MARKS else 0
+        after = 0.35 * height if self.text[-1] in _LAST else 0
         spare = 0.28 * height
         return self.left + before, self.top + spare, self.right - after, self.bottom - spare
 
@@ -61,7 +62,8 @@ def badly_placed(pages: list[list[Word]]) -> list[str]:
     for number, page in enumerate(pages, start=1):
         for word in page:
             left, top, right, bottom = word.core
-            before, after = (6 if mark in _MARKS else 1 for mark in (word.text[0], word.text[-1]))
+            before = 6 if word.text[0] in _MARKS else 1
+            after = 6 if word.text[-1] in _LAST else 1
             across = left < LEFT - before or right > RIGHT + after
             if across or top < TOP or bottom > BOTTOM:
                 found.append(f"page {number}: '{word.text}' leaves the margins")
