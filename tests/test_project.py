@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -263,3 +264,15 @@ def test_type_checkers_read_the_names_that_are_loaded() -> None:
         for name in line.names
     }
     assert typed == {name: getattr(sca, name) for name in sca.__all__ if name != "__version__"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_what_a_notebook_imports_is_there(path: Path) -> None:
+    """No notebook asks a module for a name that has moved."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    asked = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    assert asked
+    for node in asked:
+        module = importlib.import_module(node.module or "")
+        assert [a.name for a in node.names if not hasattr(module, a.name)] == []
