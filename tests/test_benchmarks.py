@@ -49,15 +49,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Many who did not act, or are on a border, or whose deposit matured: every rule decides.
     customers.loc[customers.index % 3 == 1, "last_active_on"] = None
     customers.loc[customers.index % 7 == 1, "aum_average_quarter"] = 50_000.0
+    due = pd.Timestamp("2026-04-01")
     matured = (holdings["product"] == "time_deposit") & (holdings.index % 2 == 0)
-    holdings.loc[matured, "matures_on"] = pd.Timestamp("2026-04-01")
+    matured &= ~(pd.to_datetime(holdings["opened_on"]) > due)
+    holdings.loc[matured, "matures_on"] = due
     money = customers.groupby("customer_id")[["aum_average_quarter", "loan_balance"]].max()
     insured = holdings.query("product == 'insurance'")["customer_id"]
     poor = money.index[money.sum(axis=1) < 50].difference(insured)[:3]
     assert len(poor) == 3
     customers.loc[customers["customer_id"].isin(poor), "branch_id"] = "B900"
     bank["branches"] = pd.concat([network, network.head(1).assign(branch_id="B900")])
-    for name in ("assignments", "contacts", "transactions"):
+    del bank["transactions"]  # all of a later quarter
+    for name in ("assignments", "contacts"):
         known = bank[name]["customer_id"].isin(customers["customer_id"])
         bank[name] = bank[name][known].reset_index(drop=True)
     write_bank(bank, folder)
