@@ -38,7 +38,7 @@ Figure = float | Decimal | str | None
 SUPPRESSED: Final = "*"
 AVERAGE: Final = "aum_average_quarter"
 # How the averages of quarters can be made from balances; those of two ways do not compare.
-AVERAGES_MADE: Final = frozenset({"rebuilt", "month_ends", "period_ends"})
+AVERAGES_MADE: Final = ("rebuilt", "month_ends", "period_ends")
 # The share of customers in each status, in the order of the words for them.
 STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 _POLICY_SECTIONS: Final = {
@@ -193,7 +193,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
-    made = AVERAGES_MADE.intersection(policy_facts.get("approximations", {}))
+    made = [way for way in AVERAGES_MADE if way in policy_facts.get("approximations", {})]
     keys += ["averages_unlike"] if len(made) > 1 else []
     known = names("assumption")
     sentences = [text(key, language, within="assumption") for key in keys if key in known]
