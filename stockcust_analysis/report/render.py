@@ -32,6 +32,7 @@ from stockcust_analysis.core.files import (
     write_json,
 )
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord, plain_parameters
+from stockcust_analysis.show.wording import signatures
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -139,6 +140,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         executed,
         language=job.parameters["language"],
         status=job.status,
+        signed=signatures(job.people, job.parameters["language"]),
         brand=job.brand,
         substitutes=job.substitutes,
     )
@@ -152,6 +154,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         job.status,
         files={path.name: sha256(path) for path in job.files},
         seconds=round(time.perf_counter() - started, 2),
+        people=job.people,
         look=job.look,
         **facts,
     )
