@@ -137,7 +137,7 @@ def quarters_remembered(
 
     They reach back to the first that is missing, within the evaluation of the structure's quarter.
     """
-    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    quarter, today = Quarter.to_date(as_of), Quarter.to_date(structure)
     if policy.tier_memory is None or quarter is None or today is None:
         return []
     ends: list[date] = []
@@ -214,7 +214,7 @@ def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
 def _consecutive(calendar: Calendar) -> list[list[int]]:
     """Return the periods in runs of two quarters or more that follow one another."""
     runs = list[list[int]]([[]])
-    quarters = [Quarter.ending_on(day) for day in calendar.days]
+    quarters = [Quarter.to_date(day) for day in calendar.days]
     for period, quarter in enumerate(quarters):
         if not runs[-1] or quarter is None or quarter.previous != quarters[runs[-1][-1]]:
             runs.append([])

@@ -21,7 +21,7 @@ from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
-from stockcust_analysis.core.periods import Day, Quarter, as_quarter
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.facts import policy_facts, unit_facts
@@ -79,7 +79,7 @@ def evaluate(
     bank
         As opened by `open_bank`; or what that takes (a folder, a URL, …), opened and closed.
     quarter
-        Such as "2026Q3"; its last day is the as-of date.
+        Such as "2026Q3"; its last day is the as-of date. "2026Q3-08" is the quarter to August.
     policy
         Name of a shipped policy, a TOML file, or a policy.
     first_quarter
@@ -201,16 +201,18 @@ def _measure(
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
     """Return the quarters to measure, oldest first."""
     delivered = bank.quarters
-    if target not in delivered:
+    days = bank.days("customers") & bank.days("holdings")
+    if target.is_whole and target not in delivered:
         raise UsageError.unknown("quarter", target, delivered)
+    require_day(target.end, days, "customers and holdings")
     if target.previous not in delivered and not first_quarter:
         raise UsageError(
             f"{target} has no previous quarter: {target.previous} is not among the extracts "
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
             "--first-quarter, in Python first_quarter=True."
         )
-    earliest = target.shifted(-QUARTERS_BACK)
-    return [quarter for quarter in delivered if earliest <= quarter <= target]
+    quarters = (target.shifted(-back) for back in range(QUARTERS_BACK, -1, -1))
+    return [quarter for quarter in quarters if quarter.end in days]
 
 
 def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Calendar]:
@@ -328,13 +330,15 @@ def _quarter_of(folder: Path) -> str:
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
-    """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
+    """Return what the branches are to reach by the quarter's end; empty without targets."""
     names, more = ["branch_id", "quarter", "measure", "target"], {"kind": "", "phased_share": 1.0}
     if "targets" not in bank.columns:
         return pd.DataFrame(columns=[*names, *more]).astype({"target": float})
     known = [name for name in more if name in bank.columns["targets"]]
-    table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
+    whole = str(replace(quarter, months=3))
+    table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == whole)
     frame = pd.DataFrame(collect_rows(table.select(*names, *known)), columns=[*names, *more])
+    frame["quarter"] = str(quarter)
     frame["kind"] = frame["kind"].astype(object).fillna("level").replace("", "level")
     frame["phased_share"] = frame["phased_share"].astype(float).fillna(1.0)
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
@@ -349,7 +353,7 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
     if "aum_period_end" in bank.columns["customers"]:
         customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
-    if "ledger" in bank.columns:
+    if "ledger" in bank.columns and (quarter.is_whole or quarter.end in bank.days("ledger")):
         ledger = Calendar((quarter.end,)).rows(as_lazy(bank.table("ledger")))
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])

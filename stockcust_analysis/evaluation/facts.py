@@ -77,11 +77,9 @@ _BY_UNIT |= {name: (name, "funded") for name in ("dormancy_rate", "multi_product
 
 def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
     """Return what a page prints of tables that were made from those of a layout."""
-    families, exempt = (
-        (*policy.families.families, *policy.families.channels),
-        policy.dormancy.exempt,
-    )
-    unknown = [f for f in families if f.name in missing and set(f.products) & set(exempt)]
+    families = (*policy.families.families, *policy.families.channels)
+    exempt = set(policy.dormancy.exempt)
+    unknown = [f for f in families if f.name in missing and exempt.intersection(f.products)]
     words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
     return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
 
@@ -91,5 +89,5 @@ def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any
     if policy.tier_memory is None:
         return None
     earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
-    first = Quarter.ending_on(earlier[0]) if earlier else quarter
+    first = Quarter.to_date(earlier[0]) if earlier else quarter
     return {"name": policy.tier_memory.name, "since": str(first)}
