@@ -145,8 +145,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         substitutes=job.substitutes,
     )
     if job.action == "run":
-        with atomic_write(notebook_path) as beside:
-            shutil.copyfile(executed, beside)
+        write_bytes(notebook_path, executed.read_bytes())
     write_bytes(pdf_path, pdf)
     record = PageRecord(
         job.branch_id,
@@ -160,13 +159,8 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     )
     write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
-    return PageResult(
-        job.branch_id,
-        record.seconds,
-        files=job.files,
-        action=job.action,
-        peak_megabytes=record.peak_megabytes,
-    )
+    facts = {"action": job.action, "peak_megabytes": record.peak_megabytes}
+    return PageResult(job.branch_id, record.seconds, job.files, **facts)
 
 
 def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
