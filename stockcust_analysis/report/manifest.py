@@ -47,6 +47,8 @@ STAMP: Final = "made_from.json"
 """The file beside tables that holds the digest of all they were made from."""
 MANIFEST: Final = "manifest.json"
 RUN: Final = "run.json"
+MEASURES_SCHEMA: Final = 1
+"""Of the columns of measures.csv, which `docs/reference/measures-csv.md` promises."""
 _PARAMETERS: Final = "quarter policy language brand first_quarter notebook circulated"
 _SLOWEST: Final = 10
 _package_logger = logging.getLogger("stockcust_analysis")
@@ -181,6 +183,7 @@ def write_manifest(
         folder / MANIFEST,
         {
             "quarter": str(evaluation.quarter),
+            "measures_schema": MEASURES_SCHEMA,
             "parameters": {name: getattr(options, name) for name in _PARAMETERS.split()},
             "status": plan.least_status(records.values()),
             "policy": evaluation.policy_facts,

@@ -183,7 +183,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     Parameters
     ----------
     policy_facts
-        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`.
+        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `unit`.
     language
         "zh" or "en".
 
@@ -208,9 +208,22 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     if aum := policy_facts.get("aum"):
         sentences = [name_deposits(sentence, language) for sentence in sentences]
         sentences.append(text(aum, language, within="assumption"))
+    if unit := policy_facts.get("unit"):
+        sentences.insert(0, _count_persons(unit, language))
     # English needs a blank between sentences, Chinese none.
     stop = text("stop", language, within="sentence") + ("" if language == "zh" else " ")
     return [f"{sentence}{stop}" for sentence in sentences]
+
+
+def _count_persons(unit: Mapping[str, Any], language: Language) -> str:
+    """Return how many persons the customer numbers are, and what counting by person changes."""
+    several = format_count(unit["several"])
+    counts = {name: [*map(format_count, unit[name])] for name in ("customers", "funded")}
+    rates = {
+        name: [format_share(value, decimals=2) for value in unit[name]]
+        for name in ("dormancy_rate", "multi_product_share")
+    }
+    return text("unit", language, within="assumption").format(several=several, **counts, **rates)
 
 
 def name_deposits(words: str, language: Language) -> str:
