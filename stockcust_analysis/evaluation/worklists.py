@@ -88,7 +88,7 @@ def _facts_and_rows(
     The lists have a control group if the policy asks for one. Where the bank has customers of three
     months before, money that is leaving shows.
     """
-    bank = by_unit(bank, policy, structure or as_of)
+    bank = by_unit(bank, policy, structure)
     days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
