@@ -15,7 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import QUARTERS_BACK, quarters_remembered
+from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
@@ -24,6 +24,7 @@ from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, 
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.facts import policy_facts, unit_facts
 from stockcust_analysis.evaluation.measuring import (
     NO_CHANGES,
     Measured,
@@ -48,7 +49,7 @@ from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
-from stockcust_analysis.measures.population import aum_origins, successor_of
+from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
@@ -143,7 +144,8 @@ def evaluate(
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum)
+        | unit_facts(bank, rules, target, tables["measures"]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -176,7 +178,7 @@ def _measure(
 
     Compared are the customers of the previous quarter and of the target, where there are both.
     """
-    parts, compared = [], list[Table]()
+    bank, parts, compared = by_unit(bank, policy, target.end), [], list[Table]()
     both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
@@ -452,49 +454,3 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     if "dimension" in table:
         dropped &= table["dimension"] == "family"
     return table[~dropped].reset_index(drop=True)
-
-
-def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
-) -> dict[str, Any]:
-    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
-    dormancy = ("name", "idle_months", "idle_days", "cap")
-    return {
-        "name": policy.name,
-        "version": policy.version,
-        "digest": policy.digest,
-        **policy.members,
-        "funded": policy.bases.funded,
-        "effective": policy.bases.effective,
-        "dormancy": {name: getattr(rule, name) for name in dormancy},
-        "tier_memory": _memory_facts(policy, bank, quarter),
-        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-        "families_missing": [
-            {name: getattr(family, name) for name in ("name", "zh", "en")}
-            for family in families
-            if family.name in missing
-        ],
-        "knows_tenure": "relationship_since" in bank.columns["customers"],
-        "smallest_cell": policy.disclosure.smallest_cell,
-        **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
-    }
-
-
-def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
-    """Return what a page prints of tables that were made from those of a layout."""
-    families = (*policy.families.families, *policy.families.channels)
-    exempt = set(policy.dormancy.exempt)
-    unknown = [f for f in families if f.name in missing and exempt.intersection(f.products)]
-    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
-
-
-def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
-    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
-    if policy.tier_memory is None:
-        return None
-    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
-    first = Quarter.to_date(earlier[0]) if earlier else quarter
-    return {"name": policy.tier_memory.name, "since": str(first)}

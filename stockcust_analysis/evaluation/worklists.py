@@ -11,7 +11,7 @@ from datetime import date
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import customers_on
+from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
@@ -73,6 +73,7 @@ def make_lists(
     group if the policy asks for one. Where the bank has customers of three months before, money
     that is leaving shows.
     """
+    bank = by_unit(bank, policy, structure or as_of)
     days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
@@ -118,9 +119,8 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
     then = quarter.previous.end
     opening, lists, _ = make_lists(bank, as_of=then, policy=policy, structure=quarter.end)
     ids = sorted(set(lists["customer_id"]))
-    contacts, before, after = (
-        _rows_of(table, ids) for table in (bank.table("contacts"), opening, closing)
-    )
+    table = by_unit(bank, policy, quarter.end).table("contacts")
+    contacts, before, after = (_rows_of(table, ids) for table in (table, opening, closing))
     days = {"listed_on": then, "as_of": quarter.end}
     parts = [
         worklist_outcomes(part, contacts, opening=before, closing=after, by="branch_id", **days)

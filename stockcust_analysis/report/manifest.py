@@ -173,7 +173,9 @@ def write_manifest(
     records: Mapping[str, PageRecord],
     outputs: Sequence[Path],
 ) -> None:
-    """Write what the quarter's files were made of; no time, no person, no number of workers.
+    """Write what the quarter's files were made of; no time, no number of workers.
+
+    Of people it names those who signed the pages, for they stand there.
 
     `records` are the finished pages, `outputs` all files that are delivered.
     """
@@ -195,7 +197,11 @@ def write_manifest(
             "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
-                branch_id: {"made_from": record.made_from, "status": record.status}
+                branch_id: {
+                    "made_from": record.made_from,
+                    "status": record.status,
+                    **({"people": record.people} if record.people else {}),
+                }
                 for branch_id, record in records.items()
             },
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
@@ -210,10 +216,11 @@ def write_run(
     headquarters: Sequence[PageResult] = (),
     *,
     seconds: float,
+    by: str = "",
 ) -> None:
     """Write the run's summary: who and when, what each page took, what failed, what was slow.
 
-    `headquarters` are its editions, which the summary counts as pages.
+    `headquarters` are its editions, which the summary counts as pages; `by` gives the status.
     """
     status = plan.least_status(records.values())
     branches: dict[str, Any] = {
@@ -234,7 +241,7 @@ def write_run(
             "cores": os.cpu_count(),
             "seconds": round(seconds, 1),
             "status": status,
-            "status_history": _status_history(folder / RUN, status),
+            "status_history": _status_history(folder / RUN, status, by or user_name()),
             "summary": {end: ends[end] for end in ("run", "print", "keep", "failed")},
             "branches": branches,
             "headquarters": {
@@ -269,11 +276,11 @@ def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
     return sorted(cells, key=lambda cell: -cell["mean_seconds"])[:_SLOWEST]
 
 
-def _status_history(path: Path, status: str) -> list[dict[str, str]]:
+def _status_history(path: Path, status: str, by: str) -> list[dict[str, str]]:
     """Return who gave the quarter which review status, and when; one line more if it changed."""
     history: list[dict[str, str]] = read_json(path).get("status_history", [])
     if not history or history[-1]["status"] != status:
-        history.append({"status": status, "by": user_name(), "at": _now()})
+        history.append({"status": status, "by": by, "at": _now()})
     return history
 
 
