@@ -38,6 +38,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
+from stockcust_analysis.evaluation.worklists import Lists
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
@@ -57,12 +58,16 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationCache:
-    """An evaluation in its folder, and the digest of each branch's slice of it."""
+    """An evaluation in its folder, and the digest of each branch's slice of it.
+
+    With the work lists where it is new: they name customers, and are kept in no evaluation.
+    """
 
     folder: Path
     evaluation: Evaluation
     slices: Mapping[str, str]
     is_new: bool
+    lists: Lists | None = None
 
     @classmethod
     def open_or_make(
@@ -92,18 +97,19 @@ class EvaluationCache:
             if evaluation.has_sizes or not sizes:
                 slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
                 return cls(known, evaluation, slices, is_new=False)
-        evaluate_with_lists(
+        evaluation, lists = evaluate_with_lists(
             bank,
             quarter=quarter,
             policy=policy,
             first_quarter=first_quarter,
             sizes=sizes,
             progress=progress,
-        ).save(beside)
+        )
+        evaluation.save(beside)
         evaluation = open_evaluation(beside)  # pages are made from what is written
         slices = slice_digests(evaluation)
         write_json(beside / STAMP, {"made_from": made_from, "slices": slices})
-        return cls(beside, evaluation, slices, is_new=True)
+        return cls(beside, evaluation, slices, is_new=True, lists=lists)
 
     def promote(self, folder: Path) -> EvaluationCache:
         """Let a new evaluation take the place of the one in a folder."""

@@ -333,6 +333,7 @@ def _write_worklists(
             out=jobs[0].folder.parent,
             branches=list(folders),
             language=options.language,
+            lists=cache.lists,
         )
     except FileInUseError as error:
         in_use = {Path(str(file)).parent for file in error.files}

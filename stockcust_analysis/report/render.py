@@ -45,11 +45,12 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
+    "stockcust_analysis.show.blocks:register_fonts",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",
     "stockcust_analysis.show.pages",
 )
-"""What a page's cells import: done once, before the kernels are forked."""
+"""What a page's cells import and prepare: done once, before the kernels are forked."""
 
 _stopping = threading.Event()  # a batch was interrupted: a kernel that dies is not started again
 
