@@ -91,9 +91,9 @@ This page is printed from the policy that is shipped and from the notebooks.
 ## Rules of a policy
 
 Those of `rural_commercial_bank`, the default, in the order of its file.
-`stockcust policy show FILE` prints the same of yours ([how](../how-to/write-your-policy.md)), and of
-`joint_stock_bank`, which is shipped as well. A source begins by what it is: [D] law or official page,
-[P] press or paper, [W] second-hand: a direction, not a citation.
+`stockcust policy show FILE` prints the same of yours ([how](../how-to/write-your-policy.md)),
+and of `joint_stock_bank`, which is shipped as well. A source begins by what it is: [D] law or
+official page, [P] press or paper, [W] second-hand: a direction, not a citation.
 
 | rule | 规则 | value | source |
 |---|---|---|---|
@@ -103,8 +103,8 @@ Those of `rural_commercial_bank`, the default, in the order of its file.
 _PRESETS_HEAD = """
 ## Presets to choose from
 
-Published rules, taken into a policy by `preset = "…"` in its table. `sca.compare_rules` compares the
-dormancy rules on your customers; `stockcust policy show` prints all keys of the one chosen.
+Published rules, taken into a policy by `preset = "…"` in its table. `sca.compare_rules` compares
+the dormancy rules on your customers; `stockcust policy show` prints all keys of the one chosen.
 
 | table | preset | source |
 |---|---|---|
