@@ -7,7 +7,7 @@ measures an evaluation holds branches, targets, what reconciles or is set aside,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from stockcust_analysis.evaluation.measuring import (
     comparable_columns,
     measure_changes,
     measure_views,
+    views_of,
 )
 from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
@@ -44,13 +45,12 @@ from stockcust_analysis.evaluation.results import (
     open_evaluation,
 )
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
-from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import aum_origins, successor_of
 from stockcust_analysis.measures.registry import specs_for
-from stockcust_analysis.policy import DEFAULT, Policy, load_policy
+from stockcust_analysis.policy import DEFAULT, DormancyRule, Family, Policy, load_policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -455,10 +455,11 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
 
 
 def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str], aum: str
 ) -> dict[str, Any]:
     """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
+    rule, known = policy.dormancy, policy.families.families + policy.families.channels
+    families = [family for family in known if family.name in missing]
     dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
         "name": policy.name,
@@ -470,25 +471,24 @@ def policy_facts(
         "dormancy": {name: getattr(rule, name) for name in dormancy},
         "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-        "families_missing": [
-            {name: getattr(family, name) for name in ("name", "zh", "en")}
-            for family in families
-            if family.name in missing
-        ],
+        "families_missing": _words_of(families),
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
         **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
+        **(_layout_facts(rule, bank, families, aum) if bank.layout else {}),
     }
 
 
-def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
+def _layout_facts(
+    rule: DormancyRule, bank: Bank, missing: Sequence[Family], aum: str
+) -> dict[str, Any]:
     """Return what a page prints of tables that were made from those of a layout."""
-    families = (*policy.families.families, *policy.families.channels)
-    exempt = set(policy.dormancy.exempt)
-    unknown = [f for f in families if f.name in missing and exempt.intersection(f.products)]
-    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
+    unknown = _words_of(family for family in missing if {*rule.exempt} & {*family.products})
+    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": unknown}
+
+
+def _words_of(families: Iterable[Family]) -> list[dict[str, str]]:
+    return [{"name": family.name, "zh": family.zh, "en": family.en} for family in families]
 
 
 def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:

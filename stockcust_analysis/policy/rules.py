@@ -21,7 +21,7 @@ Landing = Literal["last", "mean", "maximum"]
 Clock = Literal["transaction", "maturity", "contact", "opening"]
 Cap = Literal["total", "account"]
 AumOfDeposits = Literal["", "deposits_only"]
-EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
+_EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
 @dataclass(frozen=True)
@@ -228,8 +228,8 @@ class Family:
 
     def __post_init__(self) -> None:
         """Refuse unknown evidence."""
-        unknown = [evidence for evidence in self.active_if if evidence not in EVIDENCE]
-        problem = f"active_if takes {', '.join(EVIDENCE)}; not {unknown}"
+        unknown = [evidence for evidence in self.active_if if evidence not in _EVIDENCE]
+        problem = f"active_if takes {', '.join(_EVIDENCE)}; not {unknown}"
         refuse(f"{self.name}: ", {problem: unknown})
 
 
