@@ -7,7 +7,7 @@ measures an evaluation holds branches, targets, what reconciles or is set aside,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import QUARTERS_BACK, quarters_remembered
+from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
@@ -24,6 +24,7 @@ from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, 
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.facts import policy_facts, unit_facts
 from stockcust_analysis.evaluation.measuring import (
     NO_CHANGES,
     Measured,
@@ -45,12 +46,12 @@ from stockcust_analysis.evaluation.results import (
     open_evaluation,
 )
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
-from stockcust_analysis.evaluation.worklists import worklist_tables
+from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
-from stockcust_analysis.measures.population import aum_origins, successor_of
+from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
-from stockcust_analysis.policy import DEFAULT, DormancyRule, Family, Policy, load_policy
+from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
 _ROWS_AT_ONCE = 2_000_000
 """Customer-quarters measured in one pass; above that one pass only costs memory."""
@@ -143,7 +144,8 @@ def evaluate(
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum)
+        | unit_facts(bank, rules, target, tables["measures"]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -176,7 +178,7 @@ def _measure(
 
     Compared are the customers of the previous quarter and of the target, where there are both.
     """
-    parts, compared = [], list[Table]()
+    bank, parts, compared = by_unit(bank, policy, target.end), [], list[Table]()
     both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
@@ -276,12 +278,13 @@ def _standing(
 
 def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
-) -> Evaluation:
-    """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
+) -> tuple[Evaluation, Lists]:
+    """Return all that a quarter's pages show, and the work lists that it counts."""
     rules = read_policy(policy)
     evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
-    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=rules)
-    return replace(evaluation, worklists=lists, outcomes=outcomes)
+    lists = make_lists(bank, as_of=evaluation.quarter.end, policy=rules)
+    table, outcomes = worklist_tables(bank, lists, quarter=evaluation.quarter, policy=rules)
+    return replace(evaluation, worklists=table, outcomes=outcomes), lists
 
 
 def make_missing_evaluation(
@@ -311,7 +314,7 @@ def make_missing_evaluation(
         return open_evaluation(folder)
     with open_bank(root / data) as bank:
         quarter = _quarter_of(Path(folder))
-        evaluation = evaluate_with_lists(bank, quarter=quarter, progress=progress)
+        evaluation, _ = evaluate_with_lists(bank, quarter=quarter, progress=progress)
     evaluation.save(root / folder)
     return open_evaluation(root / folder)
 
@@ -452,49 +455,3 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     if "dimension" in table:
         dropped &= table["dimension"] == "family"
     return table[~dropped].reset_index(drop=True)
-
-
-def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str], aum: str
-) -> dict[str, Any]:
-    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, known = policy.dormancy, policy.families.families + policy.families.channels
-    families = [family for family in known if family.name in missing]
-    dormancy = ("name", "idle_months", "idle_days", "cap")
-    return {
-        "name": policy.name,
-        "version": policy.version,
-        "digest": policy.digest,
-        **policy.members,
-        "funded": policy.bases.funded,
-        "effective": policy.bases.effective,
-        "dormancy": {name: getattr(rule, name) for name in dormancy},
-        "tier_memory": _memory_facts(policy, bank, quarter),
-        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-        "families_missing": _words_of(families),
-        "knows_tenure": "relationship_since" in bank.columns["customers"],
-        "smallest_cell": policy.disclosure.smallest_cell,
-        **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(rule, bank, families, aum) if bank.layout else {}),
-    }
-
-
-def _layout_facts(
-    rule: DormancyRule, bank: Bank, missing: Sequence[Family], aum: str
-) -> dict[str, Any]:
-    """Return what a page prints of tables that were made from those of a layout."""
-    unknown = _words_of(family for family in missing if {*rule.exempt} & {*family.products})
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": unknown}
-
-
-def _words_of(families: Iterable[Family]) -> list[dict[str, str]]:
-    return [{"name": family.name, "zh": family.zh, "en": family.en} for family in families]
-
-
-def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
-    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
-    if policy.tier_memory is None:
-        return None
-    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
-    first = Quarter.to_date(earlier[0]) if earlier else quarter
-    return {"name": policy.tier_memory.name, "since": str(first)}
