@@ -146,7 +146,10 @@ class Evaluation:
             positions = [rows.get(key, []) for key in (branch_id, WHOLE_BANK)]
             order = np.sort(np.concatenate(positions)).astype("int64")
             tables[name] = getattr(self, name).take(order).reset_index(drop=True)
-        return self.sliced(branch_id, tables)
+        least = int(self.policy_facts.get("smallest_cell", 5))
+        cells = tables.pop("cells", self.cells)
+        changed: dict[str, Any] = without_others(tables, cells, branch_id=branch_id, least=least)
+        return replace(self, **changed, cells=self.cells.head(0))
 
     @cached_property
     def rows_by_branch(self) -> dict[str, dict[Any, Any]]:
@@ -156,17 +159,6 @@ class Evaluation:
             for name, frame in tables_of(self).items()
             if "branch_id" in frame
         }
-
-    def sliced(self, branch_id: str, tables: Mapping[str, pd.DataFrame]) -> Evaluation:
-        """Return a branch's slice, given its rows and the bank's of every table that has them."""
-        nothing = self.cells.head(0)
-        changed: dict[str, Any] = without_others(
-            tables,
-            tables.get("cells", nothing),
-            branch_id=branch_id,
-            least=int(self.policy_facts.get("smallest_cell", 5)),
-        )
-        return replace(self, **changed | {"cells": nothing})
 
     @cached_property
     def _names(self) -> dict[str, str]:

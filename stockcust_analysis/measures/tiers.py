@@ -362,14 +362,10 @@ def tiers_with_memory(
     periods = [
         customers_of(Request.of(dated[day], None, "all", None), str(day), value) for day in days
     ]
-    last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
     table = _follow(periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart)
-    rank = nw.col("rank")
-    if lagging:
-        rank = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(rank)
-    states = table.filter(nw.col(f"here_{last}") == 1).select(
+    states = table.filter(nw.col(f"here_{len(periods) - 1}") == 1).select(
         "customer_id",
-        tier=tier_at(rank, scheme),
+        tier=tier_at(nw.col("rank"), scheme),
         on_watch=flag(nw.col("short") > 0),
         short_periods=nw.col("short"),
         periods_known=nw.col("known"),
@@ -432,6 +428,9 @@ def _follow(
         if period < last or not lagging:
             table = _downgrade(table, scheme, memory, months_apart)
         table = table.with_columns(nw.col("rank").alias(f"rank_{period}"))
+    if lagging:
+        in_force = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(nw.col("rank"))
+        table = table.with_columns(rank=in_force)
     return table
 
 

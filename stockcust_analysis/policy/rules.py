@@ -338,11 +338,10 @@ class Policy:
     @property
     def digest(self) -> str:
         """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""
-        rules = asdict(self) | {"base": ""}
-        if not self.aum:  # a rule that is not stated changes nothing
-            del rules["aum"]
-        if self.unit == "customer":
-            del rules["unit"]
+        # A rule that is not stated changes nothing.
+        silent = [("aum", ""), ("unit", "customer")]
+        rules = {key: rule for key, rule in asdict(self).items() if (key, rule) not in silent}
+        rules["base"] = ""
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
