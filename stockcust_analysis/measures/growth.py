@@ -312,11 +312,9 @@ def aum_change(
 
 
 def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFrame:
-    """Return the sums behind what a change of assets is made of (AUM变动分解).
+    """Return the sums behind `aum_change` (AUM变动分解), the number effect in whole cents.
 
-    With N customers of mean m at each date: number effect = (N₁ − N₀)·(m₀ + m₁)/2, in whole cents;
-    size effect is the rest. Where a date has nobody the whole change is of number. Both tables are
-    indexed by group, with `customers` and `end_cents`.
+    Both tables are indexed by group, with `customers` and `end_cents`.
     """
     before = opening[["customers", "end_cents"]].reindex(closing.index, fill_value=0)
     n0, n1 = (table["customers"].to_numpy(float) for table in (before, closing))
