@@ -27,7 +27,7 @@ def cli() -> None:
 
 for command in (tables.sample, tables.check, tables.map_files, tables.contacts, tables.policy):
     cli.add_command(command)
-for command in (lab.lab, run.evaluate, run.report, run.verify, run.worklists):
+for command in (lab.lab, run.evaluate, run.report, run.deliver, run.verify, run.worklists):
     cli.add_command(command)
 
 
