@@ -121,13 +121,13 @@ def _smooth_limit(rows: pd.DataFrame, name: str, grid: Values) -> Values:
     sizes, limit = rows["n"].to_numpy(float), rows[name].to_numpy(float)
     inside = (limit > limit.min()) & (limit < limit.max())
     if inside.sum() < _FEWEST_FITTED:
-        return np.interp(grid, sizes, limit)
+        return np.asarray(np.interp(grid, sizes, limit))
     centre = float(rows["centre"].iloc[0])
     terms = np.vander(1 / sizes[inside], 2)
     slope, floor = np.linalg.lstsq(terms, (limit[inside] - centre) ** 2, rcond=None)[0]
     reach = np.sqrt(np.clip(slope / grid + floor, 0, None))
     curve = centre - reach if name.startswith("lower") else centre + reach
-    return np.clip(curve, limit.min(), limit.max())
+    return np.asarray(np.clip(curve, limit.min(), limit.max()))
 
 
 def _name_measure(
