@@ -83,6 +83,7 @@ class BankTables:
         self.suspicions: tuple[tuple[str, str], ...] = ()
         self.as_errors: Sequence[str] = ()
         self.too_few: Sequence[Quarter] = ()
+        self.equal_rows: Mapping[str, int] = {}
         self.columns = {
             table: tuple(nw.from_native(frame).collect_schema().names())
             for table, frame in tables.items()

@@ -57,6 +57,9 @@ _SQL_TYPES = {
 }
 INT96 = "INT96"
 """The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
+FILLED = "FILLED"
+"""The type of a column of text none of which is empty: to compare them costs, and no join skips."""
+_VARCHAR = ("VARCHAR", FILLED)
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
@@ -144,7 +147,7 @@ def sql_reading(
         return _sql_moment(cell, source_type, zone, trimmed=trimmed)
     if column.kind is Kind.FLAG and source_type == "BOOLEAN":
         return Reading(cell)
-    text = cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
+    text = cell if source_type in _VARCHAR else f"{cell}::VARCHAR"
     if not trimmed:
         value = grammar.plain_value(column.kind, text, factor)
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
@@ -155,7 +158,7 @@ def sql_reading(
 
 def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
     """Return the SQL of a cell without the bank's own null marks, which may be numbers and days."""
-    if source_type == "VARCHAR":
+    if source_type in _VARCHAR:
         return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', marks)} THEN {cell} END)"
     values: list[object] = []
     if source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL"):
@@ -215,7 +218,7 @@ def _sql_text(
 ) -> Reading[str]:
     codes = mapping.codes.get(column.name, {})
     marks = grammar.null_marks(column.kind, mapping.null, codes)
-    faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
+    faults, text = {}, cell if source_type in _VARCHAR else f"{cell}::VARCHAR"
     if source_type == "VARCHAR[]" and column.separated:
         text = f"array_to_string({cell}, ';')"
     elif source_type.startswith(_NOT_TEXT) or source_type.endswith("]"):
@@ -225,8 +228,8 @@ def _sql_text(
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
     given = text
-    if not trimmed and source_type == "VARCHAR":  # the commonest marks need no closer look
-        for mark in sorted({"", *column.allowed} & {*marks}):
+    if not trimmed and source_type in _VARCHAR:  # the commonest marks need no closer look
+        for mark in sorted({"", *column.allowed} & {*marks[source_type == FILLED :]}):
             text = f"nullif({text}, {literal(mark)})"
         marks = [mark for mark in marks if mark]
     if trimmed:
@@ -243,14 +246,16 @@ def _sql_text(
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     bare = f"replace({given}, ';', '~')" if column.separated else given
-    plain = f"url_encode({bare}) = {bare} AND strlen({given}) > {max(map(len, marks))}"
+    plain = f"url_encode({bare}) = {bare}"
     unusual = _NOT_PLAIN
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
         unusual += f"|{_ODD_LIST}"
     is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
-    closer = f"regexp_matches({given}, {literal(unusual)}) OR {is_mark}"
-    return Reading(value, odd=f"(CASE WHEN {plain} THEN false ELSE {closer} END)")
+    is_short = f"strlen({given}) <= {max(map(len, (*marks, *_TOTALS)))}"
+    closer = f"regexp_matches({given}, {literal(unusual)})"
+    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN false ELSE {closer}"
+    return Reading(value, odd=f"(CASE {cases} END)")
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:

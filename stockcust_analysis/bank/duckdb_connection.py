@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import duckdb
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
+HASH = "hash_of_row"
+"""Column of the hashes of rows or keys."""
 _MOST_RUNS = 1000
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
@@ -69,11 +71,15 @@ def keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
     return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
 
 
-def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str], part: int = 1) -> int:
-    """Return how many hashes rows have, or one in so many of these.
+def hash_of(columns: Iterable[str]) -> str:
+    """Return the SQL of the hash of some columns, which is called HASH."""
+    return f"hash({', '.join(map(quoted, columns))}) AS {HASH}"
+
+
+def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> int:
+    """Return how many hashes rows have.
 
     If all hashes differ, all rows do, for half the memory of comparing them.
     """
-    hashes = relation.project(f"hash({', '.join(map(quoted, columns))}) AS hash")
-    different = hashes.filter(f"hash % {part} = 0").distinct()
+    different = relation.project(hash_of(columns)).distinct()
     return int(different.aggregate("count(*)").fetchall()[0][0])

@@ -18,7 +18,13 @@ from typing import Any
 import python_calamine as calamine
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.grammar import STATED_UNIT, TOTAL_LINES, TOTALS, unit_remedy
+from stockcust_analysis.bank.grammar import (
+    STATED_UNIT,
+    TOTAL_LINES,
+    TOTALS,
+    total_remedy,
+    unit_remedy,
+)
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import (
     ERROR,
@@ -267,7 +273,8 @@ def _find_problems(
         yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
-        yield "", *TOTAL_LINES, summed
+        first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
+        yield "", TOTAL_LINES, total_remedy(table.headers[first]), summed
     lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
     width = len(table.headers)
     for (row, column), what in sorted(sheet.lost.items()):

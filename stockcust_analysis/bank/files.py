@@ -20,11 +20,11 @@ from typing import TypeAlias
 import duckdb
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.conversion import INT96
+from stockcust_analysis.bank.conversion import FILLED, INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of
+from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of, total_remedy
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
@@ -40,14 +40,9 @@ from stockcust_analysis.bank.text_files import (
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
-_TOTALS, _DROP_THEM = TOTAL_LINES
 _IS_WHOLE = "Check that it is whole."
 _AGAIN = "rows left out: blank, or the header again"
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
-_ODD_ROWS = {
-    _TOTALS: _DROP_THEM,
-    _SPARE: "Quote cells that hold the separator.",
-}
 
 
 @dataclass(frozen=True)
@@ -119,16 +114,16 @@ class FileReader:
                     alike = replace(text, path=Path(), readable=Path(), notes=())
                     texts.setdefault((alike, constants), []).append(text)
         for (types, constants), paths_alike in parquet.items():
-            groups.append((_parquet(paths_alike, dict(types)), constants))
+            groups.append((self._parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
         read = [name for group, _ in groups for name in group.names]
         self.is_part = not all(any(name.startswith(path.name) for name in read) for path in paths)
         return [self._shape(group, constants) for group, constants in groups]
 
-    def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
+    def compare_rows(self, path: Path, counts: Sequence[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if path in self.notes and path.name.lower().endswith(".parquet"):
+        if counts and path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self.rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self.rows else ():
@@ -206,6 +201,18 @@ class FileReader:
         problem = Problem(self._table_name, "", what, remedy, rows, shown)
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def _parquet(self, paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
+        """Return Parquet files of the same columns as a group."""
+        scan = _scan_parquet(paths)
+        numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
+        filled = self._connection.sql(
+            f"SELECT path_in_schema FROM parquet_metadata({_sql_list(paths)}) GROUP BY ALL "
+            "HAVING bool_and(COALESCE(stats_min_value > '', false))"
+        ).fetchall()
+        types = {n: FILLED for (n,) in filled if columns.get(n) == "VARCHAR"}
+        names = tuple(path.name for path in paths)
+        return FileGroup(names, {**columns, **types}, scan, numbered, is_columnar=True)
 
     def _excel(self, path: Path) -> list[FileGroup]:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
@@ -287,12 +294,15 @@ class FileReader:
         if counts[_NAMELESS]:
             rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
             warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
-        for what in (_TOTALS, _SPARE):
+        for what in (TOTAL_LINES, _SPARE):
             if counts[what]:
+                filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
-                rows = f"SELECT _row FROM {numbered} {where} LIMIT {_FIRST_SHOWN}"
-                first = [row for (row,) in self._connection.sql(rows).fetchall()]
-                self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
+                rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
+                odd = self._connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
+                remedy = total_remedy(alike.header[odd[0][1] - 1])
+                remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
+                self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
         types = dict.fromkeys(alike.header, "VARCHAR")
         return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
 
@@ -348,7 +358,7 @@ class FileReader:
         nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
             _LEFT_OUT: f"({every} = '' OR {again or 'false'})",
-            _TOTALS: f"({total} AND NOT {dropped})",
+            TOTAL_LINES: f"({total} AND NOT {dropped})",
             _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }
@@ -411,13 +421,6 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
             what = f"{path.name} has two columns called '{first}'"
             raise UnusableFileError(what, "Keep one, or rename it.")
     return types
-
-
-def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
-    """Return Parquet files of the same columns as a group."""
-    scan = _scan_parquet(paths)
-    numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
-    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered, is_columnar=True)
 
 
 def _scan_parquet(paths: Iterable[object]) -> str:

@@ -26,7 +26,13 @@ from stockcust_analysis.bank.cell_tests import (
 )
 from stockcust_analysis.bank.contract import Column, Kind, Table, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
-from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
+from stockcust_analysis.bank.duckdb_connection import (
+    HASH,
+    count_hashes,
+    hash_of,
+    keys_ascend,
+    quoted,
+)
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
@@ -199,7 +205,8 @@ def _count_references(references: Sequence[_Reference]) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
     On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
-    that lead to it; a small one is quicker looked up in by each alone.
+    that lead to it; a small one is quicker looked up in by each alone. Hashes of 64 bits stand for
+    the keys there: one of a million million rows that lead nowhere could pass.
     """
     groups: dict[object, list[_Reference]] = {}
     for reference in references:
@@ -210,9 +217,22 @@ def _count_references(references: Sequence[_Reference]) -> None:
     for group_references in groups.values():
         keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
         names = group_references[0].theirs
-        lost = keys.join(group_references[0].target.rows.select(*names), on=names, how="anti")
+        known = group_references[0].target.rows.select(*names)
+        if "as_of" in group_references[0].target.names and known.implementation.is_duckdb():
+            keys, known = (_with_hashes(rows, names) for rows in (keys, known.drop_nulls()))
+            names = [HASH]
+        lost = keys.join(known, on=names, how="anti")
         for index in collect_rows(lost.select("reference").unique())["reference"]:
             group_references[int(index)].count()
+
+
+def _with_hashes(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return rows with the hash of some columns in place of these."""
+    other = ", ".join(map(quoted, columns))
+    hashed: Rows = nw.from_native(
+        rows.to_native().project(f"{hash_of(columns)}, * EXCLUDE ({other})")
+    )
+    return hashed
 
 
 class _TableCheck:

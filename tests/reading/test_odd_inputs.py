@@ -116,6 +116,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
         f"ending {row!r}": (ending(row), what)
         for row, what in {
             "合计,2,,": TOTAL_LINE,
+            " ,合计,2,": 'such as { "name" = ["合计"] }',
             "其中：东区,1,,": TOTAL_LINE,
             "TRAILER,2,,": TOTAL_LINE,
             "总记录数：2,,,": TOTAL_LINE,
