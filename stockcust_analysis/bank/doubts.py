@@ -22,6 +22,8 @@ _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
 _LOOKED_AT = 1_000
+_AMOUNT = r"^\d+\.0+$|^\d\.\d+[eE]\d+$"
+"""Numbers of customers as programs write amounts."""
 _EPOCH = date(1970, 1, 1)
 EQUAL_BY_CHANCE = 0.01
 """Share of rows without a key that may be equal: two payments of a day in a hundred at most."""
@@ -97,12 +99,26 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     'numbers of 7 to 8 digits, none of which '
     >>> doubts("6222021234567890000", "6222021234567810000")[0][:40]
     'numbers that end in zeros from the 16th '
+    >>> doubts("12345.0", "12346.0")[0][:36]
+    'numbers written as amounts are (1234'
     >>> doubts("0123456", "23456789"), doubts("1", "12345")
     ([], [])
     """
     number, width = nw.col(name), nw.col(name).str.len_chars()
-    other = number.str.contains("[^0-9]")
-    if height(rows.head(_LOOKED_AT).filter(other)):
+    other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
+    if height(first.filter(number.str.contains(_AMOUNT))):
+        return [
+            "numbers written as amounts are (12345.0, 1.2e9). Export the column as text, from the "
+            "system itself"
+        ]
+    if all(height(first.filter(number.str.contains(case))) for case in ("[a-z]", "[A-Z]")):
+        keys = rows.select("as_of", name)
+        alike = keys.with_columns(number.str.to_lowercase())
+        if twice := height(keys.unique()) - height(alike.unique()):
+            return [
+                f"{twice:,} differ from others in upper and lower case alone, and count beside them"
+            ]
+    if height(first.filter(other)):
         return []  # one that is no number says it for all
     kinds = {
         "width": width,

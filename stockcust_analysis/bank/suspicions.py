@@ -20,7 +20,7 @@ from statistics import median, median_high, median_low
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals
+from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals, held_by_branch
 from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import (
@@ -210,8 +210,9 @@ def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield f"{what} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
 
 
-def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Holdings are another part of customers' AUM, or of the ledger, than a quarter before."""
+    yield from _misfits(bank, now.quarter)
     earlier = _parts_held(before)
     for other, ours in _parts_held(now).items():
         theirs = earlier.get(other)
@@ -224,6 +225,33 @@ def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield (
                 f"holdings are {ours:.0%} of AUM in {now.quarter}: deliver all products that "
                 "count as AUM, and files to their end"
+            )
+
+
+def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
+    """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
+    branches = held_by_branch(bank, quarter)
+    column = next((name for name in AUM if name in bank.columns["customers"]), "")
+    parts = {
+        branch: size["held"] / size[column]
+        for branch, size in sorted(branches.items())
+        if column and size["rows"] >= LEAST_IN_BRANCH and min(size["held"], size[column]) > 0
+    }
+    usual = median(parts.values()) if parts else 1.0
+    if wrong := [branch for branch, part in parts.items() if _is_another_unit(part / usual)]:
+        yield (
+            f"customers.{column} of {quarter} is of another order in {len(wrong)} of {len(parts)} "
+            f"branches ({', '.join(wrong[:_SHOWN])}) than what their customers hold: are customers "
+            "or holdings in 千元, 万元 or 分 there"
+        )
+    for name in AUM[1:]:
+        average, end = (
+            sum(size.get(f"{name}|{of}", 0) for size in branches.values()) for of in ("held", "end")
+        )
+        if average >= LEAST_ROWS and end < LEAST_PART * average:
+            yield (
+                f"holdings of {quarter} are what customers.{name} says of {average:,} customers, "
+                f"and aum_period_end of {end:,}: are two columns swapped in the mapping"
             )
 
 

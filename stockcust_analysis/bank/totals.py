@@ -27,6 +27,7 @@ from stockcust_analysis.core.frames import (
 )
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.measures.population import AUM
+from stockcust_analysis.policy import load_policy
 
 GROUPS = {"customers": "branch_id", "holdings": "product", "ledger": "product"}
 """Tables that are summed, and by what."""
@@ -94,6 +95,33 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
             cells = {column: int(groups[column][index] or 0) for column in ("rows", *sizes)}
             found.setdefault((name, as_day(as_of)), {})[str(key)] = cells
     return [Totals(q, *(found.get((name, q.end), {}) for name in GROUPS)) for q in quarters]
+
+
+def held_by_branch(bank: Bank, quarter: Quarter) -> dict[str, dict[str, int]]:
+    """Return branch → sums of customers with AUM products on a quarter's last day, in cents.
+
+    `rows` counts them, `held` is the balance of these products. Where an average of AUM differs
+    from AUM at the period's end, `column|held` counts those whose average is that balance, and
+    `column|end` those whose AUM is.
+    """
+    customers, holdings = (
+        as_lazy(bank.snapshot(name, as_of=quarter.end)) for name in ("customers", "holdings")
+    )
+    ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
+    held = sums(ours, ["customer_id"], {"held": cents_or_zero("balance")})
+    amounts = {c: cents_or_zero(c) for c in AUM if c in bank.columns["customers"]}
+    pairs = customers.select("customer_id", "branch_id", **amounts).join(held, on="customer_id")
+    sizes = {"rows": ONE, **{name: nw.col(name) for name in (*amounts, "held")}}
+    for name in AUM[1:] if {*AUM[:1]} <= {*amounts} else ():
+        if name in amounts:
+            differs, held_is = nw.col(name) != nw.col(AUM[0]), nw.col("held")
+            sizes[f"{name}|held"] = flag(differs & (nw.col(name) == held_is))
+            sizes[f"{name}|end"] = flag(differs & (nw.col(AUM[0]) == held_is))
+    groups = collect_rows(sums(pairs, ["branch_id"], sizes))
+    return {
+        str(branch): {name: int(groups[name][index] or 0) for name in sizes}
+        for index, branch in enumerate(groups["branch_id"])
+    }
 
 
 def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.Expr]:
