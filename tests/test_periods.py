@@ -162,3 +162,17 @@ def test_a_day_without_rows_names_the_days_there_are() -> None:
         require_day(date(2026, 9, 30), days, "holdings")
     with pytest.raises(UsageError, match=r"2025-12-01 \(12 in all\)\.$"):
         require_day(date(2026, 9, 30), days, "holdings")
+
+
+def test_a_quarter_to_date_is_compared_with_whole_quarters_and_its_own_months() -> None:
+    """On 31 August the third quarter is two months old: after June, beside August a year ago."""
+    quarter = Quarter.to_date(date(2026, 8, 31))
+    assert quarter == Quarter.parse("2026q3-08")
+    assert (str(quarter), quarter.end, quarter.is_whole) == ("2026Q3-08", date(2026, 8, 31), False)
+    assert (str(quarter.previous), str(quarter.year_start)) == ("2026Q2", "2025Q4")
+    assert (str(quarter.year_ago), quarter.year_ago.end) == ("2025Q3-08", date(2025, 8, 31))
+    assert str(Quarter.to_date(date(2026, 9, 30))) == "2026Q3"
+    assert Quarter.to_date(date(2026, 8, 30)) is None
+    for text in ("2026Q3-09", "2026Q3-06", "2026Q3-8"):
+        with pytest.raises(UsageError, match="is not a quarter"):
+            Quarter.parse(text)

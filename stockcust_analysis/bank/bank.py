@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
@@ -97,6 +98,12 @@ class BankTables:
         if name not in self._tables:
             raise UsageError.unknown("table", name, self._tables)
         return self._tables[name]
+
+    def with_tables(self, tables: Mapping[str, Frame]) -> Self:
+        """Return the same bank, on the same engine, with these tables instead."""
+        other = copy(self)
+        other._tables = dict(tables)
+        return other
 
     def snapshot(self, name: str, *, as_of: Day) -> Frame:
         """Return a table's rows of one as-of date, lazily; UsageError where there are none.

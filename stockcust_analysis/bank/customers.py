@@ -7,10 +7,12 @@ a public measure of them is the figure on the page.
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import TypeVar
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank import persons
 from stockcust_analysis.bank.bank import BankTables
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD, Calendar
@@ -37,9 +39,54 @@ KEYS = [PERIOD, "customer_id"]
 QUARTERS_BACK = 4
 """How many quarters before its own an evaluation looks at."""
 _BASES = ("funded", "established", "effective")
+_BRANCH_CHANGES = ("branch_successors", "customer_moves")
+AnyBank = TypeVar("AnyBank", bound=BankTables)
 _BRANCH = {"name": "branch_name", "type": "branch_type", "region": "region"}
 # Evidence of the policy's own rule, which would be taken for that of another one.
 _LEFT_OUT = ("closed_on", "in_all", "exempt", "matured_lately", "large_account", "looked_at_cents")
+
+
+def by_unit(
+    bank: AnyBank, policy: Policy, structure: date, *, until: date | None = None
+) -> AnyBank:
+    """Return the bank with the policy's unit (统计单位) as its customers.
+
+    Where that is the person, his numbers are joined in all tables that measures read. Customers are
+    then under the branches of the structure's day, with the numbers known until that day.
+    """
+    if policy.unit == "customer":
+        return bank
+    if "person_id" not in bank.columns["customers"]:
+        raise UsageError(
+            f"{policy.name} counts by person, but customers have no column 'person_id'. "
+            'Deliver it, or state unit = "customer".'
+        )
+    days = Calendar(tuple(d for d in sorted(bank.days("customers")) if d <= (until or structure)))
+    read = {name: as_lazy(bank.table(name)) for name in bank.columns}
+    numbers, holdings = _restated(bank, read["customers"], structure), read["holdings"]
+    leads = persons.lead_numbers(_present(numbers, policy, days), holdings, policy.families)
+    leads = materialize(bank, leads)
+    numbers = numbers.join(leads, on="customer_id", how="left")
+    joined = _present(numbers.filter(~nw.col(persons.LEAD).is_null()), policy, days)
+    tables = {
+        "customers": persons.join_customers(numbers, joined),
+        "holdings": persons.rename_numbers(
+            holdings, joined.select(*persons.ROW, persons.LEAD), persons.ROW
+        ),
+    }
+    if "assignments" in read:
+        tables["assignments"] = persons.join_assignments(read["assignments"], leads)
+    if "contacts" in read:
+        tables["contacts"] = persons.rename_numbers(read["contacts"], leads)
+    # Branches are those of the structure already.
+    same = {name: table for name, table in read.items() if name not in _BRANCH_CHANGES}
+    return bank.with_tables({name: t.to_native() for name, t in (same | tables).items()})
+
+
+def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:
+    """Return the rows in scope on the days of a calendar, with their `as_of`."""
+    rows = calendar.rows(customers.with_columns(_as_of=nw.col("as_of")))
+    return in_scope(rows, policy, calendar).rename({"_as_of": "as_of"}).drop(PERIOD)
 
 
 def report_customers(
@@ -48,6 +95,7 @@ def report_customers(
     """Return what `Bank.customers_frame` promises, computed and kept."""
     rules, on = as_policy(policy), as_day(as_of)
     under = on if structure is None else as_day(structure)
+    bank = by_unit(bank, rules, under, until=max(on, under))
     facts = customers_on(bank, rules, on, structure=under)
     table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
     source = source_of(bank, rules, Calendar((on,)))
@@ -89,7 +137,7 @@ def quarters_remembered(
 
     They reach back to the first that is missing, within the evaluation of the structure's quarter.
     """
-    quarter, today = Quarter.ending_on(as_of), Quarter.ending_on(structure)
+    quarter, today = Quarter.to_date(as_of), Quarter.to_date(structure)
     if policy.tier_memory is None or quarter is None or today is None:
         return []
     ends: list[date] = []
@@ -103,6 +151,7 @@ def quarters_remembered(
 def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> dict[str, str]:
     """Return branch → name of those that have customers in scope at a quarter's end, in order."""
     calendar = Calendar((quarter.end,))
+    bank = by_unit(bank, policy, quarter.end)
     customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
     customers = in_scope(calendar.rows(customers), policy, calendar)
     present = customers.select("branch_id").unique()
@@ -133,6 +182,8 @@ def release(bank: BankTables, *tables: Table) -> None:
 
 def _restated(bank: BankTables, customers: Table, structure: date) -> Table:
     """Return customers under the branches of a day, and the one they were issued under."""
+    if ISSUED_BRANCH in customers.collect_schema().names():  # joined under this structure
+        return customers
     issued = customers.with_columns(nw.col("branch_id").alias(ISSUED_BRANCH))
     return as_lazy(bank.restate_branches(issued.to_native(), as_of=structure))
 
@@ -163,7 +214,7 @@ def _with_memory(customers: Table, policy: Policy, calendar: Calendar) -> Table:
 def _consecutive(calendar: Calendar) -> list[list[int]]:
     """Return the periods in runs of two quarters or more that follow one another."""
     runs = list[list[int]]([[]])
-    quarters = [Quarter.ending_on(day) for day in calendar.days]
+    quarters = [Quarter.to_date(day) for day in calendar.days]
     for period, quarter in enumerate(quarters):
         if not runs[-1] or quarter is None or quarter.previous != quarters[runs[-1][-1]]:
             runs.append([])

@@ -28,7 +28,13 @@ MEMORY = click.option(
     help="What DuckDB may use before it spills to disk: 4GB, or a share of the machine.",
 )
 QUARTER = click.option(
-    "--quarter", required=True, help="Quarter to report, such as 2026Q3, or `latest`."
+    "--quarter", default="", help="Quarter to report, such as 2026Q3, or `latest`."
+)
+AS_OF = click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="MONTH_END",
+    help="Instead of a quarter: the quarter up to this month's last day (季中).",
 )
 POLICY = click.option(
     "--policy",

@@ -16,6 +16,7 @@ import click
 
 from stockcust_analysis.cli import options
 from stockcust_analysis.core.files import Access, access
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
     def run(
         data: str,
         quarter: str,
+        as_of: datetime | None,
         mapping: Path | None,
         layout: str | None,
         memory_limit: str,
@@ -54,6 +56,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         from stockcust_analysis.core.files import SOCKET_PATH, WorkingFolder, all_temporary_files_in
         from stockcust_analysis.report.plan import ReportOptions
 
+        quarter = _named_quarter(quarter, as_of)
         # A grammar of addresses that no notebook has; it takes a second to build.
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
         # A scheduler's request to end is the same wish as Ctrl-C.
@@ -70,6 +73,21 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _named_quarter(quarter: str, as_of: datetime | None) -> str:
+    """Return the quarter that one of the two options names: `2026Q3-08` as far as 31 August."""
+    if as_of is None:
+        if not quarter:
+            hint = "'--quarter' (or '--as-of')"
+            raise click.MissingParameter(param_hint=hint, param_type="option")
+        return quarter
+    if quarter:
+        raise UsageError("--quarter and --as-of both say of when: give one of them.")
+    to_date = Quarter.to_date(as_of.date())
+    if to_date is None:
+        raise UsageError(f"{as_of:%Y-%m-%d} is no month's last day, which --as-of needs.")
+    return str(to_date)
+
+
 def _resolve(bank: Bank, quarter: str) -> str:
     """Return the quarter; `latest` is the newest the bank has delivered whole."""
     if quarter != "latest":
@@ -83,6 +101,7 @@ def _resolve(bank: Bank, quarter: str) -> str:
 @click.command()
 @options.DATA
 @options.QUARTER
+@options.AS_OF
 @options.RUN_OPTIONS
 @_over_a_quarter
 def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
@@ -99,6 +118,7 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
 @click.command()
 @options.DATA
 @options.QUARTER
+@options.AS_OF
 @click.option(
     "--branch", "branches", multiple=True, metavar="ID", help="Only this branch; repeatable."
 )
@@ -110,6 +130,13 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
     default="draft",
     show_default=True,
     help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
+)
+@click.option(
+    "--by",
+    default="",
+    metavar="NAME",
+    help="Who gives the pages this status; printed there. Who prepared them (draft) cannot issue "
+    "them.",
 )
 @click.option(
     "--brand",

@@ -11,13 +11,13 @@ from typing import Any, TypeAlias
 
 from stockcust_analysis.errors import UsageError
 
-_QUARTER = re.compile(r"(\d{4})Q([1-4])")
+_QUARTER = re.compile(r"(\d{4})Q([1-4])(?:-(\d\d))?")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, order=True)
 class Quarter:
-    """A calendar quarter, written 2026Q3.
+    """A calendar quarter, written 2026Q3; after one or two of its months (季中) 2026Q3-08.
 
     >>> Quarter.parse("2026Q3").end
     datetime.date(2026, 9, 30)
@@ -25,24 +25,39 @@ class Quarter:
     '2025Q4'
     >>> str(Quarter.parse("2026Q3").year_start)
     '2025Q4'
+    >>> Quarter.parse("2026Q3-08").end, str(Quarter.parse("2026Q3-08").previous)
+    (datetime.date(2026, 8, 31), '2026Q2')
     """
 
     year: int
     number: int
+    months: int = 3
 
     @classmethod
     def parse(cls, text: str) -> Quarter:
-        """Read '2026Q3'; anything else is a UsageError."""
+        """Read '2026Q3', or '2026Q3-08' to the end of August; anything else is a UsageError."""
         match = _QUARTER.fullmatch(text.strip().upper())
-        if match is None:
+        months = int(match[3]) - 3 * int(match[2]) + 3 if match and match[3] else 3
+        if match is None or (match[3] and months not in (1, 2)):
             raise UsageError(f"'{text}' is not a quarter. Write it like 2026Q3.")
-        return cls(int(match[1]), int(match[2]))
+        return cls(int(match[1]), int(match[2]), months)
+
+    @classmethod
+    def to_date(cls, day: date) -> Quarter | None:
+        """Return the quarter as far as a month's last day, or None on any other day."""
+        quarter = cls(day.year, (day.month + 2) // 3, (day.month - 1) % 3 + 1)
+        return quarter if quarter.end == day else None
 
     @classmethod
     def ending_on(cls, day: date) -> Quarter | None:
         """Return the quarter whose last day is `day`, or None when no quarter ends then."""
-        quarter = cls(day.year, (day.month + 2) // 3)
-        return quarter if quarter.end == day else None
+        quarter = cls.to_date(day)
+        return quarter if quarter and quarter.is_whole else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its three months are over."""
+        return self.months == 3
 
     @property
     def start(self) -> date:
@@ -51,8 +66,9 @@ class Quarter:
 
     @property
     def end(self) -> date:
-        """Last day of the quarter: its as-of date (统计时点)."""
-        return date(self.year, 3 * self.number, monthrange(self.year, 3 * self.number)[1])
+        """Last day of the quarter, or of the months that are over: its as-of date (统计时点)."""
+        month = 3 * self.number - 3 + self.months
+        return date(self.year, month, monthrange(self.year, month)[1])
 
     @property
     def previous(self) -> Quarter:
@@ -61,7 +77,7 @@ class Quarter:
 
     @property
     def year_ago(self) -> Quarter:
-        """The same quarter of the year before, for year-on-year (同比)."""
+        """The same quarter, or months of it, of the year before, for year-on-year (同比)."""
         return self.shifted(-4)
 
     @property
@@ -70,12 +86,15 @@ class Quarter:
         return Quarter(self.year - 1, 4)
 
     def shifted(self, quarters: int) -> Quarter:
-        """Return the quarter `quarters` later (earlier when negative)."""
+        """Return the quarter `quarters` later (earlier when negative).
+
+        It is whole, but for the same months of another year.
+        """
         index = self.year * 4 + self.number - 1 + quarters
-        return Quarter(index // 4, index % 4 + 1)
+        return Quarter(index // 4, index % 4 + 1, 3 if quarters % 4 else self.months)
 
     def __str__(self) -> str:
-        return f"{self.year}Q{self.number}"
+        return f"{self.year}Q{self.number}" + ("" if self.is_whole else f"-{self.end:%m}")
 
 
 Day: TypeAlias = date | str | Quarter

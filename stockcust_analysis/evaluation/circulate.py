@@ -93,12 +93,15 @@ def circulate(
         few = aside["rows"] < rule.smallest_cell
         aside = aside.assign(rows=aside["rows"].mask(few), amount=np.nan, by_branch=False)
         aside = aside[aside["branch_id"] == WHOLE_BANK].reset_index(drop=True)
+    facts = {**evaluation.policy_facts}
+    if facts.get("unit", {}).get("several", rule.smallest_cell) < rule.smallest_cell:
+        del facts["unit"]
     changed: dict[str, Any] = {
         "set_aside": aside,
         **result.tables,
         **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
         "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
-        "policy_facts": {**evaluation.policy_facts, "tiers": _tier_words(tiers, result.merged)},
+        "policy_facts": {**facts, "tiers": _tier_words(tiers, result.merged)},
     }
     return mask_scores(replace(evaluation, **changed)), result
 

@@ -15,15 +15,16 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import QUARTERS_BACK, quarters_remembered
+from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
 from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
-from stockcust_analysis.core.periods import Day, Quarter, as_quarter
+from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.comparison import comparison
+from stockcust_analysis.evaluation.facts import policy_facts, unit_facts
 from stockcust_analysis.evaluation.measuring import (
     NO_CHANGES,
     Measured,
@@ -45,10 +46,10 @@ from stockcust_analysis.evaluation.results import (
 )
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
-from stockcust_analysis.evaluation.worklists import worklist_tables
+from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
-from stockcust_analysis.measures.population import aum_origins, successor_of
+from stockcust_analysis.measures.population import successor_of
 from stockcust_analysis.measures.registry import specs_for
 from stockcust_analysis.policy import DEFAULT, Policy, load_policy
 
@@ -78,7 +79,7 @@ def evaluate(
     bank
         As opened by `open_bank`; or what that takes (a folder, a URL, …), opened and closed.
     quarter
-        Such as "2026Q3"; its last day is the as-of date.
+        Such as "2026Q3"; its last day is the as-of date. "2026Q3-08" is the quarter to August.
     policy
         Name of a shipped policy, a TOML file, or a policy.
     first_quarter
@@ -143,7 +144,8 @@ def evaluate(
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum),
+        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum)
+        | unit_facts(bank, rules, target, tables["measures"]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -176,7 +178,7 @@ def _measure(
 
     Compared are the customers of the previous quarter and of the target, where there are both.
     """
-    parts, compared = [], list[Table]()
+    bank, parts, compared = by_unit(bank, policy, target.end), [], list[Table]()
     both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
@@ -199,16 +201,18 @@ def _measure(
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
     """Return the quarters to measure, oldest first."""
     delivered = bank.quarters
-    if target not in delivered:
+    days = bank.days("customers") & bank.days("holdings")
+    if target.is_whole and target not in delivered:
         raise UsageError.unknown("quarter", target, delivered)
+    require_day(target.end, days, "customers and holdings")
     if target.previous not in delivered and not first_quarter:
         raise UsageError(
             f"{target} has no previous quarter: {target.previous} is not among the extracts "
             f"({', '.join(map(str, delivered))}). Deliver it, or state that there is none with "
             "--first-quarter, in Python first_quarter=True."
         )
-    earliest = target.shifted(-QUARTERS_BACK)
-    return [quarter for quarter in delivered if earliest <= quarter <= target]
+    quarters = (target.shifted(-back) for back in range(QUARTERS_BACK, -1, -1))
+    return [quarter for quarter in quarters if quarter.end in days]
 
 
 def _chunks(bank: Bank, policy: Policy, quarters: Sequence[Quarter]) -> list[Calendar]:
@@ -274,12 +278,13 @@ def _standing(
 
 def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
-) -> Evaluation:
-    """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
+) -> tuple[Evaluation, Lists]:
+    """Return all that a quarter's pages show, and the work lists that it counts."""
     rules = read_policy(policy)
     evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
-    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=rules)
-    return replace(evaluation, worklists=lists, outcomes=outcomes)
+    lists = make_lists(bank, as_of=evaluation.quarter.end, policy=rules)
+    table, outcomes = worklist_tables(bank, lists, quarter=evaluation.quarter, policy=rules)
+    return replace(evaluation, worklists=table, outcomes=outcomes), lists
 
 
 def make_missing_evaluation(
@@ -309,7 +314,7 @@ def make_missing_evaluation(
         return open_evaluation(folder)
     with open_bank(root / data) as bank:
         quarter = _quarter_of(Path(folder))
-        evaluation = evaluate_with_lists(bank, quarter=quarter, progress=progress)
+        evaluation, _ = evaluate_with_lists(bank, quarter=quarter, progress=progress)
     evaluation.save(root / folder)
     return open_evaluation(root / folder)
 
@@ -326,13 +331,15 @@ def _quarter_of(folder: Path) -> str:
 
 
 def targets_of(bank: Bank, quarter: Quarter) -> pd.DataFrame:
-    """Return what the branches are to reach this quarter; empty when the bank sets no targets."""
+    """Return what the branches are to reach by the quarter's end; empty without targets."""
     names, more = ["branch_id", "quarter", "measure", "target"], {"kind": "", "phased_share": 1.0}
     if "targets" not in bank.columns:
         return pd.DataFrame(columns=[*names, *more]).astype({"target": float})
     known = [name for name in more if name in bank.columns["targets"]]
-    table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == str(quarter))
+    whole = str(replace(quarter, months=3))
+    table = as_lazy(bank.table("targets")).filter(nw.col("quarter") == whole)
     frame = pd.DataFrame(collect_rows(table.select(*names, *known)), columns=[*names, *more])
+    frame["quarter"] = str(quarter)
     frame["kind"] = frame["kind"].astype(object).fillna("level").replace("", "level")
     frame["phased_share"] = frame["phased_share"].astype(float).fillna(1.0)
     return frame.sort_values(["branch_id", "measure"], ignore_index=True)
@@ -347,7 +354,7 @@ def reconciliation(bank: Bank, policy: Policy, quarter: Quarter) -> pd.DataFrame
     if "aum_period_end" in bank.columns["customers"]:
         customers = as_lazy(bank.snapshot("customers", as_of=quarter.end))
         rows.append(("customers_and_accounts", _total(customers, "aum_period_end"), by_account))
-    if "ledger" in bank.columns:
+    if "ledger" in bank.columns and (quarter.is_whole or quarter.end in bank.days("ledger")):
         ledger = Calendar((quarter.end,)).rows(as_lazy(bank.table("ledger")))
         rows.append(("ledger_and_accounts", _total(ledger.filter(aum), "balance"), by_account))
     table = pd.DataFrame(rows, columns=["check", "left", "right"])
@@ -448,51 +455,3 @@ def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) 
     if "dimension" in table:
         dropped &= table["dimension"] == "family"
     return table[~dropped].reset_index(drop=True)
-
-
-def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
-) -> dict[str, Any]:
-    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
-    dormancy = ("name", "idle_months", "idle_days", "cap")
-    return {
-        "name": policy.name,
-        "version": policy.version,
-        "digest": policy.digest,
-        **policy.members,
-        "funded": policy.bases.funded,
-        "effective": policy.bases.effective,
-        "dormancy": {name: getattr(rule, name) for name in dormancy},
-        "tier_memory": _memory_facts(policy, bank, quarter),
-        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-        "families_missing": [
-            {name: getattr(family, name) for name in ("name", "zh", "en")}
-            for family in families
-            if family.name in missing
-        ],
-        "knows_tenure": "relationship_since" in bank.columns["customers"],
-        "smallest_cell": policy.disclosure.smallest_cell,
-        **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
-    }
-
-
-def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
-    """Return what a page prints of tables that were made from those of a layout."""
-    families, exempt = (
-        (*policy.families.families, *policy.families.channels),
-        policy.dormancy.exempt,
-    )
-    unknown = [f for f in families if f.name in missing and set(f.products) & set(exempt)]
-    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
-
-
-def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
-    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
-    if policy.tier_memory is None:
-        return None
-    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
-    first = Quarter.ending_on(earlier[0]) if earlier else quarter
-    return {"name": policy.tier_memory.name, "since": str(first)}

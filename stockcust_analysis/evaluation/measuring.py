@@ -139,7 +139,7 @@ def with_quarters(table: pd.DataFrame, calendar: Calendar) -> pd.DataFrame:
     """Return a table with the quarter and the as-of date of each row's period."""
     period = table[PERIOD].to_numpy(dtype=int)
     ends = pd.Series([end.isoformat() for end in calendar.days], dtype="str")
-    quarters = pd.Series([str(Quarter.ending_on(end)) for end in calendar.days], dtype="str")
+    quarters = pd.Series([str(Quarter.to_date(end)) for end in calendar.days], dtype="str")
     return table.assign(as_of=ends.take(period).array, quarter=quarters.take(period).array)
 
 

@@ -224,8 +224,8 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     >>> from stockcust_analysis import evaluate
     >>> with TemporaryDirectory() as folder:
     ...     evaluate("data/sample", quarter="2026Q3").save(Path(folder))
-    ...     open_evaluation(folder).quarter
-    Quarter(year=2026, number=3)
+    ...     str(open_evaluation(folder).quarter)
+    '2026Q3'
     """
     path = Path(folder)
     if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():

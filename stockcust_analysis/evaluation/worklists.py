@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import customers_on
+from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
@@ -42,10 +43,20 @@ _AT_ONCE = 5_000
 _NOTABLE = 0.001
 
 
+class Lists(NamedTuple):
+    """All branches' work lists of a day: customers, how many each list finds, the facts behind."""
+
+    rows: pd.DataFrame
+    counts: pd.DataFrame
+    facts: Frame
+
+
 def worklist_tables(
-    bank: Bank, *, quarter: Quarter, policy: Policy
+    bank: Bank, lists: Lists, *, quarter: Quarter, policy: Policy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what every list asks of every branch now, and what last quarter's lists brought.
+
+    `lists` are those of the quarter's last day.
 
     Returns
     -------
@@ -57,28 +68,33 @@ def worklist_tables(
         The measures of `worklist_outcomes` by branch, on today's structure; empty where the bank
         delivers no contacts, or no customers of the quarter before.
     """
-    facts, lists, counts = make_lists(bank, as_of=quarter.end, policy=policy)
-    table = _with_totals(lists, counts)
+    table = _with_totals(lists.rows, lists.counts)
     if "contacts" not in bank.columns or quarter.previous not in bank.quarters:
         return table, pd.DataFrame(columns=OUTCOME_COLUMNS)
-    return table, _outcomes(bank, facts, quarter, policy)
+    return table, _outcomes(bank, lists.facts, quarter, policy)
 
 
-def make_lists(
-    bank: Bank, *, as_of: date, policy: Policy, structure: date | None = None
-) -> tuple[Frame, pd.DataFrame, pd.DataFrame]:
-    """Return the facts behind the lists of a day, all branches' lists, and the counts.
+def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
+    """Return all branches' lists of a day, as branches are on that day."""
+    facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
+    return Lists(rows, worklist_counts(facts, policy=policy), facts)
 
-    Branches are as they are on that day, or on that of the structure. The lists have a control
-    group if the policy asks for one. Where the bank has customers of three months before, money
-    that is leaving shows.
+
+def _facts_and_rows(
+    bank: Bank, *, as_of: date, policy: Policy, structure: date
+) -> tuple[Frame, pd.DataFrame]:
+    """Return the facts behind the lists of a day, and the lists, by the branches of another.
+
+    The lists have a control group if the policy asks for one. Where the bank has customers of three
+    months before, money that is leaving shows.
     """
+    bank = by_unit(bank, policy, structure)
     days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
     snapshots = {}
     for day in sorted(days & {as_of, cutoff(as_of, _MONTHS_BEFORE)}):
-        customers = customers_on(bank, policy, day, structure=structure or as_of)
+        customers = customers_on(bank, policy, day, structure=structure)
         snapshots[day] = bank.materialize(customers.drop(PERIOD).to_native())
     delivered = {"assignments", "contacts", "managers"} & set(bank.columns)
     tables = {name: bank.table(name) for name in delivered}
@@ -89,7 +105,7 @@ def make_lists(
     lists = worklists(facts, policy=policy, as_of=as_of)
     if rule.hold_out_share:
         lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
-    return facts, lists, worklist_counts(facts, policy=policy)
+    return facts, lists
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
@@ -116,11 +132,10 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    opening, lists, _ = make_lists(bank, as_of=then, policy=policy, structure=quarter.end)
+    opening, lists = _facts_and_rows(bank, as_of=then, policy=policy, structure=quarter.end)
     ids = sorted(set(lists["customer_id"]))
-    contacts, before, after = (
-        _rows_of(table, ids) for table in (bank.table("contacts"), opening, closing)
-    )
+    table = by_unit(bank, policy, quarter.end).table("contacts")
+    contacts, before, after = (_rows_of(table, ids) for table in (table, opening, closing))
     days = {"listed_on": then, "as_of": quarter.end}
     parts = [
         worklist_outcomes(part, contacts, opening=before, closing=after, by="branch_id", **days)

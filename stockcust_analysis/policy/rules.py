@@ -21,6 +21,7 @@ Landing = Literal["last", "mean", "maximum"]
 Clock = Literal["transaction", "maturity", "contact", "opening"]
 Cap = Literal["total", "account"]
 AumOfDeposits = Literal["", "deposits_only"]
+Unit = Literal["customer", "person"]
 EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
@@ -294,6 +295,9 @@ class Policy:
         Which products are one family, which are AUM, which are channels.
     bases, customer_types, groups
         Whom rates are of, who is in scope, and the customer groups (横向分群).
+    unit : str
+        What counts as one (统计单位): the "customer" number, or the "person", whose several numbers
+        (一人多户号, the same `person_id`) are then one in every measure.
     aum : str
         "deposits_only": a bank whose source holds no positions but deposits is tiered, scored and
         ranked by these.
@@ -318,6 +322,7 @@ class Policy:
     base: str = ""
     bases: Bases = Bases()
     customer_types: tuple[str, ...] = ("personal", "sole_trader")
+    unit: Unit = "customer"
     aum: AumOfDeposits = ""
     attrition: AttritionRule = field(default_factory=AttritionRule)
     coverage: CoverageRule = field(default_factory=CoverageRule)
@@ -336,6 +341,8 @@ class Policy:
         rules = asdict(self) | {"base": ""}
         if not self.aum:  # a rule that is not stated changes nothing
             del rules["aum"]
+        if self.unit == "customer":
+            del rules["unit"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

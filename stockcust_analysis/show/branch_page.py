@@ -81,14 +81,15 @@ def cover(page: BranchPage) -> Document:
 def cover_of(page: BranchPage, subtitle: str, *, title: str, **blanks: str) -> Document:
     """Return a cover: title, subtitle with its blanks filled, the bank, the quarter, the rules."""
     quarter = page.evaluation.quarter
+    subtitle = subtitle.format(year=quarter.year, number=quarter.number, **blanks)
     return Document(
         title=title,
-        subtitle=subtitle.format(year=quarter.year, number=quarter.number, **blanks),
+        subtitle=subtitle if quarter.is_whole else f"{subtitle} · {page.text('mid_quarter')}",
         organisation=page.evaluation.bank_name,
         as_of=quarter.end,
         language=page.language,
         run_facts=run_facts(page),
-        edition=set_aside_line(page),
+        edition=page_marks(page),
     )
 
 
@@ -131,9 +132,11 @@ def set_aside_words(page: BranchPage) -> dict[str, str]:
     return words
 
 
-def set_aside_line(page: BranchPage) -> str:
-    """Return the same as one line for every page, empty where nothing is set aside."""
-    return page.text("list_separator").join(f"{k} {v}" for k, v in set_aside_words(page).items())
+def page_marks(page: BranchPage) -> str:
+    """Return what every page bears: that the quarter is not over, and what is set aside."""
+    marks = [] if page.evaluation.quarter.is_whole else [page.text("mid_quarter")]
+    marks += [f"{column} {size}" for column, size in set_aside_words(page).items()]
+    return page.text("list_separator").join(marks)
 
 
 def checks_passed(page: Page) -> dict[str, str]:
@@ -261,6 +264,8 @@ def definitions_table(page: BranchPage) -> Table:
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")
     rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]
+    if not page.evaluation.quarter.is_whole:
+        rows.insert(0, (page.text("mid_quarter"), page.text("mid_quarter_meaning")))
     return table(
         pd.DataFrame(rows, columns=[page.text("term"), page.text("meaning")]),
         caption=page.text("definitions"),

@@ -131,9 +131,9 @@ class HeadquartersPage(Page):
 
     @cached_property
     def edition_line(self) -> str:
-        """The edition, and what of the extracts is in no figure: on every page and sheet."""
-        aside = branch_page.set_aside_line(self.bank)
-        return f"{self.edition} · {aside}" if aside else self.edition
+        """The edition, and what else is to be known of every figure: on every page and sheet."""
+        marks = branch_page.page_marks(self.bank)
+        return f"{self.edition} · {marks}" if marks else self.edition
 
     def gap_note(self, *keys: str, after: str = "") -> str:
         """Return a note with what is to be said of withheld figures, where there can be any."""

@@ -95,6 +95,15 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     return section[key][known_language(language)]
 
 
+def signatures(people: Mapping[str, str], language: Language) -> str:
+    """Return in words who gave a page each review status.
+
+    >>> signatures({"draft": "张三", "issued": "李四"}, "zh")
+    '编制：张三 · 签发：李四'
+    """
+    return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
+
+
 def names(within: str) -> tuple[str, ...]:
     """Return the names known within a section, in the order pages show them.
 
@@ -183,7 +192,7 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     Parameters
     ----------
     policy_facts
-        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`.
+        Of an evaluation: `aum_from`, `families_missing`, `knows_tenure`, `unit`.
     language
         "zh" or "en".
 
@@ -208,9 +217,22 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     if aum := policy_facts.get("aum"):
         sentences = [name_deposits(sentence, language) for sentence in sentences]
         sentences.append(text(aum, language, within="assumption"))
+    if unit := policy_facts.get("unit"):
+        sentences.insert(0, _count_persons(unit, language))
     # English needs a blank between sentences, Chinese none.
     stop = text("stop", language, within="sentence") + ("" if language == "zh" else " ")
     return [f"{sentence}{stop}" for sentence in sentences]
+
+
+def _count_persons(unit: Mapping[str, Any], language: Language) -> str:
+    """Return how many persons the customer numbers are, and what counting by person changes."""
+    several = format_count(unit["several"])
+    counts = {name: [*map(format_count, unit[name])] for name in ("customers", "funded")}
+    rates = {
+        name: [format_share(value, decimals=2) for value in unit[name]]
+        for name in ("dormancy_rate", "multi_product_share")
+    }
+    return text("unit", language, within="assumption").format(several=several, **counts, **rates)
 
 
 def name_deposits(words: str, language: Language) -> str:

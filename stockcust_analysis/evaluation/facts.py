@@ -1,0 +1,93 @@
+"""What pages print of the rules in force, of what was not delivered, and of the unit counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import narwhals.stable.v2 as nw
+import pandas as pd
+
+from stockcust_analysis.bank.customers import by_unit, population_of, quarters_remembered
+from stockcust_analysis.bank.persons import NUMBERS
+from stockcust_analysis.bank.source import Bank
+from stockcust_analysis.core.calendar import Calendar
+from stockcust_analysis.core.frames import as_lazy, collect_sums, count_rows
+from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.measures.codebook import CUSTOMER_QUESTIONS
+from stockcust_analysis.measures.population import aum_origins
+from stockcust_analysis.measures.registry import columns_of, measure_rows, specs_for
+from stockcust_analysis.policy import Policy
+
+
+def policy_facts(
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
+) -> dict[str, Any]:
+    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
+    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
+    dormancy = ("name", "idle_months", "idle_days", "cap")
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "digest": policy.digest,
+        **policy.members,
+        "funded": policy.bases.funded,
+        "effective": policy.bases.effective,
+        "dormancy": {name: getattr(rule, name) for name in dormancy},
+        "tier_memory": _memory_facts(policy, bank, quarter),
+        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
+        "families_missing": [
+            {name: getattr(family, name) for name in ("name", "zh", "en")}
+            for family in families
+            if family.name in missing
+        ],
+        "knows_tenure": "relationship_since" in bank.columns["customers"],
+        "smallest_cell": policy.disclosure.smallest_cell,
+        **({"moves": True} if "customer_moves" in bank.columns else {}),
+        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
+    }
+
+
+def unit_facts(
+    bank: Bank, policy: Policy, quarter: Quarter, measures: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what a page prints of numbers joined by person: how many, and what joining changes."""
+    if policy.unit == "customer":
+        return {}
+    calendar = Calendar((quarter.end,))
+    by_number = replace(policy, unit="customer")
+    view = population_of(bank, by_number, calendar, structure=quarter.end)
+    specs = specs_for(view, CUSTOMER_QUESTIONS)
+    totals = collect_sums(view, [], columns_of(specs, by_number))
+    whole = measures[(measures["branch_id"] == WHOLE_BANK) & (measures["quarter"] == str(quarter))]
+    sides = measure_rows(totals, specs, by_number, []), whole
+    numbers, persons = (side.set_index(["measure", "base"])["value"] for side in sides)
+    people = calendar.rows(as_lazy(by_unit(bank, policy, quarter.end).table("customers")))
+    several = count_rows(people, {"several": nw.col(NUMBERS) > 1})
+    pairs = {name: [float(numbers[key]), float(persons[key])] for name, key in _BY_UNIT.items()}
+    return {"unit": several | pairs}
+
+
+_BY_UNIT = {"customers": ("customers", "all"), "funded": ("customers", "funded")}
+_BY_UNIT |= {name: (name, "funded") for name in ("dormancy_rate", "multi_product_share")}
+"""Figures that a page shows by customer number and by person."""
+
+
+def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
+    """Return what a page prints of tables that were made from those of a layout."""
+    families = (*policy.families.families, *policy.families.channels)
+    exempt = set(policy.dormancy.exempt)
+    unknown = [f for f in families if f.name in missing and exempt.intersection(f.products)]
+    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
+    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
+
+
+def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
+    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
+    if policy.tier_memory is None:
+        return None
+    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
+    first = Quarter.to_date(earlier[0]) if earlier else quarter
+    return {"name": policy.tier_memory.name, "since": str(first)}
