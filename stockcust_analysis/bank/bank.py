@@ -20,8 +20,8 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
 
 if TYPE_CHECKING:
+    from stockcust_analysis.bank.delivery import TableFacts
     from stockcust_analysis.bank.tolerance import SetAside
-    from stockcust_analysis.bank.validation import TableFacts
 
 
 class Input(Protocol):

@@ -57,9 +57,6 @@ _SQL_TYPES = {
 }
 INT96 = "INT96"
 """The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
-FILLED = "FILLED"
-"""The type of a column of text none of which is empty: to compare them costs, and no join skips."""
-_VARCHAR = ("VARCHAR", FILLED)
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
@@ -147,7 +144,7 @@ def sql_reading(
         return _sql_moment(cell, source_type, zone, trimmed=trimmed)
     if column.kind is Kind.FLAG and source_type == "BOOLEAN":
         return Reading(cell)
-    text = cell if source_type in _VARCHAR else f"{cell}::VARCHAR"
+    text = cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if not trimmed:
         value = grammar.plain_value(column.kind, text, factor)
         return Reading(value, odd=f"({text} IS NOT NULL AND {value} IS NULL)")
@@ -158,7 +155,7 @@ def sql_reading(
 
 def _sql_given(cell: str, source_type: str, marks: Sequence[str]) -> str:
     """Return the SQL of a cell without the bank's own null marks, which may be numbers and days."""
-    if source_type in _VARCHAR:
+    if source_type == "VARCHAR":
         return f"(CASE WHEN NOT {grammar.is_one_of(f'trim({cell})', marks)} THEN {cell} END)"
     values: list[object] = []
     if source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL"):
@@ -218,7 +215,7 @@ def _sql_text(
 ) -> Reading[str]:
     codes = mapping.codes.get(column.name, {})
     marks = grammar.null_marks(column.kind, mapping.null, codes)
-    faults, text = {}, cell if source_type in _VARCHAR else f"{cell}::VARCHAR"
+    faults, text = {}, cell if source_type == "VARCHAR" else f"{cell}::VARCHAR"
     if source_type == "VARCHAR[]" and column.separated:
         text = f"array_to_string({cell}, ';')"
     elif source_type.startswith(_NOT_TEXT) or source_type.endswith("]"):
@@ -228,8 +225,8 @@ def _sql_text(
         text = f"(CASE WHEN {is_whole} THEN {cell}::BIGINT::VARCHAR END)"
         faults = {_NUMBER_AS_TEXT: f"({cell} IS NOT NULL AND {text} IS NULL)"}
     given = text
-    if not trimmed and source_type in _VARCHAR:  # the commonest marks need no closer look
-        for mark in sorted({"", *column.allowed} & {*marks[source_type == FILLED :]}):
+    if not trimmed and source_type == "VARCHAR":  # the commonest marks need no closer look
+        for mark in sorted({"", *column.allowed} & {*marks}):
             text = f"nullif({text}, {literal(mark)})"
         marks = [mark for mark in marks if mark]
     if trimmed:

@@ -53,20 +53,25 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
+def keys_ascend(
+    relation: duckdb.DuckDBPyRelation, key: Sequence[str], wrong: str = "false"
+) -> bool:
     """Return whether rows come in ascending runs of keys that do not overlap: no key is twice.
+
+    The SQL of what is `wrong` must hold in no row.
 
     Extracts mostly do, a run for each file and as-of date. It costs little more than reading the
     keys, and where they are in no order the first thousands of rows show it.
     """
     now = f"ROW({', '.join(map(quoted, key))})"
-    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next")
+    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next, {wrong} AS wrong")
     same_day = "now[1] = next[1]" if key[0] == "as_of" else "true"
-    run_ends = f"({same_day} AND now < next) IS NOT TRUE"
+    run_ends = f"({same_day} AND now < next) IS NOT TRUE OR wrong"
     ends = pairs.filter(run_ends).limit(_MOST_RUNS + 1).fetchall()
-    starts = [now for now, _ in pairs.limit(1).fetchall()] + [after for _, after in ends[:-1]]
-    runs = [(start, end) for start, (end, _) in zip(starts, ends, strict=True)]
-    if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
+    starts = [now for now, *_ in pairs.limit(1).fetchall()] + [after for _, after, _ in ends[:-1]]
+    runs = [(start, end) for start, (end, *_) in zip(starts, ends, strict=True)]
+    is_unfit = any(is_wrong for *_, is_wrong in ends)
+    if len(runs) > _MOST_RUNS or is_unfit or any(None in (*start, *end) for start, end in runs):
         return False
     return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
 

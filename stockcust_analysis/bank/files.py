@@ -20,7 +20,7 @@ from typing import TypeAlias
 import duckdb
 
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.conversion import FILLED, INT96
+from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
@@ -114,7 +114,7 @@ class FileReader:
                     alike = replace(text, path=Path(), readable=Path(), notes=())
                     texts.setdefault((alike, constants), []).append(text)
         for (types, constants), paths_alike in parquet.items():
-            groups.append((self._parquet(paths_alike, dict(types)), constants))
+            groups.append((_parquet(paths_alike, dict(types)), constants))
         for (_, constants), files in texts.items():
             groups += [(group, constants) for group in self._csv(files)]
         read = [name for group, _ in groups for name in group.names]
@@ -201,18 +201,6 @@ class FileReader:
         problem = Problem(self._table_name, "", what, remedy, rows, shown)
         if problem not in self.problems:
             self.problems.append(problem)
-
-    def _parquet(self, paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
-        """Return Parquet files of the same columns as a group."""
-        scan = _scan_parquet(paths)
-        numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
-        filled = self._connection.sql(
-            f"SELECT path_in_schema FROM parquet_metadata({_sql_list(paths)}) GROUP BY ALL "
-            "HAVING bool_and(COALESCE(stats_min_value > '', false))"
-        ).fetchall()
-        types = {n: FILLED for (n,) in filled if columns.get(n) == "VARCHAR"}
-        names = tuple(path.name for path in paths)
-        return FileGroup(names, {**columns, **types}, scan, numbered, is_columnar=True)
 
     def _excel(self, path: Path) -> list[FileGroup]:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
@@ -421,6 +409,13 @@ def _parquet_types(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[st
             what = f"{path.name} has two columns called '{first}'"
             raise UnusableFileError(what, "Keep one, or rename it.")
     return types
+
+
+def _parquet(paths: Sequence[Path], columns: Mapping[str, str]) -> FileGroup:
+    """Return Parquet files of the same columns as a group."""
+    scan = _scan_parquet(paths)
+    numbered = f"(SELECT *, file_index AS _file, file_row_number + 2 AS _row FROM {scan})"
+    return FileGroup(tuple(path.name for path in paths), columns, scan, numbered, is_columnar=True)
 
 
 def _scan_parquet(paths: Iterable[object]) -> str:

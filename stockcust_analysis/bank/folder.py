@@ -22,6 +22,7 @@ from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
     HASH,
@@ -38,7 +39,6 @@ from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
-from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Rows, TableFacts
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height

@@ -25,6 +25,7 @@ from stockcust_analysis.bank.conversion import (
     with_readings,
 )
 from stockcust_analysis.bank.customers import Bank as Bank
+from stockcust_analysis.bank.delivery import Delivery, Rows
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
@@ -38,7 +39,6 @@ from stockcust_analysis.bank.mapping import (
 )
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.totals import totals_of
-from stockcust_analysis.bank.validation import Delivery, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments

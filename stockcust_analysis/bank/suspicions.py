@@ -1,12 +1,7 @@
 """What reads well and is hardly true: amounts 10,000 times off, a quarter delivered twice.
 
 A few sums of each quarter are held against those of the quarter before. What looks wrong is a
-warning with figures, or an error where the mapping says so:
-
-```toml
-[suspicions]
-as_errors = ["unit", "renumbered"]
-```
+warning with figures, or an error where the mapping's `[suspicions]` says so.
 """
 
 from __future__ import annotations
@@ -58,7 +53,7 @@ STEADY, LEAST_HELD = 0.1, 0.5
 """Holdings are the accounts of AUM: what part of it they are is a definition, and no market's."""
 LIKE_SIZE, LEAST_PART = 0.2, 0.01
 """A product comes in place of another if their rows differ by less; smaller ones come and go."""
-_LOOKED_UP, _SHOWN = 1_000, 3
+_LOOKED_UP, _SHOWN, _LARGE = 1_000, 3, 5_000_000
 _MAY_BE_EMPTY = (
     "customers.active_transactions",
     "customers.loan_balance",
@@ -210,9 +205,8 @@ def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield f"{what} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
 
 
-def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Holdings are another part of customers' AUM, or of the ledger, than a quarter before."""
-    yield from _misfits(bank, now.quarter)
     earlier = _parts_held(before)
     for other, ours in _parts_held(now).items():
         theirs = earlier.get(other)
@@ -230,24 +224,15 @@ def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
     """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
-    branches = held_by_branch(bank, quarter)
-    column = next((name for name in AUM if name in bank.columns["customers"]), "")
-    parts = {
-        branch: size["held"] / size[column]
-        for branch, size in sorted(branches.items())
-        if column and size["rows"] >= LEAST_IN_BRANCH and min(size["held"], size[column]) > 0
-    }
+    column, parts, averages = held_by_branch(bank, quarter, LEAST_IN_BRANCH)
     usual = median(parts.values()) if parts else 1.0
-    if wrong := [branch for branch, part in parts.items() if _is_another_unit(part / usual)]:
+    if wrong := sorted(b for b, part in parts.items() if _is_another_unit(part / usual)):
         yield (
             f"customers.{column} of {quarter} is of another order in {len(wrong)} of {len(parts)} "
             f"branches ({', '.join(wrong[:_SHOWN])}) than what their customers hold: are customers "
             "or holdings in 千元, 万元 or 分 there"
         )
-    for name in AUM[1:]:
-        average, end = (
-            sum(size.get(f"{name}|{of}", 0) for size in branches.values()) for of in ("held", "end")
-        )
+    for name, (average, end) in sorted(averages.items(), key=lambda item: item[1])[-1:]:
         if average >= LEAST_ROWS and end < LEAST_PART * average:
             yield (
                 f"holdings of {quarter} are what customers.{name} says of {average:,} customers, "
@@ -446,6 +431,7 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         )
 
 
+Suspicions = list[tuple[str, str]]
 _Rule = Callable[[Bank, Totals, Totals], Iterator[str]]
 _OF_TWO: dict[str, _Rule] = {
     "delivered_again": _same_again,
@@ -481,9 +467,12 @@ def too_few(totals: Sequence[Totals]) -> list[Quarter]:
     return [t.quarter for t in totals if t.figures.get("customers.rows", 0) < LEAST_ROWS]
 
 
-def suspicions_of(bank: Bank, totals: Sequence[Totals]) -> list[tuple[str, str]]:
-    """Return what looks wrong in a bank's quarters, oldest first: name and words."""
-    found: list[tuple[str, str]] = []
+def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = _LARGE) -> Suspicions:
+    """Return what looks wrong in a bank's quarters, oldest first: name and words.
+
+    Up to `most` holdings are held against the AUM of their customers.
+    """
+    found: Suspicions = []
     for index, now in enumerate(totals):
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
@@ -491,6 +480,8 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals]) -> list[tuple[str, str]]
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
+        if enough and bank.rows("holdings") <= most:
+            found += [("part_of_aum", words) for words in _misfits(bank, now.quarter)]
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]
     for name, look in _OF_ONE.items() if totals else ():

@@ -97,31 +97,36 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
     return [Totals(q, *(found.get((name, q.end), {}) for name in GROUPS)) for q in quarters]
 
 
-def held_by_branch(bank: Bank, quarter: Quarter) -> dict[str, dict[str, int]]:
-    """Return branch → sums of customers with AUM products on a quarter's last day, in cents.
+def held_by_branch(
+    bank: Bank, quarter: Quarter, least: int
+) -> tuple[str, dict[str, float], dict[str, tuple[int, int]]]:
+    """Return what customers hold against their AUM on a quarter's last day.
 
-    `rows` counts them, `held` is the balance of these products. Where an average of AUM differs
-    from AUM at the period's end, `column|held` counts those whose average is that balance, and
-    `column|end` those whose AUM is.
+    These are the column of AUM; branch → balances of AUM products / AUM, of branches where at least
+    so many customers have any; and average of AUM → how many customers hold just that, and how many
+    their AUM at the period's end, where these two differ.
     """
     customers, holdings = (
         as_lazy(bank.snapshot(name, as_of=quarter.end)) for name in ("customers", "holdings")
     )
     ours = holdings.filter(nw.col("product").is_in([*load_policy().families.aum_products]))
     held = sums(ours, ["customer_id"], {"held": cents_or_zero("balance")})
-    amounts = {c: cents_or_zero(c) for c in AUM if c in bank.columns["customers"]}
+    aum = [name for name in AUM if name in bank.columns["customers"]]
+    if not aum:
+        return "", {}, {}
+    amounts = {name: cents_or_zero(name) for name in aum}
     pairs = customers.select("customer_id", "branch_id", **amounts).join(held, on="customer_id")
-    sizes = {"rows": ONE, **{name: nw.col(name) for name in (*amounts, "held")}}
-    for name in AUM[1:] if {*AUM[:1]} <= {*amounts} else ():
-        if name in amounts:
-            differs, held_is = nw.col(name) != nw.col(AUM[0]), nw.col("held")
-            sizes[f"{name}|held"] = flag(differs & (nw.col(name) == held_is))
-            sizes[f"{name}|end"] = flag(differs & (nw.col(AUM[0]) == held_is))
+    sizes = {"rows": ONE, "aum": nw.col(aum[0]), "held": nw.col("held")}
+    averages = aum[1:] if aum[0] == AUM[0] else []
+    for name in averages:
+        differs = nw.col(name) != nw.col(aum[0])
+        sizes[name] = flag(differs & (nw.col(name) == nw.col("held")))
+        sizes[f"{name}|end"] = flag(differs & (nw.col(aum[0]) == nw.col("held")))
     groups = collect_rows(sums(pairs, ["branch_id"], sizes))
-    return {
-        str(branch): {name: int(groups[name][index] or 0) for name in sizes}
-        for index, branch in enumerate(groups["branch_id"])
-    }
+    rows = zip(*(groups[name] for name in ("branch_id", "rows", "aum", "held")), strict=True)
+    parts = {b: held / aum for b, n, aum, held in rows if n >= least and min(aum, held) > 0}
+    counts = {name: (sum(groups[name]), sum(groups[f"{name}|end"])) for name in averages}
+    return aum[0], parts, counts
 
 
 def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.Expr]:
@@ -141,7 +146,8 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
         digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
         sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)
         sizes[f"{column}|filled"] = flag(sizes[column] > 0)
-        sizes[f"{column}|uneven"] = flag(nw.col(column) > nw.col(column).floor())
+        amount = nw.col(column).cast(nw.Float64)
+        sizes[f"{column}|uneven"] = flag(amount > amount.floor())
     for first, last in ORDERED:
         if {first, last} <= {*kinds}:
             sizes[f"{first}|{last}"] = flag(nw.col(first) > nw.col(last))

@@ -352,12 +352,12 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     aum_swapped: (
         "part_of_aum",
-        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of \d+ customers, and "
+        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of [\d,]+ customers, and "
         "aum_period_end of 0: are two columns swapped",
     ),
     balances_swapped: (
         "part_of_aum",
-        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of \d+ customers, and ",
+        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of [\d,]+ customers, ",
     ),
     holdings_cut_off: (
         "part_of_aum",
