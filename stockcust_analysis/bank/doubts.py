@@ -106,18 +106,8 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     """
     number, width = nw.col(name), nw.col(name).str.len_chars()
     other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
-    if height(first.filter(number.str.contains(_AMOUNT))):
-        return [
-            "numbers written as amounts are (12345.0, 1.2e9). Export the column as text, from the "
-            "system itself"
-        ]
-    if all(height(first.filter(number.str.contains(case))) for case in ("[a-z]", "[A-Z]")):
-        keys = rows.select("as_of", name)
-        alike = keys.with_columns(number.str.to_lowercase())
-        if twice := height(keys.unique()) - height(alike.unique()):
-            return [
-                f"{twice:,} differ from others in upper and lower case alone, and count beside them"
-            ]
+    if doubt := _of_form(rows, first, name):
+        return [doubt]
     if height(first.filter(other)):
         return []  # one that is no number says it for all
     kinds = {
@@ -145,3 +135,19 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
             "Excel round them? Export the column as text"
         )
     return doubts
+
+
+def _of_form(rows: Table, first: Table, name: str) -> str:
+    """Return the doubt about numbers whose first rows hold amounts, or letters in both cases."""
+    number = nw.col(name)
+    if height(first.filter(number.str.contains(_AMOUNT))):
+        why = "Export the column as text, from the system itself"
+        return f"numbers written as amounts are (12345.0, 1.2e9). {why}"
+    if all(height(first.filter(number.str.contains(case))) for case in ("[a-z]", "[A-Z]")):
+        keys = rows.select("as_of", name)
+        alike = keys.with_columns(number.str.to_lowercase())
+        if twice := height(keys.unique()) - height(alike.unique()):
+            return (
+                f"{twice:,} differ from others in upper and lower case alone, and count with them"
+            )
+    return ""

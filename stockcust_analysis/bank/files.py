@@ -279,6 +279,14 @@ class FileReader:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
         names = ", ".join(path.name for path in paths.values())
+        self._note_odd_rows(alike, counts, numbered, names)
+        types = dict.fromkeys(alike.header, "VARCHAR")
+        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+
+    def _note_odd_rows(
+        self, alike: TextFile, counts: Mapping[str, int], numbered: str, names: str
+    ) -> None:
+        """Note rows of sums and with cells to spare; warn of cells without a header."""
         if counts[_NAMELESS]:
             rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
             warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
@@ -291,8 +299,6 @@ class FileReader:
                 remedy = total_remedy(alike.header[odd[0][1] - 1])
                 remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
                 self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
-        types = dict.fromkeys(alike.header, "VARCHAR")
-        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""

@@ -45,6 +45,8 @@ from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
 
 MAPPING_NAME = "mapping.toml"
+_MOST_HELD = 5_000_000
+"""Holdings up to which opening holds them against customers' AUM: it costs a join."""
 LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
 _TYPES = {
@@ -129,7 +131,7 @@ def open_bank(
         try:
             warn_of_doubts(bank)
             newest = totals_of(bank, bank.quarters[-2:])
-            bank.suspicions = tuple(suspicions.suspicions_of(bank, newest))
+            bank.suspicions = tuple(suspicions.suspicions_of(bank, newest, _MOST_HELD))
             bank.too_few = suspicions.too_few(newest)
             suspicions.tell(bank.suspicions, bank.as_errors, bank.name)
         except BaseException:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import permutations, product
+from math import inf
 from statistics import median, median_high, median_low
 
 import narwhals.stable.v2 as nw
@@ -53,7 +54,7 @@ STEADY, LEAST_HELD = 0.1, 0.5
 """Holdings are the accounts of AUM: what part of it they are is a definition, and no market's."""
 LIKE_SIZE, LEAST_PART = 0.2, 0.01
 """A product comes in place of another if their rows differ by less; smaller ones come and go."""
-_LOOKED_UP, _SHOWN, _LARGE = 1_000, 3, 5_000_000
+_LOOKED_UP, _SHOWN = 1_000, 3
 _MAY_BE_EMPTY = (
     "customers.active_transactions",
     "customers.loan_balance",
@@ -467,7 +468,7 @@ def too_few(totals: Sequence[Totals]) -> list[Quarter]:
     return [t.quarter for t in totals if t.figures.get("customers.rows", 0) < LEAST_ROWS]
 
 
-def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = _LARGE) -> Suspicions:
+def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Suspicions:
     """Return what looks wrong in a bank's quarters, oldest first: name and words.
 
     Up to `most` holdings are held against the AUM of their customers.

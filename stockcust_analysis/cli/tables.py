@@ -102,7 +102,6 @@ def check(
     What meets the contract is shown as a profile: sizes, empty cells, amounts, codes, quarters.
     """
     import warnings
-    from math import inf
 
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.bank.suspicions import SuspicionWarning, suspicions_of
@@ -117,8 +116,7 @@ def check(
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
         lines += input_lines(bank, totals, language)
         lines += map(str, bank.set_aside)
-        found = suspicions_of(bank, totals, inf)
-        lines += [f"looks wrong: {words} ({name})" for name, words in found]
+        lines += [f"looks wrong: {words} ({name})" for name, words in suspicions_of(bank, totals)]
         tables = profile(bank, totals, language)
         quarters = ", ".join(map(str, bank.quarters)) or "none"
         end = f"{bank.name} meets the contract. Quarters: {quarters}."
