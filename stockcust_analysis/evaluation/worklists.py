@@ -16,10 +16,11 @@ from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import as_lazy, collect_rows
+from stockcust_analysis.core.frames import as_lazy, collect_rows, same_kind
 from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.provided import aum_of_deposits, with_lists_provided
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.measures.worklist_outcomes import (
     draw_control_group,
     without_control_group,
@@ -76,6 +77,7 @@ def worklist_tables(
 
 def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
     """Return all branches' lists of a day, as branches are on that day."""
+    policy = with_lists_provided(bank, policy, as_of)
     facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
     return Lists(rows, worklist_counts(facts, policy=policy), facts)
 
@@ -86,8 +88,11 @@ def _facts_and_rows(
     """Return the facts behind the lists of a day, and the lists, by the branches of another.
 
     The lists have a control group if the policy asks for one. Where the bank has customers of three
-    months before, money that is leaving shows.
+    months before, money that is leaving shows. Those that its tables cannot fill are left out; no
+    tier stands on the others where AUM is not provided.
     """
+    policy = with_lists_provided(bank, policy, as_of)
+    is_tiered = aum_of_deposits(bank, policy, as_of) != UNKNOWN
     bank = by_unit(bank, policy, structure)
     days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
@@ -101,11 +106,17 @@ def _facts_and_rows(
     facts, holdings = snapshots.pop(as_of), bank.snapshot("holdings", as_of=as_of)
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
+    facts = facts if is_tiered else _without_tiers(facts)
     facts = bank.materialize(facts)
     lists = worklists(facts, policy=policy, as_of=as_of)
     if rule.hold_out_share:
         lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
     return facts, lists
+
+
+def _without_tiers(facts: Frame) -> Frame:
+    table = as_lazy(facts)
+    return same_kind(facts, table.with_columns(tier=nw.lit(None, dtype=nw.String)))
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
