@@ -29,7 +29,7 @@ test: style ## Style, types and all quick tests
 		--dist loadscope --no-loadscope-reorder && wait $$!
 
 test-slow: $(VENV)/.ready-engines ## Databases, Spark, Dask, whole batches: half a gigabyte more
-	$(BIN)/python -m pytest -p no:randomly -m slow
+	$(BIN)/python -m pytest -p no:randomly -m slow --numprocesses 2 --dist loadscope
 
 test-lowest: ## A whole report with the lowest versions that are allowed (needs uv)
 	rm -rf build/lowest
