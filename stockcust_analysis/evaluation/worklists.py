@@ -6,7 +6,9 @@ The customers themselves stay on the lists; these tables hold counts and sums on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
+from warnings import warn
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -31,6 +33,7 @@ from stockcust_analysis.measures.worklists import (
     worklists,
 )
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy.service import MODEL_LIST
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
@@ -73,7 +76,7 @@ def make_lists(
     group if the policy asks for one. Where the bank has customers of three months before, money
     that is leaving shows.
     """
-    bank = by_unit(bank, policy, structure or as_of)
+    own, bank = bank, by_unit(bank, policy, structure or as_of)
     days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
@@ -88,9 +91,62 @@ def make_lists(
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
     facts = bank.materialize(facts)
     lists = worklists(facts, policy=policy, as_of=as_of)
+    counts = pd.DataFrame(worklist_counts(facts, policy=policy))
+    if rule.model:
+        lists, counts = _with_model_list(own, facts, as_of, policy, (lists, counts))
     if rule.hold_out_share:
         lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
-    return facts, lists, worklist_counts(facts, policy=policy)
+    return facts, lists, counts
+
+
+def _with_model_list(
+    bank: Bank, facts: Frame, as_of: date, policy: Policy, made: tuple[pd.DataFrame, pd.DataFrame]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return lists and counts with those of the policy's model, where there are any."""
+    scores, (lists, counts) = _model_scores(bank, as_of, policy), made
+    if scores.empty:
+        return made
+    rule = replace(policy, worklists=replace(policy.worklists, lists=()))
+    known = _rows_of(facts, sorted(scores["customer_id"]), as_lazy(facts).collect_schema().names())
+    known = known.merge(scores, on="customer_id", validate="1:1")
+    found = pd.DataFrame(worklist_counts(known, policy=rule)).set_index("branch_id")
+    found = found.drop(columns="list").reindex(counts["branch_id"].unique(), fill_value=0)
+    parts = [counts, found.reset_index().assign(list=MODEL_LIST)[[*counts]]]
+    both = pd.concat([lists, worklists(known, policy=rule, as_of=as_of)], ignore_index=True)
+    return both, pd.concat(parts, ignore_index=True)
+
+
+def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
+    """Return whom the policy's model finds most at risk, with probability and reason.
+
+    It learns from quarters up to the day alone. Nobody is returned, and a warning says why, where
+    it cannot be made or a backtest does not show it to be better than the plain rules.
+    """
+    from stockcust_analysis.models.early_warning import EarlyWarning
+    from stockcust_analysis.models.features import History
+
+    rule, quarter = policy.worklists.model, Quarter.ending_on(as_of)
+    assert rule is not None
+    model = EarlyWarning(policy=policy, personal=rule.personal, random_state=rule.seed)
+    try:
+        if quarter is None:
+            raise UsageError(f"it is made at quarters' ends, and {as_of} is none.")
+        if not model.backtest(bank, quarter.previous).beats_rules:
+            raise UsageError("a backtest did not show it to be better than the plain rules.")
+        history = History.of(bank, model)
+        model.learn(history, until=quarter)
+        options = {"as_of": quarter, "top": rule.top_share}
+        zh, en = (
+            model.set_params(language=name).score_customers(history, **options)
+            for name in ("zh", "en")
+        )
+    except UsageError as error:
+        warn(f"the list '{MODEL_LIST}' is not made: {error}", stacklevel=4)
+        return pd.DataFrame()
+    reasons = {"model_reason_zh": zh["reason"], "model_reason_en": en["reason"]}
+    return pd.DataFrame(
+        {"customer_id": zh["customer_id"], "model_risk": zh["probability"]} | reasons
+    )
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
@@ -117,7 +173,9 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    opening, lists, _ = make_lists(bank, as_of=then, policy=policy, structure=quarter.end)
+    # What a model found is learnt anew, for no outcome is worth that.
+    plain = replace(policy, worklists=replace(policy.worklists, model=None))
+    opening, lists, _ = make_lists(bank, as_of=then, policy=plain, structure=quarter.end)
     ids = sorted(set(lists["customer_id"]))
     table = by_unit(bank, policy, quarter.end).table("contacts")
     contacts, before, after = (_rows_of(table, ids) for table in (table, opening, closing))
@@ -129,11 +187,13 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
     return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
-def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
-    """Return the columns outcomes need, of these customers alone: no other row leaves the bank."""
+def _rows_of(
+    table: Frame, customers: Sequence[str], names: Sequence[str] = _OUTCOME_FACTS
+) -> pd.DataFrame:
+    """Return some columns of these customers alone: no other row leaves the bank."""
     rows = as_lazy(table)
     present = rows.collect_schema().names()
-    rows = rows.select(name for name in _OUTCOME_FACTS if name in present)
+    rows = rows.select(name for name in names if name in present)
     parts = [
         collect_rows(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
         for at in range(0, len(customers) or 1, _AT_ONCE)

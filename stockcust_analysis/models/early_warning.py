@@ -218,7 +218,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         by = now.attributes.loc[table.index].filter(["age_group", "gender"])
         return self.assess(table, target, rules=rules, by=None if by.empty else by)
 
-    def score_customers(self, bank: Bank, as_of: Day, *, top: int | None = None) -> pd.DataFrame:
+    def score_customers(
+        self, bank: Bank | History, as_of: Day, *, top: float | None = None
+    ) -> pd.DataFrame:
         """Return the active funded customers of a quarter's end, those most at risk first.
 
         Parameters
@@ -227,8 +229,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             The one learnt from, or one with the same columns.
         as_of : "2026Q3"
             Quarter at whose end they are scored.
-        top : int, optional
-            Only so many of them.
+        top : number, optional
+            Only so many of them; below 1 that part of them.
 
         Returns
         -------
@@ -241,7 +243,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         everybody = snapshot.attributes.loc[_at_risk(snapshot, self.policy), ["branch_id"]]
         codes = self.encoder_.transform(snapshot.features.loc[everybody.index])
         risk = features.event_probability(self.model_, codes)
-        rows = np.argsort(-risk, kind="stable")[: top or len(risk)]
+        most = len(risk) if top is None else int(np.ceil(top * len(risk) if top < 1 else top))
+        rows = np.argsort(-risk, kind="stable")[:most]
         table = everybody.iloc[rows].astype(str)
         middle, parts = np.nanmedian(codes, axis=0), features.parts(rows)
         reasons = np.concatenate([self._reasons(codes[part], middle) for part in parts])

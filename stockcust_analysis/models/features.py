@@ -137,7 +137,10 @@ class History:
         """Return what is used of the customers of a quarter's end, in pandas, by `customer_id`."""
         require_day(quarter.end, [known.end for known in self._bank.quarters], "customers")
         if quarter not in self._tables:
-            frame = self._bank.customers_frame(str(quarter), policy=self._policy)
+            # A person must keep one number through all quarters.
+            by_person = as_policy(self._policy).unit == "person"
+            newest = self._bank.quarters[-1] if by_person else None
+            frame = self._bank.customers_frame(quarter, policy=self._policy, structure=newest)
             try:
                 table = to_pandas(self._select_features(frame))
             finally:

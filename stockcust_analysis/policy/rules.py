@@ -343,6 +343,8 @@ class Policy:
             del rules["aum"]
         if self.unit == "customer":
             del rules["unit"]
+        if self.worklists.model is None:
+            del rules["worklists"]["model"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

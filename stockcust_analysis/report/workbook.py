@@ -404,9 +404,11 @@ def write_worklists(
             writer.text("branch"): branch_name,
             writer.text("policy"): f"{policy.name} {policy.version}",
         }
+        if policy.worklists.model:
+            facts[writer.text("model")] = policy.worklists.model.impact_assessment
         writer.write_about(facts, ["how", "held"] if "held_out" in lists else ["how"], summary)
         lines = writer.translate(shown)
-        for name in policy.worklists.lists:
+        for name in policy.worklists.sheets:
             rows = lines[lines["list"] == name]
             if len(rows):
                 writer.write_list(name, rows)
