@@ -9,7 +9,7 @@ OUT ?= reports
 # The locks are complete: left to resolve, pip looks past them for extras such as coverage[toml].
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
-.PHONY: help lab report style test test-slow test-lowest docs fuzz format lock wheelhouse sbom clean
+.PHONY: help lab report style test test-slow test-lowest docs fuzz format lock wheelhouse sbom release clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1 #/' | column -t -s '#'
@@ -65,6 +65,10 @@ wheelhouse: $(VENV)/.ready ## All wheels for a machine without internet: build/w
 
 sbom: $(VENV)/.ready ## Licences and versions of all that runs (CycloneDX): build/sbom.json
 	$(BIN)/python docs/make_sbom.py build/sbom.json
+
+release: $(VENV)/.ready ## Wheel and sdist of a tag that names the version: TAG=v0.1.0
+	@test "$(TAG)" = "v$$($(BIN)/hatchling version)" || { echo "TAG=$(TAG) is not this version."; exit 2; }
+	$(BIN)/hatchling build --directory build/release
 
 clean: ## Remove the environment and all reports
 	rm -rf $(VENV) build dist "$(OUT)"/20*

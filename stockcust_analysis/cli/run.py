@@ -132,6 +132,13 @@ def evaluate(bank: Bank, settings: ReportOptions, out: Path, _: bool) -> None:
     help="Review status (草稿/复核/签发) on every page; changing it prints without running.",
 )
 @click.option(
+    "--by",
+    default="",
+    metavar="NAME",
+    help="Who gives the pages this status; printed there. Who prepared them (draft) cannot issue "
+    "them.",
+)
+@click.option(
     "--brand",
     default="",
     metavar="FILE",

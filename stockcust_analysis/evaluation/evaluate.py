@@ -46,7 +46,7 @@ from stockcust_analysis.evaluation.results import (
 )
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.views import views_of
-from stockcust_analysis.evaluation.worklists import worklist_tables
+from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum
 from stockcust_analysis.measures.population import successor_of
@@ -278,12 +278,13 @@ def _standing(
 
 def evaluate_with_lists(
     bank: Bank, *, quarter: str, policy: str = DEFAULT, **options: Any
-) -> Evaluation:
-    """Return all that a quarter's pages show: what `evaluate` computes, and the work lists."""
+) -> tuple[Evaluation, Lists]:
+    """Return all that a quarter's pages show, and the work lists that it counts."""
     rules = read_policy(policy)
     evaluation = evaluate(bank, quarter=quarter, policy=rules, **options)
-    lists, outcomes = worklist_tables(bank, quarter=evaluation.quarter, policy=rules)
-    return replace(evaluation, worklists=lists, outcomes=outcomes)
+    lists = make_lists(bank, as_of=evaluation.quarter.end, policy=rules)
+    table, outcomes = worklist_tables(bank, lists, quarter=evaluation.quarter, policy=rules)
+    return replace(evaluation, worklists=table, outcomes=outcomes), lists
 
 
 def make_missing_evaluation(
@@ -313,7 +314,7 @@ def make_missing_evaluation(
         return open_evaluation(folder)
     with open_bank(root / data) as bank:
         quarter = _quarter_of(Path(folder))
-        evaluation = evaluate_with_lists(bank, quarter=quarter, progress=progress)
+        evaluation, _ = evaluate_with_lists(bank, quarter=quarter, progress=progress)
     evaluation.save(root / folder)
     return open_evaluation(root / folder)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
+from typing import NamedTuple
 from warnings import warn
 
 import narwhals.stable.v2 as nw
@@ -33,7 +34,7 @@ from stockcust_analysis.measures.worklists import (
     worklists,
 )
 from stockcust_analysis.policy import Policy
-from stockcust_analysis.policy.service import MODEL_LIST
+from stockcust_analysis.policy.service import MODEL_LIST, WorkListRule
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
@@ -45,10 +46,20 @@ _AT_ONCE = 5_000
 _NOTABLE = 0.001
 
 
+class Lists(NamedTuple):
+    """All branches' work lists of a day: customers, how many each list finds, the facts behind."""
+
+    rows: pd.DataFrame
+    counts: pd.DataFrame
+    facts: Frame
+
+
 def worklist_tables(
-    bank: Bank, *, quarter: Quarter, policy: Policy
+    bank: Bank, lists: Lists, *, quarter: Quarter, policy: Policy
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what every list asks of every branch now, and what last quarter's lists brought.
+
+    `lists` are those of the quarter's last day.
 
     Returns
     -------
@@ -60,29 +71,35 @@ def worklist_tables(
         The measures of `worklist_outcomes` by branch, on today's structure; empty where the bank
         delivers no contacts, or no customers of the quarter before.
     """
-    facts, lists, counts = make_lists(bank, as_of=quarter.end, policy=policy)
-    table = _with_totals(lists, counts)
+    table = _with_totals(lists.rows, lists.counts)
     if "contacts" not in bank.columns or quarter.previous not in bank.quarters:
         return table, pd.DataFrame(columns=OUTCOME_COLUMNS)
-    return table, _outcomes(bank, facts, quarter, policy)
+    return table, _outcomes(bank, lists.facts, quarter, policy)
 
 
-def make_lists(
-    bank: Bank, *, as_of: date, policy: Policy, structure: date | None = None
-) -> tuple[Frame, pd.DataFrame, pd.DataFrame]:
-    """Return the facts behind the lists of a day, all branches' lists, and the counts.
+def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
+    """Return all branches' lists of a day, as branches are on that day."""
+    facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
+    lists = Lists(rows, pd.DataFrame(worklist_counts(facts, policy=policy)), facts)
+    if policy.worklists.model:
+        lists = _with_model_list(bank, lists, as_of, policy)
+    return lists._replace(rows=_with_control_group(lists.rows, policy.worklists))
 
-    Branches are as they are on that day, or on that of the structure. The lists have a control
-    group if the policy asks for one. Where the bank has customers of three months before, money
-    that is leaving shows.
+
+def _facts_and_rows(
+    bank: Bank, *, as_of: date, policy: Policy, structure: date
+) -> tuple[Frame, pd.DataFrame]:
+    """Return the facts behind the lists of a day, and the lists, by the branches of another.
+
+    Where the bank has customers of three months before, money that is leaving shows.
     """
-    own, bank = bank, by_unit(bank, policy, structure or as_of)
-    days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
+    bank = by_unit(bank, policy, structure)
+    days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
     snapshots = {}
     for day in sorted(days & {as_of, cutoff(as_of, _MONTHS_BEFORE)}):
-        customers = customers_on(bank, policy, day, structure=structure or as_of)
+        customers = customers_on(bank, policy, day, structure=structure)
         snapshots[day] = bank.materialize(customers.drop(PERIOD).to_native())
     delivered = {"assignments", "contacts", "managers"} & set(bank.columns)
     tables = {name: bank.table(name) for name in delivered}
@@ -90,30 +107,29 @@ def make_lists(
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
     facts = bank.materialize(facts)
-    lists = worklists(facts, policy=policy, as_of=as_of)
-    counts = pd.DataFrame(worklist_counts(facts, policy=policy))
-    if rule.model:
-        lists, counts = _with_model_list(own, facts, as_of, policy, (lists, counts))
-    if rule.hold_out_share:
-        lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
-    return facts, lists, counts
+    return facts, worklists(facts, policy=policy, as_of=as_of)
 
 
-def _with_model_list(
-    bank: Bank, facts: Frame, as_of: date, policy: Policy, made: tuple[pd.DataFrame, pd.DataFrame]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return lists and counts with those of the policy's model, where there are any."""
-    scores, (lists, counts) = _model_scores(bank, as_of, policy), made
+def _with_control_group(lists: pd.DataFrame, rule: WorkListRule) -> pd.DataFrame:
+    """Return the lists with a control group, if the rule asks for one."""
+    if not rule.hold_out_share:
+        return lists
+    return draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+
+
+def _with_model_list(bank: Bank, lists: Lists, as_of: date, policy: Policy) -> Lists:
+    """Return the lists with that of the policy's model, where there is one."""
+    scores, (rows, counts, facts) = _model_scores(bank, as_of, policy), lists
     if scores.empty:
-        return made
+        return lists
     rule = replace(policy, worklists=replace(policy.worklists, lists=()))
     known = _rows_of(facts, sorted(scores["customer_id"]), as_lazy(facts).collect_schema().names())
     known = known.merge(scores, on="customer_id", validate="1:1")
     found = pd.DataFrame(worklist_counts(known, policy=rule)).set_index("branch_id")
     found = found.drop(columns="list").reindex(counts["branch_id"].unique(), fill_value=0)
-    parts = [counts, found.reset_index().assign(list=MODEL_LIST)[[*counts]]]
-    both = pd.concat([lists, worklists(known, policy=rule, as_of=as_of)], ignore_index=True)
-    return both, pd.concat(parts, ignore_index=True)
+    more = worklists(known, policy=rule, as_of=as_of), found.reset_index().assign(list=MODEL_LIST)
+    both = (pd.concat(pair, ignore_index=True) for pair in zip((rows, counts), more, strict=True))
+    return Lists(*both, facts)
 
 
 def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
@@ -173,9 +189,9 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
-    # What a model found is learnt anew, for no outcome is worth that.
-    plain = replace(policy, worklists=replace(policy.worklists, model=None))
-    opening, lists, _ = make_lists(bank, as_of=then, policy=plain, structure=quarter.end)
+    # Without a model's list: what was listed then was learnt by another model than today's.
+    opening, lists = _facts_and_rows(bank, as_of=then, policy=policy, structure=quarter.end)
+    lists = _with_control_group(lists, policy.worklists)
     ids = sorted(set(lists["customer_id"]))
     table = by_unit(bank, policy, quarter.end).table("contacts")
     contacts, before, after = (_rows_of(table, ids) for table in (table, opening, closing))

@@ -58,7 +58,7 @@ class PageReader(TagRemovePreprocessor):
             name=resources["metadata"]["name"],
             shows_code=not hides_code,
         )
-        page.document.update(language=language, status=exporter.status)
+        page.document.update(language=language, status=exporter.status, signed=exporter.signed)
         fonts = exporter.brand_in_force().font_files
         resources["page"] = checked(page, fonts, substitutes=exporter.substitutes)
         return notebook, resources
@@ -100,6 +100,9 @@ class TypstExporter(TemplateExporter):
         ("", "draft", "reviewed", "issued"), default_value="", help="Review status, on every page."
     ).tag(config=True)
 
+    signed = Unicode("", help="Who prepared, reviewed and issued it, on the last page.").tag(
+        config=True
+    )
     brand = Unicode(
         "", help="A bank's look: a TOML file (colours, logo, fonts), or a .typ layout of its own."
     ).tag(config=True)
@@ -204,16 +207,18 @@ def export_pdf(
     *,
     language: str = "",
     status: str = "",
+    signed: str = "",
     brand: str = "",
     substitutes: bool = False,
 ) -> bytes:
     """Print an executed notebook: the PDF's bytes, as `jupyter nbconvert --to typstpdf` writes it.
 
-    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued";
-    `brand` a bank's look: its TOML file, or its own layout (.typ). With `substitutes` a character
-    that no font can draw is printed as 〓, without it is an error of a report.
+    `language` is by default the document's own; `status` is "", "draft", "reviewed" or "issued",
+    `signed` who gave it, in words; `brand` a bank's look: its TOML file, or its own layout (.typ).
+    With `substitutes` a character that no font can draw is printed as 〓, without it is an error of
+    a report.
     """
     exporter: Any = TypstPDFExporter
-    options = {"language": language, "status": status, "brand": brand}
+    options = {"language": language, "status": status, "signed": signed, "brand": brand}
     pdf, _ = exporter(**options, substitutes=substitutes).from_filename(str(path))
     return bytes(pdf)

@@ -32,6 +32,7 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, Repo
 from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
+from stockcust_analysis.show.wording import signatures
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
 _QUARTERS_BACK: Final = 4
@@ -92,8 +93,10 @@ class _Edition:
             issued.insert(0, self.issued)
         return digest(), issued
 
-    def page_job(self, status: str) -> PageJob:
+    def page_job(self, records: Mapping[str, PageRecord]) -> PageJob:
         """Return the job of the edition's review notebook, with what is to be done."""
+        status = plan.least_status(records.values())
+        people = plan.people_of(records.values(), status)
         notebook, tables = plan.notebook_path(plan.REVIEW), self.tables
         parameters = {"review": str(tables), "language": self.options.language}
         plan.check_parameters(notebook, parameters)
@@ -113,6 +116,7 @@ class _Edition:
             made_from=plan.digest_of(made_from),
             name=plan.REVIEW,
             substitutes=True,  # one branch's name stops no review
+            people=people,
             **{**plan.common_fields(self.options), "status": status},
         )
         return plan.with_actions([job], force=self.options.force)[0]
@@ -135,9 +139,10 @@ class _Edition:
         page = headquarters_page(review, language=self.options.language)
         write_measures(review, self.files / _MEASURES)
         next(steps)
-        write_workbook(self.files / _WORKBOOK, page, status=status)
+        job = self.page_job(records)
+        signed = signatures(job.people, self.options.language)
+        write_workbook(self.files / _WORKBOOK, page, status=status, signed=signed)
         next(steps)
-        job = self.page_job(status)
         result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
         if job.action != "keep":
             result = render_page(job)
@@ -148,6 +153,7 @@ class _Edition:
             self.files / _INDEX,
             page,
             status=status,
+            signed=signed,
             links=self._links(page, records, failed),
             others={page.text(key, "index"): file for key, file in others.items()},
         )
@@ -210,7 +216,7 @@ def plan_headquarters(
     """Return one job per edition with what a run will do; `records` are the pages' after it."""
     planned = []
     for edition in _editions(folder, options):
-        job = edition.page_job(plan.least_status(records.values()))
+        job = edition.page_job(records)
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]
         if not known or not _same_pages(open_review(edition.tables), records):
             job = replace(job, action="run")

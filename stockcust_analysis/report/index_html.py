@@ -76,6 +76,7 @@ def write_index(
     page: HeadquartersPage,
     *,
     status: str,
+    signed: str = "",
     links: Mapping[str, str],
     others: Mapping[str, str],
 ) -> None:
@@ -87,8 +88,8 @@ def write_index(
         Where to; it appears whole or not at all.
     page
         The review and its language.
-    status
-        "draft", "reviewed" or "issued".
+    status, signed
+        "draft", "reviewed" or "issued", and who gave it, in words.
     links
         Branch → the path of its report, or of what is left of one that failed, seen from the index.
     others
@@ -105,6 +106,7 @@ def write_index(
         page=page,
         evaluation=evaluation,
         status=state,
+        signed=signed,
         subtitle=hq.cover(page).subtitle,
         print_line=_css_text(
             f"{evaluation.bank_name} · {page.quarter} · {page.edition_line} · {state}"

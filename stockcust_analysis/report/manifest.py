@@ -38,6 +38,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
+from stockcust_analysis.evaluation.worklists import Lists
 from stockcust_analysis.report import plan
 from stockcust_analysis.report.plan import PageRecord, ReportOptions, read_json
 from stockcust_analysis.report.render import PageResult
@@ -57,12 +58,16 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationCache:
-    """An evaluation in its folder, and the digest of each branch's slice of it."""
+    """An evaluation in its folder, and the digest of each branch's slice of it.
+
+    With the work lists where it is new: they name customers, and are kept in no evaluation.
+    """
 
     folder: Path
     evaluation: Evaluation
     slices: Mapping[str, str]
     is_new: bool
+    lists: Lists | None = None
 
     @classmethod
     def open_or_make(
@@ -92,18 +97,19 @@ class EvaluationCache:
             if evaluation.has_sizes or not sizes:
                 slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
                 return cls(known, evaluation, slices, is_new=False)
-        evaluate_with_lists(
+        evaluation, lists = evaluate_with_lists(
             bank,
             quarter=quarter,
             policy=policy,
             first_quarter=first_quarter,
             sizes=sizes,
             progress=progress,
-        ).save(beside)
+        )
+        evaluation.save(beside)
         evaluation = open_evaluation(beside)  # pages are made from what is written
         slices = slice_digests(evaluation)
         write_json(beside / STAMP, {"made_from": made_from, "slices": slices})
-        return cls(beside, evaluation, slices, is_new=True)
+        return cls(beside, evaluation, slices, is_new=True, lists=lists)
 
     def promote(self, folder: Path) -> EvaluationCache:
         """Let a new evaluation take the place of the one in a folder."""
@@ -173,7 +179,9 @@ def write_manifest(
     records: Mapping[str, PageRecord],
     outputs: Sequence[Path],
 ) -> None:
-    """Write what the quarter's files were made of; no time, no person, no number of workers.
+    """Write what the quarter's files were made of; no time, no number of workers.
+
+    Of people it names those who signed the pages, for they stand there.
 
     `records` are the finished pages, `outputs` all files that are delivered.
     """
@@ -195,7 +203,11 @@ def write_manifest(
             "fonts": FONT_HASHES,
             "look": options.look,
             "branches": {
-                branch_id: {"made_from": record.made_from, "status": record.status}
+                branch_id: {
+                    "made_from": record.made_from,
+                    "status": record.status,
+                    **({"people": record.people} if record.people else {}),
+                }
                 for branch_id, record in records.items()
             },
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
@@ -210,10 +222,11 @@ def write_run(
     headquarters: Sequence[PageResult] = (),
     *,
     seconds: float,
+    by: str = "",
 ) -> None:
     """Write the run's summary: who and when, what each page took, what failed, what was slow.
 
-    `headquarters` are its editions, which the summary counts as pages.
+    `headquarters` are its editions, which the summary counts as pages; `by` gives the status.
     """
     status = plan.least_status(records.values())
     branches: dict[str, Any] = {
@@ -234,7 +247,7 @@ def write_run(
             "cores": os.cpu_count(),
             "seconds": round(seconds, 1),
             "status": status,
-            "status_history": _status_history(folder / RUN, status),
+            "status_history": _status_history(folder / RUN, status, by or user_name()),
             "summary": {end: ends[end] for end in ("run", "print", "keep", "failed")},
             "branches": branches,
             "headquarters": {
@@ -269,11 +282,11 @@ def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
     return sorted(cells, key=lambda cell: -cell["mean_seconds"])[:_SLOWEST]
 
 
-def _status_history(path: Path, status: str) -> list[dict[str, str]]:
+def _status_history(path: Path, status: str, by: str) -> list[dict[str, str]]:
     """Return who gave the quarter which review status, and when; one line more if it changed."""
     history: list[dict[str, str]] = read_json(path).get("status_history", [])
     if not history or history[-1]["status"] != status:
-        history.append({"status": status, "by": user_name(), "at": _now()})
+        history.append({"status": status, "by": by, "at": _now()})
     return history
 
 

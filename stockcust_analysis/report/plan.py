@@ -37,7 +37,8 @@ PAGE_SECONDS: Final = 1200.0
 Action = Literal["run", "print", "keep"]
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
-_STATUSES: Final = ("draft", "reviewed", "issued")
+STATUSES: Final = ("draft", "reviewed", "issued")
+_LONGEST_NAME: Final = 40
 # Packages whose version can change a number or a page.
 _PACKAGES: Final = (
     "stockcust_analysis narwhals duckdb numpy pandas matplotlib seaborn papermill nbconvert typst "
@@ -60,6 +61,7 @@ class ReportOptions:
     language: Language = "zh"
     workers: int | None = None
     status: str = "draft"
+    by: str = ""
     brand: str = ""
     first_quarter: bool = False
     circulated: bool = False
@@ -74,6 +76,8 @@ class ReportOptions:
     def __post_init__(self) -> None:
         """Refuse a look that cannot be printed, or no such shard, before anything else is done."""
         brand_files(self.brand)
+        if not self.by.isprintable() or len(self.by) > _LONGEST_NAME:
+            raise UsageError(f"--by takes a name of at most {_LONGEST_NAME} characters.")
         number, of = self.shard
         if not 1 <= number <= of:
             raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
@@ -119,6 +123,7 @@ class PageJob:
     record: Path
     made_from: str = ""
     status: str = "draft"
+    people: dict[str, str] = field(default_factory=dict)  # who gave it each status
     brand: str = ""
     look: str = ""
     name: str = "report"
@@ -143,6 +148,7 @@ class PageRecord:
     status: str
     files: dict[str, str]
     seconds: float
+    people: dict[str, str] = field(default_factory=dict)
     look: str = ""
     peak_megabytes: float | None = None
     slowest_cells: list[dict[str, Any]] = field(default_factory=list)
@@ -171,16 +177,17 @@ def plan_pages(slices: Mapping[str, str], options: ReportOptions, folder: Path) 
     Raises
     ------
     UsageError
-        A branch does not report, or an issued page would change.
+        A branch does not report, an issued page would change, or who issues pages prepared them.
     NotebookError
         The notebook does not declare the parameters that a branch report is given.
     """
     jobs = page_jobs(slices, options, folder)
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
-    jobs = with_actions(jobs, force=options.force)
+    jobs = with_actions(jobs, force=options.force, by=options.by)
     if not options.force:
         _refuse_to_change_issued(jobs, folder)
+    _refuse_own_work(jobs, options)
     return jobs
 
 
@@ -243,17 +250,52 @@ def require_branches(options: ReportOptions, available: Iterable[str]) -> None:
             raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
 
 
-def with_actions(jobs: Sequence[PageJob], *, force: bool) -> list[PageJob]:
-    """Return the jobs with what each page needs: everything, printing again, or nothing."""
-    records = {} if force else finished_pages(jobs)
-    printed = {branch: (record.status, record.look) for branch, record in records.items()}
+def with_actions(jobs: Sequence[PageJob], *, force: bool, by: str | None = None) -> list[PageJob]:
+    """Return the jobs with what each page needs: everything, printing again, or nothing.
 
-    def action(job: PageJob) -> Action:
-        if job.branch_id not in printed:
-            return "run"
-        return "keep" if printed[job.branch_id] == (job.status, job.look) else "print"
+    `by` gives the status of all; who gave a page an earlier one stays known while its figures do.
+    """
+    records, planned = {} if force else finished_pages(jobs), []
+    for job in jobs:
+        record = records.get(job.branch_id)
+        action: Action = "run"
+        if by is not None:
+            known = record.people if record else {}
+            reached = STATUSES[: STATUSES.index(job.status) + 1]
+            people = {status: known[status] for status in reached if status in known}
+            job = replace(job, people=people | ({job.status: by} if by else {}))
+        if record is not None:
+            printed = (record.status, record.people, record.look)
+            action = "keep" if printed == (job.status, job.people, job.look) else "print"
+        planned.append(replace(job, action=action))
+    return planned
 
-    return [replace(job, action=action(job)) for job in jobs]
+
+def people_of(pages: Iterable[PageRecord], status: str) -> dict[str, str]:
+    """Return who gave the pages each status up to one: several names where pages differ."""
+    records, people = list(pages), dict[str, str]()
+    for reached in STATUSES[: STATUSES.index(status) + 1]:
+        names = sorted({page.people[reached] for page in records if reached in page.people})
+        people |= {reached: "、".join(names)} if names else {}
+    return people
+
+
+def _refuse_own_work(jobs: Sequence[PageJob], options: ReportOptions) -> None:
+    """Raise UsageError where pages are issued by who prepared them, or nobody says who did."""
+    if options.status != ISSUED or not options.by:
+        return
+    own = sum(job.people.get("draft") == options.by for job in jobs)
+    unknown = sum("draft" not in job.people for job in jobs)
+    if own:
+        raise UsageError(
+            f"{options.by} prepared {own} of these {len(jobs)} pages and cannot issue them: "
+            "let somebody else do so. Nothing was written."
+        )
+    if unknown:
+        raise UsageError(
+            f"nobody is named as having prepared {unknown} of these {len(jobs)} pages as they are "
+            "today: print them with --status draft --by NAME first. Nothing was written."
+        )
 
 
 def finished_pages(jobs: Sequence[PageJob]) -> dict[str, PageRecord]:
@@ -286,7 +328,7 @@ def count_actions(jobs: Sequence[PageJob]) -> dict[str, int]:
 
 def least_status(pages: Iterable[PageRecord]) -> str:
     """Return the review status that every page has reached."""
-    return min((page.status for page in pages), key=_STATUSES.index, default=_STATUSES[0])
+    return min((page.status for page in pages), key=STATUSES.index, default=STATUSES[0])
 
 
 def read_json(path: Path) -> dict[str, Any]:

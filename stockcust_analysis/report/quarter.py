@@ -45,6 +45,7 @@ from stockcust_analysis.report.render import (
     show_nothing,
 )
 from stockcust_analysis.report.workbook import WORKLISTS, make_worklists
+from stockcust_analysis.show.wording import signatures
 
 __all__ = [
     "ReportOptions",
@@ -155,7 +156,9 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
             return jobs
         records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
-        records[job.branch_id] = PageRecord(job.branch_id, job.made_from, job.status, {}, 0.0)
+        records[job.branch_id] = PageRecord(
+            job.branch_id, job.made_from, job.status, {}, 0.0, job.people
+        )
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
 
 
@@ -281,7 +284,9 @@ class _Run:
             outputs=outputs,
         )
         seconds = time.perf_counter() - self.started
-        manifest.write_run(self.folder, records, results, editions, seconds=seconds)
+        manifest.write_run(
+            self.folder, records, results, editions, seconds=seconds, by=self.options.by
+        )
         missing = tuple(job.branch_id for job in jobs if job.branch_id not in records)
         return ReportRun(self.folder, results, missing, editions)
 
@@ -328,6 +333,7 @@ def _write_worklists(
             out=jobs[0].folder.parent,
             branches=list(folders),
             language=options.language,
+            lists=cache.lists,
         )
     except FileInUseError as error:
         in_use = {Path(str(file)).parent for file in error.files}
@@ -395,14 +401,18 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
 
     pages = [name for name in facts["outputs"] if name.endswith(".pdf")]
     look = {name: facts["parameters"][name] for name in ("language", "brand")}
-    statuses = {plan.folder_name(b): branch["status"] for b, branch in facts["branches"].items()}
+    branches = {plan.folder_name(page.branch_id): page for page in _pages_of(facts)}
 
     def check(name: str) -> str:
         path = folder / name
         is_review = path.stem == plan.REVIEW
-        status = facts["status"] if is_review else statuses[path.parent.name]
+        status, pages = facts["status"], [*branches.values()]
+        if not is_review:
+            pages = [branches[path.parent.name]]
+            status = pages[0].status
+        signed = signatures(plan.people_of(pages, status), look["language"])
         try:
-            pdf = export_pdf(path.with_suffix(".ipynb"), status=status, **look)
+            pdf = export_pdf(path.with_suffix(".ipynb"), status=status, signed=signed, **look)
         except (OSError, StockcustError) as error:
             return f"{name} cannot be printed again: {error}"
         same = path.is_file() and pdf == path.read_bytes()
@@ -412,13 +422,22 @@ def _print_again(folder: Path, facts: dict[str, Any], workers: int) -> list[str]
         return list(filter(None, threads.map(check, pages)))
 
 
+def _pages_of(facts: dict[str, Any]) -> list[PageRecord]:
+    """Return what a manifest says of the branches' pages."""
+    return [PageRecord(b, files={}, seconds=0, **page) for b, page in facts["branches"].items()]
+
+
 def _make_again(
     facts: dict[str, Any], data: Path, mapping: Path | None, layout: str | None, workers: int | None
 ) -> list[str]:
     """Make the whole quarter again in a folder of its own and compare the two manifests."""
-    options = ReportOptions(**facts["parameters"], status=facts["status"], workers=workers)
+    options, status = ReportOptions(**facts["parameters"], workers=workers), facts["status"]
+    people = plan.people_of(_pages_of(facts), status)
     with WorkingFolder(SOCKET_PATH) as out, open_bank(data, mapping=mapping, layout=layout) as bank:
-        run = make_reports(bank, options, out=out)
+        # One status after the other, each by who gave it.
+        for given in [name for name in plan.STATUSES if name in people or name == status]:
+            signed = replace(options, status=given, by=people.get(given, ""))
+            run = make_reports(bank, signed, out=out)
         again = json.loads((run.folder / manifest.MANIFEST).read_text(encoding="utf-8"))
     differences = [
         f"{name} differs: the quarter was made from something else."

@@ -32,6 +32,7 @@ from stockcust_analysis.core.files import (
     write_json,
 )
 from stockcust_analysis.report.plan import Action, PageJob, PageRecord, plain_parameters
+from stockcust_analysis.show.wording import signatures
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -44,11 +45,12 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
+    "stockcust_analysis.show.blocks:register_fonts",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",
     "stockcust_analysis.show.pages",
 )
-"""What a page's cells import: done once, before the kernels are forked."""
+"""What a page's cells import and prepare: done once, before the kernels are forked."""
 
 _stopping = threading.Event()  # a batch was interrupted: a kernel that dies is not started again
 
@@ -139,12 +141,12 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         executed,
         language=job.parameters["language"],
         status=job.status,
+        signed=signatures(job.people, job.parameters["language"]),
         brand=job.brand,
         substitutes=job.substitutes,
     )
     if job.action == "run":
-        with atomic_write(notebook_path) as beside:
-            shutil.copyfile(executed, beside)
+        write_bytes(notebook_path, executed.read_bytes())
     write_bytes(pdf_path, pdf)
     record = PageRecord(
         job.branch_id,
@@ -152,18 +154,14 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         job.status,
         files={path.name: sha256(path) for path in job.files},
         seconds=round(time.perf_counter() - started, 2),
+        people=job.people,
         look=job.look,
         **facts,
     )
     write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
-    return PageResult(
-        job.branch_id,
-        record.seconds,
-        files=job.files,
-        action=job.action,
-        peak_megabytes=record.peak_megabytes,
-    )
+    facts = {"action": job.action, "peak_megabytes": record.peak_megabytes}
+    return PageResult(job.branch_id, record.seconds, job.files, **facts)
 
 
 def _execute(job: PageJob, executed: Path) -> dict[str, Any]:

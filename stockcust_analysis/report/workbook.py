@@ -26,7 +26,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
-from stockcust_analysis.evaluation.worklists import make_lists
+from stockcust_analysis.evaluation.worklists import Lists, make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
 from stockcust_analysis.policy import Policy
@@ -321,23 +321,22 @@ def make_worklists(
     out: Path,
     branches: Sequence[str] = (),
     language: Language = "zh",
+    lists: Lists | None = None,
 ) -> list[Path]:
     """Write the work lists of every branch as of a month's end, and return the files.
 
     Parameters
     ----------
-    bank
-        As opened by `open_bank`.
-    as_of
-        A day of which the bank has customers and holdings.
+    bank, as_of
+        As opened by `open_bank`, and a day of which it has customers and holdings.
     policy
         Rules in force; with a `hold_out_share` that part of the customers is on no sheet.
     out
         Folder; a branch's workbook is `<out>/<branch_id>/worklists.xlsx`.
-    branches
-        Only these; all that have customers when empty.
-    language
-        "zh" or "en".
+    branches, language
+        Only these, all that have customers when empty; "zh" or "en".
+    lists
+        Of that day under that policy, where they are made already.
 
     Raises
     ------
@@ -346,8 +345,8 @@ def make_worklists(
     FileInUseError
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
-    _, lists, counts = make_lists(bank, as_of=as_of, policy=policy)
-    lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (lists, counts))
+    customers, counts, _ = lists or make_lists(bank, as_of=as_of, policy=policy)
+    lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
     for branch in branches:
@@ -358,7 +357,7 @@ def make_worklists(
     for branch in branches or sorted(map(str, counts_of)):
         path = out / folder_name(branch) / WORKLISTS
         about = {"branch_name": names.get(branch, branch), "policy": policy, "as_of": as_of}
-        own = lists_of.get(branch, lists[:0])
+        own = lists_of.get(branch, customers[:0])
         try:
             write_worklists(path, own, counts_of[branch], **about, language=language)
             written.append(path)

@@ -113,7 +113,7 @@ _SHEETS: Final = {
 }
 
 
-def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
+def write_workbook(path: Path, page: HeadquartersPage, *, status: str, signed: str = "") -> None:
     """Write headquarters' workbook; a question without an answer has no sheet.
 
     Parameters
@@ -122,8 +122,9 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
         Where to; it appears whole or not at all.
     page
         The review and its language.
-    status
-        "draft", "reviewed" or "issued": on the first line of every sheet, and printed below.
+    status, signed
+        "draft", "reviewed" or "issued", and who gave it, in words: on the first line of every
+        sheet, and printed below.
     """
     evaluation = page.review.evaluation
     state = page.text("status_line").format(status=page.text(status, "review_status"))
@@ -147,7 +148,7 @@ def write_workbook(path: Path, page: HeadquartersPage, *, status: str) -> None:
             sheets.definitions(),
         ],
         title=f"{evaluation.bank_name} · {page.text('title')} · {page.quarter}",
-        state=f"{page.edition_line} · {state}",
+        state=" · ".join(filter(None, (page.edition_line, state, signed))),
         company=evaluation.bank_name,
         created=evaluation.quarter.end,
     )

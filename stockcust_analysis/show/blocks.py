@@ -447,7 +447,7 @@ def report_style() -> Iterator[None]:
     """
     import matplotlib as mpl
 
-    _register_fonts()
+    register_fonts()
     with mpl.rc_context(_style()):
         yield
 
@@ -463,7 +463,7 @@ def _style() -> dict[Any, Any]:
 
 
 @cache
-def _register_fonts() -> None:
+def register_fonts() -> None:
     """Make the pinned files the only ones Matplotlib knows under the report's font family."""
     from matplotlib.font_manager import fontManager
 

@@ -95,6 +95,15 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     return section[key][known_language(language)]
 
 
+def signatures(people: Mapping[str, str], language: Language) -> str:
+    """Return in words who gave a page each review status.
+
+    >>> signatures({"draft": "张三", "issued": "李四"}, "zh")
+    '编制：张三 · 签发：李四'
+    """
+    return " · ".join(text(key, language, within="signed") + who for key, who in people.items())
+
+
 def names(within: str) -> tuple[str, ...]:
     """Return the names known within a section, in the order pages show them.
 

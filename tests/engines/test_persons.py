@@ -19,7 +19,7 @@ import stockcust_analysis as sca
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.worklists import worklist_tables
+from stockcust_analysis.evaluation.worklists import make_lists, worklist_tables
 from stockcust_analysis.policy import load_policy
 from tests.engines.banks import QUARTER, Tables, assert_same, in_duckdb, in_pandas, in_polars
 
@@ -156,7 +156,8 @@ def by_hand(tables: Tables) -> Any:
     """Return the bank with one number for each person, evaluated by number, with its lists."""
     with open_bank(in_polars(joined_by_hand(tables), Path())) as bank:
         evaluation = sca.evaluate(bank, quarter=QUARTER)
-        return evaluation, worklist_tables(bank, quarter=evaluation.quarter, policy=POLICY)
+        lists = make_lists(bank, as_of=evaluation.quarter.end, policy=POLICY)
+        return evaluation, worklist_tables(bank, lists, quarter=evaluation.quarter, policy=POLICY)
 
 
 SLOW = (pytest.param(engine, marks=pytest.mark.slow) for engine in (in_pandas, in_duckdb))
@@ -170,7 +171,8 @@ def test_numbers_of_a_person_count_as_one(
     expected, lists = by_hand
     with open_bank(engine(tables, tmp_path)) as bank:
         evaluation = sca.evaluate(bank, quarter=QUARTER, policy=BY_PERSON)
-        own = worklist_tables(bank, quarter=evaluation.quarter, policy=BY_PERSON)
+        made = make_lists(bank, as_of=evaluation.quarter.end, policy=BY_PERSON)
+        own = worklist_tables(bank, made, quarter=evaluation.quarter, policy=BY_PERSON)
         customers = bank.customers(QUARTER, policy=BY_PERSON)
     assert_same(evaluation, expected)
     for ours, theirs in zip(own, lists, strict=True):

@@ -8,7 +8,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.evaluation.worklists import most_pressing, worklist_tables
+from stockcust_analysis.evaluation.worklists import make_lists, most_pressing, worklist_tables
 from stockcust_analysis.policy import load_policy
 from tests.tiny_bank import write_tiny_bank
 
@@ -70,9 +70,9 @@ def test_lists_in_figures(tmp_path: Path) -> None:
     C2 has 250.75 and never acted: dormant in branch 001. Without contacts no outcomes.
     """
     with open_bank(write_tiny_bank(tmp_path)) as bank:
-        table, outcomes = worklist_tables(
-            bank, quarter=Quarter.parse("2026Q3"), policy=load_policy()
-        )
+        quarter, policy = Quarter.parse("2026Q3"), load_policy()
+        lists = make_lists(bank, as_of=quarter.end, policy=policy)
+        table, outcomes = worklist_tables(bank, lists, quarter=quarter, policy=policy)
     asleep = table[table["list"] == "dormant"].set_index("branch_id")
     assert asleep["customers"].to_dict() == {"001": 1, "002": 0, "@bank": 1}
     assert asleep["amount"].to_dict() == {"001": 250.75, "002": 0.0, "@bank": 250.75}

@@ -71,7 +71,7 @@ def test_a_list_that_cannot_be_made_is_said(day: str, reason: str, tiny_bank: Ti
         open_bank(tiny_bank(**moved)) as bank,
         pytest.warns(UserWarning, match=f"'model_warning' is not made: .*{reason}"),
     ):
-        _, lists, _ = make_lists(bank, as_of=date.fromisoformat(day), policy=POLICY)
+        lists = make_lists(bank, as_of=date.fromisoformat(day), policy=POLICY).rows
     assert "dormant" in set(lists["list"])
     assert "model_warning" not in set(lists["list"])
 
@@ -80,7 +80,7 @@ def test_a_list_that_cannot_be_made_is_said(day: str, reason: str, tiny_bank: Ti
 def test_whom_the_model_finds_is_on_the_list() -> None:
     """On the list are the most at risk by the model itself, but whom nobody may call."""
     bank = bank_with("planted")
-    facts, lists, counts = make_lists(bank, as_of=END, policy=POLICY)
+    lists, counts, facts = make_lists(bank, as_of=END, policy=POLICY)
     model = EarlyWarning(policy=POLICY, random_state=0).learn(bank, until="2026Q3")
     scores = model.score_customers(bank, "2026Q3")
     chosen = scores.head(int(np.ceil(0.05 * len(scores)))).set_index("customer_id")
@@ -97,7 +97,7 @@ def test_whom_the_model_finds_is_on_the_list() -> None:
     found = counts[counts["list"] == "model_warning"]
     assert found["customers"].sum() == len(own)
     assert found["left_out"].sum() == (people["contactable"] == 0).sum()
-    _, before, _ = make_lists(bank, as_of=END, policy=replace(PLAIN, worklists=LONG))
+    before = make_lists(bank, as_of=END, policy=replace(PLAIN, worklists=LONG)).rows
     rest = lists[lists["list"] != "model_warning"].reset_index(drop=True)
     pd.testing.assert_frame_equal(rest, before)
 
@@ -106,5 +106,5 @@ def test_whom_the_model_finds_is_on_the_list() -> None:
 def test_no_list_where_nothing_can_be_predicted() -> None:
     """A model that is not shown to be better than the plain rules makes no list, and says so."""
     with pytest.warns(UserWarning, match="not show it to be better than the plain rules"):
-        _, lists, _ = make_lists(bank_with("none"), as_of=END, policy=POLICY)
+        lists = make_lists(bank_with("none"), as_of=END, policy=POLICY).rows
     assert "model_warning" not in set(lists["list"])

@@ -14,7 +14,7 @@ from stockcust_analysis import show
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.evaluation.worklists import worklist_tables
+from stockcust_analysis.evaluation.worklists import make_lists, worklist_tables
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.wording import measure_words
 from tests.report.in_process import branch_report
@@ -114,7 +114,8 @@ def normal() -> Evaluation:
     with open_bank(SAMPLE) as bank:
         whole = evaluate(bank, quarter="2026Q3")
         policy = load_policy("rural_commercial_bank")
-        lists, outcomes = worklist_tables(bank, quarter=whole.quarter, policy=policy)
+        made = make_lists(bank, as_of=whole.quarter.end, policy=policy)
+        lists, outcomes = worklist_tables(bank, made, quarter=whole.quarter, policy=policy)
     one = replace(whole, worklists=lists, outcomes=outcomes).of_branch(BRANCH)
     return replace(one, branches=one.branches.query("branch_id == @BRANCH"))
 

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 
 from stockcust_analysis.errors import MissingAltTextError, UsageError
 from stockcust_analysis.show import Drawing, figure, report_style
-from stockcust_analysis.show.blocks import FONT_FAMILY, _register_fonts, font_files
+from stockcust_analysis.show.blocks import FONT_FAMILY, font_files, register_fonts
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ def test_only_the_pinned_fonts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the report's font family Matplotlib knows the pinned files, not the system's."""
     installed = font_manager.FontEntry(fname="/usr/share/fonts/noto.ttc", name=FONT_FAMILY)
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [installed])
-    _register_fonts.__wrapped__()
+    register_fonts.__wrapped__()
     known = {e.fname for e in font_manager.fontManager.ttflist if e.name == FONT_FAMILY}
     assert known == {str(path) for path in font_files()}
     bold = font_manager.findfont(font_manager.FontProperties(family=FONT_FAMILY, weight="bold"))

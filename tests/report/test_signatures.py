@@ -1,0 +1,77 @@
+"""Who prepared, reviewed and issued: printed, kept with the pages, four eyes at the least."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from pypdf import PdfReader
+
+from stockcust_analysis.report.quarter import verify_folder
+from tests.test_cli import run
+from tests.tiny_bank import write_tiny_bank
+
+SIGNED = "编制：张三 · 复核：李四 · 签发：王五"
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the tiny bank."""
+    return write_tiny_bank(tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture(scope="module")
+def issued(bank: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prepare, review and issue one branch's page, each by somebody else; return the folder.
+
+    It was reviewed once before it was prepared anew: that is forgotten.
+    """
+    out = tmp_path_factory.mktemp("reports")
+    for status, by in (("draft", "赵六"), ("reviewed", "孙七"), ("draft", "张三")):
+        assert sign(bank, out, status, by) == 0
+    assert sign(bank, out, "issued", "张三") == 2
+    for status, by in (("reviewed", "李四"), ("issued", "王五")):
+        assert sign(bank, out, status, by) == 0
+    return out / "2026Q3"
+
+
+def sign(bank: Path, out: Path, status: str, by: str) -> int:
+    """Give a branch's page a status."""
+    of = ["--quarter", "2026Q3", "--branch", "001", "--out", out]
+    return run("report", bank, *of, "--status", status, "--by", by)
+
+
+def test_names_are_printed_and_kept(issued: Path) -> None:
+    """They stand on the last page of each PDF, in workbook and index, and in the manifest."""
+    for name in ("branches/001/report.pdf", "headquarters_review.pdf"):
+        assert SIGNED in PdfReader(issued / name).pages[-1].extract_text()
+    assert SIGNED in (issued / "index.html").read_text(encoding="utf-8")
+    with ZipFile(issued / "headquarters.xlsx") as book:
+        assert SIGNED in book.read("xl/sharedStrings.xml").decode()
+    manifest = json.loads((issued / "manifest.json").read_text(encoding="utf-8"))
+    known = {"draft": "张三", "reviewed": "李四", "issued": "王五"}
+    assert manifest["branches"]["001"]["people"] == known
+    assert "张三" not in json.dumps(manifest["policy"], ensure_ascii=False)
+    history = json.loads((issued / "run.json").read_text(encoding="utf-8"))["status_history"]
+    last = [(entry["status"], entry["by"]) for entry in history][-3:]
+    assert last == [*known.items()]
+
+
+def test_signed_pages_print_again_to_the_byte(issued: Path) -> None:
+    """Verification knows the names that the pages bear."""
+    assert verify_folder(issued, workers=1) == []
+
+
+def test_nobody_issues_what_nobody_prepared(
+    bank: Path, issued: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody is named nobody issues, and an issued page keeps its issuer."""
+    assert sign(bank, tmp_path, "issued", "王五") == 2
+    assert "nobody is named as having prepared 1 of these 1 pages" in capsys.readouterr().err
+    assert not list((tmp_path / "2026Q3").glob("branches/*"))
+    before = (issued / "manifest.json").read_bytes()
+    assert sign(bank, issued.parent, "issued", "李四") == 2  # issued already, by somebody else
+    assert "1 pages in" in capsys.readouterr().err
+    assert (issued / "manifest.json").read_bytes() == before
