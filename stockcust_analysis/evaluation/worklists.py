@@ -107,7 +107,8 @@ def _facts_and_rows(
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
     facts = bank.materialize(facts)
-    return facts, worklists(facts, policy=policy, as_of=as_of)
+    rows: pd.DataFrame = worklists(facts, policy=policy, as_of=as_of)
+    return facts, rows
 
 
 def _with_control_group(lists: pd.DataFrame, rule: WorkListRule) -> pd.DataFrame:
@@ -127,9 +128,9 @@ def _with_model_list(bank: Bank, lists: Lists, as_of: date, policy: Policy) -> L
     known = known.merge(scores, on="customer_id", validate="1:1")
     found = pd.DataFrame(worklist_counts(known, policy=rule)).set_index("branch_id")
     found = found.drop(columns="list").reindex(counts["branch_id"].unique(), fill_value=0)
-    more = worklists(known, policy=rule, as_of=as_of), found.reset_index().assign(list=MODEL_LIST)
-    both = (pd.concat(pair, ignore_index=True) for pair in zip((rows, counts), more, strict=True))
-    return Lists(*both, facts)
+    found = found.reset_index().assign(list=MODEL_LIST)
+    rows = pd.concat([rows, worklists(known, policy=rule, as_of=as_of)], ignore_index=True)
+    return Lists(rows, pd.concat([counts, found], ignore_index=True), facts)
 
 
 def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
