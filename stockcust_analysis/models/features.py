@@ -176,7 +176,7 @@ def as_table(X: Any) -> pd.DataFrame:
     table = table.set_axis(names_of(table), axis=1)
     if twice := sorted({*table.columns[table.columns.duplicated()]}):
         raise UsageError(f"the table has several columns of one name: {', '.join(twice)}.")
-    return table.apply(_as_plain)
+    return table.assign(**{str(name): _as_plain(column) for name, column in table.items()})
 
 
 def _as_plain(column: pd.Series) -> pd.Series:
