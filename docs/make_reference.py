@@ -39,7 +39,7 @@ This page is printed from the contract in `stockcust_analysis/bank/contract.toml
 _DIRECTIONS = {"yes": "high is good", "no": "high is bad", "neutral": "neither good nor bad"}
 _CODEBOOK_HEAD = """# Codebook
 
-What every measure means. A rate is told with its base (客户口径), its numerator and its
+What every measure means. A rate is given with its base (客户口径), its numerator and its
 denominator; tiers, dormancy rules, product families and bases are those of the policy in force.
 
 This page is printed from `stockcust_analysis/codebook.toml`.
