@@ -115,7 +115,8 @@ def _with_control_group(lists: pd.DataFrame, rule: WorkListRule) -> pd.DataFrame
     """Return the lists with a control group, if the rule asks for one."""
     if not rule.hold_out_share:
         return lists
-    return draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+    drawn = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+    return pd.DataFrame(drawn)
 
 
 def _with_model_list(bank: Bank, lists: Lists, as_of: date, policy: Policy) -> Lists:

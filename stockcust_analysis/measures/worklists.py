@@ -285,7 +285,6 @@ def _lists(table: Table, policy: Policy) -> Lists:
         return nw.col(name) >= cents_of(amount)
 
     status, families, managed = nw.col("status"), nw.col("families"), _is_flagged("in_managed")
-    over = hand_over_due(cover) + nw.col("first_call_missing") > 0
     overdue = _is_flagged("contact_due") & ~_is_flagged("reclaim_due") & ~_is_flagged("set_aside")
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
     willing = (
@@ -295,7 +294,7 @@ def _lists(table: Table, policy: Policy) -> Lists:
     gone = _is_flagged("at_risk") & ~reaches(end, policy.bases.funded)
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
-        "hand_over": (over, month, "in_managed"),
+        "hand_over": (hand_over_due(cover) + nw.col("first_call_missing") > 0, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
         "attrition_warning": (_is_flagged("attrition") & ~gone, "fall_cents", "attrition"),
         "emptied": (gone, f"opening_{AVERAGE}", "attrition"),

@@ -182,7 +182,7 @@ def as_table(X: Any) -> pd.DataFrame:
 def _as_plain(column: pd.Series) -> pd.Series:
     """Return Python's dates, decimals and numbers as pandas holds such; spans of time as days."""
     if column.dtype.kind == "m":
-        return column / pd.Timedelta(days=1)
+        return pd.Series(column.dt.total_seconds() / 86_400)
     if not (column.dtype == object or isinstance(column.dtype, pd.ArrowDtype)):
         return column
     kind = pd.api.types.infer_dtype(column)
