@@ -91,10 +91,23 @@ This page is printed from the policy that is shipped and from the notebooks.
 ## Rules of a policy
 
 Those of `rural_commercial_bank`, the default, in the order of its file.
-`stockcust policy show FILE` prints the same of yours ([how](../how-to/write-your-policy.md)).
+`stockcust policy show FILE` prints the same of yours ([how](../how-to/write-your-policy.md)),
+and of `joint_stock_bank`, which is shipped as well. A source begins by what it is: [D] law or
+official page, [P] press or paper, [W] second-hand: a direction, not a citation.
 
 | rule | 规则 | value | source |
 |---|---|---|---|
+"""
+
+
+_PRESETS_HEAD = """
+## Presets to choose from
+
+Published rules, taken into a policy by `preset = "…"` in its table. `sca.compare_rules` compares
+the dormancy rules on your customers; `stockcust policy show` prints all keys of the one chosen.
+
+| table | preset | source |
+|---|---|---|
 """
 
 
@@ -150,6 +163,12 @@ def parameters() -> str:
         )
         names.setdefault(source, []).append(f"`{path.name}`")
     cells = [f"\n{', '.join(names[source])}:\n\n```python\n{source}\n```\n" for source in names]
+    rows.append(_PRESETS_HEAD)
+    for table, presets in (
+        ("dormancy", policy.dormancy_presets),
+        ("tier_memory", policy.tier_memory_presets),
+    ):
+        rows += [f"| `[{table}]` | `{rule.name}` | {rule.source} |\n" for rule in presets]
     return "".join([_PARAMETERS_HEAD, *rows, "\n## Parameters of the notebooks\n", *cells])
 
 

@@ -35,7 +35,7 @@ for command in (
     run.verify,
 ):
     cli.add_command(command)
-for command in (run.worklists, tables.contacts, tables.policy):
+for command in (run.deliver, run.worklists, tables.contacts, tables.policy):
     cli.add_command(command)
 
 

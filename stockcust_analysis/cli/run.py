@@ -257,6 +257,31 @@ def worklists(
     click.echo(f"{len(files)} branches' work lists in {folder}.")
 
 
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--to",
+    "recipients",
+    required=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML file: branch, recipient, folder, mode, group.",
+)
+@click.option("--as-of", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Day of delivery.")
+@click.option("--by", required=True, metavar="NAME", help="Who delivers.")
+def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
+    """Copy every branch's page and lists from a quarter's FOLDER to its recipient, with receipts.
+
+    Lists bear the recipient and the day. Nothing is mailed.
+    """
+    from stockcust_analysis.report.deliver import deliver
+
+    number, without = deliver(folder, recipients, on=as_of.date(), by=by)
+    if without:
+        more = ", …" if len(without) > _MOST_LINES else ""
+        click.echo(f"Nobody is named for: {', '.join(without[:_MOST_LINES])}{more}")
+    click.echo(f"{number} branches delivered; receipts in {folder / 'receipts'}.")
+
+
 class TerminalProgress:
     """Bars with failures and time left on a terminal, plain lines in a log."""
 

@@ -31,6 +31,7 @@ EVALUATION: Final = "evaluation"
 RECORDS: Final = ".pages"
 CIRCULATED: Final = "circulated"
 ISSUED: Final = "issued"
+RECEIPTS: Final = "receipts"
 REVIEW: Final = "headquarters_review"
 CELL_SECONDS: Final = 300.0
 PAGE_SECONDS: Final = 1200.0

@@ -56,7 +56,9 @@ __all__ = [
     "write_evaluation",
 ]
 
-_NOT_DELIVERED: Final = {EVALUATION, plan.ISSUED, "failed", manifest.MANIFEST, manifest.RUN}
+_NOT_DELIVERED: Final = {
+    *(EVALUATION, plan.ISSUED, plan.RECEIPTS, "failed", manifest.MANIFEST, manifest.RUN)
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,211 @@
+"""Delivery of a quarter's files: each branch's, copied to its recipient's place, with receipts.
+
+Nothing is mailed. What stands in `recipients.toml` decides where files go and who may read them;
+all that is wrong with it, with the places or with the files is said at once, before any is written.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+from zipfile import ZipFile
+
+from stockcust_analysis.core.files import (
+    SOCKET_PATH,
+    Access,
+    WorkingFolder,
+    access,
+    exclusive_lock,
+    sha256,
+    write_bytes,
+    write_text,
+)
+from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.policy.file import build, duplicates, read_toml
+from stockcust_analysis.report.manifest import MANIFEST
+from stockcust_analysis.report.plan import RECEIPTS, folder_name, read_json
+from stockcust_analysis.report.workbook import WORKLISTS
+
+_RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
+_MODE: Final = re.compile("0?[0-7]{3}")
+_TITLE: Final = re.compile(r"(<si><t[^>]*>)([^<]*)(</t></si>)")
+_MARGINS: Final = re.compile(r"<pageMargins[^>]*/>(?:<pageSetup[^>]*/>)?")
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Who is given a branch's files: their name, the folder, its files' mode and group."""
+
+    recipient: str
+    folder: str
+    mode: str = "600"
+    group: str = ""
+
+    @property
+    def access(self) -> Access:
+        """The rights of the files."""
+        return Access(int(self.mode, 8), self.group)
+
+
+def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[int, list[str]]:
+    """Copy each branch's page and work lists to its recipient, and write receipts.
+
+    Parameters
+    ----------
+    run
+        A quarter's folder, such as `reports/2026Q3`. Receipts are added to
+        `receipts/<day>.csv` there, and `receipt.csv` lies beside what was delivered.
+    recipients
+        A TOML file: `[branches.B001]` with `recipient`, `folder` (relative to the file), and where
+        they are others than the owner alone, `mode` (such as "640") and `group`.
+    on, by
+        The day, and who delivers: on the lists and in the receipts.
+
+    Returns
+    -------
+    int, list of str
+        How many branches were delivered, and those with files that nobody is named for.
+
+    Raises
+    ------
+    UsageError
+        Any of this cannot be done as stated; all problems at once, and nothing is written.
+    """
+    what = f"'{run}'"
+    with exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
+        facts = read_json(run / MANIFEST)
+        if not facts:
+            raise UsageError(f"{what} has no {MANIFEST}: no run has ended there.")
+        problems: list[str] = (
+            [] if by.strip() and by.isprintable() else ["--by: name who delivers."]
+        )
+        parties = _read(recipients, facts["branches"], problems)
+        files = {branch: _files_of(run, branch, facts["outputs"], problems) for branch in parties}
+        if problems:
+            lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+            raise UsageError(f"nothing was delivered from {what}:\n{lines}")
+        known = run / RECEIPTS / f"{on.isoformat()}.csv"
+        earlier = known.read_text("utf-8-sig") if known.exists() else ""
+        receipts = [*csv.DictReader(io.StringIO(earlier))]
+        for branch, party in parties.items():
+            status = facts["branches"][branch]["status"]
+            common = {"date": on.isoformat(), "by": by, "status": status}
+            receipts += _hand_over(recipients.parent, party, files[branch], common)
+            _write_receipts(known, receipts)  # also of those before one that fails
+    return len(parties), sorted(facts["branches"].keys() - parties)
+
+
+def _read(file: Path, branches: Mapping[str, Any], problems: list[str]) -> dict[str, Recipient]:
+    """Return branch → recipient, after adding what is wrong with the file and the places."""
+    table, parties = read_toml(file), {}
+    problems += [f"{file.name}: unknown key '{key}'." for key in table if key != "branches"]
+    stated = table.get("branches", {})
+    if not isinstance(stated, dict) or not stated:
+        problems.append(f"{file.name}: no [branches.<branch_id>] says who is given what.")
+        stated = {}
+    for branch, entry in stated.items():
+        name = f"branches.{branch}"
+        if branch not in branches:
+            problems.append(f"{name}: no finished page.{did_you_mean(branch, branches)}")
+        party = build(Recipient, entry, name, problems)
+        if party is not None:
+            problems += [f"{name}: {reason}" for reason in _wrong(file.parent, party)]
+            parties[branch] = party
+    places = [(file.parent / party.folder).resolve() for party in parties.values()]
+    problems += [f"'{place}' is the folder of several branches." for place in duplicates(places)]
+    return parties
+
+
+def _wrong(beside: Path, party: Recipient) -> Iterator[str]:
+    """Yield why files cannot be handed over so; rights are tried out on a file of our own."""
+    place = beside / party.folder
+    if not party.recipient.strip() or not party.recipient.isprintable():
+        yield "recipient: name who is given the files."
+    if not place.parent.is_dir():
+        yield f"folder: there is no '{place.parent}' to put it in."
+    elif place.exists() and not place.is_dir():
+        yield f"folder: '{place}' is a file."
+    elif not os.access(place if place.exists() else place.parent, os.W_OK | os.X_OK):
+        yield f"folder: '{place}' cannot be written to."
+    if not _MODE.fullmatch(party.mode) or int(party.mode, 8) & 0o700 != 0o600:
+        yield f"mode: '{party.mode}' is no mode of a file. Write 600, or 640 for a group."
+    elif party.group:
+        with WorkingFolder(SOCKET_PATH) as folder:
+            try:
+                party.access.give(folder)
+            except UsageError as error:
+                yield f"group: {error}"
+
+
+def _files_of(
+    run: Path, branch: str, outputs: Mapping[str, str], problems: list[str]
+) -> list[Path]:
+    """Return a branch's files, after adding which are not as the manifest knows them."""
+    start = f"branches/{folder_name(branch)}/"
+    files = {run / name: known for name, known in outputs.items() if name.startswith(start)}
+    for path, known in files.items():
+        if not path.is_file():
+            problems.append(f"{path.relative_to(run)} is missing. Run `stockcust report` again.")
+        elif sha256(path) != known:
+            problems.append(f"{path.relative_to(run)} was changed after the run.")
+    return [*files]
+
+
+def _hand_over(
+    beside: Path, party: Recipient, files: list[Path], facts: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Write a branch's files into its place, the receipt last, and return its rows."""
+    place, rows = (beside / party.folder).resolve(), []
+    mark = f"{party.recipient} · {facts['date']} · {facts['by']}"
+    contents = {
+        path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
+        for path in files
+    }
+    with access(party.access):
+        for name, content in contents.items():
+            write_bytes(place / name, content)
+            digest = hashlib.sha256(content).hexdigest()
+            own = {"file": name, "sha256": digest, "recipient": party.recipient}
+            rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
+        _write_receipts(place / "receipt.csv", rows)
+    return rows
+
+
+def _marked(path: Path, mark: str) -> bytes:
+    """Return a workbook with a mark behind its title, and below every sheet that is printed."""
+    text, marked = escape(mark), io.BytesIO()
+    below = escape(mark.replace("&", "&&"))
+    footer = f"<headerFooter><oddFooter>&amp;L{below}</oddFooter></headerFooter>"
+    with ZipFile(path) as book, ZipFile(marked, "w") as copy:
+        for entry in book.infolist():
+            content = book.read(entry)
+            if entry.filename == "xl/sharedStrings.xml":  # the first is the title
+                words = _TITLE.sub(
+                    lambda found: f"{found[1]}{found[2]} · {text}{found[3]}", content.decode(), 1
+                )
+                content = words.encode()
+            elif entry.filename.startswith("xl/worksheets/sheet"):
+                content = _MARGINS.sub(
+                    lambda found: found[0] + footer, content.decode(), 1
+                ).encode()
+            copy.writestr(entry, content)
+    return marked.getvalue()
+
+
+def _write_receipts(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write receipts, none twice; the mark lets Excel read Chinese."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _RECEIPT, lineterminator="\n")
+    writer.writeheader()
+    lines = {tuple(row[name] for name in _RECEIPT): row for row in rows}
+    writer.writerows(lines[key] for key in sorted(lines))
+    write_text(path, "\ufeff" + text.getvalue())

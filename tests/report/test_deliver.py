@@ -1,0 +1,154 @@
+"""Delivery: every branch's files at its place, with its rights; lists marked, receipts kept."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import stat
+from pathlib import Path
+
+import openpyxl
+import pytest
+from pypdf import PdfReader
+
+from stockcust_analysis.bank.contacts_import import import_contacts
+from stockcust_analysis.report import plan
+from stockcust_analysis.report.quarter import verify_folder
+from tests.report.small_notebooks import find_instead, small_notebook
+from tests.test_cli import run
+from tests.tiny_bank import write_tiny_bank
+
+DAY = ["--as-of", "2026-10-12", "--by", "张三"]
+MARK = "王 & <主任> · 2026-10-12 · 张三"
+GOOD = """
+[branches.001]
+recipient = "王 & <主任>"
+folder = "share/001"
+mode = "640"
+[branches.002]
+recipient = "李主任"
+folder = "share/002"
+"""
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Report the tiny bank on pages of one cell; return the quarter's folder."""
+    page = small_notebook(tmp_path_factory.mktemp("notebook") / "branch_report.ipynb", "branch_id")
+    out, bank = tmp_path_factory.mktemp("reports"), write_tiny_bank(tmp_path_factory.mktemp("bank"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "notebook_path", find_instead(page))
+        assert run("report", bank, "--quarter", "2026Q3", "--out", out) == 0
+    return out / "2026Q3"
+
+
+def to(folder: Path, text: str) -> list[str | Path]:
+    """Write who is given what, and return the option that names it."""
+    (folder / "share").mkdir(exist_ok=True)
+    (folder / "recipients.toml").write_text(text, encoding="utf-8")
+    return ["--to", folder / "recipients.toml", *DAY]
+
+
+def receipts(path: Path) -> list[dict[str, str]]:
+    """Read receipts."""
+    return [*csv.DictReader(path.read_text("utf-8-sig").splitlines())]
+
+
+def test_files_arrive_with_their_rights_and_receipts(reported: Path, tmp_path: Path) -> None:
+    """Each branch has its page and its lists, readable as stated, and hashes that are true."""
+    assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
+    place = tmp_path / "share" / "001"
+    assert {path.name for path in place.iterdir()} == {
+        "report.pdf",
+        "worklists.xlsx",
+        "receipt.csv",
+    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()} == {0o640}
+    assert stat.S_IMODE((tmp_path / "share" / "002" / "report.pdf").stat().st_mode) == 0o600
+    source = reported / "branches" / "001" / "report.pdf"
+    assert (place / "report.pdf").read_bytes() == source.read_bytes()
+    rows = receipts(reported / "receipts" / "2026-10-12.csv")
+    assert len(rows) == 4
+    for row in rows:
+        content = (Path(row["place"]) / row["file"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == row["sha256"]
+        assert (row["date"], row["by"], row["status"]) == ("2026-10-12", "张三", "draft")
+    assert receipts(place / "receipt.csv") == [r for r in rows if r["place"] == str(place)]
+    before = (reported / "receipts" / "2026-10-12.csv").read_bytes()
+    assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
+    assert (reported / "receipts" / "2026-10-12.csv").read_bytes() == before
+    assert verify_folder(reported, workers=1) == []
+
+
+def test_lists_bear_the_recipient_and_can_be_read_back(reported: Path, tmp_path: Path) -> None:
+    """The mark stands on the first sheet and below each page; all cells else are as they were."""
+    assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
+    delivered = tmp_path / "share" / "001" / "worklists.xlsx"
+    before, after = map(
+        openpyxl.load_workbook, (reported / "branches" / "001" / "worklists.xlsx", delivered)
+    )
+    assert after.worksheets[0]["A1"].value == f"{before.worksheets[0]['A1'].value} · {MARK}"
+    after.worksheets[0]["A1"].value = before.worksheets[0]["A1"].value
+    for old, new in zip(before.worksheets, after.worksheets, strict=True):
+        assert [*new.values] == [*old.values]
+        assert new.oddFooter.left.text == MARK.replace("&", "&&")
+    assert import_contacts([delivered]).empty
+
+
+def test_all_problems_are_said_and_nothing_is_written(
+    reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A branch without a page, a share that is not mounted, a shared place, a mode and more."""
+    bad = """
+    [branches.001]
+    recipient = "王主任"
+    folder = "not_mounted/001"
+    mode = "460"
+    [branches.002]
+    recipient = " "
+    folder = "share/002"
+    group = "no such group"
+    [branches.003]
+    recipient = "李主任"
+    folder = "share/002"
+    right = "640"
+    """
+    assert run("deliver", reported, *to(tmp_path, bad)) == 2
+    message = capsys.readouterr().err
+    for words in (
+        f"there is no '{tmp_path / 'not_mounted'}'",
+        "'460' is no mode of a file",
+        "branches.002: recipient: name who",
+        "branches.002: group: files cannot be given to the group 'no such group'",
+        "branches.003: no finished page",
+        "branches.003.right: unknown key",
+        "is the folder of several branches",
+    ):
+        assert words in message
+    assert not [*(tmp_path / "share").iterdir()]
+
+
+def test_a_file_that_was_changed_is_not_delivered(
+    reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the manifest does not know is nobody's page."""
+    page = reported / "branches" / "002" / "report.pdf"
+    content = page.read_bytes()
+    assert PdfReader(page).pages
+    page.write_bytes(content + b"\n")
+    try:
+        assert run("deliver", reported, *to(tmp_path, GOOD)) == 2
+    finally:
+        page.write_bytes(content)
+    assert "branches/002/report.pdf was changed after the run." in capsys.readouterr().err
+    assert not [*(tmp_path / "share").iterdir()]
+
+
+def test_who_is_given_nothing_is_listed(
+    reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A branch that nobody is named for is no error, and is not passed over in silence."""
+    assert run("deliver", reported, *to(tmp_path, GOOD.split("[branches.002]")[0])) == 0
+    shown = capsys.readouterr().out
+    assert "Nobody is named for: 002" in shown
+    assert "1 branches delivered" in shown
