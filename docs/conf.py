@@ -29,6 +29,7 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = "Existing customers 存量客户"
 html_search_language = "bilingual"
+html_show_copyright = False
 html_show_sourcelink = False
 html_copy_source = False
 html_last_updated_fmt = None

@@ -97,7 +97,7 @@ def test_the_navigation_leads_to_every_page_once() -> None:
 
 @pytest.mark.parametrize("folder", ["tutorial", "how-to"])
 def test_every_guide_is_there_in_both_languages(folder: str) -> None:
-    """Each tutorial and how-to has a Chinese page with the same commands, linked both ways."""
+    """Each guide has a Chinese page with the same commands; how-tos end by what may go wrong."""
     pages = {page.name for page in (DOCS / folder).glob("*.md")}
     english = {name for name in pages if not name.endswith(".zh-CN.md")}
     assert {name.replace(".md", ".zh-CN.md") for name in english} == pages - english
@@ -106,6 +106,8 @@ def test_every_guide_is_there_in_both_languages(folder: str) -> None:
         texts = [(DOCS / folder / page).read_text(encoding="utf-8") for page in (name, chinese)]
         assert f"]({chinese})" in texts[0]
         assert f"]({name})" in texts[1]
+        ends = [re.findall("^## (.*)", text, re.M)[-1] for text in texts]
+        assert folder != "how-to" or ends == ["What may go wrong", "可能出的问题"], name
         first, second = (
             set(re.findall(r"stockcust [a-z]+|--[a-z][a-z-]+", text)) for text in texts
         )
