@@ -349,9 +349,8 @@ def make_worklists(
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
-    for branch in branches:
-        if branch not in counts_of:
-            raise UsageError.unknown(f"branch on {as_of}", branch, names)
+    if unknown := [branch for branch in branches if branch not in counts_of]:
+        raise UsageError.unknown(f"branch on {as_of}", unknown[0], names)
     written: list[Path] = []
     in_use: list[FileInUseError] = []
     for branch in branches or sorted(map(str, counts_of)):
