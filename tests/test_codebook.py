@@ -123,12 +123,12 @@ def test_a_mistake_in_the_codebook_is_told_with_its_place(
         '[one]\nzh = "一"\nen = "One"\n[one.gini]\nkind = "shares"\n', "utf-8"
     )
     monkeypatch.setattr(codebook_module, "files", lambda _: tmp_path)
-    codebook_module.codebook_sections.cache_clear()
+    defined_measures.cache_clear()
     try:
         with pytest.raises(PolicyError) as caught:
             defined_measures()
     finally:
-        codebook_module.codebook_sections.cache_clear()
+        defined_measures.cache_clear()
     assert "one.gini.kind: takes money, count, share, ratio, index; found 'shares'." in str(
         caught.value
     )

@@ -25,17 +25,9 @@ def cli() -> None:
     """Analyse and report on a bank's existing customers (存量客户)."""
 
 
-for command in (
-    tables.sample,
-    tables.check,
-    tables.map_files,
-    lab.lab,
-    run.evaluate,
-    run.report,
-    run.verify,
-):
+for command in (tables.sample, tables.check, tables.map_files, tables.contacts, tables.policy):
     cli.add_command(command)
-for command in (run.deliver, run.worklists, tables.contacts, tables.policy):
+for command in (lab.lab, run.evaluate, run.report, run.deliver, run.verify, run.worklists):
     cli.add_command(command)
 
 

@@ -109,4 +109,5 @@ def in_order(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 FOLDER_OPTIONS = in_order(OUT, MODE, GROUP)
-RUN_OPTIONS = in_order(POLICY, MAPPING, LAYOUT, MEMORY, FIRST, FOLDER_OPTIONS)
+READING = in_order(MAPPING, LAYOUT, MEMORY)
+RUN_OPTIONS = in_order(POLICY, READING, FIRST, FOLDER_OPTIONS)

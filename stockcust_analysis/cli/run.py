@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -195,13 +195,7 @@ def report(bank: Bank, settings: ReportOptions, out: Path, plan: bool) -> None:
 @options.MAPPING
 @options.LAYOUT
 @options.WORKERS
-def verify(
-    folder: Path,
-    data: Path | None,
-    mapping: Path | None,
-    layout: str | None,
-    workers: int | None,
-) -> None:
+def verify(folder: Path, **requested: Any) -> None:
     """Compare a quarter's FOLDER with its manifest: what changed, what is missing.
 
     Without --data the files' hashes are compared, and every page is printed anew from its
@@ -209,7 +203,7 @@ def verify(
     """
     from stockcust_analysis.report.quarter import verify_folder
 
-    differences = verify_folder(folder, data=data, mapping=mapping, layout=layout, workers=workers)
+    differences = verify_folder(folder, **requested)
     for difference in differences:
         click.echo(difference)
     if differences:
@@ -225,35 +219,30 @@ def verify(
 @click.option("--branch", "branches", multiple=True, metavar="ID", help="Only this; repeatable.")
 @options.LANGUAGE
 @options.POLICY
-@options.MAPPING
-@options.LAYOUT
-@options.MEMORY
+@options.READING
 @options.FOLDER_OPTIONS
 def worklists(
     data: str,
     as_of: datetime,
+    branches: Sequence[str],
+    language: Literal["zh", "en"],
     policy: str,
-    mapping: Path | None,
-    layout: str | None,
-    memory_limit: str,
     out: Path,
     file_mode: int,
     group: str,
-    **requested: Any,
+    **reading: Any,
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
     from stockcust_analysis.policy import load_policy
     from stockcust_analysis.report.workbook import make_worklists
 
-    day = as_of.date()
+    day, rules = as_of.date(), load_policy(policy)
     folder = out / "worklists" / day.isoformat()
-    with (
-        access(Access(file_mode, group)),
-        open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit) as bank,
-    ):
-        rules = load_policy(policy)
-        files = make_worklists(bank, as_of=day, policy=rules, out=folder, **requested)
+    with access(Access(file_mode, group)), open_bank(data, **reading) as bank:
+        files = make_worklists(
+            bank, as_of=day, policy=rules, out=folder, branches=branches, language=language
+        )
     click.echo(f"{len(files)} branches' work lists in {folder}.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -80,23 +80,14 @@ def sample(
 
 @click.command()
 @options.DATA
-@options.MAPPING
-@options.LAYOUT
-@options.MEMORY
+@options.READING
 @options.LANGUAGE
 @click.option(
     "--html",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the profile as one page of HTML.",
 )
-def check(
-    data: str,
-    mapping: Path | None,
-    layout: str | None,
-    memory_limit: str,
-    language: Literal["zh", "en"],
-    html: Path | None,
-) -> None:
+def check(data: str, language: Literal["zh", "en"], html: Path | None, **reading: Any) -> None:
     """Check the extracts in DATA, a folder or a database's URL; every problem at once.
 
     What meets the contract is shown as a profile: sizes, empty cells, amounts, codes, quarters.
@@ -109,8 +100,8 @@ def check(
     from stockcust_analysis.show.profile import input_lines, page, profile
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SuspicionWarning)  # told below, of all quarters
-        bank = open_bank(data, mapping=mapping, layout=layout, memory_limit=memory_limit)
+        warnings.simplefilter("ignore", SuspicionWarning)  # shown below, of all quarters
+        bank = open_bank(data, **reading)
     with bank:
         totals = totals_of(bank, bank.quarters)
         lines = [f"{name:<18} {bank.rows(name):>9,} rows" for name in bank.columns]
@@ -205,8 +196,8 @@ def diff(name: str, base: str | None, language: Literal["zh", "en"]) -> None:
     against = base or rules.base or DEFAULT
     if base is None and against.endswith(".toml"):
         against = str(Path(name).parent / against)
-    found = differences(rules, read_policy(against), language)
-    click.echo(text_table(found, language) if found else f"{name} sets the rules of {against}.")
+    rows = differences(rules, read_policy(against), language)
+    click.echo(text_table(rows, language) if rows else f"{name} sets the rules of {against}.")
 
 
 @policy.command()
@@ -228,10 +219,10 @@ def lint(name: str, evaluation: Path | None, language: Literal["zh", "en"]) -> N
         return str(getattr(measure_definition(key), language)) if known else key
 
     rules = read_policy(name)
-    found = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
-    for warning in found:
+    traps = lint_rules(rules) if evaluation is None else _lint_figures(rules, evaluation)
+    for warning in traps:
         click.echo(warning.text(language, named))
-    if not found:
+    if not traps:
         click.echo(f"{name}: no trap found.")
 
 
@@ -240,11 +231,8 @@ def _lint_figures(rules: Policy, folder: Path) -> list[LintWarning]:
     from stockcust_analysis.evaluation.results import open_evaluation
     from stockcust_analysis.evaluation.scorecard import lint_scorecard, scorecard
 
-    told = open_evaluation(folder)
-    quarter = str(told.quarter)
-    table, _ = scorecard(
-        told.measures, told.branches, targets=told.targets, policy=rules, quarter=quarter
-    )
-    return lint_scorecard(
-        table, told.measures, branches=told.branches, policy=rules, quarter=quarter
-    )
+    saved = open_evaluation(folder)
+    measures, branches, quarter = saved.measures, saved.branches, str(saved.quarter)
+    rule: dict[str, Any] = {"policy": rules, "quarter": quarter}
+    table, _ = scorecard(measures, branches, targets=saved.targets, **rule)
+    return lint_scorecard(table, measures, branches=branches, **rule)

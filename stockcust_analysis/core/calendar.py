@@ -13,7 +13,8 @@ from typing import Any
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.core.frames import day
+from stockcust_analysis.core.frames import day, first_true
+from stockcust_analysis.core.periods import cutoff
 
 PERIOD = "period"
 Border = Callable[[date], date]
@@ -62,13 +63,9 @@ class Calendar:
         self, values: list[Any], key: nw.Expr | None = None, keys: list[Any] | None = None
     ) -> nw.Expr:
         """Return the value that belongs to a row's period, given one value per as-of date."""
-        if len(values) == 1:
-            return _literal(values[0])
         key = nw.col(PERIOD) if key is None else key
-        chosen = _literal(values[-1])
-        for period, value in list(zip(keys or range(len(values)), values, strict=True))[-2::-1]:
-            chosen = nw.when(key == period).then(_literal(value)).otherwise(chosen)
-        return chosen
+        pairs = zip(keys or range(len(values)), values, strict=True)
+        return first_true([(key == period, value) for period, value in pairs][:-1], values[-1])
 
     def border(self, of: Border) -> nw.Expr:
         """Return the first moment after a date that depends on the as-of date."""
@@ -84,5 +81,6 @@ class Calendar:
         return self.after(days, lambda as_of: as_of)
 
 
-def _literal(value: Any) -> nw.Expr:
-    return nw.lit(value, dtype=nw.Int64) if isinstance(value, int) else nw.lit(value)
+def months_before(months: int) -> Border:
+    """Return the border after which less than so many months have passed, day to day."""
+    return lambda as_of: cutoff(as_of, months)

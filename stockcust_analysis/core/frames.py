@@ -6,7 +6,7 @@ and 1: sums of integers are the same on every engine and in every run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
@@ -211,6 +211,11 @@ def after(days: nw.Expr, border: date) -> nw.Expr:
     return (days >= nw.lit(next_day)).fill_null(False)
 
 
+def on_day(days: nw.Expr, on: date) -> nw.Expr:
+    """Return whether a day, whatever its hour, is `on`."""
+    return after(days, on - timedelta(days=1)) & ~after(days, on)
+
+
 def flag(condition: nw.Expr) -> nw.Expr:
     """Return a condition as 0 and 1; a comparison with what is unknown is 0.
 
@@ -218,6 +223,20 @@ def flag(condition: nw.Expr) -> nw.Expr:
     Truths that a join left open are filled first: pandas takes no gaps in a condition.
     """
     return nw.when(condition).then(ONE).otherwise(ZERO)
+
+
+def first_true(cases: Iterable[tuple[nw.Expr, Any]], default: Any) -> nw.Expr:
+    """Return the value of the first condition that holds; whole numbers become Int64."""
+    result = _literal(default)
+    for condition, value in reversed([*cases]):
+        result = nw.when(condition).then(_literal(value)).otherwise(result)
+    return result
+
+
+def _literal(value: Any) -> nw.Expr:
+    if isinstance(value, nw.Expr):
+        return value
+    return nw.lit(value, dtype=nw.Int64 if isinstance(value, int) else None)
 
 
 def is_true(frame: Table, name: str) -> nw.Expr:

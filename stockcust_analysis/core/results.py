@@ -147,8 +147,8 @@ class Result(pd.DataFrame):
                 raise UsageError.unknown("column", name, self.columns)
         if self.duplicated(keys).any():
             twice = self[self.duplicated(keys, keep=False)]
-            told = [str(n) for n in twice.select_dtypes(exclude="number") if n not in keys]
-            several = [name for name in told if twice[name].nunique() > 1]
+            labels = [str(n) for n in twice.select_dtypes(exclude="number") if n not in keys]
+            several = [name for name in labels if twice[name].nunique() > 1]
             raise UsageError(
                 f"several rows stand for one cell of {' × '.join(keys)}: they differ in "
                 f"{', '.join(several) or 'numbers only'}. Keep the rows of one, or pivot by it too."

@@ -11,14 +11,14 @@ Wieczorek, *A joint confidence region for an overall ranking of populations* (JR
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import erfc, sqrt
+from math import inf
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
-from scipy.stats import rankdata
+from scipy.stats import false_discovery_control, rankdata
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import PolicyError
@@ -302,10 +302,11 @@ def possible_values(measure: str, policy: Policy) -> tuple[float, float]:
     >>> possible_values("products_per_customer", load_policy())
     (0.0, 9.0)
     """
-    defined = measure_definition(measure)
+    bounds = measure_definition(measure).bounds
+    lowest, highest = (*bounds, *(-inf, inf)[len(bounds) :])
     if measure == "products_per_customer":
-        return defined.lowest, float(len(policy.families.families))
-    return defined.lowest, defined.highest
+        highest = float(len(policy.families.families))
+    return lowest, highest
 
 
 def exceptions(
@@ -343,11 +344,9 @@ def exceptions(
     """
     rows = comparison[(comparison["verdict"] != "") & comparison["z"].notna()]
     tests = len(rows)
-    chance = np.array([erfc(abs(z) / sqrt(2)) for z in rows["z"]])
-    # Benjamini and Hochberg: the largest p(k) ≤ k · rate / m, and all below it.
-    ordered = np.sort(chance)
-    small = ordered[ordered <= rate * np.arange(1, tests + 1) / max(tests, 1)]
-    rows = rows.assign(chance=chance)[chance <= (small[-1] if small.size else -1.0)]
+    chance = 2 * special.ndtr(-rows["z"].abs().to_numpy(float))
+    certain: Flags = false_discovery_control(chance) <= rate
+    rows = rows.assign(chance=chance)[certain]
     good = rows["measure"].map(lambda name: measure_definition(name).higher_is_better)
     favourable = np.where((rows["z"] > 0) == (good == "yes"), "yes", "no")
     rows = rows.assign(

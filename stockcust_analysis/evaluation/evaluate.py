@@ -33,6 +33,7 @@ from stockcust_analysis.evaluation.measuring import (
     comparable_columns,
     measure_changes,
     measure_views,
+    views_of,
 )
 from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
@@ -45,7 +46,6 @@ from stockcust_analysis.evaluation.results import (
     open_evaluation,
 )
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
-from stockcust_analysis.evaluation.views import views_of
 from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
 from stockcust_analysis.measures.codebook import measures_by_aum

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,14 +19,15 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import CUSTOMER_QUESTIONS
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.measures.registry import columns_of, measure_rows, specs_for
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy import DormancyRule, Family, Policy
 
 
 def policy_facts(
-    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str] = (), aum: str = ""
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str], aum: str
 ) -> dict[str, Any]:
     """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
-    rule, families = policy.dormancy, (*policy.families.families, *policy.families.channels)
+    rule, known = policy.dormancy, policy.families.families + policy.families.channels
+    families = [family for family in known if family.name in missing]
     dormancy = ("name", "idle_months", "idle_days", "cap")
     return {
         "name": policy.name,
@@ -38,15 +39,11 @@ def policy_facts(
         "dormancy": {name: getattr(rule, name) for name in dormancy},
         "tier_memory": _memory_facts(policy, bank, quarter),
         "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
-        "families_missing": [
-            {name: getattr(family, name) for name in ("name", "zh", "en")}
-            for family in families
-            if family.name in missing
-        ],
+        "families_missing": _words_of(families),
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
         **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(policy, bank, missing, aum) if bank.layout else {}),
+        **(_layout_facts(rule, bank, families, aum) if bank.layout else {}),
     }
 
 
@@ -75,13 +72,16 @@ _BY_UNIT |= {name: (name, "funded") for name in ("dormancy_rate", "multi_product
 """Figures that a page shows by customer number and by person."""
 
 
-def _layout_facts(policy: Policy, bank: Bank, missing: Sequence[str], aum: str) -> dict[str, Any]:
+def _layout_facts(
+    rule: DormancyRule, bank: Bank, missing: Sequence[Family], aum: str
+) -> dict[str, Any]:
     """Return what a page prints of tables that were made from those of a layout."""
-    families = (*policy.families.families, *policy.families.channels)
-    exempt = set(policy.dormancy.exempt)
-    unknown = [f for f in families if f.name in missing and exempt.intersection(f.products)]
-    words = [{name: getattr(family, name) for name in ("name", "zh", "en")} for family in unknown]
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": words}
+    unknown = _words_of(family for family in missing if {*rule.exempt} & {*family.products})
+    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": unknown}
+
+
+def _words_of(families: Iterable[Family]) -> list[dict[str, str]]:
+    return [{"name": family.name, "zh": family.zh, "en": family.en} for family in families]
 
 
 def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:

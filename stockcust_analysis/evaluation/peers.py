@@ -41,14 +41,12 @@ def branches_of(bank: Bank) -> pd.DataFrame:
     for name in ("region", "type"):
         values = frame.get(name, pd.Series("", index=frame.index))
         frame[name] = values.astype(object).fillna("").astype("str")
-    if "opened_on" in frame:
-        opened = pd.to_datetime(frame["opened_on"])
-        frame["opened_on"] = opened.dt.strftime("%Y-%m-%d").fillna("")
     if "branch_successors" in bank.columns:
         pairs = as_lazy(bank.table("branch_successors")).select("new_branch_id", "effective_on")
         last = pd.DataFrame(collect_rows(pairs)).groupby("new_branch_id")["effective_on"].max()
-        merged = pd.to_datetime(frame["branch_id"].map(last))
-        frame["merged_on"] = merged.dt.strftime("%Y-%m-%d").fillna("")
+        frame["merged_on"] = frame["branch_id"].map(last)
+    for name in {"opened_on", "merged_on"}.intersection(frame):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%Y-%m-%d").fillna("")
     return frame.sort_values("branch_id", ignore_index=True)
 
 
@@ -170,7 +168,7 @@ def group_positions(peers: Mapping[str, Peers]) -> list[tuple[Positions, Positio
 def known_members(
     groups: list[tuple[Positions, Positions]], known: Flags
 ) -> Iterator[tuple[Positions, Positions, Positions]]:
-    """Yield each group's members with a value, the branches compared in it, and their places."""
+    """Yield each group's members with a value, the branches compared in it, and their positions."""
     for members, own in groups:
         inside, branches = members[known[members]], own[known[own]]
         if branches.size:

@@ -22,13 +22,14 @@ from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.files import make_folder, write_json, write_text
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.codebook import codebook_sections, measure_definition
+from stockcust_analysis.measures.codebook import measure_definition
+from stockcust_analysis.measures.concentration import CONCENTRATION
+from stockcust_analysis.policy import as_policy
 
 WHOLE_BANK = "@bank"
-# What a page says of AUM where deposits are all that is known of it.
-UNKNOWN = "not_provided"
 """The branch_id under which the whole bank stands; the sign keeps it from meeting a branch."""
-
+UNKNOWN = "not_provided"
+"""What a page says of AUM where deposits are all that is known of it."""
 BY_BRANCH = [PERIOD, "branch_id"]
 """What the views of a bank are grouped by."""
 _LABELS = ("quarter", "as_of", "branch_id", "dimension", "member", "measure", "base")
@@ -145,7 +146,10 @@ class Evaluation:
             positions = [rows.get(key, []) for key in (branch_id, WHOLE_BANK)]
             order = np.sort(np.concatenate(positions)).astype("int64")
             tables[name] = getattr(self, name).take(order).reset_index(drop=True)
-        return self.sliced(branch_id, tables)
+        least = int(self.policy_facts.get("smallest_cell", 5))
+        cells = tables.pop("cells", self.cells)
+        changed: dict[str, Any] = without_others(tables, cells, branch_id=branch_id, least=least)
+        return replace(self, **changed, cells=self.cells.head(0))
 
     @cached_property
     def rows_by_branch(self) -> dict[str, dict[Any, Any]]:
@@ -156,22 +160,12 @@ class Evaluation:
             if "branch_id" in frame
         }
 
-    def sliced(self, branch_id: str, tables: Mapping[str, pd.DataFrame]) -> Evaluation:
-        """Return a branch's slice, given its rows and the bank's of every table that has them."""
-        cells = tables.get("cells", self.cells.head(0))
-        least = int(self.policy_facts.get("smallest_cell", 5))
-        changed: dict[str, Any] = {
-            **without_others(tables, cells, branch_id=branch_id, bank=WHOLE_BANK, least=least),
-            "cells": self.cells.head(0),
-        }
-        return replace(self, **changed)
-
     @cached_property
     def _names(self) -> dict[str, str]:
         return dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
 
     def save(self, folder: Path) -> None:
-        """Write the tables as CSV, readable as `atomic.Access` says: by their owner alone."""
+        """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone."""
         write_tables(folder, tables_of(self))
         facts = {"quarter": str(self.quarter), "bank_name": self.bank_name}
         write_json(folder / _FACTS, facts | {"policy": dict(self.policy_facts)})
@@ -256,7 +250,6 @@ def read_table(path: Path, texts: Collection[str] = _TEXT) -> pd.DataFrame:
 
 _KEY: Final = ["quarter", "measure", "base", "dimension", "member"]
 _OWN_ALONE: Final = ("migration", "co_holding")
-_LEAST: Final = 5
 # Of the bank's bridge a page needs the change alone.
 _ENDS: Final = ("opening", "closing")
 # Exact, for its change over time is printed, and it is of a fifth of all customers.
@@ -266,12 +259,7 @@ _AMOUNT, _SHARE = "tier_aum", "tier_aum_share"
 
 
 def without_others(
-    tables: Mapping[str, pd.DataFrame],
-    cells: pd.DataFrame,
-    *,
-    branch_id: str,
-    bank: str,
-    least: int = _LEAST,
+    tables: Mapping[str, pd.DataFrame], cells: pd.DataFrame, *, branch_id: str, least: int
 ) -> dict[str, pd.DataFrame]:
     """Return a branch's tables without what reveals the amount of another branch's customer.
 
@@ -281,8 +269,8 @@ def without_others(
         The branch's rows and the whole bank's, by the names of an evaluation's tables.
     cells
         Cell facts of the same rows; where there are none, those of amounts are taken as checked.
-    branch_id, bank
-        Whose they are, and under which name the whole bank stands.
+    branch_id
+        Whose they are.
     least
         Fewest customers of other branches of whom an amount may stand there.
 
@@ -299,47 +287,47 @@ def without_others(
     funded = (measures["measure"] == "customers") & (measures["base"] == "funded")
     newest = measures[funded & (measures["quarter"] == measures.loc[funded, "quarter"].max())]
     customers = dict(zip(newest["branch_id"], newest["value"], strict=True))
-    number = customers.get(bank, 0)
-    few = bank in customers and number - customers.get(branch_id, 0) < least
-    hidden = _few_elsewhere(cells, bank, least)
-    result["measures"] = _without_few_elsewhere(measures, hidden, bank, few=few)
+    number = customers.get(WHOLE_BANK, 0)
+    few = WHOLE_BANK in customers and number - customers.get(branch_id, 0) < least
+    hidden = _few_elsewhere(cells, least)
+    result["measures"] = _without_few_elsewhere(measures, hidden, few=few)
     if "customer_share" in tables.get("lorenz", ()):
         step = least / number if number and not few else float(few)
-        result["lorenz"] = _in_steps(tables["lorenz"], bank, step)
+        result["lorenz"] = _in_steps(tables["lorenz"], step)
     if "amount" in result.get("set_aside", ()):
         aside = result["set_aside"]
-        result["set_aside"] = aside.assign(amount=aside["amount"].mask(aside["branch_id"] == bank))
+        of_bank = aside["branch_id"] == WHOLE_BANK
+        result["set_aside"] = aside.assign(amount=aside["amount"].mask(of_bank))
     for name in (*_OWN_ALONE, "bridge"):
         if name in tables:
-            own = tables[name]["branch_id"] != bank
+            own = tables[name]["branch_id"] != WHOLE_BANK
             if name == "bridge" and not few:
                 own |= tables[name]["component"].isin(_ENDS)
             result[name] = tables[name][own].reset_index(drop=True)
     return result
 
 
-def _few_elsewhere(cells: pd.DataFrame, bank: str, least: int) -> list[Any]:
+def _few_elsewhere(cells: pd.DataFrame, least: int) -> list[Any]:
     """Return the amounts behind which fewer than `least` customers of other branches stand."""
     if cells.empty:
         return []
-    numbers = cells.assign(
-        theirs=np.where(cells["branch_id"] == bank, 1, -1) * cells["contributors"]
-    )
+    sign = np.where(cells["branch_id"] == WHOLE_BANK, 1, -1)
+    numbers = cells.assign(theirs=sign * cells["contributors"])
     others = numbers.dropna(subset=["theirs"]).groupby(_KEY)["theirs"].sum()
     return others.index[others < least].tolist()
 
 
 def _without_few_elsewhere(
-    measures: pd.DataFrame, amounts: list[Any], bank: str, *, few: bool
+    measures: pd.DataFrame, amounts: list[Any], *, few: bool
 ) -> pd.DataFrame:
     """Return the measures, the bank's as its branches may know them."""
-    theirs = measures["branch_id"] == bank
+    theirs = measures["branch_id"] == WHOLE_BANK
     rounded = _decimals()
     hidden = pd.MultiIndex.from_frame(measures[_KEY]).isin(amounts)
     hidden &= ~measures["measure"].isin(rounded)
     hidden |= (measures["measure"] == _AMOUNT) | (few & measures["measure"].isin(rounded))
     shown = measures[~(theirs & hidden)].reset_index(drop=True)
-    theirs = shown["branch_id"] == bank
+    theirs = shown["branch_id"] == WHOLE_BANK
     shown.loc[theirs, ["numerator", "denominator"]] = np.nan
     decimals = shown["measure"].map(rounded).where(theirs)
     for number in decimals.dropna().unique():
@@ -350,19 +338,17 @@ def _without_few_elsewhere(
 
 def _decimals() -> dict[str, int]:
     """Return the decimals of measures that are rounded as printed; shares are parts of one."""
-    section = next(rows for title, rows in codebook_sections().items() if "集中度" in title)
-    rounded = [*section, measure_definition(_SHARE)]
-    return {
-        definition.name: definition.decimals + (2 if definition.kind == "share" else 0)
-        for definition in rounded
-        if definition.name != _EXACT
-    }
+    questions, policy = CONCENTRATION.values(), as_policy(None)
+    concentration = {m.name for question in questions for m in question.measures(policy)}
+    rounded = map(measure_definition, concentration - {_EXACT} | {_SHARE})
+    return {d.name: d.decimals + (2 if d.kind == "share" else 0) for d in rounded}
 
 
-def _in_steps(lorenz: pd.DataFrame, bank: str, step: float) -> pd.DataFrame:
+def _in_steps(lorenz: pd.DataFrame, step: float) -> pd.DataFrame:
     """Return the curves, the bank's in steps of at least that share of its customers."""
-    theirs = lorenz[lorenz["branch_id"] == bank].sort_values("customer_share")
-    rows, last = list(lorenz.index[lorenz["branch_id"] != bank]), -step
+    of_bank = lorenz["branch_id"] == WHOLE_BANK
+    theirs = lorenz[of_bank].sort_values("customer_share")
+    rows, last = list(lorenz.index[~of_bank]), -step
     for row, share in theirs["customer_share"].items() if step < 1 else ():
         # The last step ends with everybody: what lies too close before it is left out.
         if share in (0, 1) or min(share - last, 1 - share) >= step - 1e-12:

@@ -52,7 +52,7 @@ class Review:
     `restatements` lists figures of the last issued quarter that read otherwise today, `warnings`
     the scorecard's traps, `pages` how each branch's page ended: branch_id, state (made, failed,
     missing) and error. `issued` is the last quarter that was issued, or empty. `merged`, `report`
-    and `exposed` are what `disclosure.circulate` says of a circulated edition, else empty.
+    and `exposed` are what `circulate` says of a circulated edition, else empty.
     """
 
     evaluation: Evaluation
@@ -128,9 +128,10 @@ def make_review(
         warnings = lint_scorecard(
             card, measures, branches=branches, policy=policy, quarter=str(quarter)
         )
-    themes = [theme for theme in policy.themes if theme.quarter == quarter.number]
-    facts = [{"zh": t.zh, "en": t.en, "measures": list(t.measures)} for t in themes]
-    review = replace(review, warnings=pd.DataFrame(warnings), theme=facts[0] if facts else {})
+    facts = {}
+    if (theme := policy.theme(quarter.number)) is not None:
+        facts = {"zh": theme.zh, "en": theme.en, "measures": list(theme.measures)}
+    review = replace(review, warnings=pd.DataFrame(warnings), theme=facts)
     if not issued:
         return review
     last = issued[0].evaluation

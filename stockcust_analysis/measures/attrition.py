@@ -10,11 +10,11 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import Request, customers_of
+from stockcust_analysis.measures.bases import AVERAGE, Request, customers_of
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
-from stockcust_analysis.measures.two_dates import AVERAGE, averages
+from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierScheme
 
 _AVERAGE = "aum_average_quarter"

@@ -101,6 +101,7 @@ def require_snapshot(table: Table, what: str) -> None:
 
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
+AVERAGE, PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
 # The columns that say who is in a base, any of one group sufficing.
 _NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "all": (),

@@ -114,11 +114,7 @@ CO_HOLDING = Question("co_holding", _pair_columns, lambda _: ())
 def co_holding_table(
     totals: pd.DataFrame, families: ProductFamilies, by: Sequence[str], base: str
 ) -> pd.DataFrame:
-    """Return which families are held together (联合持有), for every ordered pair, from the sums.
-
-    `conditional_rate` = both / holders_a; `lift` = conditional_rate / (holders_b / n), each with
-    its interval of 95 %.
-    """
+    """Return what `co_holding` returns from the sums of `CO_HOLDING` by group."""
     pairs = [*permutations(families.names, 2)]
     a, b, both = (
         totals[columns].to_numpy("int64").ravel()

@@ -7,7 +7,6 @@ bank each is computed, follows from the questions gathered here: nothing lists m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -59,18 +58,7 @@ class MeasureDefinition:
     unit: str
     bounds: tuple[float, ...]
 
-    @property
-    def lowest(self) -> float:
-        """The lowest value there can be; −inf where there is none."""
-        return self.bounds[0] if self.bounds else -math.inf
 
-    @property
-    def highest(self) -> float:
-        """The highest value there can be; inf where there is none."""
-        return self.bounds[1] if len(self.bounds) > 1 else math.inf
-
-
-@cache
 def measure_definition(name: str) -> MeasureDefinition:
     """Return the definition of a measure.
 
@@ -94,26 +82,24 @@ def measure_definition(name: str) -> MeasureDefinition:
     >>> dormancy.zh, dormancy.kind, dormancy.higher_is_better, dormancy.decimals
     ('睡眠客户占比', 'share', 'no', 1)
     """
-    sections = codebook_sections().values()
-    definitions = {definition.name: definition for section in sections for definition in section}
-    if name not in definitions:
-        raise UsageError.unknown("measure", name, definitions)
-    return definitions[name]
-
-
-def defined_measures() -> tuple[str, ...]:
-    """Return the names of all measures, in the codebook's order.
-
-    >>> defined_measures()[:2]
-    ('customers', 'aum_period_end')
-    """
-    sections = codebook_sections().values()
-    return tuple(definition.name for section in sections for definition in section)
+    if name not in defined_measures():
+        raise UsageError.unknown("measure", name, defined_measures())
+    return defined_measures()[name]
 
 
 @cache
+def defined_measures() -> dict[str, MeasureDefinition]:
+    """Return the definitions of all measures by name, in the codebook's order; read once.
+
+    >>> list(defined_measures())[:2]
+    ['customers', 'aum_period_end']
+    """
+    sections = codebook_sections().values()
+    return {definition.name: definition for section in sections for definition in section}
+
+
 def codebook_sections() -> dict[str, tuple[MeasureDefinition, ...]]:
-    """Return the title of each section of the codebook, and its measures; read once."""
+    """Return the title of each section of the codebook, and its measures."""
     file, problems = files("stockcust_analysis") / "codebook.toml", list[str]()
     sections: dict[str, tuple[MeasureDefinition, ...]] = {}
     for key, section in read_toml(file).items():

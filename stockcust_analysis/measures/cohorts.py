@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -77,10 +76,9 @@ def lost_customers(
     pairs = pair_customers(opening, request, value)
     before, after = averages()
     fallen = pairs.filter((nw.col(f"opening_in_{base}") == 1) & (after < before))
-    fallen = fallen.select(
-        "customer_id", opening=before, closing=after, fall=before - after, whole=ONE,
-        there=nw.col("closing_there"), inside=nw.col(f"closing_in_{base}"),
-    )  # fmt: skip
+    amounts = {"opening": before, "closing": after, "fall": before - after}
+    states = {"there": nw.col("closing_there"), "inside": nw.col(f"closing_in_{base}")}
+    fallen = fallen.select("customer_id", **amounts, **states, whole=ONE)
     total = int(collect_rows(fallen.select(nw.col("fall").sum()))["fall"][0] or 0)
     rank = nw.col("fall").rank("min", descending=True).over("whole").cast(nw.Int64)
     rows = pd.DataFrame(collect_rows(fallen.with_columns(rank=rank).filter(nw.col("rank") <= top)))
@@ -167,10 +165,9 @@ def cohorts(
     # When first seen they were customers, each on a day of its own.
     first, parts = first.drop("as_of", "closed_on", strict=False), list[Result]()
     moments = collect_rows(table.select("seen").unique())["seen"]
-    for on in sorted(map(as_day, moments)):
-        moment = nw.lit(datetime(on.year, on.month, on.day))
-        opening = first.filter(nw.col("seen") <= moment)
-        closing = table.filter(nw.col("seen") == moment)
+    for on in sorted({*map(as_day, moments)}):
+        opening = first.filter(~frames.after(nw.col("seen"), on))
+        closing = table.filter(frames.on_day(nw.col("seen"), on))
         sides, quarter = (opening.to_native(), closing.to_native()), Quarter.ending_on(on)
         stated: Any = {"by": "cohort", "base": base, "policy": rules}
         kept = customer_retention(*sides, **stated), asset_retention(*sides, value=value, **stated)
@@ -203,11 +200,10 @@ def _with_cohort(table: Table, by: str, holdings: Frame | None, families: Produc
 def _first_families(holdings: Table, families: ProductFamilies) -> Table:
     """Return `first_family` of each customer: that of the account opened first."""
     require_columns(holdings, ["customer_id", "product", "opened_on"], "holdings")
-    rank, name = nw.lit(-1, dtype=nw.Int64), nw.lit(UNKNOWN)
-    for position, family in reversed(list(enumerate(families.families))):
-        ours = nw.col("product").is_in(list(family.products)).fill_null(False)
-        rank = nw.when(ours).then(nw.lit(position, dtype=nw.Int64)).otherwise(rank)
-        name = nw.when(nw.col("rank") == position).then(nw.lit(family.name)).otherwise(name)
+    products = (nw.col("product").is_in(family.products) for family in families.families)
+    ours = ((product.fill_null(False), rank) for rank, product in enumerate(products))
+    named = ((nw.col("rank") == rank, name) for rank, name in enumerate(families.names))
+    rank, name = frames.first_true(ours, -1), frames.first_true(named, UNKNOWN)
     accounts = holdings.select("customer_id", opened=day(holdings, "opened_on"), rank=rank)
     accounts = accounts.filter((nw.col("rank") >= 0) & ~nw.col("opened").is_null())
     earliest = accounts.group_by("customer_id").agg(nw.col("opened").min())

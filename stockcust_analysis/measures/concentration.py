@@ -279,7 +279,7 @@ def _with_weights(table: Table, weight: str, inside: str) -> Table:
 def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Table:
     """Return one row per group and amount, with running totals from the smallest amount up.
 
-    This sorts all customers, which is the dear part. Who is outside the base counts in no step;
+    This sorts all customers, which is the costly part. Who is outside the base counts in no step;
     that of no amount is there for every such group.
     """
     keys = [*by] or [_WHOLE]

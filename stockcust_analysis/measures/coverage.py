@@ -13,7 +13,7 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import Request, base_flag, require_base, with_base
+from stockcust_analysis.measures.bases import AVERAGE, Request, base_flag, require_base, with_base
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.service import (
@@ -24,7 +24,6 @@ from stockcust_analysis.measures.service import (
 )
 from stockcust_analysis.policy import Policy, PolicyLike
 
-_AVERAGE = "aum_average_quarter_cents"
 _ROLES = ("counter", "vip")
 _COVERAGE = (
     Measure("contact_coverage", "covered", "coverable"),
@@ -319,7 +318,7 @@ def _answer(request: Request, question: Question) -> Result:
 
 def _management_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
     """Return what is summed: who is managed, of all and of those entitled."""
-    rule, amount, managed = policy.coverage, nw.col(_AVERAGE), nw.col("in_managed")
+    rule, amount, managed = policy.coverage, nw.col(AVERAGE), nw.col("in_managed")
     counts = nw.col(f"in_{base}")
     entitled = counts * flag(amount >= cents_of(rule.manage_from))
     return {
@@ -374,7 +373,7 @@ def _class_columns(policy: Policy, base: str) -> dict[str, nw.Expr]:
         contactable = inside * nw.col("contactable")
         columns |= {
             f"class_{name}": inside,
-            f"class_{name}_cents": inside * nw.col(_AVERAGE),
+            f"class_{name}_cents": inside * nw.col(AVERAGE),
             f"contactable_{name}": contactable,
             f"in_time_{name}": contactable * (1 - nw.col("contact_due")),
         }

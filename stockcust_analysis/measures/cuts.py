@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from functools import wraps
 from itertools import pairwise
 from typing import Any, ParamSpec
@@ -17,6 +17,7 @@ from typing import Any, ParamSpec
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, day, group_names, same_kind
 from stockcust_analysis.core.periods import Quarter, as_day
@@ -165,7 +166,7 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     if "as_of" not in table.collect_schema().names():
         raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
     moments = collect_rows(table.select("as_of").unique())["as_of"]
-    days = sorted(d for d in map(as_day, moments) if last is None or d <= as_day(last))
+    days = sorted(d for d in {*map(as_day, moments)} if last is None or d <= as_day(last))
     parts = []
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])
@@ -181,10 +182,9 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     return Result(pd.concat(parts, ignore_index=True))
 
 
-def _of_day(frame: Frame, on: Any) -> Frame:
+def _of_day(frame: Frame, on: date) -> Frame:
     """Return the rows of one as-of date; a table without dates as it is."""
     table = as_lazy(frame)
     if "as_of" not in table.collect_schema().names():
         return frame
-    moment = datetime(on.year, on.month, on.day)
-    return same_kind(frame, table.filter(day(table, "as_of") == nw.lit(moment)))
+    return same_kind(frame, table.filter(frames.on_day(day(table, "as_of"), on)))

@@ -434,12 +434,11 @@ def dormancy_flow(
 
 def _require_rule(customers: Table, rule: DormancyRule, side: str) -> None:
     """Raise when customers say that another rule gave them their status."""
-    if JUDGED_BY in customers.collect_schema().names():
-        others = {*frames.collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]} - {
-            rule.name
-        }
-        if others:
-            raise UsageError(
-                f"{side}: the 'status' is by the rule '{', '.join(sorted(others))}', not by "
-                f"'{rule.name}'. Judge both dates by it with dormancy_status."
-            )
+    if JUDGED_BY not in customers.collect_schema().names():
+        return
+    stated = frames.collect_rows(customers.select(JUDGED_BY).unique())[JUDGED_BY]
+    if others := sorted({*stated} - {rule.name}):
+        raise UsageError(
+            f"{side}: the 'status' is by the rule '{', '.join(others)}', not by '{rule.name}'. "
+            "Judge both dates by it with dormancy_status."
+        )

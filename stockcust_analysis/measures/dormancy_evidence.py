@@ -348,7 +348,6 @@ def account_state(
         used = used | after(day(table, name), rule.cutoff(on)) if name in names else used
     exempt = nw.col("spared").max().over("customer_id") == 1
     small = below_cap(nw.col(BALANCE), rule) & ~exempt
-    state = nw.when(small).then(nw.lit("suspended")).otherwise(nw.lit("idle"))
-    state = nw.when(used).then(nw.lit("in_use")).otherwise(state)
+    state = frames.first_true([(used, "in_use"), (small, "suspended")], "idle")
     result = table.with_columns(account_state=nw.when(is_looked_at(rule, families)).then(state))
     return frames.same_kind(holdings, result.select(*names, "account_state"))

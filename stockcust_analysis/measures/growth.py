@@ -21,13 +21,7 @@ from stockcust_analysis.measures.bases import Request, require_columns, require_
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import join_accounts
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
-from stockcust_analysis.measures.two_dates import (
-    DATES,
-    PERIOD_END,
-    by_group,
-    pair_customers,
-    with_states,
-)
+from stockcust_analysis.measures.two_dates import DATES, by_group, pair_customers, with_states
 from stockcust_analysis.policy import PolicyLike, ProductFamilies
 
 _GAINS = ("new", "returned", "grown", "transferred_in")
@@ -98,7 +92,7 @@ def growth_bridge(
     """
     request = Request.of(closing, by, "all", policy)
     pairs = by_group(pair_customers(opening, request, value), request.by)
-    components = with_components(with_states(pairs, PERIOD_END))
+    components = with_components(with_states(pairs))
     return Result(bridge_rows(components, by=request.by))
 
 
@@ -165,7 +159,7 @@ def family_growth_bridge(
     )
     held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
     pairs = pair_customers(before, replace(request, frame=now), "aum_period_end", held)
-    view = with_states(by_group(pairs, request.by), PERIOD_END)
+    view = with_states(by_group(pairs, request.by))
     parts = [_of_family(view, name, request.by) for name in families]
     components = with_components(nw.concat(parts))
     return Result(bridge_rows(components, by=[*request.by, "family"]))
@@ -318,11 +312,9 @@ def aum_change(
 
 
 def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFrame:
-    """Return the sums behind what a change of assets is made of (AUM变动分解).
+    """Return the sums behind `aum_change` (AUM变动分解), the number effect in whole cents.
 
-    With N customers of mean m at each date: number effect = (N₁ − N₀)·(m₀ + m₁)/2, in whole cents;
-    size effect is the rest. Where a date has nobody the whole change is of number. Both tables are
-    indexed by group, with `customers` and `end_cents`.
+    Both tables are indexed by group, with `customers` and `end_cents`.
     """
     before = opening[["customers", "end_cents"]].reindex(closing.index, fill_value=0)
     n0, n1 = (table["customers"].to_numpy(float) for table in (before, closing))

@@ -13,9 +13,9 @@ from operator import or_
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import Border, Calendar
+from stockcust_analysis.core.calendar import Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, after, as_lazy, day, flag
+from stockcust_analysis.core.frames import Groups, Table, as_lazy, day, flag
 from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
@@ -33,7 +33,7 @@ from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilie
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {
     "90_days": lambda as_of: as_of - timedelta(days=90),
-    "6_months": lambda as_of: cutoff(as_of, 6),
+    "6_months": months_before(6),
 }
 _AMOUNTS = [f"{what}_{age}" for what in ("opened", "unused") for age in OPENING_AGES]
 _LOAN = Family("loan", "", "", ("loan",))
@@ -50,7 +50,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
     days = day(table, "as_of")
     present = frames.collect_rows(table.select(as_of=days).unique())["as_of"]
     require_day(as_of, (as_day(moment) for moment in present if moment is not None), what)
-    return table.filter(after(days, as_of - timedelta(days=1)) & ~after(days, as_of))
+    return table.filter(frames.on_day(days, as_of))
 
 
 def own_calendar(holdings: Table) -> Calendar:

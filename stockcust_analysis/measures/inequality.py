@@ -11,6 +11,7 @@ intervals are for samples.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import exp, inf, log, nan, sqrt
 
 import numpy as np
@@ -351,10 +352,7 @@ def top_share_interval(
     True
     """
     check_fraction("fraction", fraction)
-
-    def estimate(balances: Balances, counts: Balances) -> tuple[float, float]:
-        return top_share_and_error(balances, counts, fraction)
-
+    estimate = partial(top_share_and_error, fraction=fraction)
     return _bootstrap_t(values, estimate, level, resamples, seed)
 
 

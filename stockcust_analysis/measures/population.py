@@ -15,10 +15,10 @@ from operator import itemgetter
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
+from stockcust_analysis.core.calendar import PERIOD, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, day, flag, same_kind
-from stockcust_analysis.core.periods import Day, as_day, cutoff
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
@@ -330,13 +330,9 @@ def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = TENURE
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
     """Return the band of years a customer born on a day has reached, or `unknown`."""
-    reached = (~calendar.after(born, _years_before(years)) for years in _AGES)
+    reached = (~calendar.after(born, months_before(12 * years)) for years in _AGES)
     name = label_reached(AGE_GROUPS[:-1], reached)
     return nw.when(born.is_null()).then(nw.lit(AGE_GROUPS[-1])).otherwise(name)
-
-
-def _years_before(years: int) -> Border:
-    return lambda as_of: cutoff(as_of, 12 * years)
 
 
 def require_customers(customers: Table, as_of: date) -> None:
@@ -369,7 +365,7 @@ def tenure_columns(
     """
     since = day(table, "relationship_since")
     reached = {
-        number: flag(~since.is_null() & ~calendar.after(since, _years_before(number)))
+        number: flag(~since.is_null() & ~calendar.after(since, months_before(12 * number)))
         for number in (*years, 1)
     }
     steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *years])]

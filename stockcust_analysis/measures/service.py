@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import accumulate
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core import frames
-from stockcust_analysis.core.calendar import PERIOD, Border, Calendar
+from stockcust_analysis.core.calendar import PERIOD, Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Table, as_lazy, cents_of, day, flag, is_true
-from stockcust_analysis.core.periods import Day, as_day, cutoff
+from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.measures.bases import (
     Request,
     require_columns,
@@ -58,7 +59,7 @@ class ServiceSource:
 
     def after(self, days: nw.Expr, months: int) -> nw.Expr:
         """Return whether days lie in the last so many months of the as-of date, or after it."""
-        return self.calendar.after(days, _months_before(months))
+        return self.calendar.after(days, months_before(months))
 
 
 def end_with_managers(assignments: Table, managers: Table | None) -> Table:
@@ -104,7 +105,7 @@ def customer_service(
     table
         Of the kind given; lazy stays lazy. Added: `tier`, `customer_class`, `contact_due`,
         `managers` (1 for one customer of each manager in each branch), the columns of
-        `service.served`, and the contacts by round. Flags are 0 and 1; dates are empty for who
+        `with_service`, and the contacts by round. Flags are 0 and 1; dates are empty for who
         was never spoken to. A customer without a contact does not count as contacted.
 
     Raises
@@ -173,7 +174,7 @@ def with_service(customers: Table, current: Table, source: ServiceSource) -> Tab
         current = current.join(roles, on="manager_id", how="left")
     table = _join_facts(customers, current)
     dated = _of_customers(source.ended_assignments, table.select(*_KEYS))
-    began = in_force(dated, source.calendar, _months_before(source.rule.contact_months))
+    began = in_force(dated, source.calendar, months_before(source.rule.contact_months))
     throughout = began.group_by(*_KEYS).agg(managed_throughout=nw.len())
     throughout = throughout.with_columns(managed_throughout=ONE)
     contacted = _contact_facts(table.select(*_KEYS, "managed_from"), source)
@@ -302,10 +303,6 @@ def _unspoken_for(months: int, source: ServiceSource) -> nw.Expr:
     return ~source.after(managed_from, months) & ~source.after(last, months)
 
 
-def _months_before(months: int) -> Border:
-    return lambda as_of: cutoff(as_of, months)
-
-
 def with_classes(customers: Table, source: ServiceSource) -> Table:
     """Return served customers with `customer_class` A to D, `contact_due` and `managers`.
 
@@ -347,13 +344,11 @@ def with_classes(customers: Table, source: ServiceSource) -> Table:
 def _class_name(rule: CoverageRule) -> nw.Expr:
     """Return the class of a rank: the last one for the unknown, none for the unmanaged."""
     *shared, rest, unknown = rule.classes
-    percent = [round(group.share * 100) for group in shared]
-    name = nw.lit(rest.name)
-    for number, group in reversed(list(enumerate(shared, start=1))):
-        within = (nw.col("_rank") - 1) * 100 < nw.col("_size") * sum(percent[:number])
-        name = nw.when(within).then(nw.lit(group.name)).otherwise(name)
-    name = nw.when(nw.col("_known") == 1).then(name).otherwise(nw.lit(unknown.name))
-    return nw.when(nw.col("in_managed") == 1).then(name).otherwise(nw.lit(""))
+    before, percent = nw.col("_rank") - 1, accumulate(round(group.share * 100) for group in shared)
+    inside = (before * 100 < nw.col("_size") * part for part in percent)
+    ranked = zip(inside, (group.name for group in shared), strict=True)
+    others = [(nw.col("in_managed") == 0, ""), (nw.col("_known") == 0, unknown.name)]
+    return frames.first_true([*others, *ranked], rest.name)
 
 
 def round_columns(rule: CoverageRule) -> dict[tuple[int, str], str]:

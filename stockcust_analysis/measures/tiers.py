@@ -21,6 +21,8 @@ from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.bases import (
+    AVERAGE,
+    PERIOD_END,
     Request,
     customers_of,
     require_amounts,
@@ -32,8 +34,6 @@ from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
-_AVERAGE = "aum_average_quarter_cents"
-_PERIOD_END = "aum_period_end_cents"
 
 
 def assign_tiers(
@@ -183,17 +183,27 @@ def near_border(
         raise UsageError(f"share must lie between 0 and 1; given {share}.")
     table, scheme = _with_amounts(customers, scheme, policy)
     amount = cents(scheme.value)
-    near = nw.lit(False)
-    name, border = nw.lit(""), ZERO
-    for tier in reversed(scheme.tiers[1:]):
-        lower = nw.lit(cents_of(tier.lower), dtype=nw.Int64)
-        near = near | ((amount >= cents_of(share * tier.lower)) & (amount < lower))
-        name = nw.when(amount < lower).then(nw.lit(tier.name)).otherwise(name)
-        border = nw.when(amount < lower).then(lower).otherwise(border)
-    result = table.filter(near).with_columns(
+    name, border = tier_ahead(amount, scheme, share)
+    result = table.filter(name != "").with_columns(
         next_tier=name, next_border=border / 100, missing=(border - amount) / 100
     )
     return frames.same_kind(customers, result)
+
+
+def tier_ahead(
+    amount: nw.Expr, scheme: TierScheme, share: float, least: float = 0
+) -> tuple[nw.Expr, nw.Expr]:
+    """Return the next tier and its border in cents, "" and 0 unless an amount is near it.
+
+    Near is from a share of the border on, and from `least` CNY. Of several borders the next counts.
+    """
+    name, border = nw.lit(""), ZERO
+    for tier in reversed(scheme.tiers[1:]):
+        lower = nw.lit(cents_of(tier.lower), dtype=nw.Int64)
+        near = (amount >= cents_of(max(share * tier.lower, least))) & (amount < lower)
+        name = nw.when(near).then(nw.lit(tier.name)).otherwise(name)
+        border = nw.when(near).then(lower).otherwise(border)
+    return name, border
 
 
 def _with_amounts(
@@ -208,10 +218,8 @@ def _with_amounts(
 
 def label_reached(labels: Sequence[str], reached: Iterable[nw.Expr]) -> nw.Expr:
     """Return the last of rising labels whose border is reached; the first has none."""
-    name = nw.lit(labels[0])
-    for label, is_reached in zip(labels[1:], reached, strict=True):
-        name = nw.when(is_reached).then(nw.lit(label)).otherwise(name)
-    return name
+    cases = [*zip(reached, labels[1:], strict=True)]
+    return frames.first_true(reversed(cases), labels[0])
 
 
 def tier_name(amount: nw.Expr, scheme: TierScheme) -> nw.Expr:
@@ -242,8 +250,8 @@ def _volume_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
     counts = nw.col(f"in_{base}")
     return {
         "customers": counts,
-        "end_cents": counts * nw.col(_PERIOD_END),
-        "average_cents": counts * nw.col(_AVERAGE),
+        "end_cents": counts * nw.col(PERIOD_END),
+        "average_cents": counts * nw.col(AVERAGE),
     }
 
 
@@ -354,14 +362,10 @@ def tiers_with_memory(
     periods = [
         customers_of(Request.of(dated[day], None, "all", None), str(day), value) for day in days
     ]
-    last, lagging = len(periods) - 1, memory.lag_months == 1 and months_apart == 1
     table = _follow(periods, scheme, memory, value=f"{value}_cents", months_apart=months_apart)
-    rank = nw.col("rank")
-    if lagging:
-        rank = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(rank)
-    states = table.filter(nw.col(f"here_{last}") == 1).select(
+    states = table.filter(nw.col(f"here_{len(periods) - 1}") == 1).select(
         "customer_id",
-        tier=tier_at(rank, scheme),
+        tier=tier_at(nw.col("rank"), scheme),
         on_watch=flag(nw.col("short") > 0),
         short_periods=nw.col("short"),
         periods_known=nw.col("known"),
@@ -424,6 +428,9 @@ def _follow(
         if period < last or not lagging:
             table = _downgrade(table, scheme, memory, months_apart)
         table = table.with_columns(nw.col("rank").alias(f"rank_{period}"))
+    if lagging:
+        in_force = nw.when(nw.col("known") > 1).then(nw.col("held")).otherwise(nw.col("rank"))
+        table = table.with_columns(rank=in_force)
     return table
 
 
@@ -458,10 +465,9 @@ def _upgrade(table: Table, period: int, scheme: TierScheme) -> Table:
 
 def _downgrade(table: Table, scheme: TierScheme, memory: TierMemory, months_apart: int) -> Table:
     """Return the states after downgrades: who was short long enough lands, and starts anew."""
-    allowed = ZERO
-    for number, tier in enumerate(scheme.names):
-        periods = nw.lit(memory.periods_of(tier, months_apart=months_apart), dtype=nw.Int64)
-        allowed = nw.when(nw.col("rank") == number).then(periods).otherwise(allowed)
+    periods = (memory.periods_of(tier, months_apart=months_apart) for tier in scheme.names)
+    cases = ((nw.col("rank") == rank, number) for rank, number in enumerate(periods))
+    allowed = frames.first_true(cases, 0)
     landing = {
         "last": nw.col("reached"),
         "mean": tier_rank(nw.col("short_cents"), scheme, times=nw.col("short")),

@@ -19,13 +19,12 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import Request, base_flag, customers_of
+from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base_flag, customers_of
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
 
-AVERAGE, PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"
 DATES = ("opening", "closing")
 COMPARED_BASES = ("funded", "effective")
 COMES_FROM = {"new": "NEW", "returned": "RETURNED", "arrived": "TRANSFERRED"}
@@ -119,8 +118,8 @@ def by_group(pairs: Table, groups: Sequence[str] | Mapping[str, str]) -> Table:
     return nw.concat([here, gone])
 
 
-def with_states(view: Table, value: str) -> Table:
-    """Return the view with 0/1 columns of what became of its customers, judged by an amount.
+def with_states(view: Table, value: str = PERIOD_END) -> Table:
+    """Return the view with 0/1 columns of what became of its customers, judged by one amount.
 
     `new`, `closed`, `drained` (left `funded`) and `returned` (entered it again) exclude each other.
     """
@@ -326,12 +325,10 @@ def _require_tiers(table: Table, date: str, scheme: TierScheme) -> None:
         )
 
 
-def migration_cells(
-    view: Table, scheme: TierScheme, *, by: Sequence[str], value: str = AVERAGE
-) -> pd.DataFrame:
+def migration_cells(view: Table, scheme: TierScheme, *, by: Sequence[str]) -> pd.DataFrame:
     """Return customers and AUM in CNY per group and cell of the migration matrix, in order."""
     sides = {"from": ("opening_tier", COMES_FROM), "to": ("closing_tier", GOES_TO)}
-    cells = with_states(view, value).with_columns(
+    cells = with_states(view, AVERAGE).with_columns(
         **{side: _tier_or_state(tier, states) for side, (tier, states) in sides.items()}
     )
     columns = {
@@ -351,7 +348,5 @@ def migration_cells(
 
 def _tier_or_state(tier: str, states: Mapping[str, str]) -> nw.Expr:
     """Return the tier, or the last of the states whose 0/1 column says so."""
-    name = nw.col(tier)
-    for column, state in states.items():
-        name = nw.when(nw.col(column) == 1).then(nw.lit(state)).otherwise(name)
-    return name
+    cases = [(nw.col(column) == 1, state) for column, state in states.items()]
+    return frames.first_true(reversed(cases), nw.col(tier))

@@ -30,7 +30,7 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
-from stockcust_analysis.measures.bases import require_columns
+from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
 from stockcust_analysis.measures.service import (
@@ -40,7 +40,8 @@ from stockcust_analysis.measures.service import (
     serve,
     service_source,
 )
-from stockcust_analysis.measures.two_dates import AVERAGE, averages
+from stockcust_analysis.measures.tiers import tier_ahead
+from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.policy.service import MODEL_LIST, Actions, load_actions
@@ -52,7 +53,7 @@ _WHO = ("list", "branch_id", "priority", "customer_id", "manager_id", "tier", "g
 _WORDS = ("reason_zh", "reason_en", "action_zh", "action_en", "warning_zh", "warning_en")
 COLUMNS = (*_WHO, "amount_at_stake", "due_date", *_WORDS, "channel", "last_contact_on")
 # What reasons and due dates are made from, beside the facts that stand on the lists themselves.
-_MOVE_FACTS = ("change", "aum_period_end_cents")
+_MOVE_FACTS = ("change", PERIOD_END)
 _STAKE_FACTS = ("amount_cents", "next_tier", "offer", "maturing_on", "families", *_MOVE_FACTS)
 _MODEL_FACTS = ("model_risk", "model_reason_zh", "model_reason_en")
 _CALL_FACTS = ("managed_from", "customer_class", "contacts_without_sale", "first_call_missing")
@@ -278,7 +279,7 @@ def _lists(table: Table, policy: Policy) -> Lists:
     A list is left out where the bank does not deliver what it needs.
     """
     rule, cover, present = policy.worklists, policy.coverage, table.collect_schema().names()
-    average, end, month = f"{policy.tiers.value}_cents", "aum_period_end_cents", _MONTH_AVERAGE
+    average, end, month = f"{policy.tiers.value}_cents", PERIOD_END, _MONTH_AVERAGE
     _require_facts(table, policy)
 
     def reaches(name: str, amount: float) -> nw.Expr:
@@ -336,7 +337,7 @@ def _pause(lists: Lists) -> Lists:
 def _require_facts(table: Table, policy: Policy) -> None:
     """Raise unless all columns are there that `worklist_facts` gives, with service or without."""
     held = [f"holds_{family}" for family in policy.worklists.next_products]
-    amounts = (f"{policy.tiers.value}_cents", "aum_period_end_cents")
+    amounts = (f"{policy.tiers.value}_cents", PERIOD_END)
     served = (*_SERVICE_FACTS, *SERVICE_FLAGS, _MONTH_AVERAGE)
     is_served = "in_managed" in table.collect_schema().names()
     require_columns(table, (*_FACTS, *amounts, *held, *(served if is_served else ())), "facts")
@@ -344,21 +345,15 @@ def _require_facts(table: Table, policy: Policy) -> None:
 
 def _next_tier(policy: Policy) -> nw.Expr:
     """Return the tier whose border is near, empty for who is near none."""
-    rule, amount = policy.worklists, nw.col(f"{policy.tiers.value}_cents")
-    name = nw.lit("")
-    for tier in policy.tiers.tiers[1:]:
-        lowest = max(cents_of(rule.near_border * tier.lower), cents_of(rule.upgrade_from))
-        near = (amount >= lowest) & (amount < cents_of(tier.lower))
-        name = nw.when(near).then(nw.lit(tier.name)).otherwise(name)
-    return name
+    rule, scheme = policy.worklists, policy.tiers
+    amount = nw.col(f"{scheme.value}_cents")
+    return tier_ahead(amount, scheme, rule.near_border, rule.upgrade_from)[0]
 
 
 def _offer(policy: Policy) -> nw.Expr:
     """Return the first family of the policy's order that the customer does not hold."""
-    name = nw.lit("")
-    for family in reversed(policy.worklists.next_products):
-        name = nw.when(nw.col(f"holds_{family}") == 0).then(nw.lit(family)).otherwise(name)
-    return name
+    names = policy.worklists.next_products
+    return frames.first_true(((nw.col(f"holds_{name}") == 0, name) for name in names), "")
 
 
 def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
@@ -455,7 +450,7 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
         border=money(round(ahead.lower * 100), language) if ahead else "",
         matures=row.get("maturing_on") or never,
         offer=families.get(row.get("offer") or "", ""),
-        left=money(row.get("aum_period_end_cents", 0), language),
+        left=money(row.get(PERIOD_END, 0), language),
         last=row.get("last_contact_on") or never,
         managed=row.get("managed_from") or never,
         count=row.get("contacts_without_sale"),

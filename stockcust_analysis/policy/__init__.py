@@ -6,7 +6,6 @@ the quarter's own figures: a border that moved with the data would turn into mig
 
 from stockcust_analysis.policy.load import DEFAULT, PolicyLike, as_policy, load_policy
 from stockcust_analysis.policy.rules import (
-    EVIDENCE,
     AttritionRule,
     Bases,
     CustomerGroup,

@@ -22,7 +22,7 @@ Clock = Literal["transaction", "maturity", "contact", "opening"]
 Cap = Literal["total", "account"]
 AumOfDeposits = Literal["", "deposits_only"]
 Unit = Literal["customer", "person"]
-EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
+_EVIDENCE, _LANDINGS, _CLOCKS, _CAPS = map(get_args, (Evidence, Landing, Clock, Cap))
 
 
 @dataclass(frozen=True)
@@ -229,8 +229,8 @@ class Family:
 
     def __post_init__(self) -> None:
         """Refuse unknown evidence."""
-        unknown = [evidence for evidence in self.active_if if evidence not in EVIDENCE]
-        problem = f"active_if takes {', '.join(EVIDENCE)}; not {unknown}"
+        unknown = [evidence for evidence in self.active_if if evidence not in _EVIDENCE]
+        problem = f"active_if takes {', '.join(_EVIDENCE)}; not {unknown}"
         refuse(f"{self.name}: ", {problem: unknown})
 
 
@@ -338,11 +338,10 @@ class Policy:
     @property
     def digest(self) -> str:
         """SHA-256 of the rules themselves: comments, layout and inheritance do not change it."""
-        rules = asdict(self) | {"base": ""}
-        if not self.aum:  # a rule that is not stated changes nothing
-            del rules["aum"]
-        if self.unit == "customer":
-            del rules["unit"]
+        # A rule that is not stated changes nothing.
+        silent = [("aum", ""), ("unit", "customer")]
+        rules = {key: rule for key, rule in asdict(self).items() if (key, rule) not in silent}
+        rules["base"] = ""
         if self.worklists.model is None:
             del rules["worklists"]["model"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)

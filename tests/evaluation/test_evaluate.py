@@ -18,8 +18,8 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.evaluate import evaluate
+from stockcust_analysis.evaluation.measuring import Views
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.evaluation.views import Views
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.report.manifest import EvaluationCache, slice_digests
 from stockcust_analysis.report.plan import slice_folder

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
 
 from stockcust_analysis import (
     StockcustError,
+    cohorts,
     compare_rules,
     concentration,
     customer_retention,
@@ -19,7 +20,7 @@ from stockcust_analysis import (
     penetration,
 )
 from stockcust_analysis.policy import load_policy
-from tests.frames import Columns, rows_of, values_of
+from tests.frames import Columns, as_pandas, rows_of, values_of
 
 Make = Callable[[Columns], Any]
 FAMILIES, CHANNELS = load_policy().families.names, load_policy().families.channel_names
@@ -116,6 +117,16 @@ def test_a_series_ends_with_its_day(make: Make) -> None:
     assert {row["quarter"] for row in rows_of(rates)} == {"2026Q2"}
     statuses = dormancy_rate(both, "crm_6m", as_of="2026Q3", over="quarter", base="all")
     assert statuses.about.chart == "trend"  # that of two quarters' statuses would leave some out
+
+
+def test_a_day_may_have_an_hour() -> None:
+    """A snapshot taken at six in the evening is that day's, in a series and among cohorts."""
+    columns = CUSTOMERS | {"as_of": [datetime(2026, 9, 30, 18)] * 4}
+    bank = as_pandas(columns)
+    held = multi_product_share(bank, over="quarter", base="all")
+    assert values_of(held, "quarter", value="n") == {"2026Q3": 4}
+    retained = cohorts(bank, "gender", base="all").query("measure == 'customer_retention'")
+    assert retained["value"].tolist() == [1.0] * 3
 
 
 def test_what_is_no_cut(make: Make) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.bases import Request, customers_of
-from stockcust_analysis.measures.two_dates import PERIOD_END, by_group, pair_customers, with_states
+from stockcust_analysis.measures.bases import PERIOD_END, Request, customers_of
+from stockcust_analysis.measures.two_dates import by_group, pair_customers, with_states
 from stockcust_analysis.policy import Bases, load_policy
 from tests.frames import Columns, rows_of
 

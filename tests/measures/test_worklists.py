@@ -287,6 +287,13 @@ def test_near_the_border(average: float, listed: int) -> None:
     assert len(ids(rows, "upgrade_candidates")) == listed
 
 
+def test_near_several_borders_the_next_one_counts() -> None:
+    """With half a percent 45,000 is near the borders of all higher tiers: the next is Mid's."""
+    rows = lists_of(facts_as_made(as_pandas), ruled(near_border=0.005))
+    reason = line(rows, "upgrade_candidates", "12")["reason_en"]
+    assert reason.endswith("near Mid from CNY 50,000")
+
+
 def test_openings_are_purchases(make: Make) -> None:
     """Inside the purchase period, in AUM, no demand deposit, no loan; 31 March is outside."""
     holdings = accounts()
