@@ -188,6 +188,28 @@ def test_a_branch_by_its_name_is_told_its_number(
     assert "'柳树支行'. Did you mean '002'? Available: 001, 002." in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [("evaluate", "--quarter", "2026Q3"), ("worklists", "--as-of", "2026-09-30")]
+)
+def test_a_code_that_matches_no_row_is_refused(
+    command: tuple[str, ...],
+    tiny_bank: TinyBank,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every command that computes by a policy reads it as closely: a misspelt code is an error."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'base = "rural_commercial_bank"\nname = "own"\nversion = "1"\n'
+        'customer_types = ["persnal"]\n',
+        "utf-8",
+    )
+    name, *rest = command
+    out = tmp_path / "out"
+    assert run(name, tiny_bank(), *rest, "--policy", own, "--out", out) == 2
+    assert "customers.customer_type has no code 'persnal'" in capsys.readouterr().err
+
+
 def test_evaluate_writes_the_facts_alone(tiny_bank: TinyBank, tmp_path: Path) -> None:
     """`stockcust evaluate` leaves an evaluation and no pages."""
     out = tmp_path / "out"

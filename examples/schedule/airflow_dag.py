@@ -2,6 +2,7 @@
 
 Put this file into the DAG folder. The workers must see the same folders under the same names and
 have this package in `COMMAND`'s environment. A task that is retried makes only what is missing.
+For Airflow 3; Airflow 2 has `BashOperator` in `airflow.operators.bash`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from airflow import DAG
-from airflow.operators.bash import BashOperator
+from airflow.providers.standard.operators.bash import BashOperator
 
 COMMAND = "/srv/stockcust/.venv/bin/stockcust"
 DATA, OUT = "/srv/extracts", "/srv/reports"

@@ -234,10 +234,10 @@ def worklists(
 ) -> None:
     """Write every branch's work lists alone, for the monthly rhythm."""
     from stockcust_analysis.bank.source import open_bank
-    from stockcust_analysis.policy import load_policy
+    from stockcust_analysis.evaluation.policy_check import read_policy
     from stockcust_analysis.report.workbook import make_worklists
 
-    day, rules = as_of.date(), load_policy(policy)
+    day, rules = as_of.date(), read_policy(policy)
     folder = out / "worklists" / day.isoformat()
     with access(Access(file_mode, group)), open_bank(data, **reading) as bank:
         files = make_worklists(
@@ -266,8 +266,7 @@ def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
 
     number, without = deliver(folder, recipients, on=as_of.date(), by=by)
     if without:
-        more = ", …" if len(without) > _MOST_LINES else ""
-        click.echo(f"Nobody is named for: {', '.join(without[:_MOST_LINES])}{more}")
+        click.echo(f"Nobody is named for: {_first_of(without)}")
     click.echo(f"{number} branches delivered; receipts in {folder / 'receipts'}.")
 
 
@@ -310,6 +309,10 @@ class TerminalProgress:
             click.echo(f"[{done}/{total}] {_STEPS[stage]}", err=True)
 
 
+def _first_of(branches: Sequence[str]) -> str:
+    return ", ".join(branches[:_MOST_LINES]) + (", …" if len(branches) > _MOST_LINES else "")
+
+
 def _name(page: PageJob | PageResult) -> str:
     return _EDITIONS.get(page.branch_id, f"Branch {page.branch_id}")
 
@@ -339,7 +342,6 @@ def describe_run(run: ReportRun) -> str:
     failed = {page.branch_id for page in run.failed}
     unmade = [branch for branch in run.missing if branch not in failed]
     if unmade:
-        more = ", …" if len(unmade) > _MOST_LINES else ""
-        lines.append(f"Not made yet: {', '.join(unmade[:_MOST_LINES])}{more}")
+        lines.append(f"Not made yet: {_first_of(unmade)}")
     total = len(run.results) + len(unmade)
     return "\n".join([*lines, f"{len(done)} of {total} reports in {run.folder}."])
