@@ -19,7 +19,7 @@ from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
-from stockcust_analysis.core.calendar import PERIOD, Calendar
+from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
@@ -37,6 +37,14 @@ from stockcust_analysis.evaluation.measuring import (
 )
 from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
+from stockcust_analysis.evaluation.provided import (
+    aum_of_deposits,
+    comparable_measures,
+    comparable_numbers,
+    families_missing,
+    mark_incomplete,
+    without_families,
+)
 from stockcust_analysis.evaluation.results import (
     MEASURE_COLUMNS,
     UNKNOWN,
@@ -132,14 +140,14 @@ def evaluate(
         tables |= changed
         parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
     progress(len(chunks) + 1, steps)
-    missing, aum = families_missing(bank, rules, quarters), aum_of_deposits(bank, rules, target)
-    if aum == UNKNOWN:
-        tables["migration"] = NO_CHANGES["migration"]
-    targets = _mark_incomplete(targets, bank, rules, missing[str(target)], aum)
+    missing = families_missing(bank, rules, quarters)
+    aum = aum_of_deposits(bank, rules, target.end)
+    targets = mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
     tables["co_holding"] = without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
-    tables |= _standing(rules, parts, target, missing, branches, targets, aum)
+    told: dict[str, Any] = {"missing": missing, "aum": aum, "made": bank.approximations}
+    tables |= _standing(rules, parts, target, branches, targets, **told)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
@@ -243,10 +251,12 @@ def _standing(
     policy: Policy,
     parts: Sequence[Measured],
     target: Quarter,
-    missing: Mapping[str, Sequence[str]],
     branches: pd.DataFrame,
     targets: pd.DataFrame,
+    *,
+    missing: Mapping[str, Sequence[str]],
     aum: str,
+    made: Mapping[str, Sequence[str]],
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
@@ -255,24 +265,21 @@ def _standing(
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
     measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
-    # Numbers of families compare only where the same families are known.
-    known = {when: {*policy.families.names}.difference(names) for when, names in missing.items()}
-    unlike = measures["quarter"].isin([when for when in known if known[when] != known[quarter]])
-    by_number = measures["measure"].str.startswith(_BY_NUMBER)
-    measures = measures[~(unlike & by_number)].reset_index(drop=True)
+    measures = comparable_numbers(measures, missing, quarter)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
     targets = level_targets(targets, measures, policy=policy, quarter=target)
-    judged = measures
+    judged = comparable_measures(measures, made, target)
     if aum == UNKNOWN:
         by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
         measures = measures[~by_tier].reset_index(drop=True)
-        judged = measures[~measures["measure"].isin(measures_by_aum(policy))]
+        judged = judged[~judged["measure"].isin(measures_by_aum(policy))]
         cells = cells[~cells["measure"].isin(measures_by_aum(policy))]
     card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
+    tables |= {"migration": NO_CHANGES["migration"]} if aum == UNKNOWN else {}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
 
@@ -392,66 +399,3 @@ def _total(table: Table, name: str) -> float:
     """Return the sum of a CNY column, exact to the cent."""
     total = collect_rows(table.select(total=cents(name)).select(nw.col("total").sum()))["total"][0]
     return int(total or 0) / 100
-
-
-def families_missing(
-    bank: Bank, policy: Policy, quarters: Sequence[Quarter]
-) -> dict[str, list[str]]:
-    """Return, by quarter, the families and channels of which the bank delivers no product."""
-    calendar = Calendar(tuple(quarter.end for quarter in quarters))
-    holdings = calendar.rows(as_lazy(bank.table("holdings")))
-    pairs = collect_rows(holdings.group_by(PERIOD, "product").agg(nw.len()))
-    delivered = set(zip(pairs[PERIOD], pairs["product"], strict=True))
-    rule = policy.families
-    return {
-        str(quarter): [
-            family.name
-            for family in (*rule.families, *rule.channels)
-            if not any((period, product) in delivered for product in family.products)
-        ]
-        for period, quarter in enumerate(quarters)
-    }
-
-
-_DEPOSITS = {"demand_deposit", "time_deposit"}
-# Measures by the number of families that a customer holds.
-_BY_NUMBER = ("product", "multi_product")
-
-
-def aum_of_deposits(bank: Bank, policy: Policy, quarter: Quarter) -> str:
-    """Return how far deposits stand for AUM, where a layout's tables hold no other positions.
-
-    "" where there are others; else what the policy says, or that AUM is not provided.
-    """
-    others = set(policy.families.aum_products) - _DEPOSITS
-    if not bank.layout or "aum_period_end" in bank.columns["customers"]:
-        return ""
-    holdings = as_lazy(bank.snapshot("holdings", as_of=quarter.end))
-    positions = holdings.filter(nw.col("product").is_in(others)).select("product").unique()
-    return "" if collect_rows(positions)["product"] else policy.aum or UNKNOWN
-
-
-def _mark_incomplete(
-    targets: pd.DataFrame, bank: Bank, policy: Policy, missing: Sequence[str], aum: str
-) -> pd.DataFrame:
-    """Return the plans, `start` empty where a layout's tables hold a part of their measure."""
-    # What is delivered in part is not held against a plan of the whole.
-    by_amount = measures_by_aum(policy) if aum == UNKNOWN else set()
-    incomplete = targets["measure"].isin(by_amount)
-    if bank.layout and missing:
-        incomplete |= targets["measure"].str.startswith(_BY_NUMBER)
-    return targets.assign(start=pd.Series(0.0, index=targets.index).mask(incomplete))
-
-
-def without_families(table: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Return measures or co-holding without what was not delivered: it is unknown, not 0."""
-    gone = {(quarter, name) for quarter, names in missing.items() for name in names}
-    if not gone:
-        return table
-    sides = ["member"] if "member" in table else ["family_a", "family_b"]
-    dropped = pd.Series(False, index=table.index)
-    for side in sides:
-        dropped |= pd.MultiIndex.from_frame(table[["quarter", side]]).isin(gone)
-    if "dimension" in table:
-        dropped &= table["dimension"] == "family"
-    return table[~dropped].reset_index(drop=True)

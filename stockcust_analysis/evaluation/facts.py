@@ -15,11 +15,12 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import as_lazy, collect_sums, count_rows
 from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.provided import lists_left_out, unlike_delivered
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import CUSTOMER_QUESTIONS
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.measures.registry import columns_of, measure_rows, specs_for
-from stockcust_analysis.policy import DormancyRule, Family, Policy
+from stockcust_analysis.policy import Family, Policy
 
 
 def policy_facts(
@@ -43,7 +44,7 @@ def policy_facts(
         "knows_tenure": "relationship_since" in bank.columns["customers"],
         "smallest_cell": policy.disclosure.smallest_cell,
         **({"moves": True} if "customer_moves" in bank.columns else {}),
-        **(_layout_facts(rule, bank, families, aum) if bank.layout else {}),
+        **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
     }
 
 
@@ -73,11 +74,17 @@ _BY_UNIT |= {name: (name, "funded") for name in ("dormancy_rate", "multi_product
 
 
 def _layout_facts(
-    rule: DormancyRule, bank: Bank, missing: Sequence[Family], aum: str
+    policy: Policy, bank: Bank, missing: Sequence[Family], quarter: Quarter, aum: str
 ) -> dict[str, Any]:
     """Return what a page prints of tables that were made from those of a layout."""
-    unknown = _words_of(family for family in missing if {*rule.exempt} & {*family.products})
-    return {"aum": aum, "approximations": dict(bank.approximations), "exempt_missing": unknown}
+    exempt = {*policy.dormancy.exempt}
+    return {
+        "aum": aum,
+        "approximations": dict(bank.approximations),
+        "exempt_missing": _words_of(f for f in missing if exempt & {*f.products}),
+        "lists_left_out": lists_left_out(bank, policy, quarter.end),
+        "unlike": list(map(str, unlike_delivered(bank, quarter))),
+    }
 
 
 def _words_of(families: Iterable[Family]) -> list[dict[str, str]]:

@@ -18,10 +18,11 @@ from stockcust_analysis.bank.customers import by_unit, customers_on
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import as_lazy, collect_rows
+from stockcust_analysis.core.frames import as_lazy, collect_rows, same_kind
 from stockcust_analysis.core.periods import Quarter, cutoff
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.provided import aum_of_deposits, with_lists_provided
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.measures.worklist_outcomes import (
     draw_control_group,
     without_control_group,
@@ -79,6 +80,7 @@ def worklist_tables(
 
 def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
     """Return all branches' lists of a day, as branches are on that day."""
+    policy = with_lists_provided(bank, policy, as_of)
     facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
     lists = Lists(rows, pd.DataFrame(worklist_counts(facts, policy=policy)), facts)
     if policy.worklists.model:
@@ -91,8 +93,11 @@ def _facts_and_rows(
 ) -> tuple[Frame, pd.DataFrame]:
     """Return the facts behind the lists of a day, and the lists, by the branches of another.
 
-    Where the bank has customers of three months before, money that is leaving shows.
+    Where the bank has customers of three months before, money that is leaving shows. Those that its
+    tables cannot fill are left out; no tier stands on the others where AUM is not provided.
     """
+    policy = with_lists_provided(bank, policy, as_of)
+    is_tiered = aum_of_deposits(bank, policy, as_of) != UNKNOWN
     bank = by_unit(bank, policy, structure)
     days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
@@ -106,6 +111,7 @@ def _facts_and_rows(
     facts, holdings = snapshots.pop(as_of), bank.snapshot("holdings", as_of=as_of)
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
+    facts = facts if is_tiered else _without_tiers(facts)
     facts = bank.materialize(facts)
     rows: pd.DataFrame = worklists(facts, policy=policy, as_of=as_of)
     return facts, rows
@@ -165,6 +171,11 @@ def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(
         {"customer_id": zh["customer_id"], "model_risk": zh["probability"]} | reasons
     )
+
+
+def _without_tiers(facts: Frame) -> Frame:
+    table = as_lazy(facts)
+    return same_kind(facts, table.with_columns(tier=nw.lit(None, dtype=nw.String)))
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:

@@ -132,6 +132,16 @@ _DERIVED = (*CONCENTRATION.values(), AUM_CHANGE)
 QUESTIONS = (*CUSTOMER_QUESTIONS, *_DERIVED, *MANAGED_QUESTIONS, *PAIR_QUESTIONS)
 
 
+# Of customers above a border of AUM, or of classes that rank by it.
+_BY_BORDERS = (
+    "vip_share",
+    "managed_share",
+    "profile_completion",
+    "hand_over_due_share",
+    "contact_due_share",
+)
+
+
 def measures_by_aum(policy: Policy, *, tiers: bool = False) -> set[str]:
     """Return the measures that compare amounts of AUM, or `tiers`: those alone with its borders.
 
@@ -141,10 +151,10 @@ def measures_by_aum(policy: Policy, *, tiers: bool = False) -> set[str]:
     (True, False, True)
     """
     moves = {measure.name for measure in TIER_MOVES.measures(policy)}
-    return {"vip_share", "managed_share", "profile_completion", *moves} | {
+    return {*_BY_BORDERS, *moves} | {
         measure.name
         for measure, _ in all_measures(policy)
-        if measure.dimension == "tier"
+        if measure.dimension in ("tier", "customer_class")
         or (not tiers and "_cents" in f"{measure.numerator} {measure.denominator}")
     }
 

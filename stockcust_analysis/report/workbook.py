@@ -26,6 +26,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
+from stockcust_analysis.evaluation.provided import lists_left_out
 from stockcust_analysis.evaluation.worklists import Lists, make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
@@ -33,6 +34,7 @@ from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.report.plan import folder_name
 from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.page_data import lists_not_provided
 from stockcust_analysis.show.wording import SUPPRESSED
 
 HEADER_ROW: Final = 2
@@ -346,19 +348,19 @@ def make_worklists(
         Some cannot be replaced, as those open elsewhere; all others are written.
     """
     customers, counts, _ = lists or make_lists(bank, as_of=as_of, policy=policy)
+    about: dict[str, Any] = {"policy": policy, "as_of": as_of, "language": language}
+    about["left_out"] = lists_not_provided(lists_left_out(bank, policy, as_of), language)
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
     if unknown := [branch for branch in branches if branch not in counts_of]:
         raise UsageError.unknown(f"branch on {as_of}", unknown[0], names)
-    written: list[Path] = []
-    in_use: list[FileInUseError] = []
+    written, in_use = list[Path](), list[FileInUseError]()
     for branch in branches or sorted(map(str, counts_of)):
         path = out / folder_name(branch) / WORKLISTS
-        about = {"branch_name": names.get(branch, branch), "policy": policy, "as_of": as_of}
-        own = lists_of.get(branch, customers[:0])
+        own, name = lists_of.get(branch, customers[:0]), names.get(branch, branch)
         try:
-            write_worklists(path, own, counts_of[branch], **about, language=language)
+            write_worklists(path, own, counts_of[branch], branch_name=name, **about)
             written.append(path)
         except FileInUseError as error:
             in_use.append(error)
@@ -375,6 +377,7 @@ def write_worklists(
     branch_name: str,
     policy: Policy,
     as_of: date,
+    left_out: str = "",
     language: Language = "zh",
 ) -> None:
     """Write one branch's lists as a workbook.
@@ -386,8 +389,8 @@ def write_worklists(
     lists, counts
         The branch's rows of `worklists` and of `worklist_counts`. Customers with `held_out` 1 are
         not written.
-    branch_name, policy, as_of
-        Printed on the first sheet; the day is needed to read the workbook back.
+    branch_name, policy, as_of, left_out
+        Printed on the first sheet: the day to read it back, `left_out` lists not provided.
     language
         "zh" or "en".
     """
@@ -404,7 +407,8 @@ def write_worklists(
         }
         if policy.worklists.model:
             facts[writer.text("model")] = policy.worklists.model.impact_assessment
-        writer.write_about(facts, ["how", "held"] if "held_out" in lists else ["how"], summary)
+        notes = ["how", "held" if "held_out" in lists else "", left_out]
+        writer.write_about(facts, [*filter(None, notes)], summary)
         lines = writer.translate(shown)
         for name in policy.worklists.sheets:
             rows = lines[lines["list"] == name]
@@ -469,19 +473,15 @@ class _ListWriter:
         groups = {group.name: getattr(group, language) for group in policy.groups}
         separator = "、" if language == "zh" else ", "
         texts = {f"{name}_{language}": name for name in ("reason", "action", "warning")}
-        table = rows.rename(columns=texts)
-        table = table.assign(
-            tier=table["tier"].map(tiers),
+        table = rows.rename(columns=texts).assign(
+            tier=rows["tier"].map(tiers),
             # A group the policy does not name stays as it is.
             groups=[
                 separator.join(groups.get(code, code) for code in codes.split(";") if code)
-                for codes in table["groups"]
+                for codes in rows["groups"]
             ],
-            channel=[CHANNELS[code][self.side] for code in table["channel"]],
-            outcome="",
-            contacted_on=None,
-            next_contact_on=None,
-            note="",
+            channel=[CHANNELS[code][self.side] for code in rows["channel"]],
+            **{"outcome": "", "contacted_on": None, "next_contact_on": None, "note": ""},
         )
         return table.astype(object)
 

@@ -344,7 +344,8 @@ class _Sheets:
             name: [getattr(entry, name) for entry in entries]
             for name in ("higher_is_better", *_ENTRY_TEXTS)
         }
-        facts["definition"] = [getattr(entry, f"definition_{page.language}") for entry in entries]
+        definitions = (getattr(entry, f"definition_{page.language}") for entry in entries)
+        facts["definition"] = [page.bank.say(words) for words in definitions]
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.

@@ -142,11 +142,18 @@ def page_marks(page: BranchPage) -> str:
 def checks_passed(page: Page) -> dict[str, str]:
     """Return how the bank's tables agree with one another: check → difference, in words."""
     checks = page.evaluation.reconciliation[["check", "difference"]].to_numpy()
-    sizes = {check: wording.format_number(float(size), decimals=2) for check, size in checks}
-    return {
-        page.text(check, "reconciliation"): page.text("difference", "page").format(size)
-        for check, size in sizes.items()
-    }
+    words = {}
+    for check, size in checks:
+        text = page.text("difference", "page").format(wording.format_number(size, decimals=2))
+        # A layout's ledger is of the whole bank, its holdings of persons and sole traders.
+        if (
+            check == "ledger_and_accounts"
+            and size
+            and "lists_left_out" in page.evaluation.policy_facts
+        ):
+            text += page.text("ledger_is_wider", "page")
+        words[page.text(check, "reconciliation")] = text
+    return words
 
 
 def key_figures(page: BranchPage) -> KeyFigures:

@@ -18,7 +18,7 @@ from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import memory_note
-from stockcust_analysis.show.page_data import BranchPage, Page, rows_of
+from stockcust_analysis.show.page_data import BranchPage, Page, lists_not_provided, rows_of
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
 _MEASURE_TABLES: Final = (
@@ -181,7 +181,7 @@ def overview_table(page: BranchPage) -> Table | None:
         }
         rows.append(row)
     facts = page.evaluation.policy_facts
-    origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum")}
+    origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum", "unlike")}
     note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
 
@@ -399,7 +399,10 @@ def worklist_table(page: BranchPage) -> Table | None:
         for row in rows_of(own)
     ]
     # Every list has its own cut of the customers: their sums would count many twice.
-    unit, note = page.unit([row["stake"] for row in rows]), page.text("worklists_note")
+    unit, left_out = page.unit([row["stake"] for row in rows]), page.evaluation.policy_facts
+    note = page.text("worklists_note") + lists_not_provided(
+        left_out.get("lists_left_out", {}), page.language
+    )
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 

@@ -112,7 +112,8 @@ def branch_table(page: HeadquartersPage) -> Table | None:
     rows = [*_shorten(page, branches, len(branches), _MOST_ROWS), total]
     parts = [row.get("attained") for row in rows]
     bars = [min(max(part, 0.0), 1.0) if isinstance(part, float) else 0.0 for part in parts]
-    order = "branches_by_plan" if any(bars) else "branches_by_change"
+    ordered = any(bars) or any(row["previous_quarter"] is not None for row in branches)
+    order = ["branches_by_plan" if any(bars) else "branches_by_change"] * ordered
     hidden = {"branch_id"} if any(bars) else {"branch_id", "attained"}
     printed = [
         {name: _print_figure(page, name, row[name]) for name in row if name not in hidden}
@@ -125,7 +126,7 @@ def branch_table(page: HeadquartersPage) -> Table | None:
         unit=page.unit(row["aum"] for row in branches),
         emphasise=[-1],
         bars={"attained": bars},
-        note=page.join(map(page.text, (order, "branches_note"))),
+        note=page.join(map(page.text, (*order, "branches_note"))),
     )
 
 
@@ -261,7 +262,7 @@ def tier_table(page: HeadquartersPage) -> Table | None:
 
 def score_table(page: HeadquartersPage) -> Table | None:
     """Return the league table of scores with the points of every indicator; None without scores."""
-    if page.evaluation.scores.empty:
+    if page.evaluation.scores.empty or (page.bank.deposits == UNKNOWN and not score_columns(page)):
         return None
     scores, card = ordered_scores(page), page.evaluation.scorecard
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}

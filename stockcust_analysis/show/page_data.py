@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from math import isnan, nan
+from functools import cached_property, partial
+from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
+from stockcust_analysis.evaluation.provided import comparable_measures
 from stockcust_analysis.evaluation.results import Evaluation
-from stockcust_analysis.measures.codebook import measures_of_changes
+from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Drawing, Language, figure
 
@@ -28,8 +29,6 @@ IDLE: Final = "idle_customers"
 IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
 _SCORE_RANKS: Final = ("rank", "rank_of")
 _COMPARED_RANKS: Final = ("rank", "rank_low", "rank_high")
-# Bases whose customers the quarter's average decides.
-AVERAGE_BASES: Final = ("funded", "effective", "established")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
@@ -254,27 +253,27 @@ def without_new_ranks(evaluation: Evaluation) -> Evaluation:
 
 
 def without_unlike_quarters(evaluation: Evaluation) -> Evaluation:
-    """Return an evaluation without what compares averages of two definitions.
+    """Return an evaluation without what compares averages of two definitions."""
+    made = evaluation.policy_facts.get("approximations", {})
+    measures = comparable_measures(evaluation.measures, made, evaluation.quarter)
+    return replace(evaluation, measures=measures)
 
-    Of quarters whose averages are made another way than this quarter's there are no figures by
-    averages, nor of customers whom averages make funded or effective; where the previous quarter is
-    among them, nothing of what became of its customers.
+
+def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language) -> str:
+    """Return a sentence that names the work lists that were left out, with the reasons.
+
+    >>> lists_not_provided({"no_maturities": ["maturing"]}, "zh")
+    '未提供的名单：到期（没有存款到期日）。'
     """
-    made, now = evaluation.policy_facts.get("approximations", {}), str(evaluation.quarter)
-    ways = {quarter: way for way in wording.AVERAGES_MADE for quarter in made.get(way, ())}
-    unlike = [quarter for quarter, way in ways.items() if now in ways and way != ways[now]]
-    if not unlike:
-        return evaluation
-    table, name = evaluation.measures, evaluation.measures["measure"]
-    by_average = name.str.contains("aum|class_") & name.ne("aum_period_end")
-    gone = table["quarter"].isin(unlike) & (by_average | table["base"].isin(AVERAGE_BASES))
-    compared = evaluation.comparison
-    if str(evaluation.quarter.previous) in unlike:
-        changes = measures_of_changes()
-        gone |= table["quarter"].eq(now) & name.isin(changes)
-        compared = compared[~compared["measure"].isin(changes)].reset_index(drop=True)
-        compared = compared.assign(movement=nan, movement_standard_error=nan)
-    return replace(evaluation, measures=table[~gone].reset_index(drop=True), comparison=compared)
+    words = partial(wording.text, language=language, within="list_left_out")
+    comma, semicolon = (
+        wording.text(key, language, within="page") for key in ("enumeration", "list_separator")
+    )
+    groups = [
+        words(reason).format(lists=comma.join(list_name(name, language) for name in names))
+        for reason, names in left_out.items()
+    ]
+    return words("lists").format(groups=semicolon.join(groups)) if groups else ""
 
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:

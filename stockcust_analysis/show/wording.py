@@ -37,8 +37,6 @@ Figure = float | Decimal | str | None
 # What a withheld value prints as; the formatters take it in place of a number.
 SUPPRESSED: Final = "*"
 AVERAGE: Final = "aum_average_quarter"
-# How the averages of quarters can be made from balances; those of two ways do not compare.
-AVERAGES_MADE: Final = ("rebuilt", "month_ends", "period_ends")
 # The share of customers in each status, in the order of the words for them.
 STATUS_RATES: Final = ("active_rate", "active_small_rate", "silent_rate", "dormancy_rate")
 _POLICY_SECTIONS: Final = {
@@ -202,11 +200,11 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
-    made = [way for way in AVERAGES_MADE if way in policy_facts.get("approximations", {})]
-    keys += ["averages_unlike"] if len(made) > 1 else []
+    made = policy_facts.get("approximations", {})
+    keys += ["averages_unlike"] if policy_facts.get("unlike") else []
     known = names("assumption")
     sentences = [text(key, language, within="assumption") for key in keys if key in known]
-    blanks = dict(policy_facts.get("approximations", {}))
+    blanks = dict(made)
     for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
         blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
     separator = text("enumeration", language, within="page")

@@ -5,16 +5,27 @@ from __future__ import annotations
 import re
 import warnings
 import zipfile
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import openpyxl
 import pandas as pd
 import pytest
 
-from stockcust_analysis import open_bank
+from stockcust_analysis import load_policy, open_bank
 from stockcust_analysis.bank.layouts.east5 import make_tables
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError, UsageError
+from stockcust_analysis.evaluation.provided import (
+    comparable_measures,
+    lists_left_out,
+    unlike_quarters,
+)
+from stockcust_analysis.evaluation.worklists import make_lists
+from stockcust_analysis.report.workbook import make_worklists
 from tests.bank.east5_files import (
     ACCOUNT,
     BRANCH,
@@ -296,3 +307,54 @@ def test_a_layout_that_is_not_known_is_refused(folder: Path) -> None:
         open_bank(folder, layout="east4")
     with pytest.raises(UsageError, match="a layout is of files in a folder"):
         open_bank("postgresql://db/mart", layout="east5")
+
+
+def test_lists_that_rest_on_what_is_not_told_are_named_and_not_made(folder: Path) -> None:
+    """Who stands above a border of AUM, or holds no fund, is unknown: no list, no tier."""
+    write_base(folder, "20260630")
+    (folder / "managers.csv").write_text("manager_id,branch_id,role\nM1,B1,counter\n")
+    given = "customer_id,manager_id,valid_from,valid_to,reason,first_contact_on\n"
+    (folder / "assignments.csv").write_text(f"{given}C1,M1,2025-01-01,,initial,\n")
+    (folder / "contacts.csv").write_text(
+        "customer_id,manager_id,contacted_on,channel,outcome\nC1,M1,2026-09-01,phone,none\n"
+    )
+    bank, _ = opened(folder)
+    day, rules = date(2026, 9, 30), load_policy()
+    by_deposits = replace(rules, aum="deposits_only")
+    tiers = ["hand_over", "overdue_contact", "unassigned", "upgrade_candidates"]
+    tiers += ["referral_sources", "incomplete_profile"]
+    untold = {"no_positions": ["next_product"], "no_maturities": ["maturing"]}
+    changes = {"no_changes": ["attrition_warning", "emptied"]}
+    assert lists_left_out(bank, rules, day) == {"no_tiers": tiers, **changes, **untold}
+    assert lists_left_out(bank, by_deposits, day) == untold
+    lists, counts, _ = make_lists(bank, as_of=day, policy=rules)
+    assert {*counts["list"]} == {"reclaim", "silent_with_assets", "dormant", "set_aside"}
+    assert lists["list"].tolist() == ["reclaim"]
+    assert lists["tier"].isna().all()
+    lists, counts, _ = make_lists(bank, as_of=day, policy=by_deposits)
+    assert {*tiers} - {"incomplete_profile"} <= {*counts["list"]}
+    assert lists["tier"].notna().all()
+    # An average of June's balances beside one rebuilt for September tells no fall.
+    bank.approximations = {**bank.approximations, "rebuilt": ["2026Q3"]}
+    assert lists_left_out(bank, by_deposits, day) == {**changes, **untold}
+    (path,) = make_worklists(bank, as_of=day, policy=rules, out=folder / "lists")
+    first = openpyxl.load_workbook(path).worksheets[0]
+    told = [str(row[0]) for row in first.iter_rows(values_only=True)]
+    assert any("未提供的名单：移交、联络逾期、应管未管" in text for text in told)
+
+
+def test_averages_that_were_delivered_are_not_compared_with_rebuilt_ones() -> None:
+    """A quarter that no way of making averages names has its own: 42 of it beside 40 is no rise."""
+    now = Quarter(2026, 3)
+    assert unlike_quarters({}, now) == []
+    made = {"rebuilt": ["2026Q2", "2026Q3"]}
+    assert unlike_quarters(made, now) == ["2025Q3", "2025Q4", "2026Q1"]
+    names = ["aum_period_end", "aum_average_quarter", "gini", "customers", "contact_coverage"]
+    bases = ["all", "all", "funded", "effective", "managed"]
+    table = pd.DataFrame({"measure": names, "base": bases, "value": 42.0})
+    table = pd.concat(table.assign(quarter=quarter) for quarter in ("2026Q1", "2026Q3"))
+    kept = comparable_measures(table, made, now)
+    assert kept.groupby("quarter")["measure"].agg(list).to_dict() == {
+        "2026Q1": ["aum_period_end", "contact_coverage"],
+        "2026Q3": names,
+    }

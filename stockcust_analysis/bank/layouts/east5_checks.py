@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from datetime import date
 
-from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 
 _CUT_AT = 1000
@@ -67,18 +66,17 @@ _LEFT_OUT = {
         AND (LCZH, LCCPDM, last_day(as_of + 1)) NOT IN (
             SELECT (LCZH, LCCPDM, as_of) FROM KHLCCPCYXXB)""",
 }
-_NUMBERS = """
-SELECT count(*) FROM (
+_NUMBERS = r"""
+SELECT count(*) FILTER (regexp_matches(KHTYBH, '[0-9a-f]{64}')), count(*) FILTER (
+    regexp_matches(KHTYBH, '\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]')) FROM (
     SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM accounts
     UNION SELECT customer_id FROM loans UNION SELECT customer_id FROM cards
     UNION SELECT customer_id FROM wealth UNION SELECT KHTYBH FROM JJKXXB
-    UNION SELECT KHTYBH FROM GRCKFHZMX) WHERE regexp_matches(KHTYBH, {})"""
+    UNION SELECT KHTYBH FROM GRCKFHZMX)"""
 _HAS_PERSONS = "SELECT count(*) FROM persons"
 _ODD_DAYS = """
 SELECT count(*) FROM accounts WHERE is_persons
 AND ((ZHZT = '正常' AND XHRQ IS NOT NULL) OR SCDHRQ < KHRQ)"""
-_MASKED = "[0-9a-f]{64}"
-_PLAIN = r"\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]"
 
 
 def check_days(files: LayoutFiles) -> None:
@@ -106,7 +104,7 @@ def check_meaning(files: LayoutFiles) -> None:
     if 2 * rows > files.count("SELECT count(*) FROM accounts WHERE is_persons"):
         what = "accounts in use have a day of closing, or moved last before they were opened"
         files.note("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", what, remedy.format("GRCKFHZ"), rows)
-    masked, plain = (files.count(_NUMBERS.format(literal(form))) for form in (_MASKED, _PLAIN))
+    masked, plain = files.connection.sql(_NUMBERS).fetchall()[0]
     if masked and plain:
         what = (
             f"{masked:,} customers' numbers are masked (变形) and {plain:,} hold an identity number"
