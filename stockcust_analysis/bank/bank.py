@@ -20,8 +20,8 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
 
 if TYPE_CHECKING:
+    from stockcust_analysis.bank.delivery import TableFacts
     from stockcust_analysis.bank.tolerance import SetAside
-    from stockcust_analysis.bank.validation import TableFacts
 
 
 class Input(Protocol):
@@ -84,6 +84,7 @@ class BankTables:
         self.suspicions: tuple[tuple[str, str], ...] = ()
         self.as_errors: Sequence[str] = ()
         self.too_few: Sequence[Quarter] = ()
+        self.equal_rows: Mapping[str, int] = {}
         self.columns = {
             table: tuple(nw.from_native(frame).collect_schema().names())
             for table, frame in tables.items()

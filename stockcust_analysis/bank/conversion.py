@@ -243,14 +243,16 @@ def _sql_text(
         return Reading(value, odd=f"NOT {grammar.is_one_of(value, column.allowed)}")
     # Letters, digits and -_.~ are what a URL leaves as it is; a regular expression is dearer.
     bare = f"replace({given}, ';', '~')" if column.separated else given
-    plain = f"url_encode({bare}) = {bare} AND strlen({given}) > {max(map(len, marks))}"
+    plain = f"url_encode({bare}) = {bare}"
     unusual = _NOT_PLAIN
     if column.separated:
         plain += f" AND NOT contains(';' || {given} || ';', ';;')"
         unusual += f"|{_ODD_LIST}"
     is_mark = grammar.is_one_of(given, (*marks, *_TOTALS))
-    closer = f"regexp_matches({given}, {literal(unusual)}) OR {is_mark}"
-    return Reading(value, odd=f"(CASE WHEN {plain} THEN false ELSE {closer} END)")
+    is_short = f"strlen({given}) <= {max(map(len, (*marks, *_TOTALS)))}"
+    closer = f"regexp_matches({given}, {literal(unusual)})"
+    cases = f"WHEN {is_short} AND {is_mark} THEN true WHEN {plain} THEN false ELSE {closer}"
+    return Reading(value, odd=f"(CASE {cases} END)")
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:

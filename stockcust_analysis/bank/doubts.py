@@ -9,14 +9,12 @@ from __future__ import annotations
 import warnings
 from datetime import date
 from itertools import pairwise
-from math import sqrt
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.cell_tests import ROUNDED
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.duckdb_connection import count_hashes
 from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, flag, height
 from stockcust_analysis.core.periods import as_day
 
@@ -24,9 +22,10 @@ _FEWEST_DIGITS = 6
 _EXCEL_KEEPS = 15
 _LONGEST_GAP = 2 * 366
 _LOOKED_AT = 1_000
-_LARGE, _PART = 2_500_000, 8
+_AMOUNT = r"^\d+\.0+$|^\d\.\d+[eE]\d+$"
+"""Numbers of customers as programs write amounts."""
 _EPOCH = date(1970, 1, 1)
-_EQUAL_BY_CHANCE = 0.01
+EQUAL_BY_CHANCE = 0.01
 """Share of rows without a key that may be equal: two payments of a day in a hundred at most."""
 
 
@@ -44,29 +43,16 @@ def warn_of_doubts(bank: Bank) -> None:
             f"{table}.{name}: {doubt}" for doubt in _of_numbers(as_lazy(bank.table(table)), name)
         ]
     for name in (table.name for table in TABLES if not table.key and table.name in bank.columns):
-        twice = _count_equal(as_lazy(bank.table(name)), bank.rows(name))
-        if twice > bank.rows(name) * _EQUAL_BY_CHANCE:
+        twice = bank.equal_rows.get(name)
+        if twice is None:  # no engine of files has counted them
+            twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
+        if twice > bank.rows(name) * EQUAL_BY_CHANCE:
             doubts.append(
                 f"{name}: {twice:,} rows are the same as another in every column, and count. "
                 "Take them out if they were delivered twice"
             )
     for doubt in doubts:
         warnings.warn(f"{doubt}.", stacklevel=3)
-
-
-def _count_equal(rows: Table, total: int) -> int:
-    """Return how many rows are the same as another, 0 where they are few.
-
-    On DuckDB the hashes of a part of all different rows show that, but for a chance of one in
-    millions (five standard deviations).
-    """
-    most: float = total
-    if rows.implementation.is_duckdb():
-        part = _PART if total > _LARGE else 1
-        names = rows.collect_schema().names()
-        most -= part * count_hashes(rows.to_native(), names, part)
-        most += 5 * sqrt((part - 1) * total)
-    return total - height(rows.unique()) if most > total * _EQUAL_BY_CHANCE else 0
 
 
 def _of_days(bank: Bank) -> list[str]:
@@ -113,12 +99,16 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     'numbers of 7 to 8 digits, none of which '
     >>> doubts("6222021234567890000", "6222021234567810000")[0][:40]
     'numbers that end in zeros from the 16th '
+    >>> doubts("12345.0", "12346.0")[0][:36]
+    'numbers written as amounts are (1234'
     >>> doubts("0123456", "23456789"), doubts("1", "12345")
     ([], [])
     """
     number, width = nw.col(name), nw.col(name).str.len_chars()
-    other = number.str.contains("[^0-9]")
-    if height(rows.head(_LOOKED_AT).filter(other)):
+    other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
+    if doubt := _of_form(rows, first, name):
+        return [doubt]
+    if height(first.filter(other)):
         return []  # one that is no number says it for all
     kinds = {
         "width": width,
@@ -145,3 +135,19 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
             "Excel round them? Export the column as text"
         )
     return doubts
+
+
+def _of_form(rows: Table, first: Table, name: str) -> str:
+    """Return the doubt about numbers whose first rows hold amounts, or letters in both cases."""
+    number = nw.col(name)
+    if height(first.filter(number.str.contains(_AMOUNT))):
+        why = "Export the column as text, from the system itself"
+        return f"numbers written as amounts are (12345.0, 1.2e9). {why}"
+    if all(height(first.filter(number.str.contains(case))) for case in ("[a-z]", "[A-Z]")):
+        keys = rows.select("as_of", name)
+        alike = keys.with_columns(number.str.to_lowercase())
+        if twice := height(keys.unique()) - height(alike.unique()):
+            return (
+                f"{twice:,} differ from others in upper and lower case alone, and count with them"
+            )
+    return ""

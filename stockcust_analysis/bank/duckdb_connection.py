@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +12,8 @@ import duckdb
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
+HASH = "hash_of_row"
+"""Column of the hashes of rows or keys."""
 _MOST_RUNS = 1000
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
@@ -51,29 +53,38 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def keys_ascend(relation: duckdb.DuckDBPyRelation, key: Sequence[str]) -> bool:
+def keys_ascend(
+    relation: duckdb.DuckDBPyRelation, key: Sequence[str], wrong: str = "false"
+) -> bool:
     """Return whether rows come in ascending runs of keys that do not overlap: no key is twice.
+
+    The SQL of what is `wrong` must hold in no row.
 
     Extracts mostly do, a run for each file and as-of date. It costs little more than reading the
     keys, and where they are in no order the first thousands of rows show it.
     """
     now = f"ROW({', '.join(map(quoted, key))})"
-    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next")
+    pairs = relation.project(f"{now} AS now, lead({now}) OVER () AS next, {wrong} AS wrong")
     same_day = "now[1] = next[1]" if key[0] == "as_of" else "true"
-    run_ends = f"({same_day} AND now < next) IS NOT TRUE"
+    run_ends = f"({same_day} AND now < next) IS NOT TRUE OR wrong"
     ends = pairs.filter(run_ends).limit(_MOST_RUNS + 1).fetchall()
-    starts = [now for now, _ in pairs.limit(1).fetchall()] + [after for _, after in ends[:-1]]
-    runs = [(start, end) for start, (end, _) in zip(starts, ends, strict=True)]
-    if len(runs) > _MOST_RUNS or any(None in (*start, *end) for start, end in runs):
+    starts = [now for now, *_ in pairs.limit(1).fetchall()] + [after for _, after, _ in ends[:-1]]
+    runs = [(start, end) for start, (end, *_) in zip(starts, ends, strict=True)]
+    is_unfit = any(is_wrong for *_, is_wrong in ends)
+    if len(runs) > _MOST_RUNS or is_unfit or any(None in (*start, *end) for start, end in runs):
         return False
     return all(end < start for (_, end), (start, _) in pairwise(sorted(runs)))
 
 
-def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str], part: int = 1) -> int:
-    """Return how many hashes rows have, or one in so many of these.
+def hash_of(columns: Iterable[str]) -> str:
+    """Return the SQL of the hash of some columns, which is called HASH."""
+    return f"hash({', '.join(map(quoted, columns))}) AS {HASH}"
+
+
+def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> int:
+    """Return how many hashes rows have.
 
     If all hashes differ, all rows do, for half the memory of comparing them.
     """
-    hashes = relation.project(f"hash({', '.join(map(quoted, columns))}) AS hash")
-    different = hashes.filter(f"hash % {part} = 0").distinct()
+    different = relation.project(hash_of(columns)).distinct()
     return int(different.aggregate("count(*)").fetchall()[0][0])

@@ -17,8 +17,8 @@ from typing import Any
 
 import python_calamine as calamine
 
+from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Table
-from stockcust_analysis.bank.grammar import STATED_UNIT, TOTAL_LINES, TOTALS, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.lost_cells import (
     ERROR,
@@ -261,13 +261,14 @@ def _find_problems(
         remedy = "Delete them, or state skip_rows in the mapping."
         yield "", "rows stand above the header", remedy, above
     title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
-    stated = STATED_UNIT.search(title)
+    stated = grammar.STATED_UNIT.search(title)
     if stated and mapping.unit == "元":
-        remedy = unit_remedy(stated[0])
+        remedy = grammar.unit_remedy(stated[0])
         yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
-        yield "", *TOTAL_LINES, summed
+        first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
+        yield "", grammar.TOTAL_LINES, grammar.total_remedy(table.headers[first]), summed
     lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
     width = len(table.headers)
     for (row, column), what in sorted(sheet.lost.items()):
@@ -292,6 +293,6 @@ def _rows_of_no_table(table: SheetTable, mapping: TableMapping) -> tuple[list[in
             dropped.append(number - 1)
         else:
             first, *others = filter(None, row)  # what stands alone in a row is a remark, or a sum
-            if re.fullmatch(TOTALS, first.strip().lower()) or (len(row) > 3 and not others):
+            if re.fullmatch(grammar.TOTALS, first.strip().lower()) or (len(row) > 3 and not others):
                 summed.append(number - 1)
     return summed, dropped

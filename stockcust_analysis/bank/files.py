@@ -24,7 +24,7 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of
+from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of, total_remedy
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
@@ -40,14 +40,9 @@ from stockcust_analysis.bank.text_files import (
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
-_TOTALS, _DROP_THEM = TOTAL_LINES
 _IS_WHOLE = "Check that it is whole."
 _AGAIN = "rows left out: blank, or the header again"
 _NAMELESS, _NAME_IT = "cells without a header", "Name that column if it counts."
-_ODD_ROWS = {
-    _TOTALS: _DROP_THEM,
-    _SPARE: "Quote cells that hold the separator.",
-}
 
 
 @dataclass(frozen=True)
@@ -126,9 +121,9 @@ class FileReader:
         self.is_part = not all(any(name.startswith(path.name) for name in read) for path in paths)
         return [self._shape(group, constants) for group, constants in groups]
 
-    def compare_rows(self, path: Path, counts: Iterable[RowCount]) -> None:
+    def compare_rows(self, path: Path, counts: Sequence[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
-        if path in self.notes and path.name.lower().endswith(".parquet"):
+        if counts and path in self.notes and path.name.lower().endswith(".parquet"):
             rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self.rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self.rows else ():
@@ -284,17 +279,26 @@ class FileReader:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
         names = ", ".join(path.name for path in paths.values())
+        self._note_odd_rows(alike, counts, numbered, names)
+        types = dict.fromkeys(alike.header, "VARCHAR")
+        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+
+    def _note_odd_rows(
+        self, alike: TextFile, counts: Mapping[str, int], numbered: str, names: str
+    ) -> None:
+        """Note rows of sums and with cells to spare; warn of cells without a header."""
         if counts[_NAMELESS]:
             rows = f"{counts[_NAMELESS]:,} rows have {_NAMELESS}"
             warnings.warn(f"{names}: {rows}, left out. {_NAME_IT}", stacklevel=2)
-        for what in (_TOTALS, _SPARE):
+        for what in (TOTAL_LINES, _SPARE):
             if counts[what]:
+                filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
-                rows = f"SELECT _row FROM {numbered} {where} LIMIT {_FIRST_SHOWN}"
-                first = [row for (row,) in self._connection.sql(rows).fetchall()]
-                self._note(f"{what} in {names}", _ODD_ROWS[what], counts[what], first)
-        types = dict.fromkeys(alike.header, "VARCHAR")
-        return [FileGroup(tuple(path.name for path in paths.values()), types, scan, numbered)]
+                rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
+                odd = self._connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
+                remedy = total_remedy(alike.header[odd[0][1] - 1])
+                remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
+                self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
 
     def csv_options(self, file: TextFile) -> str:
         """Return the options by which DuckDB reads a text file."""
@@ -348,7 +352,7 @@ class FileReader:
         nameless = (cells[name] for name in file.header[:last] if name.startswith(NAMELESS))
         return {
             _LEFT_OUT: f"({every} = '' OR {again or 'false'})",
-            _TOTALS: f"({total} AND NOT {dropped})",
+            TOTAL_LINES: f"({total} AND NOT {dropped})",
             _NAMELESS: f"concat('', {', '.join(nameless) or 'NULL'}) <> ''",
             _SPARE: f"{list(cells.values())[-1]} IS NOT NULL" if file.is_spare else "false",
         }

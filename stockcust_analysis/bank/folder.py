@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 
 import duckdb
@@ -21,7 +22,15 @@ from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.duckdb_connection import limited_connection, literal, quoted
+from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
+from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
+from stockcust_analysis.bank.duckdb_connection import (
+    HASH,
+    hash_of,
+    limited_connection,
+    literal,
+    quoted,
+)
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables
@@ -30,7 +39,6 @@ from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
-from stockcust_analysis.bank.validation import ABSENT, POSITION, Delivery, Rows
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height
@@ -39,21 +47,27 @@ from stockcust_analysis.errors import UsageError
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _LARGE = 500_000
 """Rows from which on reading them costs more than asking for them."""
-_PART = 64
+_PART, _LEAST_OF_PART = 64, 300_000
+"""One row in so many shows that no file holds another's, and in many rows that few are equal."""
 _ROWS_OF_A_FILE = 1 << 40
 """Positions count a table's files in these steps, and the rows of a file in ones."""
 _REPEATED = """
 WITH counted AS MATERIALIZED (FROM counts),
-files AS (SELECT file, sum(n) AS rows FROM counted GROUP BY ALL),
+part AS MATERIALIZED (FROM counted WHERE row % {part} = 0),
+files AS (SELECT file, sum(n) AS rows FROM part GROUP BY ALL),
 shared AS (
     SELECT a.file, b.file AS other, sum(least(a.n, b.n)) AS rows
-    FROM counted AS a JOIN counted AS b ON a.row = b.row AND a.file <> b.file GROUP BY ALL
+    FROM part AS a JOIN part AS b ON a.row = b.row AND a.file <> b.file GROUP BY ALL
 )
-SELECT files.file, same.file, files.rows, files.rows = same.rows
+SELECT files.file, same.file, files.rows, files.rows = same.rows,
+    (SELECT count(DISTINCT row) FROM counted)
 FROM files LEFT JOIN shared ON shared.file = files.file AND shared.rows = files.rows
 LEFT JOIN files AS same ON same.file = shared.other ORDER BY ALL
 """
-"""Files, each with every other one that holds all of its rows, or none, and whether no more."""
+"""Files, each with every other one that holds all of its rows, or none, and whether no more.
+
+The last column counts all different rows.
+"""
 
 
 def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str | None) -> Bank:
@@ -277,12 +291,12 @@ def _bank(
                 contract, delivered, engine.connection, files, headers, words, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
-    again = [
-        problem
+    repeats = {
+        table: delivery.find_repeats(facts[table])
         for table, delivery in deliveries.items()
-        for problem in delivery.repeated_files(facts[table].trimmed)
-    ]
-    raise_if_any(again, source)
+        if not delivery.contract.key
+    }
+    raise_if_any([problem for _, again in repeats.values() for problem in again], source)
     tables = {}
     for table, delivery in deliveries.items():
         rows = facts[table].keep(delivery.read(facts[table].trimmed))
@@ -290,6 +304,7 @@ def _bank(
         tables[table] = engine.connection.view(table)
     bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
     bank.as_errors = mapping.as_errors
+    bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank
 
 
@@ -350,28 +365,36 @@ class _DuckDBDelivery(Delivery):
         rows = [divmod(position, _ROWS_OF_A_FILE) for position in positions]
         return tuple(str(row) if len(files) == 1 else f"{files[file]}:{row}" for file, row in rows)
 
-    def repeated_files(self, trimmed: Collection[str]) -> list[Problem]:
-        """Return the files of a table without key whose rows all stand in another file."""
-        if self.contract.key or len(self._files) < 2:
-            return []
-        row = f"hash({', '.join(quoted(column.name) for column in self.columns)})"
-        rows = self.numbered(trimmed).to_native()
-        # A part of the rows shows that most files do not stand in another.
-        for part in (rows.filter(f"{row} % {_PART} = 0"), rows):
-            files = part.aggregate(
-                f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file, {row} AS row, count(*) AS n"
-            )
-            found = files.query("counts", _REPEATED).fetchall()
-            if sum(same is None for _, same, *_ in found) == len(self._files):
-                return []
+    def find_repeats(self, facts: TableFacts) -> tuple[int, list[Problem]]:
+        """Return how many rows are the same as another, and files whose rows all stand in another.
+
+        The hashes of a part of the rows show that there are none, or few (0), but for a chance of
+        one in millions (five standard deviations).
+        """
+        most = facts.rows * EQUAL_BY_CHANCE
+        one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
+        rows = facts.keep(self.numbered(facts.trimmed)).to_native()
+        rows = rows.project(
+            f"{hash_of(column.name for column in self.columns)}, "
+            f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
+        )
+        for step, part in ((one_in, _PART), (1, 1)):
+            some = rows.filter(f"{HASH} % {step} = 0")
+            counts = some.aggregate(f"file, {HASH} AS row, count(*) AS n")
+            found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
+            spread = 5 * sqrt((step - 1) * facts.rows)
+            equal = facts.rows - step * found[0][-1] if found else 0
+            alone = sum(same is None for _, same, *_ in found)
+            if equal + spread <= most and alone == len(self._files):
+                return 0, []
         problems: dict[int, Problem] = {}
-        for index, other, count, are_same in found:
+        for index, other, count, are_same, _ in found:
             if other is not None and (not are_same or other < index):
                 name, same = self._files[index], self._files[other]
                 what = f"{name} holds the rows of {same} again, and nothing else"
                 problem = Problem(self.contract.name, "", what, "Keep one.", int(count))
                 problems.setdefault(index, problem)
-        return [*problems.values()]
+        return equal, [*problems.values()]
 
     def _rows(self, sql: str) -> Rows:
         rows: Rows = nw.from_native(self.connection.sql(sql))

@@ -54,12 +54,8 @@ REMARK_LABELS = (
     "说明|附?注|单位|数据来源|其中|总?(?:记录|笔|行|条)数|共"
 )
 """What remarks below a table begin with; what follows may be anybody's name."""
-TOTAL_LINES = (
-    "total lines (合计)",
-    "Export without them and other remarks, or name them in the mapping's drop_rows_where, such as "
-    '{ "客户号" = ["合计"] }.',
-)
-"""What is said of rows of sums, and what to do."""
+TOTAL_LINES = "total lines (合计)"
+"""What is said of rows of sums."""
 NULL_MARKS = (
     *("\\N", "NULL", "Null", "null", "(null)", "None", "nan", "NaN", "NaT", "<NA>"),
     *("#N/A", "N/A", "n/a", "-", "--"),
@@ -185,6 +181,13 @@ def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict
         others = "".join(f" AND NOT {_matches(given, patterns[other])}" for other in faults)
         faults[what] = f"({missing} AND {_matches(given, pattern)}{others})"
     return value, given, faults
+
+
+def total_remedy(header: str) -> str:
+    """Return what to do about rows of sums, the first of which has its word below a header."""
+    rows = f'{{ "{header}" = ["合计"] }}'
+    where = f"name them in the mapping's drop_rows_where, such as {rows}"
+    return f"Export without them and other remarks, or {where}."
 
 
 def unit_remedy(stated: str) -> str:

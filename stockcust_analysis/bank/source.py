@@ -25,6 +25,7 @@ from stockcust_analysis.bank.conversion import (
     with_readings,
 )
 from stockcust_analysis.bank.customers import Bank as Bank
+from stockcust_analysis.bank.delivery import Delivery, Rows
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
@@ -38,13 +39,14 @@ from stockcust_analysis.bank.mapping import (
 )
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.totals import totals_of
-from stockcust_analysis.bank.validation import Delivery, Rows
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures
 from stockcust_analysis.core.frames import AnyFrame, with_local_moments
 from stockcust_analysis.errors import StockcustError, UsageError
 
 MAPPING_NAME = "mapping.toml"
+_MOST_HELD = 5_000_000
+"""Holdings up to which opening holds them against customers' AUM: it costs a join."""
 LAYOUTS = ("east5",)
 _DUCKDB = "duckdb://"
 _TYPES = {
@@ -129,7 +131,7 @@ def open_bank(
         try:
             warn_of_doubts(bank)
             newest = totals_of(bank, bank.quarters[-2:])
-            bank.suspicions = tuple(suspicions.suspicions_of(bank, newest))
+            bank.suspicions = tuple(suspicions.suspicions_of(bank, newest, _MOST_HELD))
             bank.too_few = suspicions.too_few(newest)
             suspicions.tell(bank.suspicions, bank.as_errors, bank.name)
         except BaseException:

@@ -1,12 +1,7 @@
 """What reads well and is hardly true: amounts 10,000 times off, a quarter delivered twice.
 
 A few sums of each quarter are held against those of the quarter before. What looks wrong is a
-warning with figures, or an error where the mapping says so:
-
-```toml
-[suspicions]
-as_errors = ["unit", "renumbered"]
-```
+warning with figures, or an error where the mapping's `[suspicions]` says so.
 """
 
 from __future__ import annotations
@@ -15,12 +10,13 @@ import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import permutations, product
+from math import inf
 from statistics import median, median_high, median_low
 
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals
+from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals, held_by_branch
 from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import (
@@ -78,7 +74,7 @@ _ALIKE = (
 
 def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Amounts of a table, a column or a quarter are of another order than those they go with."""
-    ours, theirs = now.figures(), before.figures()
+    ours, theirs = now.figures, before.figures
     pairs = [(name, other, ours.get(name, 0), ours.get(other, 0)) for name, other in _ALIKE]
     pairs += [
         (name, str(before.quarter), n, theirs.get(name, 0))
@@ -109,7 +105,7 @@ def _wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[str]:
     sizes, earlier = (t.geometric_means(column, LEAST_IN_BRANCH) for t in (now, before))
     if not sizes:
         return
-    figures = now.figures()
+    figures = now.figures
     has_cents = 10 * figures[f"customers.{column}|uneven"] > figures[f"customers.{column}|filled"]
     changes = {branch: sizes[branch] / earlier[branch] for branch in sizes if branch in earlier}
     high, low = median_high(sizes.values()), median_low(sizes.values())
@@ -175,9 +171,9 @@ def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         as_lazy(bank.snapshot("customers", as_of=of.quarter.end)).select("customer_id")
         for of in (before, now)
     )
-    total = before.figures()["customers.rows"]
+    total = before.figures["customers.rows"]
     # A few of them show whether it is worth to look at all.
-    few = earlier.sort("customer_id").head(_LOOKED_UP)
+    few = earlier.head(_LOOKED_UP)
     for some, rows in ((few, min(total, _LOOKED_UP)), (earlier, total)):
         found = height(some.join(later, on="customer_id", how="semi"))
         if found >= LEAST_FOUND_AGAIN * rows:
@@ -190,7 +186,7 @@ def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A product is gone, and another of like size has come."""
-    least = max(LEAST_ROWS, LEAST_PART * before.figures()["holdings.rows"])
+    least = max(LEAST_ROWS, LEAST_PART * before.figures["holdings.rows"])
     gone, come = ({*a} - {*b} for a, b in permutations((before.holdings, now.holdings)))
     for old, new in product(sorted(gone), sorted(come)):
         was, rows = before.holdings[old]["rows"], now.holdings[new]["rows"]
@@ -204,7 +200,7 @@ def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
 def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Much of a table is not there any more."""
     for name in ("customers.rows", "holdings.rows"):
-        rows, was = now.figures()[name], before.figures()[name]
+        rows, was = now.figures[name], before.figures[name]
         if rows < LEAST_KEPT * was:
             what = name.removesuffix(".rows")
             yield f"{what} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
@@ -227,9 +223,27 @@ def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             )
 
 
+def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
+    """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
+    column, parts, averages = held_by_branch(bank, quarter, LEAST_IN_BRANCH)
+    usual = median(parts.values()) if parts else 1.0
+    if wrong := sorted(b for b, part in parts.items() if _is_another_unit(part / usual)):
+        yield (
+            f"customers.{column} of {quarter} is of another order in {len(wrong)} of {len(parts)} "
+            f"branches ({', '.join(wrong[:_SHOWN])}) than what their customers hold: are customers "
+            "or holdings in 千元, 万元 or 分 there"
+        )
+    for name, (average, end) in sorted(averages.items(), key=lambda item: item[1])[-1:]:
+        if average >= LEAST_ROWS and end < LEAST_PART * average:
+            yield (
+                f"holdings of {quarter} are what customers.{name} says of {average:,} customers, "
+                f"and aum_period_end of {end:,}: are two columns swapped in the mapping"
+            )
+
+
 def _parts_held(totals: Totals) -> dict[str, float]:
     """Return what part of customers' AUM, and of the products in the ledger, holdings are."""
-    aum = totals.figures().get("customers.aum_period_end", 0)
+    aum = totals.figures.get("customers.aum_period_end", 0)
     ledger = sum(sizes["balance"] for sizes in totals.ledger.values())
     pairs = {
         "AUM": (load_policy().families.aum_products, aum),
@@ -244,7 +258,7 @@ def _parts_held(totals: Totals) -> dict[str, float]:
 
 def _emptied(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A column holds nothing but zeros, or no day, in a whole quarter."""
-    ours, theirs = now.figures(), before.figures()
+    ours, theirs = now.figures, before.figures
     for name, size in ours.items():
         column, _mark, what = name.partition("|")
         rows = ours[f"{column.partition('.')[0]}.rows"]
@@ -259,7 +273,7 @@ def _emptied(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _contradictions(now: Totals) -> Iterator[str]:
     """Days of a row are in the wrong order."""
-    figures = now.figures()
+    figures = now.figures
     for name, count in figures.items():
         column, _, later = name.partition("|")
         tables, _, first = column.partition(".")
@@ -274,7 +288,7 @@ def _contradictions(now: Totals) -> Iterator[str]:
 
 def _closed_with_aum(now: Totals) -> Iterator[str]:
     """Customers have left and still own something."""
-    if count := now.figures().get("customers.closed_on|with AUM", 0):
+    if count := now.figures.get("customers.closed_on|with AUM", 0):
         yield (
             f"closed_on is not later than as_of in {count:,} row{'s' if count > 1 else ''} of "
             f"customers with AUM in {now.quarter}, and they are in no figure: empty closed_on, or "
@@ -418,6 +432,7 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         )
 
 
+Suspicions = list[tuple[str, str]]
 _Rule = Callable[[Bank, Totals, Totals], Iterator[str]]
 _OF_TWO: dict[str, _Rule] = {
     "delivered_again": _same_again,
@@ -450,19 +465,24 @@ class SuspicionWarning(UserWarning):
 
 def too_few(totals: Sequence[Totals]) -> list[Quarter]:
     """Return the quarters with so few customers that any change may be true."""
-    return [t.quarter for t in totals if t.figures().get("customers.rows", 0) < LEAST_ROWS]
+    return [t.quarter for t in totals if t.figures.get("customers.rows", 0) < LEAST_ROWS]
 
 
-def suspicions_of(bank: Bank, totals: Sequence[Totals]) -> list[tuple[str, str]]:
-    """Return what looks wrong in a bank's quarters, oldest first: name and words."""
-    found: list[tuple[str, str]] = []
+def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Suspicions:
+    """Return what looks wrong in a bank's quarters, oldest first: name and words.
+
+    Up to `most` holdings are held against the AUM of their customers.
+    """
+    found: Suspicions = []
     for index, now in enumerate(totals):
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
         before = earlier if follows else Totals(now.quarter.previous, {}, {}, {})
-        enough = min(t.figures().get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
+        enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
+        if enough and bank.rows("holdings") <= most:
+            found += [("part_of_aum", words) for words in _misfits(bank, now.quarter)]
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]
     for name, look in _OF_ONE.items() if totals else ():

@@ -108,6 +108,8 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
     if other_end and "\n" not in start.rstrip("\n"):
         what = f"the lines of {path.name} end in U+{ord(other_end[0]):04X}"
         raise UnusableFileError(what, "Export it again with line feeds between the lines.")
+    if re.match(r"\s*(\[\s*)?\{\s*\"", start):
+        raise UnusableFileError(f"{path.name} is JSON, and no table of text", "Export it as CSV.")
     layout = _find_layout(path, start, names, mapping)
     notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
     if layout.above:
@@ -129,11 +131,11 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     encoding = stated or _UTF8
     if not stated:
         with _open(path) as raw:
-            mark = raw.read(4)
-        if mark.startswith(_NO_TEXT):
+            mark = raw.read(512)
+        if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
             what = f"{path.name} is no text, but packed or made by another program"
             raise UnusableFileError(what, "Unpack it, or give it the ending of what it is.")
-        if b"\0\0" in mark:
+        if b"\0\0" in mark[:4]:
             remedy = "Export it again in UTF-8, or state the encoding in the mapping."
             raise UnusableFileError(f"{path.name} is in UTF-32", remedy)
         is_wide = mark[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -8,10 +8,9 @@ quotes headers, or a code like an allowed one that several customers have, never
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -24,21 +23,22 @@ from stockcust_analysis.bank.cell_tests import (
     unexplained_splits,
     value_tests,
 )
-from stockcust_analysis.bank.contract import Column, Kind, Table, table
+from stockcust_analysis.bank.contract import Column, Kind, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
-from stockcust_analysis.bank.duckdb_connection import count_hashes, keys_ascend, quoted
+from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
+from stockcust_analysis.bank.duckdb_connection import (
+    HASH,
+    count_hashes,
+    hash_of,
+    keys_ascend,
+    quoted,
+)
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.errors import did_you_mean, is_quotable
-
-Rows = nw.LazyFrame[Any]
-POSITION = "row position"
-"""Column of numbered rows: where a row stands in its table, in ascending order."""
-ABSENT = "absent"
-"""What is said of the cells of a column that the row's file lacks: they are not empty cells."""
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
 EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
@@ -53,32 +53,6 @@ _COMPARISONS = (
     ("valid_to", "<", "valid_from", "earlier than valid_from", "Correct the dates."),
     ("to_branch_id", "=", "from_branch_id", "the same as from_branch_id", "Leave the row out."),
 )
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A delivered table, whose columns are named and read as the contract says."""
-
-    contract: Table
-    columns: Sequence[Column]
-
-    @property
-    def is_columnar(self) -> bool:
-        """Whether many rows lie by columns, so that one is asked alone for less than with all."""
-        return False
-
-    def read(self, trimmed: Collection[str] = ()) -> Rows:
-        """Return each column's value and `column|fault`; text is trimmed in the columns named."""
-        raise NotImplementedError
-
-    def numbered(self, trimmed: Collection[str]) -> Rows | None:
-        """Return the rows with their POSITION; None where rows have none."""
-        del trimmed
-        return None
-
-    def name_rows(self, positions: Iterable[int]) -> tuple[str, ...]:
-        """Return what rows at these positions are called in messages."""
-        return tuple(map(str, positions))
 
 
 def validate(
@@ -106,27 +80,6 @@ def validate(
         name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
         for name, check in checks.items()
     }
-
-
-@dataclass(frozen=True)
-class TableFacts:
-    """What validation found out about a table.
-
-    `rows` counts its rows, `days` those of each as-of date; text in the columns `trimmed` needs
-    trimming, that of others does not. The rows `set_aside` are not counted, and not in `keep`.
-    """
-
-    rows: int
-    days: Mapping[date, int]
-    trimmed: Collection[str]
-    set_aside: Sequence[SetAside]
-    filters: Sequence[Callable[[Rows], Rows]]
-
-    def keep(self, rows: Rows) -> Rows:
-        """Return the table's rows without those that are set aside."""
-        for keep in self.filters:
-            rows = keep(rows)
-        return rows
 
 
 @dataclass
@@ -199,7 +152,8 @@ def _count_references(references: Sequence[_Reference]) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
     On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
-    that lead to it; a small one is quicker looked up in by each alone.
+    that lead to it; a small one is quicker looked up in by each alone. Hashes of 64 bits stand for
+    the keys there: one of a million million rows that lead nowhere could pass.
     """
     groups: dict[object, list[_Reference]] = {}
     for reference in references:
@@ -210,9 +164,22 @@ def _count_references(references: Sequence[_Reference]) -> None:
     for group_references in groups.values():
         keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
         names = group_references[0].theirs
-        lost = keys.join(group_references[0].target.rows.select(*names), on=names, how="anti")
+        known = group_references[0].target.rows.select(*names)
+        if "as_of" in group_references[0].target.names and known.implementation.is_duckdb():
+            keys, known = (_with_hashes(rows, names) for rows in (keys, known.drop_nulls()))
+            names = [HASH]
+        lost = keys.join(known, on=names, how="anti")
         for index in collect_rows(lost.select("reference").unique())["reference"]:
             group_references[int(index)].count()
+
+
+def _with_hashes(rows: Rows, columns: Sequence[str]) -> Rows:
+    """Return rows with the hash of some columns in place of these."""
+    other = ", ".join(map(quoted, columns))
+    hashed: Rows = nw.from_native(
+        rows.to_native().project(f"{hash_of(columns)}, * EXCLUDE ({other})")
+    )
+    return hashed
 
 
 class _TableCheck:
@@ -231,7 +198,7 @@ class _TableCheck:
         self.unmatched: list[_Reference] = []
         self.filters: list[Callable[[Rows], Rows]] = []
         self.names = [column.name for column in delivery.columns]
-        self.trimmed, self.unread = set[str](), set[str]()
+        self.trimmed, self.unread, self.ordered = set[str](), set[str](), set[str]()
         self.rows = delivery.read()
         self.total, self.days = 0, dict[date, int]()
         self.is_columnar = delivery.is_columnar
@@ -259,6 +226,7 @@ class _TableCheck:
             if reference.target.filters:
                 reference.count()
         tests = self._cell_tests(self.delivery.columns)
+        self.ordered = self._ordered_keys(tests)
         counts = self._count(tests + self._date_tests())
         doubtful = {name for name, reference in self.references.items() if reference.lost}
         doubtful |= {
@@ -352,7 +320,12 @@ class _TableCheck:
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
         """Return in how many rows each test fails, and note the rows of each as-of date."""
         tested = {f"test {index}": test for index, test in enumerate(tests)}
-        together = {n: flag(t.wrong) for n, t in tested.items() if not self._is_alone(t.column)}
+        passed = {n for n, t in tested.items() if t.column.name in self.ordered - self.trimmed}
+        together = {
+            n: flag(t.wrong)
+            for n, t in tested.items()
+            if n not in passed and not self._is_alone(t.column)
+        }
         by = ["as_of"] if "as_of" in self.names else []
         groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
         rows = [int(count or 0) for count in groups["rows"]]
@@ -362,9 +335,27 @@ class _TableCheck:
             self.days = {as_day(day): count for day, count in days if day == day and day}
         failed = []
         for name, test in tested.items():
-            counts = groups[name] if name in together else [height(self.rows.filter(test.wrong))]
+            counts = groups.get(name, [0])
+            if name not in passed | {*groups}:
+                counts = [height(self.rows.filter(test.wrong))]
             failed.append((test, sum(int(count or 0) for count in counts)))
         return failed
+
+    def _ordered_keys(self, tests: Sequence[CellTest]) -> set[str]:
+        """Return the key's columns of text where a large table is in its order, and they pass all.
+
+        One look shows both, where each alone would read every name.
+        """
+        key = [*self.contract.key]
+        columns = [self.contract.column(name) for name in key if name in self.names]
+        names = {column.name for column in columns if not self._is_alone(column)}
+        if not (self.is_columnar and names and len(columns) == len(key)):
+            return set()
+        wrong = [test.wrong.fill_null(False) for test in tests if test.column.name in names]
+        rows = self.rows.select(
+            *key, wrong=nw.any_horizontal(nw.lit(False), *wrong, ignore_nulls=True)
+        )
+        return names if keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
 
     def _is_alone(self, column: Column) -> bool:
         """Return whether a column is asked alone: one whose values are few, or in an order."""
@@ -478,7 +469,8 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            if keys_ascend(relation, key) or count_hashes(relation, key) == self.total:
+            is_in_order = bool(self.ordered) or keys_ascend(relation, key)
+            if is_in_order or count_hashes(relation, key) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 

@@ -32,6 +32,7 @@ from stockcust_analysis.evaluation.peers import (
     known_members,
     peer_groups,
 )
+from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
 
@@ -46,8 +47,8 @@ _RANKS = ("rank", "rank_of", "rank_low", "rank_high")
 _CONTEXT = ("expected_ratio", "shrunk_value", "movement", "movement_standard_error")
 COMPARISON_COLUMNS = (*_KEYS, "centre", *_LIMITS, "z", "verdict", *_RANKS, *_CONTEXT)
 _CELL_KEYS = ("quarter", "branch_id", "dimension", "measure", "base")
-_ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd")
-_FACTS = dict(zip(SPREAD_COLUMNS, (*_ARRAYS[4:], "standard_error", "expected"), strict=True))
+_ARRAYS = ("n", "numerator", "denominator", "compared", "x", "xx", "d", "dd", "xd", "new")
+_FACTS = dict(zip(SPREAD_COLUMNS, (*_ARRAYS[4:-1], "standard_error", "expected"), strict=True))
 
 
 def comparison(
@@ -104,14 +105,15 @@ def comparison(
         return pd.DataFrame(columns=COMPARISON_COLUMNS)
     before = since or str(Quarter.parse(quarter).previous)
     now, then = (_figures(rule, peers, measures, cells, when) for when in (quarter, before))
+    new = new_branches(branches, Quarter.parse(quarter))
+    now["new"] = np.tile([branch in new for branch in peers], len(rule.measures))
     compared = _compare(now, peers, policy)
-    movement = now["compared"] - then["compared"]
     variance = _own_variance(now, compared["kind"]) + _own_variance(then, compared["kind"])
     table = now.assign(
         **compared,
         peer_group=[group for group, _ in peers.values()] * len(rule.measures),
         expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
-        movement=movement,
+        movement=now["compared"] - then["compared"],
         movement_standard_error=np.sqrt(variance),
     )
     table = table[table["compared"].notna()].reset_index()
@@ -205,7 +207,7 @@ def _compare_peers(
         **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", "<U9"),
-        **_ranks(value, low, high, judged, upwards=upwards),
+        **_ranks(value, low, high, judged & ~group["new"].astype(bool), upwards=upwards),
         "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
     }
 

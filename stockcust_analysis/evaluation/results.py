@@ -171,6 +171,20 @@ class Evaluation:
         write_json(folder / _FACTS, facts | {"policy": dict(self.policy_facts)})
 
 
+def new_branches(branches: pd.DataFrame, quarter: Quarter) -> dict[str, tuple[str, str]]:
+    """Return the branches that opened or merged in the quarter's year: which of both, and when.
+
+    They are ranked by no quarter in which they ramp up, and count among nobody's peers.
+    """
+    end, found = quarter.end.isoformat(), {}
+    for event in ("opened", "merged"):
+        days = branches.get(f"{event}_on", pd.Series("", index=branches.index)).fillna("")
+        for branch, day in zip(branches["branch_id"], days.astype(str).str[:10], strict=True):
+            if end[:4] < day <= end:
+                found[branch] = (event, day)
+    return found
+
+
 def tables_of(holder: object) -> dict[str, pd.DataFrame]:
     """Return the tables that an object holds and that have columns, by name."""
     tables = {name: v for name, v in vars(holder).items() if isinstance(v, pd.DataFrame)}

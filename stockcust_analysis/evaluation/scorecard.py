@@ -28,6 +28,7 @@ from stockcust_analysis.evaluation.peers import (
     group_positions,
     peer_groups,
 )
+from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
 from stockcust_analysis.policy.describe import LintWarning, add_reasons, lint, lints
@@ -116,7 +117,9 @@ def scorecard(
     table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
     number = branch_figures(measures, quarter, [_CUSTOMERS], list(peers), ["value"])["value"]
     too_small = (number < policy.comparison.least_customers).to_numpy()
-    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, too_small)
+    new = new_branches(branches, Quarter.parse(quarter))
+    unranked = np.array([branch in new for branch in peers], bool)
+    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, too_small, unranked)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     # Points whose sum would be the score that the branch is not to have.
     unscored = table["branch_id"].isin(scores.loc[scores["points"].isna(), "branch_id"])
@@ -234,6 +237,7 @@ def _scores(
     rules: Scorecard,
     peers: Mapping[str, Peers],
     too_small: npt.NDArray[np.bool_],
+    unranked: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
     """Return one row per branch: its points after vetoes, and its rank among its peers."""
     absent = table["attainment"].isna()
@@ -253,12 +257,13 @@ def _scores(
     reasons = [f"not_scored:{reason}" for reason in _NOT_SCORED]
     notes.append(np.select([too_small, sums["refused"].to_numpy(), thin], reasons, ""))
     points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
+    ranked = np.where(unranked, np.nan, points)
     columns = {
         "branch_id": list(peers),
         "peer_group": [group for group, _ in peers.values()],
         "points": points,
-        "rank": among_peers(points, groups, lambda x: rankdata(-x, "min")),
-        "rank_of": among_peers(points, groups, lambda x: np.full_like(x, x.size)),
+        "rank": among_peers(ranked, groups, lambda x: rankdata(-x, "min")),
+        "rank_of": among_peers(ranked, groups, lambda x: np.full_like(x, x.size)),
         "vetoed": vetoed,
         "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
     }

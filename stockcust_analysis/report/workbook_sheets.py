@@ -305,7 +305,11 @@ class _Sheets:
         table = table[table["quarter"] == page.quarter].reset_index(drop=True)
         table = mark_withheld(mark_withheld(table, True, ["n"]), table["withheld"])
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
-        return self.sheet("measures", table, frozen=5, note=note)
+        # Codes are English; measures.csv has them, for those who join tables.
+        fields = _SHEETS["measures"].replace(" code", "" if page.language == "zh" else " code")
+        return self.sheet(
+            "measures", table, fields, frozen=fields.split().index("dimension"), note=note
+        )
 
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""

@@ -217,12 +217,10 @@ def score_words(page: BranchPage) -> str:
     if score is None or pd.isna(score.points):
         return ""
     points = wording.format_points(score.points)
+    if page.branch_id in page.new_branches:
+        return page.text("score_unranked", points=points)
     if pd.isna(score.rank):
-        return (
-            page.text("score_unranked", points=points)
-            if page.branch_id in page.new_branches
-            else ""
-        )
+        return ""
     return page.text("score_words", points=points, rank=score.rank, rank_of=score.rank_of)
 
 

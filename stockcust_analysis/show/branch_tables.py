@@ -263,7 +263,9 @@ def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[st
 def tier_table(page: BranchPage) -> Table | None:
     """Return customers and assets by tier with their shares, highest tier first, and the total."""
     if page.deposits == UNKNOWN:
-        return page_table(page, "tiers", tier_rows(page, lambda *_: page.text("not_provided")))
+        return page_table(
+            page, "tiers", tier_rows(page, lambda *_, **__: page.text("not_provided"))
+        )
     rows = tier_rows(page, page.value)
     for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
         row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)
@@ -276,13 +278,21 @@ def tier_table(page: BranchPage) -> Table | None:
     return page_table(page, "tiers", [*rows, total], unit=unit, emphasise=[-1], note=note)
 
 
-def tier_rows(page: Page, value: Callable[[str, str], wording.Figure]) -> list[dict[str, Any]]:
-    """Return customers and assets by tier, the highest first; `value` is of a measure and tier."""
-    measures = ("customers", "customer_share", "aum", "aum_share")
-    return [
-        {"tier": words, **{name: value(f"tier_{name}", tier) for name in measures}}
-        for tier, words in reversed(page.members("tier").items())
-    ]
+def tier_rows(page: Page, value: Callable[..., wording.Figure]) -> list[dict[str, Any]]:
+    """Return customers and assets by tier, the highest first, with last quarter's shares.
+
+    `value` is of a measure and tier, and of a `quarter` if another than the page's.
+    """
+    before, rows = str(page.evaluation.quarter.previous), []
+    for tier, words in reversed(page.members("tier").items()):
+        row = {name: value(f"tier_{name}", tier) for name in ("customers", "customer_share")}
+        now, then = row["customer_share"], value("tier_customer_share", tier, quarter=before)
+        alike = isinstance(now, str) and now == then  # both withheld, or not provided
+        change = now if alike else page.change("tier_customer_share", now, then)
+        row |= {"before": then, "previous_quarter": change}
+        row |= {name: value(f"tier_{name}", tier) for name in ("aum", "aum_share")}
+        rows.append({"tier": words, **row})
+    return rows
 
 
 def dormancy_table(page: BranchPage) -> Table | None:

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -28,7 +29,9 @@ _CARD = replace(
     columns=["indicator", "weight", "attainment", "points"],
     key=["indicator"],
 )
+Values = npt.NDArray[np.float64]
 _MOST_NAMED = 8
+_GRID, _FEWEST_FITTED = 200, 5
 _ROW_CM = 0.42
 
 
@@ -39,7 +42,8 @@ def funnel(
     """Draw branches by size and value between the limits that chance alone would keep to.
 
     Inside the dark band (95 %) and the light one (99.8 %) a branch differs no more than chance
-    may; those outside are named, the farthest first, eight at most.
+    may; those outside are named, the farthest first, eight at most. Branches without limits, too
+    small to be judged, are no dots; how many stands below.
 
     Parameters
     ----------
@@ -74,12 +78,14 @@ def funnel(
     'B2'
     """
     rows = _read_comparison(_FUNNEL, frame)
-    rows = rows.dropna(subset=["n", "compared"]).sort_values(["n", "branch_id"])
+    every = len(rows)
+    rows = rows.dropna(subset=["n", "compared", *_LIMITS]).sort_values(["n", "branch_id"])
     ax = canvas.axes_for(rows, ax)
     sizes, values, ours = rows["n"], rows["compared"], rows["branch_id"].eq(highlight)
+    grid = np.geomspace(sizes.min(), sizes.max(), _GRID)
     for band, shade in (("998", "#E9EEF3"), ("95", "#CFDBE7")):
-        lower, upper = rows[f"lower_{band}"], rows[f"upper_{band}"]
-        ax.fill_between(sizes, lower, upper, color=shade, linewidth=0)
+        lower, upper = (_smooth_limit(rows, f"{side}_{band}", grid) for side in ("lower", "upper"))
+        ax.fill_between(grid, lower, upper, color=shade, linewidth=0)
     ax.plot(sizes, rows["centre"], color=canvas.MUTED, linewidth=0.8)
     beyond = (values < rows["lower_95"]) | (values > rows["upper_95"])
     (open_dots,) = ax.plot(sizes[~beyond], values[~beyond], "o", markersize=3.4, color=canvas.MUTED)
@@ -92,7 +98,10 @@ def funnel(
         low, high = ax.get_ylim()
         ax.set_ylim(max(low, 0), min(high, 1))
     ax.xaxis.set_major_formatter(lambda value, _: wording.format_count(value))
-    ax.set_xlabel(canvas.word("customers_counted", language))
+    left_out = (
+        canvas.word("unjudged", language).format(every - len(rows)) if every > len(rows) else ""
+    )
+    ax.set_xlabel(canvas.word("customers_counted", language) + left_out)
     widest, border = float(sizes.max()), float(rows["upper_998"].iloc[-1])
     ax.set_xlim(0, widest * 1.14)
     if not np.isnan(border):
@@ -102,6 +111,23 @@ def funnel(
     named = named.sort_values(["ours", "far"], ascending=False).head(_MOST_NAMED)
     canvas.name_points(ax, named["n"], named["compared"], named["name"])
     return ax
+
+
+def _smooth_limit(rows: pd.DataFrame, name: str, grid: Values) -> Values:
+    """Return a limit as a curve over sizes: its squared distance from the centre falls as 1 / n.
+
+    A limit at the edge of what is possible says nothing of the curve, which ends there as well.
+    """
+    sizes, limit = rows["n"].to_numpy(float), rows[name].to_numpy(float)
+    inside = (limit > limit.min()) & (limit < limit.max())
+    if inside.sum() < _FEWEST_FITTED:
+        return np.asarray(np.interp(grid, sizes, limit))
+    centre = float(rows["centre"].iloc[0])
+    terms = np.vander(1 / sizes[inside], 2)
+    slope, floor = np.linalg.lstsq(terms, (limit[inside] - centre) ** 2, rcond=None)[0]
+    reach = np.sqrt(np.clip(slope / grid + floor, 0, None))
+    curve = centre - reach if name.startswith("lower") else centre + reach
+    return np.asarray(np.clip(curve, limit.min(), limit.max()))
 
 
 def _name_measure(
@@ -117,6 +143,8 @@ def _name_measure(
     if words.kind == "money":
         unit = wording.money_unit(rows[column], language)
         title += f" · {wording.unit_note(unit, language)}"
+    if "value" in rows and not np.allclose(rows[column], rows["value"], equal_nan=True):
+        title += canvas.word("winsorised", language)
     canvas.name_values(ax, title, side=side)
     return words.name, unit
 

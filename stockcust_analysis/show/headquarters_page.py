@@ -38,7 +38,6 @@ from stockcust_analysis.show.page_data import (
     Plan,
     plans_of,
     rows_of,
-    without_new_ranks,
     without_unlike_quarters,
 )
 from stockcust_analysis.show.wording import SUPPRESSED, measure_words
@@ -191,7 +190,7 @@ def base_of(measure: str) -> str:
 
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    evaluation = without_new_ranks(without_unlike_quarters(review.evaluation))
+    evaluation = without_unlike_quarters(review.evaluation)
     return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
 
 
@@ -380,7 +379,7 @@ def restatement_words(page: HeadquartersPage) -> Sentences | None:
 def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures compared that have limits: those of the quarter's theme first."""
     table = page.evaluation.comparison
-    printed = table[table["centre"].notna() & ~table["withheld"]]
+    printed = table[table["lower_95"].notna() & ~table["withheld"]]
     pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
     judged = set(printed.loc[printed["verdict"] != "", "measure"])
     theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
@@ -395,7 +394,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]
-    rows = _peers(page, measure, base, "centre").dropna(subset=["centre"])
+    rows = _peers(page, measure, base, "lower_95").dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]

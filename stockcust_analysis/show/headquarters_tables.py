@@ -254,8 +254,10 @@ def migration_table(page: HeadquartersPage) -> Table | None:
 def tier_table(page: HeadquartersPage) -> Table | None:
     """Return the bank's customers and assets by tier, highest first."""
     if page.deposits == UNKNOWN:
-        return _table(page, "tiers", tier_rows(page, lambda *_: page.text("not_provided", "page")))
-    rows = tier_rows(page, lambda measure, tier: page.cell(measure, "all", member=tier))
+        return _table(
+            page, "tiers", tier_rows(page, lambda *_, **__: page.text("not_provided", "page"))
+        )
+    rows = tier_rows(page, lambda name, tier, **when: page.cell(name, "all", member=tier, **when))
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 

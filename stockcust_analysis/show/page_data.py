@@ -12,7 +12,7 @@ import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.provided import comparable_measures
-from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.evaluation.results import Evaluation, new_branches
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Drawing, Language, figure
@@ -27,8 +27,6 @@ WIDE_INTERVAL: Final = 0.6
 # Silent and dormant customers together: who has not acted.
 IDLE: Final = "idle_customers"
 IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
-_SCORE_RANKS: Final = ("rank", "rank_of")
-_COMPARED_RANKS: Final = ("rank", "rank_low", "rank_high")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
@@ -102,7 +100,7 @@ class Page:
     @cached_property
     def new_branches(self) -> dict[str, tuple[str, str]]:
         """Branch that opened or took over others this year → "opened" or "merged", and the day."""
-        return new_branches(self.evaluation)
+        return new_branches(self.evaluation.branches, self.evaluation.quarter)
 
     @cached_property
     def cells(self) -> Cells:
@@ -229,29 +227,6 @@ def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     return frame.itertuples(index=False)
 
 
-def new_branches(evaluation: Evaluation) -> dict[str, tuple[str, str]]:
-    """Return the branches that opened or merged in the quarter's year: which of both, and when."""
-    branches, end = evaluation.branches, evaluation.quarter.end.isoformat()
-    found = {}
-    for event in ("opened", "merged"):
-        days = branches.get(f"{event}_on", pd.Series("", index=branches.index)).fillna("")
-        for branch, day in zip(branches["branch_id"], days.astype(str).str[:10], strict=True):
-            if end[:4] < day <= end:
-                found[branch] = (event, day)
-    return found
-
-
-def without_new_ranks(evaluation: Evaluation) -> Evaluation:
-    """Return an evaluation that ranks no branch on the quarters in which it ramps up."""
-    new, tables = new_branches(evaluation), {}
-    for name, keys in (("scores", _SCORE_RANKS), ("comparison", _COMPARED_RANKS)):
-        table = getattr(evaluation, name)
-        if len(table):
-            gone = table["branch_id"].isin(new)
-            tables[name] = table.assign(**{key: table[key].mask(gone) for key in keys})
-    return replace(evaluation, **tables)
-
-
 def without_unlike_quarters(evaluation: Evaluation) -> Evaluation:
     """Return an evaluation without what compares averages of two definitions."""
     made = evaluation.policy_facts.get("approximations", {})
@@ -279,7 +254,7 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
     """Return one branch's page; UsageError when the branch does not report."""
     own = without_unlike_quarters(evaluation.of_branch(branch_id))
-    return BranchPage(without_new_ranks(own), language, branch_id)
+    return BranchPage(own, language, branch_id)
 
 
 def compared_quarters(quarter: str) -> dict[str, str]:

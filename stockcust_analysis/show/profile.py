@@ -119,7 +119,7 @@ _LABELLED: Final = (
 
 
 def _unit(totals: list[Totals], language: Language) -> Any:
-    return money_unit([t.figures().get("holdings.balance", 0) / 100 for t in totals], language)
+    return money_unit([t.figures.get("holdings.balance", 0) / 100 for t in totals], language)
 
 
 def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, str]]:
@@ -127,7 +127,7 @@ def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, st
     unit, aum = _unit(totals, language), {*load_policy().families.aum_products}
     before: dict[str, int] = {}
     for entry in totals:
-        figures = entry.figures()
+        figures = entry.figures
         now = {"branches": len(entry.customers)}
         now |= {name: figures.get(f"{name}.rows", 0) for name in ("customers", "holdings")}
         now["aum"] = figures.get("customers.aum_period_end", 0)

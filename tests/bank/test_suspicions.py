@@ -211,6 +211,33 @@ def branch_in_thousands_now(tables: Tables) -> None:
     tables["customers"].loc[ours, AUM] = tables["customers"].loc[ours, AUM].astype(float) / 1_000
 
 
+def branch_in_thousands(tables: Tables) -> None:
+    """One branch's file of customers, in 千元 in every quarter."""
+    ours = tables["customers"]["branch_id"] == "B003"
+    tables["customers"].loc[ours, AUM] = tables["customers"].loc[ours, AUM].astype(float) / 1_000
+
+
+def branch_holdings_in_ten_thousands(tables: Tables) -> None:
+    """One branch's file of holdings, in every quarter."""
+    ours = tables["customers"].loc[tables["customers"]["branch_id"] == "B003", "customer_id"]
+    rows = tables["holdings"]["customer_id"].isin(ours)
+    balances = tables["holdings"].loc[rows, "balance"].astype(float)
+    tables["holdings"]["balance"] = tables["holdings"]["balance"].astype(float)
+    tables["holdings"].loc[rows, "balance"] = balances / 10_000
+
+
+def aum_swapped(tables: Tables) -> None:
+    """AUM at the period's end and its average are read from one another's columns."""
+    names = {"aum_period_end": "aum_average_quarter", "aum_average_quarter": "aum_period_end"}
+    tables["customers"] = tables["customers"].rename(columns=names)
+
+
+def balances_swapped(tables: Tables) -> None:
+    """Balances and their averages are read from one another's columns."""
+    names = {"balance": "average_balance", "average_balance": "balance"}
+    tables["holdings"] = tables["holdings"].rename(columns=names)
+
+
 def holdings_cut_off(tables: Tables) -> None:
     """The last quarter of the file was not written, at a line's end."""
     tables["holdings"] = (
@@ -315,6 +342,23 @@ CASES: dict[Change, tuple[str, str]] = {
     branch_in_ten_thousands: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
     branch_in_hundredths: ("unit", f"^{ANOTHER_ORDER} than in the other branches: "),
     branch_in_thousands_now: ("unit", f"^{ANOTHER_ORDER} than in 2026Q2: "),
+    branch_in_thousands: (
+        "part_of_aum",
+        rf"^{ANOTHER_ORDER} than what their customers hold: ",
+    ),
+    branch_holdings_in_ten_thousands: (
+        "part_of_aum",
+        rf"^{ANOTHER_ORDER} than what their customers hold: ",
+    ),
+    aum_swapped: (
+        "part_of_aum",
+        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of [\d,]+ customers, and "
+        "aum_period_end of 0: are two columns swapped",
+    ),
+    balances_swapped: (
+        "part_of_aum",
+        r"^holdings of 2026Q3 are what customers.aum_average_quarter says of [\d,]+ customers, ",
+    ),
     holdings_cut_off: (
         "part_of_aum",
         r"^holdings are \d\d% of AUM in 2026Q3, and 100% in 2026Q2: ",

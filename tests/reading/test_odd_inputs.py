@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import tarfile
 import warnings
 from collections.abc import Mapping
 from decimal import Decimal
+from io import BytesIO
 
 import duckdb
 import narwhals.stable.v2 as nw
@@ -71,6 +74,15 @@ def renumbered(*numbers: str) -> Files:
     return tables
 
 
+def archive(name: str, content: bytes) -> bytes:
+    """Return an archive of tar that holds one file."""
+    entry, packed = tarfile.TarInfo(name), BytesIO()
+    entry.size = len(content)
+    with tarfile.open(fileobj=packed, mode="w") as file:
+        file.addfile(entry, BytesIO(content))
+    return packed.getvalue()
+
+
 def contacts(*rows: str) -> str:
     """Return contacts as a file."""
     return CONTACTS + lines(*rows)
@@ -116,6 +128,7 @@ REFUSED: dict[str, tuple[Files, str]] = {
         f"ending {row!r}": (ending(row), what)
         for row, what in {
             "合计,2,,": TOTAL_LINE,
+            ",合计,2,": 'such as { "name" = ["合计"] }',
             "其中：东区,1,,": TOTAL_LINE,
             "TRAILER,2,,": TOTAL_LINE,
             "总记录数：2,,,": TOTAL_LINE,
@@ -170,6 +183,18 @@ REFUSED: dict[str, tuple[Files, str]] = {
     "a web page called Excel": (
         {"targets.xls": "<table><tr><td>branch_id</td></tr></table>"},
         "targets.xls cannot be read as an Excel workbook",
+    ),
+    "lines of JSON": (
+        {"customers.csv": '{"as_of": "2026-09-30", "customer_id": "C1", "branch_id": "001"}\n'},
+        "customers.csv is JSON, and no table of text. Export it as CSV.",
+    ),
+    "an array of JSON": (
+        {"branches.csv": '[\n  {"branch_id": "001", "name": "城关支行"}\n]\n'},
+        "branches.csv is JSON, and no table of text",
+    ),
+    "an archive called packed text": (
+        {"targets.csv.gz": gzip.compress(archive("targets.csv", b"branch_id,quarter\n"))},
+        "targets.csv.gz is no text, but packed or made by another program. Unpack it",
     ),
     "text called packed": ({"targets.csv.gz": "x"}, "targets.csv.gz cannot be read"),
     **{
@@ -241,6 +266,22 @@ WARNED: dict[str, tuple[Files, str]] = {
     "numbers without zeros": (
         renumbered("1234567", "12345678", "87654321", "7654321"),
         "customers.customer_id: numbers of 7 to 8 digits, none of which begins with 0",
+    ),
+    "numbers written as amounts are": (
+        renumbered("12345.0", "12346.0", "12347.0", "12348.0"),
+        "customers.customer_id: numbers written as amounts are (12345.0, 1.2e9)",
+    ),
+    "numbers written as large amounts are": (
+        renumbered("1.23457e11", "12346", "12347", "12348"),
+        "customers.customer_id: numbers written as amounts are (12345.0, 1.2e9)",
+    ),
+    "a customer in small letters": (
+        {"customers.csv": CUSTOMERS + CUSTOMERS.splitlines()[-1].replace("C4", "c4") + "\n"},
+        "customers.customer_id: 1 differ from others in upper and lower case alone",
+    ),
+    "an account in small letters": (
+        {"holdings.csv": HOLDINGS + "2026-09-30,a4,C4,loan,5000.00\n"},
+        "holdings.account_id: 1 differ from others in upper and lower case alone",
     ),
     "numbers that Excel rounded": (
         renumbered(*(f"62220212345678{n}0000" for n in range(1, 5))),

@@ -17,6 +17,7 @@ from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.report.workbook import HEADER_ROW
 from stockcust_analysis.report.workbook_sheets import write_workbook
 from stockcust_analysis.show.headquarters_page import headquarters_page
+from stockcust_analysis.show.wording import text
 from tests.report.small_review import WITHHELD, small_review, without_ranks
 
 # openpyxl does not know lines in cells; Excel and LibreOffice do.
@@ -63,7 +64,8 @@ def test_what_is_withheld_is_a_star(review: Review, written: Path) -> None:
     """A withheld figure is the text "*" in every sheet that would tell it: not blank, not 0."""
     book = openpyxl.load_workbook(written)
     long = rows_of(book["指标长表"])
-    own = long[(long["网点号"] == WITHHELD[0]) & (long["代码"] == WITHHELD[1])].iloc[0]
+    name = text(WITHHELD[1])
+    own = long[(long["网点号"] == WITHHELD[0]) & (long["指标"] == name)].iloc[0]
     assert own[["分子", "实际"]].tolist() == ["*", "*"]
     scores = rows_of(book["得分"]).set_index("网点号")
     assert scores.loc[WITHHELD[0], "得分"] == "*"

@@ -412,3 +412,36 @@ def test_the_axis_of_a_funnel_of_rates_stays_between_nothing_and_all() -> None:
     wide = {"centre": [0.1] * 3, "lower_95": [-0.3] * 3, "upper_95": [0.5] * 3}
     table = limits(n=[5, 20, 40], lower_998=[-0.5] * 3, upper_998=[1.4] * 3, **wide)
     assert plot.funnel(as_pandas(table)).get_ylim() == (0, 1)
+
+
+def test_the_limits_of_a_funnel_are_curves_over_the_sizes() -> None:
+    """Drawn on a grid they narrow smoothly as 1/√n, whatever a branch's own limit adds to it."""
+    sizes = np.array([60, 90, 100, 150, 220, 300, 420, 700, 1000])
+    reach, shake = 1.96 * np.sqrt(0.3 * 0.7 / sizes), 1 + 0.02 * np.array([1, -1] * 4 + [1])
+    rows = {"branch_id": [f"B{i}" for i in range(9)], "measure": ["multi_product_share"] * 9}
+    bands = {
+        f"{side}_{band}": 0.3 + sign * wide * reach * shake
+        for side, sign in (("lower", -1), ("upper", 1))
+        for band, wide in (("95", 1.0), ("998", 1.58))
+    }
+    table = rows | {"n": sizes, "value": [0.3] * 9, "centre": [0.3] * 9} | bands
+    axes = sca.plot.funnel(as_pandas(table))
+    for band, wide in zip(axes.collections, (1.58, 1.0), strict=True):
+        x, y = band.get_paths()[0].vertices.T
+        upper = y > 0.3
+        assert len(np.unique(x)) >= 100
+        assert y[upper] == pytest.approx(0.3 + 1.96 * wide * np.sqrt(0.21 / x[upper]), rel=0.03)
+
+
+def test_a_branch_too_small_to_be_judged_is_no_dot() -> None:
+    """It has no limits, so it is neither within nor beyond them; below it says how many."""
+    table = limits(
+        n=[17, 400, 900],
+        **{
+            name: [np.nan, 0.3, 0.3]
+            for name in ("centre", "lower_95", "upper_95", "lower_998", "upper_998")
+        },
+    )
+    axes = sca.plot.funnel(as_pandas(table))
+    assert sorted(x for line in axes.lines[1:] for x in line.get_xdata()) == [400, 900]
+    assert axes.get_xlabel().endswith("另有1家客户过少，不判断")
