@@ -362,7 +362,9 @@ class Bank(BankTables):
             band begins with) and `age_group` (years, such as "35-44"); `last_matured_on`; accounts
             `opened_<age>` and `unused_<age>`; of managed customers `customer_class`, `manager_id`,
             `role` and the columns of `customer_service`. Columns that need a table or column
-            which the bank does not deliver are absent.
+            which the bank does not deliver are absent. Where the policy counts persons (`unit`),
+            `numbers` says how many customer numbers were joined to one: give both sides of two
+            dates one `structure`, so that a person keeps one number.
 
         Raises
         ------

@@ -6,8 +6,10 @@ The customers themselves stay on the lists; these tables hold counts and sums on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import NamedTuple
+from warnings import warn
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -33,6 +35,7 @@ from stockcust_analysis.measures.worklists import (
     worklists,
 )
 from stockcust_analysis.policy import Policy
+from stockcust_analysis.policy.service import MODEL_LIST, WorkListRule
 
 _FIGURES = ("measure", "base", "n", "numerator", "denominator", "value")
 OUTCOME_COLUMNS = ("branch_id", "list", "evidence", "group", *_FIGURES)
@@ -79,7 +82,10 @@ def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
     """Return all branches' lists of a day, as branches are on that day."""
     policy = with_lists_provided(bank, policy, as_of)
     facts, rows = _facts_and_rows(bank, as_of=as_of, policy=policy, structure=as_of)
-    return Lists(rows, worklist_counts(facts, policy=policy), facts)
+    lists = Lists(rows, pd.DataFrame(worklist_counts(facts, policy=policy)), facts)
+    if policy.worklists.model:
+        lists = _with_model_list(bank, lists, as_of, policy)
+    return lists._replace(rows=_with_control_group(lists.rows, policy.worklists))
 
 
 def _facts_and_rows(
@@ -87,14 +93,13 @@ def _facts_and_rows(
 ) -> tuple[Frame, pd.DataFrame]:
     """Return the facts behind the lists of a day, and the lists, by the branches of another.
 
-    The lists have a control group if the policy asks for one. Where the bank has customers of three
-    months before, money that is leaving shows. Those that its tables cannot fill are left out; no
-    tier stands on the others where AUM is not provided.
+    Where the bank has customers of three months before, money that is leaving shows. Those that its
+    tables cannot fill are left out; no tier stands on the others where AUM is not provided.
     """
     policy = with_lists_provided(bank, policy, as_of)
     is_tiered = aum_of_deposits(bank, policy, as_of) != UNKNOWN
     bank = by_unit(bank, policy, structure)
-    days, rule = bank.days("customers") & bank.days("holdings"), policy.worklists
+    days = bank.days("customers") & bank.days("holdings")
     if as_of not in days:
         raise UsageError.unknown("as-of date", as_of, days)
     snapshots = {}
@@ -108,10 +113,64 @@ def _facts_and_rows(
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
     facts = facts if is_tiered else _without_tiers(facts)
     facts = bank.materialize(facts)
-    lists = worklists(facts, policy=policy, as_of=as_of)
-    if rule.hold_out_share:
-        lists = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
-    return facts, lists
+    rows: pd.DataFrame = worklists(facts, policy=policy, as_of=as_of)
+    return facts, rows
+
+
+def _with_control_group(lists: pd.DataFrame, rule: WorkListRule) -> pd.DataFrame:
+    """Return the lists with a control group, if the rule asks for one."""
+    if not rule.hold_out_share:
+        return lists
+    drawn = draw_control_group(lists, share=rule.hold_out_share, seed=rule.hold_out_seed)
+    return pd.DataFrame(drawn)
+
+
+def _with_model_list(bank: Bank, lists: Lists, as_of: date, policy: Policy) -> Lists:
+    """Return the lists with that of the policy's model, where there is one."""
+    scores, (rows, counts, facts) = _model_scores(bank, as_of, policy), lists
+    if scores.empty:
+        return lists
+    rule = replace(policy, worklists=replace(policy.worklists, lists=()))
+    known = _rows_of(facts, sorted(scores["customer_id"]), as_lazy(facts).collect_schema().names())
+    known = known.merge(scores, on="customer_id", validate="1:1")
+    found = pd.DataFrame(worklist_counts(known, policy=rule)).set_index("branch_id")
+    found = found.drop(columns="list").reindex(counts["branch_id"].unique(), fill_value=0)
+    found = found.reset_index().assign(list=MODEL_LIST)
+    rows = pd.concat([rows, worklists(known, policy=rule, as_of=as_of)], ignore_index=True)
+    return Lists(rows, pd.concat([counts, found], ignore_index=True), facts)
+
+
+def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
+    """Return whom the policy's model finds most at risk, with probability and reason.
+
+    It learns from quarters up to the day alone. Nobody is returned, and a warning says why, where
+    it cannot be made or a backtest does not show it to be better than the plain rules.
+    """
+    from stockcust_analysis.models.early_warning import EarlyWarning
+    from stockcust_analysis.models.features import History
+
+    rule, quarter = policy.worklists.model, Quarter.ending_on(as_of)
+    assert rule is not None
+    model = EarlyWarning(policy=policy, personal=rule.personal, random_state=rule.seed)
+    try:
+        if quarter is None:
+            raise UsageError(f"it is made at quarters' ends, and {as_of} is none.")
+        if not model.backtest(bank, quarter.previous).beats_rules:
+            raise UsageError("a backtest did not show it to be better than the plain rules.")
+        history = History.of(bank, model)
+        model.learn(history, until=quarter)
+        options = {"as_of": quarter, "top": rule.top_share}
+        zh, en = (
+            model.set_params(language=name).score_customers(history, **options)
+            for name in ("zh", "en")
+        )
+    except UsageError as error:
+        warn(f"the list '{MODEL_LIST}' is not made: {error}", stacklevel=4)
+        return pd.DataFrame()
+    reasons = {"model_reason_zh": zh["reason"], "model_reason_en": en["reason"]}
+    return pd.DataFrame(
+        {"customer_id": zh["customer_id"], "model_risk": zh["probability"]} | reasons
+    )
 
 
 def _without_tiers(facts: Frame) -> Frame:
@@ -143,7 +202,9 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
+    # Without a model's list: what was listed then was learnt by another model than today's.
     opening, lists = _facts_and_rows(bank, as_of=then, policy=policy, structure=quarter.end)
+    lists = _with_control_group(lists, policy.worklists)
     ids = sorted(set(lists["customer_id"]))
     table = by_unit(bank, policy, quarter.end).table("contacts")
     contacts, before, after = (_rows_of(table, ids) for table in (table, opening, closing))
@@ -155,11 +216,13 @@ def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> p
     return pd.DataFrame(pd.concat(parts, ignore_index=True))
 
 
-def _rows_of(table: Frame, customers: Sequence[str]) -> pd.DataFrame:
-    """Return the columns outcomes need, of these customers alone: no other row leaves the bank."""
+def _rows_of(
+    table: Frame, customers: Sequence[str], names: Sequence[str] = _OUTCOME_FACTS
+) -> pd.DataFrame:
+    """Return some columns of these customers alone: no other row leaves the bank."""
     rows = as_lazy(table)
     present = rows.collect_schema().names()
-    rows = rows.select(name for name in _OUTCOME_FACTS if name in present)
+    rows = rows.select(name for name in names if name in present)
     parts = [
         collect_rows(rows.filter(nw.col("customer_id").is_in(customers[at : at + _AT_ONCE])))
         for at in range(0, len(customers) or 1, _AT_ONCE)

@@ -230,7 +230,7 @@ def product_count_distribution(
     return _answer(request, holdings, PRODUCT_DISTRIBUTION, unit)
 
 
-@measure("penetration")
+@measure("penetration", "penetration")
 def penetration(
     customers: Frame,
     *,

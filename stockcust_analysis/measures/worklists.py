@@ -44,7 +44,7 @@ from stockcust_analysis.measures.tiers import tier_ahead
 from stockcust_analysis.measures.two_dates import averages
 from stockcust_analysis.policy import Policy, PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
-from stockcust_analysis.policy.service import Actions, load_actions
+from stockcust_analysis.policy.service import MODEL_LIST, Actions, load_actions
 
 Language = Literal["zh", "en"]
 # List → who is on it, and the cents at stake.
@@ -55,6 +55,7 @@ COLUMNS = (*_WHO, "amount_at_stake", "due_date", *_WORDS, "channel", "last_conta
 # What reasons and due dates are made from, beside the facts that stand on the lists themselves.
 _MOVE_FACTS = ("change", PERIOD_END)
 _STAKE_FACTS = ("amount_cents", "next_tier", "offer", "maturing_on", "families", *_MOVE_FACTS)
+_MODEL_FACTS = ("model_risk", "model_reason_zh", "model_reason_en")
 _CALL_FACTS = ("managed_from", "customer_class", "contacts_without_sale", "first_call_missing")
 _FACTS = ("contactable", "maturing_cents", "branch_id", "customer_id", "status", "tier", "families")
 _SERVICE_FACTS = ("role", "first_call_missing", "contacted_lately", "refused_lately")
@@ -285,7 +286,6 @@ def _lists(table: Table, policy: Policy) -> Lists:
         return nw.col(name) >= cents_of(amount)
 
     status, families, managed = nw.col("status"), nw.col("families"), _is_flagged("in_managed")
-    over = hand_over_due(cover) + nw.col("first_call_missing") > 0
     overdue = _is_flagged("contact_due") & ~_is_flagged("reclaim_due") & ~_is_flagged("set_aside")
     single = (families >= 1) & (families < rule.next_product_below) & (_offer(policy) != "")
     willing = (
@@ -295,7 +295,7 @@ def _lists(table: Table, policy: Policy) -> Lists:
     gone = _is_flagged("at_risk") & ~reaches(end, policy.bases.funded)
     incomplete = managed & with_target & ~frames.is_true(table, "profile_complete")
     lists: dict[str, tuple[Any, ...]] = {
-        "hand_over": (over, month, "in_managed"),
+        "hand_over": (hand_over_due(cover) + nw.col("first_call_missing") > 0, month, "in_managed"),
         "maturing": (nw.col("maturing_cents") > 0, "maturing_cents"),
         "attrition_warning": (_is_flagged("attrition") & ~gone, "fall_cents", "attrition"),
         "emptied": (gone, f"opening_{AVERAGE}", "attrition"),
@@ -309,10 +309,11 @@ def _lists(table: Table, policy: Policy) -> Lists:
         "incomplete_profile": (incomplete, average, "in_managed", "profile_complete"),
         "dormant": (status == "dormant", end),
         "set_aside": (_is_flagged("set_aside"), end, "in_managed"),
+        MODEL_LIST: (nw.col("model_risk") > 0, end, "model_risk"),
     }
     found = {
         name: (who & (nw.col(stake) > 0), nw.col(stake))
-        for name in rule.lists
+        for name in rule.sheets
         for who, stake, *needs in [lists[name]]
         if set(needs).issubset(present)
     }
@@ -373,7 +374,9 @@ def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> lis
     table = table.with_columns(priority=rank.cast(nw.Int64))
     table = table.filter(nw.col("priority") <= policy.worklists.longest)
     present = table.collect_schema().names()
-    wanted = [name for name in (*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS) if name in present]
+    wanted = [
+        name for name in (*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS) if name in present
+    ]
     columns = frames.collect_rows(table.select(wanted))
     return [
         dict(zip(columns, map(_plain, row), strict=True))
@@ -453,6 +456,8 @@ def reason(row: Mapping[str, Any], policy: Policy, language: Language) -> str:
         count=row.get("contacts_without_sale"),
         families=row.get("families"),
         change=f"{row.get('change') or 0:+.0%}",
+        risk=f"{row.get('model_risk') or 0:.0%}",
+        why=row.get(f"model_reason_{language}"),
         **{"class": row.get("customer_class")},
     )
 

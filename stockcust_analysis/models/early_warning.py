@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -35,6 +36,8 @@ from stockcust_analysis.policy import PolicyLike, as_policy
 LEAST_EVENTS = 50
 # With fewer of either kind, an interval of the AUC says nothing.
 LEAST_TESTED = 20
+_FOLDS = 5
+_EVENTS = ("true", "t", "1", "1.0", "yes", "y", "是")
 _MEASURES = ("auc", "average_precision", "brier")
 _TREES = {"learning_rate": 0.06, "max_leaf_nodes": 8, "early_stopping": False}
 
@@ -106,28 +109,36 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             Of any engine; numbers, flags, dates and labels, with gaps. No column of it may know
             what came after the as-of date.
         y : array-like of shape (n,)
-            Two kinds of labels; the later one in sorted order (True, 1, "yes") is the event.
+            Two kinds of labels; the later one in sorted order (True, 1, "yes", "是") is the event,
+            with a warning where its words do not say so.
         groups : array-like of shape (n,), optional
             Whose row it is, where a customer stands several times (several quarters).
 
         Raises
         ------
         UsageError
-            One class or more than two, gaps among the labels, too few events, other lengths.
+            One class or more than two, gaps among the labels, too few events, other lengths; a
+            column of lists or of infinite numbers, two of one name, or none that tells.
         """
         table = as_table(X)
         self.classes_, target = _as_events(y)
-        check_consistent_length(table, target, groups)
+        _require_rows(len(table), {"labels": target, "groups": groups})
+        if str(self.classes_[1]).casefold() not in _EVENTS:
+            other, event = self.classes_
+            words = f"of the labels '{other}' and '{event}' the second counts as the event"
+            warn(f"{words}: give True where it happened to say otherwise.", stacklevel=2)
         rows = features.draw_rows(len(target))
         table, target = table.iloc[rows], target[rows]
         owner = np.arange(len(rows)) if groups is None else np.asarray(groups)[rows]
         _require_both(target, LEAST_EVENTS, "to learn from")
+        if pd.isna(owner).any() or len(np.unique(owner)) < _FOLDS:
+            raise UsageError(f"groups must name the owner of every row, {_FOLDS} owners or more.")
         self.encoder_ = features.TableEncoder().fit(table)
         codes = self.encoder_.transform(table)
         # Owners in any order; stratified folds would take half a minute for 200,000 of them.
         chance = np.random.default_rng(self.random_state).permutation(len(rows))
         owner = chance[np.unique(owner, return_inverse=True)[1]]
-        folds = list(GroupKFold(5).split(codes, groups=owner))
+        folds = list(GroupKFold(_FOLDS).split(codes, groups=owner))
         # One model of all rows, its calibration learnt from what the folds say of others' rows.
         self.model_ = CalibratedClassifierCV(self._classifier(), cv=folds, ensemble=False)
         self.model_.fit(codes, target)
@@ -163,14 +174,20 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "model_")
         table, (labels, target) = as_table(X), _as_events(y)
-        check_consistent_length(table, target, by, *(rules or {}).values())
+        rules = {} if rules is None else rules
+        if not isinstance(rules, Mapping):
+            raise UsageError("rules must say what each is called: rules={'recency': days}.")
+        _require_rows(len(table), {"labels": target, "by": by, **rules})
         if [*labels] != [*self.classes_]:
-            raise UsageError(f"the labels are not those learnt, {[*self.classes_]}.")
+            learnt = ", ".join(map(str, self.classes_))
+            raise UsageError(f"the labels are not those learnt, {learnt}.")
         _require_both(target, LEAST_TESTED, "to test on")
         codes = self.encoder_.transform(table)
         probability = np.asarray(self.model_.predict_proba(codes))[:, 1]
-        scores = {name: np.asarray(rule, dtype=float) for name, rule in (rules or {}).items()}
-        check_array([*scores.values(), target], input_name="rules")
+        flags = {name: pd.Series(np.asarray(rule), name=name) for name, rule in rules.items()}
+        scores = {name: features.numbers_of(flag) for name, flag in flags.items()}
+        if gaps := [name for name, score in scores.items() if np.isnan(score).any()]:
+            raise UsageError(f"rules say nothing of some rows: {', '.join(gaps)}. Fill the gaps.")
         compared, gains = _compare({"model": probability} | scores, target)
         importance, deciles = self._importance(codes, target), _deciles(probability, target)
         groups = None if by is None else _errors_by(as_table(by), probability, target)
@@ -218,7 +235,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         by = now.attributes.loc[table.index].filter(["age_group", "gender"])
         return self.assess(table, target, rules=rules, by=None if by.empty else by)
 
-    def score_customers(self, bank: Bank, as_of: Day, *, top: int | None = None) -> pd.DataFrame:
+    def score_customers(
+        self, bank: Bank | History, as_of: Day, *, top: float | None = None
+    ) -> pd.DataFrame:
         """Return the active funded customers of a quarter's end, those most at risk first.
 
         Parameters
@@ -227,8 +246,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             The one learnt from, or one with the same columns.
         as_of : "2026Q3"
             Quarter at whose end they are scored.
-        top : int, optional
-            Only so many of them.
+        top : number, optional
+            Only so many of them; below 1 that part of them.
 
         Returns
         -------
@@ -241,7 +260,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         everybody = snapshot.attributes.loc[_at_risk(snapshot, self.policy), ["branch_id"]]
         codes = self.encoder_.transform(snapshot.features.loc[everybody.index])
         risk = features.event_probability(self.model_, codes)
-        rows = np.argsort(-risk, kind="stable")[: top or len(risk)]
+        most = len(risk) if top is None else int(np.ceil(top * len(risk) if top < 1 else top))
+        rows = np.argsort(-risk, kind="stable")[:most]
         table = everybody.iloc[rows].astype(str)
         middle, parts = np.nanmedian(codes, axis=0), features.parts(rows)
         reasons = np.concatenate([self._reasons(codes[part], middle) for part in parts])
@@ -368,13 +388,22 @@ def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
 
 def _as_events(y: Any) -> tuple[Array, Array]:
     """Return the two kinds of labels, and for each row whether it has the second one."""
-    labels = pd.Series(np.asarray(y).ravel())
+    labels = pd.Series(y if isinstance(y, list) else np.asarray(y).ravel())
+    if pd.api.types.infer_dtype(labels).startswith("mixed"):
+        raise UsageError("labels are of several types. Give True and False, or 1 and 0.")
     if gaps := int(labels.isna().sum()):
         raise UsageError(f"{gaps} labels are empty. Leave out whose outcome is not known.")
     classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
     if len(classes) != 2:
         raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
     return classes, codes
+
+
+def _require_rows(rows: int, columns: Mapping[str, Any]) -> None:
+    """Raise where a column has another length than the table."""
+    for name, column in columns.items():
+        if column is not None and len(column) != rows:
+            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
 
 
 def _require_both(target: Array, least: int, purpose: str) -> None:

@@ -137,7 +137,10 @@ class History:
         """Return what is used of the customers of a quarter's end, in pandas, by `customer_id`."""
         require_day(quarter.end, [known.end for known in self._bank.quarters], "customers")
         if quarter not in self._tables:
-            frame = self._bank.customers_frame(str(quarter), policy=self._policy)
+            # A person must keep one number through all quarters.
+            by_person = as_policy(self._policy).unit == "person"
+            newest = self._bank.quarters[-1] if by_person else None
+            frame = self._bank.customers_frame(quarter, policy=self._policy, structure=newest)
             try:
                 table = to_pandas(self._select_features(frame))
             finally:
@@ -168,8 +171,28 @@ def as_table(X: Any) -> pd.DataFrame:
     """Return a table of any engine, or an array, as pandas with columns named by text."""
     if isinstance(X, np.ndarray) and X.ndim == 2:
         X = pd.DataFrame(X).add_prefix("x")
+    X = X.to_frame() if isinstance(X, pd.Series) else X
     table = X if isinstance(X, pd.DataFrame) else to_pandas(as_lazy(X).to_native())
-    return table.set_axis(names_of(table), axis=1)
+    table = table.set_axis(names_of(table), axis=1)
+    if twice := sorted({*table.columns[table.columns.duplicated()]}):
+        raise UsageError(f"the table has several columns of one name: {', '.join(twice)}.")
+    return table.assign(**{str(name): _as_plain(column) for name, column in table.items()})
+
+
+def _as_plain(column: pd.Series) -> pd.Series:
+    """Return Python's dates, decimals and numbers as pandas holds such; spans of time as days."""
+    if column.dtype.kind == "m":
+        return pd.Series(column.dt.total_seconds() / 86_400)
+    if not (column.dtype == object or isinstance(column.dtype, pd.ArrowDtype)):
+        return column
+    kind = pd.api.types.infer_dtype(column)
+    if kind in ("date", "datetime"):
+        return column.astype("datetime64[us]")
+    if kind in ("decimal", "integer", "floating", "mixed-integer-float"):
+        return pd.to_numeric(column).astype(float)
+    if kind == "mixed" and not column.map(pd.api.types.is_hashable).all():
+        raise UsageError(f"column '{column.name}' holds lists. Make a column of each entry.")
+    return column
 
 
 def names_of(table: pd.DataFrame) -> list[str]:
@@ -233,7 +256,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if unseen := [str(n) for n, values in known if set(labels[n].dropna()) - {*values}]:
             shown = ", ".join(unseen)
             warn(f"labels not there in learning count as empty, in: {shown}.", stacklevel=3)
-        numbers = [_numbers(table[name]) for name in np.array(self.columns_)[~self.is_label_]]
+        numbers = [numbers_of(table[name]) for name in np.array(self.columns_)[~self.is_label_]]
         return np.column_stack([*numbers, self.codes_.transform(labels)])
 
     def _labels(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -274,12 +297,15 @@ def _is_text(column: pd.Series) -> bool:
     return not (kinds.is_numeric_dtype(column) or kinds.is_datetime64_any_dtype(column))
 
 
-def _numbers(column: pd.Series) -> Array:
+def numbers_of(column: pd.Series) -> Array:
     """Return a column of numbers, flags or dates (days since 1970) as floats; gaps are NaN."""
     if pd.api.types.is_datetime64_any_dtype(column):
         since = column.dt.tz_localize(None) - pd.Timestamp(0)
         column = since / pd.Timedelta(days=1)
-    numbers: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    try:
+        numbers: Array = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise UsageError(f"column '{column.name}' holds text where numbers are needed.") from None
     if infinite := int(np.isinf(numbers).sum()):
         raise UsageError(f"column '{column.name}' holds {infinite} infinite numbers. Correct them.")
     return numbers

@@ -342,6 +342,8 @@ class Policy:
         silent = [("aum", ""), ("unit", "customer")]
         rules = {key: rule for key, rule in asdict(self).items() if (key, rule) not in silent}
         rules["base"] = ""
+        if self.worklists.model is None:
+            del rules["worklists"]["model"]
         content = json.dumps(rules, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -18,6 +18,8 @@ _TO_WIN = ("unassigned", "upgrade_candidates", "silent_with_assets", "next_produ
 _TO_KEEP = ("referral_sources", "incomplete_profile", "dormant", "set_aside")
 LISTS = (*_TO_ANSWER, *_TO_WIN, *_TO_KEEP)
 """All work lists there are, the most pressing first: the order of the sheets."""
+MODEL_LIST = "model_warning"
+"""The list of whom a model finds at risk; only where a policy has a `ModelRule`."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,42 @@ class CoverageRule:
 
 
 @dataclass(frozen=True)
+class ModelRule:
+    """A model whose results become a work list, and the impact assessment that allows it.
+
+    On the list are the `top_share` of the bank's active funded customers who are most at risk. Only
+    with `personal` may facts about the person ("age_group", "gender", "groups") be features.
+
+    >>> ModelRule("early_warning", "PIA-2026-014, 2026-05-20").top_share
+    0.05
+    """
+
+    model: Literal["early_warning"]
+    impact_assessment: str
+    top_share: float = 0.05
+    personal: tuple[Literal["age_group", "gender", "groups"], ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a model without an impact assessment, and a share that is none."""
+        assessment = (
+            "impact_assessment must name the assessment (个人信息保护影响评估) that allows it"
+        )
+        problems = {
+            assessment: not self.impact_assessment.strip(),
+            "top_share must lie above 0 and up to 1": not 0 < self.top_share <= 1,
+        }
+        refuse("worklists.model: ", problems)
+
+
+@dataclass(frozen=True)
 class WorkListRule:
     """Which work lists (名单) a branch gets and who comes on them. Money in CNY.
 
     `longest` is the number of customers on one list of one branch (ties at its end are kept);
     `near_border` the part of the next tier's border from which a customer is a candidate;
-    `next_products` the families to offer, first the one to offer first.
+    `next_products` the families to offer, first the one to offer first; `model` the model whose
+    results are a list as well, the last one.
 
     >>> WorkListRule(longest=10).due_months
     1
@@ -124,7 +156,13 @@ class WorkListRule:
     next_products: tuple[str, ...] = ("deposit", "wealth", "insurance", "fund")
     hold_out_share: float = 0.0
     hold_out_seed: int = 0
+    model: ModelRule | None = None
     source: str = ""
+
+    @property
+    def sheets(self) -> tuple[str, ...]:
+        """Names of all lists, that of the model last."""
+        return (*self.lists, *([MODEL_LIST] if self.model else []))
 
     def __post_init__(self) -> None:
         """Refuse unknown lists, and lengths, periods and shares out of range."""

@@ -353,11 +353,9 @@ def make_worklists(
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
-    for branch in branches:
-        if branch not in counts_of:
-            raise UsageError.unknown(f"branch on {as_of}", branch, names)
-    written: list[Path] = []
-    in_use: list[FileInUseError] = []
+    if unknown := [branch for branch in branches if branch not in counts_of]:
+        raise UsageError.unknown(f"branch on {as_of}", unknown[0], names)
+    written, in_use = list[Path](), list[FileInUseError]()
     for branch in branches or sorted(map(str, counts_of)):
         path = out / folder_name(branch) / WORKLISTS
         own, name = lists_of.get(branch, customers[:0]), names.get(branch, branch)
@@ -407,10 +405,12 @@ def write_worklists(
             writer.text("branch"): branch_name,
             writer.text("policy"): f"{policy.name} {policy.version}",
         }
+        if policy.worklists.model:
+            facts[writer.text("model")] = policy.worklists.model.impact_assessment
         notes = ["how", "held" if "held_out" in lists else "", left_out]
         writer.write_about(facts, [*filter(None, notes)], summary)
         lines = writer.translate(shown)
-        for name in policy.worklists.lists:
+        for name in policy.worklists.sheets:
             rows = lines[lines["list"] == name]
             if len(rows):
                 writer.write_list(name, rows)

@@ -42,7 +42,7 @@ def bars(
     ----------
     frame
         What a measure returns, or `measure` and `value` with the columns of the groups. Of several
-        quarters the last is drawn. At most forty bars: the largest.
+        quarters the last is drawn. At most forty bars: the largest, and a line below says so.
     measure
         The measure to draw; the first of the table if left out.
     language, ax
@@ -61,8 +61,8 @@ def bars(
     >>> [text.get_text() for text in bars(rates).texts]
     ['10.0%', '25.0%']
     """
-    rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
-    rows = rows[rows["value"].rank(ascending=False, method="first") <= _MOST_BARS]
+    everything = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
+    rows = everything[everything["value"].rank(ascending=False, method="first") <= _MOST_BARS]
     ax = canvas.axes_for(rows, ax, 1.2 + _ROW_CM * len(rows))
     places = np.arange(len(rows))[::-1]
     reach = float(rows["value"].abs().max()) or 1.0
@@ -74,6 +74,10 @@ def bars(
     ax.set_yticks(places, rows["group"])
     canvas.without_frame(ax, names=True)
     canvas.name_values(ax, _title(rows, language))
+    if len(rows) < len(everything):
+        words = wording.text("largest", language, within="result_note")
+        words = words.format(shown=len(rows), groups=len(everything))
+        ax.set_xlabel(words, loc="left", fontsize="small")
     return ax
 
 

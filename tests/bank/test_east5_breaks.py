@@ -216,3 +216,30 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
     assert "C9" not in told
     write(folder, "ZZKJQKMB", DAY, [{**entry, "BZ": "CNY"}])
     assert "ZZKJQKMB (401) gives no ledger: it has no 月报 in BWB" in opened(folder)[1]
+
+
+def test_a_rate_that_is_none_or_two_or_old_is_told(folder: Path) -> None:
+    """Nothing for a dollar is no rate, 7 beside 700 are two, and one of 2020 is named."""
+    dollars = {**ACCOUNT, "GRCKZH": "A2", "BZ": "USD", "CHLB": "钞", "CKYE": "10"}
+    write(folder, "GRCKFHZ", DAY, [ACCOUNT, dollars])
+    rate = {"WBSL": "100", "WBBZ": "USD", "BBBZ": "CNY", "ZBBSL": "700", "HLRQ": DAY}
+    write(folder, "HLXXB", DAY, [{**rate, "ZBBSL": "0"}])
+    assert "GRCKFHZ (403).BZ: 1 row: a foreign currency without a rate" in refused(folder)
+    write(folder, "HLXXB", DAY, [rate, {**rate, "ZBBSL": "7"}])
+    assert "HLXXB (1001).WBBZ, BBBZ, HLRQ: 1 row: rows that differ" in refused(folder)
+    write(folder, "HLXXB", DAY, [{**rate, "HLRQ": "20200101"}])
+    bank, told = opened(folder)
+    assert "1 rates of currencies in use that are more than a month old" in told
+    assert ("70.00",) in rows(bank, "holdings", "balance::VARCHAR")
+
+
+def test_transactions_are_converted_in_months_without_accounts(folder: Path) -> None:
+    """July has 404 and no 403: its dollars have the rate of June, and none without one."""
+    move = {**MOVE, "BZ": "USD", "HXJYRQ": "20260715", "JYJE": "10"}
+    write(folder, "GRCKFHZMX", "20260731", [move, {**move, "JYXLH": "2", "HXJYRQ": "20260515"}])
+    assert "GRCKFHZMX (404).BZ: 2 rows: a foreign currency without a rate" in refused(folder)
+    rate = {"WBSL": "100", "WBBZ": "USD", "BBBZ": "CNY", "ZBBSL": "700", "HLRQ": "20260630"}
+    write(folder, "HLXXB", "20260630", [rate])
+    bank, told = opened(folder)
+    assert "1 records of transactions of a day that is not in their file's month" in told
+    assert rows(bank, "transactions", "amount::VARCHAR") == [("-70.00",), ("-70.00",)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -211,6 +213,24 @@ class TestForeignTable:
         np.testing.assert_allclose(same.predict_proba(frame), model.predict_proba(table))
         assert set(model.predict(table)) <= {"yes", "no"}
 
+    def test_types_of_python_are_those_of_pandas(self) -> None:
+        """Dates, decimals, numbers and spans of time held as Python's objects are no names."""
+        table, _ = foreign_table()
+        spans = table["Joined"] - pd.Timestamp("2020-01-01")
+        plain = table.assign(Span=spans.dt.days.astype(float), Balance=table["Balance"].round(2))
+        odd = plain.assign(
+            Joined=plain["Joined"].dt.date,
+            Span=spans,
+            Balance=[None if np.isnan(b) else Decimal(str(b)) for b in plain["Balance"]],
+            Age=plain["Age"].astype(object),
+        )
+        expected, found = (TableEncoder().fit(one) for one in (plain, odd))
+        assert found.columns_ == expected.columns_
+        codes = expected.transform(plain)
+        np.testing.assert_allclose(found.transform(odd), codes)
+        lone = TableEncoder().fit_transform(odd["Joined"])[:, 0]
+        np.testing.assert_array_equal(lone, codes[:, expected.columns_.index("Joined")])
+
     def test_it_clones_and_repeats(self) -> None:
         """A clone has the parameters and, fitted again, the same probabilities."""
         table, label = foreign_table()
@@ -295,3 +315,37 @@ class TestRefusals:
             EarlyWarning(model="forest").fit(table, label)
         with pytest.raises(UsageError, match=r"loss must lie above 0 and up to 1; given 2"):
             EarlyWarning(loss=2).learn(bank_with("planted", FEW), until="2026Q2")
+
+    def test_odd_tables_and_labels_are_said_in_words(self) -> None:
+        """What scikit-learn would take for something else, or stumble over, is an error of ours."""
+        table, label = foreign_table()
+        model, event = EarlyWarning(model="logistic"), label == "yes"
+        refused = {
+            "columns of one name: Age": (pd.concat([table, table[["Age"]]], axis=1), event),
+            "column 'Tags' holds lists": (table.assign(Tags=[[1]] * len(table)), event),
+            "labels are of several types": (table, [True, "no"] * 600),
+            "labels: 1199 rows, and the table has 1200": (table, event[1:]),
+        }
+        for words, (odd, labels) in refused.items():
+            with pytest.raises(UsageError, match=words):
+                model.fit(odd, labels)
+        for groups in (["one"] * 1200, [None] * 1200):
+            with pytest.raises(UsageError, match="5 owners or more"):
+                model.fit(table, event, groups=groups)
+        with pytest.raises(UsageError, match="groups: 3 rows"):
+            model.fit(table, event, groups=[1, 2, 3])
+        with pytest.warns(UserWarning, match="'left' and 'stayed' the second counts as the event"):
+            model.fit(table, np.where(event, "left", "stayed"))
+        with pytest.raises(UsageError, match="labels are not those learnt, left, stayed"):
+            model.assess(table, event)
+        model.fit(table, event)
+        with pytest.raises(UsageError, match="'Age' holds text where numbers are needed"):
+            model.predict_proba(table.assign(Age="old"))
+        for rules, words in (
+            ({"country": table["Geography"].fillna("?")}, "'country' holds text"),
+            ({"age": table["Age"].where(table["Age"] > 30)}, "say nothing of some rows: age"),
+            ({"age": [1, 2]}, "age: 2 rows"),
+            (table["Age"], "what each is called"),
+        ):
+            with pytest.raises(UsageError, match=words):
+                model.assess(table, event, rules=rules)

@@ -9,7 +9,7 @@ import pytest
 
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.policy import LISTS, load_policy
-from stockcust_analysis.policy.service import Action, Actions, Wording, load_actions
+from stockcust_analysis.policy.service import MODEL_LIST, Action, Actions, Wording, load_actions
 
 SHIPPED = load_actions()
 GROUPS = {"executives", "seniors", "merchants", "women", "farmers"}
@@ -23,8 +23,8 @@ def made(list: str = "dormant", zh: str = "", **more: str) -> Action:
 
 def test_every_list_has_a_default() -> None:
     """Whoever stands on a work list, of whatever tier or group, has an action."""
-    assert set(SHIPPED.lists) == set(LISTS)
-    for name in LISTS:
+    assert set(SHIPPED.lists) == {*LISTS, MODEL_LIST}
+    for name in (*LISTS, MODEL_LIST):
         assert SHIPPED.action(name, "unheard_of", ["unheard_of"]).en
 
 

@@ -18,12 +18,15 @@ from stockcust_analysis import (
     StockcustError,
     concentration,
     growth_bridge,
+    load_policy,
     lorenz_curve,
     migration_matrix,
     multi_product_share,
+    penetration,
     set_language,
 )
 from stockcust_analysis.core.results import About
+from stockcust_analysis.plot import bars
 from stockcust_analysis.show.blocks import TABLE_MIME
 from stockcust_analysis.show.result_words import cell_words
 from stockcust_analysis.show.results import table_of
@@ -144,6 +147,25 @@ def test_plot_draws_the_natural_chart() -> None:
     assert axes.get_xticklabels()[0].get_text() == "Grown"
     with pytest.raises(StockcustError, match=r"lorenz"):
         migration_matrix(OPENING, CLOSING).assign(x=1).to_pandas().pipe(Result).plot()
+
+
+def test_bars_that_are_left_out_are_said() -> None:
+    """Of 41 groups the largest 40 are drawn, and the line below says so; of 40 nothing is said."""
+    columns = ["branch_id", "measure", "base", "n", "value"]
+    rates = [(f"B{i:02}", "dormancy_rate", "funded", 5, i / 100) for i in range(41)]
+    axes = Result(pd.DataFrame(rates, columns=columns)).pipe(bars, language="en")
+    assert axes.get_xlabel() == "The 40 largest of 41 groups."
+    assert len(axes.get_yticklabels()) == 40
+    assert bars(pd.DataFrame(rates[1:], columns=columns)).get_xlabel() == ""
+
+
+def test_families_lead_a_chart_of_penetration() -> None:
+    """By branch, families are drawn and not the channels, which the policy lists first."""
+    held = {f"holds_{name}": [1, 0] for name in load_policy().families.names}
+    used = {f"uses_{name}": [0, 1] for name in load_policy().families.channel_names}
+    customers = pd.DataFrame({"branch_id": ["A", "B"], **held, **used})
+    axes = penetration(customers, by="branch_id", base="all").plot(language="en")
+    assert {label.get_text() for label in axes.get_yticklabels()} >= {"A · Deposits", "B · Loans"}
 
 
 def test_workbook(tmp_path: Path) -> None:

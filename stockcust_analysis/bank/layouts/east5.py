@@ -35,10 +35,10 @@ _MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
 
 _RATES = """
-CREATE VIEW rates AS
-SELECT d.as_of, WBBZ AS BZ, arg_max(ZBBSL / WBSL, HLRQ)::DECIMAL(18, 8) AS rate
-FROM (SELECT DISTINCT as_of FROM GRCKFHZ) d JOIN HLXXB ON HLRQ <= d.as_of
-WHERE BBBZ = 'CNY' AND WBSL > 0 GROUP BY ALL"""
+CREATE TABLE rates AS
+SELECT d.as_of, WBBZ AS BZ, arg_max(ZBBSL / WBSL, HLRQ)::DECIMAL(18, 8) AS rate, max(HLRQ) AS day
+FROM (SELECT as_of FROM GRCKFHZ UNION SELECT as_of FROM GRCKFHZMX) d JOIN HLXXB ON HLRQ <= d.as_of
+WHERE BBBZ = 'CNY' AND WBSL > 0 AND ZBBSL > 0 GROUP BY d.as_of, WBBZ"""
 _ACCOUNTS = """
 CREATE TABLE accounts AS -- a renewed time deposit begins with its first term
 SELECT as_of, number || '/' || BZ || '/' || COALESCE(CHLB, '') AS account_id, number, NBJGH,

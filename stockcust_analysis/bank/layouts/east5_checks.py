@@ -16,7 +16,9 @@ _IN_CURRENCY = {
     "loans": "GRXDFHZ",
     "cards": "XYKSXQKB",
     "wealth": "KHLCCPCYXXB",
+    "GRCKFHZMX": "GRCKFHZMX",
 }
+_WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"
 _LEDGER_ROWS = "SELECT count(*) FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
 # What is left out or taken for something else, and how often.
 _OF_NOBODY = """
@@ -52,6 +54,11 @@ _LEFT_OUT = {
             SELECT max(as_of) AS last, bool_or(YYZT = '停业') AS stopped FROM JGXXB
             WHERE JGLB = '营业机构' GROUP BY NBJGH)
         WHERE NOT stopped AND last < (SELECT max(as_of) FROM JGXXB)""",
+    "rates of currencies in use that are more than a month old": """
+        SELECT count(*) FROM rates WHERE day < as_of - 31
+        AND (as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)""",
+    "records of transactions of a day that is not in their file's month": """
+        SELECT count(*) FROM GRCKFHZMX WHERE last_day(HXJYRQ) IS DISTINCT FROM as_of""",
     "records of transactions of other kinds, or of nobody": """
         SELECT count(*) FROM records WHERE KHTYBH IS NULL OR kind IS NULL""",
     "records of transactions of customers that are in no file of customers": """
@@ -92,7 +99,8 @@ def check_days(files: LayoutFiles) -> None:
 def check_meaning(files: LayoutFiles) -> None:
     """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
     for name, code in _IN_CURRENCY.items():
-        rows = files.count(f"SELECT count(*) FROM {name} WHERE balance IS NULL")
+        where = _WITHOUT_RATE if name == code else "balance IS NULL"
+        rows = files.count(f"SELECT count(*) FROM {name} WHERE {where}")
         if rows:
             remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
             files.note(code, "BZ", "a foreign currency without a rate", remedy, rows)
