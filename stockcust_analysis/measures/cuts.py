@@ -31,12 +31,14 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.measures.bases import require_one_unit
 from stockcust_analysis.policy import Policy, as_policy
 
 P = ParamSpec("P")
 Arguments = Mapping[str, Any]
 UNKNOWN, NONE = "unknown", "none"
 _TABLES = ("customers", "service", "opening", "closing")
+_JOINED = (*_TABLES, "holdings", "contacts", "opening_holdings", "closing_holdings")
 _SHORT = {"branch": "branch_id", "manager": "manager_id", "age_band": "age_group"}
 _EMPTY = {"region": UNKNOWN, "gender": UNKNOWN, "manager": NONE, "manager_id": NONE}
 """What stands for an empty cell of a cut."""
@@ -63,6 +65,7 @@ def measure(
             stated = signature.bind(*args, **kwargs).arguments
             over = stated.pop("over", None)
             policy = as_policy(stated.get("policy"))
+            require_one_unit({name: stated.get(name) for name in _JOINED})
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
             _require_other(by, _OF_RESULT)
 
