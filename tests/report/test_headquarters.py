@@ -193,7 +193,7 @@ def test_there_is_one_number_for_one_measure(tmp_path: Path) -> None:
             name = re.escape(re.sub(r"\s", "", text(measure)))
             assert shown in re.findall(rf"{name}[类户]?([\d,.]+%?)", printed), (branch, measure)
             assert float(csv[branch, measure, base, ""]) == value
-            own = (long["网点号"] == branch) & (long["代码"] == measure)
+            own = (long["网点号"] == branch) & (long["指标"] == text(measure))
             own &= (long["口径"] == text(base, within="base")) & long["成员"].fillna("").eq("")
             assert long.loc[own, "实际"].tolist() == [pytest.approx(value, rel=1e-15)]
             if (measure, base) in FIGURES:
