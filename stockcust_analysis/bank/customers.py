@@ -398,6 +398,25 @@ class Bank(BankTables):
                 self.release(frame)
         return pd.concat(parts, ignore_index=True) if quarters > 1 else parts[0]
 
+    def snapshot(
+        self,
+        name: str,
+        *,
+        as_of: Day,
+        policy: PolicyLike = None,
+        structure: Day | None = None,
+    ) -> Frame:
+        """Return a table's rows of one as-of date, lazily; UsageError where there are none.
+
+        The day is a date, "2026-09-30", or "2026Q3" for the quarter's last day. With a policy that
+        counts persons the rows stand under the persons of `customers`, given the same `policy` and
+        `structure`; those of other tables keep their own number in `customer_number`.
+        """
+        on = as_day(as_of)
+        under = on if structure is None else as_day(structure)
+        bank = by_unit(self, as_policy(policy), under, until=max(on, under))
+        return super(Bank, bank).snapshot(name, as_of=on)
+
     def customers_frame(
         self,
         as_of: Day,

@@ -12,13 +12,12 @@ from collections.abc import Sequence
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.core.frames import ONE, Table, cents_or_zero, day, flag, is_true
+from stockcust_analysis.measures.bases import NUMBERS, OWN_NUMBER
 from stockcust_analysis.measures.holdings import aum_amounts, join_accounts, with_balance
 from stockcust_analysis.policy import ProductFamilies
 
 LEAD = "_lead"
 """Column of the leading number; empty for who has but one."""
-NUMBERS = "numbers"
-"""Column of joined customers: how many customer numbers they have on the day."""
 ROW = ("as_of", "customer_id")
 _PERSON = ("as_of", LEAD)
 _AMOUNTS = ("aum_period_end", "aum_average_month", "aum_average_quarter", "aum_average_year")
@@ -100,9 +99,13 @@ def join_customers(customers: Table, joined: Table) -> Table:
 
 
 def rename_numbers(table: Table, leads: Table, keys: Sequence[str] = ("customer_id",)) -> Table:
-    """Return a table whose rows of joined numbers stand under the leading one."""
+    """Return a table whose rows of joined numbers stand under the leading one.
+
+    Their own number stays beside it.
+    """
     named = table.join(leads, on=[*keys], how="left")
-    return named.with_columns(customer_id=nw.coalesce(LEAD, "customer_id")).drop(LEAD)
+    ids = {OWN_NUMBER: nw.col("customer_id"), "customer_id": nw.coalesce(LEAD, "customer_id")}
+    return named.with_columns(**ids).drop(LEAD)
 
 
 def join_assignments(assignments: Table, leads: Table) -> Table:

@@ -178,7 +178,11 @@ def group_names(by: Groups) -> list[str]:
     """Return the names to group by as a list; None means the whole bank."""
     if by is None:
         return []
-    return [by] if isinstance(by, str) else list(by)
+    several = hasattr(by, "__iter__") and not isinstance(by, str)
+    names: list[Any] = list(by) if several else [by]
+    if not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+        raise UsageError(f"by={by!r}: give the name of a column, or a list of names, each once.")
+    return names
 
 
 def cents(name: str) -> nw.Expr:

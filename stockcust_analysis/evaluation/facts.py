@@ -10,13 +10,13 @@ import narwhals.stable.v2 as nw
 import pandas as pd
 
 from stockcust_analysis.bank.customers import by_unit, population_of, quarters_remembered
-from stockcust_analysis.bank.persons import NUMBERS
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import as_lazy, collect_sums, count_rows
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.provided import lists_left_out, unlike_delivered
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.measures.bases import NUMBERS
 from stockcust_analysis.measures.codebook import CUSTOMER_QUESTIONS
 from stockcust_analysis.measures.population import aum_origins
 from stockcust_analysis.measures.registry import columns_of, measure_rows, specs_for

@@ -10,7 +10,7 @@ A failed check says what is wrong, in how many rows and what to do; it names no 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,8 @@ from stockcust_analysis.core.frames import ONE, Groups, Table, cents, cents_of, 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.policy import Bases, Policy, PolicyLike, as_policy
 
+NUMBERS, OWN_NUMBER = "numbers", "customer_number"
+"""Columns of joined tables: how many numbers a person has, and under which one a row came."""
 MOST = 2**53 / 100
 """The largest amount, and sum of amounts, that is exact to the cent in CNY: 90 million million."""
 
@@ -41,6 +43,26 @@ def require_same_engine(customers: Table, holdings: Table) -> None:
         raise UsageError(
             f"customers are a {left} table, holdings a {right} one: give both alike, such as "
             "bank.customers_frame(…) with bank.table('holdings'), or both as pandas (.df())."
+        )
+
+
+def require_one_unit(tables: Mapping[str, Frame | None]) -> None:
+    """Raise when some tables are by person and others by customer number: a join would lose rows.
+
+    Those of a bank's persons say how many numbers were joined, or which one a row had.
+    """
+    by_person: dict[bool, list[str]] = {True: [], False: []}
+    for name, frame in tables.items():
+        if frame is not None:
+            columns = frames.as_lazy(frame).collect_schema().names()
+            by_person[NUMBERS in columns or OWN_NUMBER in columns].append(name)
+    if all(by_person.values()):
+        persons, numbers = (" and ".join(names) for names in by_person.values())
+        raise UsageError(
+            f"{persons} are by person, {numbers} by customer number: what stands under a person's "
+            "other numbers would be lost. Take all under one policy, from bank.customers(…, "
+            "policy=…) and bank.snapshot('holdings', as_of=…, policy=…); or leave holdings and "
+            "contacts out, as the bank's customers know what they hold."
         )
 
 

@@ -15,6 +15,7 @@ from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
 from stockcust_analysis.measures.cuts import UNKNOWN, measure
+from stockcust_analysis.measures.holdings import warn_of_unknown_products
 from stockcust_analysis.measures.retention import asset_retention, customer_retention
 from stockcust_analysis.measures.two_dates import averages, pair_customers
 from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
@@ -200,6 +201,7 @@ def _with_cohort(table: Table, by: str, holdings: Frame | None, families: Produc
 def _first_families(holdings: Table, families: ProductFamilies) -> Table:
     """Return `first_family` of each customer: that of the account opened first."""
     require_columns(holdings, ["customer_id", "product", "opened_on"], "holdings")
+    warn_of_unknown_products(holdings, families)
     products = (nw.col("product").is_in(family.products) for family in families.families)
     ours = ((product.fill_null(False), rank) for rank, product in enumerate(products))
     named = ((nw.col("rank") == rank, name) for rank, name in enumerate(families.names))

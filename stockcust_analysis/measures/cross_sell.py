@@ -23,6 +23,7 @@ from stockcust_analysis.measures.holdings import (
     is_obligation,
     join_accounts,
     own_calendar,
+    warn_of_unknown_products,
     with_balance,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer
@@ -327,6 +328,7 @@ def customers_or_households(request: Request, holdings: Frame | None, unit: str)
 def _with_families(customers: Table, holdings: Table, families: ProductFamilies) -> Table:
     """Return customers with what their accounts show of families, channels and obligations."""
     calendar, accounts = own_calendar(holdings), with_balance(holdings)
+    warn_of_unknown_products(accounts, families)
     flags = family_flags(accounts, families, calendar)
     flags["obliged"] = is_obligation(accounts, calendar)
     require_columns(customers, ["customer_id"], "customers")

@@ -8,7 +8,7 @@ being one group that is left out, so that a customer counts in each of his.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import wraps
 from itertools import pairwise
@@ -19,20 +19,31 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, day, group_names, same_kind
+from stockcust_analysis.core.frames import (
+    ONE,
+    Table,
+    as_lazy,
+    collect_rows,
+    day,
+    group_names,
+    same_kind,
+)
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.measures.bases import require_one_unit
 from stockcust_analysis.policy import Policy, as_policy
 
 P = ParamSpec("P")
 Arguments = Mapping[str, Any]
 UNKNOWN, NONE = "unknown", "none"
 _TABLES = ("customers", "service", "opening", "closing")
+_JOINED = (*_TABLES, "holdings", "contacts", "opening_holdings", "closing_holdings")
 _SHORT = {"branch": "branch_id", "manager": "manager_id", "age_band": "age_group"}
 _EMPTY = {"region": UNKNOWN, "gender": UNKNOWN, "manager": NONE, "manager_id": NONE}
 """What stands for an empty cell of a cut."""
 _SEVERAL = {"customer_group": "groups", "family": "holds_", "channel": "uses_"}
+_OF_RESULT = ("measure", "base", "n", "numerator", "denominator", "value")
 CUTS = ("region", "tier", "tenure", "gender", "status", *_SHORT, *_SEVERAL)
 """What customers of a bank can be cut by, beside any other column."""
 
@@ -54,7 +65,9 @@ def measure(
             stated = signature.bind(*args, **kwargs).arguments
             over = stated.pop("over", None)
             policy = as_policy(stated.get("policy"))
+            require_one_unit({name: stated.get(name) for name in _JOINED})
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
+            _require_other(by, _OF_RESULT)
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute
@@ -110,12 +123,19 @@ def _cut(
         for member, inside in members.items():
             column = nw.when(inside).then(nw.lit(member)).otherwise(nw.lit(""))
             part = _cut(compute, with_cut(cut, column), rest, policy)
-            if part.columns.tolist().count(cut) > 1:
-                raise UsageError(f"the result is by {cut} already: leave it out of by=.")
             parts.append(part[part[cut] == member])
         by = group_names(stated["by"])
         return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
-    return compute(stated)
+    result = compute(stated)
+    _require_other(group_names(stated.get("by")), result.columns[result.columns.duplicated()])
+    return result
+
+
+def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
+    """Raise when a cut is called as a column that the result has anyway."""
+    if own := sorted({*cuts} & {*columns}):
+        advice = "leave it out of by=, or rename the customers' column"
+        raise UsageError(f"the result is by {own[0]} already: {advice}.")
 
 
 def _members(table: Table, cut: str, columns: Sequence[str], policy: Policy) -> dict[str, nw.Expr]:
@@ -136,16 +156,17 @@ def _members(table: Table, cut: str, columns: Sequence[str], policy: Policy) -> 
         known = [*policy.families.names, *policy.families.channel_names]
         shown = [name for name in known if f"{source}{name}" in held]
         members = {name: nw.col(f"{source}{name}") == 1 for name in shown}
-    if not members:
+    if not members and not (cut == "customer_group" and source in columns):
         there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
         there += [
             name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)
         ]
         raise UsageError(
-            f"unknown column of customers '{cut}'.{did_you_mean(cut, [*there, *columns])} They can "
+            f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
             f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
         )
-    return {**members, NONE: ~nw.any_horizontal(*members.values(), ignore_nulls=True)}
+    no_members = ~nw.any_horizontal(*members.values(), ignore_nulls=True) if members else ONE == 1
+    return {**members, NONE: no_members}
 
 
 def _with_column(frame: Frame, name: str, column: nw.Expr) -> Frame:

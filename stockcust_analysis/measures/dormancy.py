@@ -27,7 +27,13 @@ from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures import dormancy_evidence
-from stockcust_analysis.measures.bases import Request, require_amounts, require_columns, with_base
+from stockcust_analysis.measures.bases import (
+    Request,
+    require_amounts,
+    require_columns,
+    require_one_unit,
+    with_base,
+)
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
@@ -112,6 +118,7 @@ def dormancy_status(
     >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
     ['active', 'silent', 'dormant']
     """
+    require_one_unit({"customers": customers, "holdings": holdings, "contacts": contacts})
     table, rules = as_lazy(customers), as_policy(policy)
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)

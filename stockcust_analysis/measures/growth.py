@@ -19,7 +19,7 @@ from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import Request, require_columns, require_snapshot, with_base
 from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.holdings import join_accounts
+from stockcust_analysis.measures.holdings import join_accounts, warn_of_unknown_products
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
 from stockcust_analysis.measures.two_dates import DATES, by_group, pair_customers, with_states
 from stockcust_analysis.policy import PolicyLike, ProductFamilies
@@ -157,6 +157,8 @@ def family_growth_bridge(
         _with_family_amounts(as_lazy(frame), as_lazy(held), families).to_native()
         for frame, held in ((opening, opening_holdings), (closing, closing_holdings))
     )
+    for accounts in (opening_holdings, closing_holdings):
+        warn_of_unknown_products(as_lazy(accounts), request.policy.families)
     held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
     pairs = pair_customers(before, replace(request, frame=now), "aum_period_end", held)
     view = with_states(by_group(pairs, request.by))

@@ -5,9 +5,11 @@ Openings nobody uses (开而不用) are a check on conduct, for quotas breed unw
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import reduce
+from itertools import chain
 from operator import or_
 
 import narwhals.stable.v2 as nw
@@ -66,6 +68,23 @@ def with_balance(holdings: Table) -> Table:
     """Return the accounts with their balance in cents, 0 where it is empty."""
     require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
     return holdings.with_columns(frames.cents_or_zero("balance").alias(BALANCE))
+
+
+def warn_of_unknown_products(holdings: Table, families: ProductFamilies) -> None:
+    """Warn of accounts of products that the policy does not know: they count towards nothing."""
+    every = (family.products for family in (*families.families, *families.channels))
+    known = sorted({*families.aum_products, *chain.from_iterable(every)})
+    others = holdings.filter(~nw.col("product").is_in(known).fill_null(False))
+    sums = others.with_columns(rows=frames.ONE).group_by("product").agg(nw.col("rows").sum())
+    counts = frames.collect_rows(sums)
+    if rows := int(sum(counts["rows"])):
+        names = sorted(name for name in counts["product"] if isinstance(name, str))
+        shown = ", ".join(names[:5]) + (f", … ({len(names)} in all)" if len(names) > 5 else "")
+        warnings.warn(
+            f"holdings: {rows:,} rows count towards nothing, as the policy does not know their "
+            f"product ({shown or 'empty'}). Call it as the policy does, or add it to a family.",
+            stacklevel=2,
+        )
 
 
 def join_accounts(
@@ -237,6 +256,7 @@ def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: dat
     accounts, calendar = snapshot(holdings, as_of, "holdings"), Calendar((as_of,))
     require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
     accounts = with_balance(accounts)
+    warn_of_unknown_products(accounts, policy.families)
     flags = {"obliged": is_obligation(accounts, calendar)}
     amounts = opening_amounts(accounts, policy.families, calendar)
     present = present.drop(*flags, *amounts, strict=False)

@@ -76,7 +76,7 @@ def pair_dates(opening: Table, closing: Table, labels: Sequence[str]) -> Table:
     """Return one row per customer of either date, columns under `opening_…` and `closing_…`.
 
     Of a date on which a customer is not there, numbers are 0 and labels those of the other date.
-    A label may be missing on the closing date.
+    A label may be missing on the closing date: that of who came since is 0 or empty.
     """
     sides = []
     for date, table in zip(DATES, (opening, closing), strict=True):
@@ -91,10 +91,11 @@ def pair_dates(opening: Table, closing: Table, labels: Sequence[str]) -> Table:
             if name in labels:
                 sources = [f"{side}_{name}" for side in (date, other)]
                 column = nw.coalesce(*(source for source in sources if source in present))
-            elif name != "customer_id":
-                column = column.fill_null(0)
-            else:
+            elif name == "customer_id":
                 continue
+            # pandas has whole numbers for labels, too, only where none is empty.
+            if name not in labels or kind.is_integer():
+                column = column.fill_null(0)
             filled[f"{date}_{name}"] = column.cast(kind)
     return both.with_columns(**filled).drop("customer_id_closing")
 

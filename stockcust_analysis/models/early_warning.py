@@ -369,7 +369,8 @@ class WarningReport(features.Report):
         facts = {"n": n, "events": events, "rate": events / n, "names": names}
         facts |= {"predicted": self.deciles["predicted"] @ self.deciles["n"]}
         said: list[tuple[str, Any]] = [("base", facts), ("auc", auc)]
-        said += [("no_better_than_chance", {})] if auc["low"] <= 0.5 else []
+        if auc["low"] <= 0.5:
+            said.append(("worse_than_chance" if auc["high"] < 0.5 else "no_better_than_chance", {}))
         for gain in self.gains[self.gains["measure"] == "auc"].to_dict("records"):
             gain["score"] = features.feature_name(gain["score"], language)
             said.append(("beats" if gain["low"] > 0 else "does_not_beat", gain))

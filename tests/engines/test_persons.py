@@ -18,6 +18,7 @@ import pytest
 import stockcust_analysis as sca
 from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import open_bank
+from stockcust_analysis.core.frames import to_pandas
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.worklists import make_lists, worklist_tables
 from stockcust_analysis.policy import load_policy
@@ -189,6 +190,7 @@ def check_facts(unit: dict[str, Any], tables: Tables, persons: pd.DataFrame) -> 
     """Compare what the page says of joining with the customers, by number and by person."""
     with open_bank(in_polars(tables, Path())) as bank:
         sides = [bank.customers(QUARTER), persons]
+        check_accounts(bank, *sides)
     for measure in (sca.dormancy_rate, sca.multi_product_share):
         name = measure.__name__
         rows = (pd.DataFrame(measure(side, base="funded")) for side in sides)
@@ -198,6 +200,36 @@ def check_facts(unit: dict[str, Any], tables: Tables, persons: pd.DataFrame) -> 
     assert unit["several"] == (persons["numbers"] > 1).sum()
     assert unit["customers"] == [len(side) for side in sides]
     assert unit["funded"] == [side["funded"].sum() for side in sides]
+
+
+def check_accounts(bank: Any, numbers: pd.DataFrame, persons: pd.DataFrame) -> None:
+    """Accounts by number are none of persons'; those by person hold what the customers say."""
+    own = to_pandas(bank.snapshot("holdings", as_of=QUARTER))
+    joined = to_pandas(bank.snapshot("holdings", as_of=QUARTER, policy=BY_PERSON))
+    assert len(own) == len(joined)
+    assert sorted(joined["customer_number"]) == sorted(own["customer_id"])
+    for measure in (sca.multi_product_share, sca.products_per_customer, sca.penetration):
+        expected = measure(persons, policy=BY_PERSON)
+        pd.testing.assert_frame_equal(
+            measure(persons, holdings=joined, policy=BY_PERSON), expected, check_like=True
+        )
+        with pytest.raises(
+            UsageError, match="customers are by person, holdings by customer number"
+        ):
+            measure(persons, holdings=own, policy=BY_PERSON)
+    rates = sca.dormancy_rate(persons, policy=BY_PERSON).set_index("measure")["value"]
+    rule = {"rules": [POLICY.dormancy], "as_of": QUARTER, "policy": BY_PERSON}
+    compared = sca.compare_rules(persons, holdings=joined, **rule).set_index("measure")["value"]
+    pd.testing.assert_series_equal(compared, rates)
+    with pytest.raises(UsageError, match=r"snapshot\('holdings', as_of=…, policy=…\)"):
+        sca.compare_rules(persons, holdings=own, **rule)
+    with pytest.raises(UsageError, match="customers are by person, contacts by customer number"):
+        sca.dormancy_rate(persons, as_of=QUARTER, contacts=bank.table("contacts"))
+    for compare in (sca.growth_bridge, sca.customer_retention, sca.lost_customers):
+        with pytest.raises(UsageError, match="closing are by person, opening by customer number"):
+            compare(numbers, persons)
+        with pytest.raises(UsageError, match="opening are by person, closing by customer number"):
+            compare(persons, numbers)
 
 
 @pytest.mark.slow

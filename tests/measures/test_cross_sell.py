@@ -170,6 +170,17 @@ def test_two_engines_do_not_mix() -> None:
         products_per_customer(as_polars(customers), holdings=as_pandas(holdings))
 
 
+def test_unknown_products_are_counted(make: Make) -> None:
+    """Two accounts called otherwise than in the policy count towards nothing: a warning says so."""
+    customers, holdings = two_branches()
+    holdings["product"][:2] = ["基金", "随便"]
+    with pytest.warns(UserWarning, match=r"holdings: 2 rows count .* their product \(基金, 随便\)"):
+        multi_product_share(make(customers), holdings=make(holdings))
+    holdings["product"][:7] = [*"abcdef", None]
+    with pytest.warns(UserWarning, match=r"holdings: 7 rows .*\(a, b, c, d, e, … \(6 in all\)\)"):
+        penetration(make(customers), holdings=make(holdings))
+
+
 def test_wrong_holdings_are_refused(make: Make) -> None:
     """Missing columns are named; two as-of dates are recognised."""
     customers, holdings = two_branches()

@@ -135,7 +135,32 @@ def test_what_is_no_cut(make: Make) -> None:
         concentration(make(CUSTOMERS), by="famly")
     with pytest.raises(StockcustError, match="needs 'as_of'"):
         concentration(make(CUSTOMERS), over="quarter")
+    for by in (7, ["tier", None], ["branch", "branch"], ["family", "family"]):
+        with pytest.raises(StockcustError, match=r"by=.*: give the name of a column, or a list"):
+            multi_product_share(make(CUSTOMERS), by=by)
     with pytest.raises(StockcustError, match="over 'year'"):
         concentration(make(CUSTOMERS), over="year")
     with pytest.raises(StockcustError, match="is not the last day of a quarter"):
         concentration(make(dated(CUSTOMERS, date(2026, 8, 31))), over="quarter")
+
+
+@pytest.mark.parametrize("by", ["family", "customer_group", "measure", "value"])
+def test_a_cut_is_not_called_as_a_column_of_the_result(make: Make, by: str) -> None:
+    """Penetration is by family already; a column of one's own has a name that is free."""
+    own = make(CUSTOMERS | {"measure": ["a"] * 4, "value": ["b"] * 4})
+    cuts = ["family", by] if by == "customer_group" else [by]
+    with pytest.raises(StockcustError, match=r"is by (family|measure|value) already: leave it"):
+        penetration(own, by=cuts)
+    with pytest.raises(StockcustError, match="is by family already: leave it"):
+        penetration(make(CUSTOMERS | {"family": ["a"] * 4}), by=["family", "branch"])
+
+
+def test_customers_of_no_group(make: Make) -> None:
+    """Four customers in no group are one group, `none`; nobody is in no group at all."""
+    nobody = make(CUSTOMERS | {"groups": ["", "", "", ""]})
+    result = multi_product_share(nobody, by=["customer_group", "branch"])
+    assert values_of(result, "customer_group", "branch", value="n") == {
+        ("none", "A"): 2, ("none", "B"): 2,
+    }  # fmt: skip
+    empty = as_pandas(CUSTOMERS).iloc[:0]
+    assert multi_product_share(empty, by="customer_group").empty

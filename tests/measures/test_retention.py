@@ -177,3 +177,17 @@ def test_growth_of_all_is_the_change_of_the_totals(moves: list[Move]) -> None:
         if measure == "all_customer_growth":
             assert round(numerator * 100) == closing[branch] - opening[branch]
             assert round(denominator * 100) == opening[branch]
+
+
+@pytest.mark.parametrize("kind", [int, bool, str])
+def test_whole_numbers_are_groups(make: Make, kind: type) -> None:
+    """Bands of 0 and 1 years: customer 6, who came since, is in none, and keeps nobody out."""
+    opening, closing = nine_customers()
+    opening["years"] = [kind(place < 5) for place in range(8)]
+    # 1 to 5 have been here for a year: of the funded 1, 2, 4, 5 remain 1 and 5; of 7 and 9, 7.
+    expected = {(kind(True),): (2, 4), (kind(False),): (1, 2)}
+    for years in (None, [kind(True)] * 8):
+        later = make(closing if years is None else closing | {"years": years})
+        assert told(customer_retention(make(opening), later, by="years"), "years") == expected
+    money = told(asset_retention(make(opening), make(closing), by="years"), "years", "measure")
+    assert money[kind(False), "asset_retention"] == (200 - 150, 200)

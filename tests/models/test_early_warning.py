@@ -260,6 +260,13 @@ class TestForeignTable:
         np.testing.assert_allclose(report.scores["value"], expected)
         inside = report.scores["value"].between(report.scores["low"], report.scores["high"])
         assert inside.all()
+        assert report.scores["low"][0] > 0.5
+        assert "wrong way round" not in str(report)
+        turned = model.assess(table[800:], pd.Series(event).map({True: "no", False: "yes"}))
+        assert turned.scores["high"][0] < 0.5
+        assert "The interval lies below 0.5" in str(turned)
+        assert "区间低于0.5" in "".join(turned.sentences("zh"))
+        assert "holds 0.5" not in str(turned)
         gain = report.gains.set_index("measure").loc["auc"]
         assert gain["value"] == pytest.approx(expected[0] - expected[3])
         assert report.deciles["captured"].iloc[-1] == 1
