@@ -7,11 +7,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
 from tests.tiny_bank import TinyBank, write_tiny_bank
+
+# On a busy machine an example takes longer than the usual 0.2 s, whatever the code is like.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "sample"
 

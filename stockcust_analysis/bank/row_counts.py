@@ -62,13 +62,21 @@ def read_row_counts(files: Collection[Path]) -> tuple[dict[Path, list[RowCount]]
             continue
         text = ""
         if flag.stat().st_size <= _LARGEST:
-            text = flag.read_bytes().decode("gb18030", errors="replace")
+            text = decode(flag.read_bytes())
         parts = [*_parts(flag, text, names)]
         for path, part in parts:
             numbers = _possible_rows(path, flag, part)
             counts.setdefault(path, []).append(RowCount(flag.name, numbers))
         alone += [] if parts else [flag]
     return counts, alone
+
+
+def decode(raw: bytes) -> str:
+    """Return the text of a file in UTF-8 or GB18030."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", errors="replace")
 
 
 def _parts(
@@ -106,8 +114,8 @@ def _possible_rows(path: Path, flag: Path, text: str) -> frozenset[int]:
         if token.casefold() not in own
     ]
     words = [token for token in tokens if not token.isdecimal() and len(token) > 1]
-    numbers = {
-        int(token) for token in tokens if token.isdecimal() and not _DAY.fullmatch(token)
-    } - {path.stat().st_size}
+    said = {int(token) for token in tokens if token.isdecimal() and not _DAY.fullmatch(token)}
+    # A file of no bytes has as many rows.
+    numbers = said - {path.stat().st_size} or said & {0}
     understood = len(words) <= _MOST_WORDS and 1 <= len(numbers) <= _MOST_NUMBERS
     return frozenset(numbers if understood else ())

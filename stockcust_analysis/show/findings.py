@@ -35,8 +35,8 @@ class NoiseLimits:
     """The sizes up to which a difference is noise and gets no words.
 
     Money and counts: `relative` change. Shares: `points`, and for shares of customers also
-    `standard_errors` of the branch's own number of customers. An unfavourable finding weighs more,
-    so that it comes first.
+    `standard_errors` of the customers that the branch's own share is of. An unfavourable finding
+    weighs more, so that it comes first.
 
     `alarm` is the share of assets in the hands of the ten largest that is worth a sentence by
     itself, where ten customers are a small part (one in `alarm_customers` / 10) of the branch.
@@ -176,7 +176,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     cell = page.cell(story.measure, member)
     if cell is None:
         return None
-    customers = cell.n if story.of_customers else None
+    customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
     value = wording.format_share(cell.value)
     if story.of_customers and not family:

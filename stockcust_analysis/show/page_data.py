@@ -36,6 +36,7 @@ class Cell(NamedTuple):
     base: str
     value: float
     numerator: float
+    denominator: float
     n: float
     withheld: bool = False
 
@@ -71,7 +72,7 @@ def plans_of(targets: pd.DataFrame) -> dict[str, Plan]:
     return dict(zip(rows["measure"], plans, strict=True))
 
 
-_INDEXED: Final = "quarter branch_id measure member base value numerator n"
+_INDEXED: Final = "quarter branch_id measure member base value numerator denominator n"
 # (quarter, branch_id) → (measure, member) → base → cell.
 Cells = dict[tuple[str, str], dict[tuple[str, str], dict[str, Cell]]]
 

@@ -193,7 +193,7 @@ def test_neither_interest_nor_reversals_are_activity(folder: Path) -> None:
     ]
     entries = [MOVE, *({**MOVE, **row, "JYXLH": str(n)} for n, row in enumerate(more, start=2))]
     for day in ("20260731", "20260831"):
-        write(folder, "GRCKFHZMX", day, [])
+        write(folder, "GRCKFHZMX", day, []).with_suffix(".log").write_text("0")
     write(folder, "GRCKFHZMX", DAY, entries)
     bank, _ = opened(folder)
     found = rows(bank, "customers", "last_active_on::VARCHAR, active_transactions")

@@ -26,6 +26,7 @@ from tests.bank.east5_files import (
     write_base,
 )
 
+LOG_IN_WORDS = "文件名称:{name}\n数据行数:{}\n完成时间:20261010\n"
 PLAIN, MASKED = "1330102198001011234", "1" + "a1" * 32
 CARD = {"NBJGH": "B1", "XYKZH": "K1", "BZ": "CNY", "TZJE": "30", "DYLJJYBS": "0", "ZHZT": "正常"}
 
@@ -195,7 +196,8 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
         for n, (owner, kind) in enumerate(kinds)
     ]
     for day in ("20260731", "20260831", DAY):
-        write(folder, "GRCKFHZMX", day, moves if day == DAY else [])
+        path = write(folder, "GRCKFHZMX", day, moves if day == DAY else [])
+        path.with_suffix(".log").write_text(str(len(moves) if day == DAY else 0))
     entry = {"NBJGH": "B1", "KJKMBH": "2003", "BZ": "BWB", "BSZQ": "月报", "KJRQ": DAY}
     write(folder, "ZZKJQKMB", DAY, [entry])
     _, told = opened(folder)
@@ -243,3 +245,76 @@ def test_transactions_are_converted_in_months_without_accounts(folder: Path) -> 
     bank, told = opened(folder)
     assert "1 records of transactions of a day that is not in their file's month" in told
     assert rows(bank, "transactions", "amount::VARCHAR") == [("-70.00",), ("-70.00",)]
+
+
+@pytest.mark.parametrize(("parts", "lacking"), [("13", "2"), ("2", "1"), ("25", "1, 3, 4")])
+def test_parts_that_are_not_there_are_named(folder: Path, parts: str, lacking: str) -> None:
+    """Parts 1 and 3 without 2, or 2 alone, are no whole table; its file itself is part 1."""
+    whole = next(folder.glob("*-GRCKFHZ-*"))
+    whole.unlink()
+    for part in parts:
+        write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "GRCKZH": f"A{part}"}], part=f"-{part}")
+    text = refused(folder)
+    assert f"GRCKFHZ (403): no part {lacking} of 2026-09-30, and a part {parts[-1]}" in text
+    assert f"Deliver {whole.stem}-{lacking[0]}.txt" in text
+    if parts == "2":
+        write(folder, "GRCKFHZ", DAY, [ACCOUNT])
+        assert opened(folder)[0].rows("holdings") == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "content"),
+    [
+        ("JGXXB", b"\xef\xbb\xbf"),
+        ("GRJCXXB", b"\n \r\n"),
+        ("GRCKFHZ", b""),
+        ("GRCKFHZ", b"\x01\x01\n"),
+        ("GRCKFHZMX", b""),
+    ],
+)
+def test_an_empty_file_is_no_table_without_rows(folder: Path, table: str, content: bytes) -> None:
+    """Neither are persons, accounts and transactions of a bank, unless its log says so."""
+    path = write(folder, table, DAY, [])
+    path.write_bytes(content)
+    assert f": {path.name} holds no rows" in refused(folder)
+    if table == "GRCKFHZMX":
+        lines = [path.name, str(len(content)), "20261010120000", "Y", "0"]
+        path.with_suffix(".log").write_text("\r\n".join(lines))
+        assert opened(folder)[0].rows("holdings") == 1
+
+
+def test_a_table_that_has_rows_in_another_month_is_not_empty(folder: Path) -> None:
+    """A bank without loans has none in any month; one that had some in June has not lost all."""
+    path = write(folder, "GRXDFHZ", DAY, [])
+    assert opened(folder)[0].rows("holdings") == 1
+    write_base(folder, "20260630")
+    write(folder, "GRXDFHZ", "20260630", [LOAN])
+    assert f"GRXDFHZ (409): {path.name} holds no rows" in refused(folder)
+
+
+def test_a_licence_without_a_month_of_a_table_is_told(folder: Path) -> None:
+    """Two licences' accounts in June and one's in September: the other's did not close."""
+    write_base(folder, "20260630")
+    write(folder, "GRCKFHZ", "20260630", [{**ACCOUNT, "GRCKZH": "A2"}], licence="B0001H233010002")
+    gap = "GRCKFHZ (403) of 2026-09-30 has 1 of 2 licences, without B0001H233010002"
+    _, told = opened(folder)
+    assert gap in told
+    assert "GRJCXXB (201) of" not in told
+    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "GRCKZH": "A2"}], licence="B0001H233010002")
+    assert gap not in opened(folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("form", "encoding"),
+    [("{}\n", "utf-8-sig"), (LOG_IN_WORDS, "utf-8"), (LOG_IN_WORDS, "gb18030")],
+)
+def test_a_log_says_its_rows_in_words_or_alone(folder: Path, form: str, encoding: str) -> None:
+    """In every encoding; the number is compared, and a log that says none is named."""
+    path = next(folder.glob("*-GRCKFHZ-*"))
+    log = path.with_suffix(".log")
+    log.write_text(form.format(1400, name=path.name), encoding=encoding)
+    assert f"{path.name} has 1 rows, and {log.name} says 1,400" in refused(folder)
+    log.write_text(form.format(1, name=path.name), encoding=encoding)
+    assert "logs" not in opened(folder)[1]
+    log.write_text("采集完成", encoding=encoding)
+    assert f"logs that say no number of rows: {log.name}" in opened(folder)[1]

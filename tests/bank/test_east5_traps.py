@@ -37,7 +37,9 @@ def write_moves(folder: Path, *moves: dict[str, str], cut: bool = False) -> None
     small = {**MOVE, "KHTYBH": "", "GRCKZH": "A9", "JYJE": "1", "JYXLH": "9"}
     for day in QUARTER:
         own = [move for move in moves if move["HXJYRQ"][:6] == day[:6]]
-        write(folder, "GRCKFHZMX", day, own if cut else [*own, {**small, "HXJYRQ": day}])
+        delivered = own if cut else [*own, {**small, "HXJYRQ": day}]
+        path = write(folder, "GRCKFHZMX", day, delivered)
+        path.with_suffix(".log").write_text(str(len(delivered)))
 
 
 def test_01_no_header_and_the_definitions_on_the_net_are_shuffled(folder: Path) -> None:

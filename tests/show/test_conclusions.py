@@ -204,6 +204,15 @@ class TestNoise:
         (found,) = [each for each in told(table) if "睡眠" in each.lead]
         assert found.lead == f"睡眠客户占比{lead}"
 
+    def test_a_share_of_few_of_the_customers_is_judged_by_those_few(self) -> None:
+        """2,500 customers, of whom the share is of 400: two standard errors are 3.0 points."""
+        table = story({"dormancy_rate": 0.125, "customers": 2500}, before={"customers": 2500})
+        few = table["measure"].eq("dormancy_rate") & table["denominator"].eq(2500)
+        assert few.any()
+        table.loc[few, ["numerator", "denominator"]] *= 400 / 2500
+        (found,) = [each for each in told(table) if "睡眠" in each.lead]
+        assert found.lead == "睡眠客户占比差异未超出偶然"
+
     def test_a_large_difference_of_few_is_printed_and_not_called_steady(self) -> None:
         """11 points of 40 customers lie within two standard errors of 12.7 points."""
         few: Mapping[Key, float] = {"customers": 40, "multi_product_share": 0.31}

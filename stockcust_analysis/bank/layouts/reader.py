@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,14 +30,15 @@ from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.row_counts import decode, read_row_counts
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile
 from stockcust_analysis.errors import UsageError
 
-_NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-\d+)?\.(?:txt|csv)(?:\.gz)?")
+_NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
 _SEPARATORS = ("\x01", ",", "|")
 _SPLIT_TAG = "GSFZJG"
 _SHORTEST = 12  # a row of the day alone is shorter
+_NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
@@ -67,6 +69,8 @@ class LayoutFiles:
     approximations: dict[str, list[str]] = field(default_factory=dict)
     tables: dict[str, Path] = field(default_factory=dict)
     licences: set[str] = field(default_factory=set)
+    _empty: list[Path] = field(default_factory=list)
+    _unread_logs: list[str] = field(default_factory=list)
     _files: int = 0
 
     def read(self, folder: Path) -> None:
@@ -82,7 +86,7 @@ class LayoutFiles:
                 self.left_out.append(f"{path.name} (no month's last day)")
             else:
                 files.setdefault(code, {}).setdefault(day, []).append(path)
-                self.licences.add(match[1].upper() if match else "")
+                self.licences.add(_licence(path))
                 self.notes.setdefault(origin, (code,))
         if not files:
             what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
@@ -90,15 +94,9 @@ class LayoutFiles:
         for code in self.layout["tables"]:
             self._read_table(code, files.get(code, {}))
         names = tuple(
-            path.name for by_day in files.values() for paths in by_day.values() for path in paths
+            path.name for by_day in files.values() for ps in by_day.values() for path in ps
         )
-        logs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() == ".log"]
-        alone = [p.name for p in logs if not any(name.startswith(p.stem) for name in names)]
-        alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
-        if alone:
-            warnings.warn(
-                f"logs without their files: {', '.join(alone)}. Deliver those.", stacklevel=2
-            )
+        self._warn_of_logs(folder, names)
         if len(self.licences) > 1:
             warnings.warn(
                 f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
@@ -106,6 +104,37 @@ class LayoutFiles:
                 "averages are rebuilt. Better use the whole bank's set.",
                 stacklevel=2,
             )
+            self._warn_of_licences(files)
+
+    def _warn_of_logs(self, folder: Path, names: tuple[str, ...]) -> None:
+        """Warn of logs that count the rows of no file, or whose number is not understood."""
+        logs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() == ".log"]
+        alone = [p.name for p in logs if not any(name.startswith(p.stem) for name in names)]
+        alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
+        if alone:
+            warnings.warn(
+                f"logs without their files: {', '.join(alone)}. Deliver those.", stacklevel=3
+            )
+        if self._unread_logs:
+            what = f"logs that say no number of rows: {', '.join(self._unread_logs)}"
+            warnings.warn(f"{what}. The rows of their files are not compared.", stacklevel=3)
+
+    def _warn_of_licences(self, files: Dictionary[str, Dictionary[date, list[Path]]]) -> None:
+        """Warn of months of a table that lack a licence which has files of another month."""
+        gaps = list[str]()
+        for code, by_day in files.items():
+            found = {day: {*map(_licence, paths)} for day, paths in sorted(by_day.items())}
+            every = set[str]().union(*found.values())
+            name = f"{code} ({self.layout['tables'][code]['number']})"
+            gaps += [
+                f"{name} of {day} has {len(some)} of {len(every)} licences, without "
+                + ", ".join(sorted(every - some))
+                for day, some in found.items()
+                if some < every
+            ]
+        if gaps:
+            what = f"files of licences that other months have: {'; '.join(gaps)}"
+            warnings.warn(f"{what}. Without them their customers seem to leave.", stacklevel=3)
 
     def note(self, code: str, column: str, what: str, remedy: str, rows: int = 0) -> None:
         """Note a problem of a table, with the number that the standard gives it."""
@@ -155,14 +184,31 @@ class LayoutFiles:
         entry = self.layout["tables"][code]
         if entry.get("required") and not files:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
-        copies = [
-            copy
-            for day, paths in sorted(files.items())
-            for path in paths
-            for copy in self._copies(code, path, day)
-        ]
+        copies, filled = list[Path](), set[str]()
+        for day, paths in sorted(files.items()):
+            self._note_parts(code, day, paths)
+            for path in paths:
+                found = [*self._copies(code, path, day)]
+                copies += found
+                filled |= {_licence(path)} if found and path not in self._empty else set()
+        for path in (path for paths in files.values() for path in paths if path in self._empty):
+            if entry.get("has_rows") or _licence(path) in filled:
+                remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
+                self.note(code, "", f"{path.name} holds no rows", remedy)
         self.days[code] = sorted(files)
         self._define_view(code, copies)
+
+    def _note_parts(self, code: str, day: date, paths: Iterable[Path]) -> None:
+        """Note parts of a file (`-1.txt`, `-2.txt`) before or between those that are there."""
+        parts: dict[str, set[int]] = {}
+        for path in paths:
+            match = _NAME.fullmatch(path.name)
+            parts.setdefault(_licence(path), set()).add(int(match[4] or 1) if match else 1)
+        for licence, found in sorted(parts.items()):
+            if lacking := sorted({*range(1, max(found))} - found):
+                what = f"no part {', '.join(map(str, lacking))} of {day}, and a part {max(found)}"
+                name = f"{licence}-{code}-{day:%Y%m%d}-{lacking[0]}.txt"
+                self.note(code, "", what, f"Deliver {name}, or the table in one file.")
 
     def read_tables(self, tables: Dictionary[str, str]) -> None:
         """Read tables of a database, by code → SQL: by the names of their columns, day by CJRQ."""
@@ -217,7 +263,7 @@ class LayoutFiles:
         Its text is scanned once, and what is wrong with a row stands beside its values. Only where
         anything is, it is read again as any extract, to say what and where.
         """
-        is_empty = not path.stat().st_size  # a month without any
+        is_empty = _is_blank(path)
         stated, header = (TableMapping(), ()) if is_empty else self._fields(code, path)
         if stated is None:
             return
@@ -241,7 +287,10 @@ class LayoutFiles:
             reader.rows[path], reader.notes[path] = {rows}, ()
             if not is_empty:
                 yield copy
-        reader.compare_rows(path, read_row_counts([path])[0].get(path, ()))
+        counts = read_row_counts([path])[0].get(path, ())
+        self._unread_logs += [count.flag_file for count in counts if not count.numbers]
+        self._empty += [path] if rows == 0 and not any(c.numbers for c in counts) else []
+        reader.compare_rows(path, counts)
         name = f"{code} ({entry['number']})"
         self.problems += [replace(problem, table=name) for problem in reader.problems]
 
@@ -414,17 +463,27 @@ def _day(text: str) -> date | None:
         return None
 
 
+def _licence(path: Path) -> str:
+    return path.name.split("-")[0].upper()
+
+
+def _opened(path: Path) -> BufferedIOBase:
+    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _is_blank(path: Path) -> bool:
+    """Return whether no line of a file has a cell."""
+    with _opened(path) as file:
+        return not any(line.strip(_NOTHING) for line in file)
+
+
 def _first_line(path: Path) -> tuple[str, list[str]]:
     """Return the separator of a file, and the cells of its first line."""
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+    with _opened(path) as file:
         line = file.readline()
         while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
             line += more  # a cell with a line break
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = line.decode("gb18030", errors="replace")
-    text = text.rstrip("\r\n")
+    text = decode(line).rstrip("\r\n")
     rows = {
         separator: next(csv.reader([text], delimiter=separator), [])
         if separator == ","
