@@ -79,6 +79,7 @@ class BankTables:
         self.name = name
         self.inputs = tuple(inputs)
         self.left_out: tuple[str, ...] = ()
+        self.unread: Mapping[str, Sequence[str]] = {}
         self.layout = ""
         self.approximations: Mapping[str, Sequence[str]] = {}
         self.suspicions: tuple[tuple[str, str], ...] = ()

@@ -44,8 +44,7 @@ class Column:
 
     `allowed` lists the codes of a CODE column; `references` names the table and column that a
     value must be found in; `minimum` is the lowest value a number may take; `separated` texts
-    are lists, with ';' between their entries. Banks call it `also` by other names, which are asked
-    about.
+    are lists, with ';' between their entries.
     """
 
     name: str
@@ -58,7 +57,6 @@ class Column:
     minimum: int | None = None
     nullable: bool = False
     separated: bool = False
-    also: tuple[str, ...] = ()
 
     @property
     def unit(self) -> str:
@@ -111,7 +109,6 @@ def _column(name: str, entry: dict[str, Any], content: dict[str, Any]) -> Column
     references = tuple(entry["references"]) if "references" in entry else None
     may_be_empty = {"nullable": not entry.get("required", True)}
     more = {"kind": Kind(entry["kind"]), "allowed": tuple(allowed), "references": references}
-    more["also"] = tuple(entry.get("also", ()))
     return Column(name, **{**may_be_empty, **entry, **more})
 
 

@@ -311,6 +311,8 @@ class Bank(BankTables):
         Files or tables that were read, each with what identifies it (`fingerprint`).
     left_out : tuple of str
         Files and sheets that were not read, with the reason.
+    unread : dict of str to list of str
+        Files or tables that were read → their columns that mean none of the contract's.
     layout : str
         What the files were, where not the contract's.
     approximations : dict of str to list of str

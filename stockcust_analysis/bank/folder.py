@@ -33,7 +33,7 @@ from stockcust_analysis.bank.duckdb_connection import (
 )
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
@@ -269,7 +269,7 @@ def _bank(
 
     `unread` says of these whether headers are lacking, too.
     """
-    deliveries = {}
+    deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
         names = contract_names(words, contract)
@@ -284,6 +284,8 @@ def _bank(
             is_part=unread.get(contract.name, False),
         )
         problems += doubtful
+        for files_alike, header, matched in zip(shown, columns, headers, strict=True):
+            spare[files_alike] = unread_headers(header, matched)
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)
@@ -303,7 +305,7 @@ def _bank(
         rows.select(*(column.name for column in delivery.columns)).to_native().create_view(table)
         tables[table] = engine.connection.view(table)
     bank = Bank(tables, engine, name=name, inputs=inputs, facts=facts)
-    bank.as_errors = mapping.as_errors
+    bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
     bank.equal_rows = {table: rows for table, (rows, _) in repeats.items()}
     return bank
 

@@ -10,18 +10,39 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.bank.grammar import INVISIBLE, STATED_UNIT, unit_remedy
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 NAMELESS = "without a header"
-_CURRENCY = ("币种", "货币", "币别", "币种代码", "currency", "ccy", "currencycode", "curr")
+_CURRENCY = re.compile(
+    "(币种|币别|货币)(代码|名称|类型|号)?|(currency|curr?|crcy|ccy)(code|cd|type|typ|name|no)?"
+)
+_FORM = r"(日期|时间|日|标志|标识|date|dt|day|flag|flg)$"
 
 
 def normalize(header: str) -> str:
     """Return a header without regard to case, width, blanks, line breaks and byte order marks."""
     text = unicodedata.normalize("NFKC", header).casefold()
     return re.sub(f"[{INVISIBLE}\\s_]", "", text)
+
+
+def _stem(word: str) -> str:
+    """Return a header without brackets and the words of form around it, which banks choose freely.
+
+    >>> _stem("销户时间") == _stem("销户日期"), _stem("CLOSE_DATE") == _stem("close_dt")
+    (True, True)
+    """
+    whole = normalize(word.removesuffix("?"))
+    text = re.sub(r"[(\[【].*?[)\]】]|^是否", "", whole)
+    return re.sub(_FORM, "", text) or whole
+
+
+def words_of(contract: Table, column: str) -> Iterator[str]:
+    """Yield the words of banks for a column; with `?` those that may mean something else."""
+    for words in (SYNONYMS["tables"].get(contract.name, {}), SYNONYMS["columns"]):
+        yield from words.get(column, ())
 
 
 def distinct_headers(header: Iterable[str]) -> Iterator[str]:
@@ -85,7 +106,7 @@ def match_headers(
         spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
         found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, unit)
-        for header in (h for h in spare if normalize(h) in _CURRENCY):
+        for header in (h for h in spare if _CURRENCY.fullmatch(normalize(h))):
             what = f"'{header}' is not read, and every amount counts as CNY"
             warnings.warn(f"{contract.name}: {what}: convert others, or drop them.", stacklevel=2)
         where = f" in {files[index]}" if len(files) > 1 else ""
@@ -98,6 +119,13 @@ def match_headers(
         remedy = "Correct the mapping, or take it out."
         problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
     return list(problems), matches
+
+
+def unread_headers(header: Iterable[str], matched: Mapping[str, str]) -> list[str]:
+    """Return the headers that mean no column of the contract, as far as they may be shown."""
+    spare = [name for name in header if name not in {*matched.values()}]
+    spare = [name for name in spare if not name.startswith(NAMELESS)]
+    return [name.strip() if is_quotable(name) else "…" for name in spare]
 
 
 def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:
@@ -125,10 +153,14 @@ def _absent_columns(
     """
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
-    also = {normalize(word): column.name for column in absent for word in column.also}
-    close = {header: _resembled(header, words) for header in spare}
+    also = {
+        _stem(word): column.name
+        for column in absent
+        for word in (*words_of(contract, column.name), column.name, column.zh)
+    }
+    close = {h: _resembled(h, words) for h in spare if _stem(h) not in also}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
-    meant |= {also[normalize(header)]: header for header in spare if normalize(header) in also}
+    meant |= {also[_stem(header)]: header for header in spare if _stem(header) in also}
     holds_numbers = any(re.fullmatch(r"[\d.,:/+-]+", header) for header in spare)
     if not matched and (holds_numbers or not meant):
         required = ", ".join(contract.required_names)

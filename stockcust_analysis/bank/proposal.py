@@ -167,8 +167,9 @@ def _names(table: Table) -> dict[str, tuple[str, bool]]:
     for words in (SYNONYMS["tables"].get(table.name, {}), SYNONYMS["columns"]):
         for name in (name for name in words if name in table.column_names):
             for word in words[name]:
-                is_sure = not word.endswith("?")
-                names.setdefault(normalize(word.removesuffix("?")), (name, is_sure))
+                is_sure, header = not word.endswith("?"), normalize(word.removesuffix("?"))
+                if header not in names or (is_sure and not names[header][1]):
+                    names[header] = (name, is_sure)
     return names
 
 

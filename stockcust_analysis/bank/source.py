@@ -29,7 +29,7 @@ from stockcust_analysis.bank.delivery import Delivery, Rows
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
-from stockcust_analysis.bank.headers import match_headers, missing_tables
+from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
 from stockcust_analysis.bank.mapping import (
     Mapping,
     TableMapping,
@@ -415,7 +415,7 @@ def _bank_of(
     `location` says in errors and manifests where the tables are; it never holds a password.
     """
     problems = missing_tables(frames, frames)
-    deliveries = {}
+    deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in frames):
         words, frame = mapping.of(contract.name), frames[contract.name]
         schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
@@ -423,6 +423,7 @@ def _bank_of(
         names = contract_names(words, contract)
         doubtful, (columns,) = match_headers(contract, [header], names, unit=words.unit)
         problems += doubtful
+        spare[contract.name] = unread_headers(header, columns)
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
@@ -443,7 +444,7 @@ def _bank_of(
     }
     inputs = [InputTable(table, location, fact.rows) for table, fact in facts.items()]
     bank = Bank(tables, engine, name=mapping.name or name, inputs=inputs, facts=facts)
-    bank.as_errors = mapping.as_errors
+    bank.as_errors, bank.unread = mapping.as_errors, {n: s for n, s in spare.items() if s}
     return bank
 
 

@@ -87,6 +87,8 @@ def input_lines(bank: Bank, totals: list[Totals], language: Language) -> Iterato
     for entry in bank.inputs:
         if notes := getattr(entry, "notes", ()):
             yield f"{entry.name}: {', '.join(_translate(note, language) for note in notes)}"
+    for name, headers in bank.unread.items():
+        yield text("unread", language, within="check").format(name, ", ".join(headers))
     for name in bank.left_out:
         yield text("left_out", language, within="check").format(name)
     if few := too_few(totals):

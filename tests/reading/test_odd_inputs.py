@@ -515,9 +515,43 @@ NO_COLUMN = (
 )
 
 
-def complaints(header: str) -> list[Problem]:
-    """Return what is said of customers with the required headers and one more."""
-    contract = table("customers")
+OF_TABLES = {
+    "customers.closed_on": "CLOSE_DATE close_dt 销户时间 关系终止日 cancel_date",
+    "customers.loan_balance": "LOAN_AMT 贷款合计 贷款本金 授信余额 loans",
+    "customers.do_not_contact": "DND_FLAG 不可营销 拒绝营销标志 黑名单 谢绝来电 是否免打扰",
+    "customers.exclusion": "死亡标志 是否死亡 冻结标志 是否员工 EXCL_REASON staff_flag",
+    "customers.aum_average_quarter": "AUM_QAVG 季均 季日均金融资产",
+    "customers.aum_period_end": "AUM_BAL 时点 金融资产 总资产 管理资产余额 期末AUM",
+    "customers.groups": "TAGS CUST_TAG",
+    "customers.person_id": "证件号码 ID_NO",
+    "holdings.matures_on": "MATURITY_DATE 止息日 到期时间 due_dt",
+    "holdings.opened_on": "OPEN_DATE open_dt 起息日 购买日 开户时间",
+    "holdings.average_balance": "AVG_BAL 季均余额",
+    "branches.closed_on": "CLOSE_DT 停业日期 撤并时间",
+    "managers.valid_to": "END_DT 离职日期 任职终止日 离任时间",
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "header"), [(name, h) for name, some in OF_TABLES.items() for h in some.split()]
+)
+def test_a_house_header_is_asked_about_in_every_table(column: str, header: str) -> None:
+    """The words that `map` knows are no longer lost where there is no mapping."""
+    name, _, optional = column.partition(".")
+    (problem,) = complaints(header, name)
+    assert (problem.column, header in problem.remedy) == (optional, True)
+
+
+@pytest.mark.parametrize("header", ["CURR_CD", "CCY_CD", "CCY", "币种代码", "CURRENCY_CODE"])
+def test_a_column_of_currencies_is_warned_of(header: str) -> None:
+    """Amounts of other currencies would count as CNY."""
+    with pytest.warns(UserWarning, match=f"'{header}' is not read, and every amount counts as CNY"):
+        assert complaints(header, "holdings") == []
+
+
+def complaints(header: str, name: str = "customers") -> list[Problem]:
+    """Return what is said of a table with the required headers and one more."""
+    contract = table(name)
     headers = [[*contract.required_names, header]]
     return match_headers(contract, headers, contract_names(TableMapping(), contract))[0]
 

@@ -448,6 +448,7 @@ def test_check_says_what_each_file_was_taken_as(
     """The command lists rows, encoding, separator and what was left out."""
     files = {
         "branches.csv": f"清单\n{BRANCHES}{HEAD}\n".encode("gbk"),
+        "customers.csv": CUSTOMERS.replace("\n", ",\n").replace(",\n", ",备注\n", 1),
         "notes.csv": "a,b\n",
         "customers.ok": "7",
     }
@@ -457,11 +458,13 @@ def test_check_says_what_each_file_was_taken_as(
     assert "branches.csv: branches, 2 rows, GB18030, separator ',', 1 lines above" in output
     assert "1 rows left out: blank, or the header again" in output
     assert "notes.csv: left out, as no table is called so" in output
+    assert "  customers.csv: columns not read: 备注\n" in output
     assert "2026Q2, 2026Q3: fewer than 100 customers, so that units" in output
     assert run("check", folder) == 0
     output = capsys.readouterr().out
     assert "branches.csv: 机构, 2行, GB18030, 分隔符',', 表头以上1行不读" in output
     assert "notes.csv：不读，既没有这样命名的表" in output
+    assert "customers.csv：这些列不读：备注\n" in output
     assert "2026Q2, 2026Q3：客户不足100户，" in output
     files = {"branches.csv": f"{BRANCHES}合计,,,\n".encode()}
     deliver(folder, files, '[tables.branches]\ndrop_rows_where = { branch_id = ["合计"] }\n')
