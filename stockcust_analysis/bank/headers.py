@@ -19,6 +19,9 @@ NAMELESS = "without a header"
 _CURRENCY = re.compile(
     "(币种|币别|货币)(代码|名称|类型|号)?|(currency|curr?|crcy|ccy)(code|cd|type|typ|name|no)?"
 )
+_FLAGS = re.compile(
+    "(是否)?(员工|死亡|身故|冻结)(标志|标识)?|(is)?(staff|death|dead|deceased|frozen)(flag|flg)?"
+)
 _FORM = r"(日期|时间|日|标志|标识|date|dt|day|flag|flg)$"
 
 
@@ -106,9 +109,8 @@ def match_headers(
         spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
         found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, unit)
-        for header in (h for h in spare if _CURRENCY.fullmatch(normalize(h))):
-            what = f"'{header}' is not read, and every amount counts as CNY"
-            warnings.warn(f"{contract.name}: {what}: convert others, or drop them.", stacklevel=2)
+        for header, said in _warnings_of(contract, matched, spare):
+            warnings.warn(f"{contract.name}: '{header}' is not read, and {said}", stacklevel=2)
         where = f" in {files[index]}" if len(files) > 1 else ""
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
@@ -119,6 +121,18 @@ def match_headers(
         remedy = "Correct the mapping, or take it out."
         problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
     return list(problems), matches
+
+
+def _warnings_of(
+    contract: Table, matched: Collection[str], spare: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield headers that mean no column and yet change whom or what figures should count."""
+    excludes = "exclusion" not in matched and any(c.name == "exclusion" for c in contract.columns)
+    for header in spare:
+        if _CURRENCY.fullmatch(normalize(header)):
+            yield header, "every amount counts as CNY: convert others, or drop them."
+        elif excludes and _FLAGS.fullmatch(normalize(header)):
+            yield header, "nobody is left out by it: state the reason in 'exclusion', or drop it."
 
 
 def unread_headers(header: Iterable[str], matched: Mapping[str, str]) -> list[str]:

@@ -32,6 +32,7 @@ from stockcust_analysis.report.plan import EVALUATION, PageJob, PageRecord, Repo
 from stockcust_analysis.report.render import PageResult, render_page
 from stockcust_analysis.report.workbook_sheets import mark_withheld, write_workbook
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, headquarters_page
+from stockcust_analysis.show.page_data import without_unlike_quarters
 from stockcust_analysis.show.wording import signatures
 
 _WORKBOOK, _INDEX, _MEASURES = "headquarters.xlsx", "index.html", "measures.csv"
@@ -293,9 +294,10 @@ def _count_steps(progress: Callable[[int, int], None], total: int) -> Iterator[N
 def write_measures(review: Review, path: Path) -> None:
     """Write the long table of figures, "*" where withheld; the BOM lets Excel read Chinese.
 
-    A name that Excel would compute as a formula begins with an apostrophe.
+    What pages do not compare is not in it. A name that Excel would compute as a formula begins with
+    an apostrophe.
     """
-    evaluation = review.evaluation
+    evaluation = without_unlike_quarters(review.evaluation)
     names = evaluation.branches[["branch_id", "name"]].rename(columns={"name": "branch_name"})
     table = evaluation.measures.merge(names, how="left", on="branch_id", validate="m:1")
     table.insert(3, "branch_name", table.pop("branch_name").fillna(""))

@@ -509,6 +509,9 @@ NO_COLUMN = (
     "到期收益率",
     "渠道代码",
     "手机号",
+    "证件号码",
+    "身份证号",
+    "ID_NO",
     "note",
     "serial",
     "序号",
@@ -519,11 +522,10 @@ OF_TABLES = {
     "customers.closed_on": "CLOSE_DATE close_dt 销户时间 关系终止日 cancel_date",
     "customers.loan_balance": "LOAN_AMT 贷款合计 贷款本金 授信余额 loans",
     "customers.do_not_contact": "DND_FLAG 不可营销 拒绝营销标志 黑名单 谢绝来电 是否免打扰",
-    "customers.exclusion": "死亡标志 是否死亡 冻结标志 是否员工 EXCL_REASON staff_flag",
+    "customers.exclusion": "EXCL_REASON 剔除原因代码",
     "customers.aum_average_quarter": "AUM_QAVG 季均 季日均金融资产",
     "customers.aum_period_end": "AUM_BAL 时点 金融资产 总资产 管理资产余额 期末AUM",
     "customers.groups": "TAGS CUST_TAG",
-    "customers.person_id": "证件号码 ID_NO",
     "holdings.matures_on": "MATURITY_DATE 止息日 到期时间 due_dt",
     "holdings.opened_on": "OPEN_DATE open_dt 起息日 购买日 开户时间",
     "holdings.average_balance": "AVG_BAL 季均余额",
@@ -547,6 +549,15 @@ def test_a_column_of_currencies_is_warned_of(header: str) -> None:
     """Amounts of other currencies would count as CNY."""
     with pytest.warns(UserWarning, match=f"'{header}' is not read, and every amount counts as CNY"):
         assert complaints(header, "holdings") == []
+
+
+@pytest.mark.parametrize(
+    "header", ["死亡标志", "是否死亡", "冻结标志", "是否员工", "staff_flag", "IS_DECEASED"]
+)
+def test_a_flag_of_whom_to_leave_out_is_warned_of(header: str) -> None:
+    """A reason is what the contract has; a flag leaves nobody out, and stops nothing."""
+    with pytest.warns(UserWarning, match=f"'{header}' is not read, and nobody is left out by it"):
+        assert complaints(header) == []
 
 
 def complaints(header: str, name: str = "customers") -> list[Problem]:

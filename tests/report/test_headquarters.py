@@ -18,6 +18,7 @@ from stockcust_analysis.cli.run import describe_run
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate
+from stockcust_analysis.report.headquarters import write_measures
 from stockcust_analysis.report.index_html import FIGURES
 from stockcust_analysis.report.plan import REVIEW, ReportOptions
 from stockcust_analysis.report.quarter import make_reports, plan_reports, verify_folder
@@ -204,6 +205,24 @@ def rows_of_sheet(sheet: Worksheet) -> pd.DataFrame:
     """Return a sheet of the workbook under its header."""
     head, *rows = sheet.iter_rows(min_row=HEADER_ROW + 1, values_only=True)
     return pd.DataFrame(rows, columns=list(head))
+
+
+def test_the_long_table_has_nothing_that_pages_do_not_compare(tmp_path: Path) -> None:
+    """Averages of month ends beside rebuilt ones: no retention, and no earlier averages."""
+    review = small_review()
+    rows = []
+    for made in ({}, {"month_ends": ["2026Q2"], "rebuilt": ["2026Q3"]}):
+        facts = {**review.evaluation.policy_facts, "approximations": made}
+        write_measures(
+            replace(review, evaluation=replace(review.evaluation, policy_facts=facts)),
+            tmp_path / "measures.csv",
+        )
+        table = pd.read_csv(tmp_path / "measures.csv")
+        rows.append(set(zip(table["quarter"], table["measure"], strict=True)))
+    both, alone = rows
+    for gone in (("2026Q3", "customer_retention"), ("2026Q2", "aum_average_quarter")):
+        assert gone in both and gone not in alone
+    assert ("2026Q3", "aum_average_quarter") in alone
 
 
 def test_a_restated_figure_is_listed_with_both_readings() -> None:
