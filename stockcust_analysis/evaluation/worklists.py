@@ -93,10 +93,9 @@ def _facts_and_rows(
 ) -> tuple[Frame, pd.DataFrame]:
     """Return the facts behind the lists of a day, and the lists, by the branches of another.
 
-    Where the bank has customers of three months before, money that is leaving shows. Those that its
-    tables cannot fill are left out; no tier stands on the others where AUM is not provided.
+    Where the bank has customers of three months before, money that is leaving shows. No tier
+    stands on them where AUM is not provided.
     """
-    policy = with_lists_provided(bank, policy, as_of)
     is_tiered = aum_of_deposits(bank, policy, as_of) != UNKNOWN
     bank = by_unit(bank, policy, structure)
     days = bank.days("customers") & bank.days("holdings")
@@ -202,6 +201,7 @@ def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(bank: Bank, closing: Frame, quarter: Quarter, policy: Policy) -> pd.DataFrame:
     """Return what became of the customers of the lists of the previous quarter's end."""
     then = quarter.previous.end
+    policy = with_lists_provided(bank, policy, then)
     # Without a model's list: what was listed then was learnt by another model than today's.
     opening, lists = _facts_and_rows(bank, as_of=then, policy=policy, structure=quarter.end)
     lists = _with_control_group(lists, policy.worklists)
