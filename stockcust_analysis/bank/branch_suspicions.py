@@ -11,7 +11,6 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import Totals
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
-from stockcust_analysis.core.periods import as_day
 from stockcust_analysis.measures.population import AUM, restate_branches
 
 WRONG_UNIT = 30
@@ -123,24 +122,14 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
 
 def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
     """Return the branches that were open in the quarter before, and are at the end of this."""
-    names = [n for n in ("branch_id", "opened_on", "closed_on") if n in bank.columns["branches"]]
-    rows = collect_rows(as_lazy(bank.table("branches")).select(*names))
-    days = {
-        name: [as_day(cell) if cell is not None and cell == cell else None for cell in rows[name]]
-        for name in names[1:]
-    }
-    nothing = [None] * len(rows["branch_id"])
-    in_being = set[str]()
-    for branch, opened, closed in zip(
-        rows["branch_id"],
-        days.get("opened_on", nothing),
-        days.get("closed_on", nothing),
-        strict=True,
-    ):
-        is_old = opened is None or opened <= before.quarter.end or branch in before.customers
-        if is_old and (closed is None or closed > end):
-            in_being.add(branch)
-    return in_being
+    rows, known = as_lazy(bank.table("branches")), bank.columns["branches"]
+    if "opened_on" in known:
+        is_old = _is_by(rows, before.quarter.end, "opened_on")
+        rows = rows.filter(nw.col("opened_on").is_null() | is_old)
+    if "closed_on" in known:
+        is_closed = _is_by(rows, end, "closed_on")
+        rows = rows.filter(nw.col("closed_on").is_null() | ~is_closed)
+    return {*collect_rows(rows.select("branch_id"))["branch_id"]}
 
 
 def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
