@@ -29,7 +29,13 @@ from stockcust_analysis.show.blocks import (
     Table,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
+from stockcust_analysis.show.findings import (
+    conclusions,
+    growth_blanks,
+    growth_sentence,
+    read_amounts,
+    split_growth,
+)
 from stockcust_analysis.show.page_data import (
     IDLE_PARTS,
     WIDE_INTERVAL,
@@ -268,34 +274,22 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         sentence = replace(sentence, text=page.say(sentence.text))
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     steps = growth_steps(page)
-    others = steps[~steps["branch_id"].isin(opened)].drop(columns="branch_id")
+    others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
     if sentence is None or not opened or others.empty or others.isna().any(axis=None):
         return sentence
-    amounts = others.sum()
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
-    rate = amounts["change"] / amounts["opening"]
-    blanks = {
-        "names": page.listed([page.names[branch] for branch in opened]),
-        "rate": wording.format_signed(rate, "money", page.language),
-        "new": wording.format_signed_money(amounts["new"], unit),
-        "existing": wording.format_signed_money(amounts["existing"], unit),
-    }
-    text = page.join([sentence.text, page.text("growth_without_opened", **blanks)])
+    names = page.listed([page.names[branch] for branch in opened])
+    blanks = growth_blanks(others.sum().to_dict(), unit, page.language)
+    text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
-    """Return each branch's opening assets, and their change by new and by existing customers."""
+    """Return each branch's opening assets, and how they changed, the whole bank's last."""
     bridge = page.evaluation.bridge
-    wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
-        index="branch_id", columns="component", values="amount", dropna=False, sort=True
-    )
-    if wide.empty:
-        return pd.DataFrame(columns=["branch_id", "opening", "change", "new", "existing"])
-    new = wide[[name for name in FROM_NEW if name in wide]].sum(axis=1, skipna=False)
-    change = wide["closing"] - wide["opening"]
-    steps = {"opening": wide["opening"], "change": change, "new": new, "existing": change - new}
-    return pd.DataFrame(steps).reset_index()
+    branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
+    steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
+    return pd.DataFrame(steps)
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:

@@ -69,7 +69,7 @@ def test_growth_is_told_without_branches_opened_this_year() -> None:
     assert not any("不含" in text for text in texts)
     words = next(s.text for s in hq.review_conclusions(later).sentences if "不含" in s.text)
     assert words.endswith(
-        "不含本年新开的003支行：+6.0%，新增、回流与划入客户+0.07亿元，原有客户+0.07亿元。"
+        "不含本年新开的003支行：+6.0%，新增与恢复客户+0.07亿元，原有客户+0.07亿元。"
     )
     shown = tables.branch_table(later)
     assert shown is not None
