@@ -246,6 +246,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         blanks = {
             "value": page.format_attained(attained),
             "due": wording.format_share(due, decimals=0),
+            "until": page.evaluation.quarter.end.isoformat(),
         }
         clauses.append(_words(page, key, **blanks))
     gap = trend = None
@@ -459,7 +460,7 @@ def split_growth(amounts: Mapping[str, float]) -> dict[str, float]:
 
 
 def growth_blanks(
-    parts: Mapping[str, float], unit: wording.Unit, language: Language
+    parts: Mapping[Any, float], unit: wording.Unit, language: Language
 ) -> dict[str, str]:
     """Return the rate and amounts of `split_growth` in words; moves only where there are any."""
     names = ("change", "new", "existing", "moved")

@@ -5,7 +5,7 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -243,6 +243,7 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
         "measure": page.measure(measure),
         "of": len(page.attainments[measure]),
         "due": wording.format_share(due, decimals=0),
+        "until": page.evaluation.quarter.end.isoformat(),
     }
     key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
     lead = page.text(key, count=len(missed), **blanks)
@@ -320,16 +321,29 @@ def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
     beyond = page.exceptions
     unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].unique()
     unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
-    counts = {
-        "decide_exceptions": len(unfavourable),
-        "decide_unscored": len(unscored),
-        "decide_warnings": int((warnings["reason"] == "").sum()) if len(warnings) else 0,
+    warned = warnings.loc[warnings["reason"] == "", "subject"] if len(warnings) else []
+    subjects = dict.fromkeys(name for subject in warned for name in subject.split(", "))
+    named = {
+        "decide_exceptions": [page.names[branch] for branch in unfavourable],
+        "decide_unscored": [page.names[branch] for branch in unscored],
+        "decide_warnings": [page.names.get(name, page.label(name)) for name in subjects],
     }
-    items = [page.text(key, count=count) for key, count in counts.items() if count]
+    counts = [len(unfavourable), len(unscored), len(warned)]
+    items = [
+        page.text(key, count=count, names=_name_first(page, names))
+        for (key, names), count in zip(named.items(), counts, strict=True)
+        if count
+    ]
     if not items:
         return None
     lead = page.text("decide_lead", count=len(items))
     return Sentence(page.text("decide", items=page.listed(items)), lead=lead)
+
+
+def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
+    """Return the first names as a list that says whether there are more."""
+    listed = page.listed(names[:_MOST_WORST])
+    return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 
 
 def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
@@ -383,8 +397,13 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
 
 
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
-    """Draw the n-th funnel, counted from 1; None where fewer measures have limits."""
-    chosen = leading(page)[:_MOST_FUNNELS]
+    """Draw the n-th funnel, counted from 1; None where fewer measures have limits.
+
+    First each exceptional branch's farthest measure, then the leading ones.
+    """
+    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
+    ordered = [*exceptional.itertuples(index=False, name=None), *leading(page)]
+    chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]

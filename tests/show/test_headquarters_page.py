@@ -155,4 +155,7 @@ def test_what_is_to_be_decided_counts_what_the_figures_show() -> None:
     """The weak branch, and one rule: its scorecard pays for closing dormant accounts."""
     sentences = hq.review_conclusions(page_of()).sentences
     sentence = next(found for found in sentences if found.lead == "待议定2事")
-    assert sentence.text == "1家网点的不利例外怎样处置、评分规则的1项警示是否照用。"
+    assert (
+        sentence.text == "怎样处置002支行的不利例外（1家）、"
+        "是否照用有1项警示的评分规则（睡眠客户占比，见数据质量一章）。"
+    )
