@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 from pathlib import Path
 
@@ -290,7 +290,7 @@ def _bank(
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
-                contract, delivered, engine.connection, files, headers, words, mapping.zone
+                contract, delivered, engine, files, headers, words, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     repeats = {
@@ -336,11 +336,12 @@ class _DuckDBDelivery(Delivery):
     `headers` maps the columns of each group to the names they have there.
     """
 
-    connection: duckdb.DuckDBPyConnection
+    engine: DuckDBEngine
     groups: list[FileGroup]
     headers: list[dict[str, str]]
     mapping: TableMapping
     zone: str
+    converted: dict[frozenset[str], Rows] = field(default_factory=dict)
 
     @property
     def _files(self) -> list[str]:
@@ -349,13 +350,24 @@ class _DuckDBDelivery(Delivery):
     @property
     def is_columnar(self) -> bool:
         """Whether the table is large, and lies by columns."""
-        if not all(group.is_columnar for group in self.groups):
-            return False
-        return height(self._rows(self._select(()))) > _LARGE
+        return self._lies_by_columns and height(self._rows(self._select(()))) > _LARGE
+
+    @property
+    def _lies_by_columns(self) -> bool:
+        return all(group.is_columnar for group in self.groups)
 
     def read(self, trimmed: Collection[str] = ()) -> Rows:
-        """Return the rows: values, and whether they are at fault or odd."""
-        return self._rows(self._select(trimmed))
+        """Return the rows: values, and whether they are at fault or odd.
+
+        Text is converted once and kept: every later look would parse all of it again.
+        """
+        if self._lies_by_columns:
+            return self._rows(self._select(trimmed))
+        key = frozenset(trimmed)
+        if key not in self.converted:
+            rows = self._rows(self._select(trimmed)).to_native()
+            self.converted[key] = nw.from_native(self.engine.materialize(rows))
+        return self.converted[key]
 
     def numbered(self, trimmed: Collection[str]) -> Rows:
         """Return the rows with their positions."""
@@ -399,7 +411,7 @@ class _DuckDBDelivery(Delivery):
         return equal, [*problems.values()]
 
     def _rows(self, sql: str) -> Rows:
-        rows: Rows = nw.from_native(self.connection.sql(sql))
+        rows: Rows = nw.from_native(self.engine.connection.sql(sql))
         return rows
 
     def _select(self, trimmed: Collection[str], *, numbered: bool = False) -> str:
