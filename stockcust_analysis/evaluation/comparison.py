@@ -84,11 +84,10 @@ def comparison(
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
         95 %), empty among fewer than `least_branches` peers, where limits show chance alone. A
-        branch of fewer than `least_customers`, or opened this year, has neither limits nor z nor
-        verdict nor rank, and moves nobody else's: of so few chance explains everything, and in so
-        short a time nobody can be dormant. One that took over another this year has no rank. No
-        limit lies outside what the measure can be: a share stays within 0 and 1, an average within
-        what a customer can have. `rank` among the `rank_of` peers that have one, equals sharing it;
+        branch of fewer than `least_customers`, where chance explains everything, or opened this
+        year, where nobody can be dormant yet, has neither limits nor z nor verdict nor rank, and
+        moves nobody else's. One that took over another this year has no rank. No limit lies outside
+        what the measure can be. `rank` is among the `rank_of` peers that have one; equals share it.
         `rank_low` to `rank_high`: best and worst rank, jointly certain at the policy's level; rank
         1 is the best, for a neutral measure the highest; all four empty where there are none.
         `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.

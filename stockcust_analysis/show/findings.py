@@ -181,18 +181,8 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         return None
     customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
-    is_growth = story.name == "same_customers"
-    value = (
-        wording.format_signed(cell.value, "money", page.language)
-        if is_growth
-        else wording.format_share(cell.value)
-    )
-    if story.of_customers and not family:
-        value = _words(page, "with_count", share=value, count=cell.numerator)
+    value = _value_words(page, story, cell, family)
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
-    if is_growth and (net := page.cell("asset_retention_net")) is not None:
-        change = wording.format_signed(net.value - 1, "money", page.language)
-        clauses.append(_words(page, "with_leavers", value=change))
     gap = trend = None
     by_chance = False
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
@@ -217,6 +207,19 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weigh((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
+
+
+def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
+    """Return a share in words: with its customers, and a growth with that of those who left."""
+    value = wording.format_share(cell.value)
+    if story.name == "same_customers":
+        value = wording.format_signed(cell.value, "money", page.language)
+        if (net := page.cell("asset_retention_net")) is not None:
+            change = wording.format_signed(net.value - 1, "money", page.language)
+            value += _words(page, "with_leavers", value=change)
+    elif story.of_customers and not family:
+        value = _words(page, "with_count", share=value, count=cell.numerator)
+    return value
 
 
 def _family_finding(page: BranchPage, story: Story) -> Finding | None:

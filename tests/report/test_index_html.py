@@ -96,7 +96,7 @@ def until_sorted(browser: webdriver.Chrome, head: str, order: str) -> None:
 @browser_is_there
 def test_it_sorts_by_a_click_and_by_a_key(browser: webdriver.Chrome) -> None:
     """A header sorts, by mouse and by keyboard; a withheld figure goes behind all numbers."""
-    place = column_of(browser, "睡眠客户占比")
+    place = column_of(browser, "沉默睡眠")
     head = f"#branches thead th:nth-child({place})"
     browser.find_element("css selector", head).click()
     until_sorted(browser, head, "ascending")
