@@ -317,11 +317,12 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
 
 def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
     """Say what headquarters has to decide: nothing that the figures do not show."""
-    scores, warnings = page.evaluation.scores, page.review.warnings
+    scores = page.evaluation.scores
+    warnings = page.review.warnings.reindex(columns=["reason", "subject"])
     beyond = page.exceptions
     unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].unique()
     unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
-    warned = warnings.loc[warnings["reason"] == "", "subject"] if len(warnings) else []
+    warned = warnings.loc[warnings["reason"] == "", "subject"]
     subjects = dict.fromkeys(name for subject in warned for name in subject.split(", "))
     named = {
         "decide_exceptions": [page.names[branch] for branch in unfavourable],
