@@ -4,10 +4,10 @@
 where the money sits   lorenz, whale, tier_pyramid
 who still moves it     dormancy, dormancy_flow
 what customers hold    product_count, penetration, co_holding
-what moved             bridge, migration, migration_flow
+what moved             bridge, falls, migration, migration_flow
 over the quarters      aum_trend, slope, small_multiples
 how branches stand     funnel, league, places, scorecard
-any measure            bars, trend
+any measure            bars, grid, trend
 ```
 
 Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
@@ -31,7 +31,7 @@ from stockcust_analysis.show.charts_customers import (
     tier_pyramid,
     whale,
 )
-from stockcust_analysis.show.charts_measures import bars, trend
+from stockcust_analysis.show.charts_measures import bars, falls, grid, trend
 from stockcust_analysis.show.charts_movement import bridge, dormancy_flow, migration, migration_flow
 from stockcust_analysis.show.charts_quarters import aum_trend, dormancy, slope, small_multiples
 
@@ -42,7 +42,9 @@ __all__ = [
     "co_holding",
     "dormancy",
     "dormancy_flow",
+    "falls",
     "funnel",
+    "grid",
     "league",
     "lorenz",
     "migration",

@@ -23,7 +23,7 @@ from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
 _SHOWN = ("branch_id", "branch_name", "tier", "manager_id")
 
 
-@measure("")
+@measure("falls")
 def lost_customers(
     opening: Frame,
     closing: Frame,

@@ -43,7 +43,8 @@ _SHORT = {"branch": "branch_id", "manager": "manager_id", "age_band": "age_group
 _EMPTY = {"region": UNKNOWN, "gender": UNKNOWN, "manager": NONE, "manager_id": NONE}
 """What stands for an empty cell of a cut."""
 _SEVERAL = {"customer_group": "groups", "family": "holds_", "channel": "uses_"}
-_OF_RESULT = ("measure", "base", "n", "numerator", "denominator", "value")
+OF_RESULT = ("measure", "base", "n", "numerator", "denominator", "value")
+"""Columns that every measure frame has beside those of its groups."""
 CUTS = ("region", "tier", "tenure", "gender", "status", *_SHORT, *_SEVERAL)
 """What customers of a bank can be cut by, beside any other column."""
 
@@ -67,7 +68,7 @@ def measure(
             policy = as_policy(stated.get("policy"))
             require_one_unit({name: stated.get(name) for name in _JOINED})
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
-            _require_other(by, _OF_RESULT)
+            _require_other(by, OF_RESULT)
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute

@@ -65,7 +65,7 @@ _METADATA: Final[dict[str, dict[str, Any]]] = {
 _DARK_CELL: Final = 0.6
 _NUMBERS: Final = (
     "value n compared centre lower_95 upper_95 lower_998 upper_998 rank rank_of rank_low rank_high "
-    "attainment points weight customer_share value_share conditional_rate customers amount"
+    "attainment points weight fall customer_share value_share conditional_rate customers amount"
 )
 # Columns that measures fill; what a frame has besides are the columns it is grouped by.
 _DESCRIBED: Final = (
@@ -435,6 +435,25 @@ def name_values(ax: Axes, words: str, *, side: Literal["left", "right"] = "left"
     ax.set_title(words, loc=side, fontweight="normal", color=MUTED, fontsize="medium")
 
 
+def add_note(ax: Axes, key: str, language: Language, **blanks: object) -> None:
+    """Add a sentence below the axes."""
+    add_line(ax, text(key, language, within="result_note").format(**blanks))
+
+
+def add_line(ax: Axes, words: str) -> None:
+    """Add a line below the axes, under those that stand there."""
+    lines = "\n".join(filter(None, [ax.get_xlabel(), words]))
+    ax.set_xlabel(lines, loc="left", fontsize="small", linespacing=1.6)
+
+
+def note_left_out(
+    ax: Axes, shown: int, groups: int, language: Language, kind: str = "largest"
+) -> None:
+    """Say below the axes how many groups are drawn, where there are more."""
+    if shown < groups:
+        add_note(ax, kind, language, shown=shown, groups=groups)
+
+
 def only_the_zero_line(ax: Axes) -> None:
     """Leave the base line and the names below it, where the values stand on the columns."""
     ax.grid(visible=False)
@@ -471,27 +490,3 @@ def shade_cells(
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)
     return ax
-
-
-def draw_waterfall(
-    ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
-) -> None:
-    """Draw columns from zero at both ends, and steps that hang between them."""
-    level, tops, levels = 0.0, [], [0.0]
-    for position, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
-        start = 0.0 if end else level
-        colour = ACTUAL if end else REFERENCE if amount > 0 else HIGHLIGHT
-        ax.add_patch(Rectangle((position - 0.31, start), 0.62, amount, facecolor=colour))
-        level = start + amount
-        tops.append(max(start, level))
-        levels.append(level)
-        if position + 1 < len(amounts):
-            ax.plot([position - 0.31, position + 1.31], [level, level], color=MUTED, linewidth=0.5)
-    lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
-    for position, (top, words) in enumerate(zip(tops, texts, strict=True)):
-        ax.text(position, top + 0.15 * room, words, ha="center", va="bottom")
-    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(lowest, max(tops) + room))
-    only_the_zero_line(ax)
-    if lowest < 0:
-        ax.spines["bottom"].set_visible(False)
-        ax.axhline(0, color=MUTED, linewidth=0.8)

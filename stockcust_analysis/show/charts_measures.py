@@ -1,4 +1,4 @@
-"""Charts of any measure: its groups side by side, and its groups over the quarters."""
+"""Charts of any measure: its groups side by side, crossed, over the quarters; lost customers."""
 
 from __future__ import annotations
 
@@ -13,22 +13,25 @@ from matplotlib.ticker import MaxNLocator
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.cuts import OF_RESULT
 from stockcust_analysis.show import canvas, result_words, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_quarters import spread_names
 
 _MOST_BARS, _MOST_LINES = 40, 6
+_MOST_CELLS: Final = (30, 12)
 _GROUPS: Final = canvas.Source(
     "concentration(customers, by=…)", ["measure", "value"], last_quarter=False
 )
 _SERIES: Final = replace(_GROUPS, columns=["quarter", *_GROUPS.columns])
+_FALLS: Final = canvas.Source("lost_customers(opening, closing)", ["rank", "became", "fall"])
 _ROW_CM: Final = 0.45
-_FACTS: Final = ("quarter", "as_of", "measure", "base", "n", "numerator", "denominator", "value")
+_FACTS: Final = ("quarter", "as_of", *OF_RESULT, "group", "shown")
 # The value axis of a trend spans a fifth of its highest value or more, and one percentage point.
 _LEAST_SPAN, _LEAST_STEP, _NAME_LINE = 0.2, 0.01, 0.07
 _LINES: Final = (
     *(canvas.ACTUAL, canvas.HIGHLIGHT, canvas.REFERENCE),
-    *(canvas.MUTED, canvas.INK, canvas.PALE_HIGHLIGHT),
+    *(canvas.MUTED, canvas.INK, "#8A5A2B"),
 )
 
 
@@ -61,23 +64,125 @@ def bars(
     >>> [text.get_text() for text in bars(rates).texts]
     ['10.0%', '25.0%']
     """
-    everything = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
-    rows = everything[everything["value"].rank(ascending=False, method="first") <= _MOST_BARS]
-    ax = canvas.axes_for(rows, ax, 1.2 + _ROW_CM * len(rows))
-    places = np.arange(len(rows))[::-1]
-    reach = float(rows["value"].abs().max()) or 1.0
-    for place, value, words in zip(places, rows["value"], rows["shown"], strict=True):
+    rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
+    ax = _draw_rows(rows, language, ax)
+    canvas.name_values(ax, _title(rows, language))
+    return ax
+
+
+@canvas.chart
+def grid(
+    frame: Frame, *, measure: str | None = None, language: Language = "zh", ax: Axes | None = None
+) -> Axes:
+    """Draw one measure of two cuts at once as cells, the darker the higher, in the table's order.
+
+    Parameters
+    ----------
+    frame
+        What a measure returns, or `measure` and `value` with two columns of groups. Of several
+        quarters the last is drawn. At most thirty rows and twelve columns: those of most customers,
+        and a line below says so.
+    measure
+        The measure to draw; the first of the table if left out.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure as high as the rows ask if left out.
+
+    Raises
+    ------
+    UsageError
+        A column is missing; the table has no such measure, or its groups are not of two columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rates = pd.DataFrame({"branch_id": ["A", "A", "B"], "tier": ["mid", "high", "mid"],
+    ...                       "measure": "dormancy_rate", "value": [0.1, 0.25, 0.05]})
+    >>> [text.get_text() for text in grid(rates).texts]
+    ['10.0%', '25.0%', '5.0%']
+    """
+    rows = canvas.last_quarter(_read(_GROUPS, frame, measure, language))
+    cuts = [cut for cut in _cuts(rows) if rows[cut].nunique() > 1]
+    if len(rows) and len(cuts) != 2:
+        raise UsageError(f"a grid crosses two columns of groups; the table has {len(cuts)}.")
+    cuts.sort(key=lambda cut: -rows[cut].nunique())
+    groups = [rows[cut].nunique() for cut in cuts]
+    ax = canvas.axes_for(rows, ax, 2.0 + _ROW_CM * min([*groups, 0][0], _MOST_CELLS[0]))
+    kind, weight = ("most_customers", "n") if "n" in rows else ("largest", "value")
+    for cut, most in zip(cuts, _MOST_CELLS, strict=True):
+        sizes = rows.groupby(cut, sort=False)[weight].sum()
+        rows = rows[rows[cut].isin(sizes.nlargest(most).index)]
+    lowest = min(float(rows["value"].min()), 0.0)
+    shades = (rows["value"] - lowest) / (float(rows["value"].max()) - lowest or 1.0)
+    order = [list(rows[cut].unique()) for cut in cuts]
+    cells = rows.assign(shade=shades).pivot(index=cuts[0], columns=cuts[1])
+    tables = [pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")]
+    down, across = (
+        [_words_of(frame, cut, language).get(str(name), str(name)) for name in members]
+        for cut, members in zip(cuts, order, strict=True)
+    )
+    canvas.shade_cells(ax, tables[0], tables[1], down=down, across=across)
+    for members, number in zip(order, groups, strict=True):
+        canvas.note_left_out(ax, len(members), number, language, kind)
+    canvas.name_values(ax, _title(rows, language))
+    return ax
+
+
+@canvas.chart
+def falls(frame: Frame, *, language: Language = "zh", ax: Axes | None = None) -> Axes:
+    """Draw what each lost customer took as bars, by rank and branch: no number of a customer.
+
+    Parameters
+    ----------
+    frame
+        What `lost_customers` returns: rank, became, fall (CNY); `branch_name` or `branch_id`, and
+        `share_of_falls`, which is added up below. At most forty bars: the largest, and a line below
+        says so.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure if left out.
+
+    Raises
+    ------
+    UsageError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> lost = pd.DataFrame({"rank": [1, 2], "branch_id": ["B1", "B2"],
+    ...                      "became": ["closed", "shrunk"], "fall": [50_000.0, 20_000.0]})
+    >>> [text.get_text() for text in falls(lost).texts]
+    ['5.00 销户', '2.00 存量下降']
+    """
+    rows = _FALLS.read_all(frame).sort_values("rank", kind="stable", ignore_index=True)
+    unit = wording.money_unit(rows["fall"], language)
+    became = rows["became"].replace(result_words.cell_words("became", language, {}))
+    branch = rows.get("branch_name", rows["branch_id"]).fillna("").astype(str)
+    groups = rows["rank"].astype(int).astype(str) + (" · " + branch).where(branch != "", "")
+    amounts = pd.Series([wording.format_money(fall, unit) for fall in rows["fall"]], dtype="str")
+    shown = rows.assign(value=rows["fall"], group=groups, shown=amounts + " " + became)
+    ax = _draw_rows(shown, language, ax)
+    title = result_words.column_word("fall", language)
+    canvas.name_values(ax, f"{title} · {wording.unit_note(unit, language)}")
+    if "share_of_falls" in rows:
+        share = wording.format_share(rows["share_of_falls"].sum())
+        canvas.add_note(ax, "part_of_falls", language, share=share)
+    return ax
+
+
+def _draw_rows(rows: pd.DataFrame, language: Language, ax: Axes | None) -> Axes:
+    """Draw the largest `value` as lying bars named by `group`, and say if there are more."""
+    drawn = rows[rows["value"].rank(ascending=False, method="first") <= _MOST_BARS]
+    ax = canvas.axes_for(drawn, ax, 1.2 + _ROW_CM * len(drawn))
+    places = np.arange(len(drawn))[::-1]
+    reach = float(drawn["value"].abs().max()) or 1.0
+    for place, value, words in zip(places, drawn["value"], drawn["shown"], strict=True):
         canvas.draw_bar(ax, 0, place, value, 0.62, canvas.ACTUAL)
         canvas.write(ax, max(value, 0) + 0.01 * reach, place, words, ha="left")
-    lowest = min(float(rows["value"].min()), 0.0)
-    ax.set(xlim=(1.05 * lowest, 1.15 * reach), ylim=(-0.6, len(rows) - 0.4))
-    ax.set_yticks(places, rows["group"])
+    lowest = min(float(drawn["value"].min()), 0.0)
+    ax.set(xlim=(1.05 * lowest, 1.15 * reach), ylim=(-0.6, len(drawn) - 0.4))
+    ax.set_yticks(places, drawn["group"])
     canvas.without_frame(ax, names=True)
-    canvas.name_values(ax, _title(rows, language))
-    if len(rows) < len(everything):
-        words = wording.text("largest", language, within="result_note")
-        words = words.format(shown=len(rows), groups=len(everything))
-        ax.set_xlabel(words, loc="left", fontsize="small")
+    canvas.note_left_out(ax, len(drawn), len(rows), language)
     return ax
 
 
@@ -129,10 +234,11 @@ def trend(
     ax.set(xlim=(-0.2, 1.35 * len(quarters) - 1), ylim=(low, max(high, *heights.values())))
     ax.set_xticks(range(len(quarters)), quarters)
     canvas.name_values(ax, _title(rows, language))
+    kind = "most_customers" if "n" in latest else "largest"
+    canvas.note_left_out(ax, len(last), len(latest), language, kind)
     if empty := [quarter for quarter in quarters if quarter not in {*shown["quarter"]}]:
         separator = wording.text("list_separator", language, within="page")
-        words = wording.text("no_value", language, within="result_note")
-        ax.set_xlabel(words.format(quarters=separator.join(empty)), loc="left", fontsize="small")
+        canvas.add_note(ax, "no_value", language, quarters=separator.join(empty))
     return ax
 
 
@@ -163,14 +269,10 @@ def _read(
         raise UsageError.unknown("measure of the table", measure, names)
     chosen = measure or (names or [""])[0]
     rows = rows[rows["measure"] == chosen].dropna(subset=["value"]).reset_index(drop=True)
-    members = frame.about.members if isinstance(frame, Result) else {}
-    cuts = [str(name) for name in rows if name not in _FACTS]
+    cuts = _cuts(rows)
     if rows.duplicated([*cuts, "quarter"]).any():
-        raise UsageError("several rows stand for one bar: keep the rows of one base.")
-    labels = [
-        rows[cut].astype(str).replace(result_words.cell_words(cut, language, members))
-        for cut in cuts
-    ]
+        raise UsageError("several rows stand for one group: keep the rows of one base.")
+    labels = [rows[cut].astype(str).replace(_words_of(frame, cut, language)) for cut in cuts]
     joined = [" · ".join(filter(None, label)) for label in zip(*labels, strict=True)]
     definition, unit = (
         result_words.definition_of(chosen),
@@ -178,6 +280,17 @@ def _read(
     )
     shown = [result_words.format_value(value, definition, unit) for value in rows["value"]]
     return rows.assign(group=joined, shown=shown)
+
+
+def _cuts(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of the groups."""
+    return [str(name) for name in rows if name not in _FACTS]
+
+
+def _words_of(frame: Frame, cut: str, language: Language) -> dict[str, str]:
+    """Return what the groups of a column are called."""
+    members = frame.about.members if isinstance(frame, Result) else {}
+    return result_words.cell_words(cut, language, members)
 
 
 def _title(rows: pd.DataFrame, language: Language) -> str:

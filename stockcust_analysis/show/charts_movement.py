@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.patches import PathPatch
+from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
 from stockcust_analysis.core.engines import Frame
@@ -65,7 +67,7 @@ def dormancy_flow(
         wording.format_count(value) if end else f"{value:+,.0f}"
         for value, end in zip(signed, ends, strict=True)
     ]
-    canvas.draw_waterfall(ax, signed, ends, texts)
+    _draw_waterfall(ax, signed, ends, texts)
     words = [wording.text(name, language, within="dormant_step") for name in values.index]
     size = "x-small" if canvas.narrowness(ax) > canvas.NARROW else "medium"
     ax.set_xticks(range(len(words)), words, fontsize=size)
@@ -119,13 +121,42 @@ def bridge(
     steps = {n: a for n, a in amounts.items() if wording.format_money(a, unit).strip("-0.,")}
     steps["net"] = ends["closing"] - ends["opening"]
     texts = [f"{'+' if a > 0 else ''}{wording.format_money(a, unit)}" for a in steps.values()]
-    canvas.draw_waterfall(ax, list(steps.values()), [name == "net" for name in steps], texts)
+    _draw_waterfall(ax, list(steps.values()), [name == "net" for name in steps], texts)
     known = wording.member_words("component_short", language, present=steps)
     ax.set_xticks(range(len(steps)), [known[name] for name in steps])
     printed = {name: wording.format_money(amount, unit) for name, amount in ends.items()}
     canvas.name_values(ax, canvas.word("bridge_ends", language).format(**printed))
     canvas.name_values(ax, wording.unit_note(unit, language), side="right")
     return ax
+
+
+def _draw_waterfall(
+    ax: Axes, amounts: Sequence[float], ends: Sequence[bool], texts: Sequence[str]
+) -> None:
+    """Draw columns from zero at both ends, and steps that hang between them."""
+    level, tops, levels = 0.0, [], [0.0]
+    for position, (amount, end) in enumerate(zip(amounts, ends, strict=True)):
+        start = 0.0 if end else level
+        colour = canvas.ACTUAL if end else canvas.REFERENCE if amount > 0 else canvas.HIGHLIGHT
+        ax.add_patch(Rectangle((position - 0.31, start), 0.62, amount, facecolor=colour))
+        level = start + amount
+        tops.append(max(start, level))
+        levels.append(level)
+        if position + 1 < len(amounts):
+            ax.plot(
+                [position - 0.31, position + 1.31],
+                [level, level],
+                color=canvas.MUTED,
+                linewidth=0.5,
+            )
+    lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
+    for position, (top, words) in enumerate(zip(tops, texts, strict=True)):
+        ax.text(position, top + 0.15 * room, words, ha="center", va="bottom")
+    ax.set(xlim=(-0.6, len(amounts) - 0.4), ylim=(lowest, max(tops) + room))
+    canvas.only_the_zero_line(ax)
+    if lowest < 0:
+        ax.spines["bottom"].set_visible(False)
+        ax.axhline(0, color=canvas.MUTED, linewidth=0.8)
 
 
 @canvas.chart

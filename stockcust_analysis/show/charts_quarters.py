@@ -388,6 +388,8 @@ def small_multiples(
         panel.set_xticks([])
     ends = sorted({0, len(quarters) - 1})
     panels[0].set_xticks(ends, [quarters[end] for end in ends], fontsize="x-small")
+    below = panels[(len(panels) - 1) // _PANELS_ABREAST * _PANELS_ABREAST]
+    canvas.note_left_out(below, len(members), now["member"].nunique(), language)
     return panels[0]
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.measures.cuts import OF_RESULT
 from stockcust_analysis.show import result_words, wording
 from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_ROWS: Final = 60
+_CROSSED: Final = 2
 # A table with one of these sets of columns is a result; others are shown as pandas shows them.
 _SHAPES: Final = (
     {"measure", "value"},
@@ -149,22 +151,30 @@ def draw(result: Result, **options: Any) -> Axes:
         raise UsageError(
             f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
         )
-    if "measure" in result and "group" not in options:
-        before = [*result.columns[: result.columns.get_loc("measure")]]
-        several = {cut for cut in before if result[cut].nunique() > 1}
-        if several - {"quarter"}:
-            name = "trend" if "quarter" in several else "bars"
-    options = {"language": chosen_language(), **options}
-    drawn = result
-    if name in ("bars", "trend"):
-        leading = result.about.leading
-        options = {"measure": leading if leading in {*result["measure"]} else None, **options}
-        drawn = Result(_in_policy_order(result))
-        drawn.about = result.about
+    options, drawn = {"language": chosen_language(), **options}, result
+    if "measure" in result:
+        known = result.about.leading in {*result["measure"]}
+        leading = result.about.leading if known else None
+        if "group" not in options:
+            name = _chart_of_groups(result, options.get("measure", leading)) or name
+        if name in ("bars", "grid", "trend"):
+            options = {"measure": leading, **options}
+            drawn = Result(_in_policy_order(result))
+            drawn.about = result.about
     axes: Axes = getattr(charts, name)(drawn, **options)
-    lines = [axes.get_xlabel(), _caption(result, options)]
-    axes.set_xlabel("\n".join(filter(None, lines)), loc="left", fontsize="small", linespacing=1.6)
+    import_module("stockcust_analysis.show.canvas").add_line(axes, _caption(result, options))
     return axes
+
+
+def _chart_of_groups(result: Result, measure: str | None) -> str:
+    """Return the chart of several groups; "" where they are the members of one measure alone."""
+    by = {*result.columns[: result.columns.get_loc("measure")]}
+    rows = result[result["measure"] == measure] if measure else result
+    several = {name for name in rows if name not in OF_RESULT and rows[name].nunique() > 1}
+    if not several & by - {"quarter"}:
+        return ""
+    crossed = len(several) == _CROSSED
+    return "trend" if "quarter" in several else "grid" if crossed else "bars"
 
 
 def _caption(result: Result, options: Mapping[str, Any]) -> str:

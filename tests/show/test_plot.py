@@ -156,6 +156,10 @@ CASES: dict[str, Case] = {
         lambda make, by: sca.migration_matrix(*map(make, MOVES), scheme=TIERS, by=by),
         texts_of, ["中端 2", "潜力 1", "高端 1", "中端 2"],
     ),
+    "falls": Case(
+        lambda make, by: sca.lost_customers(*map(make, reversed(MOVES))), bars_of,
+        [840_000.0, 59_850.0, 10_000.0],
+    ),
     "aum_trend": Case(
         own({"quarter": QUARTERS, "value": [1e8, 2e8, 4e8]}), columns_of, [1e8, 2e8, 4e8]
     ),
@@ -190,6 +194,11 @@ CASES: dict[str, Case] = {
     "bars": Case(
         own({"tier": ["mid", "high"], "measure": ["dormancy_rate"] * 2, "value": [0.1, 0.25]}),
         bars_of, [0.1, 0.25],
+    ),
+    "grid": Case(
+        own({"branch_id": ["A", "A", "B"], "tier": ["mid", "high", "mid"],
+             "measure": ["dormancy_rate"] * 3, "value": [0.1, 0.25, 0.05]}),
+        texts_of, ["10.0%", "25.0%", "5.0%"],
     ),
     "trend": Case(
         own({"quarter": QUARTERS, "measure": ["gini"] * 3, "value": [0.1, 0.2, 0.3]}),

@@ -20,13 +20,14 @@ from stockcust_analysis import (
     growth_bridge,
     load_policy,
     lorenz_curve,
+    lost_customers,
     migration_matrix,
     multi_product_share,
     penetration,
     set_language,
 )
 from stockcust_analysis.core.results import About
-from stockcust_analysis.plot import bars
+from stockcust_analysis.plot import bars, grid, small_multiples, trend
 from stockcust_analysis.show.blocks import TABLE_MIME
 from stockcust_analysis.show.result_words import cell_words
 from stockcust_analysis.show.results import table_of
@@ -159,13 +160,50 @@ def test_bars_that_are_left_out_are_said() -> None:
     assert bars(pd.DataFrame(rates[1:], columns=columns)).get_xlabel() == ""
 
 
+def test_groups_that_are_left_out_are_said() -> None:
+    """Of seven lines six are drawn, of 31 rows thirty, of nine panels eight, as is said."""
+    columns = ["branch_id", "quarter", "measure", "n", "value"]
+    rates = [
+        (f"B{i}", quarter, "gini", i, 0.1) for i in range(7) for quarter in ("2026Q2", "2026Q3")
+    ]
+    series = pd.DataFrame(rates, columns=columns)
+    assert trend(series, language="en").get_xlabel() == "The 6 of 7 groups with most customers."
+    assert trend(series[series["n"] > 0]).get_xlabel() == ""
+    columns = ["branch_id", "tier", "measure", "n", "value"]
+    rates = [(f"B{i}", tier, "gini", i, 0.1) for i in range(31) for tier in ("mid", "high")]
+    axes = grid(pd.DataFrame(rates, columns=columns), language="en")
+    assert axes.get_xlabel() == "The 30 of 31 groups with most customers."
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"B{i}" for i in range(1, 31)]
+    families = [("2026Q3", str(number), number / 10) for number in range(9)]
+    panels = pd.DataFrame(families, columns=["quarter", "family", "value"])
+    figure = small_multiples(panels, language="en").figure
+    assert [panel.get_xlabel() for panel in figure.axes if panel.get_xlabel()] == [
+        "The 8 largest of 9 groups."
+    ]
+
+
+def test_a_slide_of_lost_customers_names_none() -> None:
+    """Ranks and branches stand beside the bars, which are the falls; 800 of 900 thousand in all."""
+    customers = [f"C{number}" for number in range(3)]
+    june = {"customer_id": customers, "branch_name": ["东", "东", "西"]}
+    opening = pd.DataFrame(june | {"aum_average_quarter": [9e5, 6e5, 3e5]})
+    closing = opening.assign(aum_average_quarter=[3e5, 4e5, 2e5])
+    axes = lost_customers(opening, closing, top=2).plot(language="en")
+    assert [text.get_text() for text in axes.texts] == ["600.0 Shrunk", "200.0 Shrunk"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1 · 东", "2 · 东"]
+    assert axes.get_xlabel().splitlines() == ["Together 88.9% of all falls."]
+
+
 def test_families_lead_a_chart_of_penetration() -> None:
     """By branch, families are drawn and not the channels, which the policy lists first."""
     held = {f"holds_{name}": [1, 0] for name in load_policy().families.names}
     used = {f"uses_{name}": [0, 1] for name in load_policy().families.channel_names}
     customers = pd.DataFrame({"branch_id": ["A", "B"], **held, **used})
     axes = penetration(customers, by="branch_id", base="all").plot(language="en")
-    assert {label.get_text() for label in axes.get_yticklabels()} >= {"A · Deposits", "B · Loans"}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B"]
+    families = {label.get_text() for label in axes.get_yticklabels()}
+    assert families >= {"Deposits", "Loans"}
+    assert "Mobile banking" not in families
 
 
 def test_workbook(tmp_path: Path) -> None:
