@@ -29,12 +29,11 @@ class _Figure:
     """How a chart stands on the page.
 
     `section` is the chapter whose sentence says what it shows, `members` the dimension whose names
-    it takes from the policy. Shares of a branch too small for them are not drawn. Without a height
-    the chart has its own.
+    it takes from the policy. Shares of a branch too small for them are not drawn.
     """
 
     chart: Callable[..., Axes]
-    height: float = 0
+    height: float
     width: float = FULL_WIDTH
     section: Section = "customers"
     members: str = ""
@@ -113,7 +112,7 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
     if page.is_small and not spec.if_small:
         return None
     members = {"words": page.members(spec.members)} if spec.members else {}
-    ax = sized_axes(spec.height, spec.width) if spec.height else None
+    ax = sized_axes(spec.height, spec.width)
     drawn = spec.chart(rows, language=page.language, ax=ax, **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
