@@ -91,6 +91,20 @@ def assign_files(
     return files, problems, left_out
 
 
+def banks_within(folder: Path) -> list[str]:
+    """Return the folders within one that hold all required tables, where itself it holds none."""
+    required = {table.name for table in TABLES if table.required}
+
+    def holds(path: Path) -> set[str]:
+        return required & {_table_of(file.relative_to(path))[0] for file in _listed(path)}
+
+    if holds(folder):
+        return []
+    return sorted(
+        path.name for path in folder.iterdir() if path.is_dir() and holds(path) == required
+    )
+
+
 def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]], list[Problem]]:
     """Return the files of each table that the mapping names, and what it names in vain."""
     files: dict[str, list[Path]] = {contract.name: [] for contract in TABLES}
