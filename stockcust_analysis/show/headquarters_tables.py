@@ -224,7 +224,9 @@ def growth_table(page: HeadquartersPage) -> Table | None:
         for row in rows_of(pd.concat([known, steps[-1:]]))
     ]
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
-    unit, note = page.unit(row.get("change") for row in rows[:-1]), page.text("growth_note")
+    # One unit with the bridge on the same page.
+    unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
+    note = page.text("growth_note")
     return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
 
