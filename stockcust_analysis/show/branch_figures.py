@@ -19,13 +19,7 @@ from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Drawing, Table
 from stockcust_analysis.show.branch_page import Remark, score_words
 from stockcust_analysis.show.branch_tables import page_table
-from stockcust_analysis.show.canvas import (
-    FULL_WIDTH,
-    HALF_WIDTH,
-    NOTHING_DRAWN,
-    sized_axes,
-    written_on,
-)
+from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
 from stockcust_analysis.show.page_data import WIDE_INTERVAL, BranchPage, rows_of
 
 
@@ -122,8 +116,18 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
     caption = page.text(name, "caption")
-    summary = page.text("list_separator").join(written_on(drawn)) or page.text("see_table")
+    summary = page.text("list_separator").join(_words_on(drawn)) or page.text("see_table")
     return page.figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
+
+
+def _words_on(drawn: Axes) -> list[str]:
+    """Return what a chart says in letters: the names on its axes, then the words and numbers."""
+    texts = [
+        text
+        for ax in drawn.figure.axes
+        for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)
+    ]
+    return [words for text in texts if (words := text.get_text().strip())]
 
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:

@@ -408,16 +408,6 @@ def word(key: str, language: Language) -> str:
     return text(key, language, within="word")
 
 
-def written_on(drawn: Axes) -> list[str]:
-    """Return what a chart says in letters: the names on its axes, then the words and numbers."""
-    texts = [
-        text
-        for ax in drawn.figure.axes
-        for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)
-    ]
-    return [words for text in texts if (words := text.get_text().strip())]
-
-
 def write(ax: Axes, x: float, y: float, words: str, **style: Any) -> None:
     """Write words level with a bar or a point at the same height."""
     ax.text(x, y, words, va="center_baseline", **style)
