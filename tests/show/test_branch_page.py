@@ -123,8 +123,10 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     assert "全部管户客户57户，含无资产的" in shown.note
     english = branch_tables.class_table(page_of(story(planted), "en"))
     assert english is not None
-    assert english.columns[-1].label == "In time"
-    assert "All 57 managed customers, those without assets included" in str(english.note)
+    assert english.columns[-1].label == "Contacted in time"
+    assert "All 57 managed customers are counted, including those without assets" in str(
+        english.note
+    )
 
 
 def ranked(low: int, high: int) -> pd.DataFrame:
