@@ -181,7 +181,7 @@ def test_growth_of_who_stayed_stands_beside_that_with_who_left() -> None:
     sentence = section_sentence(page, "customers")
     assert sentence is not None
     assert (
-        "仍在册者的季日均AUM增速为+1.0%，含已离开者-0.2%，比全行（-2.0%）高3.0个百分点"
+        "仍在册者的季日均AUM增速为+1.0%（含已离开者-0.2%），比全行（-2.0%）高3.0个百分点"
         in sentence.sentences[0].text
     )
     table = branch_tables.measure_table(page_of(story(growth)), "retention")
