@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from pathlib import Path
 
@@ -39,12 +39,14 @@ from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
 from stockcust_analysis.core.frames import height
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+_OWN_FILES = ("assignments", "contacts", "customer_moves")
 _LARGE = 500_000
 """Rows from which on reading them costs more than asking for them."""
 _PART, _LEAST_OF_PART = 64, 300_000
@@ -76,8 +78,9 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         files, problems, left_out = assign_files(folder, mapping)
         own, approximations = list[InputFile](), dict[str, list[str]]()
         if layout:
-            made = make_tables(engine.connection, engine.folder, folder, mapping.layout)
-            raise_if_any(made.problems, f"'{folder}' by the layout {layout}")
+            made, mapping = _layout_tables(
+                engine, folder, mapping, f"'{folder}' by the layout {layout}"
+            )
             left_out, approximations = _left_out(folder, left_out, made), made.approximations
             own = [InputFile(path.name, path, notes) for path, notes in made.notes.items()]
             for name, path in made.tables.items():
@@ -111,6 +114,19 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+def _layout_tables(
+    engine: DuckDBEngine, source: Path | Dictionary[str, str], mapping: Mapping, where: str
+) -> tuple[LayoutFiles, Mapping]:
+    """Return the tables made from a layout's, and a mapping by which files beside them are read.
+
+    The bank's own files also name customers that no table of the layout has.
+    """
+    made = make_tables(engine.connection, engine.folder, source, mapping.layout)
+    raise_if_any(made.problems, where)
+    own = {(name, "customer_id"): Tolerance(None) for name in _OWN_FILES}
+    return made, replace(mapping, tolerance={**own, **mapping.tolerance})
 
 
 def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str]:
@@ -163,8 +179,7 @@ def open_duckdb_file(
         }
         if layout:
             own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
-            made = make_tables(engine.connection, engine.folder, own, mapping.layout)
-            raise_if_any(made.problems, f"'{path}' by the layout {layout}")
+            made, mapping = _layout_tables(engine, own, mapping, f"'{path}' by the layout {layout}")
             for contract in (c for c in TABLES if c.name in made.tables):
                 reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
                 groups.setdefault(contract.name, []).extend(

@@ -298,6 +298,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
 _LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "orders": (_is_list, "a list of columns for each table"),
     "products": (_is_text, "a product of the contract for each kind of account"),
+    "states": (_is_text, "open, closed or frozen for each state of accounts"),
     "kinds": (_is_text, "a kind of the contract for each kind of transaction"),
     "subjects": (_is_text, "a product of the contract for each subject"),
     "branch_types": (_is_text, "a type of the contract for each branch"),

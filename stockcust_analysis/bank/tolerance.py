@@ -40,12 +40,18 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How many rows, and how much CNY where the table holds money, may be set aside."""
+    """How many rows, and how much CNY where the table holds money, may be set aside.
 
-    rows: int
+    Without `rows` any number may be but all: a layout's customers are not all that the bank's own
+    files know.
+    """
+
+    rows: int | None
     amount: float | None = None
 
     def __str__(self) -> str:
+        if self.rows is None:
+            return "any"
         return _size(self.rows, None if self.amount is None else f"{self.amount:,}")
 
 
@@ -77,7 +83,8 @@ class SetAside:
     @property
     def is_allowed(self) -> bool:
         """Whether it is within the tolerance."""
-        return not self.allowed or (self.rows <= self.allowed.rows and not self._is_too_much)
+        limit = self.allowed.rows if self.allowed else None
+        return limit is None or (self.rows <= limit and not self._is_too_much)
 
     @property
     def size(self) -> str:

@@ -117,8 +117,8 @@ class _Reference:
     @property
     def is_unmatched(self) -> bool:
         """Whether no row at all refers to something that is there, and none may be set aside."""
-        name = (self.table.contract.name, self.column.name)
-        return 0 < self.lost == self.table.total and name not in self.table.tolerance
+        allowed = self.table.tolerance.get((self.table.contract.name, self.column.name))
+        return 0 < self.lost == self.table.total and (allowed is None or allowed.rows is None)
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
@@ -399,7 +399,7 @@ class _TableCheck:
         name, lost = reference.column.name, reference.lost
         remedy = lost_digits(self.rows, name, reference.target.rows, key) or remedy
         allowed = self.tolerance.get((self.contract.name, name))
-        if allowed is not None:
+        if allowed is not None and not reference.is_unmatched:
             rows = reference.lost_rows(self.rows)
             parts = parts_of(self._with_branch(rows, name), self.contract)
             found = SetAside(self.contract.name, name, what, *parts, allowed)

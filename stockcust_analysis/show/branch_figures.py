@@ -29,12 +29,11 @@ class _Figure:
     """How a chart stands on the page.
 
     `section` is the chapter whose sentence says what it shows, `members` the dimension whose names
-    it takes from the policy. Shares of a branch too small for them are not drawn. Without a height
-    the chart has its own.
+    it takes from the policy. Shares of a branch too small for them are not drawn.
     """
 
     chart: Callable[..., Axes]
-    height: float = 0
+    height: float
     width: float = FULL_WIDTH
     section: Section = "customers"
     members: str = ""
@@ -48,18 +47,11 @@ _FIGURES: Final = {
     "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH, "concentration"),
     "dormancy_bars": _Figure(plot.dormancy, 4.4, section="dormancy"),
     "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH, "cross_sell"),
-    "penetration_dots": _Figure(plot.penetration, 5.8, HALF_WIDTH, "cross_sell", "family"),
     "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "cross_sell", "family"),
     "bridge_chart": _Figure(plot.bridge, 4.6, if_small=True),
     "migration_heatmap": _Figure(plot.migration, 5.4, HALF_WIDTH, members="tier"),
-    "migration_flow": _Figure(plot.migration_flow, 8.0, members="tier"),
-    "tier_slope": _Figure(plot.slope, 6.5, members="tier", if_small=True),
-    "dormancy_flow": _Figure(plot.dormancy_flow, 5.2, section="dormancy"),
-    "penetration_panels": _Figure(plot.small_multiples, section="cross_sell", members="family"),
 }
 _FEWEST_QUARTERS: Final = 2
-# Products that nearly every customer has: beside them the other families would lie flat.
-_DEPOSITS: Final = {"demand_deposit", "time_deposit"}
 # Measures in which the branch's place is shown, in their order.
 _PLACED: Final = (
     "aum_per_customer customer_retention silent_rate multi_product_share contact_coverage "
@@ -95,11 +87,6 @@ def product_count_figure(page: BranchPage) -> Drawing | None:
     return _draw(page, "product_count", _this_quarter(page))
 
 
-def penetration_figure(page: BranchPage) -> Drawing | None:
-    """Draw the penetration of each family beside the whole bank's."""
-    return _draw(page, "penetration_dots", _this_quarter(page))
-
-
 def co_holding_figure(page: BranchPage) -> Drawing | None:
     """Draw which families are held together."""
     return _draw(page, "co_holding", page.own(page.evaluation.co_holding))
@@ -119,37 +106,13 @@ def migration_figure(page: BranchPage) -> Drawing | None:
     return _draw(page, "migration_heatmap", rows)
 
 
-def migration_flow_figure(page: BranchPage) -> Drawing | None:
-    """Draw the moves between tiers as bands, rises dark and falls orange."""
-    return _draw(page, "migration_flow", page.own(page.evaluation.migration, structure="today"))
-
-
-def tier_slope_figure(page: BranchPage) -> Drawing | None:
-    """Draw how the tiers' shares of assets moved since the first quarter there is."""
-    return _draw(page, "tier_slope", page.own(_on_one_base(page), measure="tier_aum_share"))
-
-
-def dormancy_flow_figure(page: BranchPage) -> Drawing | None:
-    """Draw how last quarter's dormant customers became this quarter's."""
-    return _draw(page, "dormancy_flow", page.own(_this_quarter(page)))
-
-
-def penetration_panels_figure(page: BranchPage) -> Drawing | None:
-    """Draw each family's penetration over the quarters, all to the same scale, without deposits."""
-    families = page.evaluation.policy_facts["families"]
-    deposits = [family["name"] for family in families if _DEPOSITS & set(family["products"])]
-    rows = _on_one_base(page)
-    chosen = (rows["measure"] == "penetration") & ~rows["member"].isin(deposits)
-    return _draw(page, "penetration_panels", rows[chosen])
-
-
 def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
     """Return a figure with its caption and the words in its place; None for a chart of nothing."""
     spec = _FIGURES[name]
     if page.is_small and not spec.if_small:
         return None
     members = {"words": page.members(spec.members)} if spec.members else {}
-    ax = sized_axes(spec.height, spec.width) if spec.height else None
+    ax = sized_axes(spec.height, spec.width)
     drawn = spec.chart(rows, language=page.language, ax=ax, **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own

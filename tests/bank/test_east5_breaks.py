@@ -189,7 +189,8 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
         loans = [LOAN, {**LOAN, "DKFHZH": "L1b", "DKYE": "300"}, {**LOAN, "XDJJH": "L2"}]
         write(folder, "GRXDFHZ", day, [*loans[:2], {**loans[2], "KHTYBH": "C9"}])
         write(folder, "XYKSXQKB", day, [{**CARD, "KHTYBH": "", "ZHZT": ""}])
-        write(folder, "JJKXXB", day, [{"KHTYBH": "C9", "KH": "6", "KKRQ": "20200101"}])
+        cards = [{"KHTYBH": owner, "KH": owner, "KKRQ": "20200101"} for owner in ("C1", "C9")]
+        write(folder, "JJKXXB", day, cards)
     kinds = [("C1", "其他-微信"), ("C1", "转帐"), ("C9", "转账"), ("", "转账"), ("C1", "其他-调账")]
     moves = [
         {**MOVE, "JYXLH": str(n), "KHTYBH": owner, "JYLX": kind, "ZHYE": "1"}
@@ -200,6 +201,7 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
         path.with_suffix(".log").write_text(str(len(moves) if day == DAY else 0))
     entry = {"NBJGH": "B1", "KJKMBH": "2003", "BZ": "BWB", "BSZQ": "月报", "KJRQ": DAY}
     write(folder, "ZZKJQKMB", DAY, [entry])
+    write(folder, "JGGXB", DAY, [{"NBJGH": "B1", "SJGLNBJGH": "0"}])
     _, told = opened(folder)
     nowhere = "whose customer is empty or in no file of customers"
     for what in (
@@ -218,6 +220,122 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
     assert "C9" not in told
     write(folder, "ZZKJQKMB", DAY, [{**entry, "BZ": "CNY"}])
     assert "ZZKJQKMB (401) gives no ledger: it has no 月报 in BWB" in opened(folder)[1]
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "message"),
+    [
+        ("GRCKFHZ", {**ACCOUNT, "CKYE": ""}, "GRCKFHZ (403).CKYE: 1 row: empty. Fill it in"),
+        ("GRCKFHZ", {**ACCOUNT, "GRCKZH": ""}, "GRCKFHZ (403).GRCKZH: 1 row: empty"),
+        ("GRJCXXB", {**PERSON, "NBJGH": ""}, "GRJCXXB (201).NBJGH: 1 row: empty"),
+        ("GRXDFHZ", {**LOAN, "DKZT": ""}, "GRXDFHZ (409).DKZT: 1 row: empty"),
+        ("GRJCXXB", {**PERSON, "BXYGBZ": "01"}, "GRJCXXB (201).BXYGBZ: 1 row: not what this"),
+        ("GRCKFHZ", {**ACCOUNT, "ZHZT": "已销户"}, "ZHZT: 1 row: a state of an account that is"),
+        ("GRXDFHZ", {**LOAN, "DKYE": "-500"}, "GRXDFHZ (409).DKYE: 1 row: loans owe less than"),
+    ],
+)
+def test_a_cell_that_is_empty_or_not_known_is_no_guess(
+    folder: Path, table: str, row: dict[str, str], message: str
+) -> None:
+    """No balance is not 0, and a closed account in words of the bank's own is not open."""
+    write(folder, table, DAY, [row])
+    assert message in refused(folder)
+
+
+def test_states_of_accounts_may_be_the_banks_own(folder: Path) -> None:
+    """What the mapping says is closed is closed; a misspelt word for it is not believed."""
+    write(folder, "GRCKFHZ", DAY, [ACCOUNT, {**ACCOUNT, "GRCKZH": "A2", "ZHZT": "已销户"}])
+    for word in ("closed", "close"):
+        (folder / "mapping.toml").write_text(f'[layout.states]\n"已销户" = "{word}"\n')
+        if word == "closed":
+            assert opened(folder)[0].rows("holdings") == 1
+    assert "ZHZT: 1 row: a state of an account that is not known" in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "one", "other", "columns"),
+    [
+        ("GRCKFHZ", ACCOUNT, "KHRQ", "SCDHRQ", "KHRQ, XHRQ, SCDHRQ"),
+        ("GRCKFHZ", ACCOUNT, "KHTYBH", "GRCKZH", "KHTYBH"),
+        ("GRCKFHZ", ACCOUNT, "NBJGH", "GRCKZH", "NBJGH"),
+        ("GRXDFHZ", LOAN, "FFRQ", "DQRQ", "FFRQ, DQRQ"),
+        ("GRXDFHZ", LOAN, "KHTYBH", "XDJJH", "KHTYBH"),
+    ],
+)
+def test_columns_that_are_swapped_in_one_month_alone_are_found(
+    folder: Path, table: str, row: dict[str, str], one: str, other: str, columns: str
+) -> None:
+    """June is right and outweighs September's few; a guess asks of both months at once."""
+    write_base(folder, "20260630")
+    write(folder, table, "20260630", [row])
+    if table == "GRCKFHZ":
+        write(folder, table, "20260630", [{**row, "GRCKZH": f"A{n}"} for n in range(1, 5)])
+    swap(folder, table, row, one, other)
+    assert f").{columns}: 1 row" in refused(folder)
+
+
+def test_a_branch_that_the_list_of_branches_lacks_is_shown_by_its_number(folder: Path) -> None:
+    """A merger took B9 from 101; who is still its customer stops no run, and is dropped by none."""
+    more = [{**PERSON, "KHTYBH": "C2", "NBJGH": "B9"}, {**PERSON, "KHTYBH": "C3"}]
+    write(folder, "GRJCXXB", DAY, [PERSON, *more])
+    own = [{**ACCOUNT, **row, "GRCKZH": f"A{n}"} for n, row in enumerate([PERSON, *more])]
+    write(folder, "GRCKFHZ", DAY, own)
+    bank, told = opened(folder)
+    assert rows(bank, "branches", "branch_id, name") == [("B1", "一支行"), ("B9", "B9")]
+    assert "1 institutions of customers or accounts that JGXXB (101) lacks" in told
+
+
+def test_files_beside_name_customers_that_east_does_not_have(folder: Path) -> None:
+    """Those rows are set aside and counted; all of them, as beside masked numbers, are refused."""
+    (folder / "managers.csv").write_text("manager_id,branch_id,role\nM1,B1,vip\n")
+    head = "customer_id,manager_id,valid_from,valid_to,reason,first_contact_on"
+    lines = [head, "C1,M1,2025-01-01,,initial,", "T9,M1,2025-01-01,,initial,"]
+    (folder / "assignments.csv").write_text("\n".join(lines))
+    bank, _ = opened(folder)
+    assert bank.rows("assignments") == 1
+    assert [(found.column, found.rows) for found in bank.set_aside] == [("customer_id", 1)]
+    for table, row in (("GRJCXXB", PERSON), ("GRCKFHZ", ACCOUNT)):
+        write(folder, table, DAY, [{**row, "KHTYBH": MASKED}])
+    text = refused(folder)
+    assert "assignments.customer_id: 2 rows" in text
+
+
+def test_a_ledger_is_of_the_lowest_level_that_has_one(folder: Path) -> None:
+    """B1 holds B1a and has no row of its own below; without 105 nobody knows, and it is told."""
+    tree = {"B1a": "B1", "B1": "R", "R": "H", "H": "0"}
+    write(folder, "JGGXB", DAY, [{"NBJGH": a, "SJGLNBJGH": b} for a, b in tree.items()])
+    entry = {"KJKMBH": "2003", "BZ": "BWB", "BSZQ": "月报", "KJRQ": DAY, "QMDFYE": "100"}
+    write(folder, "ZZKJQKMB", DAY, [{**entry, "NBJGH": n} for n in ("H", "B1")])
+    (folder / "mapping.toml").write_text('[layout.subjects]\n2003 = "demand_deposit"\n')
+    bank, _ = opened(folder)
+    assert rows(bank, "ledger", "branch_id, balance::VARCHAR") == [("B1", "100.00")]
+    next(folder.glob("*-JGGXB-*")).unlink()
+    bank, told = opened(folder)
+    assert "ledger" not in bank.columns
+    assert "ZZKJQKMB (401) gives no ledger without JGGXB (105)" in told
+
+
+def test_a_rate_for_another_number_of_units_is_no_rate(folder: Path) -> None:
+    """712.34 for 100 dollars, not 100 for 712.34, nor for one dollar in one of two months."""
+    dollars = {**ACCOUNT, "GRCKZH": "A2", "BZ": "USD", "CHLB": "钞", "CKYE": "10"}
+    write(folder, "GRCKFHZ", DAY, [ACCOUNT, dollars])
+    rate = {"WBSL": "100", "WBBZ": "USD", "BBBZ": "CNY", "ZBBSL": "712.34", "HLRQ": DAY}
+    write(folder, "HLXXB", DAY, [{**rate, "WBSL": "712.34", "ZBBSL": "100"}])
+    assert "HLXXB (1001).WBSL: 1 row: rates for a number of units" in refused(folder)
+    write(folder, "HLXXB", DAY, [{**rate, "WBSL": "1"}])
+    assert "1 rates of more than 100 CNY for one unit" in opened(folder)[1]
+    write(folder, "HLXXB", "20260831", [{**rate, "HLRQ": "20260831"}])
+    assert "WBSL, ZBBSL: 1 row: rates of one currency that differ" in refused(folder)
+
+
+def test_channels_and_kinds_that_the_standard_lacks_are_counted(folder: Path) -> None:
+    """Nobody uses mobile banking where its code is 06, nor is a trader where the code is 3."""
+    write(folder, "GRCKFHZMX", DAY, [{**MOVE, "JYQD": "06"}, {**MOVE, "JYQD": "POS;银联交易"}])
+    trader = pd.DataFrame([{"NBJGH": "B1", "KHTYBH": "T1", "KHLX": "3", "CJRQ": DAY}])
+    trader.to_csv(folder / f"{LICENCE}-DGKHXXB-{DAY}.txt", sep="\x01", index=False)
+    _, told = opened(folder)
+    assert "1 records of transactions by channels (JYQD) that the standard does not list" in told
+    assert "1 customers of DGKHXXB (203), of which none is called 个体" in told
 
 
 def test_a_rate_that_is_none_or_two_or_old_is_told(folder: Path) -> None:

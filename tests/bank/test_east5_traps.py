@@ -260,7 +260,7 @@ def test_15_what_is_not_there_is_absent(folder: Path) -> None:
 def test_16_a_renewed_time_deposit_looks_new(folder: Path) -> None:
     """Its first term began in 2020; a guess has it, and its owner, new in September."""
     write_base(folder, "20260831")
-    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "KHRQ": "20260910"}])
+    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "KHRQ": "20260910", "SCDHRQ": "20260910"}])
     bank, _ = opened(folder)
     where = "as_of = '2026-09-30'"
     assert rows(bank, "holdings", "opened_on::VARCHAR", where) == [("2020-01-01",)]

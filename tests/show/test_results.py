@@ -71,7 +71,7 @@ def test_money_has_one_unit_at_the_top() -> None:
     bridge = growth_bridge(OPENING, CLOSING)
     assert "单位：万元" in repr(bridge)
     assert ["期初AUM", "2", "5.00"] in cells_of(bridge)
-    assert ["流失（低于有资产标准）", "1", "-2.00"] in cells_of(bridge)
+    assert ["转空客户（低于有资产标准）", "1", "-2.00"] in cells_of(bridge)
     set_language("en")
     assert repr(bridge).startswith("CNY thousand")
     assert ["Opening AUM", "2", "50.00"] in cells_of(bridge)

@@ -26,7 +26,7 @@ from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 
-_OPTIONS = ("products", "kinds", "subjects", "branch_types")
+_OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _NO_AVERAGE = (
     "whose records in GRCKFHZMX (404) do not lead to the balance in GRCKFHZ (403), or that share a "
     "number: month ends or the last balance stand for their average"
@@ -43,9 +43,10 @@ _ACCOUNTS = """
 CREATE TABLE accounts AS -- a renewed time deposit begins with its first term
 SELECT as_of, number || '/' || BZ || '/' || COALESCE(CHLB, '') AS account_id, number, NBJGH,
     customer_id, kind, BZ, min(KHRQ) OVER (PARTITION BY number, BZ, CHLB) AS KHRQ, XHRQ, SCDHRQ,
-    ZHZT, amount, rate, is_persons, {cny} AS balance,
-    (COALESCE(ZHZT, '') = '销户' OR ZHZT LIKE '其他%删除%' OR ZHZT LIKE '其他%抹账%') AS is_closed,
-    {product} AS product
+    amount, rate, is_persons, {cny} AS balance, {product} AS product,
+    CASE WHEN ZHZT LIKE '其他%删除%' OR ZHZT LIKE '其他%抹账%' THEN 'closed'
+        WHEN ZHZT IS NULL OR ZHZT LIKE '其他%' THEN 'open' ELSE COALESCE({state}, '') END AS state,
+    state = 'closed' AS is_closed
 FROM (
     SELECT as_of, GRCKZH AS number, BZ, CHLB, NBJGH, KHTYBH AS customer_id, GRCKZHLX AS kind, KHRQ,
         XHRQ, SCDHRQ, ZHZT, CKYE AS amount, true AS is_persons FROM GRCKFHZ
@@ -116,7 +117,7 @@ SELECT {end} AS as_of, any_value(account_id),
     (sign(sum(balance * length)) * ((200 * abs(sum(balance * length)))::HUGEINT + {days})
         // (2 * {days}) / 100)::DECIMAL(18, 2) * COALESCE(any_value(rate), 1)
 FROM own JOIN steps USING (number, BZ) GROUP BY number, BZ, closing
-HAVING arg_max(balance, day) = closing"""
+HAVING arg_max(balance, day) = closing AND count(*) = count(balance)"""
 _UNTOLD = """
 SELECT count(*) FROM accounts WHERE as_of = {end} AND is_persons AND NOT is_closed
 AND account_id NOT IN (SELECT account_id FROM averages WHERE as_of = {end})"""
@@ -174,7 +175,7 @@ WITH people AS (
     SELECT as_of, customer_id, max(SCDHRQ) AS day,
         -- Of accounts on a business licence no transactions are read.
         max(SCDHRQ) FILTER (NOT is_persons) AS traded,
-        bool_and(ZHZT IN ('冻结', '止付')) AS is_frozen
+        bool_and(state = 'frozen') AS is_frozen
     FROM accounts WHERE NOT is_closed OR XHRQ IS NOT NULL GROUP BY ALL
 ), active AS (
     SELECT d.as_of, customer_id, max(day) AS day,
@@ -232,11 +233,25 @@ WITH held AS (
 )
 SELECT held.* EXCLUDE (NBJGH), NBJGH AS booking_branch_id {average} FROM held
 LEFT JOIN averages USING (as_of, account_id) SEMI JOIN persons USING (as_of, customer_id)"""
+_ABOVE = """
+CREATE TABLE above AS -- every institution with all that are above it
+WITH RECURSIVE tree AS (
+    SELECT DISTINCT NBJGH, SJGLNBJGH AS parent FROM JGGXB WHERE SJGLNBJGH IS NOT NULL
+), above AS (
+    FROM tree UNION SELECT a.NBJGH, t.parent FROM above a JOIN tree t ON t.NBJGH = a.parent
+) FROM above WHERE parent <> NBJGH"""
+# An institution that a merger took from JGXXB may still own customers and accounts.
 _BRANCHES = """
-WITH newest AS (
+CREATE TABLE east_branches AS
+WITH owning AS (
+    SELECT NBJGH FROM persons UNION SELECT NBJGH FROM accounts WHERE NOT is_closed
+    UNION SELECT NBJGH FROM loans UNION SELECT NBJGH FROM cards UNION SELECT NBJGH FROM JJKXXB
+), newest AS (
     SELECT NBJGH, arg_max(YHJGMC, as_of) AS name, arg_max(JGLB, as_of) AS JGLB,
         arg_max(XZQHDM, as_of) AS area, max(CLRQ) AS opened_on,
         min(as_of) FILTER (YYZT = '停业') AS stopped, max(as_of) AS last FROM JGXXB GROUP BY NBJGH
+    UNION ALL SELECT NBJGH, NBJGH, NULL, NULL, NULL, NULL, NULL FROM owning
+    WHERE NBJGH IS NOT NULL AND NBJGH NOT IN (SELECT NBJGH FROM JGXXB)
 ), tree AS (
     SELECT NBJGH, arg_max(SJGLNBJGH, as_of) AS parent, arg_max(SJGLJGMC, as_of) AS parent_name
     FROM JGGXB GROUP BY NBJGH
@@ -246,15 +261,18 @@ SELECT n.NBJGH AS branch_id, name, opened_on, {type} AS type,
         WHEN above.parent <> '0' THEN t.parent_name END AS region,
     COALESCE(stopped, CASE WHEN last < (SELECT max(as_of) FROM JGXXB) THEN last END) AS closed_on
 FROM newest n LEFT JOIN tree t USING (NBJGH) LEFT JOIN tree above ON above.NBJGH = t.parent
-WHERE JGLB = '营业机构' OR n.NBJGH IN (
-    SELECT NBJGH FROM persons UNION ALL SELECT NBJGH FROM accounts WHERE NOT is_closed)"""
-# Institutions with others below them hold those figures too.
+WHERE JGLB = '营业机构' OR n.NBJGH IN (FROM owning)"""
+# Institutions hold the figures of those below them, too; the lowest may have none of their own.
 _LEDGER = """
+WITH own AS (
+    FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of AND {product} IS NOT NULL
+)
 SELECT NBJGH AS branch_id, as_of, {product} AS product,
-    sum(CASE WHEN {product} IN ('loan', 'credit_card') THEN QMJFYE - QMDFYE
-        ELSE QMDFYE - QMJFYE END) AS balance
-FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of AND {product} IS NOT NULL
-    AND NBJGH NOT IN (SELECT SJGLNBJGH FROM JGGXB WHERE SJGLNBJGH IS NOT NULL) GROUP BY ALL"""
+    sum((COALESCE(QMDFYE, 0) - COALESCE(QMJFYE, 0))
+        * CASE WHEN {product} IN ('loan', 'credit_card') THEN -1 ELSE 1 END) AS balance
+FROM own WHERE NBJGH IN (SELECT branch_id FROM east_branches)
+    AND (as_of, NBJGH) NOT IN (SELECT (as_of, parent) FROM own JOIN above USING (NBJGH))
+GROUP BY ALL"""
 _TRANSACTION_ROWS = """
 SELECT customer_id, transacted_on, round(amount, 2) AS amount,
     CASE WHEN kind = 'payment' AND (JYQD LIKE '%第三方支付%' OR JYQD LIKE '%三方支付%')
@@ -293,13 +311,13 @@ def make_tables(
     if files.problems:
         return files
     tables = {
-        "branches": _BRANCHES.format(type=_cases("n.NBJGH", words["branch_types"])),
+        "branches": "FROM east_branches",
         "customers": _customers(files),
         "holdings": _holdings(files),
     }
     if files.days["GRCKFHZMX"] and not cut_months(files):
         tables["transactions"] = _TRANSACTION_ROWS
-    if files.days["ZZKJQKMB"] and words["subjects"]:
+    if files.days["ZZKJQKMB"] and files.days["JGGXB"] and words["subjects"]:
         tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", words["subjects"]))
     files.tables = {name: copies / f"{name}.parquet" for name in tables}
     for name, sql in tables.items():
@@ -315,13 +333,16 @@ def _define(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) ->
     run("CREATE VIEW sole_traders AS SELECT * FROM DGKHXXB WHERE contains(KHLX, '个体')")
     run(_RATES)
     rounded = f"round({cny}, 2)::DECIMAL(18, 2)"
-    run(_ACCOUNTS.format(cny=rounded, product=_cases("kind", words["products"])))
+    cases = {"product": _cases("kind", words["products"]), "state": _cases("ZHZT", words["states"])}
+    run(_ACCOUNTS.format(cny=rounded, **cases))
     run(_LOANS.format(cny=rounded))
     run(_CARDS.format(cny=rounded))
     run(_WEALTH.format(cny=rounded))
     run(_TRANSACTIONS.format(cny=rounded, kind=_cases("JYLX", words["kinds"])))
     run(_PERSONS)
     run(_LEFT)
+    run(_ABOVE)
+    run(_BRANCHES.format(type=_cases("n.NBJGH", words["branch_types"])))
     _define_whole(files)
     _define_averages(files)
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import warnings
 from datetime import date
 
+from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 
 _CUT_AT = 1000
+_STATES = ("open", "closed", "frozen")
 _IN_CURRENCY = {
     "accounts": "GRCKFHZ",
     "loans": "GRXDFHZ",
@@ -20,21 +22,61 @@ _IN_CURRENCY = {
 }
 _WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"
 _LEDGER_ROWS = "SELECT count(*) FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
+_ORDER = "Are the fields in another order? State it: [layout.orders] {0} = [...]."
+# What must have an owner: name, the table that it is from, where it is, what is open, the owner.
+_OWNED = (
+    ("accounts", "GRCKFHZ", "accounts", "NOT is_closed", "customer_id"),
+    ("loans", "GRXDFHZ", "loans", "is_open", "customer_id"),
+    ("credit cards", "XYKSXQKB", "cards", "ZHZT IS DISTINCT FROM '销户'", "customer_id"),
+    ("positions of wealth products", "KHLCCPCYXXB", "wealth", "true", "customer_id"),
+    ("debit cards", "JJKXXB", "JJKXXB", "KPZT IS DISTINCT FROM '注销'", "KHTYBH"),
+)
+_OWNERS = """
+SELECT count(*) FILTER (NOT is_known), count({owner}) FILTER (NOT is_known), count({owner})
+FROM (SELECT *, COALESCE(
+        (as_of, {owner}) IN (SELECT (as_of, customer_id) FROM persons), false) AS is_known
+    FROM {table} WHERE {is_open}) GROUP BY as_of"""
+# What in one row may be so, and in most of a month's tells that columns are in each other's place:
+# table, columns, the rows at fault, of which ones, and what is wrong.
+_DAYS = "(ZHZT = '正常' AND XHRQ IS NOT NULL) OR SCDHRQ < KHRQ"
+_IN_USE = "accounts in use have a day of closing, or moved last before they were opened"
+_ELSEWHERE = "NBJGH NOT IN (SELECT NBJGH FROM JGXXB)"
+_HARDLY = (
+    (
+        "GRJCXXB",
+        "NBJGH",
+        _ELSEWHERE,
+        "true",
+        "customers are of institutions that JGXXB (101) lacks",
+    ),
+    ("GRCKFHZ", "NBJGH", _ELSEWHERE, "true", "accounts are of institutions that JGXXB (101) lacks"),
+    ("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
+    ("DGCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
+    ("GRXDFHZ", "FFRQ, DQRQ", "DQRQ < FFRQ", "true", "loans are due before they were made"),
+    ("GRXDFHZ", "DKYE", "DKYE < 0", "DKYE <> 0", "loans owe less than nothing"),
+    ("XYKSXQKB", "TZJE", "TZJE < 0", "TZJE <> 0", "credit cards owe less than nothing"),
+)
+_MOST = """
+SELECT sum(n) FROM (
+    SELECT count(*) FILTER ({wrong}) AS n FROM {code} WHERE {of} GROUP BY as_of
+    HAVING 2 * n > count(*))"""
+_PER_UNIT = "(1, 10, 100, 1000, 10000)"
+_RATES = (
+    (
+        "WBSL",
+        f"SELECT count(*) FROM HLXXB WHERE WBSL > 0 AND WBSL NOT IN {_PER_UNIT}",
+        "rates for a number of units that is neither 1 nor 100",
+    ),
+    (
+        "WBSL, ZBBSL",
+        """SELECT count(*) FROM (SELECT WBBZ FROM HLXXB WHERE WBSL > 0 AND ZBBSL > 0
+            GROUP BY WBBZ, BBBZ HAVING max(ZBBSL / WBSL) > 10 * min(ZBBSL / WBSL))""",
+        "rates of one currency that differ more than ten times",
+    ),
+)
+_CHANNELS = "柜面|ATM|VTM|POS|网银|手机银行|银联交易|第?三方支付|其他"
 # What is left out or taken for something else, and how often.
-_OF_NOBODY = """
-    SELECT count(*) FROM {} WHERE {} AND (as_of, COALESCE({}, '')) NOT IN (
-        SELECT (as_of, customer_id) FROM persons)"""
-_NOWHERE = "whose customer is empty or in no file of customers"
 _LEFT_OUT = {
-    f"accounts {_NOWHERE}": _OF_NOBODY.format("accounts", "NOT is_closed", "customer_id"),
-    f"loans {_NOWHERE}": _OF_NOBODY.format("loans", "is_open", "customer_id"),
-    f"credit cards {_NOWHERE}": _OF_NOBODY.format(
-        "cards", "ZHZT IS DISTINCT FROM '销户'", "customer_id"
-    ),
-    f"positions of wealth products {_NOWHERE}": _OF_NOBODY.format("wealth", "true", "customer_id"),
-    f"debit cards {_NOWHERE}": _OF_NOBODY.format(
-        "JJKXXB", "KPZT IS DISTINCT FROM '注销'", "KHTYBH"
-    ),
     "closed accounts (销户) that still have a balance": """
         SELECT count(*) FROM accounts WHERE is_closed AND amount <> 0""",
     "loans whose accounts show different balances, of which the largest is taken": """
@@ -49,6 +91,8 @@ _LEFT_OUT = {
     "institutions that are no 营业机构, taken for branches as customers are theirs": """
         SELECT count(DISTINCT NBJGH) FROM JGXXB
         WHERE JGLB <> '营业机构' AND NBJGH IN (SELECT NBJGH FROM persons)""",
+    "institutions of customers or accounts that JGXXB (101) lacks, shown by their number": """
+        SELECT count(*) FROM east_branches WHERE branch_id NOT IN (SELECT NBJGH FROM JGXXB)""",
     "branches gone from JGXXB without 停业, closed at the end of their last month": """
         SELECT count(*) FROM (
             SELECT max(as_of) AS last, bool_or(YYZT = '停业') AS stopped FROM JGXXB
@@ -57,8 +101,21 @@ _LEFT_OUT = {
     "rates of currencies in use that are more than a month old": """
         SELECT count(*) FROM rates WHERE day < as_of - 31
         AND (as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)""",
+    "rates of more than 100 CNY for one unit: is WBSL that of ZBBSL?": """
+        SELECT count(*) FROM rates WHERE rate > 100 AND BZ NOT LIKE 'X%'
+        AND (as_of, BZ) IN (SELECT (as_of, BZ) FROM accounts)""",
     "records of transactions of a day that is not in their file's month": """
         SELECT count(*) FROM GRCKFHZMX WHERE last_day(HXJYRQ) IS DISTINCT FROM as_of""",
+    "persons without a kind (BXYGBZ), taken for personal customers": """
+        SELECT count(DISTINCT KHTYBH) FROM GRJCXXB WHERE BXYGBZ IS NULL""",
+    "customers of DGKHXXB (203), of which none is called 个体 in KHLX": """
+        SELECT count(*) FROM DGKHXXB WHERE NOT EXISTS (FROM sole_traders)""",
+    "credit cards in a state (ZHZT) that no account has, taken for cards in use": """
+        SELECT count(*) FROM cards
+        WHERE NOT regexp_matches(ZHZT, '^(正常|预?销户|冻结|止付|其他)')""",
+    "records of transactions by channels (JYQD) that the standard does not list": f"""
+        SELECT sum(n) FROM (SELECT JYQD, count(*) AS n FROM GRCKFHZMX GROUP BY ALL)
+        WHERE NOT regexp_full_match(JYQD, '(({_CHANNELS})[^;]*(;|$))+')""",
     "records of transactions of other kinds, or of nobody": """
         SELECT count(*) FROM records WHERE KHTYBH IS NULL OR kind IS NULL""",
     "records of transactions of customers that are in no file of customers": """
@@ -81,9 +138,6 @@ SELECT count(*) FILTER (regexp_matches(KHTYBH, '[0-9a-f]{64}')), count(*) FILTER
     UNION SELECT customer_id FROM wealth UNION SELECT KHTYBH FROM JJKXXB
     UNION SELECT KHTYBH FROM GRCKFHZMX)"""
 _HAS_PERSONS = "SELECT count(*) FROM persons"
-_ODD_DAYS = """
-SELECT count(*) FROM accounts WHERE is_persons
-AND ((ZHZT = '正常' AND XHRQ IS NOT NULL) OR SCDHRQ < KHRQ)"""
 
 
 def check_days(files: LayoutFiles) -> None:
@@ -104,24 +158,48 @@ def check_meaning(files: LayoutFiles) -> None:
         if rows:
             remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
             files.note(code, "BZ", "a foreign currency without a rate", remedy, rows)
-    remedy = "Are the fields in another order? State it: [layout.orders] {0} = [...]."
     if files.count("SELECT count(*) FROM accounts") and not files.count(_HAS_PERSONS):
         what = "none of these customers has an account, a loan or a card in the other tables"
-        files.note("GRJCXXB", "KHTYBH", what, remedy.format("GRJCXXB"))
-    rows = files.count(_ODD_DAYS)
-    if 2 * rows > files.count("SELECT count(*) FROM accounts WHERE is_persons"):
-        what = "accounts in use have a day of closing, or moved last before they were opened"
-        files.note("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", what, remedy.format("GRCKFHZ"), rows)
+        files.note("GRJCXXB", "KHTYBH", what, _ORDER.format("GRJCXXB"))
+    else:
+        _check_owners(files)
+    for code, column, wrong, of, what in _HARDLY:
+        if rows := files.count(_MOST.format(code=code, wrong=wrong, of=of)):
+            files.note(code, column, what, _ORDER.format(code), rows)
+    for column, sql, what in _RATES:
+        if rows := files.count(sql):
+            files.note("HLXXB", column, what, _ORDER.format("HLXXB"), rows)
     masked, plain = files.connection.sql(_NUMBERS).fetchall()[0]
     if masked and plain:
         what = (
             f"{masked:,} customers' numbers are masked (变形) and {plain:,} hold an identity number"
         )
         files.note("GRJCXXB", "KHTYBH", what, "They do not join: deliver all masked or none.")
+    elif masked:
+        what = "customers' numbers are masked (变形): those of files beside these must be, too"
+        files.notes_of_gaps.append(f"{masked:,} {what}")
     rows = files.count("SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed")
     if rows:
         remedy = 'Say what it is in the mapping: [layout.products] "…" = "time_deposit".'
         files.note("GRCKFHZ", "GRCKZHLX", "a kind of account that is not known", remedy, rows)
+    states = ", ".join(map(literal, _STATES))
+    if rows := files.count(f"SELECT count(*) FROM accounts WHERE state NOT IN ({states})"):
+        remedy = 'Say what it is in the mapping: [layout.states] "…" = "open" (closed, frozen).'
+        files.note("GRCKFHZ", "ZHZT", "a state of an account that is not known", remedy, rows)
+
+
+def _check_owners(files: LayoutFiles) -> None:
+    """Note tables most of whose customers are in no other in a month; count what is of nobody."""
+    for name, code, table, is_open, owner in _OWNED:
+        sql = _OWNERS.format(table=table, is_open=is_open, owner=owner)
+        days = files.connection.sql(sql).fetchall()
+        if most := sum(strange for _, strange, owned in days if 2 * strange > owned):
+            what = "most customers of a month are in no file of customers"
+            remedy = f"{_ORDER.format(code)} If they are numbered otherwise, leave the file out."
+            files.note(code, "KHTYBH", what, remedy, most)
+        if rows := sum(unknown for unknown, *_ in days):
+            what = "whose customer is empty or in no file of customers"
+            files.notes_of_gaps.append(f"{rows:,} {name} {what}")
 
 
 def cut_months(files: LayoutFiles) -> list[date]:
@@ -150,6 +228,11 @@ def warn_of_gaps(files: LayoutFiles) -> None:
     if files.days["ZZKJQKMB"] and not files.count(_LEDGER_ROWS):
         notes.append(
             "ZZKJQKMB (401) gives no ledger: it has no 月报 in BWB of the month's last day"
+        )
+    elif files.days["ZZKJQKMB"] and not files.days["JGGXB"]:
+        notes.append(
+            "ZZKJQKMB (401) gives no ledger without JGGXB (105): it holds what is below an "
+            "institution twice"
         )
     elif files.days["ZZKJQKMB"] and "ledger" not in files.tables:
         notes.append("ZZKJQKMB (401) gives no ledger: state products in [layout.subjects]")

@@ -1,4 +1,4 @@
-"""Files of a layout, read into tables of DuckDB: names, orders of fields and forms of cells.
+"""Files of a layout, read into tables of DuckDB: orders of fields and forms of cells.
 
 The files have no header: an order of fields is believed only where every line has as many as it
 says and the cells below have the form that it says. Only columns that are needed are kept.
@@ -6,19 +6,12 @@ says and the cells below have the form that it says. Only columns that are neede
 
 from __future__ import annotations
 
-import csv
-import gzip
-import re
-import shutil
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
-from io import BufferedIOBase
-from pathlib import Path, PurePosixPath
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -28,18 +21,24 @@ from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
+from stockcust_analysis.bank.layouts.delivered_files import (
+    day_of,
+    find_files,
+    first_line,
+    is_blank,
+    is_month_end,
+    licence_of,
+    missing_parts,
+)
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.row_counts import decode, read_row_counts
+from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile
-from stockcust_analysis.errors import UsageError
 
-_NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
-_SEPARATORS = ("\x01", ",", "|")
 _SPLIT_TAG = "GSFZJG"
 _SHORTEST = 12  # a row of the day alone is shorter
-_NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
+_EMPTY_CELL = "empty"
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
     "date": _DAY,
@@ -75,66 +74,16 @@ class LayoutFiles:
 
     def read(self, folder: Path) -> None:
         """Read every file of the folder that is named as one of the layout's."""
-        files: dict[str, dict[date, list[Path]]] = {}
-        for origin, path in self._unpacked(folder):
-            match = _NAME.fullmatch(path.name)
-            code = match[2].upper() if match else ""
-            day = _day(match[3]) if match else None
-            if day is None or code not in self.layout["tables"]:
-                self.left_out += [path.name] if match else []
-            elif (day + timedelta(days=1)).day != 1:
-                self.left_out.append(f"{path.name} (no month's last day)")
-            else:
-                files.setdefault(code, {}).setdefault(day, []).append(path)
-                self.licences.add(_licence(path))
-                self.notes.setdefault(origin, (code,))
-        if not files:
-            what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
-            raise UsageError(f"'{folder}' holds no file {what}.")
+        found = find_files(folder, self.copies / "unpacked", self.layout["tables"])
+        self.left_out, self.licences = found.left_out, found.licences
+        self.notes = {origin: (code,) for origin, code in found.origins.items()}
         for code in self.layout["tables"]:
-            self._read_table(code, files.get(code, {}))
-        names = tuple(
-            path.name for by_day in files.values() for ps in by_day.values() for path in ps
-        )
-        self._warn_of_logs(folder, names)
-        if len(self.licences) > 1:
-            warnings.warn(
-                f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
-                "the accounts' balances, so that rows that stand twice are taken once, and no "
-                "averages are rebuilt. Better use the whole bank's set.",
-                stacklevel=2,
-            )
-            self._warn_of_licences(files)
-
-    def _warn_of_logs(self, folder: Path, names: tuple[str, ...]) -> None:
-        """Warn of logs that count the rows of no file, or whose number is not understood."""
-        logs = [p for p in sorted(folder.iterdir()) if p.suffix.lower() == ".log"]
-        alone = [p.name for p in logs if not any(name.startswith(p.stem) for name in names)]
-        alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
-        if alone:
-            warnings.warn(
-                f"logs without their files: {', '.join(alone)}. Deliver those.", stacklevel=3
-            )
+            self._read_table(code, found.files.get(code, {}))
+        found.warn_of_logs(folder)
         if self._unread_logs:
             what = f"logs that say no number of rows: {', '.join(self._unread_logs)}"
-            warnings.warn(f"{what}. The rows of their files are not compared.", stacklevel=3)
-
-    def _warn_of_licences(self, files: Dictionary[str, Dictionary[date, list[Path]]]) -> None:
-        """Warn of months of a table that lack a licence which has files of another month."""
-        gaps = list[str]()
-        for code, by_day in files.items():
-            found = {day: {*map(_licence, paths)} for day, paths in sorted(by_day.items())}
-            every = set[str]().union(*found.values())
-            name = f"{code} ({self.layout['tables'][code]['number']})"
-            gaps += [
-                f"{name} of {day} has {len(some)} of {len(every)} licences, without "
-                + ", ".join(sorted(every - some))
-                for day, some in found.items()
-                if some < every
-            ]
-        if gaps:
-            what = f"files of licences that other months have: {'; '.join(gaps)}"
-            warnings.warn(f"{what}. Without them their customers seem to leave.", stacklevel=3)
+            warnings.warn(f"{what}. The rows of their files are not compared.", stacklevel=2)
+        found.warn_of_licences()
 
     def note(self, code: str, column: str, what: str, remedy: str, rows: int = 0) -> None:
         """Note a problem of a table, with the number that the standard gives it."""
@@ -145,40 +94,6 @@ class LayoutFiles:
         """Return the one number of a query."""
         return int(self.connection.sql(sql).fetchall()[0][0] or 0)
 
-    def _unpacked(self, folder: Path) -> Iterator[tuple[Path, Path]]:
-        """Yield the files of a folder, and those of its archives, each with where it came from."""
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() != ".zip":
-                yield path, path
-                continue
-            try:
-                yield from ((path, member) for member in self._unpack(path))
-            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
-                what = f"'{path.name}' cannot be unpacked: it is damaged, or locked by a password"
-                raise UsageError(f"{what}. Deliver it again, or its files without it.") from None
-
-    def _unpack(self, path: Path) -> Iterator[Path]:
-        """Yield an archive's files that are named as a layout's, with the logs that count them."""
-        with zipfile.ZipFile(path) as archive:
-            for number, member in enumerate(archive.namelist()):
-                name = PurePosixPath(member).name
-                if name.lower().endswith(".log"):
-                    continue
-                if not _NAME.fullmatch(name):
-                    self.left_out += [f"{path.name}/{member}"] if name else []
-                    continue
-                target = self.copies / "unpacked" / path.stem / str(number) / name
-                target.parent.mkdir(parents=True)
-                log = str(PurePosixPath(member).with_suffix(".log"))
-                beside = path.parent / PurePosixPath(log).name
-                if log in archive.namelist():
-                    target.with_suffix(".log").write_bytes(archive.read(log))
-                elif beside.exists():
-                    shutil.copy(beside, target.parent)
-                with archive.open(member) as source, target.open("wb") as file:
-                    shutil.copyfileobj(source, file)
-                yield target
-
     def _read_table(self, code: str, files: Dictionary[date, list[Path]]) -> None:
         """Define a table's view; note what is wrong with its files and cells."""
         entry = self.layout["tables"][code]
@@ -186,29 +101,18 @@ class LayoutFiles:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
         copies, filled = list[Path](), set[str]()
         for day, paths in sorted(files.items()):
-            self._note_parts(code, day, paths)
+            for what, name in missing_parts(code, day, paths):
+                self.note(code, "", what, f"Deliver {name}, or the table in one file.")
             for path in paths:
                 found = [*self._copies(code, path, day)]
                 copies += found
-                filled |= {_licence(path)} if found and path not in self._empty else set()
+                filled |= {licence_of(path)} if found and path not in self._empty else set()
         for path in (path for paths in files.values() for path in paths if path in self._empty):
-            if entry.get("has_rows") or _licence(path) in filled:
+            if entry.get("has_rows") or licence_of(path) in filled:
                 remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
                 self.note(code, "", f"{path.name} holds no rows", remedy)
         self.days[code] = sorted(files)
         self._define_view(code, copies)
-
-    def _note_parts(self, code: str, day: date, paths: Iterable[Path]) -> None:
-        """Note parts of a file (`-1.txt`, `-2.txt`) before or between those that are there."""
-        parts: dict[str, set[int]] = {}
-        for path in paths:
-            match = _NAME.fullmatch(path.name)
-            parts.setdefault(_licence(path), set()).add(int(match[4] or 1) if match else 1)
-        for licence, found in sorted(parts.items()):
-            if lacking := sorted({*range(1, max(found))} - found):
-                what = f"no part {', '.join(map(str, lacking))} of {day}, and a part {max(found)}"
-                name = f"{licence}-{code}-{day:%Y%m%d}-{lacking[0]}.txt"
-                self.note(code, "", what, f"Deliver {name}, or the table in one file.")
 
     def read_tables(self, tables: Dictionary[str, str]) -> None:
         """Read tables of a database, by code → SQL: by the names of their columns, day by CJRQ."""
@@ -226,8 +130,8 @@ class LayoutFiles:
                 rows = f"(SELECT {cells} FROM {tables[code]})"
                 found = f"SELECT DISTINCT trim({quoted(as_of)}) FROM {rows} ORDER BY 1"
                 for (text,) in self.connection.sql(found).fetchall():
-                    day = _day(text or "")
-                    if day is None or (day + timedelta(days=1)).day != 1:
+                    day = day_of(text or "")
+                    if day is None or not is_month_end(day):
                         self.left_out.append(f"{code} of {text} (no month's last day)")
                         continue
                     copies.append(self.copies / f"{code}_{day}.parquet")
@@ -252,7 +156,7 @@ class LayoutFiles:
             self.connection.execute(f"CREATE VIEW {code} AS {sql}")
             return
         rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
-        self._note_faults(code, [*self._faults(columns)], rows)
+        self._note_faults(code, rows)
         again = self._rows_again(code, columns, rows)
         sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM {rows}"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
@@ -263,7 +167,7 @@ class LayoutFiles:
         Its text is scanned once, and what is wrong with a row stands beside its values. Only where
         anything is, it is read again as any extract, to say what and where.
         """
-        is_empty = _is_blank(path)
+        is_empty = is_blank(path)
         stated, header = (TableMapping(), ()) if is_empty else self._fields(code, path)
         if stated is None:
             return
@@ -332,7 +236,7 @@ class LayoutFiles:
             for column in [*wanted, "CJRQ"]
         ]
         values = [f"{self._value(column)} AS {column}" for column in wanted]
-        faults = enumerate([*self._faults(wanted).values(), "is_odd"])
+        faults = enumerate([*self._faults(code).values(), "is_odd"])
         bits = (f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in faults)
         self.connection.execute(
             f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults FROM (SELECT "
@@ -370,7 +274,7 @@ class LayoutFiles:
         nothing = None, ()
         entry = self.layout["tables"][code]
         wanted = [*entry["read"], "CJRQ"]
-        separator, first = _first_line(path)
+        separator, first = first_line(path)
         names = {normalize(cell) for cell in first}
         lacking = [c for c in wanted if not names & {*self._words(code, c)}]
         has_header = len(lacking) < len(wanted) / 2
@@ -405,33 +309,41 @@ class LayoutFiles:
         if not form:
             return f"nullif({column}, '')"
         empty = ", ".join(map(literal, _EMPTY[form]))
-        value = f"CASE WHEN {column} NOT IN ({empty}) THEN {_READ[form].format(column)} END"
-        return f"COALESCE({value}, 0)" if form == "number" else value
+        return f"CASE WHEN {column} NOT IN ({empty}) THEN {_READ[form].format(column)} END"
 
-    def _faults(self, columns: list[str]) -> dict[str, str]:
-        """Return the SQL of cells that are not of their column's form, as in another order."""
-        faults = {"CJRQ": f"COALESCE({_DAY.format('CJRQ')}, DATE '0001-01-01') <> as_of"}
-        for column in columns:
+    def _faults(self, code: str) -> dict[tuple[str, str], str]:
+        """Return the SQL of wrong cells by column and what is wrong: the form, as in another order.
+
+        A column that is `filled` has no empty cell either.
+        """
+        entry, odd = self.layout["tables"][code], "not what this column holds"
+        other_day = f"COALESCE({_DAY.format('CJRQ')} <> as_of, true)"
+        faults = {("CJRQ", "another day than the file's name"): other_day}
+        for column in entry["read"]:
             form, listed = self._form(column), self.layout["values"].get(column)
             if form:
                 empty = ", ".join(map(literal, _EMPTY[form]))
-                faults[column] = (
-                    f"{column} NOT IN ({empty}) AND ({_READ[form].format(column)}) IS NULL"
-                )
+                is_read = f"({_READ[form].format(column)}) IS NOT NULL"
+                faults[column, odd] = f"{column} NOT IN ({empty}) AND NOT {is_read}"
             elif listed:
                 values = ", ".join(map(literal, ["", *listed]))
-                faults[column] = f"{column} NOT IN ({values}) AND NOT starts_with({column}, '其他')"
+                several = literal(f"(({'|'.join(listed)}|其他[^;]*)(;|$))+")
+                faults[column, odd] = (
+                    f"{column} NOT IN ({values}) AND NOT regexp_full_match({column}, {several})"
+                )
+        for column in entry.get("filled", ()):
+            faults[column, _EMPTY_CELL] = f"COALESCE({column}, '') = ''"
         return faults
 
-    def _note_faults(self, code: str, faults: list[str], rows: str) -> None:
+    def _note_faults(self, code: str, rows: str) -> None:
+        faults = self._faults(code)
         counts = ", ".join(f"count(*) FILTER (faults & {1 << n} > 0)" for n in range(len(faults)))
         found = self.connection.sql(f"SELECT {counts} FROM {rows}").fetchall()[0]
         remedy = f"Are the fields in another order? State it: [layout.orders] {code} = [...]."
-        for column, number in zip(faults, found, strict=True):
+        fill = "Fill it in, an amount of nothing with 0."
+        for (column, what), number in zip(faults, found, strict=True):
             if number:
-                what = "not what this column holds"
-                what = "another day than the file's name" if column == "CJRQ" else what
-                self.note(code, column, what, remedy, number)
+                self.note(code, column, what, fill if what == _EMPTY_CELL else remedy, number)
 
 
 def _is_odd(header: Sequence[str]) -> str:
@@ -454,43 +366,3 @@ def _text(name: str, kind: str) -> str:
     is_day = kind == "DATE" or kind.startswith("TIMESTAMP")
     text = f"strftime({quoted(name)}, '%Y%m%d')" if is_day else f"{quoted(name)}::VARCHAR"
     return f"COALESCE({text}, '') AS {quoted(name)}"
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:]}")
-    except ValueError:
-        return None
-
-
-def _licence(path: Path) -> str:
-    return path.name.split("-")[0].upper()
-
-
-def _opened(path: Path) -> BufferedIOBase:
-    return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
-
-
-def _is_blank(path: Path) -> bool:
-    """Return whether no line of a file has a cell."""
-    with _opened(path) as file:
-        return not any(line.strip(_NOTHING) for line in file)
-
-
-def _first_line(path: Path) -> tuple[str, list[str]]:
-    """Return the separator of a file, and the cells of its first line."""
-    with _opened(path) as file:
-        line = file.readline()
-        while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
-            line += more  # a cell with a line break
-    text = decode(line).rstrip("\r\n")
-    rows = {
-        separator: next(csv.reader([text], delimiter=separator), [])
-        if separator == ","
-        else text.split(separator)
-        for separator in _SEPARATORS
-    }
-    separator = max(
-        rows, key=lambda name: (name == "\x01" and len(rows[name]) > 1, len(rows[name]))
-    )
-    return separator, rows[separator]
