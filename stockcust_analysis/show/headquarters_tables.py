@@ -213,7 +213,7 @@ def growth_table(page: HeadquartersPage) -> Table | None:
         return None
     shown = pd.concat([known, steps[-1:]])
     columns = ["branch_id", "change", "new", "existing", "moved"]
-    cells = shown[columns].astype(object).fillna(wording.SUPPRESSED).to_dict("records")
+    cells: list[Any] = shown[columns].astype(object).fillna("*").to_dict("records")
     rows = [
         {
             "branch": _branch_name(page, row.pop("branch_id")),
