@@ -262,10 +262,7 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
         whole = page.cell(measure, "funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
-    values = [
-        page.idle(branch) if measure == IDLE else page.cell(measure, base, branch_id=branch)
-        for branch in branches
-    ]
+    values = [page.cell(measure, base, branch_id=branch) for branch in branches]
     cells = [
         _number(
             wording.format_measure(value, printed_as, unit=unit),

@@ -37,6 +37,7 @@ from stockcust_analysis.show.findings import (
     split_growth,
 )
 from stockcust_analysis.show.page_data import (
+    IDLE,
     IDLE_PARTS,
     WIDE_INTERVAL,
     BranchPage,
@@ -152,22 +153,21 @@ class HeadquartersPage(Page):
     def cell(
         self, measure: str, base: str, *, branch_id: str = "", member: str = "", quarter: str = ""
     ) -> float | str | None:
-        """Return one figure, of the whole bank if no branch is named.
+        """Return one figure, or `IDLE`, of the whole bank if no branch is named.
 
         "*" where it is withheld, None where there is none.
         """
+        if measure == IDLE:
+            which = {"branch_id": branch_id, "member": member, "quarter": quarter}
+            parts = [self.cell(part, base, **which) for part in IDLE_PARTS]
+            if SUPPRESSED in parts:
+                return SUPPRESSED
+            return None if None in parts else sum(part for part in parts if isinstance(part, float))
         whose = (quarter or self.quarter, branch_id or WHOLE_BANK)
         cell = self.cells.get(whose, {}).get((measure, member), {}).get(base)
         if cell is None:
             return None
         return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
-
-    def idle(self, branch_id: str) -> float | str | None:
-        """Return the share of a branch's customers who are silent or dormant together."""
-        parts = [self.cell(part, "funded", branch_id=branch_id) for part in IDLE_PARTS]
-        if SUPPRESSED in parts:
-            return SUPPRESSED
-        return None if None in parts else sum(part for part in parts if isinstance(part, float))
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""

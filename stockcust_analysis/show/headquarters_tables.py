@@ -16,7 +16,7 @@ from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
-from stockcust_analysis.show.page_data import compared_quarters, rows_of
+from stockcust_analysis.show.page_data import IDLE, compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -173,7 +173,7 @@ def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
         **{key: change_of(now, own(aum, base, quarter=quarters[key]), "money") for key in _CHANGES},
         "attained": attained,
         "retention": own("customer_retention", "funded"),
-        "idle": page.idle(branch),
+        "idle": own(IDLE, "funded"),
         "multi_product": own("multi_product_share", "funded"),
         "contacted": own("contact_coverage", "managed"),
     }
@@ -211,20 +211,21 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
     if known.empty or not opening > 0:
         return None
+    shown = pd.concat([known, steps[-1:]])
+    columns = ["branch_id", "change", "new", "existing", "moved"]
+    cells: list[Any] = shown[columns].astype(object).fillna("*").to_dict("records")
     rows = [
         {
-            "branch": _branch_name(page, row.branch_id),
-            **{
-                name: wording.SUPPRESSED if np.isnan(amount) else amount
-                for name in ("change", "new", "existing", "moved")
-                for amount in [getattr(row, name)]
-            },
-            "contribution": wording.format_number(100 * row.change / opening, decimals=2),
+            "branch": _branch_name(page, row.pop("branch_id")),
+            **row,
+            "contribution": wording.format_number(100 * change / opening, decimals=2),
         }
-        for row in rows_of(pd.concat([known, steps[-1:]]))
+        for row, change in zip(cells, shown["change"], strict=True)
     ]
     rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
-    unit, note = page.unit(row.get("change") for row in rows[:-1]), page.text("growth_note")
+    # One unit with the bridge on the same page.
+    unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
+    note = page.text("growth_note")
     return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
 

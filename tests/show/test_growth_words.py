@@ -53,7 +53,7 @@ def test_english() -> None:
     """The same facts in English, without a bank to compare with."""
     told = growth_sentence(bridge(new=1.5e6, shrunk=-5e5), branch_id="B01", language="en")
     assert told is not None
-    assert told.lead == "Growth is all of new customers; existing ones hold less"
+    assert told.lead == "All growth came from new customers; existing customers' assets fell"
     assert told.text == (
         "Period-end AUM +CNY 1.00 million on last quarter (+10.0%): new and re-funded customers "
         "+CNY 1.50 million, existing customers -CNY 0.50 million."

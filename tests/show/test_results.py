@@ -87,6 +87,26 @@ def test_groups_stand_in_the_policys_order() -> None:
     assert shown == [(region, tier) for region in ("B", "A") for tier in lowest_first]
 
 
+def test_pivots_and_workbooks_have_the_policys_order(tmp_path: Path) -> None:
+    """Tiers from the lowest up, whichever a branch lacks; states behind them; branches as given."""
+    cells = [("B", "private"), ("B", "residual"), ("A", "effective"), ("A", "mid")]
+    rows = [(branch, tier, "dormancy_rate", 0.1) for branch, tier in cells]
+    result = Result(pd.DataFrame(rows, columns=["branch_id", "tier", "measure", "value"]))
+    lowest_first = ["residual", "effective", "mid", "private"]
+    table = result.pivot("branch_id", "tier")
+    assert ([*table.index], [*table.columns]) == (["B", "A"], lowest_first)
+    assert [*result.pivot("tier", "branch_id").index] == lowest_first
+    assert table.loc["A"].isna().tolist() == [True, False, False, True]
+    result.to_excel(tmp_path / "tiers.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "tiers.xlsx").active
+    tiers = [row[1].value for row in sheet.iter_rows(min_row=2, max_row=5)]
+    assert tiers == ["零散", "私行", "有效", "中端"]
+    moves = migration_matrix(OPENING, CLOSING).pivot("from", "to", "customers")
+    assert [*moves.columns] == ["mid", "DRAINED"]
+    three = migration_matrix(CLOSING, OPENING).pivot("from", "to", "customers")
+    assert [*three.index] == ["mid", "RETURNED"]
+
+
 def test_tiers_and_states_have_the_policys_words() -> None:
     """Whoever went from the tier of 10,000 to that of 50,000, and whoever drained."""
     assert [row[:2] for row in cells_of(migration_matrix(OPENING, CLOSING))] == [
