@@ -228,8 +228,8 @@ class CampaignReport(features.Report):
         value, width = self.placebos["value"], self.placebos["high"] - self.placebos["value"]
         return pd.Series(value.abs() > width * 2.5 / 1.96)
 
-    def sentences(self, language: str = "en") -> list[str]:
-        """Return what there is to say, in `zh` or `en`."""
+    def describe(self, language: str) -> list[str]:
+        """Return what there is to say."""
         said = [sentence("effect", language, **vars(self))]
         if self.low <= 0 <= self.high:
             said.append(sentence("no_effect", language))
@@ -240,7 +240,7 @@ class CampaignReport(features.Report):
             said.append(sentence(key, language, **{str(name): test[name] for name in test}))
         return said
 
-    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+    def chart_rows(self, language: str) -> pd.DataFrame:
         """Return the effect and the placebo tests before it, the last quarter first."""
         tests = self.placebos.assign(
             name=[sentence("placebo", language, quarter=q) for q in self.placebos["quarter"]]

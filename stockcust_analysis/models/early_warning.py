@@ -367,8 +367,8 @@ class WarningReport(features.Report):
         low = self.gains.loc[self.gains["measure"] == "auc", "low"]
         return len(low) > 0 and bool((low > 0).all())
 
-    def sentences(self, language: str = "en") -> list[str]:
-        """Return what there is to say, in `zh` or `en`."""
+    def describe(self, language: str) -> list[str]:
+        """Return what there is to say."""
         auc, top = self.scores.iloc[0], self.deciles.iloc[0]
         seen = self.importance[self.importance["low"] > 0]["feature"]
         comma, most = "、" if language == "zh" else ", ", 5 if auc["low"] > 0.5 else 0
@@ -387,7 +387,7 @@ class WarningReport(features.Report):
         said.append(("importance" if names else "no_importance", facts))
         return [features.sentence(key, language, **dict(values)) for key, values in said]
 
-    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+    def chart_rows(self, language: str) -> pd.DataFrame:
         """Return the ten groups by risk: rate observed, with its interval, and predicted."""
         names = [features.sentence("decile", language, number=n) for n in self.deciles["decile"]]
         columns = {"observed": "value"}

@@ -252,8 +252,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         if not kept:
             raise UsageError("no column tells customers apart: all are constant, or names.")
         if self.left_out_ and not self.quiet:
-            shown = ", ".join(self.left_out_)
-            warn(f"left out, being constant or names: {shown}.", stacklevel=3)
+            words = f"left out, being constant or names: {', '.join(self.left_out_)}."
+            written = [n for n in self.left_out_ if n in alone & text and _holds_amounts(table[n])]
+            if written:
+                words += f" Amounts written as text: {', '.join(written)}. Give them as numbers."
+            warn(words, stacklevel=3)
         self.columns_ = sorted(kept, key=lambda name: name in text)
         self.is_label_ = np.array([name in text for name in self.columns_])
         empty = {"handle_unknown": "use_encoded_value", "unknown_value": np.nan}
@@ -305,6 +308,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         parts = [("numbers", numbers, ~self.is_label_), ("labels", labels, self.is_label_)]
         used = [part for part in parts if part[2].any()]
         return ColumnTransformer(used, verbose_feature_names_out=False)
+
+
+def _holds_amounts(column: pd.Series) -> bool:
+    """Return whether most cells of a column of text are numbers with decimals."""
+    return bool(column.astype(str).str.fullmatch(r"\s*-?[\d,]+\.\d+\s*").mean() > 0.5)
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -374,11 +382,15 @@ def _long(names: Sequence[str], measures: Sequence[str], value: Array, draws: Ar
 class Report:
     """A result that says in words what it means, draws itself and fills a workbook."""
 
-    def sentences(self, language: str = "en") -> list[str]:
-        """Return what there is to say, in `zh` or `en`."""
+    def sentences(self, language: str | None = None) -> list[str]:
+        """Return what there is to say, in `zh` or `en`, or in the language of `set_language`."""
+        return self.describe(language or chosen_language())
+
+    def describe(self, language: str) -> list[str]:
+        """Return what there is to say in a language."""
         raise NotImplementedError
 
-    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+    def chart_rows(self, language: str) -> pd.DataFrame:
         """Return what `plot` draws: `name`, `value`, `low`, `high`, and `predicted` if known."""
         raise NotImplementedError
 
@@ -395,11 +407,11 @@ class Report:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return what `plot` draws as a plain pandas table."""
-        return self.chart_rows()
+        return self.chart_rows(chosen_language())
 
     def to_excel(self, path: str | Path) -> None:
         """Write what the report says, and its tables, into a workbook, a sheet each."""
-        said = pd.DataFrame({"report": self.sentences(chosen_language())})
+        said = pd.DataFrame({"report": self.sentences()})
         sheets = {name: Result(table) for name, table in {"report": said, **self.tables()}.items()}
         import_module("stockcust_analysis.show.results").write_workbook(sheets, Path(path))
 

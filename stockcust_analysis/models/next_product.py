@@ -256,8 +256,8 @@ class NextProductReport(features.Report):
         """Whether the first place hits more often than that of both baselines, beyond chance."""
         return bool((self.gains[self.gains["measure"] == "hit_rate_1"]["low"] > 0).all())
 
-    def sentences(self, language: str = "en") -> list[str]:
-        """Return what there is to say, in `zh` or `en`."""
+    def describe(self, language: str) -> list[str]:
+        """Return what there is to say."""
         said, own = [], self.scores.head(len(_MEASURES)).set_index("measure")["value"]
         for gain in self.gains[self.gains["measure"].isin(_MEASURES[:2])].to_dict("records"):
             key = "next_beats" if gain["low"] > 0 else "next_does_not_beat"
@@ -266,7 +266,7 @@ class NextProductReport(features.Report):
             said.append(features.sentence(key, language, **{str(k): gain[k] for k in gain}))
         return said
 
-    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+    def chart_rows(self, language: str) -> pd.DataFrame:
         """Return the hit rates and recalls of the model and of the baselines."""
         words = ([features.feature_name(n, language) for n in self.scores[name]] for name in _KEYS)
         names = [" · ".join(pair) for pair in zip(*words, strict=True)]

@@ -100,7 +100,7 @@ class TestBank:
         auc = report.scores.iloc[0]
         assert auc["low"] < 0.5 < auc["high"]
         assert not report.beats_rules
-        assert "Do not use it" in str(report)
+        assert "Do not use it" in "\n".join(report.sentences("en"))
         assert "不要使用" in "".join(report.sentences("zh"))
         assert report._repr_html_().count("<li>") == len(report.sentences())
 
@@ -262,12 +262,12 @@ class TestForeignTable:
         inside = report.scores["value"].between(report.scores["low"], report.scores["high"])
         assert inside.all()
         assert report.scores["low"][0] > 0.5
-        assert "wrong way round" not in str(report)
+        assert "wrong way round" not in "\n".join(report.sentences("en"))
         turned = model.assess(table[800:], pd.Series(event).map({True: "no", False: "yes"}))
         assert turned.scores["high"][0] < 0.5
-        assert "The interval lies below 0.5" in str(turned)
+        assert "The interval lies below 0.5" in "\n".join(turned.sentences("en"))
         assert "区间低于0.5" in "".join(turned.sentences("zh"))
-        assert "holds 0.5" not in str(turned)
+        assert "holds 0.5" not in "\n".join(turned.sentences("en"))
         gain = report.gains.set_index("measure").loc["auc"]
         assert gain["value"] == pytest.approx(expected[0] - expected[3])
         assert report.deciles["captured"].iloc[-1] == 1
@@ -329,6 +329,10 @@ class TestRefusals:
         with pytest.warns(UserWarning, match="names: CLIENTNUM, RowNumber, CustomerId, 客户号"):
             model = EarlyWarning(model="logistic").fit(numbers, label)
         assert "Paid" in model.encoder_.columns_
+        written = table.assign(Charges=[f"{1_000 + row / 8:,.3f}" for row in rows])
+        written.loc[:3, "Charges"] = " "
+        with pytest.warns(UserWarning, match=r"names: Charges\. Amounts .* text: Charges\. Give"):
+            model.fit(written, label)
 
     def test_constant_columns_and_names_are_left_out_aloud(self) -> None:
         """A column with one value and one with a value of its own in each row are warned of."""

@@ -25,7 +25,7 @@ def test_planted_openings_are_found() -> None:
     """Fund holders take up insurance, payroll holders a card: better than both baselines."""
     report = NextProduct().backtest(bank_with("planted"), "2026Q2")
     assert report.beats_baselines
-    assert "higher than popularity" in str(report)
+    assert "higher than popularity" in "\n".join(report.sentences("en"))
 
 
 @pytest.mark.slow
@@ -33,8 +33,8 @@ def test_nothing_is_found_where_nothing_is() -> None:
     """Where openings are chance, popularity is not shown to be beaten, and so it says."""
     report = NextProduct().backtest(bank_with("none"), "2026Q2")
     assert not report.beats_baselines
-    assert "not shown to be higher than popularity" in str(report)
-    assert "热销排序" in "".join(report.sentences("zh"))
+    assert "not shown to be higher than popularity" in "\n".join(report.sentences("en"))
+    assert "热销排序" in str(report) == "\n".join(report.sentences("zh"))
 
 
 def test_hits_are_those_counted_by_hand() -> None:

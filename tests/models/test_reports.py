@@ -63,7 +63,7 @@ def test_openings_are_drawn_beside_the_baselines() -> None:
     baselines = ["model", "popularity", "co-holding lift"]
     assert names[:3] == [f"Hit rate at 1 · {name}" for name in baselines]
     assert len(names) == 12
-    rows = report.to_pandas().set_index("name")["value"]
+    rows = report.chart_rows("en").set_index("name")["value"]
     own = report.scores.query("score == 'popularity' and measure == 'recall_3'")
     assert rows["Recall at 3 · popularity"] == own["value"].item()
 
