@@ -373,8 +373,8 @@ def _width(text: str) -> float:
     >>> round(_width("支行a1"), 2), round(_width("AUM%"), 2)
     (3.35, 2.8)
     """
-    wide = [letter in "▲▼" or unicodedata.east_asian_width(letter) in "WF" for letter in text]
+    wide = [unicodedata.east_asian_width(letter) in "WF" for letter in text]
     borders = sum(left != right for left, right in pairwise(wide))
-    narrow = [0.7 if letter.isupper() or letter == "%" else 0.55 for letter in text]
+    narrow = [0.7 if letter.isupper() or letter in "%▲▼" else 0.55 for letter in text]
     ems = [1.0 if is_wide else width for is_wide, width in zip(wide, narrow, strict=True)]
     return sum(ems) + 0.25 * borders
