@@ -62,6 +62,7 @@ SUSPICIONS = (
     "column_empty",
     "closed_with_aum",
     "days_reversed",
+    "negative_balance",
     "nothing_of_quarter",
     "family_unused",
 )

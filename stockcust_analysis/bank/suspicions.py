@@ -8,53 +8,50 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date
 from itertools import permutations, product
 from math import inf
-from statistics import median, median_high, median_low
+from statistics import median
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.branch_suspicions import (
+    LEAST_FOUND_AGAIN,
+    LEAST_IN_BRANCH,
+    LEAST_KEPT,
+    WRONG_UNIT,
+    count_branches,
+    find_copied_branches,
+    find_cycles,
+    find_empty_branches,
+    find_left_behind,
+    find_strayed,
+    find_vanished,
+    find_wrong_branches,
+    is_another_unit,
+)
+from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals, held_by_branch
 from stockcust_analysis.bank.validation import EVENTS
 from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import (
-    ONE,
-    Table,
-    after,
-    as_lazy,
-    collect_rows,
-    day,
-    flag,
-    height,
-    sums,
-)
+from stockcust_analysis.core.frames import ONE, Table, as_lazy, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.errors import BankDataError
-from stockcust_analysis.measures.population import AUM, restate_branches
+from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.measures.service import end_with_managers, in_force
 from stockcust_analysis.policy import load_policy
 
 LEAST_ROWS = 100
 """Below a hundred rows any change may be true."""
-WRONG_UNIT = 30
-"""分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
 LEAST_MEAN, MOST_MEAN = 50, 2_000_000
 """AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""
-LEAST_IN_BRANCH = 30
-"""Customers with AUM: a branch's geometric mean of thirty is known to a fifth of a power of ten."""
-FAR_BELOW = 1_000
-"""Between branches: 万元 is 10,000 times, and branches of pensions or students ten times, less."""
-LEAST_KEPT = 0.6
-"""Part of the rows of the quarter before: less is half of a delivery, no bad quarter."""
-LEAST_FOUND_AGAIN = 0.5
-"""Part of the customers who are there a quarter later: a bank keeps far more than half."""
 STEADY, LEAST_HELD = 0.1, 0.5
 """Holdings are the accounts of AUM: what part of it they are is a definition, and no market's."""
 LIKE_SIZE, LEAST_PART = 0.2, 0.01
 """A product comes in place of another if their rows differ by less; smaller ones come and go."""
-_LOOKED_UP, _SHOWN = 1_000, 3
+STALE = 0.98
+"""Part of the customers whose days or amounts are as a quarter ago: interest alone moves most."""
+_LOOKED_UP, _FEWEST = 1_000, 10
 _MAY_BE_EMPTY = (
     "customers.active_transactions",
     "customers.loan_balance",
@@ -82,50 +79,14 @@ def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
         if "|" not in name
     ]
     for name, other, size, beside in pairs:
-        if min(size, beside) > 0 and _is_another_unit(size / beside):
+        if min(size, beside) > 0 and is_another_unit(size / beside):
             yield f"{name} of {now.quarter} is {size / beside:.2g} times that of {other}"
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
             yield f"{name} of {now.quarter} is {mean:.2g} CNY per customer"
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
-        yield from _wrong_branches(column, before, now)
-
-
-def _is_another_unit(ratio: float) -> bool:
-    return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
-
-
-def _wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[str]:
-    """Amounts of some branches alone are of another order than the others', or than before.
-
-    A few large customers do not change the geometric mean of those who have AUM. A private bank's
-    may be a hundred times the others', but not all in whole CNY, as 分 for 元 are.
-    """
-    sizes, earlier = (t.geometric_means(column, LEAST_IN_BRANCH) for t in (now, before))
-    if not sizes:
-        return
-    figures = now.figures
-    has_cents = 10 * figures[f"customers.{column}|uneven"] > figures[f"customers.{column}|filled"]
-    changes = {branch: sizes[branch] / earlier[branch] for branch in sizes if branch in earlier}
-    high, low = median_high(sizes.values()), median_low(sizes.values())
-    usual = median(changes.values()) if changes else 1.0
-    wrong: dict[str, list[str]] = {}
-    for branch, size in sorted(sizes.items()):
-        group, change = now.customers[branch], changes.get(branch, 1.0)
-        is_whole = has_cents and not group[f"{column}|uneven"]
-        rows = before.customers.get(branch, group)["rows"]
-        is_like = LEAST_KEPT < group["rows"] / rows < 1 / LEAST_KEPT
-        if size < high / FAR_BELOW or (is_whole and size > low * WRONG_UNIT):
-            wrong.setdefault("the other branches", []).append(branch)
-        elif is_like and _is_another_unit(change) and _is_another_unit(change / usual):
-            wrong.setdefault(str(before.quarter), []).append(branch)
-    for other, branches in wrong.items():
-        shown = ", ".join(branches[:_SHOWN])
-        yield (
-            f"customers.{column} of {now.quarter} is of another order in {len(branches)} of "
-            f"{len(sizes)} branches ({shown}) than in {other}: are they in 万元 or 分 there"
-        )
+        yield from find_wrong_branches(column, before, now)
 
 
 def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
@@ -136,52 +97,61 @@ def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
                 f"{name} of {now.quarter} have the rows and amounts of {before.quarter} in every "
                 f"{GROUPS[name]}: was the file delivered again?"
             )
-
-
-def _vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
-    """A branch has no customers any more, and nothing says why."""
-    gone = {*before.customers} - {*now.customers}
-    if not gone:
-        return
-    end = now.quarter.end
-    branches = as_lazy(bank.table("branches"))
-    closed = set[str]()
-    if "closed_on" in bank.columns["branches"]:
-        days = branches.filter(~nw.col("closed_on").is_null() & _is_by(branches, end, "closed_on"))
-        closed = {*collect_rows(days.select("branch_id"))["branch_id"]}
-    moved: dict[str, int] = {}
-    if "customer_moves" in bank.columns:
-        moves = as_lazy(bank.table("customer_moves"))
-        lately = moves.filter(_is_by(moves, end)).select("from_branch_id", "customer_id").unique()
-        moved = dict(
-            zip(*collect_rows(sums(lately, ["from_branch_id"], {"n": ONE})).values(), strict=True)
-        )
-    for branch in sorted(gone - closed - {*_successors(bank, end)}):
-        rows = before.customers[branch]["rows"]
-        if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
+        elif name == "customers" and (copied := find_copied_branches(before, now)):
             yield (
-                f"branch {branch}, with {rows:,} customers in {before.quarter}, has none in "
-                f"{now.quarter}, no successor and no closed_on by {end}"
+                f"customers of {now.quarter} have the rows and amounts of {before.quarter} in "
+                f"{count_branches(copied, now.customers)}: was a file delivered again?"
             )
 
 
-def _renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
-    """Most customers of the quarter before are not found again."""
+def _found_again(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[str, str]]:
+    """Most customers of the quarter before are not found again, or a column is just as it was."""
+    columns = [
+        column.name
+        for column in table("customers").columns
+        if column.name in bank.columns["customers"]
+        if column.kind.is_numeric or column.name == "last_active_on"
+    ]
     earlier, later = (
-        as_lazy(bank.snapshot("customers", as_of=of.quarter.end)).select("customer_id")
+        as_lazy(bank.snapshot("customers", as_of=of.quarter.end)).select("customer_id", *columns)
         for of in (before, now)
     )
     total = before.figures["customers.rows"]
-    # A few of them show whether it is worth to look at all.
-    few = earlier.head(_LOOKED_UP)
-    for some, rows in ((few, min(total, _LOOKED_UP)), (earlier, total)):
-        found = height(some.join(later, on="customer_id", how="semi"))
-        if found >= LEAST_FOUND_AGAIN * rows:
+    # A few of them show whether it is worth to look at all, mostly those who come first in both.
+    few, first = earlier.head(_LOOKED_UP), later.head(2 * _LOOKED_UP)
+    for some, others in ((few, first), (few, later), (earlier, later)):
+        rows, least = (total, LEAST_ROWS) if some is earlier else (min(total, _LOOKED_UP), _FEWEST)
+        counts = _count_same(some.join(others, on="customer_id", suffix="|now"), columns)
+        found = counts["rows"]
+        stale = [c for c in columns if counts[c] >= max(least, STALE * counts[f"{c}|filled"])]
+        if found >= LEAST_FOUND_AGAIN * rows and not stale:
             return
-    yield (
-        f"of {rows:,} customers of {before.quarter} {found:,} are found again in {now.quarter}: "
-        "were they renumbered?"
-    )
+    for column in stale:
+        yield (
+            "delivered_again",
+            f"customers.{column} of {now.quarter} is that of {before.quarter} for "
+            f"{counts[column]:,} of {counts[f'{column}|filled']:,} customers who have any: was the "
+            "column not computed anew",
+        )
+    if found < LEAST_FOUND_AGAIN * total:
+        yield (
+            "renumbered",
+            f"of {total:,} customers of {before.quarter} {found:,} are found again in "
+            f"{now.quarter}: were they renumbered?",
+        )
+
+
+def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
+    """Return how many customers of two quarters there are, have a value then, and the same now."""
+    sizes = {"rows": ONE}
+    for name in columns:
+        is_filled = ~nw.col(name).is_null()
+        if name != "last_active_on":
+            is_filled &= nw.col(name) != 0
+        sizes[f"{name}|filled"] = flag(is_filled)
+        sizes[name] = flag(is_filled & (nw.col(name) == nw.col(f"{name}|now")))
+    counts = collect_rows(sums(pairs, [], sizes))  # no row where nobody is found again
+    return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
 
 
 def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
@@ -211,7 +181,7 @@ def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     earlier = _parts_held(before)
     for other, ours in _parts_held(now).items():
         theirs = earlier.get(other)
-        if theirs and not _is_another_unit(ours / theirs) and abs(ours / theirs - 1) > STEADY:
+        if theirs and not is_another_unit(ours / theirs) and abs(ours / theirs - 1) > STEADY:
             yield (
                 f"holdings are {ours:.0%} of {other} in {now.quarter}, and {theirs:.0%} in "
                 f"{before.quarter}: was a file of one of them cut off"
@@ -221,17 +191,24 @@ def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
                 f"holdings are {ours:.0%} of AUM in {now.quarter}: deliver all products that "
                 "count as AUM, and files to their end"
             )
+    held = {product for product, sizes in now.holdings.items() if sizes["balance"]}
+    booked = {product for product, sizes in now.ledger.items() if sizes["balance"]}
+    if lacking := ", ".join(sorted(booked - held)):
+        yield (
+            f"holdings of {now.quarter} hold nothing of {lacking}, and the ledger does: deliver "
+            "them, or see the codes in the mapping"
+        )
 
 
 def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
     """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
     column, parts, averages = held_by_branch(bank, quarter, LEAST_IN_BRANCH)
     usual = median(parts.values()) if parts else 1.0
-    if wrong := sorted(b for b, part in parts.items() if _is_another_unit(part / usual)):
+    if wrong := sorted(b for b, part in parts.items() if is_another_unit(part / usual)):
         yield (
-            f"customers.{column} of {quarter} is of another order in {len(wrong)} of {len(parts)} "
-            f"branches ({', '.join(wrong[:_SHOWN])}) than what their customers hold: are customers "
-            "or holdings in 千元, 万元 or 分 there"
+            f"customers.{column} of {quarter} is of another order in "
+            f"{count_branches(wrong, parts)} than what their customers hold: are customers or "
+            "holdings in 千元, 万元 or 分 there"
         )
     for name, (average, end) in sorted(averages.items(), key=lambda item: item[1])[-1:]:
         if average >= LEAST_ROWS and end < LEAST_PART * average:
@@ -257,16 +234,22 @@ def _parts_held(totals: Totals) -> dict[str, float]:
 
 
 def _emptied(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
-    """A column holds nothing but zeros, or no day, in a whole quarter."""
+    """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
     ours, theirs = now.figures, before.figures
     for name, size in ours.items():
         column, _mark, what = name.partition("|")
-        rows = ours[f"{column.partition('.')[0]}.rows"]
-        is_sum = what == "" or (what == "filled" and column not in ours)
-        may_be = name in _MAY_BE_EMPTY and not theirs.get(name)
-        if is_sum and not size and rows >= LEAST_ROWS and not may_be:
+        table_name, _dot, total = name.partition(".")
+        rows, where = ours[f"{table_name}.rows"], ""
+        if what and (what != "filled" or column in ours):
+            continue
+        if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs.get(name)):
+            where = f"all {rows:,} rows"
+        elif size and table_name == "customers" and total != "loan_balance":
+            empty = find_empty_branches(total, before, now)
+            where = count_branches(empty, now.customers) if empty else ""
+        if where:
             yield (
-                f"{column} holds {'no day' if what else 'nothing but 0'} in all {rows:,} rows of "
+                f"{column} holds {'no day' if what else 'nothing but 0'} in {where} of "
                 f"{now.quarter}: deliver its values, or leave the column out if it is optional"
             )
 
@@ -283,6 +266,17 @@ def _contradictions(now: Totals) -> Iterator[str]:
             yield (
                 f"{column} is later than {later} in {count:,} row{'s' if count > 1 else ''} of "
                 f"{now.quarter}: correct the days; are two columns swapped in the mapping"
+            )
+
+
+def _negative_balances(now: Totals) -> Iterator[str]:
+    """What customers own is less than nothing."""
+    for name in sorted({*load_policy().families.aum_products} & {*now.holdings}):
+        rows, count = now.holdings[name]["rows"], now.holdings[name]["balance|negative"]
+        if count > LEAST_PART * rows:
+            yield (
+                f"balance is negative in {count:,} of {rows:,} holdings of {name} in "
+                f"{now.quarter}: see its sign, and the codes of products in the mapping"
             )
 
 
@@ -316,105 +310,6 @@ def _nothing_of_quarter(bank: Bank, now: Totals) -> Iterator[str]:
                 )
 
 
-def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
-    """Return old branch → new branches, of those that took over by a day if one is stated."""
-    successors: dict[str, list[str]] = {}
-    if "branch_successors" in bank.columns:
-        frame = as_lazy(bank.table("branch_successors"))
-        rows = collect_rows(frame if until is None else frame.filter(_is_by(frame, until)))
-        for old, new in zip(rows["old_branch_id"], rows["new_branch_id"], strict=True):
-            successors.setdefault(old, []).append(new)
-    return successors
-
-
-def _is_by(table: Table, day_of: date, column: str = "effective_on") -> nw.Expr:
-    """Return whether a row is in effect by a day."""
-    return ~after(day(table, column), day_of)
-
-
-def _cycles(bank: Bank, _: Totals) -> Iterator[str]:
-    """A branch was taken over, directly or not, by itself."""
-    successors = _successors(bank)
-    for first in sorted(successors):
-        paths = [[first]]
-        for path in paths:  # grows while it is read
-            for branch in successors.get(path[-1], ()):
-                if branch == first == min(path):
-                    yield f"branches succeed one another in a circle: {' → '.join([*path, first])}"
-                elif branch not in path:
-                    paths.append([*path, branch])
-
-
-def _left_behind(bank: Bank, now: Totals) -> Iterator[str]:
-    """Customers of a split branch have no move, and count with a branch that is gone."""
-    end = now.quarter.end
-    split = sorted(old for old, new in _successors(bank, end).items() if len(new) > 1)
-    if not split:
-        return
-    customers = as_lazy(bank.restate_branches(bank.table("customers"), as_of=end))
-    rows = customers.filter(nw.col("branch_id").is_in(split)).select("branch_id", "customer_id")
-    counts = collect_rows(sums(rows.unique(), ["branch_id"], {"n": ONE}))
-    for branch, count in sorted(zip(counts["branch_id"], counts["n"], strict=True)):
-        yield (
-            f"{count:,} customers of branch {branch}, which several took over, have no move in "
-            f"customer_moves: they still count with {branch}"
-        )
-
-
-def _strayed(bank: Bank, now: Totals) -> Iterator[str]:
-    """Customers handed over are not where their moves, or their branch's successor, lead."""
-    quarter, before = now.quarter, now.quarter.previous
-    if before not in bank.quarters:
-        return
-    begun, new = (_successors(bank, of.end) for of in (before, quarter))
-    merged = sorted(old for old in {*new} - {*begun} if len(new[old]) == 1 and old not in new[old])
-    opening, closing = (as_lazy(bank.snapshot("customers", as_of=q.end)) for q in (before, quarter))
-    opening = opening.with_columns(was="branch_id")
-    strayed = nw.col("branch_id") != nw.col("now")
-    if "customer_moves" in bank.columns:
-        moves = _last_moves(bank, now)
-        moved = opening.join(moves.select("customer_id"), on="customer_id", how="semi")
-        pairs = _pairs(bank, moved, closing, quarter.end).join(moves, on="customer_id")
-        led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
-        counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
-        if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
-            yield (
-                f"of {counts['rows'][0]:,} customers handed over in {quarter}, {count:,} are not "
-                "where customer_moves lead: they count as transferred. See from_branch_id and "
-                "to_branch_id"
-            )
-    if merged:
-        moved = opening.filter(nw.col("was").is_in(merged))
-        pairs = _pairs(bank, moved, closing, quarter.end)
-        counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
-        for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
-            if count > LEAST_FOUND_AGAIN * rows:
-                yield (
-                    f"of {rows:,} customers of branch {branch}, which was taken over in {quarter}, "
-                    f"{count:,} are not with its successor: they count as transferred. See "
-                    "new_branch_id"
-                )
-
-
-def _pairs(bank: Bank, opening: Table, closing: Table, end: date) -> Table:
-    """Return customers with the branches of a day: as the quarter begins, and `now`."""
-    first, last = (as_lazy(bank.restate_branches(rows, as_of=end)) for rows in (opening, closing))
-    last = last.select("customer_id", now="branch_id")
-    return first.select("customer_id", "branch_id", "was").join(last, on="customer_id")
-
-
-def _last_moves(bank: Bank, now: Totals) -> Table:
-    """Return where each customer's last move of a quarter leads, under the branches of its end."""
-    moves, end = as_lazy(bank.table("customer_moves")), now.quarter.end
-    lately = after(day(moves, "effective_on"), now.quarter.previous.end) & _is_by(moves, end)
-    moves = moves.filter(lately).select("customer_id", "to_branch_id", "effective_on")
-    last = moves.group_by("customer_id").agg(effective_on=nw.col("effective_on").max())
-    moves = moves.join(last, on=["customer_id", "effective_on"])
-    successors = bank.table("branch_successors") if "branch_successors" in bank.columns else None
-    now_at = restate_branches(moves.to_native(), successors, as_of=end, branch="to_branch_id")
-    return as_lazy(now_at).select("customer_id", "to_branch_id")
-
-
 def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
     """Customers have several managers on the quarter's last day."""
     if "assignments" not in bank.columns:
@@ -436,8 +331,6 @@ Suspicions = list[tuple[str, str]]
 _Rule = Callable[[Bank, Totals, Totals], Iterator[str]]
 _OF_TWO: dict[str, _Rule] = {
     "delivered_again": _same_again,
-    "branch_vanished": _vanished,
-    "renumbered": _renumbered,
     "product_renamed": _renamed,
     "rows_gone": _gone,
 }
@@ -445,16 +338,18 @@ _OF_ANY: dict[str, _Rule] = {
     "unit": _wrong_units,
     "part_of_aum": _incomplete,
     "column_empty": _emptied,
+    "branch_vanished": find_vanished,
 }
 _OF_ROWS: Mapping[str, Callable[[Totals], Iterator[str]]] = {
     "closed_with_aum": _closed_with_aum,
+    "negative_balance": _negative_balances,
     "days_reversed": _contradictions,
 }
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
-    "successor_cycle": _cycles,
+    "successor_cycle": find_cycles,
     "two_managers": _two_managers,
-    "split_without_moves": _left_behind,
-    "moves_not_followed": _strayed,
+    "split_without_moves": find_left_behind,
+    "moves_not_followed": find_strayed,
     "nothing_of_quarter": _nothing_of_quarter,
 }
 
@@ -481,6 +376,7 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
+        found += _found_again(bank, before, now) if enough and follows else ()
         if enough and bank.rows("holdings") <= most:
             found += [("part_of_aum", words) for words in _misfits(bank, now.quarter)]
         for name, count in _OF_ROWS.items():

@@ -260,14 +260,17 @@ def worklists(
 def deliver(folder: Path, recipients: Path, as_of: datetime, by: str) -> None:
     """Copy every branch's page and lists from a quarter's FOLDER to its recipient, with receipts.
 
-    Lists bear the recipient and the day. Nothing is mailed.
+    Lists bear the recipient, the day, and the status of what is not issued. Nothing is mailed.
     """
     from stockcust_analysis.report.deliver import deliver
 
-    number, without = deliver(folder, recipients, on=as_of.date(), by=by)
+    statuses, without = deliver(folder, recipients, on=as_of.date(), by=by)
     if without:
         click.echo(f"Nobody is named for: {_first_of(without)}")
-    click.echo(f"{number} branches delivered; receipts in {folder / 'receipts'}.")
+    if unissued := Counter(status for status in statuses if status != "issued"):
+        words = ", ".join(f"{count} {status}" for status, count in unissued.items())
+        click.echo(f"Not issued, and marked so on lists and receipts: {words}.")
+    click.echo(f"{len(statuses)} branches delivered; receipts in {folder / 'receipts'}.")
 
 
 class TerminalProgress:

@@ -134,7 +134,8 @@ class Result(pd.DataFrame):
         Returns
         -------
         DataFrame
-            Labels in the order of the result; empty where the result has no row.
+            Tiers, families and the like in the policy's order, other labels in that of the result;
+            empty where the result has no row.
 
         Raises
         ------
@@ -153,8 +154,12 @@ class Result(pd.DataFrame):
                 f"several rows stand for one cell of {' × '.join(keys)}: they differ in "
                 f"{', '.join(several) or 'numbers only'}. Keep the rows of one, or pivot by it too."
             )
-        table = self.to_pandas().set_index(keys)[values]
-        return table.unstack(group_names(columns), sort=False)
+        cells = self.to_pandas().set_index(keys)[values]
+        table: Any = cells.unstack(group_names(columns), sort=False)
+        axes = (axis.to_frame(index=False) for axis in table.axes)
+        down, across = (_show().policy_order(labels, self.about.members) for labels in axes)
+        ordered: pd.DataFrame = table.iloc[down, across]
+        return ordered
 
     def plot(self, **options: Any) -> Axes:  # type: ignore[override]
         """Draw the result, and return the axes; `.save("slide.png")` writes them to a file.

@@ -84,12 +84,12 @@ def comparison(
         same for a proportion, else winsorised. Limits lie around `centre`; `z` says how many
         standard errors, and `verdict` far_below, below, within, above or far_above (beyond 99.8 %,
         95 %), empty among fewer than `least_branches` peers, where limits show chance alone. A
-        branch of fewer than `least_customers` has neither limits nor z nor verdict nor rank, and
-        widens nobody else's: of so few, chance explains everything. No limit lies outside what the
-        measure can be: a share stays within 0 and 1, an average within what a customer can have.
-        `rank` among the `rank_of` peers that have enough customers, equals sharing one; `rank_low`
-        to `rank_high`: best and worst rank, jointly certain at the policy's level; rank 1 is the
-        best, for a neutral measure the highest; all four empty where a branch has too few.
+        branch of fewer than `least_customers`, where chance explains everything, or opened this
+        year, where nobody can be dormant yet, has neither limits nor z nor verdict nor rank, and
+        moves nobody else's. One that took over another this year has no rank. No limit lies outside
+        what the measure can be. `rank` is among the `rank_of` peers that have one; equals share it.
+        `rank_low` to `rank_high`: best and worst rank, jointly certain at the policy's level; rank
+        1 is the best, for a neutral measure the highest; all four empty where there are none.
         `expected_ratio`: numerator / what the bank's rates by tier and tenure would give.
         `shrunk_value` is for display only, never for scores. `movement_standard_error` takes the
         two quarters as independent; as they share most customers it is rather too large.
@@ -106,7 +106,8 @@ def comparison(
     before = since or str(Quarter.parse(quarter).previous)
     now, then = (_figures(rule, peers, measures, cells, when) for when in (quarter, before))
     new = new_branches(branches, Quarter.parse(quarter))
-    now["new"] = np.tile([branch in new for branch in peers], len(rule.measures))
+    events = [new[branch][0] if branch in new else "" for branch in peers]
+    now["new"] = np.tile(events, len(rule.measures))
     compared = _compare(now, peers, policy)
     variance = _own_variance(now, compared["kind"]) + _own_variance(then, compared["kind"])
     table = now.assign(
@@ -187,7 +188,7 @@ def _compare_peers(
     bounds = possible_values(measure.name, policy)
     n, value = group["denominator" if proportion else "n"], group["compared"]
     variance = _variance_by_chance(group, kind, n)
-    judged = n >= rule.least_customers
+    judged = (n >= rule.least_customers) & (group["new"] != "opened")
     enough = int(judged.sum()) >= rule.least_branches
     centre, tau2, width = _spread(value, variance, enough, judged)
     level = sidak(rule.rank_level, max(int(judged.sum()), 1))
@@ -207,7 +208,7 @@ def _compare_peers(
         **dict(zip(_LIMITS, np.where(judged, limits, np.nan).clip(*bounds), strict=True)),
         "z": z,
         "verdict": _verdict(z) if enough else np.full(value.size, "", "<U9"),
-        **_ranks(value, low, high, judged & ~group["new"].astype(bool), upwards=upwards),
+        **_ranks(value, low, high, judged & (group["new"] == ""), upwards=upwards),
         "shrunk_value": shrunk if enough else np.full_like(value, np.nan),
     }
 

@@ -74,13 +74,14 @@ def require_amounts(
     signed: Iterable[str] = (),
     labels: Iterable[str] = (),
     one_day: bool = False,
+    key: str = "",
 ) -> None:
     """Raise when an amount is missing, infinite or negative; all columns are named at once.
 
     Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
     cents are not exact any more are refused, too; so are rows that belong nowhere, as a column of
-    `labels` to group by is empty, and on `one_day` rows of several as-of dates. Everything is
-    looked at in one pass over the table.
+    `labels` to group by is empty, on `one_day` rows of several as-of dates, and rows that repeat
+    the `key`, if the table has it. Everything is looked at in one pass over the table.
     """
     kinds = table.collect_schema()
     conditions = {f"{name}|empty": nw.col(name).is_null() for name in labels}
@@ -97,6 +98,9 @@ def require_amounts(
     if one_day and "as_of" in kinds.names():
         columns["as_of"] = nw.col("as_of")
         totals.append(nw.col("as_of").n_unique())
+    if key in kinds.names():
+        columns["|key"] = nw.col(key)
+        totals += [nw.col("|key").n_unique(), nw.len().alias("|rows")]
     found = collect_rows(table.select(**columns).select(*totals)) if columns else {}
     days = found.get("as_of", [1])[0]
     if days > 1:
@@ -108,6 +112,8 @@ def require_amounts(
         problems += [f"'{column}' is {wrong} in {count:,} rows"] if count else []
     if problems:
         raise UsageError(f"{what}: {'; '.join(problems)}. Fill them or leave those rows out.")
+    if "|key" in columns and (twice := int(found["|rows"][0] - found["|key"][0])):
+        raise UsageError(f"{what}: {twice:,} rows repeat a '{key}'. Keep one row per customer.")
     beyond = [f"'{name}'" for name in amounts if (found[name][0] or 0) >= MOST]
     if beyond:
         raise UsageError(
@@ -169,7 +175,9 @@ def with_base(
     needed = [names for names in _NEEDS[base] if _AVERAGE in names and names[0] not in present]
     money = list(dict.fromkeys([*amounts, *(_AVERAGE for _ in needed)]))
     require_columns(customers, [*by, *money], "customers")
-    require_amounts(customers, money, "customers", signed=signed, labels=by, one_day=True)
+    require_amounts(
+        customers, money, "customers", signed=signed, labels=by, one_day=True, key="customer_id"
+    )
     table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
     return table.with_columns(base_flag(table, base, request.policy.bases).alias(f"in_{base}"))
 
@@ -183,18 +191,11 @@ def customers_of(request: Request, date: str, value: str | None) -> Table:
     try:
         require_columns(frame, ["customer_id"], "customers")
         table = _still_customers(frame)
-        result = with_base(table, request, [value] if value else [])
         require_amounts(table, (), "customers", labels=["customer_id"])
-        ids = nw.col("customer_id")
-        counts = frames.collect_rows(table.select(rows=ids.len(), customers=ids.n_unique()))
-        # Each of several rows would be paired with each.
-        if twice := int(counts["rows"][0]) - int(counts["customers"][0]):
-            raise UsageError(
-                f"customers: {twice:,} rows repeat a 'customer_id'. Keep one row per customer."
-            )
+        # Each of several rows would be paired with each: that is an error, too.
+        return with_base(table, request, [value] if value else [])
     except UsageError as error:
         raise UsageError(f"{date}: {error}") from None
-    return result
 
 
 def _still_customers(table: Table) -> Table:

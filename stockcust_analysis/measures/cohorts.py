@@ -14,11 +14,11 @@ from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
-from stockcust_analysis.measures.cuts import UNKNOWN, measure
+from stockcust_analysis.measures.cuts import UNKNOWN, Arguments, by_cuts, measure, several_notes
 from stockcust_analysis.measures.holdings import warn_of_unknown_products
 from stockcust_analysis.measures.retention import asset_retention, customer_retention
 from stockcust_analysis.measures.two_dates import averages, pair_customers
-from stockcust_analysis.policy import PolicyLike, ProductFamilies, as_policy
+from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies, as_policy
 
 _SHOWN = ("branch_id", "branch_name", "tier", "manager_id")
 
@@ -127,7 +127,10 @@ def cohorts(
         Of several as-of dates, told apart by `as_of`, as `bank.customers(…, quarters=5)` gives.
     by : str
         `opening_year` (of `relationship_since`), `first_product` (family of the account opened
-        first; of several on one day the policy's first), or a column, as it was at first.
+        first; of several on one day the policy's first), or any cut or column that other measures
+        take (`branch`, `tier`, `age_band`, `family`, `customer_group` …), as it was when the
+        customer was first seen: who moved later stays with his cohort. In `family`, `channel` and
+        `customer_group` a customer counts in each of his.
     holdings : table, optional
         For `first_product`: accounts with `customer_id, product, opened_on`, of any dates. Accounts
         that had been closed by the first of them are not seen.
@@ -161,7 +164,22 @@ def cohorts(
     """
     table, rules = as_lazy(customers), as_policy(policy)
     require_columns(table, ["customer_id", "as_of"], "customers")
-    table = _with_cohort(table, by, holdings, rules.families).with_columns(seen=day(table, "as_of"))
+    table = _with_beginning(table, by, holdings, rules.families)
+
+    def retain(stated: Arguments) -> Result:
+        return _retain_cohorts(as_lazy(stated["customers"]), by, base, value, rules)
+
+    result = by_cuts(retain, {"customers": table.to_native(), "by": by}, [by], rules)
+    rows = result.rename(columns={by: "cohort"})
+    rows = Result(rows.sort_values(["quarter", "cohort", "measure"], ignore_index=True))
+    rows.about = About(notes=several_notes([by]))
+    return rows
+
+
+def _retain_cohorts(table: Table, by: str, base: str, value: str, rules: Policy) -> Result:
+    """Return retention of customers by what they were at first, in the column `by`."""
+    cohort = nw.coalesce(nw.col(by).cast(nw.String), nw.lit(UNKNOWN))
+    table = table.with_columns(cohort=cohort, seen=day(table, "as_of"))
     first = table.filter(nw.col("seen") == nw.col("seen").min().over("customer_id"))
     # When first seen they were customers, each on a day of its own.
     first, parts = first.drop("as_of", "closed_on", strict=False), list[Result]()
@@ -175,27 +193,26 @@ def cohorts(
         for part in kept:
             part.insert(0, "quarter", str(quarter or on))
         parts += kept
-    order = ["quarter", "cohort", "measure"]
-    return Result(pd.concat(parts).sort_values(order, ignore_index=True))
+    return Result(pd.concat(parts).rename(columns={"cohort": by}))
 
 
-def _with_cohort(table: Table, by: str, holdings: Frame | None, families: ProductFamilies) -> Table:
-    """Return the customers with `cohort`."""
+def _with_beginning(
+    table: Table, by: str, holdings: Frame | None, families: ProductFamilies
+) -> Table:
+    """Return the customers with `opening_year` or `first_product`, if that is asked for."""
     if by == "opening_year":
         require_columns(table, ["relationship_since"], "customers")
-        cohort = day(table, "relationship_since").dt.year().cast(nw.String)
-    elif by == "first_product":
-        if holdings is None:
-            raise UsageError("by='first_product' needs holdings=…, with 'opened_on'.")
-        first = _first_families(as_lazy(holdings), families)
-        if table.implementation.is_pandas_like():
-            first = as_lazy(frames.to_pandas(first.to_native()))
-        require_same_engine(table, first)
-        table, cohort = table.join(first, on="customer_id", how="left"), nw.col("first_family")
-    else:
-        require_columns(table, [by], "customers")
-        cohort = nw.col(by).cast(nw.String)
-    return table.with_columns(cohort=nw.coalesce(cohort, nw.lit(UNKNOWN)))
+        year = day(table, "relationship_since").dt.year()
+        return table.with_columns(opening_year=year.cast(nw.String))
+    if by != "first_product":
+        return table
+    if holdings is None:
+        raise UsageError("by='first_product' needs holdings=…, with 'opened_on'.")
+    first = _first_families(as_lazy(holdings), families)
+    if table.implementation.is_pandas_like():
+        first = as_lazy(frames.to_pandas(first.to_native()))
+    require_same_engine(table, first)
+    return table.drop(by, strict=False).join(first, on="customer_id", how="left")
 
 
 def _first_families(holdings: Table, families: ProductFamilies) -> Table:
@@ -211,4 +228,4 @@ def _first_families(holdings: Table, families: ProductFamilies) -> Table:
     earliest = accounts.group_by("customer_id").agg(nw.col("opened").min())
     first = accounts.join(earliest, on=["customer_id", "opened"], how="inner")
     ranks = first.group_by("customer_id").agg(nw.col("rank").min())
-    return ranks.select("customer_id", first_family=name)
+    return ranks.select("customer_id", first_product=name)

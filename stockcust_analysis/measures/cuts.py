@@ -72,18 +72,23 @@ def measure(
 
             def answer(arguments: Arguments) -> Result:
                 call: Callable[..., Result] = compute
-                return _cut(lambda given: call(**given), arguments, by, policy)
+                return by_cuts(lambda given: call(**given), arguments, by, policy)
 
             result = answer(stated) if over is None else _series(answer, stated, over)
             drawn = "trend" if over else chart
-            notes = [("several", {"cut": name}) for name in by if name in _SEVERAL]
+            notes = (*several_notes(by), *result.about.notes)
             day = "" if over else _day_of(stated)
-            result.about = About(drawn, leading, (*notes, *result.about.notes), policy.members, day)
+            result.about = About(drawn, leading, notes, policy.members, day)
             return result
 
         return compute_result
 
     return decorate
+
+
+def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:
+    """Return the notes that say in which cuts a customer counts several times."""
+    return tuple(("several", {"cut": name}) for name in by if name in _SEVERAL)
 
 
 def _day_of(stated: Arguments) -> str:
@@ -100,7 +105,7 @@ def _day_of(stated: Arguments) -> str:
     return days.pop().date().isoformat() if len(days) == 1 else ""
 
 
-def _cut(
+def by_cuts(
     compute: Callable[[Arguments], Result], stated: Arguments, cuts: Sequence[str], policy: Policy
 ) -> Result:
     """Return the result by cuts, the first of which is made a column, or several in turn."""
@@ -119,11 +124,11 @@ def _cut(
                 column = nw.coalesce(column, nw.lit(_EMPTY[cut]))
             elif cut in columns:
                 continue
-            return _cut(compute, with_cut(cut, column), rest, policy)
+            return by_cuts(compute, with_cut(cut, column), rest, policy)
         parts = []
         for member, inside in members.items():
             column = nw.when(inside).then(nw.lit(member)).otherwise(nw.lit(""))
-            part = _cut(compute, with_cut(cut, column), rest, policy)
+            part = by_cuts(compute, with_cut(cut, column), rest, policy)
             parts.append(part[part[cut] == member])
         by = group_names(stated["by"])
         return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))

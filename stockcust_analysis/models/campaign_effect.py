@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_array
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -101,7 +101,7 @@ class CampaignEffect(BaseEstimator):
         """
         table = as_table(X)
         treated, moved = np.asarray(contacted, dtype=bool), np.asarray(change, dtype=float)
-        check_consistent_length(table, treated, moved)
+        features.require_rows(len(table), {"contacted": treated, "change": moved})
         check_array(moved, ensure_2d=False, input_name="change")
         if min(treated.sum(), (~treated).sum()) < LEAST_PAIRS:
             counts = f"{treated.sum()} customers were contacted and {(~treated).sum()} were not"

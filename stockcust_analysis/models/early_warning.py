@@ -67,7 +67,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : array of shape (2,)
-        Labels in order; the second one is the event.
+        The labels; the second one is the event.
     encoder_ : TableEncoder
         Columns learnt from, and those left out.
 
@@ -100,7 +100,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         self.model, self.loss, self.language = model, loss, language
         self.policy, self.personal, self.random_state = policy, personal, random_state
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, *, event: Any = None) -> Self:
         """Learn from a table of customers and whether each had the event.
 
         Parameters
@@ -109,30 +109,37 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             Of any engine; numbers, flags, dates and labels, with gaps. No column of it may know
             what came after the as-of date.
         y : array-like of shape (n,)
-            Two kinds of labels; the later one in sorted order (True, 1, "yes", "是") is the event,
-            with a warning where its words do not say so.
+            Two kinds of labels.
         groups : array-like of shape (n,), optional
-            Whose row it is, where a customer stands several times (several quarters).
+            Whose row it is, where a customer stands several times (several quarters). Events are
+            counted by these owners.
+        event : label, optional
+            Which label is the event, such as "Attrited Customer". Left out it is the later one in
+            sorted order (True, 1, "yes", "是"), with a warning where its words do not say so.
 
         Raises
         ------
         UsageError
-            One class or more than two, gaps among the labels, too few events, other lengths; a
-            column of lists or of infinite numbers, two of one name, or none that tells.
+            One class or more than two, gaps among the labels, too few events, other lengths; no
+            label such as `event`; a column of lists or of infinite numbers, two of one name, or
+            none that tells.
         """
         table = as_table(X)
-        self.classes_, target = _as_events(y)
-        _require_rows(len(table), {"labels": target, "groups": groups})
-        if str(self.classes_[1]).casefold() not in _EVENTS:
-            other, event = self.classes_
-            words = f"of the labels '{other}' and '{event}' the second counts as the event"
-            warn(f"{words}: give True where it happened to say otherwise.", stacklevel=2)
+        self.classes_, target = _as_events(y, event)
+        features.require_rows(len(table), {"labels": target, "groups": groups})
+        if event is None and str(self.classes_[1]).casefold() not in _EVENTS:
+            words = "of the labels '{}' and '{}' the second counts as the event"
+            warn(
+                f"{words}: say which with event='{{}}'.".format(*self.classes_, self.classes_[0]),
+                stacklevel=2,
+            )
         rows = features.draw_rows(len(target))
         table, target = table.iloc[rows], target[rows]
         owner = np.arange(len(rows)) if groups is None else np.asarray(groups)[rows]
-        _require_both(target, LEAST_EVENTS, "to learn from")
         if pd.isna(owner).any() or len(np.unique(owner)) < _FOLDS:
             raise UsageError(f"groups must name the owner of every row, {_FOLDS} owners or more.")
+        owners = pd.DataFrame({"owner": owner, "event": target}).drop_duplicates()
+        _require_both(owners["event"].to_numpy(), LEAST_EVENTS, "to learn from")
         self.encoder_ = features.TableEncoder().fit(table)
         codes = self.encoder_.transform(table)
         # Owners in any order; stratified folds would take half a minute for 200,000 of them.
@@ -173,14 +180,15 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             Fewer than 20 rows of either kind; other labels than those learnt.
         """
         check_is_fitted(self, "model_")
-        table, (labels, target) = as_table(X), _as_events(y)
+        table, (labels, _) = as_table(X), _as_events(y)
         rules = {} if rules is None else rules
         if not isinstance(rules, Mapping):
             raise UsageError("rules must say what each is called: rules={'recency': days}.")
-        _require_rows(len(table), {"labels": target, "by": by, **rules})
-        if [*labels] != [*self.classes_]:
+        if {*labels} != {*self.classes_}:
             learnt = ", ".join(map(str, self.classes_))
             raise UsageError(f"the labels are not those learnt, {learnt}.")
+        target = _as_events(y, self.classes_[1])[1]
+        features.require_rows(len(table), {"labels": target, "by": by, **rules})
         _require_both(target, LEAST_TESTED, "to test on")
         codes = self.encoder_.transform(table)
         probability = np.asarray(self.model_.predict_proba(codes))[:, 1]
@@ -387,8 +395,8 @@ def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
     return active & (facts["aum_period_end"] >= least)
 
 
-def _as_events(y: Any) -> tuple[Array, Array]:
-    """Return the two kinds of labels, and for each row whether it has the second one."""
+def _as_events(y: Any, event: Any = None) -> tuple[Array, Array]:
+    """Return the two kinds of labels, the event last, and for each row whether it has that one."""
     labels = pd.Series(y if isinstance(y, list) else np.asarray(y).ravel())
     if pd.api.types.infer_dtype(labels).startswith("mixed"):
         raise UsageError("labels are of several types. Give True and False, or 1 and 0.")
@@ -397,14 +405,11 @@ def _as_events(y: Any) -> tuple[Array, Array]:
     classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
     if len(classes) != 2:
         raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
+    if event is not None and event not in classes.tolist():
+        raise UsageError.unknown("event among the labels", str(event), map(str, classes))
+    if event is not None and event == classes[0]:
+        return classes[::-1], 1 - codes
     return classes, codes
-
-
-def _require_rows(rows: int, columns: Mapping[str, Any]) -> None:
-    """Raise where a column has another length than the table."""
-    for name, column in columns.items():
-        if column is not None and len(column) != rows:
-            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
 
 
 def _require_both(target: Array, least: int, purpose: str) -> None:

@@ -7,6 +7,7 @@ asked for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -52,6 +53,7 @@ MOST_ROWS = 200_000
 RESAMPLES = 300
 # Labels of a column that become categories of their own; rarer ones are grouped together.
 MOST_CATEGORIES = 50
+_NUMBER = re.compile(r"(?:\b|_)(?:id|no|num|key)$|Id$|ID$|(?i:number$|num$|code$|编?号$)")
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,13 @@ def _as_plain(column: pd.Series) -> pd.Series:
     return column
 
 
+def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
+    """Raise where a column has another length than the table."""
+    for name, column in columns.items():
+        if column is not None and len(column) != rows:
+            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
+
+
 def names_of(table: pd.DataFrame) -> list[str]:
     """Return the names of a table's columns as text."""
     return [str(name) for name in table.columns]
@@ -203,8 +212,9 @@ def names_of(table: pd.DataFrame) -> list[str]:
 class TableEncoder(TransformerMixin, BaseEstimator):
     """Turn a table into numbers: dates into days, labels into codes, what is empty into NaN.
 
-    Columns with one value only are left out with a warning, and so is text in which nearly every
-    row has a value of its own, which is a name or a number of somebody and nothing to learn from.
+    Columns with one value only are left out with a warning, and so is what names somebody and is
+    nothing to learn from: text in which nearly every row has a value of its own, and a column
+    called a number (`CustomerId`, `RowNumber`, 客户号) in which every row has.
     A label that was not met in learning counts as empty, with a warning.
 
     Parameters
@@ -231,6 +241,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         values = table.nunique(dropna=False)
         text = {name for name in names_of(table) if _is_text(table[name])}
         alone = {name for name in text if values[name] > max(len(table) / 2, MOST_CATEGORIES)}
+        alone |= {
+            name for name in names_of(table) if values[name] == len(table) and _NUMBER.search(name)
+        }
         self.left_out_ = [n for n in names_of(table) if values[n] < 2 or n in alone]
         kept = [name for name in names_of(table) if name not in self.left_out_]
         if not kept:

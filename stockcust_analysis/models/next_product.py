@@ -16,7 +16,7 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
@@ -86,7 +86,7 @@ class NextProduct(BaseEstimator):
             Gaps in `Y`.
         """
         table, opened = as_table(X), as_table(Y)
-        check_consistent_length(table, opened)
+        features.require_rows(len(table), {"Y": opened})
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
         free = ~_holds_families(table, features.names_of(opened))
@@ -165,7 +165,7 @@ class NextProduct(BaseEstimator):
             Of a later date than those learnt from.
         """
         table, opened = as_table(X), as_table(Y)
-        check_consistent_length(table, opened)
+        features.require_rows(len(table), {"Y": opened})
         # What nobody opened before is never ranked: it stands last, and is missed by all.
         order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
         new = (check_array(opened[order], input_name="Y") > 0) & ~_holds_families(table, order)

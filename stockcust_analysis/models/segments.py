@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day
@@ -192,7 +192,7 @@ class Segments(ClusterMixin, BaseEstimator):
             index and the adjusted mutual information of the two divisions: 0 is chance, 1 the same.
         """
         text = pd.Series(np.asarray(labels)).fillna("none").astype(str)
-        check_consistent_length(text, self.labels_)
+        features.require_rows(len(self.labels_), {"labels": text})
         shares = text.str.get_dummies(";").groupby(self.labels_).mean()
         shares = shares.set_axis(self.profile_["name"])
         shares.attrs["adjusted_rand"] = float(adjusted_rand_score(text, self.labels_))

@@ -34,6 +34,7 @@ from stockcust_analysis.policy.file import build, duplicates, read_toml
 from stockcust_analysis.report.manifest import MANIFEST
 from stockcust_analysis.report.plan import RECEIPTS, folder_name, read_json
 from stockcust_analysis.report.workbook import WORKLISTS
+from stockcust_analysis.show.wording import text
 
 _RECEIPT: Final = ("file", "sha256", "recipient", "date", "by", "status", "place", "mode")
 _MODE: Final = re.compile("0?[0-7]{3}")
@@ -56,7 +57,7 @@ class Recipient:
         return Access(int(self.mode, 8), self.group)
 
 
-def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[int, list[str]]:
+def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str], list[str]]:
     """Copy each branch's page and work lists to its recipient, and write receipts.
 
     Parameters
@@ -72,8 +73,9 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[int, lis
 
     Returns
     -------
-    int, list of str
-        How many branches were delivered, and those with files that nobody is named for.
+    list of str, list of str
+        The status of each branch that was delivered ("issued", or what is not yet issued), and the
+        branches with files that nobody is named for.
 
     Raises
     ------
@@ -94,14 +96,18 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[int, lis
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
             raise UsageError(f"nothing was delivered from {what}:\n{lines}")
         known = run / RECEIPTS / f"{on.isoformat()}.csv"
-        earlier = known.read_text("utf-8-sig") if known.exists() else ""
-        receipts = [*csv.DictReader(io.StringIO(earlier))]
+        receipts, statuses = _read_receipts(known), []
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]
             common = {"date": on.isoformat(), "by": by, "status": status}
-            receipts += _hand_over(recipients.parent, party, files[branch], common)
+            parts = [party.recipient, on.isoformat(), by]
+            if status != "issued":
+                parts.append(text(status, facts["parameters"]["language"], within="review_status"))
+            mark = " · ".join(parts)
+            receipts += _hand_over(recipients.parent, party, files[branch], common, mark)
             _write_receipts(known, receipts)  # also of those before one that fails
-    return len(parties), sorted(facts["branches"].keys() - parties)
+            statuses.append(status)
+    return statuses, sorted(facts["branches"].keys() - parties)
 
 
 def _read(file: Path, branches: Mapping[str, Any], problems: list[str]) -> dict[str, Recipient]:
@@ -161,11 +167,10 @@ def _files_of(
 
 
 def _hand_over(
-    beside: Path, party: Recipient, files: list[Path], facts: Mapping[str, str]
+    beside: Path, party: Recipient, files: list[Path], facts: Mapping[str, str], mark: str
 ) -> list[dict[str, str]]:
     """Write a branch's files into its place, the receipt last, and return its rows."""
     place, rows = (beside / party.folder).resolve(), []
-    mark = f"{party.recipient} · {facts['date']} · {facts['by']}"
     contents = {
         path.name: _marked(path, mark) if path.name == WORKLISTS else path.read_bytes()
         for path in files
@@ -176,13 +181,14 @@ def _hand_over(
             digest = hashlib.sha256(content).hexdigest()
             own = {"file": name, "sha256": digest, "recipient": party.recipient}
             rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
-        _write_receipts(place / "receipt.csv", rows)
+        receipt = place / "receipt.csv"
+        _write_receipts(receipt, [*_read_receipts(receipt), *rows])
     return rows
 
 
 def _marked(path: Path, mark: str) -> bytes:
     """Return a workbook with a mark behind its title, and below every sheet that is printed."""
-    text, marked = escape(mark), io.BytesIO()
+    escaped, marked = escape(mark), io.BytesIO()
     below = escape(mark.replace("&", "&&"))
     footer = f"<headerFooter><oddFooter>&amp;L{below}</oddFooter></headerFooter>"
     with ZipFile(path) as book, ZipFile(marked, "w") as copy:
@@ -190,7 +196,7 @@ def _marked(path: Path, mark: str) -> bytes:
             content = book.read(entry)
             if entry.filename == "xl/sharedStrings.xml":  # the first is the title
                 words = _TITLE.sub(
-                    lambda found: f"{found[1]}{found[2]} · {text}{found[3]}", content.decode(), 1
+                    lambda found: f"{found[1]}{found[2]} · {escaped}{found[3]}", content.decode(), 1
                 )
                 content = words.encode()
             elif entry.filename.startswith("xl/worksheets/sheet"):
@@ -201,11 +207,17 @@ def _marked(path: Path, mark: str) -> bytes:
     return marked.getvalue()
 
 
+def _read_receipts(path: Path) -> list[dict[str, str]]:
+    """Return the receipts of earlier deliveries; none where there were none."""
+    lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
+    return [*csv.DictReader(lines)]
+
+
 def _write_receipts(path: Path, rows: list[dict[str, str]]) -> None:
     """Write receipts, none twice; the mark lets Excel read Chinese."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _RECEIPT, lineterminator="\n")
+    content = io.StringIO()
+    writer = csv.DictWriter(content, _RECEIPT, lineterminator="\n")
     writer.writeheader()
     lines = {tuple(row[name] for name in _RECEIPT): row for row in rows}
     writer.writerows(lines[key] for key in sorted(lines))
-    write_text(path, "\ufeff" + text.getvalue())
+    write_text(path, "\ufeff" + content.getvalue())

@@ -24,19 +24,20 @@ from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import rows_of
+from stockcust_analysis.show.page_data import IDLE, IDLE_PARTS, rows_of
 
 FIGURES: Final = (
     ("aum_average_quarter", "funded"),
     ("customers", "funded"),
     ("customer_retention", "funded"),
-    ("dormancy_rate", "all"),
+    (IDLE, "funded"),
     ("multi_product_share", "funded"),
     ("contact_coverage", "managed"),
 )
 """The measures, with their bases, that the table shows of every branch."""
 _SHORT_NAMES: Final = {
     "customer_retention": "retention",
+    IDLE: "idle",
     "multi_product_share": "multi_product",
     "contact_coverage": "contacted",
 }
@@ -256,15 +257,15 @@ def _interval_svg(low: float, high: float, last: float) -> str:
 
 def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, base: str) -> _Column:
     """Return one figure of each branch; money in the unit of a typical branch."""
-    unit = None
-    if wording.measure_words(measure).kind == "money":
+    unit, printed_as = None, IDLE_PARTS[0] if measure == IDLE else measure
+    if wording.measure_words(printed_as).kind == "money":
         whole = page.cell(measure, "funded")
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
     values = [page.cell(measure, base, branch_id=branch) for branch in branches]
     cells = [
         _number(
-            wording.format_measure(value, measure, unit=unit),
+            wording.format_measure(value, printed_as, unit=unit),
             value if isinstance(value, float) else None,
         )
         for value in values

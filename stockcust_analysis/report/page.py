@@ -230,7 +230,11 @@ def _arrange(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Bl
     for before, block in pairwise(arranged):
         if (before["kind"], block["kind"]) == ("heading", "paragraph"):
             block["opens"] = True  # it never stays behind alone at the end of a page
-    return list(_pair_halves(arranged))
+    paired = list(_pair_halves(arranged))
+    for before, block in pairwise(paired):
+        if before["kind"] in ("image", "pair") and block["kind"] == "table":
+            before["sticky"] = True  # a figure stays with the table of its figures
+    return paired
 
 
 def _is_chapter(block: Block) -> bool:

@@ -17,10 +17,9 @@ from stockcust_analysis import plot
 from stockcust_analysis.evaluation.results import UNKNOWN
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Drawing, Table
-from stockcust_analysis.show.branch_page import Remark, score_words, section_sentence
+from stockcust_analysis.show.branch_page import Remark, score_words
 from stockcust_analysis.show.branch_tables import page_table
 from stockcust_analysis.show.canvas import FULL_WIDTH, HALF_WIDTH, NOTHING_DRAWN, sized_axes
-from stockcust_analysis.show.findings import Section
 from stockcust_analysis.show.page_data import WIDE_INTERVAL, BranchPage, rows_of
 
 
@@ -28,15 +27,13 @@ from stockcust_analysis.show.page_data import WIDE_INTERVAL, BranchPage, rows_of
 class _Figure:
     """How a chart stands on the page.
 
-    `section` is the chapter whose sentence says what it shows, `members` the dimension whose names
-    it takes from the policy. Shares of a branch too small for them are not drawn. Without a height
-    the chart has its own.
+    `members` is the dimension whose names it takes from the policy. Shares of a branch too small
+    for them are not drawn.
     """
 
     chart: Callable[..., Axes]
-    height: float = 0
+    height: float
     width: float = FULL_WIDTH
-    section: Section = "customers"
     members: str = ""
     if_small: bool = False
 
@@ -45,10 +42,10 @@ class _Figure:
 _FIGURES: Final = {
     "aum": _Figure(plot.aum_trend, 4.8, HALF_WIDTH, if_small=True),
     "tier_pyramid": _Figure(plot.tier_pyramid, 4.8, HALF_WIDTH, members="tier", if_small=True),
-    "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH, "concentration"),
-    "dormancy_bars": _Figure(plot.dormancy, 4.4, section="dormancy"),
-    "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH, "cross_sell"),
-    "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "cross_sell", "family"),
+    "lorenz": _Figure(plot.lorenz, 6.2, HALF_WIDTH),
+    "dormancy_bars": _Figure(plot.dormancy, 4.4),
+    "product_count": _Figure(plot.product_count, 5.4, HALF_WIDTH),
+    "co_holding": _Figure(plot.co_holding, 5.6, FULL_WIDTH, "family"),
     "bridge_chart": _Figure(plot.bridge, 4.6, if_small=True),
     "migration_heatmap": _Figure(plot.migration, 5.4, HALF_WIDTH, members="tier"),
 }
@@ -113,14 +110,24 @@ def _draw(page: BranchPage, name: str, rows: pd.DataFrame) -> Drawing | None:
     if page.is_small and not spec.if_small:
         return None
     members = {"words": page.members(spec.members)} if spec.members else {}
-    ax = sized_axes(spec.height, spec.width) if spec.height else None
+    ax = sized_axes(spec.height, spec.width)
     drawn = spec.chart(rows, language=page.language, ax=ax, **members)
     if drawn.get_label() == NOTHING_DRAWN:
         plt.close(drawn.figure)  # type: ignore[arg-type]  # charts have a figure of their own
         return None
-    caption, opening = page.text(name, "caption"), section_sentence(page, spec.section)
-    summary = opening.sentences[0].text if opening else page.text("see_table")
+    caption = page.text(name, "caption")
+    summary = page.text("list_separator").join(_words_on(drawn)) or page.text("see_table")
     return page.figure(drawn, caption=caption, alt=f"{caption}{page.text('colon')}{summary}")
+
+
+def _words_on(drawn: Axes) -> list[str]:
+    """Return what a chart says in letters: the names on its axes, then the words and numbers."""
+    texts = [
+        text
+        for ax in drawn.figure.axes
+        for text in (*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts)
+    ]
+    return [words for text in texts if (words := text.get_text().strip())]
 
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:

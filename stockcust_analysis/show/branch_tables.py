@@ -58,7 +58,7 @@ _COLUMNS: Final = {
     "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
     "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
     "penetration retention score_attainment share_of_opening",
-    "money": "amount aum change class_aum existing new stake",
+    "money": "amount aum change class_aum existing moved new stake",
     "points": "median_points points score_lost score_points score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
@@ -177,7 +177,7 @@ def overview_table(page: BranchPage) -> Table | None:
                 page.attained(measure, now) if base == "funded" else None,
                 page.targets.get(measure) if base == "funded" else None,
             ),
-            "bank": wording.format_measure(_read_bank(page, measure, base), measure, unit=unit),
+            "bank": wording.format_measure(page.bank_value(measure, base), measure, unit=unit),
         }
         rows.append(row)
     facts = page.evaluation.policy_facts
@@ -204,7 +204,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
             "now": wording.format_with_unit(now, measure, unit),
             **({} if half else {"before": wording.format_with_unit(then, measure, unit)}),
             "previous_quarter": _print_changes(page, measure, base)["previous_quarter"],
-            "bank": wording.format_with_unit(_read_bank(page, measure, base), measure, unit),
+            "bank": wording.format_with_unit(page.bank_value(measure, base), measure, unit),
         }
         for measure, base in measures
         if (now := page.value(measure, base=base)) is not None
@@ -219,11 +219,7 @@ def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wordi
     """Return the unit the branch's amounts ask for; the bank's, where the branch has none."""
     money = [(name, base) for name, base in measures if wording.measure_words(name).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
-    return page.unit(own if any(own) else [_read_bank(page, *pair) for pair in money])
-
-
-def _read_bank(page: BranchPage, measure: str, base: str) -> float | None:
-    return page.value(measure, base=base, branch_id=WHOLE_BANK)
+    return page.unit(own if any(own) else [page.bank_value(*pair) for pair in money])
 
 
 def _print_changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
@@ -240,7 +236,8 @@ def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
     rows = bridge_rows(page, page.own(page.evaluation.bridge, structure="today"), "customers")
     unit = page.unit([rows[-1]["amount"] if rows else None])
-    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1])
+    note = page.text("bridge_note")
+    return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 
 def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[str, Any]]:
@@ -383,7 +380,7 @@ def five_things(page: BranchPage) -> Table | None:
             "task_customers": row.customers,
             "at_stake": wording.format_money(row.amount, unit),
             "due_on": _print_due(page, row),
-            "sheet": list_name(row.list, page.language),
+            "sheet": _sheet_name(page, row),
         }
         for number, row in enumerate(rows_of(pressing), start=1)
     ]
@@ -414,6 +411,13 @@ def worklist_table(page: BranchPage) -> Table | None:
         left_out.get("lists_left_out", {}), page.language
     )
     return page_table(page, "worklists", rows, unit=unit, note=note)
+
+
+def _sheet_name(page: BranchPage, row: Any) -> str:
+    """Return the sheet that holds a list, and how many it lists where that is not all."""
+    name = list_name(row.list, page.language)
+    is_whole = row.listed >= row.customers
+    return name if is_whole else page.text("few_listed", name=name, count=row.listed)
 
 
 def _print_due(page: BranchPage, row: Any) -> str:

@@ -12,6 +12,8 @@ young to be judged gets a sentence that says so instead. The words stand in `lab
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, get_args
 
@@ -26,8 +28,9 @@ from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3
 MOST: Final = 5
-# Components of the bridge that customers brought who were not there before.
-FROM_NEW: Final = ("new", "returned", "transferred_in")
+# Components of the bridge that customers brought who had no assets, and those who moved in or out.
+_FROM_NEW: Final = ("new", "returned")
+_MOVED: Final = ("transferred_in", "transferred_out")
 
 
 @dataclass(frozen=True)
@@ -178,13 +181,8 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         return None
     customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
-    value = wording.format_share(cell.value)
-    if story.of_customers and not family:
-        value = _words(page, "with_count", share=value, count=cell.numerator)
+    value = _value_words(page, story, cell, family)
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
-    if story.name == "same_customers" and (net := page.cell("asset_retention_net")) is not None:
-        change = wording.format_signed(net.value - 1, "money", page.language)
-        clauses.append(_words(page, "with_leavers", value=change))
     gap = trend = None
     by_chance = False
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
@@ -209,6 +207,19 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weigh((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
+
+
+def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
+    """Return a share in words: with its customers, and a growth with that of those who left."""
+    value = wording.format_share(cell.value)
+    if story.name == "same_customers":
+        value = wording.format_signed(cell.value, "money", page.language)
+        if (net := page.cell("asset_retention_net")) is not None:
+            change = wording.format_signed(net.value - 1, "money", page.language)
+            value += _words(page, "with_leavers", value=change)
+    elif story.of_customers and not family:
+        value = _words(page, "with_count", share=value, count=cell.numerator)
+    return value
 
 
 def _family_finding(page: BranchPage, story: Story) -> Finding | None:
@@ -238,6 +249,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
         blanks = {
             "value": page.format_attained(attained),
             "due": wording.format_share(due, decimals=0),
+            "until": page.evaluation.quarter.end.isoformat(),
         }
         clauses.append(_words(page, key, **blanks))
     gap = trend = None
@@ -404,10 +416,11 @@ def _warn(page: BranchPage, key: str, **blanks: Any) -> Sentence:
 def growth_sentence(
     bridge: pd.DataFrame, *, branch_id: str, language: Language = "zh"
 ) -> Sentence | None:
-    """Say how much of the change of assets new customers brought, and existing ones.
+    """Say how much of the change of assets new customers brought, existing ones, and moves.
 
-    New: opened, returned or moved in. Existing: the rest, with those who left. The bank's own
-    change stands beside the branch's; a change within noise is called steady, and no cause named.
+    New: opened or returned. Moved between branches: in less out, said where there is any. Existing:
+    the rest, with those who left. The bank's own change stands beside the branch's; a change within
+    noise is called steady, and no cause named.
 
     Parameters
     ----------
@@ -422,33 +435,53 @@ def growth_sentence(
     >>> growth_sentence(steps, branch_id="B01").lead
     '增长来自新客户，原有客户在减少'
     """
-    amounts, whole = _read_amounts(bridge, branch_id), _read_amounts(bridge, WHOLE_BANK)
+    amounts, whole = read_amounts(bridge, branch_id), read_amounts(bridge, WHOLE_BANK)
     opening = amounts.get("opening", 0.0)
     if opening <= 0:
         return None
-    new = sum(amounts.get(name, 0.0) for name in FROM_NEW)
-    change = amounts.get("closing", 0.0) - opening
+    parts = split_growth(amounts)
     unit = wording.money_unit([amounts.get("closing")], language)
-    key, blanks = "bridge", {"rate": wording.format_signed(change / opening, "money", language)}
-    for name, amount in (("change", change), ("new", new), ("existing", change - new)):
-        blanks[name] = wording.format_signed_money(amount, unit)
+    key, blanks = "bridge", growth_blanks(parts, unit, language)
     if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
         of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
         key = "bridge_beside_bank"
         blanks["bank"] = wording.format_signed(of_bank, "money", language)
-    verdict = _judge(new / opening, (change - new) / opening)
+    verdict = _judge(*(parts[name] / opening for name in ("change", "new", "existing")))
     lead = wording.text(verdict, language, within="bridge_verdict")
     words = wording.text(key, language, within="sentence").format(**blanks)
     return Sentence(words, lead=lead, section="growth")
 
 
-def _judge(new: float, existing: float) -> str:
+def split_growth(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Return a bridge's opening and change, which is new, existing and moved together."""
+    opening, closing = (amounts.get(name, 0.0) for name in ("opening", "closing"))
+    new, moved = (sum(amounts.get(n, 0.0) for n in names) for names in (_FROM_NEW, _MOVED))
+    change = closing - opening
+    existing = change - new - moved
+    parts = {"change": change, "new": new, "existing": existing, "moved": moved}
+    return {"opening": opening, **parts}
+
+
+def growth_blanks(
+    parts: Mapping[Any, float], unit: wording.Unit, language: Language
+) -> dict[str, str]:
+    """Return the rate and amounts of `split_growth` in words; moves only where there are any."""
+    names = ("change", "new", "existing", "moved")
+    words = {name: wording.format_signed_money(parts[name], unit) for name in names}
+    words["rate"] = wording.format_signed(parts["change"] / parts["opening"], "money", language)
+    moved = wording.text("moved", language, within="sentence").format(words["moved"])
+    return words | {"moved": moved if re.search("[1-9]", words["moved"]) else ""}
+
+
+def _judge(change: float, new: float, existing: float) -> str:
     """Return what the bridge amounts to, in parts of the opening; within noise nothing moved."""
     limit = NOISE.relative
-    if abs(new + existing) < limit:
-        return "offset" if existing <= -limit else "steady"
-    if new + existing < 0:
+    if abs(change) < limit:
+        return "offset" if existing <= -limit <= limit <= new else "steady"
+    if change < 0:
         return "falling"
+    if new + existing < limit:
+        return "moved_in"
     if existing <= -limit:
         return "new_alone"
     if existing < limit:
@@ -456,7 +489,7 @@ def _judge(new: float, existing: float) -> str:
     return "both" if new >= limit else "mostly_existing"
 
 
-def _read_amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
+def read_amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
     """Return component → amount of one branch."""
     own = bridge[bridge["branch_id"] == branch_id]
     return dict(zip(own["component"], own["amount"].astype(float), strict=True))

@@ -5,7 +5,7 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -29,8 +29,15 @@ from stockcust_analysis.show.blocks import (
     Table,
 )
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.findings import FROM_NEW, conclusions, growth_sentence
+from stockcust_analysis.show.findings import (
+    conclusions,
+    growth_blanks,
+    growth_sentence,
+    read_amounts,
+    split_growth,
+)
 from stockcust_analysis.show.page_data import (
+    IDLE,
     IDLE_PARTS,
     WIDE_INTERVAL,
     BranchPage,
@@ -146,22 +153,21 @@ class HeadquartersPage(Page):
     def cell(
         self, measure: str, base: str, *, branch_id: str = "", member: str = "", quarter: str = ""
     ) -> float | str | None:
-        """Return one figure, of the whole bank if no branch is named.
+        """Return one figure, or `IDLE`, of the whole bank if no branch is named.
 
         "*" where it is withheld, None where there is none.
         """
+        if measure == IDLE:
+            which = {"branch_id": branch_id, "member": member, "quarter": quarter}
+            parts = [self.cell(part, base, **which) for part in IDLE_PARTS]
+            if SUPPRESSED in parts:
+                return SUPPRESSED
+            return None if None in parts else sum(part for part in parts if isinstance(part, float))
         whose = (quarter or self.quarter, branch_id or WHOLE_BANK)
         cell = self.cells.get(whose, {}).get((measure, member), {}).get(base)
         if cell is None:
             return None
         return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
-
-    def idle(self, branch_id: str) -> float | str | None:
-        """Return the share of a branch's customers who are silent or dormant together."""
-        parts = [self.cell(part, "funded", branch_id=branch_id) for part in IDLE_PARTS]
-        if SUPPRESSED in parts:
-            return SUPPRESSED
-        return None if None in parts else sum(part for part in parts if isinstance(part, float))
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""
@@ -237,6 +243,7 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
         "measure": page.measure(measure),
         "of": len(page.attainments[measure]),
         "due": wording.format_share(due, decimals=0),
+        "until": page.evaluation.quarter.end.isoformat(),
     }
     key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
     lead = page.text(key, count=len(missed), **blanks)
@@ -269,34 +276,22 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         sentence = replace(sentence, **words)
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     steps = growth_steps(page)
-    others = steps[~steps["branch_id"].isin(opened)].drop(columns="branch_id")
+    others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
     if sentence is None or not opened or others.empty or others.isna().any(axis=None):
         return sentence
-    amounts = others.sum()
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
-    rate = amounts["change"] / amounts["opening"]
-    blanks = {
-        "names": page.listed([page.names[branch] for branch in opened]),
-        "rate": wording.format_signed(rate, "money", page.language),
-        "new": wording.format_signed_money(amounts["new"], unit),
-        "existing": wording.format_signed_money(amounts["existing"], unit),
-    }
-    text = page.join([sentence.text, page.text("growth_without_opened", **blanks)])
+    names = page.listed([page.names[branch] for branch in opened])
+    blanks = growth_blanks(others.sum().to_dict(), unit, page.language)
+    text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
-    """Return each branch's opening assets, and their change by new and by existing customers."""
+    """Return each branch's opening assets, and how they changed, the whole bank's last."""
     bridge = page.evaluation.bridge
-    wide = bridge[bridge["branch_id"] != WHOLE_BANK].pivot_table(
-        index="branch_id", columns="component", values="amount", dropna=False, sort=True
-    )
-    if wide.empty:
-        return pd.DataFrame(columns=["branch_id", "opening", "change", "new", "existing"])
-    new = wide[[name for name in FROM_NEW if name in wide]].sum(axis=1, skipna=False)
-    change = wide["closing"] - wide["opening"]
-    steps = {"opening": wide["opening"], "change": change, "new": new, "existing": change - new}
-    return pd.DataFrame(steps).reset_index()
+    branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
+    steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
+    return pd.DataFrame(steps)
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
@@ -323,20 +318,34 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
 
 def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
     """Say what headquarters has to decide: nothing that the figures do not show."""
-    scores, warnings = page.evaluation.scores, page.review.warnings
+    scores = page.evaluation.scores
+    warnings = page.review.warnings.reindex(columns=["reason", "subject"])
     beyond = page.exceptions
     unfavourable = beyond.loc[beyond["favourable"] == "no", "branch_id"].unique()
     unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
-    counts = {
-        "decide_exceptions": len(unfavourable),
-        "decide_unscored": len(unscored),
-        "decide_warnings": int((warnings["reason"] == "").sum()) if len(warnings) else 0,
+    warned = warnings.loc[warnings["reason"] == "", "subject"]
+    subjects = dict.fromkeys(name for subject in warned for name in subject.split(", "))
+    named = {
+        "decide_exceptions": [page.names[branch] for branch in unfavourable],
+        "decide_unscored": [page.names[branch] for branch in unscored],
+        "decide_warnings": [page.names.get(name, page.label(name)) for name in subjects],
     }
-    items = [page.text(key, count=count) for key, count in counts.items() if count]
+    counts = [len(unfavourable), len(unscored), len(warned)]
+    items = [
+        page.text(key, count=count, names=_name_first(page, names))
+        for (key, names), count in zip(named.items(), counts, strict=True)
+        if count
+    ]
     if not items:
         return None
     lead = page.text("decide_lead", count=len(items))
     return Sentence(page.text("decide", items=page.listed(items)), lead=lead)
+
+
+def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
+    """Return the first names as a list that says whether there are more."""
+    listed = page.listed(names[:_MOST_WORST])
+    return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 
 
 def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
@@ -390,8 +399,13 @@ def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
 
 
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
-    """Draw the n-th funnel, counted from 1; None where fewer measures have limits."""
-    chosen = leading(page)[:_MOST_FUNNELS]
+    """Draw the n-th funnel, counted from 1; None where fewer measures have limits.
+
+    First each exceptional branch's farthest measure, then the leading ones.
+    """
+    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
+    ordered = [*exceptional.itertuples(index=False, name=None), *leading(page)]
+    chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]

@@ -16,7 +16,7 @@ from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
-from stockcust_analysis.show.page_data import compared_quarters, rows_of
+from stockcust_analysis.show.page_data import IDLE, compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -173,7 +173,7 @@ def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
         **{key: change_of(now, own(aum, base, quarter=quarters[key]), "money") for key in _CHANGES},
         "attained": attained,
         "retention": own("customer_retention", "funded"),
-        "idle": page.idle(branch),
+        "idle": own(IDLE, "funded"),
         "multi_product": own("multi_product_share", "funded"),
         "contacted": own("contact_coverage", "managed"),
     }
@@ -199,31 +199,34 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     if own.empty:
         return None
     unit = page.unit(with_gaps(own, "amount"))
-    return _table(page, "bridge", bridge_rows(page, own, "amount"), unit=unit, emphasise=[0, -1])
+    rows, note = bridge_rows(page, own, "amount"), page.text("bridge_note", "page")
+    return _table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 
 def growth_table(page: HeadquartersPage) -> Table | None:
     """Return which branches the bank's growth came from, by contribution; None without a bridge."""
-    steps, bridge = growth_steps(page), page.own(page.evaluation.bridge)
-    openings = bridge.loc[bridge["component"] == "opening", "amount"]
-    known = steps[steps["change"].notna()]
+    steps = growth_steps(page)
+    opening, branches = float(steps["opening"].iloc[-1]), steps[:-1]
+    known = branches[branches["change"].notna()]
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
-    if known.empty or openings.isna().any() or not openings.iloc[0]:
+    if known.empty or not opening > 0:
         return None
-    opening = float(openings.iloc[0])
+    shown = pd.concat([known, steps[-1:]])
+    columns = ["branch_id", "change", "new", "existing", "moved"]
+    cells: list[Any] = shown[columns].astype(object).fillna("*").to_dict("records")
     rows = [
         {
-            "branch": page.names[row.branch_id],
-            "change": row.change,
-            "new": wording.SUPPRESSED if np.isnan(row.new) else row.new,
-            "existing": wording.SUPPRESSED if np.isnan(row.existing) else row.existing,
-            "contribution": wording.format_number(100 * row.change / opening, decimals=2),
+            "branch": _branch_name(page, row.pop("branch_id")),
+            **row,
+            "contribution": wording.format_number(100 * change / opening, decimals=2),
         }
-        for row in rows_of(known)
+        for row, change in zip(cells, shown["change"], strict=True)
     ]
-    rows = _shorten(page, rows, len(steps), _MOST_CONTRIBUTORS)
-    unit, note = page.unit(row.get("change") for row in rows), page.text("growth_note")
-    return _table(page, "growth", rows, unit=unit, note=note)
+    rows = [*_shorten(page, rows[:-1], len(branches), _MOST_CONTRIBUTORS), rows[-1]]
+    # One unit with the bridge on the same page.
+    unit = page.unit(with_gaps(page.own(page.evaluation.bridge), "amount"))
+    note = page.text("growth_note")
+    return _table(page, "growth", rows, unit=unit, note=note, emphasise=[-1])
 
 
 def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> list[Any]:
@@ -248,7 +251,8 @@ def migration_table(page: HeadquartersPage) -> Table | None:
         | {end: wording.format_count(cells.get((start, end), 0)) for end in ends}
         for start in starts
     ]
-    return _table(page, "migration", rows, labels=words, note=page.gap_note("withheld_note"))
+    note = page.gap_note("withheld_note", after=page.text("migration_note"))
+    return _table(page, "migration", rows, labels=words, note=note)
 
 
 def tier_table(page: HeadquartersPage) -> Table | None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.provided import comparable_measures
-from stockcust_analysis.evaluation.results import Evaluation, new_branches
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, new_branches
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Drawing, Language, figure
@@ -27,6 +27,7 @@ WIDE_INTERVAL: Final = 0.6
 # Silent and dormant customers together: who has not acted.
 IDLE: Final = "idle_customers"
 IDLE_PARTS: Final = ("silent_rate", "dormancy_rate")
+_OF_SIZE: Final = ("gini", "herfindahl", "share_of_customers", "ten_largest", "top_")
 _BASE_ORDER: Final = ("funded", "effective", "managed", "all", "established")
 
 
@@ -198,6 +199,11 @@ class BranchPage(Page):
             return None if None in parts else sum(part or 0.0 for part in parts)
         cell = self.cell(measure, member, **which)
         return None if cell is None or pd.isna(cell.value) else float(cell.value)
+
+    def bank_value(self, measure: str, base: str) -> float | None:
+        """Return the bank's value; None of concentration, which goes by a branch's size."""
+        is_news = not measure.startswith(_OF_SIZE)
+        return self.value(measure, base=base, branch_id=WHOLE_BANK) if is_news else None
 
     def count(self, measure: str, member: str = "", **which: str) -> float | None:
         """Return how many customers a share stands for; None where that is not known."""

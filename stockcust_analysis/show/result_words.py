@@ -16,7 +16,7 @@ _DIMENSIONS: Final = {
     "family_a": ("family",),
     "family_b": ("family",),
     "channel": ("channel",),
-    "cohort": ("family",),
+    "cohort": ("tier", "family", "channel", "customer_group"),
     "customer_class": ("customer_class",),
     "customer_group": ("customer_group",),
     "from": ("tier",),

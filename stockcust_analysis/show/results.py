@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 
 from stockcust_analysis.core.files import atomic_write
@@ -90,16 +90,21 @@ def table_of(result: Result) -> Table:
 
 
 def _in_policy_order(result: Result) -> pd.DataFrame:
-    """Return the rows of a measure with tiers, families and the like as the policy lists them."""
+    """Return the rows, tiers, families and the like as the policy lists them."""
     rows = result.to_pandas()
-    if "measure" not in rows:
-        return rows
-    for cut in reversed([*rows.columns[: rows.columns.get_loc("measure")]]):
-        words = [*result_words.member_words(str(cut), "zh", result.about.members)]
-        is_listed = {*rows[cut]} <= {*words}
-        order = rows[cut].map(words.index) if is_listed else pd.factorize(rows[cut])[0]
-        rows = rows.iloc[np.argsort(order, kind="stable")]
-    return rows
+    labels = rows.select_dtypes(exclude="number").columns
+    cuts = [*takewhile(lambda name: name in labels and name != "measure", rows)]
+    return rows.iloc[policy_order(rows[cuts], result.about.members)] if cuts else rows
+
+
+def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
+    """Return the positions of rows in the policy's order of their labels; others stand behind."""
+    ranks = []
+    for name in map(str, labels):
+        words = [*result_words.member_words(name, "zh", members)]
+        words += [str(label) for label in labels[name].unique() if label not in words]
+        ranks.append([words.index(str(label)) for label in labels[name]])
+    return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
@@ -207,6 +212,7 @@ def write_workbook(result: Result, path: Path) -> None:
     import xlsxwriter
 
     language: Any = chosen_language()
+    rows = Result(_in_policy_order(result))
     with atomic_write(path) as beside:
         book = xlsxwriter.Workbook(
             str(beside), {"strings_to_formulas": False, "nan_inf_to_errors": True}
@@ -217,10 +223,10 @@ def write_workbook(result: Result, path: Path) -> None:
         for number, name in enumerate(map(str, result.columns)):
             sheet.write_string(0, number, result_words.column_word(name, language), head)
             words = result_words.cell_words(name, language, result.about.members)
-            for row, value in enumerate(result[name], start=1):
+            for row, value in enumerate(rows[name], start=1):
                 if pd.isna(value):
                     continue
-                kind = formats.get(_kind(result, name, row - 1))
+                kind = formats.get(_kind(rows, name, row - 1))
                 entry = words.get(value, value) if isinstance(value, str) else value
                 sheet.write(row, number, entry, kind)
         for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):

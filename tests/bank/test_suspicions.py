@@ -226,6 +226,63 @@ def branch_holdings_in_ten_thousands(tables: Tables) -> None:
     tables["holdings"].loc[rows, "balance"] = balances / 10_000
 
 
+def branch_without_file(tables: Tables) -> None:
+    """The customers of a branch are in no quarter's files."""
+    customers = tables["customers"]
+    tables["customers"] = customers[customers["branch_id"] != "B005"]
+
+
+def branch_of_zeros(tables: Tables) -> None:
+    """One branch's AUM of the new quarter was not joined."""
+    ours = (tables["customers"]["branch_id"] == "B003") & (tables["customers"]["as_of"] == NOW)
+    tables["customers"].loc[ours, "aum_average_month"] = 0.0
+
+
+def branch_without_days(tables: Tables) -> None:
+    """One branch's file has no days of activity."""
+    ours = tables["customers"]["branch_id"] == "B003"
+    tables["customers"].loc[ours, "last_active_on"] = pd.NaT
+
+
+def branch_delivered_again(tables: Tables) -> None:
+    """One branch's file of the quarter before came under the new date."""
+    customers = tables["customers"]
+    ours = customers["branch_id"] == "B003"
+    before = customers[ours & (customers["as_of"] == BEFORE)]
+    others = customers[~(ours & (customers["as_of"] == NOW))]
+    tables["customers"] = pd.concat([others, before.assign(as_of=NOW)])
+
+
+def not_computed_anew(tables: Tables, column: str) -> None:
+    """A column of the new quarter is that of the quarter before, of all who were there."""
+    customers = tables["customers"]
+    was = customers[customers["as_of"] == BEFORE].set_index("customer_id")[column]
+    now = customers["as_of"] == NOW
+    old = customers.loc[now, "customer_id"].map(was)
+    customers.loc[now, column] = old.where(old.notna(), customers.loc[now, column])
+
+
+def days_not_computed_anew(tables: Tables) -> None:
+    """The days of activity."""
+    not_computed_anew(tables, "last_active_on")
+
+
+def averages_not_computed_anew(tables: Tables) -> None:
+    """The averages of the month."""
+    not_computed_anew(tables, "aum_average_month")
+
+
+def deposits_negative(tables: Tables) -> None:
+    """What a bank owes is negative in its books."""
+    rows = tables["holdings"]["product"] == "demand_deposit"
+    tables["holdings"].loc[rows, "balance"] *= -1
+
+
+def funds_not_delivered(tables: Tables) -> None:
+    """A product of the ledger was unloaded in no quarter."""
+    tables["holdings"] = tables["holdings"][tables["holdings"]["product"] != "fund"]
+
+
 def aum_swapped(tables: Tables) -> None:
     """AUM at the period's end and its average are read from one another's columns."""
     names = {"aum_period_end": "aum_average_quarter", "aum_average_quarter": "aum_period_end"}
@@ -349,6 +406,38 @@ CASES: dict[Change, tuple[str, str]] = {
     branch_holdings_in_ten_thousands: (
         "part_of_aum",
         rf"^{ANOTHER_ORDER} than what their customers hold: ",
+    ),
+    branch_without_file: (
+        "branch_vanished",
+        r"^1 of \d+ branches \(B005\) have no customers in 2026Q2 and 2026Q3, no successor",
+    ),
+    branch_of_zeros: (
+        "column_empty",
+        r"^customers.aum_average_month holds nothing but 0 in 1 of \d+ branches \(B003\) of 2026Q3",
+    ),
+    branch_without_days: (
+        "column_empty",
+        r"^customers.last_active_on holds no day in 1 of \d+ branches \(B003\) of 2026Q3",
+    ),
+    branch_delivered_again: (
+        "delivered_again",
+        r"^customers of 2026Q3 have the rows and amounts of 2026Q2 in 1 of \d+ branches \(B003\)",
+    ),
+    days_not_computed_anew: (
+        "delivered_again",
+        r"^customers.last_active_on of 2026Q3 is that of 2026Q2 for ([\d,]+) of \1 customers",
+    ),
+    averages_not_computed_anew: (
+        "delivered_again",
+        r"^customers.aum_average_month of 2026Q3 is that of 2026Q2 for ([\d,]+) of \1 customers",
+    ),
+    deposits_negative: (
+        "negative_balance",
+        r"^balance is negative in [\d,]+ of [\d,]+ holdings of demand_deposit in 2026Q3",
+    ),
+    funds_not_delivered: (
+        "part_of_aum",
+        "^holdings of 2026Q3 hold nothing of fund, and the ledger does",
     ),
     aum_swapped: (
         "part_of_aum",

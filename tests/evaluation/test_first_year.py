@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.scorecard import scorecard
@@ -27,8 +28,11 @@ def test_points_are_placed_among_those_who_ran_the_whole_year() -> None:
     assert scores["rank_of"].dropna().to_dict() == {"B": 2, "D": 2}
 
 
-def test_measures_are_placed_so_too_and_limits_stand() -> None:
-    """In the comparison they have limits and a verdict, but no place and no range of places."""
+def test_measures_are_placed_so_too_and_a_new_branch_is_not_judged() -> None:
+    """A, opened in July, has no limits and moves no mean: (0.4 + 0.3 + 0.2) / 3; C has its limits.
+
+    Of 100 customers each, B, C and D weigh the same.
+    """
     rule = ComparisonRule(measures=(ComparedMeasure(SHARE, "funded"),), least_branches=3)
     rules = policy_of(Indicator(SHARE, 100, target="fixed", fixed=0.5), comparison=rule)
     cells = pd.DataFrame(columns=["dimension"])
@@ -36,4 +40,6 @@ def test_measures_are_placed_so_too_and_limits_stand() -> None:
     table = table.set_index("branch_id")
     assert table["rank"].dropna().to_dict() == {"B": 1, "D": 2}
     assert table["rank_of"].dropna().to_dict() == {"B": 2, "D": 2}
-    assert np.isfinite(table[["lower_95", "upper_95", "z"]].to_numpy(float)).all()
+    judged = np.isfinite(table[["lower_95", "upper_95", "z"]].to_numpy(float))
+    assert judged.all(axis=1).tolist() == judged.any(axis=1).tolist() == [False, True, True, True]
+    assert table["centre"].tolist() == pytest.approx([0.3] * 4)

@@ -114,3 +114,26 @@ def test_cohorts_of_a_first_product(make: Make) -> None:
         cohorts(make(ALL), "first_product")
     with pytest.raises(StockcustError, match="column of customers 'colour'"):
         cohorts(make(ALL), "colour")
+
+
+def test_cohorts_of_any_cut(make: Make) -> None:
+    """By what a customer was when first seen: 2 moved to B in June, and still counts in A."""
+    branches = {"branch_id": ["A", "A", "A", "B", "B", "B", "B", "A"]}
+    groups = {"groups": ["women", "women;seniors", "women", None, "women", None, "women", None]}
+    bank = ALL | branches | groups | {"age_group": ["60+"] * 8, "tier": ["mid"] * 8}
+    kept = cohorts(make(bank), "branch").query("measure == 'customer_retention'")
+    assert values_of(kept, "quarter", "cohort", value="n") == {
+        ("2026Q1", "A"): 2,
+        ("2026Q2", "A"): 2,
+        ("2026Q2", "B"): 1,
+        ("2026Q3", "A"): 3,
+        ("2026Q3", "B"): 1,
+    }
+    assert values_of(kept, "quarter", "cohort")["2026Q3", "A"] == pytest.approx(2 / 3)
+    several = cohorts(make(bank), "customer_group").query("quarter == '2026Q1'")
+    assert values_of(several, "cohort", value="n") == {"women": 2, "seniors": 1}
+    assert "同一客户可属于多个客群" in repr(several)
+    assert set(cohorts(make(bank), "age_band")["cohort"]) == {"60+"}
+    assert "中端" in repr(cohorts(make(bank), "tier"))
+    with pytest.raises(StockcustError, match="by quarter already"):
+        cohorts(make(bank | {"quarter": ["x"] * 8}), "quarter")

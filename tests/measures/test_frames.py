@@ -19,10 +19,13 @@ from stockcust_analysis.core.frames import as_lazy, cents_of, collect_rows, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.concentration import concentration
+from stockcust_analysis.measures.cross_sell import multi_product_share
 from stockcust_analysis.measures.dormancy import dormancy_rate
 from stockcust_analysis.measures.growth import growth_bridge
 from stockcust_analysis.measures.retention import customer_retention
+from stockcust_analysis.policy import load_policy
 from tests.frames import (
+    AS_OF,
     Columns,
     as_duckdb,
     as_pandas,
@@ -165,6 +168,24 @@ def test_amounts_beyond_exact_cents_are_refused(make: Make, amounts: list[float]
     """Amounts that are, or add up to, more than 90 million million CNY are refused, not bent."""
     with pytest.raises(UsageError, match="add up to 90,071,992,547,410 or more"):
         concentration(make({"aum_period_end": amounts}), base="all")
+
+
+def test_a_customer_in_two_rows_would_count_twice(make: Make) -> None:
+    """It is refused by measures of one date as well, with the number of rows and no customer."""
+    families = load_policy().families
+    held = [f"holds_{name}" for name in families.names]
+    held += [f"uses_{name}" for name in families.channel_names]
+    ids = {"customer_id": ["7777"] * 2, "last_active_on": [AS_OF] * 2}
+    customers = make(BANK | ids | {name: [1, 0] for name in held})
+    calls: list[Callable[[], Any]] = [
+        lambda: concentration(customers, base="all"),
+        lambda: multi_product_share(customers, base="all"),
+        lambda: dormancy_rate(customers, "crm_6m", base="all", as_of=AS_OF),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError, match="1 rows repeat a 'customer_id'") as caught:
+            call()
+        assert "7777" not in str(caught.value)
 
 
 def test_bare_amounts_count_everybody_and_say_so(make: Make) -> None:

@@ -67,6 +67,8 @@ def test_what_cannot_be_compared_is_an_error() -> None:
     table = pd.DataFrame({"a": np.arange(100.0)})
     with pytest.raises(UsageError, match="5 customers were contacted and 95 were not"):
         CampaignEffect().fit(table, np.arange(100) < 5, np.zeros(100))
+    with pytest.raises(UsageError, match="contacted: 99 rows, and the table has 100"):
+        CampaignEffect().fit(table, np.zeros(99), np.zeros(100))
     with pytest.raises(ValueError, match="change contains NaN"):
         CampaignEffect().fit(table, np.arange(100) % 2, np.full(100, np.nan))
     bank, names = bank_with("planted", FEW), visited("planted", FEW)

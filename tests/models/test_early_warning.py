@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -290,6 +291,44 @@ class TestRefusals:
             EarlyWarning().fit(table, np.arange(len(table)) % 3)
         with pytest.raises(UsageError, match="1 labels are empty"):
             EarlyWarning().fit(table, label.where(label.index > 0))
+
+    def test_events_are_counted_by_owner(self) -> None:
+        """Ten customers with the event in ten quarters each are ten events, not a hundred."""
+        table, _ = foreign_table()
+        owner = np.where(np.arange(1200) < 100, np.arange(1200) % 10, np.arange(1200))
+        with pytest.raises(UsageError, match="10 events and 1100 others are too few"):
+            EarlyWarning().fit(table, np.arange(1200) < 100, groups=owner)
+
+    def test_which_label_is_the_event_is_said(self) -> None:
+        """Named, either label is the event: the same probabilities as with True, and no warning."""
+        table, label = foreign_table()
+        words = np.where(label == "yes", "Attrited Customer", "Existing Customer")
+        plain = EarlyWarning(model="logistic").fit(table, label == "yes")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model = EarlyWarning(model="logistic").fit(table, words, event="Attrited Customer")
+        assert [*model.classes_] == ["Existing Customer", "Attrited Customer"]
+        expected = plain.predict_proba(table)
+        np.testing.assert_array_equal(model.predict_proba(table), expected)
+        assert (model.predict(table) == "Attrited Customer").tolist() == (
+            plain.predict(table).tolist()
+        )
+        for name in ("scores", "deciles"):
+            reports = (m.assess(table, y) for m, y in ((model, words), (plain, label == "yes")))
+            pd.testing.assert_frame_equal(*(getattr(report, name) for report in reports))
+        with pytest.raises(UsageError, match="event among the labels 'Churned'"):
+            model.fit(table, words, event="Churned")
+
+    def test_numbers_of_customers_are_left_out_aloud(self) -> None:
+        """A whole number of its own in every row, called a number, is no feature; amounts are."""
+        table, label = foreign_table()
+        rows = np.arange(len(table))
+        numbers = table.assign(
+            CLIENTNUM=rows, RowNumber=rows, CustomerId=rows, Paid=rows, 客户号=rows
+        )
+        with pytest.warns(UserWarning, match="names: CLIENTNUM, RowNumber, CustomerId, 客户号"):
+            model = EarlyWarning(model="logistic").fit(numbers, label)
+        assert "Paid" in model.encoder_.columns_
 
     def test_constant_columns_and_names_are_left_out_aloud(self) -> None:
         """A column with one value and one with a value of its own in each row are warned of."""

@@ -87,6 +87,8 @@ def test_what_cannot_be_learnt_is_refused_or_said() -> None:
         NextProduct().fit(held, opened * 0)
     with pytest.raises(UsageError, match="lacks holds_metal"):
         NextProduct().fit(held, opened.assign(metal=1))
+    with pytest.raises(UsageError, match="Y: 399 rows, and the table has 400"):
+        NextProduct().fit(held, opened[1:])
     rare = opened.assign(loan=(np.arange(len(opened)) < 5).astype(int))
     with pytest.warns(UserWarning, match="ranked by popularity: loan"):
         model = NextProduct().fit(held, rare)

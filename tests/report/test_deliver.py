@@ -19,7 +19,7 @@ from tests.test_cli import run
 from tests.tiny_bank import write_tiny_bank
 
 DAY = ["--as-of", "2026-10-12", "--by", "张三"]
-MARK = "王 & <主任> · 2026-10-12 · 张三"
+MARK = "王 & <主任> · 2026-10-12 · 张三 · 草稿"
 GOOD = """
 [branches.001]
 recipient = "王 & <主任>"
@@ -54,9 +54,12 @@ def receipts(path: Path) -> list[dict[str, str]]:
     return [*csv.DictReader(path.read_text("utf-8-sig").splitlines())]
 
 
-def test_files_arrive_with_their_rights_and_receipts(reported: Path, tmp_path: Path) -> None:
+def test_files_arrive_with_their_rights_and_receipts(
+    reported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each branch has its page and its lists, readable as stated, and hashes that are true."""
     assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
+    assert "Not issued, and marked so on lists and receipts: 2 draft." in capsys.readouterr().out
     place = tmp_path / "share" / "001"
     assert {path.name for path in place.iterdir()} == {
         "report.pdf",
@@ -77,6 +80,10 @@ def test_files_arrive_with_their_rights_and_receipts(reported: Path, tmp_path: P
     before = (reported / "receipts" / "2026-10-12.csv").read_bytes()
     assert run("deliver", reported, *to(tmp_path, GOOD)) == 0
     assert (reported / "receipts" / "2026-10-12.csv").read_bytes() == before
+    later = [*to(tmp_path, GOOD)[:2], "--as-of", "2026-10-13", "--by", "张三"]
+    assert run("deliver", reported, *later) == 0
+    days = sorted(row["date"] for row in receipts(place / "receipt.csv"))
+    assert days == ["2026-10-12", "2026-10-12", "2026-10-13", "2026-10-13"]
     assert verify_folder(reported, workers=1) == []
 
 

@@ -452,3 +452,28 @@ class TestPDF:
             assert [page for page in pages if "开头的话" in page] == [
                 page for page in pages if "甲0乙1" in page
             ]
+
+    def test_a_figure_stays_with_its_table(self) -> None:
+        """The figure above a table is on the page of the table's first row."""
+        filler = _table(*(f"第{n}支行" for n in range(14)), caption="前表")
+        drawing = show.Drawing(SQUARE.format("x"), alt="方块", caption="标志图")
+        for lines in range(8, 18, 3):
+            cells = [words("文。\n\n" * lines), shown(drawing), shown(_table(*"甲乙丙丁戊己庚辛"))]
+            pages = printed(shown(COVER), shown(filler), *cells).pages()
+            assert [page for page in pages if "标志图" in page] == [
+                page for page in pages if "甲0乙1" in page
+            ]
+
+    def test_an_amount_stays_in_one_piece(self) -> None:
+        """However long what stands before, no line begins with a unit; a search finds it."""
+        texts = [
+            "字" * n + "较上季末+0.29亿元，季日均486.6万元，占12.3个百分点；" * 6 for n in range(9)
+        ]
+        result = printed(shown(COVER), shown(show.Sentences([show.Sentence(t) for t in texts])))
+        lines = [
+            line.strip()
+            for page in result.reader.pages
+            for line in page.extract_text().splitlines()
+        ]
+        assert not [line for line in lines if re.match("[万亿]?元|个?百?分点|[，；]", line)]
+        assert sum(line.count("486.6万元") for line in lines) == 54

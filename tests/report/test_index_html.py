@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from stockcust_analysis.evaluation.review import Review
@@ -28,9 +29,16 @@ FAILED, MISSING = "B005", "B006"
 
 @pytest.fixture(scope="module")
 def review() -> Review:
-    """Return a circulated review in which one branch failed and one was not made."""
+    """Return a circulated review in which one branch failed and one was not made.
+
+    Silent and dormant customers, whom the index adds up, are as many as all dormant ones each.
+    """
     states = {FAILED: "failed", MISSING: "missing"}
     made = small_review(edition="circulated")
+    measures = made.evaluation.measures
+    dormant = measures[measures["measure"] == "dormancy_rate"].assign(base="funded")
+    measures = pd.concat([measures, dormant, dormant.assign(measure="silent_rate")])
+    made = replace(made, evaluation=replace(made.evaluation, measures=measures))
     branches = made.evaluation.branches["branch_id"]
     return made.with_pages((b, states.get(b, "made"), "too <slow>" if b == FAILED else "")
                            for b in branches)  # fmt: skip
@@ -96,7 +104,7 @@ def until_sorted(browser: webdriver.Chrome, head: str, order: str) -> None:
 @browser_is_there
 def test_it_sorts_by_a_click_and_by_a_key(browser: webdriver.Chrome) -> None:
     """A header sorts, by mouse and by keyboard; a withheld figure goes behind all numbers."""
-    place = column_of(browser, "睡眠客户占比")
+    place = column_of(browser, "沉默睡眠")
     head = f"#branches thead th:nth-child({place})"
     browser.find_element("css selector", head).click()
     until_sorted(browser, head, "ascending")

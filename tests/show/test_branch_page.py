@@ -61,7 +61,7 @@ def test_five_things_name_task_sheet_money_and_deadline() -> None:
     assert first[:2] == ("1", "联系到期客户，谈续作\n产品近期到期，资金可能转走")
     assert first[2:] == ("12", "120.0", "最早10月5日，10月内5户", "到期")
     assert second[:2] == ("2", "走访有资产的沉默客户\n有资产，长期没有主动交易")
-    assert second[2:] == ("40", "840.0", "10月31日", "沉默有资产")
+    assert second[2:] == ("40", "840.0", "10月31日", "沉默有资产（30户）")
     english = branch_tables.five_things(page_of(story(), "en", worklists=LISTS))
     assert english is not None
     assert english.rows[0][-2:] == ("first 5 Oct; 5 in Oct", "Maturing")
@@ -123,8 +123,10 @@ def test_classes_name_their_base_and_contacts_in_time() -> None:
     assert "全部管户客户57户，含无资产的" in shown.note
     english = branch_tables.class_table(page_of(story(planted), "en"))
     assert english is not None
-    assert english.columns[-1].label == "In time"
-    assert "All 57 managed customers, those without assets included" in str(english.note)
+    assert english.columns[-1].label == "Contacted in time"
+    assert "All 57 managed customers are counted, including those without assets" in str(
+        english.note
+    )
 
 
 def ranked(low: int, high: int) -> pd.DataFrame:
@@ -141,7 +143,7 @@ def test_places_are_drawn_where_they_can_be_told_apart() -> None:
     assert isinstance(drawn, Drawing)
     said = branch_figures.place_figure(page_of(story(), comparison=ranked(1, 23)))
     assert isinstance(said, branch_page.Remark)
-    assert said.text.startswith("23家可比网点中")
+    assert said.text.startswith("23家可比网点同时比较")
     assert "分不出先后" in said.text
 
 
@@ -165,7 +167,7 @@ def test_a_branch_in_its_first_year_is_not_ranked(days: dict[str, str], words: s
     assert heading is not None
     if not words:
         assert isinstance(said, Drawing)
-        assert heading.text.endswith("；季度评价88.3分，第4名（共22家）")
+        assert heading.text.endswith("；季度评价88.3分，第4名（共22家，不计偶然波动）")
         return
     assert isinstance(said, branch_page.Remark)
     assert words in said.text
@@ -179,7 +181,7 @@ def test_growth_of_who_stayed_stands_beside_that_with_who_left() -> None:
     sentence = section_sentence(page, "customers")
     assert sentence is not None
     assert (
-        "仍在册者的AUM增速为1.0%，含已离开者-0.2%，比全行（-2.0%）高3.0个百分点"
+        "仍在册者的季日均AUM增速为+1.0%（含已离开者-0.2%），比全行（-2.0%）高3.0个百分点"
         in sentence.sentences[0].text
     )
     table = branch_tables.measure_table(page_of(story(growth)), "retention")

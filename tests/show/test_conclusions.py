@@ -48,9 +48,9 @@ class TestGrowth:
         )
         assert told(table, language="en")[0] == Sentence(
             lead="AUM: growing faster than the bank",
-            text="The quarter-average AUM of funded customers is CNY 1,300 million, "
-            "+8.3% on quarter (bank +1.0%); funded customers number 5,100, "
-            "+2.0% on quarter (bank unchanged).",
+            text="Quarter-average AUM of funded customers was CNY 1,300 million, "
+            "+8.3% QoQ (bank +1.0%); funded customers numbered 5,100, "
+            "+2.0% QoQ (bank unchanged).",
         )
 
     @pytest.mark.parametrize(

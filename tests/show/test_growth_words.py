@@ -23,7 +23,7 @@ def test_new_customers_alone() -> None:
     assert growth_sentence(table, branch_id="B01") == Sentence(
         lead="增长来自新客户，原有客户在减少",
         text="期末AUM较上季末+100万元（+10.0%，全行+2.0%）："
-        "新增、回流与划入客户+150万元，原有客户-50万元。",
+        "新增与恢复客户+150万元，原有客户-50万元。",
         section="growth",
     )
 
@@ -38,6 +38,8 @@ def test_new_customers_alone() -> None:
         ({"new": 1e5, "closed": -9e5}, "资产下降"),
         ({"grown": 9e4, "shrunk": -9e4}, "资产基本持平"),
         ({"new": 9e4}, "资产基本持平"),
+        ({"transferred_in": 1.5e6, "shrunk": -3e5}, "增长来自行内划入"),
+        ({"transferred_in": 5e5, "shrunk": -5e5}, "资产基本持平"),
     ],
 )
 def test_verdicts(amounts: dict[str, float], lead: str) -> None:
@@ -51,11 +53,19 @@ def test_english() -> None:
     """The same facts in English, without a bank to compare with."""
     told = growth_sentence(bridge(new=1.5e6, shrunk=-5e5), branch_id="B01", language="en")
     assert told is not None
-    assert told.lead == "Growth is all of new customers; existing ones hold less"
+    assert told.lead == "All growth came from new customers; existing customers' assets fell"
     assert told.text == (
-        "Period-end AUM changed by +CNY 1.00 million (+10.0%): customers who came "
+        "Period-end AUM +CNY 1.00 million on last quarter (+10.0%): new and re-funded customers "
         "+CNY 1.50 million, existing customers -CNY 0.50 million."
     )
+
+
+def test_who_moved_between_branches_is_neither_new_nor_existing() -> None:
+    """100 万元 = 150 new + 40 moved in − 10 moved out − 80 of existing customers."""
+    moves = {"transferred_in": 4e5, "transferred_out": -1e5}
+    told = growth_sentence(bridge(new=1.5e6, shrunk=-8e5, **moves), branch_id="B01")
+    assert told is not None
+    assert told.text.endswith("新增与恢复客户+150万元，原有客户-80万元，行内划转+30万元。")
 
 
 def test_a_new_branch_has_nothing_to_grow_from() -> None:

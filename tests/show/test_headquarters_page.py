@@ -69,7 +69,7 @@ def test_growth_is_told_without_branches_opened_this_year() -> None:
     assert not any("不含" in text for text in texts)
     words = next(s.text for s in hq.review_conclusions(later).sentences if "不含" in s.text)
     assert words.endswith(
-        "不含本年新开的003支行：+6.0%，新增、回流与划入客户+0.07亿元，原有客户+0.07亿元。"
+        "不含本年新开的003支行：+6.0%，新增与恢复客户+0.07亿元，原有客户+0.07亿元。"
     )
     shown = tables.branch_table(later)
     assert shown is not None
@@ -155,4 +155,7 @@ def test_what_is_to_be_decided_counts_what_the_figures_show() -> None:
     """The weak branch, and one rule: its scorecard pays for closing dormant accounts."""
     sentences = hq.review_conclusions(page_of()).sentences
     sentence = next(found for found in sentences if found.lead == "待议定2事")
-    assert sentence.text == "1家网点的不利例外怎样处置、评分规则的1项警示是否照用。"
+    assert (
+        sentence.text == "怎样处置002支行的不利例外（1家）、"
+        "是否照用有1项警示的评分规则（睡眠客户占比，见数据质量一章）。"
+    )

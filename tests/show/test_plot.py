@@ -453,4 +453,4 @@ def test_a_branch_too_small_to_be_judged_is_no_dot() -> None:
     )
     axes = sca.plot.funnel(as_pandas(table))
     assert sorted(x for line in axes.lines[1:] for x in line.get_xdata()) == [400, 900]
-    assert axes.get_xlabel().endswith("另有1家客户过少，不判断")
+    assert axes.get_xlabel().endswith("另有1家客户过少或本年新开，不判断")

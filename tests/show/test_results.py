@@ -71,7 +71,7 @@ def test_money_has_one_unit_at_the_top() -> None:
     bridge = growth_bridge(OPENING, CLOSING)
     assert "单位：万元" in repr(bridge)
     assert ["期初AUM", "2", "5.00"] in cells_of(bridge)
-    assert ["流失（低于有资产标准）", "1", "-2.00"] in cells_of(bridge)
+    assert ["转空客户（低于有资产标准）", "1", "-2.00"] in cells_of(bridge)
     set_language("en")
     assert repr(bridge).startswith("CNY thousand")
     assert ["Opening AUM", "2", "50.00"] in cells_of(bridge)
@@ -85,6 +85,26 @@ def test_groups_stand_in_the_policys_order() -> None:
     shown = [row[:2] for row in table_of(Result(frame)).rows]
     lowest_first = ["零散", "有效", "私行"]
     assert shown == [(region, tier) for region in ("B", "A") for tier in lowest_first]
+
+
+def test_pivots_and_workbooks_have_the_policys_order(tmp_path: Path) -> None:
+    """Tiers from the lowest up, whichever a branch lacks; states behind them; branches as given."""
+    cells = [("B", "private"), ("B", "residual"), ("A", "effective"), ("A", "mid")]
+    rows = [(branch, tier, "dormancy_rate", 0.1) for branch, tier in cells]
+    result = Result(pd.DataFrame(rows, columns=["branch_id", "tier", "measure", "value"]))
+    lowest_first = ["residual", "effective", "mid", "private"]
+    table = result.pivot("branch_id", "tier")
+    assert ([*table.index], [*table.columns]) == (["B", "A"], lowest_first)
+    assert [*result.pivot("tier", "branch_id").index] == lowest_first
+    assert table.loc["A"].isna().tolist() == [True, False, False, True]
+    result.to_excel(tmp_path / "tiers.xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "tiers.xlsx").active
+    tiers = [row[1].value for row in sheet.iter_rows(min_row=2, max_row=5)]
+    assert tiers == ["零散", "私行", "有效", "中端"]
+    moves = migration_matrix(OPENING, CLOSING).pivot("from", "to", "customers")
+    assert [*moves.columns] == ["mid", "DRAINED"]
+    three = migration_matrix(CLOSING, OPENING).pivot("from", "to", "customers")
+    assert [*three.index] == ["mid", "RETURNED"]
 
 
 def test_tiers_and_states_have_the_policys_words() -> None:

@@ -1,0 +1,231 @@
+"""What is hardly true of single branches, and of customers who were handed over between them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import date
+from statistics import median, median_high, median_low
+
+import narwhals.stable.v2 as nw
+
+from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.bank.totals import Totals
+from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
+from stockcust_analysis.measures.population import AUM, restate_branches
+
+WRONG_UNIT = 30
+"""分 for 元 is 100 times, 元 for 万元 10,000; definitions, and two quarters, less than five."""
+LEAST_IN_BRANCH = 30
+"""Customers with AUM: a branch's geometric mean of thirty is known to a fifth of a power of ten."""
+FAR_BELOW = 1_000
+"""Between branches: 万元 is 10,000 times, and branches of pensions or students ten times, less."""
+LEAST_KEPT = 0.6
+"""Part of the rows of the quarter before: less is half of a delivery, no bad quarter."""
+LEAST_FOUND_AGAIN = 0.5
+"""Part of the customers who are there a quarter later: a bank keeps far more than half."""
+_SHOWN = 3
+_ALWAYS_FILLED = (*AUM, "last_active_on|filled", "relationship_since|filled")
+"""What some customers of every branch have; births, say, a branch of companies has none."""
+
+
+def is_another_unit(ratio: float) -> bool:
+    """Return whether amounts differ more than definitions and time make them differ."""
+    return not 1 / WRONG_UNIT < ratio < WRONG_UNIT
+
+
+def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[str]:
+    """Amounts of some branches alone are of another order than the others', or than before.
+
+    A few large customers do not change the geometric mean of those who have AUM. A private bank's
+    may be a hundred times the others', but not all in whole CNY, as 分 for 元 are.
+    """
+    sizes, earlier = (t.geometric_means(column, LEAST_IN_BRANCH) for t in (now, before))
+    if not sizes:
+        return
+    figures = now.figures
+    has_cents = 10 * figures[f"customers.{column}|uneven"] > figures[f"customers.{column}|filled"]
+    changes = {branch: sizes[branch] / earlier[branch] for branch in sizes if branch in earlier}
+    high, low = median_high(sizes.values()), median_low(sizes.values())
+    usual = median(changes.values()) if changes else 1.0
+    wrong: dict[str, list[str]] = {}
+    for branch, size in sorted(sizes.items()):
+        group, change = now.customers[branch], changes.get(branch, 1.0)
+        is_whole = has_cents and not group[f"{column}|uneven"]
+        rows = before.customers.get(branch, group)["rows"]
+        is_like = LEAST_KEPT < group["rows"] / rows < 1 / LEAST_KEPT
+        if size < high / FAR_BELOW or (is_whole and size > low * WRONG_UNIT):
+            wrong.setdefault("the other branches", []).append(branch)
+        elif is_like and is_another_unit(change) and is_another_unit(change / usual):
+            wrong.setdefault(str(before.quarter), []).append(branch)
+    for other, branches in wrong.items():
+        yield (
+            f"customers.{column} of {now.quarter} is of another order in "
+            f"{count_branches(branches, sizes)} than in {other}: are they in 万元 or 分 there"
+        )
+
+
+def count_branches(branches: Collection[str], among: Collection[str]) -> str:
+    """Return how many of some branches they are, and the first of them."""
+    return f"{len(branches)} of {len(among)} branches ({', '.join(sorted(branches)[:_SHOWN])})"
+
+
+def find_copied_branches(before: Totals, now: Totals) -> list[str]:
+    """Return the branches whose customers have the rows and amounts of the quarter before."""
+    earlier = before.sizes("customers")
+    return [
+        branch
+        for branch, sizes in now.sizes("customers").items()
+        if sizes["rows"] >= LEAST_IN_BRANCH and sizes == earlier.get(branch)
+        if any(sizes.get(column) for column in AUM)
+    ]
+
+
+def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
+    """Return the branches where a sum of customers is 0 that always has, or had, another value."""
+    return [
+        branch
+        for branch, sizes in now.customers.items()
+        if sizes["rows"] >= LEAST_IN_BRANCH and not sizes[name]
+        if name in _ALWAYS_FILLED or before.customers.get(branch, {}).get(name)
+    ]
+
+
+def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
+    """A branch in being has no customers, or none any more, and nothing says why."""
+    end = now.quarter.end
+    in_being = _branches_in_being(bank, before, end)
+    gone = in_being - {*now.customers} - {*_successors(bank, end)}
+    if not gone:
+        return
+    moved: dict[str, int] = {}
+    if "customer_moves" in bank.columns:
+        moves = as_lazy(bank.table("customer_moves"))
+        lately = moves.filter(_is_by(moves, end)).select("from_branch_id", "customer_id").unique()
+        moved = dict(
+            zip(*collect_rows(sums(lately, ["from_branch_id"], {"n": ONE})).values(), strict=True)
+        )
+    for branch in sorted(gone & {*before.customers}):
+        rows = before.customers[branch]["rows"]
+        if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
+            yield (
+                f"branch {branch}, with {rows:,} customers in {before.quarter}, has none in "
+                f"{now.quarter}, no successor and no closed_on by {end}"
+            )
+    never = gone - {*before.customers}
+    if never and now.quarter == bank.quarters[-1]:
+        yield (
+            f"{count_branches(never, in_being)} have no customers in {before.quarter} and "
+            f"{now.quarter}, no successor and no closed_on by {end}: deliver their customers, or "
+            "leave out of branches what serves none"
+        )
+
+
+def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
+    """Return the branches that were open in the quarter before, and are at the end of this."""
+    rows, known = as_lazy(bank.table("branches")), bank.columns["branches"]
+    if "opened_on" in known:
+        is_old = _is_by(rows, before.quarter.end, "opened_on")
+        rows = rows.filter(nw.col("opened_on").is_null() | is_old)
+    if "closed_on" in known:
+        is_closed = _is_by(rows, end, "closed_on")
+        rows = rows.filter(nw.col("closed_on").is_null() | ~is_closed)
+    return {*collect_rows(rows.select("branch_id"))["branch_id"]}
+
+
+def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
+    """Return old branch → new branches, of those that took over by a day if one is stated."""
+    successors: dict[str, list[str]] = {}
+    if "branch_successors" in bank.columns:
+        frame = as_lazy(bank.table("branch_successors"))
+        rows = collect_rows(frame if until is None else frame.filter(_is_by(frame, until)))
+        for old, new in zip(rows["old_branch_id"], rows["new_branch_id"], strict=True):
+            successors.setdefault(old, []).append(new)
+    return successors
+
+
+def _is_by(table: Table, day_of: date, column: str = "effective_on") -> nw.Expr:
+    """Return whether a row is in effect by a day."""
+    return ~after(day(table, column), day_of)
+
+
+def find_cycles(bank: Bank, _: Totals) -> Iterator[str]:
+    """A branch was taken over, directly or not, by itself."""
+    successors = _successors(bank)
+    for first in sorted(successors):
+        paths = [[first]]
+        for path in paths:  # grows while it is read
+            for branch in successors.get(path[-1], ()):
+                if branch == first == min(path):
+                    yield f"branches succeed one another in a circle: {' → '.join([*path, first])}"
+                elif branch not in path:
+                    paths.append([*path, branch])
+
+
+def find_left_behind(bank: Bank, now: Totals) -> Iterator[str]:
+    """Customers of a split branch have no move, and count with a branch that is gone."""
+    end = now.quarter.end
+    split = sorted(old for old, new in _successors(bank, end).items() if len(new) > 1)
+    if not split:
+        return
+    customers = as_lazy(bank.restate_branches(bank.table("customers"), as_of=end))
+    rows = customers.filter(nw.col("branch_id").is_in(split)).select("branch_id", "customer_id")
+    counts = collect_rows(sums(rows.unique(), ["branch_id"], {"n": ONE}))
+    for branch, count in sorted(zip(counts["branch_id"], counts["n"], strict=True)):
+        yield (
+            f"{count:,} customers of branch {branch}, which several took over, have no move in "
+            f"customer_moves: they still count with {branch}"
+        )
+
+
+def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
+    """Customers handed over are not where their moves, or their branch's successor, lead."""
+    quarter, before = now.quarter, now.quarter.previous
+    if before not in bank.quarters:
+        return
+    begun, new = (_successors(bank, of.end) for of in (before, quarter))
+    merged = sorted(old for old in {*new} - {*begun} if len(new[old]) == 1 and old not in new[old])
+    opening, closing = (as_lazy(bank.snapshot("customers", as_of=q.end)) for q in (before, quarter))
+    opening = opening.with_columns(was="branch_id")
+    strayed = nw.col("branch_id") != nw.col("now")
+    if "customer_moves" in bank.columns:
+        moves = _last_moves(bank, now)
+        moved = opening.join(moves.select("customer_id"), on="customer_id", how="semi")
+        pairs = _pairs(bank, moved, closing, quarter.end).join(moves, on="customer_id")
+        led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
+        counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
+        if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
+            yield (
+                f"of {counts['rows'][0]:,} customers handed over in {quarter}, {count:,} are not "
+                "where customer_moves lead: they count as transferred. See from_branch_id and "
+                "to_branch_id"
+            )
+    if merged:
+        moved = opening.filter(nw.col("was").is_in(merged))
+        pairs = _pairs(bank, moved, closing, quarter.end)
+        counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
+        for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
+            if count > LEAST_FOUND_AGAIN * rows:
+                yield (
+                    f"of {rows:,} customers of branch {branch}, which was taken over in {quarter}, "
+                    f"{count:,} are not with its successor: they count as transferred. See "
+                    "new_branch_id"
+                )
+
+
+def _pairs(bank: Bank, opening: Table, closing: Table, end: date) -> Table:
+    """Return customers with the branches of a day: as the quarter begins, and `now`."""
+    first, last = (as_lazy(bank.restate_branches(rows, as_of=end)) for rows in (opening, closing))
+    last = last.select("customer_id", now="branch_id")
+    return first.select("customer_id", "branch_id", "was").join(last, on="customer_id")
+
+
+def _last_moves(bank: Bank, now: Totals) -> Table:
+    """Return where each customer's last move of a quarter leads, under the branches of its end."""
+    moves, end = as_lazy(bank.table("customer_moves")), now.quarter.end
+    lately = after(day(moves, "effective_on"), now.quarter.previous.end) & _is_by(moves, end)
+    moves = moves.filter(lately).select("customer_id", "to_branch_id", "effective_on")
+    last = moves.group_by("customer_id").agg(effective_on=nw.col("effective_on").max())
+    moves = moves.join(last, on=["customer_id", "effective_on"])
+    successors = bank.table("branch_successors") if "branch_successors" in bank.columns else None
+    now_at = restate_branches(moves.to_native(), successors, as_of=end, branch="to_branch_id")
+    return as_lazy(now_at).select("customer_id", "to_branch_id")
