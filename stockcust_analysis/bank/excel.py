@@ -170,11 +170,14 @@ def read_tables(
         else:
             hidden = "" if table.sheet.is_visible else " (hidden)"
             left_out.append(f"sheet '{table.sheet.name}'{hidden}")
-    if mapping.unit == "元" and (unit := unit_shown(path)):
-        what = (
-            f'a number format shows {unit}. If amounts are in it, write unit = "万元" or the like'
-        )
-        warnings.warn(f"{path.name}: {what} in the mapping.", stacklevel=2)
+    units = {
+        "a number format shows": unit_shown(path),
+        "the name of a sheet states": grammar.find_unit(" ".join(t.sheet.name for t in taken)),
+    }
+    for what, unit in units.items() if mapping.unit == "元" else ():
+        if unit:
+            doubt = grammar.unit_doubt(f"{path.name}: {what} {unit}")
+            warnings.warn(doubt, stacklevel=2)
     if left_out and not mapping.sheet:
         listed = ", ".join(left_out)
         warnings.warn(f"{path.name}: no table, and left out: {listed}.", stacklevel=2)
@@ -261,10 +264,10 @@ def _find_problems(
         remedy = "Delete them, or state skip_rows in the mapping."
         yield "", "rows stand above the header", remedy, above
     title = " ".join(cell_text(cell) or "" for row in above for cell in sheet.rows[row])
-    stated = grammar.STATED_UNIT.search(title)
+    stated = grammar.find_unit(title)
     if stated and mapping.unit == "元":
-        remedy = grammar.unit_remedy(stated[0])
-        yield "", f"a line above the header states amounts in {stated[0]}", remedy, above
+        remedy = grammar.unit_remedy(stated)
+        yield "", f"a line above the header states amounts in {stated}", remedy, above
     summed, dropped = _rows_of_no_table(table, mapping)
     if summed:
         first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)

@@ -16,6 +16,7 @@ from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import FLAG_ENDINGS
 from stockcust_analysis.core.files import sha256
+from stockcust_analysis.errors import UsageError
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
@@ -89,6 +90,21 @@ def assign_files(
     for name, paths in files.items():
         problems += _delivered_twice(name, paths)
     return files, problems, left_out
+
+
+def require_no_banks_within(folder: Path) -> None:
+    """Raise UsageError for a folder without tables whose folders hold all required ones each."""
+    required = {table.name for table in TABLES if table.required}
+
+    def holds(path: Path) -> set[str]:
+        return required & {_table_of(file.relative_to(path))[0] for file in _listed(path)}
+
+    folders = [] if holds(folder) else filter(Path.is_dir, folder.iterdir())
+    if banks := sorted(path.name for path in folders if holds(path) == required):
+        raise UsageError(
+            f"'{folder}' holds folders with banks of their own ({', '.join(banks[:_SHOWN])}). Give "
+            "one of them, or lay the files of all quarters into one folder."
+        )
 
 
 def _stated_files(folder: Path, mapping: Mapping) -> tuple[dict[str, list[Path]], list[Problem]]:

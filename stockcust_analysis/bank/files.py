@@ -24,7 +24,14 @@ from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
 from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
-from stockcust_analysis.bank.grammar import TOTAL_LINES, TOTALS, is_one_of, total_remedy
+from stockcust_analysis.bank.grammar import (
+    TOTAL_LINES,
+    TOTALS,
+    find_unit,
+    is_one_of,
+    total_remedy,
+    unit_doubt,
+)
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
@@ -95,6 +102,9 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
+                if self._mapping.unit == "元" and (unit := find_unit(path.name)):
+                    doubt = unit_doubt(f"{path.name}: its name states {unit}")
+                    warnings.warn(doubt, stacklevel=2)
                 if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
@@ -257,13 +267,18 @@ class FileReader:
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
         ragged = self._connection.sql(
-            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}) FROM (SELECT "
-            f"DISTINCT file_path, line FROM {rejects} JOIN {rejects}_scan USING (scan_id, file_id) "
-            f"WHERE NOT {self._dropped_line(alike)}) GROUP BY file_path ORDER BY file_path"
+            f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), "
+            f"bool_or(contains(csv_line, {literal(alike.delimiter)})) "
+            f"FROM (SELECT DISTINCT file_path, line, csv_line FROM {rejects} "
+            f"JOIN {rejects}_scan USING (scan_id, file_id) WHERE NOT {self._dropped_line(alike)}) "
+            "GROUP BY file_path ORDER BY file_path"
         ).fetchall()
-        for path, rows, first in ragged:
+        for path, rows, first, has_cells in ragged:
             what = f"{paths.pop(path).name} has more or fewer cells than the header's "
             remedy = "Quote cells that hold the separator or a line break."
+            if not has_cells:
+                remedy = "No separator is there: remarks, or counts such as (12 rows)? "
+                remedy += total_remedy(alike.header[0])
             self._note(f"{what}{len(alike.header) - alike.is_spare}", remedy, rows, first)
         if not paths:
             return []

@@ -8,6 +8,7 @@ which gives a value or the reason why there is none. All of it is SQL of DuckDB.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable
 
 from stockcust_analysis.bank.contract import Kind
@@ -63,11 +64,12 @@ NULL_MARKS = (
 TRUE_WORDS = ("true", "t", "1", "1.0", "y", "yes", "是")
 FALSE_WORDS = ("false", "f", "0", "0.0", "n", "no", "否")
 UNITS = {"元": 1, "千元": 1_000, "万元": 10_000, "百万元": 1_000_000, "亿元": 100_000_000}
-STATED_UNIT = re.compile(
-    "(千|百?万|亿)元|单位[:： ]*(分|角|千|百?万|亿)(?!元)|美元|港币|欧元|USD|HKD|EUR|"
+_STATED_UNIT = re.compile(
+    "(?:千|百?万|亿)元|单位[: ]*(分|角|千|百?万|亿)(?!元)|[(\\[](千|百?万|亿)[)\\]]|"
+    "美元|港币|欧元|USD|HKD|EUR|"
     "[Uu]nits?[: ].*(10[ ,]*000|thousand|million)"
 )
-"""A unit or currency of amounts, other than CNY, as the lines above a header state it."""
+"""A unit or currency of amounts, other than CNY, as headers, titles and names of files state it."""
 FIRST_DAY, LAST_DAY = "1900-01-02", "2199-12-31"
 _EARLY = ("0001-01-01", "1899-12-31", "1900-01-01")
 SENTINELS = (*_EARLY, "2999-12-31", "3000-12-31", "9999-12-31")
@@ -188,6 +190,22 @@ def total_remedy(header: str) -> str:
     rows = f'{{ "{header}" = ["合计"] }}'
     where = f"name them in the mapping's drop_rows_where, such as {rows}"
     return f"Export without them and other remarks, or {where}."
+
+
+def find_unit(text: str) -> str:
+    """Return the unit or currency of amounts, other than CNY, that a text states, or ''.
+
+    >>> find_unit("时点AUM（万）"), find_unit("单位：千"), find_unit("USD"), find_unit("AUM（元）")
+    ('万元', '千元', 'USD', '')
+    """
+    match = _STATED_UNIT.search(unicodedata.normalize("NFKC", text))
+    short = match and (match[1] or match[2])
+    return f"{short}元" if f"{short}元" in UNITS else match[0] if match else ""
+
+
+def unit_doubt(shown: str) -> str:
+    """Return the warning of a unit that is shown where the mapping states none."""
+    return f'{shown}. If amounts are in it, write unit = "万元" or the like in the mapping.'
 
 
 def unit_remedy(stated: str) -> str:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
 from stockcust_analysis.bank.file_names import SYNONYMS
-from stockcust_analysis.bank.grammar import INVISIBLE, STATED_UNIT, unit_remedy
+from stockcust_analysis.bank.grammar import INVISIBLE, find_unit, unit_remedy
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
@@ -145,9 +145,8 @@ def unread_headers(header: Iterable[str], matched: Mapping[str, str]) -> list[st
 def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:
     """Yield the columns of amounts whose headers state another unit than the mapping does."""
     for name, header in matched.items():
-        text = unicodedata.normalize("NFKC", header)
-        found = STATED_UNIT.search(text) or re.search(r"[(\[]元[)\]]", text)
-        stated = found.group().strip("()[]") if found else unit
+        is_plain = re.search(r"[(\[]元[)\]]", unicodedata.normalize("NFKC", header))
+        stated = find_unit(header) or ("元" if is_plain else unit)
         if contract.column(name).kind is Kind.MONEY and stated != unit:
             what = f"its header states amounts in {stated}, and the mapping in {unit}"
             remedy = unit_remedy(stated) + " One unit holds for all columns of a table."

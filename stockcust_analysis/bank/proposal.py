@@ -18,7 +18,7 @@ from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import WorkbookError, is_called
 from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS, assign_files
 from stockcust_analysis.bank.files import unreadable
-from stockcust_analysis.bank.grammar import STATED_UNIT, UNITS
+from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.samples import (
@@ -187,6 +187,8 @@ def _entries(sample: Sample, table: Table, columns: Sequence[Values]) -> Iterato
     for header, comment, values in zip(sample.headers, comments, columns, strict=True):
         name, is_sure = names.get(bare(header), names.get(bare(comment), ("", False)))
         reason = f"{'by' if is_sure else 'perhaps, by'} its name; {values.shape}"
+        if name == "last_active_on" and not re.search("主动|act", header, re.IGNORECASE):
+            reason += "; does it leave out interest, fees and the bank's other entries"
         if name and table.column(name).kind not in values.kinds:
             is_sure, reason = False, f"its name says so, but it holds {values.shape}"
         elif name in sure:
@@ -258,9 +260,13 @@ def _reading_lines(matches: Sequence[_Match]) -> Iterator[str]:
     yield from _footer_lines(sample)
     money = [name for name in matches[0].sure if table.column(name).kind is Kind.MONEY]
     headers = [matches[0].sure[name].header for name in money]
-    for source, texts in (("a line above the header", [sample.title]), ("headers", headers)):
-        stated = [match for match in map(STATED_UNIT.search, texts) if match]
-        units = {f"{match[2]}元" if match[2] else match[0] for match in stated}
+    for source, texts in (
+        ("a line above the header", [sample.title]),
+        ("headers", headers),
+        ("the name of file or sheet", [f"{sample.path.name} {sample.sheet}"]),
+    ):
+        stated = [*filter(None, map(find_unit, texts))]
+        units = {*stated}
         if len(units) == 1 and units <= {*UNITS} and len(stated) == len(texts):
             yield f"unit = {_quote(*units)}  # by {source}"
             return

@@ -31,6 +31,8 @@ from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normaliz
 from stockcust_analysis.bank.text_files import sample_text
 
 ROWS = 2000
+_LAST = 20
+"""Rows at a sheet's end, where totals and remarks stand."""
 _HEADERS = 30
 _MOST_CODES = 20
 _LONGEST, _DEFINITIONS = 80, 1 << 22
@@ -160,7 +162,7 @@ def look_at(path: Path, names: Collection[str], fields: Sequence[Field]) -> list
         names_of_sheets = [sheet.name for sheet in sheets]
         samples = []
         for sheet in sheets:
-            rows_of_sheet = sheet.rows[:ROWS] + sheet.rows[ROWS:][-1:]
+            rows_of_sheet = sheet.rows[:ROWS] + sheet.rows[ROWS:][-_LAST:]
             texts = [[cell_text(cell) or "" for cell in row] for row in rows_of_sheet]
             whole = Sample(path, "Excel", texts, sheet=sheet.name, sheets=names_of_sheets)
             samples.append(_with_header(whole, names))

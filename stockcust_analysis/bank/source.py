@@ -28,6 +28,7 @@ from stockcust_analysis.bank.customers import Bank as Bank
 from stockcust_analysis.bank.delivery import Delivery, Rows
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
+from stockcust_analysis.bank.file_names import require_no_banks_within
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
 from stockcust_analysis.bank.mapping import (
@@ -191,6 +192,8 @@ def _open_folder(
         raise UsageError(f"'{folder}' is not a folder. Give the folder that holds the extracts.")
     beside = folder / MAPPING_NAME
     chosen = Path(mapping_file or beside) if mapping_file or beside.exists() else None
+    if chosen is None and not layout:
+        require_no_banks_within(folder)
     mapping = Mapping() if chosen is None else read_mapping(chosen)
     bank = open_folder(folder, mapping, memory_limit, layout)
     if chosen is not None:  # what it says decides what the files mean
@@ -217,6 +220,9 @@ def _relations_of(
 
 def _open_frames(frames: Dictionary[str, Frame], mapping: Mapping, memory_limit: str) -> Bank:
     """Open a bank whose tables are frames, all of one kind."""
+    if not frames:
+        required = ", ".join(table.name for table in TABLES if table.required)
+        raise UsageError(f"no tables are given. Give frames by table name: {required}.")
     tables = _narwhals(frames)
     kinds = {str(table.implementation): table.implementation for table in tables.values()}
     if len(kinds) != 1:

@@ -327,6 +327,28 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
         )
 
 
+def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
+    """Plans of AUM are of another order than the AUM of the branches that have them."""
+    if "targets" not in bank.columns or too_few([now]):
+        return
+    plans = as_lazy(bank.table("targets")).filter(nw.col("measure").is_in([*AUM]))
+    if "kind" in bank.columns["targets"]:
+        plans = plans.filter(nw.col("kind").is_null() | (nw.col("kind") != "increase"))
+    rows = collect_rows(plans.select("measure", "branch_id", "quarter", "target"))
+    sizes: dict[str, list[tuple[float, int]]] = {}
+    for measure, branch, quarter, target in zip(*rows.values(), strict=True):
+        if quarter == str(now.quarter):
+            actual = now.customers.get(branch, {}).get(measure, 0)
+            sizes.setdefault(measure, []).append((float(target) * 100, actual))
+    for measure, pairs in sorted(sizes.items()):
+        planned, actual = map(sum, zip(*pairs, strict=True))
+        if min(planned, actual) > 0 and is_another_unit(planned / actual):
+            yield (
+                f"targets of {measure} in {now.quarter} are {planned / actual:.2g} times what the "
+                "branches have: are they in 万元"
+            )
+
+
 Suspicions = list[tuple[str, str]]
 _Rule = Callable[[Bank, Totals, Totals], Iterator[str]]
 _OF_TWO: dict[str, _Rule] = {
@@ -346,6 +368,7 @@ _OF_ROWS: Mapping[str, Callable[[Totals], Iterator[str]]] = {
     "days_reversed": _contradictions,
 }
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
+    "unit": _wrong_plans,
     "successor_cycle": find_cycles,
     "two_managers": _two_managers,
     "split_without_moves": find_left_behind,

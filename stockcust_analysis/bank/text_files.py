@@ -21,7 +21,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from stockcust_analysis.bank.grammar import STATED_UNIT, gbk_characters, unit_remedy
+from stockcust_analysis.bank.grammar import find_unit, gbk_characters, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 
@@ -29,7 +29,7 @@ _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
 _START = 1 << 16
 _LOOKED_THROUGH = 30
-_SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|")
+_SEPARATORS = ("|@|", "|+|", "|!|", "\x01", ",", ";", "\t", "|", "#", "~", "^")
 _QUOTED_SEPARATORS = (",", ";", "\t", "|")
 _OTHER_LINE_END = re.compile("[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _NO_TEXT = (b"PK\3\4", b"\x1f\x8b", b"%PDF", b"PAR1", b"\xd0\xcf\x11\xe0", b"7z\xbc\xaf", b"Rar!")
@@ -397,11 +397,10 @@ def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableM
     _, _, delimiter, index, line, rows = max(options, key=lambda option: option[:2])
     if mapping.header:
         return _fit(mapping.header, delimiter, [], 0, mapping.skip_rows, rows)
-    stated = STATED_UNIT.search(" ".join(cell for cells, _ in rows[:index] for cell in cells))
+    stated = find_unit(" ".join(cell for cells, _ in rows[:index] for cell in cells))
     if stated and mapping.unit == "元":
-        what = f"a line above the header of {path.name} states amounts in {stated[0]}"
-        remedy = unit_remedy(stated[0])
-        raise UnusableFileError(what, remedy)
+        what = f"a line above the header of {path.name} states amounts in {stated}"
+        raise UnusableFileError(what, unit_remedy(stated))
     return _fit(rows[index][0], delimiter, rows[:index], line, mapping.skip_rows, rows[index + 1 :])
 
 

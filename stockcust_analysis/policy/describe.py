@@ -239,6 +239,9 @@ def lint(policy: Policy) -> list[LintWarning]:
         for trap in lints().values()
         if trap.limit is None and trap.applies_to(indicator)
     ]
+    trap = lints()["borders_in_ten_thousands"]
+    if max(tier.lower for tier in policy.tiers.tiers) < (trap.limit or 0):
+        warnings.append(LintWarning(trap.name, "tiers"))
     return add_reasons(warnings, policy)
 
 

@@ -358,6 +358,12 @@ def plans_of_last_year(tables: Tables) -> None:
     tables["targets"] = targets[targets["quarter"] == "2026Q3"].assign(quarter="2025Q3")
 
 
+def plans_in_ten_thousands(tables: Tables) -> None:
+    """Plans of AUM in 万元, beside amounts in CNY."""
+    rows = tables["targets"]["measure"] == "aum_average_quarter"
+    tables["targets"].loc[rows, "target"] /= 10_000
+
+
 def merged(tables: Tables, on: str, into: str) -> None:
     """B005's customers are with B001, and the file of successors says when and who took over."""
     rows = (tables["customers"]["branch_id"] == "B005") & (tables["customers"]["as_of"] == NOW)
@@ -438,6 +444,10 @@ CASES: dict[Change, tuple[str, str]] = {
     funds_not_delivered: (
         "part_of_aum",
         "^holdings of 2026Q3 hold nothing of fund, and the ledger does",
+    ),
+    plans_in_ten_thousands: (
+        "unit",
+        r"^targets of aum_average_quarter in 2026Q3 are 0.0001\d* times what the branches have",
     ),
     aum_swapped: (
         "part_of_aum",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from stockcust_analysis.cli import cli
-from stockcust_analysis.policy import Indicator, Override
+from stockcust_analysis.policy import Indicator, Override, load_policy
 from stockcust_analysis.policy.describe import LintWarning, lint, lints
 from tests.evaluation.small_quarters import policy_of
 
@@ -66,9 +67,17 @@ def test_a_reason_is_printed_and_hides_nothing() -> None:
     assert twins.text("en", str.upper).startswith("A, B: Two indicators go together")
 
 
+def test_borders_in_ten_thousands_are_a_trap() -> None:
+    """Tiers from 1, 5, 50 and 600 are 万元 in a policy whose amounts are CNY."""
+    rules = load_policy()
+    tiers = tuple(replace(tier, lower=tier.lower / 10_000) for tier in rules.tiers.tiers)
+    own = replace(rules, tiers=replace(rules.tiers, tiers=tiers))
+    assert lint(own) == [LintWarning("borders_in_ten_thousands", "tiers")]
+
+
 def test_every_trap_has_words_and_a_source() -> None:
-    """All ten are told in both languages, and say where they come from."""
-    assert len(lints()) == 10
+    """All eleven are told in both languages, and say where they come from."""
+    assert len(lints()) == 11
     assert all(one.zh and one.en and one.source for one in lints().values())
 
 

@@ -371,6 +371,17 @@ def test_a_number_format_that_shows_a_unit_is_one_warning(code: str, tmp_path: P
         open_bank(bank_with(tmp_path, formatted(code))).close()
 
 
+def test_a_sheet_whose_name_states_a_unit_is_one_warning(tmp_path: Path) -> None:
+    """The name alone says that amounts are in 万元."""
+    write_tiny_bank(tmp_path)
+    (tmp_path / "customers.csv").unlink()
+    rows = [line.split(",") for line in CUSTOMERS.splitlines()]
+    frame = pd.DataFrame(rows[1:], columns=rows[0])
+    frame.to_excel(tmp_path / "customers.xlsx", sheet_name="客户(万元)", index=False)
+    with pytest.warns(UserWarning, match="customers.xlsx: the name of a sheet states 万元"):
+        open_bank(tmp_path).close()
+
+
 def test_a_number_format_that_divides_says_nothing(tmp_path: Path) -> None:
     """12,000.00 is shown as 1.2万, and is in CNY; so is what an unused format shows."""
     open_bank(bank_with(tmp_path, formatted('0!.0,"万"'))).close()

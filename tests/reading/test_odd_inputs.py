@@ -122,7 +122,7 @@ READ: dict[str, Files] = {
 REFUSED: dict[str, tuple[Files, str]] = {
     **{
         f"separator {mark!r}": (parted(mark), "branches.branch_id: column is missing")
-        for mark in (" ", "~", "，", "、", "^", "\x1e", "\x02", "^|", "!|")
+        for mark in (" ", "，", "、", "\x1e", "\x02", "^|", "!|")
     },
     **{
         f"ending {row!r}": (ending(row), what)

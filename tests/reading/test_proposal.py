@@ -8,6 +8,7 @@ import duckdb
 import pandas as pd
 import pytest
 
+from stockcust_analysis.bank import samples
 from stockcust_analysis.bank.mapping import read_mapping
 from stockcust_analysis.bank.proposal import propose_mapping
 from stockcust_analysis.bank.source import open_bank
@@ -69,6 +70,24 @@ def test_more_words_of_banks_are_known(tmp_path: Path) -> None:
     ):
         assert f"\n{line}" in text
     assert text.count('\n"网点编号" = "branch_id"  # by its name') == 2
+
+
+def test_totals_at_the_end_of_long_sheets_are_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """合计 stands behind the rows that are looked at, and above the remarks."""
+    monkeypatch.setattr(samples, "ROWS", 3)
+    rows = [line.split(",") for line in CUSTOMERS.splitlines()]
+    ends = [["合计", *[""] * 5, "9.9", "9.9"], ["制表人：某某", *[""] * 7]]
+    rows[0][3:6] = ["客户类型", "管理机构", "LAST_TXN_DT"]
+    rows[0][2] = "机构编码"
+    frame = pd.DataFrame([*rows, *ends])
+    frame.to_excel(tmp_path / "客户(万元).xlsx", index=False, header=False)
+    text = propose_mapping(tmp_path)
+    assert 'drop_rows_where = { "as_of" = ["合计"] }  # total lines' in text
+    assert 'unit = "万元"  # by the name of file or sheet' in text
+    assert '\n"机构编码" = "branch_id"  # by its name' in text
+    assert '"LAST_TXN_DT" = "last_active_on"  # by its name; days; does it leave out' in text
 
 
 def test_a_list_of_customers_handed_over_is_known(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.bank.text_files import day_in_name
 from stockcust_analysis.errors import BankDataError, UsageError
 from tests.test_cli import run
-from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank
+from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
 
 HEAD, *ROWS = BRANCHES.splitlines()
 IN_TAIWAN = BRANCHES.translate(str.maketrans("关树东区", "關樹東區"))
@@ -37,6 +37,11 @@ def customers_of(day: str) -> str:
 
 
 READ: dict[str, tuple[Mapping[str, str | bytes], str]] = {
+    "other separators": (
+        {"branches.csv": BRANCHES.replace(",", "#"), "customers.csv": CUSTOMERS.replace(",", "~")},
+        "",
+    ),
+    "carets": ({"branches.csv": BRANCHES.replace(",", "^")}, ""),
     "files with Chinese names": (
         {
             **{"branches.csv": b"", "customers.csv": b"", "holdings.csv": b""},
@@ -267,6 +272,16 @@ REFUSED: dict[str, tuple[Mapping[str, str | bytes], str, str]] = {
         '[tables.customers.columns]\n"时点AUM（万元）" = "aum_period_end"\n',
         "customers.aum_period_end: its header states amounts in 万元, and the mapping in 元. "
         'Write unit = "万元" in the mapping',
+    ),
+    "a unit in a header, in short": (
+        {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（万）")},
+        '[tables.customers.columns]\n"时点AUM（万）" = "aum_period_end"\n',
+        "customers.aum_period_end: its header states amounts in 万元, and the mapping in 元. ",
+    ),
+    "a count of rows below": (
+        {"branches.csv": BRANCHES + "(2 rows)\n"},
+        "",
+        "branches.csv has more or fewer cells than the header's 4. No separator is there: remarks",
     ),
     "columns of two units": (
         {"customers.csv": CUSTOMERS.replace("aum_period_end", "时点AUM（元）")},
@@ -581,6 +596,31 @@ def test_what_is_said_of_files_is_refused_for_frames(tmp_path: Path) -> None:
 def test_a_name_holds_one_day_or_none(name: str, expected: str) -> None:
     """A month or a quarter stands for its last day; several days are none."""
     assert str(day_in_name(name)) == expected
+
+
+def test_a_unit_in_the_name_of_a_file_is_one_warning(tiny_bank: TinyBank) -> None:
+    """Nothing else says that amounts are in 万元; the mapping's unit answers it."""
+    folder = tiny_bank()
+    (folder / "customers.csv").rename(folder / "客户_万元.csv")
+    with pytest.warns(
+        UserWarning, match="客户_万元.csv: its name states 万元. If amounts are in it"
+    ):
+        open_bank(folder).close()
+    (folder / "mapping.toml").write_text('[tables.customers]\nunit = "万元"\n', encoding="utf-8")
+    open_bank(folder).close()
+
+
+def test_a_folder_of_banks_is_named(tmp_path: Path) -> None:
+    """Who gives the folder above is told which folders hold a bank each."""
+    for quarter in ("2026Q2", "2026Q3"):
+        (tmp_path / quarter).mkdir()
+        write_tiny_bank(tmp_path / quarter)
+    with pytest.raises(
+        UsageError, match=r"holds folders with banks of their own \(2026Q2, 2026Q3\)"
+    ):
+        open_bank(tmp_path)
+    with pytest.raises(UsageError, match=r"no tables are given.*branches, customers, holdings"):
+        open_bank({})
 
 
 def test_a_column_of_currencies_is_named(tiny_bank: TinyBank) -> None:
