@@ -136,7 +136,7 @@ class Page:
                 labels = [label.get_text() for label in axis.get_ticklabels()]
                 if (words := [self.say(label) for label in labels]) != labels:
                     axis.set_ticklabels(words)
-        return figure(drawn, alt=alt, caption=caption)
+        return figure(drawn, alt=self.say(alt), caption=caption)
 
     def label(self, name: str, within: str = "measure") -> str:
         """Return the word for a name in the data; one that has none stays as it is."""
