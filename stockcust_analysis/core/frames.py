@@ -263,12 +263,9 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
         copy = as_lazy(table.select(*keys, **columns).to_native().copy())
         totals = copy.group_by(*keys).agg(nw.col(*columns).sum())
         totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
-    elif kind.is_polars():
+    else:
         selected = table.select(*keys, **columns)
         totals = selected.group_by(*keys).agg(nw.col(*columns).sum().cast(nw.Int64))
-    else:
-        numbers = {n: nw.len() if c is ONE else c.sum() for n, c in columns.items()}
-        totals = table.group_by(*keys).agg(**{n: c.cast(nw.Int64) for n, c in numbers.items()})
     return totals if by else totals.drop(_WHOLE)
 
 
