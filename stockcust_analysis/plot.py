@@ -8,6 +8,7 @@ what moved             bridge, falls, migration, migration_flow
 over the quarters      aum_trend, slope, small_multiples
 how branches stand     funnel, league, places, scorecard
 any measure            bars, grid, trend
+what a model says      intervals
 ```
 
 Every chart takes what its measure returns, of any engine, or a frame of one's own with the columns
@@ -31,7 +32,7 @@ from stockcust_analysis.show.charts_customers import (
     tier_pyramid,
     whale,
 )
-from stockcust_analysis.show.charts_measures import bars, falls, grid, trend
+from stockcust_analysis.show.charts_measures import bars, falls, grid, intervals, trend
 from stockcust_analysis.show.charts_movement import bridge, dormancy_flow, migration, migration_flow
 from stockcust_analysis.show.charts_quarters import aum_trend, dormancy, slope, small_multiples
 
@@ -45,6 +46,7 @@ __all__ = [
     "falls",
     "funnel",
     "grid",
+    "intervals",
     "league",
     "lorenz",
     "migration",

@@ -182,7 +182,7 @@ class Result(pd.DataFrame):
 
     def to_excel(self, path: str | Path) -> None:  # type: ignore[override,misc]
         """Write the result into a workbook, headers in words, cells as numbers with their units."""
-        _show().write_workbook(self, Path(path))
+        _show().write_workbook({"Sheet1": self}, Path(path))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         bundle: dict[str, Any] = _show().mimebundle(self)

@@ -21,7 +21,7 @@ from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
-from stockcust_analysis.models.features import Array, History, as_table, sentence
+from stockcust_analysis.models.features import Array, History, as_table, feature_name, sentence
 from stockcust_analysis.policy import PolicyLike
 
 # With fewer pairs the interval of their mean does not hold.
@@ -239,6 +239,15 @@ class CampaignReport(features.Report):
             key = "placebo_fails" if failed else "placebo_holds"
             said.append(sentence(key, language, **{str(name): test[name] for name in test}))
         return said
+
+    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+        """Return the effect and the placebo tests before it, the last quarter first."""
+        tests = self.placebos.assign(
+            name=[sentence("placebo", language, quarter=q) for q in self.placebos["quarter"]]
+        )
+        effect = {"name": feature_name("effect", language), "value": self.effect}
+        own = pd.DataFrame([effect | {"low": self.low, "high": self.high}])
+        return pd.concat([own, tests[[*own]]], ignore_index=True)
 
 
 def _log_change(history: History, before: Day, after: Day, outcome: str) -> pd.Series:

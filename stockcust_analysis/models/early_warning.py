@@ -387,6 +387,14 @@ class WarningReport(features.Report):
         said.append(("importance" if names else "no_importance", facts))
         return [features.sentence(key, language, **dict(values)) for key, values in said]
 
+    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+        """Return the ten groups by risk: rate observed, with its interval, and predicted."""
+        names = [features.sentence("decile", language, number=n) for n in self.deciles["decile"]]
+        columns = {"observed": "value"}
+        return self.deciles.assign(name=names).rename(columns=columns)[
+            ["name", "value", "low", "high", "predicted"]
+        ]
+
 
 def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
     """Return who is an active funded customer, with money to lose at the period's end."""

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any, Self
 from warnings import warn
 
@@ -27,6 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
+from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.policy import PolicyLike, as_policy
@@ -369,11 +372,36 @@ def _long(names: Sequence[str], measures: Sequence[str], value: Array, draws: Ar
 
 
 class Report:
-    """A result that says in words what it means, in Jupyter and in print."""
+    """A result that says in words what it means, draws itself and fills a workbook."""
 
     def sentences(self, language: str = "en") -> list[str]:
         """Return what there is to say, in `zh` or `en`."""
         raise NotImplementedError
+
+    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+        """Return what `plot` draws: `name`, `value`, `low`, `high`, and `predicted` if known."""
+        raise NotImplementedError
+
+    def plot(self, *, language: str | None = None, ax: Any = None) -> Any:
+        """Draw what was found with its 95 % intervals; `.save("slide.png")` writes the axes."""
+        chosen = language or chosen_language()
+        title = sentence(f"title_{type(self).__name__}", chosen)
+        charts = import_module("stockcust_analysis.plot")
+        return charts.intervals(self.chart_rows(chosen), title=title, language=chosen, ax=ax)
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the report's tables by name."""
+        return {name: part for name, part in vars(self).items() if isinstance(part, pd.DataFrame)}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return what `plot` draws as a plain pandas table."""
+        return self.chart_rows()
+
+    def to_excel(self, path: str | Path) -> None:
+        """Write what the report says, and its tables, into a workbook, a sheet each."""
+        said = pd.DataFrame({"report": self.sentences(chosen_language())})
+        sheets = {name: Result(table) for name, table in {"report": said, **self.tables()}.items()}
+        import_module("stockcust_analysis.show.results").write_workbook(sheets, Path(path))
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())

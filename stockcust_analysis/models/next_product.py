@@ -28,6 +28,7 @@ from stockcust_analysis.policy import PolicyLike, as_policy
 # A family that fewer opened is ranked by how many did, for everybody alike.
 LEAST_OPENINGS = 30
 PLACES = (1, 3)
+_KEYS = ("measure", "score")
 _MEASURES = ("hit_rate_1", "hit_rate_3", "recall_1", "recall_3")
 
 
@@ -264,6 +265,13 @@ class NextProductReport(features.Report):
             gain["score"] = features.feature_name(gain["score"], language)
             said.append(features.sentence(key, language, **{str(k): gain[k] for k in gain}))
         return said
+
+    def chart_rows(self, language: str = "en") -> pd.DataFrame:
+        """Return the hit rates and recalls of the model and of the baselines."""
+        words = ([features.feature_name(n, language) for n in self.scores[name]] for name in _KEYS)
+        names = [" · ".join(pair) for pair in zip(*words, strict=True)]
+        rows = self.scores.assign(name=names).sort_values("measure", kind="stable")
+        return rows[["name", "value", "low", "high"]]
 
 
 def _holds_families(table: pd.DataFrame, families: Sequence[str]) -> Array:

@@ -1,4 +1,4 @@
-"""Charts of any measure: its groups side by side, crossed, over the quarters; lost customers."""
+"""Charts of any measure: its groups side by side, crossed, by quarter; falls, intervals."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _GROUPS: Final = canvas.Source(
 )
 _SERIES: Final = replace(_GROUPS, columns=["quarter", *_GROUPS.columns])
 _FALLS: Final = canvas.Source("lost_customers(opening, closing)", ["rank", "became", "fall"])
+_INTERVALS: Final = canvas.Source("report.chart_rows()", ["name", "value", "low", "high"])
 _ROW_CM: Final = 0.45
 _FACTS: Final = ("quarter", "as_of", *OF_RESULT, "group", "shown")
 # The value axis of a trend spans a fifth of its highest value or more, and one percentage point.
@@ -166,6 +167,53 @@ def falls(frame: Frame, *, language: Language = "zh", ax: Axes | None = None) ->
     if "share_of_falls" in rows:
         share = wording.format_share(rows["share_of_falls"].sum())
         canvas.add_note(ax, "part_of_falls", language, share=share)
+    return ax
+
+
+@canvas.chart
+def intervals(
+    frame: Frame, *, title: str = "", language: Language = "zh", ax: Axes | None = None
+) -> Axes:
+    """Draw shares as points with their intervals, and what was predicted as rings beside them.
+
+    Parameters
+    ----------
+    frame
+        `name`, `value`, `low`, `high` and, if known, `predicted`; drawn in the table's order.
+    title
+        What the values are.
+    language, ax
+        "zh" or "en"; axes to draw on, a new figure as high as the rows ask if left out.
+
+    Raises
+    ------
+    UsageError
+        A column is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> effect = pd.DataFrame({"name": ["2026Q3"], "value": [0.1], "low": [0.05], "high": [0.15]})
+    >>> intervals(effect).texts[0].get_text()
+    '10.0%'
+    """
+    rows = _INTERVALS.read_all(frame)
+    ax = canvas.axes_for(rows, ax, 1.6 + _ROW_CM * len(rows))
+    places = np.arange(len(rows))[::-1]
+    ax.hlines(places, rows["low"], rows["high"], color=canvas.REFERENCE, linewidth=4.5)
+    ax.plot(rows["value"], places, "o", color=canvas.ACTUAL, markersize=5, clip_on=False)
+    if "predicted" in rows:
+        (rings,) = ax.plot(rows["predicted"], places, "o", color=canvas.HIGHLIGHT, markersize=8)
+        rings.set(markerfacecolor="none", clip_on=False)
+    low, high = min(rows["low"].min(), 0.0), max(rows["high"].max(), 0.0)
+    for place, value in zip(places, rows["value"], strict=True):
+        canvas.write(ax, high + 0.03 * (high - low), place, wording.format_share(value))
+    ax.set(xlim=(low, high + 0.12 * (high - low)), ylim=(-0.6, len(rows) - 0.4))
+    ax.set_yticks(places, rows["name"])
+    canvas.without_frame(ax, names=True)
+    ax.axvline(0, color=canvas.MUTED, linewidth=0.8)
+    canvas.name_values(ax, title)
+    canvas.add_note(ax, "predicted" if "predicted" in rows else "interval", language)
     return ax
 
 

@@ -205,33 +205,39 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
     )
 
 
-def write_workbook(result: Result, path: Path) -> None:
-    """Write a result into a workbook of one sheet: words, numbers with their formats, notes."""
+def write_workbook(results: Mapping[str, Result], path: Path) -> None:
+    """Write results into a workbook, a sheet each: words, numbers with their formats, notes."""
     if path.suffix.lower() != ".xlsx":
         raise UsageError(f"a workbook's name ends in .xlsx; given '{path.name}'.")
     import xlsxwriter
 
-    language: Any = chosen_language()
-    rows = Result(_in_policy_order(result))
     with atomic_write(path) as beside:
         book = xlsxwriter.Workbook(
             str(beside), {"strings_to_formulas": False, "nan_inf_to_errors": True}
         )
         book.set_properties({"created": datetime(2000, 1, 1)})
-        sheet, head = book.add_worksheet(), book.add_format({"bold": True, "bottom": 1})
+        head = book.add_format({"bold": True, "bottom": 1})
         formats = {kind: book.add_format({"num_format": text}) for kind, text in _EXCEL.items()}
-        for number, name in enumerate(map(str, result.columns)):
-            sheet.write_string(0, number, result_words.column_word(name, language), head)
-            words = result_words.cell_words(name, language, result.about.members)
-            for row, value in enumerate(rows[name], start=1):
-                if pd.isna(value):
-                    continue
-                kind = formats.get(_kind(rows, name, row - 1))
-                entry = words.get(value, value) if isinstance(value, str) else value
-                sheet.write(row, number, entry, kind)
-        for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):
-            sheet.write_string(row, 0, sentence(key, facts, language))
+        for name, result in results.items():
+            _write_sheet(book.add_worksheet(name), result, head, formats)
         book.close()
+
+
+def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, Any]) -> None:
+    """Write a result onto a sheet."""
+    language: Any = chosen_language()
+    rows = Result(_in_policy_order(result))
+    for number, name in enumerate(map(str, result.columns)):
+        sheet.write_string(0, number, result_words.column_word(name, language), head)
+        words = result_words.cell_words(name, language, result.about.members)
+        for row, value in enumerate(rows[name], start=1):
+            if pd.isna(value):
+                continue
+            kind = formats.get(_kind(rows, name, row - 1))
+            entry = words.get(value, value) if isinstance(value, str) else value
+            sheet.write(row, number, entry, kind)
+    for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):
+        sheet.write_string(row, 0, sentence(key, facts, language))
 
 
 def _kind(result: Result, column: str, row: int) -> str:

@@ -200,6 +200,12 @@ CASES: dict[str, Case] = {
              "measure": ["dormancy_rate"] * 3, "value": [0.1, 0.25, 0.05]}),
         texts_of, ["10.0%", "25.0%", "5.0%"],
     ),
+    "intervals": Case(
+        own({"name": ["a", "b"], "value": [0.1, -0.2], "low": [0.0, -0.3], "high": [0.2, 0.1],
+             "predicted": [0.15, -0.1]}),
+        lambda ax: [line.get_xdata().tolist() for line in ax.lines[:2]],
+        [[0.1, -0.2], [0.15, -0.1]],
+    ),
     "trend": Case(
         own({"quarter": QUARTERS, "measure": ["gini"] * 3, "value": [0.1, 0.2, 0.3]}),
         line_of(0), [[0, 0.1], [1, 0.2], [2, 0.3]],
