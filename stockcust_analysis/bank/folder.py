@@ -296,11 +296,12 @@ def _bank(
             names,
             shown,
             unit=words.unit,
+            ignored=words.ignore,
             is_part=unread.get(contract.name, False),
         )
         problems += doubtful
         for files_alike, header, matched in zip(shown, columns, headers, strict=True):
-            spare[files_alike] = unread_headers(header, matched)
+            spare[files_alike] = unread_headers(header, matched, words.ignore)
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)

@@ -82,17 +82,20 @@ def match_headers(
     files: Sequence[str] = (),
     *,
     unit: str = "元",
+    ignored: Collection[str] = (),
     is_part: bool = False,
 ) -> tuple[list[Problem], list[dict[str, str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
     `names` maps the headers that are understood to columns of the contract; `files` are those that
-    have the headers, named where there are several; `unit` is the mapping's for amounts. Where the
-    headers are those of a part of the files, nothing is said of headers that none of these has.
+    have the headers, named where there are several; `unit` is the mapping's for amounts, `ignored`
+    its headers to ignore. Where the headers are those of a part of the files, nothing is said of
+    headers that none of these has.
     """
     problems: dict[Problem, None] = {}
     matches = []
-    known = {normalize(header): name for header, name in names.items()}
+    skipped = {*map(normalize, ignored)}
+    known = {normalize(h): name for h, name in names.items() if normalize(h) not in skipped}
     stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
     for header, column in names.items():
         if normalize(header) not in {normalize(column), normalize(contract.column(column).zh)}:
@@ -106,7 +109,7 @@ def match_headers(
                 found.append(Problem(contract.name, name, what, "Keep one."))
             elif name is not None:
                 matched[name] = header
-        spare = {h: at for at, h in enumerate(file, start=1) if normalize(h) not in known}
+        spare = {h: at for at, h in enumerate(file, 1) if normalize(h) not in {*known, *skipped}}
         found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, unit)
         for header, said in _warnings_of(contract, matched, spare):
@@ -135,9 +138,12 @@ def _warnings_of(
             yield header, "nobody is left out by it: state the reason in 'exclusion', or drop it."
 
 
-def unread_headers(header: Iterable[str], matched: Mapping[str, str]) -> list[str]:
+def unread_headers(
+    header: Iterable[str], matched: Mapping[str, str], ignored: Iterable[str]
+) -> list[str]:
     """Return the headers that mean no column of the contract, as far as they may be shown."""
-    spare = [name for name in header if name not in {*matched.values()}]
+    skipped = {*map(normalize, (*matched.values(), *ignored))}
+    spare = [name for name in header if normalize(name) not in skipped]
     spare = [name for name in spare if not name.startswith(NAMELESS)]
     return [name.strip() if is_quotable(name) else "…" for name in spare]
 

@@ -12,6 +12,7 @@ file = "客户*.csv"                       # optional; default: customers.csv, c
 table = "dm.cust_snapshot"               # in a database; default: customers
 unit = "万元"                             # of all amounts; default: 元
 null = ["无"]                             # further texts that stand for an empty cell
+ignore = ["备注"]                         # headers that mean nothing here, and are not named
 kind = "db2"                             # or "hive": files without a header, read by `header`
 delimiter = "|@|"                        # of files, as the next eight; default: found by looking
 encoding = "gb18030"
@@ -78,6 +79,7 @@ class TableMapping:
     columns: Dictionary[str, str] = field(default_factory=dict)
     codes: Dictionary[str, Dictionary[str, str]] = field(default_factory=dict)
     null: Sequence[str] = ()
+    ignore: Sequence[str] = ()
     unit: str = "元"
     kind: str = ""
     delimiter: str = ""
@@ -266,6 +268,7 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         "code = word for each column, in quotes",
     ),
     "null": (_is_list, 'a list such as ["无"]'),
+    "ignore": (_is_list, 'a list of headers, such as ["备注"]'),
     "unit": (lambda value: _is_text(value) and value in UNITS, f"one of {', '.join(UNITS)}"),
     "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
     "delimiter": (
@@ -304,7 +307,7 @@ _LAYOUT_OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "subjects": (_is_text, "a product of the contract for each subject"),
     "branch_types": (_is_text, "a type of the contract for each branch"),
 }
-_FILE_OPTIONS = list(_OPTIONS)[6:]
+_FILE_OPTIONS = list(_OPTIONS)[7:]
 
 
 def _unknown(what: str, given: Any, allowed: Any) -> list[str]:

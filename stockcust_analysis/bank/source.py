@@ -427,9 +427,11 @@ def _bank_of(
         schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
         header = [name for name in schema if isinstance(name, str)]
         names = contract_names(words, contract)
-        doubtful, (columns,) = match_headers(contract, [header], names, unit=words.unit)
+        doubtful, (columns,) = match_headers(
+            contract, [header], names, unit=words.unit, ignored=words.ignore
+        )
         problems += doubtful
-        spare[contract.name] = unread_headers(header, columns)
+        spare[contract.name] = unread_headers(header, columns, words.ignore)
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))

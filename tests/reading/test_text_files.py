@@ -623,6 +623,19 @@ def test_a_folder_of_banks_is_named(tmp_path: Path) -> None:
         open_bank({})
 
 
+def test_headers_to_ignore_are_neither_read_nor_named(tiny_bank: TinyBank) -> None:
+    """The mapping answers what looks like a column, and what `check` would name each time."""
+    folder, (header, *rows) = tiny_bank(), BRANCHES.splitlines()
+    text = lines(f"{header},成立日期,备注", *(f"{row},x,y" for row in rows))
+    (folder / "branches.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(BankDataError, match=r"opened_on: optional column is absent"):
+        open_bank(folder)
+    mapping = '[tables.branches]\nignore = ["成立日期", "备注"]\n'
+    (folder / "mapping.toml").write_text(mapping, encoding="utf-8")
+    with open_bank(folder) as bank:
+        assert bank.unread == {}
+
+
 def test_a_column_of_currencies_is_named(tiny_bank: TinyBank) -> None:
     """Nobody reads it, so that dollars would count as yuan: a warning says so."""
     head, *rows = HOLDINGS.splitlines()
