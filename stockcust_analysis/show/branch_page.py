@@ -260,10 +260,10 @@ def definitions_table(page: BranchPage) -> Table:
         "tiers": _tier_borders(page),
     }
     patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
-    if rule["cap"] is None:
-        patterns["dormancy"] = page.text("dormancy", "definition_variant")
-    if page.deposits:
-        patterns["aum"] = page.text("aum", "definition_variant")
+    is_whole = page.evaluation.quarter.is_whole
+    variants = {"dormancy": rule["cap"] is None, "aum": page.deposits, "as_of": not is_whole}
+    for key in (key for key, applies in variants.items() if applies):
+        patterns[key] = page.text(key, "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     if page.deposits == UNKNOWN:
@@ -272,7 +272,7 @@ def definitions_table(page: BranchPage) -> Table:
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")
     rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]
-    if not page.evaluation.quarter.is_whole:
+    if not is_whole:
         rows.insert(0, (page.text("mid_quarter"), page.text("mid_quarter_meaning")))
     return table(
         pd.DataFrame(rows, columns=[page.text("term"), page.text("meaning")]),

@@ -43,7 +43,9 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_is_marked_on_every_page_sheet_and_index(reported: Path) -> None:
     """No page of a PDF, no sheet of the workbook and no index looks like a whole quarter's."""
     for name in ("branches/001/report.pdf", "headquarters_review.pdf"):
-        assert all(MARK in page.extract_text() for page in PdfReader(reported / name).pages)
+        texts = [page.extract_text() for page in PdfReader(reported / name).pages]
+        assert all(MARK in text for text in texts)
+        assert "季末最后一日" not in "".join(texts)
     assert MARK in (reported / "index.html").read_text(encoding="utf-8")
     with ZipFile(reported / "headquarters.xlsx") as book:
         sheets = [name for name in book.namelist() if re.match(r"xl/worksheets/sheet\d+", name)]
