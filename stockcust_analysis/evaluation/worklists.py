@@ -45,6 +45,8 @@ _MONTHS_BEFORE = 3
 _AT_ONCE = 5_000
 """Customers named in one query: databases refuse queries of any length."""
 _NOTABLE = 0.001
+_OF_DEPOSITS = {"reason_zh": {"资产": "存款"}, "reason_en": {"assets": "deposits"}}
+"""What reasons say of assets where deposits are all that is known of them."""
 
 
 class Lists(NamedTuple):
@@ -85,6 +87,8 @@ def make_lists(bank: Bank, *, as_of: date, policy: Policy) -> Lists:
     lists = Lists(rows, pd.DataFrame(worklist_counts(facts, policy=policy)), facts)
     if policy.worklists.model:
         lists = _with_model_list(bank, lists, as_of, policy)
+    if aum_of_deposits(bank, policy, as_of):
+        lists = lists._replace(rows=lists.rows.replace(_OF_DEPOSITS, regex=True))
     return lists._replace(rows=_with_control_group(lists.rows, policy.worklists))
 
 

@@ -200,6 +200,9 @@ def scorecard_table(page: BranchPage) -> Table | None:
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())
     summed = ("weight", "raw_points", "lost", "points")
     unknown = page.text("not_provided") if page.deposits == UNKNOWN else MISSING
+    if page.deposits == UNKNOWN:  # no plan of AUM is met by them, but what they are is known
+        own = [page.value(m, base=b) for m, b in zip(card["measure"], card["base"], strict=True)]
+        card["value"] = card["value"].fillna(pd.Series(own, dtype=float))
     rows: list[dict[str, Any]] = [
         {
             "score_indicator": row.name,

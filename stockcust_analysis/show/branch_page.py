@@ -10,7 +10,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table as bank_table
-from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
     Document,
@@ -242,7 +242,8 @@ def growth_words(page: BranchPage) -> Sentences | None:
     )
     if sentence is None or page.is_small:
         return None
-    return Sentences([replace(sentence, text=page.say(sentence.text))], anchor="growth")
+    said = replace(sentence, text=page.say(sentence.text), lead=page.say(sentence.lead))
+    return Sentences([said], anchor="growth")
 
 
 def definitions_table(page: BranchPage) -> Table:
@@ -265,6 +266,8 @@ def definitions_table(page: BranchPage) -> Table:
         patterns[key] = page.text(key, "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
+    if page.deposits == UNKNOWN:
+        del meanings["tiers"]
     if policy.get("moves"):
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")

@@ -272,7 +272,8 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
     if sentence is not None:
-        sentence = replace(sentence, text=page.say(sentence.text))
+        words = {"text": page.say(sentence.text), "lead": page.say(sentence.lead)}
+        sentence = replace(sentence, **words)
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     steps = growth_steps(page)
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")

@@ -134,9 +134,9 @@ class Page:
             # Names of rows would come back when they are drawn.
             for axis in (axis for axes in drawn.figure.axes for axis in (axes.xaxis, axes.yaxis)):
                 labels = [label.get_text() for label in axis.get_ticklabels()]
-                if any("AUM" in label for label in labels):
-                    axis.set_ticklabels([self.say(label) for label in labels])
-        return figure(drawn, alt=alt, caption=caption)
+                if (words := [self.say(label) for label in labels]) != labels:
+                    axis.set_ticklabels(words)
+        return figure(drawn, alt=self.say(alt), caption=caption)
 
     def label(self, name: str, within: str = "measure") -> str:
         """Return the word for a name in the data; one that has none stays as it is."""

@@ -331,6 +331,8 @@ def test_lists_that_rest_on_what_is_not_told_are_named_and_not_made(folder: Path
     assert {*counts["list"]} == {"reclaim", "silent_with_assets", "dormant", "set_aside"}
     assert lists["list"].tolist() == ["reclaim"]
     assert lists["tier"].isna().all()
+    assert lists["reason_zh"].str.contains("超过时限，存款").all()
+    assert lists["reason_en"].str.contains("deposits").all()
     lists, counts, _ = make_lists(bank, as_of=day, policy=by_deposits)
     assert {*tiers} - {"incomplete_profile"} <= {*counts["list"]}
     assert lists["tier"].notna().all()

@@ -21,7 +21,12 @@ from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
-from stockcust_analysis.show.branch_page import growth_words, key_figures, page_conclusions
+from stockcust_analysis.show.branch_page import (
+    definitions_table,
+    growth_words,
+    key_figures,
+    page_conclusions,
+)
 from stockcust_analysis.show.headquarters_page import headquarters_page, review_conclusions
 from stockcust_analysis.show.headquarters_tables import branch_rows, plan_table
 from stockcust_analysis.show.page_data import branch_page
@@ -232,6 +237,31 @@ def test_without_positions_of_wealth_aum_is_not_provided(whole: list[Evaluation]
     compared = set(back.comparison["measure"])
     assert "aum_per_customer" not in compared
     assert "multi_product_share" in compared
+
+
+def test_pages_without_tiers_say_neither_their_borders_nor_assets(
+    whole: list[Evaluation],
+) -> None:
+    """What is called 存款 in one place is not 资产 in another; by deposits there are borders."""
+    by_deposits, page = (branch_page(e, branch_id="B001", language="zh") for e in whole)
+    terms, known = ([row[0] for row in definitions_table(p).rows] for p in (page, by_deposits))
+    assert [term for term in known if term not in terms] == ["客户分层"]
+    captions = [page.text(key, "caption") for key in ("concentration", "lorenz", "tiers")]
+    verdicts = [page.text(key, "bridge_verdict") for key in ("steady", "offset", "falling")]
+    assert not [text for text in captions + verdicts if "资产" in text.replace("有资产", "")]
+
+
+def test_an_indicator_has_one_value_on_a_page(whole: list[Evaluation]) -> None:
+    """The same deposits are no 2,783 in one table and 未提供 in the next; no plan of AUM is met."""
+    page = branch_page(whole[1], branch_id="B001", language="zh")
+    table, overview = branch_figures.scorecard_table(page), branch_tables.overview_table(page)
+    assert table is not None
+    assert overview is not None
+    rows = {row[0]: row for row in table.rows}
+    (deposits,) = (row[2] for row in overview.rows if row[0] == "季日均存款")
+    assert rows["季日均存款"][1] == f"{deposits}万元"
+    assert rows["季日均存款"][4] == "—"
+    assert rows["贵宾客户占比"][1] == rows["建档率"][1] == "未提供"
 
 
 def test_plans_are_not_compared_with_what_is_delivered_in_part(whole: list[Evaluation]) -> None:

@@ -104,7 +104,7 @@ WITH own AS (
     GROUP BY ALL HAVING count(DISTINCT account_id) = 1
 ), days AS (
     SELECT GRCKZH AS number, BZ, HXJYRQ AS day,
-        arg_max(ZHYE, (HXJYSJ, length(JYXLH), JYXLH)) AS balance
+        arg_max(ZHYE, concat(HXJYSJ, chr(length(JYXLH)::INTEGER), JYXLH)) AS balance
     FROM GRCKFHZMX WHERE HXJYRQ BETWEEN {start} AND {end} GROUP BY ALL
     UNION ALL SELECT number, BZ, {start} - 1, amount FROM accounts
     WHERE as_of = {start} - 1 AND is_persons
