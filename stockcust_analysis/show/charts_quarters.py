@@ -404,10 +404,12 @@ def _make_panels(members: Sequence[str], ax: Axes | None) -> list[Axes]:
     """Return a panel for each member, in the place of axes or in a new figure."""
     down = -(-len(members) // _PANELS_ABREAST)
     if ax is None and members:
-        size = (canvas.FULL_WIDTH / 2.54, (0.4 + 2.3 * down) / 2.54)
+        height = 1.1 + 2.3 * down
+        size = (canvas.FULL_WIDTH / 2.54, height / 2.54)
         ax = plt.subplots(figsize=size, layout="none", subplot_kw=canvas.OWN_AXES)[1]
-        room = 0.4 / (0.4 + 2.3 * down)
-        ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=room * 1.1, top=1 - room * 1.4)
+        # Below stand the quarters and a line on what is left out, above the first panels' names.
+        bottom, top = 1.1 / height, 1 - 0.56 / height
+        ax.figure.subplots_adjust(left=0.02, right=0.98, bottom=bottom, top=top)
     ax = canvas.axes_for(members, ax)
     cell = ax.get_subplotspec()
     if cell is None:

@@ -234,6 +234,18 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
                    .assign(quarter="2027Q3")]),
     ),
     "whale": ("whale", WHALE),
+    "lost": ("falls", pd.DataFrame({"rank": [1, 2], "branch_id": ["B1", "B2"],
+                                    "became": ["closed", "shrunk"], "fall": [5e4, 2e4]})),
+    "two cuts": (
+        "grid",
+        pd.DataFrame({"branch_id": ["A", "A", "B"], "tier": ["mid", "high", "mid"],
+                      "measure": "dormancy_rate", "value": [0.1, 0.25, 0.05]}),
+    ),
+    "intervals": (
+        "intervals",
+        pd.DataFrame({"name": ["2026Q2", "2026Q3"], "value": [0.1, -0.02],
+                      "low": [0.05, -0.1], "high": [0.15, 0.06], "predicted": [0.12, 0.0]}),
+    ),
 }  # fmt: skip
 
 
