@@ -54,7 +54,7 @@ def flags_of(column: pd.Series, *, amounts: bool = False) -> Array:
     right = column.isna() | (numbers >= 0) if amounts else np.isin(numbers, (0, 1))
     if odd := int((~right).sum()):
         kinds = "True, False or a number from 0" if amounts else "True, False, 1 or 0"
-        raise UsageError(f"'{column.name}': {odd} rows hold something else than {kinds}.")
+        raise UsageError(f"{column.name}: {odd} rows hold something else than {kinds}.")
     return np.asarray(numbers)
 
 

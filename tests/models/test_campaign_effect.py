@@ -75,7 +75,7 @@ def test_poor_overlap_is_refused() -> None:
 def test_who_was_contacted_is_never_guessed(mark: object, rows: int) -> None:
     """A gap is no contact and no lack of one; words and other numbers are no flags: how many."""
     contacted = pd.concat([pd.Series(mark)] * 50)
-    words = f"'contacted': {rows} rows hold something else than True, False, 1 or 0"
+    words = f"contacted: {rows} rows hold something else than True, False, 1 or 0"
     with pytest.raises(UsageError, match=words):
         CampaignEffect().fit(pd.DataFrame({"aum": np.arange(200) % 20}), contacted, np.zeros(200))
 

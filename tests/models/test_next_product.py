@@ -83,9 +83,9 @@ def test_what_is_no_flag_is_an_error() -> None:
     """Words, gaps and other lengths are refused: nobody has a family, or is spared, by mistake."""
     held, opened = holders()
     words = held.assign(holds_fund=np.where(held["holds_fund"] == 1, "是", "否"))
-    with pytest.raises(UsageError, match="'holds_fund': 400 rows hold something else than True"):
+    with pytest.raises(UsageError, match="holds_fund: 400 rows hold something else than True"):
         NextProduct().fit(words, opened)
-    with pytest.raises(UsageError, match="'loan': 400 rows hold something else"):
+    with pytest.raises(UsageError, match="loan: 400 rows hold something else"):
         NextProduct().fit(held, opened.assign(loan="no"))
     model = NextProduct().fit(held, opened)
     with pytest.raises(UsageError, match="'holds_fund' holds text"):
