@@ -15,13 +15,13 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.models import features
-from stockcust_analysis.models.features import Array, History, as_table, feature_name, sentence
+from stockcust_analysis.models import features, inputs
+from stockcust_analysis.models.features import History, as_table, feature_name, sentence
+from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
 
 # With fewer pairs the interval of their mean does not hold.
@@ -89,7 +89,7 @@ class CampaignEffect(BaseEstimator):
         X : table of shape (n, features)
             What was known before the campaign, of any engine.
         contacted : array-like of bool, shape (n,)
-            Who was contacted.
+            Who was contacted: True and False, or 1 and 0, without gaps.
         change : array-like of shape (n,)
             After less before, such as that of log AUM.
 
@@ -97,12 +97,15 @@ class CampaignEffect(BaseEstimator):
         ------
         UsageError
             Poor overlap: too few contacted customers have anybody like them, or matched groups
-            still differ. Fewer than 30 pairs. Gaps, other lengths.
+            still differ. Fewer than 30 pairs. Gaps, other lengths, other marks than 1 and 0.
         """
+        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
         table = as_table(X)
-        treated, moved = np.asarray(contacted, dtype=bool), np.asarray(change, dtype=float)
+        treated = inputs.flags_of(inputs.as_column(contacted, "contacted")) == 1
+        moved = features.numbers_of(inputs.as_column(change, "change"))
         features.require_rows(len(table), {"contacted": treated, "change": moved})
-        check_array(moved, ensure_2d=False, input_name="change")
+        if gaps := int(np.isnan(moved).sum()):
+            raise UsageError(f"change contains NaN in {gaps} rows. Leave out whose is not known.")
         if min(treated.sum(), (~treated).sum()) < LEAST_PAIRS:
             counts = f"{treated.sum()} customers were contacted and {(~treated).sum()} were not"
             raise UsageError(f"{counts}: each must be {LEAST_PAIRS} or more.")

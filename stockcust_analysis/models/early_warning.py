@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -28,8 +27,9 @@ from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.attrition import attrition_warning
 from stockcust_analysis.measures.co_holding import proportion_interval
-from stockcust_analysis.models import features
-from stockcust_analysis.models.features import Array, ByName, History, Snapshot, as_table
+from stockcust_analysis.models import features, inputs
+from stockcust_analysis.models.features import ByName, History, Snapshot, as_table
+from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # With fewer customers of either kind to learn from, a model fits chance: it is refused.
@@ -37,7 +37,6 @@ LEAST_EVENTS = 50
 # With fewer of either kind, an interval of the AUC says nothing.
 LEAST_TESTED = 20
 _FOLDS = 5
-_EVENTS = ("true", "t", "1", "1.0", "yes", "y", "是")
 _MEASURES = ("auc", "average_precision", "brier")
 _TREES = {"learning_rate": 0.06, "max_leaf_nodes": 8, "early_stopping": False}
 
@@ -114,8 +113,9 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             Whose row it is, where a customer stands several times (several quarters). Events are
             counted by these owners.
         event : label, optional
-            Which label is the event, such as "Attrited Customer". Left out it is the later one in
-            sorted order (True, 1, "yes", "是"), with a warning where its words do not say so.
+            Which label is the event, such as "Attrited Customer", or its text. Left out it is the
+            one that says so (True, 1, "yes", "是", "churned", "流失"); where none or both do, the
+            later one in sorted order, with a warning.
 
         Raises
         ------
@@ -124,15 +124,11 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             label such as `event`; a column of lists or of infinite numbers, two of one name, or
             none that tells.
         """
-        table = as_table(X)
-        self.classes_, target = _as_events(y, event)
-        features.require_rows(len(table), {"labels": target, "groups": groups})
-        if event is None and str(self.classes_[1]).casefold() not in _EVENTS:
-            words = "of the labels '{}' and '{}' the second counts as the event"
-            warn(
-                f"{words}: say which with event='{{}}'.".format(*self.classes_, self.classes_[0]),
-                stacklevel=2,
-            )
+        self._check_parameters()
+        table, (labels, codes) = as_table(X), inputs.as_labels(y)
+        features.require_rows(len(table), {"labels": codes, "groups": groups})
+        place = inputs.event_place(labels, event)
+        self.classes_, target = labels[[1 - place, place]], (codes == place).astype(int)
         rows = features.draw_rows(len(target))
         table, target = table.iloc[rows], target[rows]
         owner = np.arange(len(rows)) if groups is None else np.asarray(groups)[rows]
@@ -140,7 +136,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             raise UsageError(f"groups must name the owner of every row, {_FOLDS} owners or more.")
         owners = pd.DataFrame({"owner": owner, "event": target}).drop_duplicates()
         _require_both(owners["event"].to_numpy(), LEAST_EVENTS, "to learn from")
-        self.encoder_ = features.TableEncoder().fit(table)
+        self.encoder_ = features.TableEncoder().fit(table, groups=owner)
         codes = self.encoder_.transform(table)
         # Owners in any order; stratified folds would take half a minute for 200,000 of them.
         chance = np.random.default_rng(self.random_state).permutation(len(rows))
@@ -180,14 +176,14 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             Fewer than 20 rows of either kind; other labels than those learnt.
         """
         check_is_fitted(self, "model_")
-        table, (labels, _) = as_table(X), _as_events(y)
+        table, (labels, codes) = as_table(X), inputs.as_labels(y)
         rules = {} if rules is None else rules
         if not isinstance(rules, Mapping):
             raise UsageError("rules must say what each is called: rules={'recency': days}.")
         if {*labels} != {*self.classes_}:
             learnt = ", ".join(map(str, self.classes_))
             raise UsageError(f"the labels are not those learnt, {learnt}.")
-        target = _as_events(y, self.classes_[1])[1]
+        target = (labels[codes] == self.classes_[1]).astype(int)
         features.require_rows(len(table), {"labels": target, "by": by, **rules})
         _require_both(target, LEAST_TESTED, "to test on")
         codes = self.encoder_.transform(table)
@@ -203,6 +199,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
         """Learn from every pair of quarters of a bank that ends at `until` or before."""
+        self._check_parameters()
         table, target = History.of(bank, self).examples(self._label_events, until=until)
         table = table.loc[:, table.nunique(dropna=False) > 1]
         return self.fit(table, target, groups=table.index.to_numpy())
@@ -263,8 +260,10 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             `customer_id`, `branch_id`, `probability`, and `reason`: the feature without whose
             value (the middle one of all instead) the probability would be lowest.
         """
-        snapshot = History.of(bank, self).at(as_of)
         check_is_fitted(self, "model_")
+        if top is not None and not top > 0:
+            raise UsageError(f"top must be above 0; given {top!r}.")
+        snapshot = History.of(bank, self).at(as_of)
         everybody = snapshot.attributes.loc[_at_risk(snapshot, self.policy), ["branch_id"]]
         codes = self.encoder_.transform(snapshot.features.loc[everybody.index])
         risk = features.event_probability(self.model_, codes)
@@ -281,8 +280,6 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
         Who is no longer among the bank's customers has lost everything.
         """
-        if not 0 < self.loss <= 1:
-            raise UsageError(f"loss must lie above 0 and up to 1; given {self.loss}.")
         at_risk = now.attributes.loc[_at_risk(now, self.policy), ["aum_period_end"]]
         after = later.attributes[["aum_period_end", "status"]].reindex(at_risk.index)
         before, left = at_risk["aum_period_end"], after["aum_period_end"].fillna(0)
@@ -297,12 +294,18 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         warned = attrition_warning(opening, closing, policy=as_policy(self.policy))
         return pd.DataFrame(warned).set_index("customer_id")["attrition"].fillna(0)
 
+    def _check_parameters(self) -> None:
+        """Raise where a parameter cannot be followed."""
+        inputs.require_known("model", [self.model], ("trees", "logistic"))
+        inputs.require_known("language", [self.language], inputs.LANGUAGES)
+        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
+        if not 0 < self.loss <= 1:
+            raise UsageError(f"loss must lie above 0 and up to 1; given {self.loss}.")
+
     def _classifier(self) -> Any:
         """Return the classifier to be calibrated."""
         if self.model == "logistic":
             return self.encoder_.logistic(0.05)
-        if self.model != "trees":
-            raise UsageError.unknown("model", self.model, ("trees", "logistic"))
         how = {"categorical_features": self.encoder_.is_label_, "random_state": self.random_state}
         return HistGradientBoostingClassifier(**_TREES, **how)
 
@@ -401,23 +404,6 @@ def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:
     facts, least = snapshot.attributes, as_policy(policy).bases.funded
     active = facts["status"].isin(["active", "active_small"]) & (facts["funded"] == 1)
     return active & (facts["aum_period_end"] >= least)
-
-
-def _as_events(y: Any, event: Any = None) -> tuple[Array, Array]:
-    """Return the two kinds of labels, the event last, and for each row whether it has that one."""
-    labels = pd.Series(y if isinstance(y, list) else np.asarray(y).ravel())
-    if pd.api.types.infer_dtype(labels).startswith("mixed"):
-        raise UsageError("labels are of several types. Give True and False, or 1 and 0.")
-    if gaps := int(labels.isna().sum()):
-        raise UsageError(f"{gaps} labels are empty. Leave out whose outcome is not known.")
-    classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
-    if len(classes) != 2:
-        raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
-    if event is not None and event not in classes.tolist():
-        raise UsageError.unknown("event among the labels", str(event), map(str, classes))
-    if event is not None and event == classes[0]:
-        return classes[::-1], 1 - codes
-    return classes, codes
 
 
 def _require_both(target: Array, least: int, purpose: str) -> None:

@@ -17,7 +17,6 @@ from typing import Any, Self
 from warnings import warn
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
@@ -32,10 +31,11 @@ from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_da
 from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.service import contactable
+from stockcust_analysis.models import inputs
+from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 from stockcust_analysis.policy.file import PACKAGE, read_toml
 
-Array = npt.NDArray[Any]
 ByName = Mapping[str, Any] | None
 _SMALL = ("obliged", "managed", "refused_lately", "contacted_lately")
 _COUNTS = ("active_transactions", "families", "tenure", "sales", "contacts_without_sale")
@@ -81,8 +81,7 @@ class History:
     """
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
-        for name in set(personal) - {*PERSONAL}:
-            raise UsageError.unknown("fact about the person", name, PERSONAL)
+        inputs.require_known("fact about the person", personal, PERSONAL)
         self._bank, self._policy, self._personal = bank, policy, personal
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
@@ -216,8 +215,9 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     """Turn a table into numbers: dates into days, labels into codes, what is empty into NaN.
 
     Columns with one value only are left out with a warning, and so is what names somebody and is
-    nothing to learn from: text in which nearly every row has a value of its own, and a column
-    called a number (`CustomerId`, `RowNumber`, 客户号) in which every row has.
+    nothing to learn from: text, and a column called a number (`CustomerId`, `RowNumber`, 客户号),
+    of which half of the rows or more have a value of their own. Rows of one owner count once, and
+    whole numbers that stand for the owners are names, whatever they are called.
     A label that was not met in learning counts as empty, with a warning.
 
     Parameters
@@ -238,15 +238,12 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn the columns and their labels."""
+    def fit(self, X: Any, y: Any = None, *, groups: Any = None) -> Self:
+        """Learn the columns and their labels; `groups` says whose row each is."""
         table = as_table(X)
         values = table.nunique(dropna=False)
         text = {name for name in names_of(table) if _is_text(table[name])}
-        alone = {name for name in text if values[name] > max(len(table) / 2, MOST_CATEGORIES)}
-        alone |= {
-            name for name in names_of(table) if values[name] == len(table) and _NUMBER.search(name)
-        }
+        alone = _names_in(table, text, np.arange(len(table)) if groups is None else groups)
         self.left_out_ = [n for n in names_of(table) if values[n] < 2 or n in alone]
         kept = [name for name in names_of(table) if name not in self.left_out_]
         if not kept:
@@ -308,6 +305,20 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         parts = [("numbers", numbers, ~self.is_label_), ("labels", labels, self.is_label_)]
         used = [part for part in parts if part[2].any()]
         return ColumnTransformer(used, verbose_feature_names_out=False)
+
+
+def _names_in(table: pd.DataFrame, text: set[str], owner: Array) -> set[str]:
+    """Return the columns that name the owners of rows."""
+    once = table[~pd.Series(owner).duplicated().to_numpy()]
+    values, whole = once.nunique(dropna=False), {*names_of(table.select_dtypes("integer"))}
+    named = {n for n in names_of(table) if n in text or _NUMBER.search(n)}
+    alone = {n for n in named if values[n] > MOST_CATEGORIES and values[n] >= len(once) / 2}
+    if len(once) == len(table):
+        return alone
+    for name in whole - alone:
+        if values[name] == len(once) and table[name].groupby(owner).nunique().max() == 1:
+            alone.add(name)
+    return alone
 
 
 def _holds_amounts(column: pd.Series) -> bool:

@@ -16,13 +16,14 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.models import features
-from stockcust_analysis.models.features import HELD, Array, ByName, History, Snapshot, as_table
+from stockcust_analysis.models import features, inputs
+from stockcust_analysis.models.features import HELD, ByName, History, Snapshot, as_table
+from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike, as_policy
 
 # A family that fewer opened is ranked by how many did, for everybody alike.
@@ -75,23 +76,24 @@ class NextProduct(BaseEstimator):
         Parameters
         ----------
         X : table of shape (n, features)
-            Of any engine, known at the as-of date; `holds_<family>` (1 or 0) for every family.
+            Of any engine, known at the as-of date; `holds_<family>` for every family: 1 or 0, True
+            or False, a balance or a count, of which any above 0 is a holding; a gap is none.
         Y : table of shape (n, families)
             1 where the family was opened by the next quarter, in a column named as the family.
 
         Raises
         ------
         UsageError
-            A family without its column `holds_<family>`; other lengths; nobody opened anything.
-        ValueError
-            Gaps in `Y`.
+            A family without its column `holds_<family>`; other lengths; nobody opened anything;
+            text such as "Y" or "是" where 1 and 0 are needed, gaps in `Y`.
         """
+        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
         table, opened = as_table(X), as_table(Y)
         features.require_rows(len(table), {"Y": opened})
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
         free = ~_holds_families(table, features.names_of(opened))
-        new = (check_array(opened, input_name="Y") > 0) & free
+        new = _opened_families(opened) & free
         count = pd.Series(new.sum(axis=0), features.names_of(opened))
         self.families_ = [str(name) for name in count.index[count > 0]]
         if not self.families_:
@@ -132,18 +134,21 @@ class NextProduct(BaseEstimator):
         top : int
             Families a customer.
         exclude : mapping of family to array-like of shape (n,), optional
-            Where true the family is not suitable and is not offered.
+            Where True or 1 the family is not suitable and is not offered.
 
         Returns
         -------
         DataFrame
             `customer` (the index of X), `rank` from 1, `family`, `probability`.
         """
+        inputs.require_whole("top", top)
         probability = self.predict_proba(X)
         for name, unsuitable in (exclude or {}).items():
             if name not in probability:
                 raise UsageError.unknown("family", name, probability)
-            probability.loc[np.asarray(unsuitable, dtype=bool), name] = 0
+            features.require_rows(len(probability), {f"exclude '{name}'": unsuitable})
+            unsuitable = inputs.as_column(unsuitable, f"exclude '{name}'")
+            probability.loc[inputs.flags_of(unsuitable) == 1, name] = 0
         order = np.argsort(-probability.to_numpy(), axis=1, kind="stable")[:, :top]
         columns = {
             "customer": np.repeat(probability.index, order.shape[1]),
@@ -169,7 +174,7 @@ class NextProduct(BaseEstimator):
         features.require_rows(len(table), {"Y": opened})
         # What nobody opened before is never ranked: it stands last, and is missed by all.
         order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
-        new = (check_array(opened[order], input_name="Y") > 0) & ~_holds_families(table, order)
+        new = _opened_families(opened[order]) & ~_holds_families(table, order)
         who = np.asarray(new.any(axis=1))
         if who.sum() < LEAST_OPENINGS:
             few = f"{int(who.sum())} customers opened a family, too few to judge by"
@@ -279,7 +284,16 @@ def _holds_families(table: pd.DataFrame, families: Sequence[str]) -> Array:
     columns = [HELD + name for name in families]
     if missing := [name for name in columns if name not in table]:
         raise UsageError(f"the table lacks {', '.join(missing)}: 1 where the family is held.")
-    return np.asarray(table[columns].to_numpy() == 1)
+    held = [inputs.flags_of(table[name], amounts=True) > 0 for name in columns]
+    return np.column_stack(held)
+
+
+def _opened_families(opened: pd.DataFrame) -> Array:
+    """Return which families each customer opened; a gap counts neither as opened nor as not."""
+    new = [inputs.flags_of(column, amounts=True) for _, column in opened.items()]
+    if gaps := int(np.isnan(new).sum()):
+        raise UsageError(f"Y contains NaN in {gaps} cells. Say 1 or 0 of each family.")
+    return np.column_stack(new) > 0
 
 
 def _lift(table: pd.DataFrame, families: list[str]) -> pd.DataFrame:

@@ -21,8 +21,9 @@ from sklearn.utils.validation import check_is_fitted
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.models import features
-from stockcust_analysis.models.features import PREFIXES, Array, History, as_table, sentence
+from stockcust_analysis.models import features, inputs
+from stockcust_analysis.models.features import PREFIXES, History, as_table, sentence
+from stockcust_analysis.models.inputs import Array
 from stockcust_analysis.policy import PolicyLike
 
 # With fewer, halves of them are too small to tell whether segments come back.
@@ -111,11 +112,17 @@ class Segments(ClusterMixin, BaseEstimator):
         Raises
         ------
         UsageError
-            Too few rows; nothing but constant columns.
+            Too few rows; nothing but constant columns; a parameter that cannot be followed.
         """
+        inputs.require_known("language", [self.language], inputs.LANGUAGES)
         table = as_table(X)
         if len(table) < LEAST_CUSTOMERS:
             raise UsageError(f"{len(table)} customers are too few: {LEAST_CUSTOMERS} are needed.")
+        # The number is chosen by halves of at most 4,000 customers.
+        half = min(len(table), 4_000) // 2
+        for name, limit in (("n_segments", len(table)), ("most", half), ("resamples", np.inf)):
+            if (value := getattr(self, name)) is not None:
+                inputs.require_whole(name, value, limit)
         self.encoder_ = features.TableEncoder().fit(table)
         codes = self.encoder_.transform(table)
         self.scaler_ = self.encoder_.scaled().fit(codes)
@@ -161,7 +168,10 @@ class Segments(ClusterMixin, BaseEstimator):
 
         Both are made by `learn`. A segment that none of the earlier fits gets a new number.
         """
-        check_is_fitted(earlier, "customers_")
+        for side in (self, earlier):
+            check_is_fitted(side, "labels_")
+            if not hasattr(side, "customers_"):
+                raise UsageError("segments can be matched after `learn`; `fit` knows no customers.")
         before = pd.Series(earlier.labels_, earlier.customers_.index, name="before")
         now = pd.Series(self.labels_, self.customers_.index, name="now")
         both = pd.concat([now, before], axis=1, join="inner")

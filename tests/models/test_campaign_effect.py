@@ -62,6 +62,34 @@ def test_poor_overlap_is_refused() -> None:
         CampaignEffect().fit(wealth, contacted, np.zeros(400))
 
 
+@pytest.mark.parametrize(
+    ("mark", "rows"),
+    [
+        ([1.0, 0.0, np.nan, 1.0], 50),
+        (["yes", "no"] * 2, 200),
+        ([1, 2] * 2, 100),
+        (pd.array([True, False, pd.NA, True], dtype="boolean"), 50),
+        ([True, None, False, True], 50),
+    ],
+)
+def test_who_was_contacted_is_never_guessed(mark: object, rows: int) -> None:
+    """A gap is no contact and no lack of one; words and other numbers are no flags: how many."""
+    contacted = pd.concat([pd.Series(mark)] * 50)
+    words = f"contacted: {rows} rows hold something else than True, False, 1 or 0"
+    with pytest.raises(UsageError, match=words):
+        CampaignEffect().fit(pd.DataFrame({"aum": np.arange(200) % 20}), contacted, np.zeros(200))
+
+
+@pytest.mark.parametrize("kind", ["boolean", "Int64", "float64", "bool", object])
+def test_flags_of_any_type_are_the_same(kind: object) -> None:
+    """Nullable, numbers, booleans, objects: the same pairs."""
+    aum = np.arange(400) % 20
+    contacted = pd.Series(np.arange(400) // 20 % 2, dtype="int64")
+    flags = contacted.astype(bool).astype(kind)
+    model = CampaignEffect().fit(pd.DataFrame({"aum": aum}), flags, aum + contacted)
+    assert (model.effect_, len(model.pairs_)) == (pytest.approx(1), 200)
+
+
 def test_what_cannot_be_compared_is_an_error() -> None:
     """Too few, gaps, quarters the wrong way round and unknown columns are refused."""
     table = pd.DataFrame({"a": np.arange(100.0)})
@@ -69,8 +97,12 @@ def test_what_cannot_be_compared_is_an_error() -> None:
         CampaignEffect().fit(table, np.arange(100) < 5, np.zeros(100))
     with pytest.raises(UsageError, match="contacted: 99 rows, and the table has 100"):
         CampaignEffect().fit(table, np.zeros(99), np.zeros(100))
-    with pytest.raises(ValueError, match="change contains NaN"):
+    with pytest.raises(UsageError, match="change contains NaN in 100 rows"):
         CampaignEffect().fit(table, np.arange(100) % 2, np.full(100, np.nan))
+    with pytest.raises(UsageError, match="'change' holds text"):
+        CampaignEffect().fit(table, np.arange(100) % 2, ["more"] * 100)
+    with pytest.raises(UsageError, match="fact about the person 'age'"):
+        CampaignEffect(personal=["age"]).fit(table, np.arange(100) % 2, np.zeros(100))
     bank, names = bank_with("planted", FEW), visited("planted", FEW)
     with pytest.raises(UsageError, match="must lie before"):
         CampaignEffect().measure(bank, names, before="2026Q3", after="2026Q2")

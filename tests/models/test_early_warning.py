@@ -17,6 +17,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
 from stockcust_analysis.models.early_warning import EarlyWarning
 from stockcust_analysis.models.features import History, TableEncoder
+from stockcust_analysis.models.inputs import as_labels, event_place
 from tests.models.banks import FEW, bank_with, tables_with
 
 DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
@@ -319,6 +320,70 @@ class TestRefusals:
         with pytest.raises(UsageError, match="event among the labels 'Churned'"):
             model.fit(table, words, event="Churned")
 
+    @pytest.mark.parametrize(
+        ("event", "other"),
+        [
+            ("churn", "stay"),
+            ("bad", "good"),
+            ("closed", "open"),
+            ("Attrited Customer", "Existing Customer"),
+            (" YES", "No "),
+            ("Churn", "No churn"),
+            ("流失", "正常"),
+            ("是", "否"),
+            ("1", "0"),
+            (1, -1),
+            (True, False),
+        ],
+    )
+    def test_a_label_that_says_so_is_the_event(self, event: object, other: object) -> None:
+        """Whichever comes first in the alphabet, and without a warning."""
+        labels, _ = as_labels([event, other, event])
+        assert labels[event_place(labels, None)] == event
+
+    @pytest.mark.parametrize(
+        ("first", "second"), [(1, 2), ("A", "B"), ("休眠", "正常"), ("closed", "exited")]
+    )
+    def test_where_no_label_says_so_both_are_named(self, first: object, second: object) -> None:
+        """The later one is taken, and what the warning proposes is accepted, as is its text."""
+        labels, _ = as_labels([first, second])
+        words = f"labels {first!r} and {second!r} the second counts as the event: confirm it by "
+        with pytest.warns(UserWarning, match=f"{words}event={second!r}, or say event={first!r}"):
+            assert event_place(labels, None) == 1
+        for place, label in enumerate((first, second)):
+            assert [event_place(labels, name) for name in (label, f" {label}")] == [place, place]
+
+    def test_parameters_are_checked_before_anything_is_learnt(self) -> None:
+        """A table of one's own, of which not all are needed, is no reason to pass over them."""
+        table, label = foreign_table(10)
+        refused = {
+            r"loss must lie above 0 and up to 1; given 2": {"loss": 2},
+            "unknown language 'fr'": {"language": "fr"},
+            "fact about the person 'age'": {"personal": ["age"]},
+        }
+        for words, parameters in refused.items():
+            with pytest.raises(UsageError, match=words):
+                EarlyWarning(**parameters).fit(table, label)
+
+    def test_owners_are_named_by_no_feature(self) -> None:
+        """In four rows each customers have one number and one name, and neither is learnt from."""
+        table, label = foreign_table()
+        owner = np.arange(1200) % 300
+        names = {"customer_id": owner, "cif": owner * 7, "name": [f"N{who}" for who in owner]}
+        panel = table.assign(**names, income=owner / 2.0, note=[f"on {row}" for row in range(1200)])
+        panel["cust_no"] = [None if row == 7 else row % 300 for row in range(1200)]
+        with pytest.warns(UserWarning, match="names: customer_id, cif, name, note, cust_no"):
+            model = EarlyWarning(model="logistic").fit(panel, label, groups=owner)
+        assert {*model.encoder_.columns_} == {*table, "income"}
+
+    @pytest.mark.parametrize("twice", [3, 1200])
+    def test_rows_that_stand_twice_hide_no_names(self, twice: int) -> None:
+        """Without groups a number and a text are names, though some rows or all stand twice."""
+        table, _ = foreign_table()
+        named = table.assign(**{"cust id": range(1200)}, note=[f"n{row}" for row in range(1200)])
+        with pytest.warns(UserWarning, match="names: cust id, note"):
+            TableEncoder().fit(pd.concat([named, named[:twice]]))
+
     def test_numbers_of_customers_are_left_out_aloud(self) -> None:
         """A whole number of its own in every row, called a number, is no feature; amounts are."""
         table, label = foreign_table()
@@ -384,9 +449,8 @@ class TestRefusals:
                 model.fit(table, event, groups=groups)
         with pytest.raises(UsageError, match="groups: 3 rows"):
             model.fit(table, event, groups=[1, 2, 3])
-        with pytest.warns(UserWarning, match="'left' and 'stayed' the second counts as the event"):
-            model.fit(table, np.where(event, "left", "stayed"))
-        with pytest.raises(UsageError, match="labels are not those learnt, left, stayed"):
+        assert [*model.fit(table, np.where(event, "left", "stayed")).classes_] == ["stayed", "left"]
+        with pytest.raises(UsageError, match="labels are not those learnt, stayed, left"):
             model.assess(table, event)
         model.fit(table, event)
         with pytest.raises(UsageError, match="'Age' holds text where numbers are needed"):

@@ -67,6 +67,40 @@ def test_nobody_is_offered_what_is_held_or_excluded() -> None:
         model.rank(first, exclude={"pension": [True, False]})
 
 
+@pytest.mark.parametrize("held_as", [1000.0, 2, True, "1", np.int8(1), None])
+def test_a_holding_is_one_however_it_is_written(held_as: object) -> None:
+    """A balance, a count, a flag, "1": nobody who has it is offered a fund; a gap is none."""
+    rows = np.arange(400)
+    fund = [held_as if row % 4 == 0 else type(held_as or 1)(0) for row in rows]
+    held = pd.DataFrame({"holds_fund": fund, "holds_loan": 0})
+    opened = pd.DataFrame({"fund": (rows % 4 == 1) | (rows % 4 == 0), "loan": rows % 5 == 0})
+    model = NextProduct().fit(held, opened.replace({True: "1", False: "0"}))
+    offered = model.rank(held).query("family == 'fund'")["customer"].tolist()
+    assert offered == [row for row in rows if row % 4 or held_as is None]
+
+
+def test_what_is_no_flag_is_an_error() -> None:
+    """Words, gaps and other lengths are refused: nobody has a family, or is spared, by mistake."""
+    held, opened = holders()
+    words = held.assign(holds_fund=np.where(held["holds_fund"] == 1, "是", "否"))
+    with pytest.raises(UsageError, match="holds_fund: 400 rows hold something else than True"):
+        NextProduct().fit(words, opened)
+    with pytest.raises(UsageError, match="loan: 400 rows hold something else"):
+        NextProduct().fit(held, opened.assign(loan="no"))
+    model = NextProduct().fit(held, opened)
+    with pytest.raises(UsageError, match="'holds_fund' holds text"):
+        model.rank(words)
+    with pytest.raises(UsageError, match="exclude 'wealth': 1 rows, and the table has 400"):
+        model.rank(held, exclude={"wealth": [True]})
+    with pytest.raises(UsageError, match="exclude 'wealth': 400 rows hold something else"):
+        model.rank(held, exclude={"wealth": ["no"] * 400})
+    for top in (0, 1.5):
+        with pytest.raises(UsageError, match=f"top must be a whole number, 1 or more; given {top}"):
+            model.rank(held, top=top)
+    with pytest.raises(UsageError, match="fact about the person 'age'"):
+        NextProduct(personal=["age"]).fit(held, opened)
+
+
 @pytest.mark.slow
 def test_those_never_to_be_contacted_are_not_ranked() -> None:
     """Of a bank, only funded customers who may be contacted get an offer."""

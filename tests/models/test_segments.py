@@ -73,3 +73,28 @@ def test_too_few_customers_are_refused() -> None:
     """Below 200 customers halves tell nothing; other customers cannot be matched."""
     with pytest.raises(UsageError, match="10 customers are too few: 200 are needed"):
         Segments().fit(pd.DataFrame({"a": range(10)}))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"n_segments": 0}, "n_segments must be a whole number, 1 or more, at most 600; given 0"),
+        ({"n_segments": 900}, "at most 600; given 900"),
+        ({"most": 301}, "most must be a whole number, 1 or more, at most 300; given 301"),
+        ({"resamples": 0}, "resamples must be a whole number, 1 or more; given 0"),
+        ({"language": "fr", "n_segments": 3}, "unknown language 'fr'"),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_learnt(
+    parameters: dict[str, object], words: str
+) -> None:
+    """None is left to scikit-learn, or to the day a name is asked for."""
+    with pytest.raises(UsageError, match=words):
+        Segments(**parameters).fit(three_groups()[0])
+
+
+def test_segments_of_a_table_cannot_be_matched() -> None:
+    """Only a bank says whose they are, and that is said, not that nothing is fitted."""
+    segments = Segments(n_segments=3).fit(three_groups()[0])
+    with pytest.raises(UsageError, match="matched after `learn`"):
+        segments.match(segments)

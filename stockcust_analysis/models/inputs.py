@@ -1,0 +1,90 @@
+"""What callers give to the models: parameters, labels and flags, checked before anything is learnt.
+
+What scikit-learn would take for something else, such as a gap for a yes, is refused here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from stockcust_analysis.errors import UsageError
+
+LANGUAGES = ("zh", "en")
+Array = npt.NDArray[Any]
+# How labels begin that say that the event came, or name it.
+_EVENT = re.compile(
+    r"\W*(?:(?:true|t|1|yes|y|是)\b|churn|attrit|clos|lost|left|leav|exit|dormant|inactive"
+    r"|bad|default|流失|销户|睡眠|不动户|违约)"
+)
+
+
+def require_known(what: str, values: Sequence[str], available: Sequence[str]) -> None:
+    """Raise where a parameter names what there is not."""
+    for value in values:
+        if value not in available:
+            raise UsageError.unknown(what, value, available)
+
+
+def require_whole(name: str, value: Any, most: float = np.inf) -> None:
+    """Raise where a parameter is no whole number from 1 to `most`."""
+    if not (isinstance(value, int | np.integer) and 1 <= value <= most):
+        border = "" if most == np.inf else f", at most {most:,}"
+        raise UsageError(f"{name} must be a whole number, 1 or more{border}; given {value!r}.")
+
+
+def as_column(values: Any, name: str = "labels") -> pd.Series:
+    """Return values for each row, of any engine, as a column numbered from 0."""
+    return pd.Series(values if isinstance(values, list) else np.asarray(values).ravel(), name=name)
+
+
+def flags_of(column: pd.Series, *, amounts: bool = False) -> Array:
+    """Return flags (booleans, 1 and 0) as numbers; UsageError where a row holds anything else.
+
+    With `amounts` numbers above 1 do as well, and a gap stays NaN.
+    """
+    plain = column if pd.api.types.is_numeric_dtype(column) else column.astype(object)
+    numbers = pd.to_numeric(plain, errors="coerce").to_numpy(float, na_value=np.nan)
+    right = column.isna() | (numbers >= 0) if amounts else np.isin(numbers, (0, 1))
+    if odd := int((~right).sum()):
+        kinds = "True, False or a number from 0" if amounts else "True, False, 1 or 0"
+        raise UsageError(f"{column.name}: {odd} rows hold something else than {kinds}.")
+    return np.asarray(numbers)
+
+
+def as_labels(y: Any) -> tuple[Array, Array]:
+    """Return the two kinds of labels in order, and for each row which of them it has."""
+    labels = as_column(y)
+    if pd.api.types.infer_dtype(labels).startswith("mixed"):
+        raise UsageError("labels are of several types. Give True and False, or 1 and 0.")
+    if gaps := int(labels.isna().sum()):
+        raise UsageError(f"{gaps} labels are empty. Leave out whose outcome is not known.")
+    classes, codes = np.unique(labels.to_numpy(), return_inverse=True)
+    if len(classes) != 2:
+        raise UsageError(f"labels must be of two kinds, event or not; there are {len(classes)}.")
+    return classes, codes
+
+
+def event_place(labels: Array, event: Any) -> int:
+    """Return which of two labels is the event: the one named, or the one that says so itself."""
+    texts = [str(label).strip().casefold() for label in labels]
+    if event is not None:
+        same = [place for place, label in enumerate(labels) if label == event]
+        same = same or [n for n, text in enumerate(texts) if text == str(event).strip().casefold()]
+        if len(same) != 1:
+            raise UsageError.unknown("event among the labels", str(event), map(str, labels))
+        return same[0]
+    # Of 1 and 2 either may be the event; of 0 and 1 the later one is.
+    known = [bool(_EVENT.match(text)) for text in texts]
+    known[0] &= not re.match(r"\W*\d", texts[0])
+    if known[0] == known[1]:
+        first, second = labels.tolist()
+        taken = f"of the labels {first!r} and {second!r} the second counts as the event"
+        warn(f"{taken}: confirm it by event={second!r}, or say event={first!r}.", stacklevel=3)
+    return 0 if known == [True, False] else 1
