@@ -107,9 +107,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 for path in paths
                 if path.is_relative_to(folder)
             ]
-        stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-        hint = _EAST5 if not layout and has_layout_names(folder) else ""
-        problems = missing_tables(groups, stems, holder="file", hint=hint) + problems
+        problems = _missing_files(folder, groups, layout) + problems
         name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
@@ -117,6 +115,13 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+def _missing_files(folder: Path, tables: Collection[str], layout: str | None) -> list[Problem]:
+    """Return the required tables that no file holds; of a layout's files, how to read them."""
+    stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
+    hint = _EAST5 if not layout and has_layout_names(folder) else ""
+    return missing_tables(tables, stems, holder="file", hint=hint)
 
 
 def _layout_tables(
