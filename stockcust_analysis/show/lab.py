@@ -17,6 +17,7 @@ from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
+from warnings import catch_warnings
 
 import pandas as pd
 from IPython.display import HTML, Markdown, display
@@ -30,7 +31,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-from stockcust_analysis.models.features import feature_name
+from stockcust_analysis.models.features import ModelWarning, feature_name
 from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
@@ -194,13 +195,21 @@ class Lab:
         bundle = library.generate_init_offline_itables_html(options.dt_bundle)
         return HTML(_BROWSER_STYLE + bundle + html)
 
-    def attempt(self, compute: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a model computes; where it refuses, show why and return None."""
-        try:
-            return compute(*arguments)
-        except UsageError as refusal:
-            display(Sentences([Sentence(str(refusal), lead=self._word("refused"))]))
-            return None
+    def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return what a model computes; show what it warns of, and why it refuses (then None)."""
+        said: list[Sentence] = []
+        result = None
+        with catch_warnings(record=True, action="always", category=UserWarning) as caught:
+            try:
+                result = compute(*arguments, **options)
+            except UsageError as refusal:
+                said = [Sentence(str(refusal), lead=self._word("refused"))]
+        for message in (warning.message for warning in caught):
+            known = isinstance(message, ModelWarning)
+            said.append(Sentence(message.describe(self.language) if known else str(message)))
+        if said:
+            display(Sentences(said))
+        return result
 
     def pick(self) -> Any:
         """Return a picker of quarter and branch, which the cells below take when run again.
