@@ -456,7 +456,7 @@ def _member_name(name: str, language: str) -> str:
     """Return a family or channel in words."""
     members = as_policy(None).members
     names = {part["name"]: part[language] for part in members["families"] + members["channels"]}
-    return names.get(name, name)
+    return str(names.get(name, name))
 
 
 class ModelWarning(UserWarning):

@@ -31,7 +31,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.peers import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
-from stockcust_analysis.models.features import ModelWarning, feature_name
+from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import (
@@ -204,9 +204,10 @@ class Lab:
                 result = compute(*arguments, **options)
             except UsageError as refusal:
                 said = [Sentence(str(refusal), lead=self._word("refused"))]
-        for message in (warning.message for warning in caught):
-            known = isinstance(message, ModelWarning)
-            said.append(Sentence(message.describe(self.language) if known else str(message)))
+        for warning in caught:
+            describe = getattr(warning.message, "describe", None)
+            text = describe(self.language) if describe else str(warning.message)
+            said.append(Sentence(text))
         if said:
             display(Sentences(said))
         return result
