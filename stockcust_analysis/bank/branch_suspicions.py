@@ -64,6 +64,24 @@ def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[st
         )
 
 
+def find_unlike_averages(now: Totals) -> Iterator[str]:
+    """Averages of some branches alone are of another order than their AUM at the period's end."""
+    end, *averages = AUM
+    enough = {b: g for b, g in now.customers.items() if g["rows"] >= LEAST_IN_BRANCH}
+    for column in averages:
+        wrong = [
+            branch
+            for branch, group in enough.items()
+            if min(group.get(column, 0), group.get(end, 0)) > 0
+            if is_another_unit(group[column] / group[end])
+        ]
+        if 0 < len(wrong) < len(enough):
+            yield (
+                f"customers.{column} of {now.quarter} is of another order than {end} in "
+                f"{count_branches(wrong, enough)}: is it in 万元 or 分 there"
+            )
+
+
 def count_branches(branches: Collection[str], among: Collection[str]) -> str:
     """Return how many of some branches they are, and the first of them."""
     return f"{len(branches)} of {len(among)} branches ({', '.join(sorted(branches)[:_SHOWN])})"
@@ -117,6 +135,21 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
             f"{count_branches(never, in_being)} have no customers in {before.quarter} and "
             f"{now.quarter}, no successor and no closed_on by {end}: deliver their customers, or "
             "leave out of branches what serves none"
+        )
+
+
+def find_closed(bank: Bank, now: Totals) -> Iterator[str]:
+    """Branches have closed, nobody took over, and they still have customers."""
+    if "closed_on" not in bank.columns["branches"]:
+        return
+    branches, end = as_lazy(bank.table("branches")), now.quarter.end
+    has_closed = ~nw.col("closed_on").is_null() & _is_by(branches, end, "closed_on")
+    rows = branches.filter(has_closed).select("branch_id")
+    closed = {*collect_rows(rows)["branch_id"]} - {*_successors(bank, end)}
+    if wrong := closed & {*now.customers}:
+        yield (
+            f"{count_branches(wrong, now.customers)} have closed by {end} and still have customers "
+            "then: correct closed_on, or say in branch_successors who took over"
         )
 
 

@@ -34,6 +34,7 @@ from stockcust_analysis.bank.duckdb_connection import (
 from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
+from stockcust_analysis.bank.layouts.delivered_files import has_layout_names
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
@@ -46,6 +47,7 @@ from stockcust_analysis.core.frames import height
 from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
+_EAST5 = " Files of EAST 5.0 lie there: are they to be read by --layout east5?"
 _OWN_FILES = ("assignments", "contacts", "customer_moves")
 _LARGE = 500_000
 """Rows from which on reading them costs more than asking for them."""
@@ -105,8 +107,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
                 for path in paths
                 if path.is_relative_to(folder)
             ]
-        stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-        problems = missing_tables(groups, stems, holder="file") + problems
+        problems = _missing_files(folder, groups, layout) + problems
         name, source = mapping.name or folder.resolve().name, f"'{folder}'"
         with _naming_damaged_files(engine, files, source):
             bank = _bank(engine, groups, mapping, problems, source, name, own + inputs, unread)
@@ -114,6 +115,13 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         bank.left_out = (*left_out, *flags)
         bank.layout, bank.approximations = layout or "", approximations
         return bank
+
+
+def _missing_files(folder: Path, tables: Collection[str], layout: str | None) -> list[Problem]:
+    """Return the required tables that no file holds; of a layout's files, how to read them."""
+    stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
+    hint = _EAST5 if not layout and has_layout_names(folder) else ""
+    return missing_tables(tables, stems, holder="file", hint=hint)
 
 
 def _layout_tables(

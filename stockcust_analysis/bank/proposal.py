@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ from stockcust_analysis.errors import UsageError
 
 _KINDS = {",": "db2", "\x01": "hive"}
 _MOST_CODES = 24
+_FREQUENT = 5
+_CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
 _BRANCH = ("branches", "branch_id")
 _WHAT_HELPS = (
@@ -306,7 +309,8 @@ def _column_lines(
         of_key = [
             column
             for column in ([table.column(entry.column)] if entry.column else free)
-            if len(entry.values.distinct & keys.get(column.references or ("", ""), set())) * 2
+            if 2
+            * len(entry.values.distinct.keys() & keys.get(column.references or ("", ""), set()))
             > len(entry.values.distinct)
         ]
         is_branch = entry.is_sure and table.column(entry.column).references == _BRANCH
@@ -341,7 +345,8 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
     table = matches[0].table
     for column in (column for column in table.columns if column.kind is Kind.CODE):
         entries = [match.sure[column.name] for match in matches if column.name in match.sure]
-        codes = sorted({code for e in entries for code in e.values.distinct} - {*column.allowed})
+        counts = sum((entry.values.distinct for entry in entries), Counter[str]())
+        codes = sorted({*counts} - {*column.allowed})
         if not codes:
             continue
         synonyms = SYNONYMS["codes"].get(column.name, {})
@@ -352,10 +357,16 @@ def _code_lines(matches: Sequence[_Match]) -> Iterator[str]:
         if len(codes) > _MOST_CODES or any(map(_NO_CODE.fullmatch, codes)):
             yield f"# {len(codes)} different texts, and each must be one of {allowed}"
             continue
+        doubts: dict[str, None] = {}
         for code in codes:
-            word = words.get(normalize(code), "")
-            doubt = f'# {_quote(code)} = "?"  # not understood: one of {allowed}'
-            yield f"{_quote(code)} = {_quote(word)}" if word else doubt
+            if word := words.get(normalize(code)):
+                yield f"{_quote(code)} = {_quote(word)}"
+                continue
+            # Under a shifted header stand names of persons: each is there once or twice.
+            is_code = _CODE.fullmatch(code) or counts[code] >= _FREQUENT
+            shown = _quote(code) if is_code else "a rare text, which is not shown,"
+            doubts[f'# {shown} = "?"  # not understood: one of {allowed}'] = None
+        yield from doubts
 
 
 def _describe_other(match: _Match, pattern: str) -> Iterator[str]:

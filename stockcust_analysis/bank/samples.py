@@ -70,11 +70,11 @@ class Field(NamedTuple):
 
 
 class Values(NamedTuple):
-    """What the values of a column look like, in words, which kinds they may be, and they alone."""
+    """What a column holds, in words, which kinds it may be, and how often each value is there."""
 
     shape: str
     kinds: Collection[Kind]
-    distinct: set[str]
+    distinct: Counter[str]
 
 
 class Footer(NamedTuple):
@@ -121,7 +121,7 @@ class Sample:
         """Return what a column holds."""
         cells = (row[index].strip()[:_LONGEST] for row in self.rows if index < len(row))
         texts = [text for text in cells if text and text not in NULL_MARKS]
-        distinct = {*texts}
+        distinct = Counter(texts)
         if not texts:
             return Values("empty in these rows", {*Kind}, distinct)
         shape, kinds = next(

@@ -20,11 +20,13 @@ from stockcust_analysis.bank.branch_suspicions import (
     LEAST_KEPT,
     WRONG_UNIT,
     count_branches,
+    find_closed,
     find_copied_branches,
     find_cycles,
     find_empty_branches,
     find_left_behind,
     find_strayed,
+    find_unlike_averages,
     find_vanished,
     find_wrong_branches,
     is_another_unit,
@@ -87,21 +89,60 @@ def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
             yield f"{name} of {now.quarter} is {mean:.2g} CNY per customer"
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
         yield from find_wrong_branches(column, before, now)
+    yield from find_unlike_averages(now)
+    yield from _wrong_products(before, now)
+
+
+def _wrong_products(before: Totals, now: Totals) -> Iterator[str]:
+    """Amounts of one product are of another order than in the ledger, or than a quarter before."""
+    for name, ours in sorted(now.holdings.items()):
+        if ours["rows"] < LEAST_IN_BRANCH:
+            continue
+        booked, theirs = now.ledger.get(name, {}), before.holdings.get(name, {"rows": 0})
+        pairs: list[tuple[str, float, float]]
+        pairs = [("the ledger", ours["balance"], booked.get("balance", 0))]
+        if theirs["rows"] >= LEAST_IN_BRANCH:
+            means = [sizes["balance"] / sizes["rows"] for sizes in (ours, theirs)]
+            pairs.append((str(before.quarter), means[0], means[1]))
+        for other, size, beside in pairs:
+            if min(size, beside) > 0 and is_another_unit(size / beside):
+                yield (
+                    f"holdings of {name} in {now.quarter} are {size / beside:.2g} times those of "
+                    f"{other}"
+                )
+                break
 
 
 def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A table has the rows and amounts of the quarter before, group by group."""
-    for name in ("customers", "holdings"):
+    for name in (name for name in GROUPS if now.sizes(name)):
         if before.sizes(name) == now.sizes(name):
             yield (
                 f"{name} of {now.quarter} have the rows and amounts of {before.quarter} in every "
                 f"{GROUPS[name]}: was the file delivered again?"
+            )
+        elif name == "holdings" and (same := _same_amounts(before, now)):
+            yield (
+                f"holdings.{', '.join(same)} of {now.quarter} adds up to that of {before.quarter} "
+                "in every product: was the column not computed anew"
             )
         elif name == "customers" and (copied := find_copied_branches(before, now)):
             yield (
                 f"customers of {now.quarter} have the rows and amounts of {before.quarter} in "
                 f"{count_branches(copied, now.customers)}: was a file delivered again?"
             )
+
+
+def _same_amounts(before: Totals, now: Totals) -> list[str]:
+    """Return the columns of holdings whose sums are those of the quarter before, by product."""
+    ours, theirs = now.sizes("holdings"), before.sizes("holdings")
+    names = {name for sizes in ours.values() for name in sizes} - {"rows"}
+    return [
+        name
+        for name in sorted(names)
+        if now.figures[f"holdings.{name}"] and ours.keys() == theirs.keys()
+        if all(sizes[name] == theirs[product][name] for product, sizes in ours.items())
+    ]
 
 
 def _found_again(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[str, str]]:
@@ -200,8 +241,9 @@ def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
         )
 
 
-def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
+def _misfits(bank: Bank, now: Totals) -> Iterator[str]:
     """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
+    quarter = now.quarter
     column, parts, averages = held_by_branch(bank, quarter, LEAST_IN_BRANCH)
     usual = median(parts.values()) if parts else 1.0
     if wrong := sorted(b for b, part in parts.items() if is_another_unit(part / usual)):
@@ -209,6 +251,16 @@ def _misfits(bank: Bank, quarter: Quarter) -> Iterator[str]:
             f"customers.{column} of {quarter} is of another order in "
             f"{count_branches(wrong, parts)} than what their customers hold: are customers or "
             "holdings in 千元, 万元 or 分 there"
+        )
+    lacking = [
+        branch
+        for branch, group in now.customers.items()
+        if group.get(f"{column}|filled", 0) >= 2 * LEAST_IN_BRANCH and branch not in parts
+    ]
+    if parts and lacking:
+        yield (
+            f"customers of {quarter} with AUM hold nothing in "
+            f"{count_branches(lacking, now.customers)}: deliver their holdings"
         )
     for name, (average, end) in sorted(averages.items(), key=lambda item: item[1])[-1:]:
         if average >= LEAST_ROWS and end < LEAST_PART * average:
@@ -280,6 +332,20 @@ def _negative_balances(now: Totals) -> Iterator[str]:
             )
 
 
+def _few_persons(now: Totals) -> Iterator[str]:
+    """Most customers, or most of a branch, are companies."""
+    sizes = {
+        branch: (group["customer_type|corporate"], group["rows"])
+        for branch, group in now.customers.items()
+        if group["rows"] >= LEAST_IN_BRANCH
+    }
+    if wrong := [branch for branch, (companies, rows) in sizes.items() if 2 * companies > rows]:
+        yield (
+            f"more than half of the customers are corporate in {count_branches(wrong, sizes)} of "
+            f"{now.quarter}: see the codes of customer_type in the mapping"
+        )
+
+
 def _closed_with_aum(now: Totals) -> Iterator[str]:
     """Customers have left and still own something."""
     if count := now.figures.get("customers.closed_on|with AUM", 0):
@@ -295,6 +361,8 @@ def _nothing_of_quarter(bank: Bank, now: Totals) -> Iterator[str]:
     quarter = now.quarter
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
+        if name == "ledger" and bank.rows(name) and not now.ledger:
+            yield f"ledger holds nothing of {quarter.end}: deliver it, or take the file away"
         if not bank.rows(name):
             yield f"{name} hold no row up to {quarter.end}: deliver them, or take the file away"
         elif name in EVENTS and not too_few([now]):
@@ -366,10 +434,12 @@ _OF_ROWS: Mapping[str, Callable[[Totals], Iterator[str]]] = {
     "closed_with_aum": _closed_with_aum,
     "negative_balance": _negative_balances,
     "days_reversed": _contradictions,
+    "codes_swapped": _few_persons,
 }
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
     "unit": _wrong_plans,
     "successor_cycle": find_cycles,
+    "closed_with_aum": find_closed,
     "two_managers": _two_managers,
     "split_without_moves": find_left_behind,
     "moves_not_followed": find_strayed,
@@ -401,7 +471,7 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
             found += [(name, words) for words in rule(bank, before, now)]
         found += _found_again(bank, before, now) if enough and follows else ()
         if enough and bank.rows("holdings") <= most:
-            found += [("part_of_aum", words) for words in _misfits(bank, now.quarter)]
+            found += [("part_of_aum", words) for words in _misfits(bank, now)]
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]
     for name, look in _OF_ONE.items() if totals else ():

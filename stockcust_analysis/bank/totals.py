@@ -148,6 +148,8 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
         sizes[f"{column}|filled"] = flag(sizes[column] > 0)
         amount = nw.col(column).cast(nw.Float64)
         sizes[f"{column}|uneven"] = flag(amount > amount.floor())
+    if name == "customers":
+        sizes["customer_type|corporate"] = flag(nw.col("customer_type") == "corporate")
     if name == "holdings":
         sizes["balance|negative"] = flag(nw.col("balance") < 0)
     for first, last in ORDERED:

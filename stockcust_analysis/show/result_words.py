@@ -41,7 +41,7 @@ def cell_words(column: str, language: Language, policy_facts: Mapping[str, Any])
     """Return what the entries of a result's column are called, by a policy or the shipped one.
 
     >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
-    ('Drained', '中端')
+    ('Emptied', '中端')
     """
     words = member_words(column, language, policy_facts)
     for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):

@@ -309,6 +309,12 @@ def test_a_layout_that_is_not_known_is_refused(folder: Path) -> None:
         open_bank("postgresql://db/mart", layout="east5")
 
 
+def test_without_the_layout_it_is_named(folder: Path) -> None:
+    """A folder of EAST files that is read as a contract's says how it is to be read."""
+    with pytest.raises(BankDataError, match=r"no file holds this table.*--layout east5"):
+        open_bank(folder)
+
+
 def test_lists_that_rest_on_what_is_not_told_are_named_and_not_made(folder: Path) -> None:
     """Who stands above a border of AUM, or holds no fund, is unknown: no list, no tier."""
     write_base(folder, "20260630")

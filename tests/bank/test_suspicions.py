@@ -398,6 +398,70 @@ def move_from_another_branch(tables: Tables) -> None:
     )
 
 
+def branch_average_in_ten_thousands(tables: Tables) -> None:
+    """The average that tiers are made of, in one branch and quarter."""
+    customers = tables["customers"]
+    rows = (customers["as_of"] == NOW) & (customers["branch_id"] == "B003")
+    customers["aum_average_quarter"] = customers["aum_average_quarter"].astype(float)
+    customers.loc[rows, "aum_average_quarter"] /= 10_000
+
+
+def product_in_hundredths(tables: Tables) -> None:
+    """One product in every quarter, while the ledger has it right."""
+    rows = tables["holdings"]["product"] == "fund"
+    tables["holdings"]["balance"] = tables["holdings"]["balance"].astype(float)
+    tables["holdings"].loc[rows, "balance"] *= 100
+
+
+def product_in_ten_thousands_now(tables: Tables) -> None:
+    """One product in the newest quarter, without a ledger."""
+    del tables["ledger"]
+    rows = (tables["holdings"]["as_of"] == NOW) & (tables["holdings"]["product"] == "wealth")
+    tables["holdings"]["balance"] = tables["holdings"]["balance"].astype(float)
+    tables["holdings"].loc[rows, "balance"] /= 10_000
+
+
+def types_swapped(tables: Tables) -> None:
+    """Persons are companies, and companies persons."""
+    codes = {"personal": "corporate", "corporate": "personal", "sole_trader": "sole_trader"}
+    types = tables["customers"]["customer_type"].astype(str)
+    tables["customers"]["customer_type"] = types.map(codes)
+
+
+def ledger_again(tables: Tables) -> None:
+    """The ledger of the quarter before under the new date."""
+    before = tables["ledger"][tables["ledger"]["as_of"] == BEFORE]
+    tables["ledger"] = pd.concat([before, before.assign(as_of=NOW)])
+
+
+def ledger_ends_before(tables: Tables) -> None:
+    """The ledger of the newest quarter is not there."""
+    tables["ledger"] = tables["ledger"][tables["ledger"]["as_of"] == BEFORE]
+
+
+def balances_not_anew(tables: Tables) -> None:
+    """Accounts of the quarter before with their old averages, and new balances."""
+    holdings = tables["holdings"]
+    before = holdings[holdings["as_of"] == BEFORE]
+    now = before.assign(as_of=NOW, balance=before["balance"].astype(float) * 1.01)
+    tables["holdings"] = pd.concat([before, now.round({"balance": 2})])
+
+
+def branch_without_holdings(tables: Tables) -> None:
+    """The file of a branch's holdings is in no quarter's delivery."""
+    customers = tables["customers"]
+    theirs = customers.loc[customers["branch_id"] == "B005", "customer_id"]
+    tables["holdings"] = tables["holdings"][~tables["holdings"]["customer_id"].isin(theirs)]
+
+
+def closed_branches(tables: Tables) -> None:
+    """A day of closing stands in a branch that is in business."""
+    branches = tables["branches"]
+    day = pd.Timestamp("2026-01-31")
+    branches["closed_on"] = branches.get("closed_on", pd.Series(pd.NaT, branches.index))
+    branches.loc[branches["branch_id"] == "B003", "closed_on"] = day
+
+
 ANOTHER_ORDER = (
     r"customers.aum_period_end of 2026Q3 is of another order in 1 of \d+ branches \(B003\)"
 )
@@ -412,6 +476,37 @@ CASES: dict[Change, tuple[str, str]] = {
     branch_holdings_in_ten_thousands: (
         "part_of_aum",
         rf"^{ANOTHER_ORDER} than what their customers hold: ",
+    ),
+    branch_average_in_ten_thousands: (
+        "unit",
+        r"^customers.aum_average_quarter of 2026Q3 is of another order than aum_period_end in "
+        r"1 of \d+ branches \(B003\): ",
+    ),
+    product_in_hundredths: (
+        "unit",
+        "^holdings of fund in 2026Q3 are 1e\\+02 times those of the ledger",
+    ),
+    product_in_ten_thousands_now: (
+        "unit",
+        "^holdings of wealth in 2026Q3 are .* times those of 2026Q2",
+    ),
+    types_swapped: (
+        "codes_swapped",
+        r"^more than half of the customers are corporate in (\d+) of \1 branches",
+    ),
+    ledger_again: ("delivered_again", "^ledger of 2026Q3 have the rows and amounts of 2026Q2"),
+    ledger_ends_before: ("nothing_of_quarter", "^ledger holds nothing of 2026-09-30: "),
+    balances_not_anew: (
+        "delivered_again",
+        "^holdings.average_balance of 2026Q3 adds up to that of 2026Q2 in every product: ",
+    ),
+    branch_without_holdings: (
+        "part_of_aum",
+        r"^customers of 2026Q3 with AUM hold nothing in 1 of \d+ branches \(B005\): ",
+    ),
+    closed_branches: (
+        "closed_with_aum",
+        r"^1 of \d+ branches \(B003\) have closed by 2026-09-30 and still have customers",
     ),
     branch_without_file: (
         "branch_vanished",

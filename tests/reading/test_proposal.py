@@ -114,6 +114,18 @@ def test_what_is_in_doubt_is_a_comment(tmp_path: Path) -> None:
     assert '# unit = "万元"  # by headers, not of all' in text
 
 
+def test_names_under_a_shifted_header_are_not_written_down(tmp_path: Path) -> None:
+    """A text that is there a few times may be a person's name; one that returns is a code."""
+    header = "客户编号,客户类型,归属机构,建档日期"
+    names = [f"8800{n},王{'甲乙丙丁戊己'[n]},001,2020-01-05" for n in range(6)]
+    text = propose(tmp_path, {"客户.csv": "\n".join([header, *names])})
+    assert "王" not in text
+    assert '# a rare text, which is not shown, = "?"  # not understood: one of personal' in text
+    codes = [f"8800{n},某类客户,001,2020-01-05" for n in range(6)]
+    text = propose(tmp_path, {"客户.csv": "\n".join([header, *codes])})
+    assert '# "某类客户" = "?"  # not understood: one of personal' in text
+
+
 def test_values_found_in_a_key_name_the_candidates(tmp_path: Path) -> None:
     """An unknown header whose values are numbers of branches is said to be perhaps the branch."""
     customers = CUSTOMERS.replace("branch_id", "XJGM")

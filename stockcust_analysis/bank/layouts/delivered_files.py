@@ -28,6 +28,11 @@ _SEPARATORS = ("\x01", ",", "|")
 _NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
 
 
+def has_layout_names(folder: Path) -> bool:
+    """Return whether files of a folder are called as those of a layout."""
+    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+
+
 @dataclass
 class DeliveredFiles:
     """Files of a folder by table and day, and what is not read of it.
