@@ -70,7 +70,8 @@ class About:
 
     `chart` draws it, the measure `leading` if none is named; `notes` are sentences of the word file
     with what fills their gaps; `members` are the policy's words for tiers, families, channels,
-    classes and groups; `as_of` is the day, where one was given.
+    classes and groups; `as_of` is the day, where one was given, `since` the earlier of two;
+    `unit` is what was counted, if not customers.
     """
 
     chart: str = ""
@@ -78,6 +79,8 @@ class About:
     notes: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     members: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     as_of: str = ""
+    since: str = ""
+    unit: str = ""
 
 
 class Result(pd.DataFrame):
@@ -157,7 +160,8 @@ class Result(pd.DataFrame):
         cells = self.to_pandas().set_index(keys)[values]
         table: Any = cells.unstack(group_names(columns), sort=False)
         axes = (axis.to_frame(index=False) for axis in table.axes)
-        down, across = (_show().policy_order(labels, self.about.members) for labels in axes)
+        order = _show().result_words.policy_order
+        down, across = (order(labels, self.about.members) for labels in axes)
         ordered: pd.DataFrame = table.iloc[down, across]
         return ordered
 

@@ -10,7 +10,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import AVERAGE, Request, customers_of, require_one_unit
+from stockcust_analysis.measures.bases import AVERAGE, Request, customers_of, require_comparable
 from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.registry import Measure, Question, answer
 from stockcust_analysis.measures.tiers import tier_name
@@ -133,7 +133,7 @@ def attrition_warning(
     >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
-    require_one_unit({"opening": opening, "closing": closing})
+    require_comparable({"opening": opening, "closing": closing})
     request = Request.of(closing, [], "all", policy).under(attrition=rule, tiers=scheme)
     table = _customers_with_warning(opening, request, peers)
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import narwhals.stable.v2 as nw
+import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
@@ -46,10 +48,11 @@ def require_same_engine(customers: Table, holdings: Table) -> None:
         )
 
 
-def require_one_unit(tables: Mapping[str, Frame | None]) -> None:
-    """Raise when some tables are by person and others by customer number: a join would lose rows.
+def require_comparable(tables: Mapping[str, Frame | None], *, one_day: bool = True) -> None:
+    """Raise when some tables are by person, others by customer number; or `one_day`s are swapped.
 
-    Those of a bank's persons say how many numbers were joined, or which one a row had.
+    A join would lose rows, new customers would be called closed. Tables of a bank's persons say how
+    many numbers were joined, or which one a row had.
     """
     by_person: dict[bool, list[str]] = {True: [], False: []}
     for name, frame in tables.items():
@@ -64,6 +67,27 @@ def require_one_unit(tables: Mapping[str, Frame | None]) -> None:
             "policy=…) and bank.snapshot('holdings', as_of=…, policy=…); or leave holdings and "
             "contacts out, as the bank's customers know what they hold."
         )
+    if one_day and "closing" in tables:
+        _require_order(tables["opening"], tables["closing"])
+
+
+def _require_order(opening: Frame, closing: Frame) -> None:
+    """Raise when two tables of one as-of date each are not in the order of their dates."""
+    before, now = as_of_dates(opening), as_of_dates(closing)
+    if len(before) == len(now) == 1 and before >= now:
+        raise UsageError(
+            f"opening is as of {before[0]}, closing as of {now[0]}: opening is the earlier date. "
+            "Swap the two tables, or take another quarter."
+        )
+
+
+def as_of_dates(frame: Frame) -> list[date]:
+    """Return the as-of dates of a table's rows, the earliest first."""
+    table = frames.as_lazy(frame)
+    if "as_of" not in table.collect_schema().names():
+        return []
+    moments = collect_rows(table.select("as_of").drop_nulls().unique())["as_of"]
+    return sorted({moment.date() for moment in pd.to_datetime(pd.Series(moments))})
 
 
 def require_amounts(
@@ -73,6 +97,7 @@ def require_amounts(
     *,
     signed: Iterable[str] = (),
     labels: Iterable[str] = (),
+    inside: nw.Expr = ONE,
     one_day: bool = False,
     key: str = "",
 ) -> None:
@@ -80,11 +105,11 @@ def require_amounts(
 
     Those named in `signed` may be negative. Amounts so large, or adding up to so much, that their
     cents are not exact any more are refused, too; so are rows that belong nowhere, as a column of
-    `labels` to group by is empty, on `one_day` rows of several as-of dates, and rows that repeat
-    the `key`, if the table has it. Everything is looked at in one pass over the table.
+    `labels` to group by is empty (of those `inside`, 1), on `one_day` rows of several as-of dates,
+    and rows that repeat the `key`, if the table has it. Everything is looked at in one pass.
     """
     kinds = table.collect_schema()
-    conditions = {f"{name}|empty": nw.col(name).is_null() for name in labels}
+    conditions = {f"{name}|empty": nw.col(name).is_null() & (inside == 1) for name in labels}
     amounts = {name: nw.col(name).cast(nw.Float64) for name in names}
     for name, amount in amounts.items():
         if kinds[name] == nw.String:
@@ -175,11 +200,26 @@ def with_base(
     needed = [names for names in _NEEDS[base] if _AVERAGE in names and names[0] not in present]
     money = list(dict.fromkeys([*amounts, *(_AVERAGE for _ in needed)]))
     require_columns(customers, [*by, *money], "customers")
+    average = cents(_AVERAGE) if needed else None
+    inside = base_flag(customers, base, request.policy.bases, amount=average)
     require_amounts(
-        customers, money, "customers", signed=signed, labels=by, one_day=True, key="customer_id"
+        customers,
+        money,
+        "customers",
+        signed=signed,
+        labels=by,
+        inside=inside,
+        one_day=True,
+        key="customer_id",
     )
-    table = customers.with_columns(cents(name).alias(f"{name}_cents") for name in money)
-    return table.with_columns(base_flag(table, base, request.policy.bases).alias(f"in_{base}"))
+    amounts_in_cents = (cents(name).alias(f"{name}_cents") for name in money)
+    table = customers.with_columns(*amounts_in_cents, inside.alias(f"in_{base}"))
+    if not by or base == "all":
+        return table
+    # All of the base have labels: a group of those who have none would be of nobody.
+    unlabelled = (nw.col(name).is_null() | (nw.col(name).cast(nw.String) == "") for name in by)
+    labelled = ~nw.any_horizontal(*unlabelled, ignore_nulls=True)
+    return table.filter(labelled | (nw.col(f"in_{base}") == 1))
 
 
 def customers_of(request: Request, date: str, value: str | None) -> Table:
@@ -244,7 +284,8 @@ def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None =
     column = "in_managed" if base == "managed" and "managed" not in present else base
     if base in ("established", "managed") or (column in present and amount is None):
         stated = flag(nw.col(column).cast(nw.Float64) > 0)
-        return stated * base_flag(table, "funded", bases) if base == "established" else stated
+        funded = ONE if base == "managed" else base_flag(table, "funded", bases, amount=amount)
+        return stated * funded
     average = nw.col(f"{_AVERAGE}_cents") if amount is None else amount
     if base == "effective":
         return flag(average >= cents_of(bases.effective))

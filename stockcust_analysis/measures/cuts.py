@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import wraps
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any, ParamSpec
 
 import narwhals.stable.v2 as nw
@@ -31,7 +31,7 @@ from stockcust_analysis.core.frames import (
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
-from stockcust_analysis.measures.bases import require_one_unit
+from stockcust_analysis.measures.bases import as_of_dates, require_comparable
 from stockcust_analysis.policy import Policy, as_policy
 
 P = ParamSpec("P")
@@ -66,7 +66,8 @@ def measure(
             stated = signature.bind(*args, **kwargs).arguments
             over = stated.pop("over", None)
             policy = as_policy(stated.get("policy"))
-            require_one_unit({name: stated.get(name) for name in _JOINED})
+            joined = {name: stated[name] for name in _JOINED if name in stated}
+            require_comparable(joined, one_day=over is None)
             by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
             _require_other(by, OF_RESULT)
 
@@ -77,8 +78,9 @@ def measure(
             result = answer(stated) if over is None else _series(answer, stated, over)
             drawn = "trend" if over else chart
             notes = (*several_notes(by), *result.about.notes)
-            day = "" if over else _day_of(stated)
-            result.about = About(drawn, leading, notes, policy.members, day)
+            as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
+            unit = stated.get("unit", "")
+            result.about = About(drawn, leading, notes, policy.members, as_of, since, unit)
             return result
 
         return compute_result
@@ -91,18 +93,16 @@ def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:
     return tuple(("several", {"cut": name}) for name in by if name in _SEVERAL)
 
 
-def _day_of(stated: Arguments) -> str:
-    """Return the as-of date given, or that of a pandas table's rows; "" where none is known."""
+def _days_of(stated: Arguments) -> list[str]:
+    """Return the as-of date given, or that of a pandas table's rows; of two tables the last first.
+
+    None from the first on that is not known.
+    """
     if (given := stated.get("as_of")) is not None:
-        return as_day(given).isoformat()
-    tables = [stated[name] for name in _TABLES if name in stated]
-    days = {
-        day
-        for table in tables[-1:]
-        if isinstance(table, pd.DataFrame) and "as_of" in table
-        for day in pd.to_datetime(table["as_of"].unique())
-    }
-    return days.pop().date().isoformat() if len(days) == 1 else ""
+        return [as_day(given).isoformat()]
+    tables = [stated[name] for name in reversed(_TABLES) if name in stated]
+    days = (as_of_dates(table) for table in tables if isinstance(table, pd.DataFrame))
+    return [day.isoformat() for (day,) in takewhile(lambda dates: len(dates) == 1, days)]
 
 
 def by_cuts(
@@ -192,8 +192,7 @@ def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str)
     table, last = as_lazy(stated[names[0]]), stated.get("as_of")
     if "as_of" not in table.collect_schema().names():
         raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
-    moments = collect_rows(table.select("as_of").unique())["as_of"]
-    days = sorted(d for d in {*map(as_day, moments)} if last is None or d <= as_day(last))
+    days = [d for d in as_of_dates(stated[names[0]]) if last is None or d <= as_day(last)]
     parts = []
     for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
         quarter = Quarter.ending_on(dates[1])

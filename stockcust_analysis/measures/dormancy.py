@@ -31,7 +31,7 @@ from stockcust_analysis.measures.bases import (
     Request,
     require_amounts,
     require_columns,
-    require_one_unit,
+    require_comparable,
     with_base,
 )
 from stockcust_analysis.measures.cuts import measure
@@ -118,7 +118,7 @@ def dormancy_status(
     >>> dormancy_status(bank, rule, as_of=date(2026, 9, 30))["status"].tolist()
     ['active', 'silent', 'dormant']
     """
-    require_one_unit({"customers": customers, "holdings": holdings, "contacts": contacts})
+    require_comparable({"customers": customers, "holdings": holdings, "contacts": contacts})
     table, rules = as_lazy(customers), as_policy(policy)
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)

@@ -114,7 +114,7 @@ def grid(
         rows = rows[rows[cut].isin(sizes.nlargest(most).index)]
     lowest = min(float(rows["value"].min()), 0.0)
     shades = (rows["value"] - lowest) / (float(rows["value"].max()) - lowest or 1.0)
-    order = [list(rows[cut].unique()) for cut in cuts]
+    order = [list(_ordered(rows[[cut]], frame)[cut].unique()) for cut in cuts]
     cells = rows.assign(shade=shades).pivot(index=cuts[0], columns=cuts[1])
     tables = [pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")]
     down, across = (
@@ -335,6 +335,13 @@ def _cuts(rows: pd.DataFrame) -> list[str]:
     return [str(name) for name in rows if name not in _FACTS]
 
 
+def _ordered(labels: pd.DataFrame, frame: Frame) -> pd.DataFrame:
+    """Return the labels of a result in the policy's order; of another table as they are."""
+    if not isinstance(frame, Result):
+        return labels
+    return labels.iloc[result_words.policy_order(labels, frame.about.members)]
+
+
 def _words_of(frame: Frame, cut: str, language: Language) -> dict[str, str]:
     """Return what the groups of a column are called."""
     members = frame.about.members if isinstance(frame, Result) else {}
@@ -344,4 +351,4 @@ def _words_of(frame: Frame, cut: str, language: Language) -> dict[str, str]:
 def _title(rows: pd.DataFrame, language: Language) -> str:
     """Return what the measure is called."""
     name = str(rows["measure"].iloc[0])
-    return result_words.cell_words("measure", language, {}).get(name, name)
+    return result_words.cell_words("measure", language, {}, [name]).get(name, name)

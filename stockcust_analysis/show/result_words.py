@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import pandas as pd
+
+from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.measures.codebook import MeasureDefinition, defined_measures
+from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
@@ -23,30 +27,47 @@ _DIMENSIONS: Final = {
     "to": ("tier",),
 }
 _CELL_SECTIONS: Final = {
-    **{name: [name] for name in ("measure", "base", "status", "component", "families_held")},
+    **{name: [name] for name in ("base", "status", "component", "families_held", "rule")},
+    "measure": ["measure", "household_measure"],
     "became": ["component_short"],
-    "rule": ["rule"],
     "from": ["state"],
     "to": ["state"],
 }
+_AGES: Final = ("age_group", "age_band")
+_WITHOUT: Final = "_without_"
+_CODES: Final = {**SYNONYMS["codes"], "branch_type": SYNONYMS["codes"]["type"]}
 
 
-def column_word(name: str, language: Language) -> str:
-    """Return what a column is called; one of the analyst's own by its name."""
+def column_word(name: str, language: Language, unit: str = "") -> str:
+    """Return what a column is called, by the unit that is counted; one's own by its name."""
     known = wording.names("column")
-    return wording.text(name, language, within="column") if name in known else name
+    key = next((key for key in (f"{name}_{unit}", name) if key in known), "")
+    return wording.text(key, language, within="column") if key else name
 
 
-def cell_words(column: str, language: Language, policy_facts: Mapping[str, Any]) -> dict[str, str]:
+def cell_words(
+    column: str,
+    language: Language,
+    policy_facts: Mapping[str, Any],
+    entries: Iterable[object] = (),
+) -> dict[str, str]:
     """Return what the entries of a result's column are called, by a policy or the shipped one.
 
     >>> cell_words("became", "en", {})["drained"], cell_words("tier", "zh", {})["mid"]
     ('Emptied', '中端')
     """
     words = member_words(column, language, policy_facts)
+    # A contract's code is called as banks call it most, which stands first.
+    for code, names in _CODES.get(column, {}).items():
+        words[code] = names[0] if language == "zh" else code.replace("_", " ")
     for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
         known = wording.names(section)
         words |= {name: wording.text(name, language, within=section) for name in known}
+    for entry in {*entries} - {*words} if column == "measure" else ():
+        name, _, customers = str(entry).partition(_WITHOUT)
+        if customers and name in words:
+            pattern = wording.text("without", language, within="word")
+            words[str(entry)] = pattern.format(words[name], customers)
     return words
 
 
@@ -55,15 +76,30 @@ def member_words(
 ) -> dict[str, str]:
     """Return the words for what a policy lists: tiers, families and the like, in its order."""
     members = policy_facts or load_policy().members
-    words = dict[str, str]()
+    words = dict(zip(AGE_GROUPS, AGE_GROUPS, strict=True)) if column in _AGES else {}
     for dimension in _DIMENSIONS.get(column, ()):
         words |= wording.policy_words(members, dimension, language)
     return words
 
 
+def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
+    """Return the positions of rows in the policy's order of their labels; others stand behind.
+
+    Numbers rise, other labels keep the order of the rows.
+    """
+    ranks = []
+    for name in map(str, labels):
+        column = labels[name]
+        others = column.sort_values() if pd.api.types.is_numeric_dtype(column) else column
+        order = dict.fromkeys([*member_words(name, "zh", members), *map(str, others)])
+        ranks.append(column.astype(str).map({label: rank for rank, label in enumerate(order)}))
+    return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
+
+
 def definition_of(measure: str) -> MeasureDefinition | None:
-    """Return what the codebook says of a measure; households' are like those of customers."""
+    """Return what the codebook says of a measure; its variants are like the measure itself."""
     name = measure.removeprefix("household_").replace("per_household", "per_customer")
+    name = name if name in defined_measures() else name.partition(_WITHOUT)[0]
     return wording.measure_words(name) if name in defined_measures() else None
 
 

@@ -84,7 +84,10 @@ def table_of(result: Result) -> Table:
         caption="",
         unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
-        labels={str(name): result_words.column_word(str(name), language) for name in rows},
+        labels={
+            name: result_words.column_word(name, language, result.about.unit)
+            for name in map(str, rows)
+        },
         align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
 
@@ -94,17 +97,7 @@ def _in_policy_order(result: Result) -> pd.DataFrame:
     rows = result.to_pandas()
     labels = rows.select_dtypes(exclude="number").columns
     cuts = [*takewhile(lambda name: name in labels and name != "measure", rows)]
-    return rows.iloc[policy_order(rows[cuts], result.about.members)] if cuts else rows
-
-
-def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
-    """Return the positions of rows in the policy's order of their labels; others stand behind."""
-    ranks = []
-    for name in map(str, labels):
-        words = [*result_words.member_words(name, "zh", members)]
-        words += [str(label) for label in labels[name].unique() if label not in words]
-        ranks.append([words.index(str(label)) for label in labels[name]])
-    return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
+    return rows.iloc[result_words.policy_order(rows[cuts], result.about.members)] if cuts else rows
 
 
 def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
@@ -134,7 +127,7 @@ def _texts(
         return [wording.format_number(value, decimals=2) for value in values]
     if pd.api.types.is_integer_dtype(rows[column].dtype):
         return [wording.format_count(value) for value in values]
-    words = result_words.cell_words(column, language, result.about.members)
+    words = result_words.cell_words(column, language, result.about.members, values)
     return [MISSING if pd.isna(v) else words.get(str(v), str(v)) for v in values]
 
 
@@ -167,7 +160,9 @@ def draw(result: Result, **options: Any) -> Axes:
             drawn = Result(_in_policy_order(result))
             drawn.about = result.about
     axes: Axes = getattr(charts, name)(drawn, **options)
-    import_module("stockcust_analysis.show.canvas").add_line(axes, _caption(result, options))
+    notes = [sentence(*note, options["language"]) for note in result.about.notes]
+    for line in (_caption(result, options), *notes):
+        import_module("stockcust_analysis.show.canvas").add_line(axes, line)
     return axes
 
 
@@ -195,9 +190,12 @@ def _caption(result: Result, options: Mapping[str, Any]) -> str:
     if "n" in rows and len(rows):
         least, most = (wording.format_count(n) for n in (rows["n"].min(), rows["n"].max()))
         same = least == most
-        facts["caption_n" if same else "caption_groups"] = {"n": most, "least": least, "most": most}
+        ending = "_household" if result.about.unit == "household" else ""
+        key = f"caption_n{ending}" if same else f"caption_groups{ending}"
+        facts[key] = {"n": most, "least": least, "most": most}
     if result.about.as_of:
-        facts["caption_as_of"] = {"as_of": result.about.as_of}
+        days = {"since": result.about.since, "as_of": result.about.as_of}
+        facts["caption_between" if days["since"] else "caption_as_of"] = days
     separator = wording.text("list_separator", language, within="page")
     return separator.join(
         wording.text(key, language, within="result_note").format(**blanks)
@@ -228,13 +226,14 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
     language: Any = chosen_language()
     rows = Result(_in_policy_order(result))
     for number, name in enumerate(map(str, result.columns)):
-        sheet.write_string(0, number, result_words.column_word(name, language), head)
-        words = result_words.cell_words(name, language, result.about.members)
+        header = result_words.column_word(name, language, result.about.unit)
+        sheet.write_string(0, number, header, head)
+        words = result_words.cell_words(name, language, result.about.members, rows[name])
         for row, value in enumerate(rows[name], start=1):
             if pd.isna(value):
                 continue
             kind = formats.get(_kind(rows, name, row - 1))
-            entry = words.get(value, value) if isinstance(value, str) else value
+            entry = words.get(str(value), value) if isinstance(value, str | bool) else value
             sheet.write(row, number, entry, kind)
     for row, (key, facts) in enumerate(result.about.notes, start=len(result) + 2):
         sheet.write_string(row, 0, sentence(key, facts, language))

@@ -33,6 +33,7 @@ pytestmark = [  # Narwhals on DuckDB, and Ibis
 CUSTOMERS, HOLDINGS = two_branches()
 TIERS = ["mid", "high", "mid", "high", "mid", "high", "mid", "high"]
 OPENING = {**CUSTOMERS, "aum_period_end": [0.9 * x for x in CUSTOMERS["aum_period_end"]]}
+OPENING["as_of"] = [date(2026, 6, 30)] * len(CUSTOMERS["as_of"])
 OPENING["tier"], CLOSING = TIERS, {**CUSTOMERS, "tier": sorted(TIERS)}
 RULE = "rural_6m_500"
 AS_OF = date(2026, 9, 30)

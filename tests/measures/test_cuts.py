@@ -10,15 +10,20 @@ import pytest
 
 from stockcust_analysis import (
     StockcustError,
+    asset_retention,
     cohorts,
     compare_rules,
     concentration,
     customer_retention,
     dormancy_rate,
     growth_bridge,
+    lost_customers,
+    migration_matrix,
     multi_product_share,
     penetration,
 )
+from stockcust_analysis.measures.attrition import attrition_rate, attrition_warning
+from stockcust_analysis.measures.growth import aum_change
 from stockcust_analysis.policy import load_policy
 from tests.frames import Columns, as_pandas, rows_of, values_of
 
@@ -89,6 +94,22 @@ def test_groups_of_two_dates(make: Make) -> None:
 def dated(columns: Columns, on: date) -> Columns:
     """Return the customers of a date."""
     return {**columns, "as_of": [on] * len(columns["customer_id"])}
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [
+        *(asset_retention, attrition_rate, attrition_warning, aum_change, customer_retention),
+        *(growth_bridge, lost_customers, migration_matrix),
+    ],
+)
+def test_the_opening_date_is_the_earlier(make: Make, compare: Callable[..., Any]) -> None:
+    """Swapped tables would call new customers closed."""
+    june, september = (make(dated(FALLEN, on)) for on in (date(2026, 6, 30), LATER))
+    compare(june, september)
+    for earlier in (june, september):
+        with pytest.raises(StockcustError, match=r"opening is as of 2026-09-30.*Swap"):
+            compare(september, earlier)
 
 
 def joined(*tables: Columns) -> Columns:
@@ -164,3 +185,15 @@ def test_customers_of_no_group(make: Make) -> None:
     }  # fmt: skip
     empty = as_pandas(CUSTOMERS).iloc[:0]
     assert multi_product_share(empty, by="customer_group").empty
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_who_is_outside_the_base_needs_no_label(make: Make, nobody: str | None) -> None:
+    """Unmanaged customers have no role and make no group; a managed one without it is an error."""
+    columns = CUSTOMERS | {"managed": [1, 1, 0, 0], "role": ["vip", "counter", nobody, nobody]}
+    shares = multi_product_share(make(columns), by="role", base="managed")
+    assert values_of(shares, "role") == {"counter": 0, "vip": 1}
+    with pytest.raises(StockcustError, match="'role' is empty in 1 rows"):
+        multi_product_share(
+            make(columns | {"role": ["vip", None, "x", "x"]}), by="role", base="managed"
+        )

@@ -151,6 +151,7 @@ def test_types_of_other_readers(make: Make, plain: Make) -> None:
     """Arrow types, categories and enumerations give what plain columns give, of two dates too."""
     customers, _ = two_branches()
     fewer = {name: values[1:] for name, values in customers.items()}
+    fewer["as_of"] = [date(2026, 6, 30)] * 7
     calls: list[Callable[[Make], Any]] = [
         lambda table: concentration(table(customers), by="branch_id"),
         lambda table: growth_bridge(table(fewer), table(customers), by="branch_id"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ CUSTOMERS, HOLDINGS = two_branches()
 TIERS = load_policy().tiers
 AUM = CUSTOMERS["aum_period_end"]
 PROFIT: Columns = {"customer_id": ["1", "2", "3", "4"], "contribution": [-1.0, 0.0, 2.0, 3.0]}
-OPENING = CUSTOMERS | {"aum_period_end": [70_000.0, 5_000.0, 50.0, 150.0, 400.0, 0.0, 9.0, 200.0]}
+OPENING = CUSTOMERS | {
+    "as_of": [date(2026, 6, 30)] * 8,
+    "aum_period_end": [70_000.0, 5_000.0, 50.0, 150.0, 400.0, 0.0, 9.0, 200.0],
+}
 RULE = DormancyRule("plain", cap=500, idle_months=6)
 QUARTERS = ["2026Q1", "2026Q2", "2026Q3"]
 FLOWS: tuple[Columns, Columns] = (

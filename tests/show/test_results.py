@@ -24,6 +24,7 @@ from stockcust_analysis import (
     migration_matrix,
     multi_product_share,
     penetration,
+    products_per_customer,
     set_language,
 )
 from stockcust_analysis.core.results import About
@@ -283,6 +284,67 @@ def test_a_result_knows_its_day() -> None:
     dated = CLOSING.assign(as_of=pd.Timestamp("2026-09-30"))
     assert concentration(dated, base="all").about.as_of == "2026-09-30"
     assert concentration(CLOSING, base="all").about.as_of == ""
-    assert growth_bridge(OPENING.assign(as_of=pd.Timestamp("2026-06-30")), dated).about.as_of == (
-        "2026-09-30"
+    bridge = growth_bridge(OPENING.assign(as_of=pd.Timestamp("2026-06-30")), dated)
+    assert (bridge.about.since, bridge.about.as_of) == ("2026-06-30", "2026-09-30")
+    assert "2026-06-30至2026-09-30" in bridge.plot().get_xlabel()
+    assert "from 2026-06-30 to 2026-09-30" in bridge.plot(language="en").get_xlabel()
+
+
+def test_a_charts_notes_are_those_of_its_table() -> None:
+    """A customer of several groups is said to count in each, in the chart's language."""
+    customers = OPENING.assign(groups=["farmers;women", "women"])
+    result = concentration(customers, by="customer_group", base="all")
+    words = result.plot(language="en").get_xlabel()
+    assert "counts in each of several entries under Customer group" in words
+
+
+def test_every_measure_of_a_result_has_a_name(tmp_path: Path) -> None:
+    """Without the largest customers, of households, by codes of the contract and by truths."""
+    words = cell_words("measure", "zh", {}, ["herfindahl_without_3"])
+    assert words["herfindahl_without_3"] == "赫芬达尔指数（剔除最大3户）"
+    assert words["gini_without_10"] == "基尼系数（剔除最大10户）"
+    customers = OPENING.assign(branch_type=["county", "township"], online=[True, False])
+    result = concentration(customers, by=["branch_type", "online"], base="all", without=1)
+    printed = cells_of(result)
+    assert {tuple(row[:2]) for row in printed} == {("县域", "是"), ("乡镇", "否")}
+    assert not [row for row in printed if "_" in row[2]]
+    result.to_excel(tmp_path / "cuts.xlsx")
+    rows = [*openpyxl.load_workbook(tmp_path / "cuts.xlsx")["Sheet1"].values]
+    assert [row[:2] for row in rows[1::8]][:2] == [("县域", "是"), ("乡镇", "否")]
+    set_language("en")
+    assert not [row for row in cells_of(result) if "_" in row[2]]
+    assert cell_words("customer_type", "en", {})["sole_trader"] == "sole trader"
+
+
+@pytest.mark.parametrize(("language", "head"), [("zh", "家庭数"), ("en", "Households")])
+def test_households_are_called_so(language: str, head: str) -> None:
+    """Measures, the column of numbers and the line below the chart speak of households."""
+    set_language(language)
+    held = {"holds_deposit": 1, "household_id": ["H", "H"]}
+    families = {f"holds_{name}": 0 for name in load_policy().families.names}
+    channels = {f"uses_{name}": 0 for name in load_policy().families.channel_names}
+    customers = OPENING.assign(**{**families, **channels, **held})
+    shares, rates = (
+        measure(customers, unit="household") for measure in (multi_product_share, penetration)
     )
+    for result in (shares, rates, products_per_customer(customers, unit="household")):
+        table = result._repr_mimebundle_()[TABLE_MIME]
+        assert head in [column["label"] for column in table["columns"]]
+        assert not [cell for row in table["rows"] for cell in row if "_" in cell]
+    assert {"zh": "1个家庭", "en": "1 households"}[language] in shares.plot().get_xlabel()
+
+
+def test_bands_rise_beside_a_cut_of_several() -> None:
+    """A group whose youngest, or newest, are elsewhere does not move their band to the end."""
+    customers = pd.concat([OPENING, OPENING.assign(customer_id=["3", "4"])]).assign(
+        groups=["farmers", "farmers", "women", "women"],
+        age_band=["25-34", "65+", "0-17", "25-34"],
+        tenure=[3, 10, 0, 3],
+    )
+    for cut, bands in (("age_band", ["0-17", "25-34", "65+"]), ("tenure", [0, 3, 10])):
+        result = concentration(customers, by=["customer_group", cut], base="all")
+        gini = result.query("measure == 'gini'")
+        assert gini.pivot("customer_group", cut).columns.tolist() == bands
+        axes = result.plot()
+        shown = [label.get_text() for label in (*axes.get_yticklabels(), *axes.get_xticklabels())]
+        assert [name for name in shown if name in map(str, bands)] == [*map(str, bands)]
