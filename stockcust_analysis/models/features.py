@@ -270,8 +270,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         labels = self._labels(table)
         known = zip(labels, self.codes_.categories_, strict=True)
         if unseen := [str(n) for n, values in known if set(labels[n].dropna()) - {*values}]:
-            shown = ", ".join(unseen)
-            warn(f"labels not there in learning count as empty, in: {shown}.", stacklevel=3)
+            warn(ModelWarning("unseen_labels", unseen), stacklevel=3)
         numbers = [numbers_of(table[name]) for name in np.array(self.columns_)[~self.is_label_]]
         return np.column_stack([*numbers, self.codes_.transform(labels)])
 
@@ -450,7 +449,26 @@ def feature_name(name: str, language: str) -> str:
     """Return a feature in words; a column of one's own under its own name."""
     prefix = next((p for p in PREFIXES if name.startswith(p)), "")
     words = _words()["features"].get(prefix or name, {})
+    return words.get(language, name).format(_member_name(name.removeprefix(prefix), language))
+
+
+def _member_name(name: str, language: str) -> str:
+    """Return a family or channel in words."""
     members = as_policy(None).members
     names = {part["name"]: part[language] for part in members["families"] + members["channels"]}
-    product = name.removeprefix(prefix)
-    return words.get(language, name).format(names.get(product, product))
+    return str(names.get(name, name))
+
+
+class ModelWarning(UserWarning):
+    """What to know of a model before its result is used, about some families or features."""
+
+    def __init__(self, key: str, names: Sequence[str]) -> None:
+        super().__init__(sentence(key, "en", names=", ".join(names)))
+        self._key, self._names = key, names
+
+    def describe(self, language: str) -> str:
+        """Return it in `zh` or `en`, the families and features in words."""
+        words = [_member_name(feature_name(name, language), language) for name in self._names]
+        comma = "、" if language == "zh" else ", "
+        text = sentence(self._key, language, names=comma.join(words))
+        return text[:1].upper() + text[1:]

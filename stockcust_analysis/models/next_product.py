@@ -102,8 +102,7 @@ class NextProduct(BaseEstimator):
         self.lift_ = _lift(table, self.families_)
         few = [name for name in self.families_ if count[name] < LEAST_OPENINGS]
         if few:
-            shown = ", ".join(few)
-            warn(f"too few openings to learn from, ranked by popularity: {shown}.", stacklevel=2)
+            warn(features.ModelWarning("few_openings", few), stacklevel=2)
         self.encoder_ = features.TableEncoder(quiet=True).fit(table)
         codes, self.models_ = self.encoder_.transform(table), {}
         for place, name in enumerate(features.names_of(opened)):
@@ -210,14 +209,19 @@ class NextProduct(BaseEstimator):
     ) -> pd.DataFrame:
         """Return the likeliest families of a bank's funded customers who may be contacted.
 
-        As `rank`, with `customer_id`; `exclude` gives, by family, the customer numbers to whom it
-        is not suitable.
+        As `rank`, with `customer_id` and `branch_id`; `exclude` gives, by family, the customer
+        numbers to whom it is not suitable.
         """
         snapshot = History.of(bank, self).at(as_of)
         facts = snapshot.attributes
         table = snapshot.features[(facts["funded"] == 1) & (facts["contactable"] == 1)]
         masks = {name: table.index.isin([*ids]) for name, ids in (exclude or {}).items()}
-        return self.rank(table, top=top, exclude=masks).rename(columns={"customer": "customer_id"})
+        offers = self.rank(table, top=top, exclude=masks).rename(
+            columns={"customer": "customer_id"}
+        )
+        branches = facts["branch_id"].astype(str).loc[offers["customer_id"]]
+        offers.insert(1, "branch_id", branches.to_numpy())
+        return offers
 
     def _openings(self, now: Snapshot, later: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return funded customers of two dates, and which families they opened in between."""

@@ -17,6 +17,7 @@ from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Final
+from warnings import catch_warnings
 
 import pandas as pd
 from IPython.display import HTML, Markdown, display
@@ -194,13 +195,22 @@ class Lab:
         bundle = library.generate_init_offline_itables_html(options.dt_bundle)
         return HTML(_BROWSER_STYLE + bundle + html)
 
-    def attempt(self, compute: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a model computes; where it refuses, show why and return None."""
-        try:
-            return compute(*arguments)
-        except UsageError as refusal:
-            display(Sentences([Sentence(str(refusal), lead=self._word("refused"))]))
-            return None
+    def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        """Return what a model computes; show what it warns of, and why it refuses (then None)."""
+        said: list[Sentence] = []
+        result = None
+        with catch_warnings(record=True, action="always", category=UserWarning) as caught:
+            try:
+                result = compute(*arguments, **options)
+            except UsageError as refusal:
+                said = [Sentence(str(refusal), lead=self._word("refused"))]
+        for warning in caught:
+            describe = getattr(warning.message, "describe", None)
+            text = describe(self.language) if describe else str(warning.message)
+            said.append(Sentence(text))
+        if said:
+            display(Sentences(said))
+        return result
 
     def pick(self) -> Any:
         """Return a picker of quarter and branch, which the cells below take when run again.

@@ -6,15 +6,22 @@ import ast
 import json
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.models.features import ModelWarning
+from stockcust_analysis.models.next_product import NextProduct
+from stockcust_analysis.models.segments import Segments
+from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.lab import Lab, open_lab
+from tests.models.banks import FEW, bank_with
 from tests.tiny_bank import write_tiny_bank
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +144,70 @@ def test_a_model_that_refuses_is_told_and_its_cells_stay_empty(
     report = lab.attempt(refuse, 3)
     assert (report, lab.sentences(report), lab.table(report, "measures")) == (None, None, None)
     assert "3 events are too few" in capsys.readouterr().out
+
+
+def test_a_models_warning_is_a_sentence_in_the_notebooks_language(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Families and features have words, no path of a source stands there, the result comes back."""
+
+    def warn_of(top: int) -> int:
+        warnings.warn(ModelWarning("few_openings", ["loan", "branch_type"]), stacklevel=1)
+        warnings.warn("of something else", UserWarning, stacklevel=1)
+        return top
+
+    lab.language = "zh"
+    assert lab.attempt(warn_of, top=1) == 1
+    shown = capsys.readouterr()
+    assert "'新开户数过少，无法学习，按热销排序：贷款、网点类型。'" in shown.out
+    assert "'of something else'" in shown.out
+    assert shown.err == ""
+    assert str(ModelWarning("few_openings", ["loan"])).endswith("popularity: loan.")
+
+
+def cell_result(topic: str, part: str, names: dict[str, Any]) -> Any:
+    """Return what the cell of a notebook shows that holds some text, other cells being done."""
+    cells = json.loads((ROOT / "notebooks" / f"{topic}.ipynb").read_text("utf-8"))["cells"]
+    (source,) = (text for text in ("".join(cell["source"]) for cell in cells) if part in text)
+    *lines, last = ast.parse(source).body
+    assert isinstance(last, ast.Expr)
+    exec(compile(ast.Module(lines, []), topic, "exec"), names)
+    return eval(compile(ast.Expression(last.value), topic, "eval"), names)
+
+
+@pytest.fixture
+def branch_lab(monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Return a laboratory of one branch of a bank with effects; a browsed table stays as it is."""
+    bank = bank_with("planted", FEW)
+    lab = Lab("segments", bank, load_policy(), bank.quarters[-1], "B002", "en")
+    monkeypatch.setattr(lab, "browse", lambda frame: frame)
+    return lab
+
+
+@pytest.mark.filterwarnings("ignore:too few openings:UserWarning")
+def test_a_branch_is_offered_what_its_own_customers_may_open(branch_lab: Lab) -> None:
+    """The list under a branch's name holds no customer of another one."""
+    model = NextProduct().learn(branch_lab.bank, until=branch_lab.quarter)
+    names = {"lab": branch_lab, "model": model, "report": True}
+    offers = cell_result("next_product", "lab.browse", names)
+    every = model.rank_customers(branch_lab.bank, branch_lab.quarter, top=1)
+    assert set(offers["branch_id"]) == {"B002"}
+    assert len(offers) == (every["branch_id"] == "B002").sum() < len(every)
+
+
+def test_a_branchs_customers_stand_beside_the_banks_segments(branch_lab: Lab) -> None:
+    """Counts of the branch, from the customers themselves, and none where the bank is shown."""
+    segments = Segments(n_segments=3).learn(branch_lab.bank, branch_lab.quarter)
+    names = {"lab": branch_lab, "segments": segments}
+    shown = cell_result("segments", "segments.profile_", names)
+    labels = [column.label for column in shown.columns]
+    assert labels[-2:] == ["Of them in the branch", "Share of the branch"]
+    own = (segments.customers_["branch_id"] == "B002").to_numpy()
+    expected = [(own & (segments.labels_ == number)).sum() for number in range(3)]
+    assert [int(row[-2]) for row in shown.rows] == expected
+    assert [row[-1] for row in shown.rows] == [f"{n / own.sum():.1%}" for n in expected]
+    branch_lab.branch_id = ""
+    assert len(cell_result("segments", "segments.profile_", names).columns) == 3
 
 
 def test_tables_have_words_and_units(lab: Lab) -> None:
