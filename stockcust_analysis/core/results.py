@@ -146,6 +146,11 @@ class Result(pd.DataFrame):
             An unknown column; several rows for one cell, which says what tells them apart.
         """
         keys = [*group_names(index), *group_names(columns)]
+        if {"measure", "value"} & {*keys, values} - {*self.columns}:
+            raise UsageError(
+                "the table has no 'measure' and 'value' to cross: say columns=… and values=…, each "
+                f"one of {', '.join(map(str, self.columns))}."
+            )
         for name in (*keys, values):
             if name not in self:
                 raise UsageError.unknown("column", name, self.columns)

@@ -284,8 +284,9 @@ def base_flag(table: Table, base: str, bases: Bases, *, amount: nw.Expr | None =
     column = "in_managed" if base == "managed" and "managed" not in present else base
     if base in ("established", "managed") or (column in present and amount is None):
         stated = flag(nw.col(column).cast(nw.Float64) > 0)
-        funded = ONE if base == "managed" else base_flag(table, "funded", bases, amount=amount)
-        return stated * funded
+        if base == "established":
+            stated *= base_flag(table, "funded", bases, amount=amount)
+        return stated
     average = nw.col(f"{_AVERAGE}_cents") if amount is None else amount
     if base == "effective":
         return flag(average >= cents_of(bases.effective))

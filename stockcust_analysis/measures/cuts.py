@@ -76,7 +76,7 @@ def measure(
                 return by_cuts(lambda given: call(**given), arguments, by, policy)
 
             result = answer(stated) if over is None else _series(answer, stated, over)
-            drawn = "trend" if over else chart
+            drawn = "trend" if over and "measure" in result else chart
             notes = (*several_notes(by), *result.about.notes)
             as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
             unit = stated.get("unit", "")

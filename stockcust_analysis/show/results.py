@@ -149,6 +149,11 @@ def draw(result: Result, **options: Any) -> Axes:
         raise UsageError(
             f"no chart is natural for this table; sca.plot has {', '.join(charts.__all__)}."
         )
+    if "measure" not in result and "quarter" in result and result["quarter"].nunique() > 1:
+        raise UsageError(
+            "no chart draws this table over several quarters: keep the rows of one, such as "
+            f"result[result['quarter'] == '{result['quarter'].max()}'].plot()."
+        )
     options, drawn = {"language": chosen_language(), **options}, result
     if "measure" in result:
         known = result.about.leading in {*result["measure"]}

@@ -197,3 +197,10 @@ def test_who_is_outside_the_base_needs_no_label(make: Make, nobody: str | None) 
         multi_product_share(
             make(columns | {"role": ["vip", None, "x", "x"]}), by="role", base="managed"
         )
+
+
+@pytest.mark.parametrize("base", ["funded", "effective"])
+def test_a_column_may_say_who_is_in_a_base(make: Make, base: str) -> None:
+    """What the bank's customers state stands before their average."""
+    shares = multi_product_share(make(CUSTOMERS | {base: [1, 0, 0, 0]}), base=base)
+    assert {row["n"] for row in rows_of(shares)} == {1}

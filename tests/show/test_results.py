@@ -348,3 +348,20 @@ def test_bands_rise_beside_a_cut_of_several() -> None:
         axes = result.plot()
         shown = [label.get_text() for label in (*axes.get_yticklabels(), *axes.get_xticklabels())]
         assert [name for name in shown if name in map(str, bands)] == [*map(str, bands)]
+
+
+def test_a_table_without_measures_says_what_it_can_be() -> None:
+    """Over the quarters no chart draws it, of one quarter its own does; a pivot names columns."""
+    june, september = (pd.Timestamp(f"2026-{day}") for day in ("06-30", "09-30"))
+    both = pd.concat([OPENING.assign(as_of=june), CLOSING.assign(as_of=september)])
+    third = both.assign(as_of=both["as_of"] + pd.offsets.QuarterEnd())
+    bank = pd.concat([both, third[third["as_of"] > september]])
+    bridge = growth_bridge(bank, bank, over="quarter")
+    with pytest.raises(StockcustError, match=r"keep the rows of one.*2026Q4"):
+        bridge.plot()
+    assert bridge[bridge["quarter"] == "2026Q4"].plot().patches
+    with pytest.raises(
+        StockcustError, match=r"columns=… and values=….*component, customers, amount"
+    ):
+        bridge.pivot("quarter")
+    assert bridge.pivot("quarter", "component", "amount").loc["2026Q3", "closing"] == 36_000
