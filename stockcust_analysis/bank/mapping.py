@@ -43,7 +43,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from stockcust_analysis.bank import tolerance
-from stockcust_analysis.bank.contract import TABLES, Kind, Table
+from stockcust_analysis.bank.contract import TABLES, Table
 from stockcust_analysis.bank.grammar import UNITS
 from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
@@ -229,8 +229,6 @@ def _complaints(entry: Any, contract: Table) -> list[str]:
         complaints.append("kind needs header: such files do not name their columns.")
     if "widths" in entry and len(entry["widths"]) != len(entry.get("header", ())):
         complaints.append("widths needs header, with as many columns.")
-    if "unit" in entry and Kind.MONEY not in {column.kind for column in contract.columns}:
-        complaints.append("unit is of amounts, and this table has none: write its values in 元.")
     if "as_of" in entry and "as_of" not in columns:
         complaints.append("as_of is no column of this table.")
     return complaints

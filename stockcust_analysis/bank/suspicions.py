@@ -413,7 +413,7 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
         if min(planned, actual) > 0 and is_another_unit(planned / actual):
             yield (
                 f"targets of {measure} in {now.quarter} are {planned / actual:.2g} times what the "
-                "branches have: are they in 万元"
+                "branches have: are they in 万元? They are read in 元, whatever unit is stated"
             )
 
 

@@ -501,7 +501,6 @@ def test_check_says_what_each_file_was_taken_as(
         ('[tables.branches]\ncodes = { type = 3 }\nnull = "无"\n', ["codes is not", "null is not"]),
         ('[tables.branches]\nkind = "db2"\n', ["kind needs header"]),
         ('[tables.branches]\nas_of = "file name"\n', ["as_of is no column of this table"]),
-        ('[tables.targets]\nunit = "万元"\n', ["unit is of amounts, and this table has none"]),
         ("[tables.branches]\nconstants = { colour = 1 }\n", ["unknown contract column 'colour'"]),
         (f"[tables.branches]\nskip_rows = {10**30}\n", ["skip_rows is not a number of lines"]),
         ("[tables.branches]\nskip_rows = true\n", ["skip_rows is not a number of lines"]),
