@@ -22,7 +22,8 @@ from tests.models.test_next_product import holders
 
 @pytest.fixture(autouse=True)
 def _chinese_again() -> Iterator[None]:
-    """Leave the language and no figure behind."""
+    """Leave the language and no figure behind; examples elsewhere leave theirs open."""
+    plt.close("all")
     yield
     set_language("zh")
     plt.close("all")
