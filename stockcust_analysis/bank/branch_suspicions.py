@@ -143,8 +143,7 @@ def find_closed(bank: Bank, now: Totals) -> Iterator[str]:
     if "closed_on" not in bank.columns["branches"]:
         return
     branches, end = as_lazy(bank.table("branches")), now.quarter.end
-    has_closed = ~nw.col("closed_on").is_null() & _is_by(branches, end, "closed_on")
-    rows = branches.filter(has_closed).select("branch_id")
+    rows = branches.filter(_is_by(branches, end, "closed_on")).select("branch_id")
     closed = {*collect_rows(rows)["branch_id"]} - {*_successors(bank, end)}
     if wrong := closed & {*now.customers}:
         yield (
@@ -160,8 +159,7 @@ def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
         is_old = _is_by(rows, before.quarter.end, "opened_on")
         rows = rows.filter(nw.col("opened_on").is_null() | is_old)
     if "closed_on" in known:
-        is_closed = _is_by(rows, end, "closed_on")
-        rows = rows.filter(nw.col("closed_on").is_null() | ~is_closed)
+        rows = rows.filter(~_is_by(rows, end, "closed_on"))
     return {*collect_rows(rows.select("branch_id"))["branch_id"]}
 
 
@@ -177,8 +175,8 @@ def _successors(bank: Bank, until: date | None = None) -> dict[str, list[str]]:
 
 
 def _is_by(table: Table, day_of: date, column: str = "effective_on") -> nw.Expr:
-    """Return whether a row is in effect by a day."""
-    return ~after(day(table, column), day_of)
+    """Return whether a row is in effect by a day; one without a day is not."""
+    return ~nw.col(column).is_null() & ~after(day(table, column), day_of)
 
 
 def find_cycles(bank: Bank, _: Totals) -> Iterator[str]:

@@ -120,8 +120,10 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
 def _missing_files(folder: Path, tables: Collection[str], layout: str | None) -> list[Problem]:
     """Return the required tables that no file holds; of a layout's files, how to read them."""
     stems = [p.name.split(".")[0] for p in folder.iterdir() if p.name.lower().endswith(ENDINGS)]
-    hint = _EAST5 if not layout and has_layout_names(folder) else ""
-    return missing_tables(tables, stems, holder="file", hint=hint)
+    missing = missing_tables(tables, stems, holder="file")
+    if missing and not layout and has_layout_names(folder):
+        missing = [replace(problem, remedy=problem.remedy + _EAST5) for problem in missing]
+    return missing
 
 
 def _layout_tables(

@@ -60,12 +60,9 @@ def distinct_headers(header: Iterable[str]) -> Iterator[str]:
 
 
 def missing_tables(
-    delivered: Collection[str], names: Iterable[str], *, holder: str = "table", hint: str = ""
+    delivered: Collection[str], names: Iterable[str], *, holder: str = "table"
 ) -> list[Problem]:
-    """Return the required tables that no file or table holds; `names` are those that exist.
-
-    A `hint` says what the folder may be, and stands behind each.
-    """
+    """Return the required tables that no file or table holds; `names` are those that exist."""
     problems = []
     for contract in TABLES:
         if contract.required and contract.name not in delivered:
@@ -73,7 +70,7 @@ def missing_tables(
             expected, what = contract.name, "it is not among the tables"
             if holder == "file":
                 expected, what = f"{expected}.csv, .parquet or .xlsx", "no file holds this table"
-            remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}{hint}"
+            remedy = f"Deliver {expected}, or name its {holder} in the mapping.{close}"
             problems.append(Problem(contract.name, "", what, remedy))
     return problems
 

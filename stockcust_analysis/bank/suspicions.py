@@ -361,14 +361,14 @@ def _nothing_of_quarter(bank: Bank, now: Totals) -> Iterator[str]:
     quarter = now.quarter
     for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
         frame = as_lazy(bank.table(name))
-        if name == "ledger" and bank.rows(name) and not now.ledger:
-            yield f"ledger holds nothing of {quarter.end}: deliver it, or take the file away"
         if not bank.rows(name):
             yield f"{name} hold no row up to {quarter.end}: deliver them, or take the file away"
         elif name in EVENTS and not too_few([now]):
             (last,) = collect_rows(frame.select(last=nw.col(EVENTS[name]).max()))["last"]
             if as_day(last) <= quarter.previous.end:
                 yield f"{name} end on {as_day(last)}, before {quarter} began: deliver those of it"
+        elif name == "ledger" and not now.ledger:
+            yield f"ledger holds nothing of {quarter.end}: deliver it, or take the file away"
         elif name == "targets":
             quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
             if str(quarter) not in quarters:

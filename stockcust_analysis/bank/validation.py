@@ -37,7 +37,7 @@ from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
-from stockcust_analysis.core.periods import as_day
+from stockcust_analysis.core.periods import as_day, is_month_end
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
@@ -456,7 +456,7 @@ class _TableCheck:
             what, remedy = f"the key ({', '.join(key)}) occurs twice", "Keep one row for each key."
             remedy = DIGITS_LOST if has_rounded(self.rows, key) else remedy
             problems.append(self._problem("", what, remedy, twice, _last_of_each(key)))
-        odd = [day for day in self.days if (day + timedelta(days=1)).day != 1]
+        odd = [day for day in self.days if not is_month_end(day)]
         if odd:
             count, wrong = sum(self.days[day] for day in odd), nw.col("as_of").is_in(odd)
             what, remedy = "not the last day of a month", "Use month ends."

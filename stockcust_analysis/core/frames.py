@@ -257,15 +257,13 @@ def sums(frame: Table, by: Sequence[str], columns: Mapping[str, nw.Expr]) -> Tab
     slower. There they are copied, too: a copy lays columns side by side that were each made alone.
     DuckDB adds whole numbers up to HUGEINT, which would arrive as floats.
     """
-    keys, kind = list(by) or [_WHOLE], frame.implementation
+    keys = list(by) or [_WHOLE]
     table = frame if by else frame.with_columns(ONE.alias(_WHOLE))
-    if kind.is_pandas_like():
-        copy = as_lazy(table.select(*keys, **columns).to_native().copy())
-        totals = copy.group_by(*keys).agg(nw.col(*columns).sum())
-        totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
-    else:
-        selected = table.select(*keys, **columns)
-        totals = selected.group_by(*keys).agg(nw.col(*columns).sum().cast(nw.Int64))
+    rows = table.select(*keys, **columns)
+    if rows.implementation.is_pandas_like():
+        rows = as_lazy(rows.to_native().copy())
+    totals = rows.group_by(*keys).agg(nw.col(*columns).sum())
+    totals = totals.with_columns(nw.col(*columns).cast(nw.Int64))
     return totals if by else totals.drop(_WHOLE)
 
 

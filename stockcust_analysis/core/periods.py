@@ -153,6 +153,11 @@ def require_day(day: date, days: Iterable[date], what: str) -> None:
         raise UsageError(f"{what} have no rows as of {day}. Days there are: {shown}.")
 
 
+def is_month_end(day: date) -> bool:
+    """Return whether a day is the last of its month."""
+    return day.day == monthrange(day.year, day.month)[1]
+
+
 def add_months(day: date, months: int) -> date:
     """Return the day `months` later, held at the month's last day (31 August + 6 = 28 February).
 

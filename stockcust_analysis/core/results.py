@@ -164,9 +164,8 @@ class Result(pd.DataFrame):
             )
         cells = self.to_pandas().set_index(keys)[values]
         table: Any = cells.unstack(group_names(columns), sort=False)
-        axes = (axis.to_frame(index=False) for axis in table.axes)
-        order = _show().result_words.policy_order
-        down, across = (order(labels, self.about.members) for labels in axes)
+        order, members = _show().result_words.policy_order, self.about.members
+        down, across = (order(axis.to_frame(index=False), members) for axis in table.axes)
         ordered: pd.DataFrame = table.iloc[down, across]
         return ordered
 

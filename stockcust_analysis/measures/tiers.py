@@ -8,7 +8,7 @@ row were short as the bank's rule says.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import pairwise
 
 import narwhals.stable.v2 as nw
@@ -17,7 +17,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import PERIOD
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, cents_of, flag
-from stockcust_analysis.core.periods import Day, as_day
+from stockcust_analysis.core.periods import Day, as_day, is_month_end
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import PolicyError, UsageError
 from stockcust_analysis.measures.bases import (
@@ -380,7 +380,7 @@ def _months_apart(days: Sequence[date]) -> int:
     if not days:
         raise UsageError("there are no snapshots. Give at least one date with its customers.")
     numbers = [day.year * 12 + day.month for day in days]
-    ends = all((day + timedelta(days=1)).day == 1 for day in days)
+    ends = all(map(is_month_end, days))
     quarters = all(number % 3 == 0 for number in numbers)
     steps = {later - earlier for earlier, later in pairwise(numbers)} or {3 if quarters else 1}
     if ends and (steps == {1} or (steps == {3} and quarters)):

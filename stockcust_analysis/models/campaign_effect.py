@@ -103,7 +103,7 @@ class CampaignEffect(BaseEstimator):
         table = as_table(X)
         treated = inputs.flags_of(inputs.as_column(contacted, "contacted")) == 1
         moved = features.numbers_of(inputs.as_column(change, "change"))
-        features.require_rows(len(table), {"contacted": treated, "change": moved})
+        inputs.require_rows(len(table), {"contacted": treated, "change": moved})
         if gaps := int(np.isnan(moved).sum()):
             raise UsageError(f"change contains NaN in {gaps} rows. Leave out whose is not known.")
         if min(treated.sum(), (~treated).sum()) < LEAST_PAIRS:

@@ -126,7 +126,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         """
         self._check_parameters()
         table, (labels, codes) = as_table(X), inputs.as_labels(y)
-        features.require_rows(len(table), {"labels": codes, "groups": groups})
+        inputs.require_rows(len(table), {"labels": codes, "groups": groups})
         place = inputs.event_place(labels, event)
         self.classes_, target = labels[[1 - place, place]], (codes == place).astype(int)
         rows = features.draw_rows(len(target))
@@ -184,7 +184,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             learnt = ", ".join(map(str, self.classes_))
             raise UsageError(f"the labels are not those learnt, {learnt}.")
         target = (labels[codes] == self.classes_[1]).astype(int)
-        features.require_rows(len(table), {"labels": target, "by": by, **rules})
+        inputs.require_rows(len(table), {"labels": target, "by": by, **rules})
         _require_both(target, LEAST_TESTED, "to test on")
         codes = self.encoder_.transform(table)
         probability = np.asarray(self.model_.predict_proba(codes))[:, 1]

@@ -199,13 +199,6 @@ def _as_plain(column: pd.Series) -> pd.Series:
     return column
 
 
-def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
-    """Raise where a column has another length than the table."""
-    for name, column in columns.items():
-        if column is not None and len(column) != rows:
-            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
-
-
 def names_of(table: pd.DataFrame) -> list[str]:
     """Return the names of a table's columns as text."""
     return [str(name) for name in table.columns]

@@ -6,7 +6,7 @@ What scikit-learn would take for something else, such as a gap for a yes, is ref
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from warnings import warn
 
@@ -30,6 +30,13 @@ def require_known(what: str, values: Sequence[str], available: Sequence[str]) ->
     for value in values:
         if value not in available:
             raise UsageError.unknown(what, value, available)
+
+
+def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
+    """Raise where a column has another length than the table."""
+    for name, column in columns.items():
+        if column is not None and len(column) != rows:
+            raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
 
 
 def require_whole(name: str, value: Any, most: float = np.inf) -> None:

@@ -89,7 +89,7 @@ class NextProduct(BaseEstimator):
         """
         inputs.require_known("fact about the person", self.personal, features.PERSONAL)
         table, opened = as_table(X), as_table(Y)
-        features.require_rows(len(table), {"Y": opened})
+        inputs.require_rows(len(table), {"Y": opened})
         rows = features.draw_rows(len(table))
         table, opened = table.iloc[rows], opened.iloc[rows]
         free = ~_holds_families(table, features.names_of(opened))
@@ -145,7 +145,7 @@ class NextProduct(BaseEstimator):
         for name, unsuitable in (exclude or {}).items():
             if name not in probability:
                 raise UsageError.unknown("family", name, probability)
-            features.require_rows(len(probability), {f"exclude '{name}'": unsuitable})
+            inputs.require_rows(len(probability), {f"exclude '{name}'": unsuitable})
             unsuitable = inputs.as_column(unsuitable, f"exclude '{name}'")
             probability.loc[inputs.flags_of(unsuitable) == 1, name] = 0
         order = np.argsort(-probability.to_numpy(), axis=1, kind="stable")[:, :top]
@@ -170,7 +170,7 @@ class NextProduct(BaseEstimator):
             Of a later date than those learnt from.
         """
         table, opened = as_table(X), as_table(Y)
-        features.require_rows(len(table), {"Y": opened})
+        inputs.require_rows(len(table), {"Y": opened})
         # What nobody opened before is never ranked: it stands last, and is missed by all.
         order = self.families_ + [n for n in features.names_of(opened) if n not in self.families_]
         new = _opened_families(opened[order]) & ~_holds_families(table, order)

@@ -202,7 +202,7 @@ class Segments(ClusterMixin, BaseEstimator):
             index and the adjusted mutual information of the two divisions: 0 is chance, 1 the same.
         """
         text = pd.Series(np.asarray(labels)).fillna("none").astype(str)
-        features.require_rows(len(self.labels_), {"labels": text})
+        inputs.require_rows(len(self.labels_), {"labels": text})
         shares = text.str.get_dummies(";").groupby(self.labels_).mean()
         shares = shares.set_axis(self.profile_["name"])
         shares.attrs["adjusted_rand"] = float(adjusted_rand_score(text, self.labels_))

@@ -7,11 +7,12 @@ what kind of values it holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, Literal
 
 import pandas as pd
 
+from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
@@ -427,7 +428,7 @@ def _print_due(page: BranchPage, row: Any) -> str:
     first = date.fromisoformat(row.due_on)
     month = page.text("months").split()[first.month - 1]
     day = page.text("day", month=month, day=first.day)
-    if row.due_in_month == row.listed and (first + timedelta(days=1)).day == 1:
+    if row.due_in_month == row.listed and is_month_end(first):
         return day
     return page.text("first_day", day=day, month=month, count=row.due_in_month)
 

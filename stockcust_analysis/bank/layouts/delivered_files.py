@@ -15,12 +15,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stockcust_analysis.bank.row_counts import decode
+from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError
 
 _NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
@@ -156,11 +157,6 @@ def day_of(text: str) -> date | None:
         return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:]}")
     except ValueError:
         return None
-
-
-def is_month_end(day: date) -> bool:
-    """Return whether a day is the last of its month."""
-    return (day + timedelta(days=1)).day == 1
 
 
 def licence_of(path: Path) -> str:

@@ -26,7 +26,6 @@ from stockcust_analysis.bank.layouts.delivered_files import (
     find_files,
     first_line,
     is_blank,
-    is_month_end,
     licence_of,
     missing_parts,
 )
@@ -34,6 +33,7 @@ from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile
+from stockcust_analysis.core.periods import is_month_end
 
 _SPLIT_TAG = "GSFZJG"
 _SHORTEST = 12  # a row of the day alone is shorter
