@@ -18,7 +18,6 @@ import yaml
 from click.testing import CliRunner
 
 from stockcust_analysis.cli import cli
-from stockcust_analysis.core.results import set_language
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -54,10 +53,7 @@ def test_the_tutorial_shows_real_output(
     assert len(answers) == 11
     assert all(1 <= len(lines) <= 3 for lines in answers[1:])
     session = parser.get_doctest(re.sub(r"^```.*$", "", text, flags=re.M), {}, "first", None, 0)
-    try:
-        result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session)
-    finally:
-        set_language("zh")
+    result = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(session)
     assert (result.attempted, result.failed) == (sum(map(len, answers)), 0)
     assert {path.name for path in tmp_path.glob("*.png")} == {f"{n}.png" for n in range(1, 10)}
 

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import openpyxl
 import pandas as pd
-import pytest
-from matplotlib import pyplot as plt
 
-from stockcust_analysis import set_language
 from stockcust_analysis.models.campaign_effect import CampaignReport
 from stockcust_analysis.models.early_warning import EarlyWarning
 from stockcust_analysis.models.features import Report
 from stockcust_analysis.models.next_product import NextProduct
 from tests.models.test_early_warning import foreign_table
 from tests.models.test_next_product import holders
-
-
-@pytest.fixture(autouse=True)
-def _chinese_again() -> Iterator[None]:
-    """Leave the language and no figure behind; examples elsewhere leave theirs open."""
-    plt.close("all")
-    yield
-    set_language("zh")
-    plt.close("all")
 
 
 def names_of(report: Report, language: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 from typing import cast
 
@@ -247,13 +247,6 @@ FIGURES: dict[str, tuple[str, pd.DataFrame]] = {
                       "low": [0.05, -0.1], "high": [0.15, 0.06], "predicted": [0.12, 0.0]}),
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures() -> Iterator[None]:
-    """Close what a test has drawn."""
-    yield
-    plt.close("all")
 
 
 def drawn(name: str, language: Language = "zh") -> Axes:

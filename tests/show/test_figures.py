@@ -20,7 +20,6 @@ def _report_style():
     mpl.use("svg")
     with report_style():
         yield
-    plt.close("all")
 
 
 def _drawn(title: str = "季末余额") -> Drawing:

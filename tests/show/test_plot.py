@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -216,13 +216,6 @@ CASES: dict[str, Case] = {
     ),
 }  # fmt: skip
 BY_BRANCH = [name for name in list(CASES)[:11] if name != "dormancy"]
-
-
-@pytest.fixture(autouse=True)
-def _closed_figures() -> Iterator[None]:
-    """Close what a test has drawn."""
-    yield
-    plt.close("all")
 
 
 def test_all_charts_are_tried() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pickle
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import openpyxl
 import pandas as pd
 import pytest
@@ -43,14 +41,6 @@ OPENING = pd.DataFrame(
     }
 )
 CLOSING = OPENING.assign(aum_period_end=[36_000.0, 0.0], aum_average_quarter=[60_000.0, 0.0])
-
-
-@pytest.fixture(autouse=True)
-def _chinese_again() -> Iterator[None]:
-    """Leave the language and no figure behind."""
-    yield
-    set_language("zh")
-    plt.close("all")
 
 
 def cells_of(result: Result) -> list[list[str]]:
