@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -403,9 +404,8 @@ def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     """Return a warning that names its indicators or peer group, and what is few, in words."""
     names = [peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
-    if warning.lint == "small_peer_group":
-        size, least = detail.strip("()").split(" < ")
-        detail = page.text("few_peers", size=size, least=least)
+    if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
+        detail = page.text(key).format(*re.findall(r"\d+", detail))
     return warning._replace(subject=" × ".join(names), detail=detail)
 
 
