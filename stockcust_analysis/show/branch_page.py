@@ -211,6 +211,11 @@ def counted_heading(
     return Heading(words + (score_words(page) if name == "figures" else "")) if words else None
 
 
+def chapter_heading(page: BranchPage, name: str) -> Heading:
+    """Return a chapter's heading, in the page's words."""
+    return Heading(page.text(f"{name}_heading"))
+
+
 def score_words(page: BranchPage) -> str:
     """Return the score and its rank, to stand behind a heading; nothing without a score."""
     score = next(rows_of(page.own(page.evaluation.scores)), None)
@@ -262,6 +267,7 @@ def definitions_table(page: BranchPage) -> Table:
     patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
     is_whole = page.evaluation.quarter.is_whole
     variants = {"dormancy": rule["cap"] is None, "aum": page.deposits, "as_of": not is_whole}
+    variants["retention"] = page.deposits == UNKNOWN
     for key in (key for key, applies in variants.items() if applies):
         patterns[key] = page.text(key, "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}

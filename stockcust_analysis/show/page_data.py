@@ -265,7 +265,8 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
         words(reason).format(lists=comma.join(list_name(name, language) for name in names))
         for reason, names in left_out.items()
     ]
-    return words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    said = words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    return wording.name_deposits(said, language) if "no_positions" in left_out else said
 
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:
