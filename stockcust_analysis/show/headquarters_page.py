@@ -279,15 +279,14 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     if own.empty or own["withheld"].any():
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
-    if sentence is not None:
-        words = {"text": page.say(sentence.text), "lead": page.say(sentence.lead)}
-        sentence = replace(sentence, **words)
-    opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
+    if sentence is None:
+        return None
     steps = growth_steps(page)
+    text = page.join([page.say(sentence.text), _mover(page, steps)])
+    sentence = replace(sentence, text=text, lead=page.say(sentence.lead))
+    opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
-    if sentence is not None:
-        sentence = replace(sentence, text=page.join([sentence.text, _mover(page, steps)]))
-    if sentence is None or not opened or others.empty or others.isna().any(axis=None):
+    if not opened or others.empty or others.isna().any(axis=None):
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
