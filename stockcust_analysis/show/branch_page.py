@@ -20,12 +20,8 @@ from stockcust_analysis.show.blocks import (
     Table,
     table,
 )
-from stockcust_analysis.show.findings import (
-    Section,
-    conclusions,
-    growth_sentence,
-    section_conclusion,
-)
+from stockcust_analysis.show.findings import Section, conclusions, section_conclusion
+from stockcust_analysis.show.growth_words import growth_sentence
 from stockcust_analysis.show.page_data import (
     IDLE,
     IDLE_PARTS,

@@ -12,25 +12,18 @@ young to be judged gets a sentence that says so instead. The words stand in `lab
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, get_args
-
-import pandas as pd
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import Language, Sentence
+from stockcust_analysis.show.blocks import Sentence
 from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3
 MOST: Final = 5
-# Components of the bridge that customers brought who had no assets, and those who moved in or out.
-_FROM_NEW: Final = ("new", "returned")
-_MOVED: Final = ("transferred_in", "transferred_out")
 
 
 @dataclass(frozen=True)
@@ -187,7 +180,8 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     clauses = [_words(page, story.name, base=_base(page, cell), family=family, value=value)]
     gap = trend = None
     by_chance = False
-    bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
+    alone = not story.beside_bank or _is_too_young(page, story)
+    bank = None if alone else _bank_cell(page, story.measure, member)
     if bank is not None:
         bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
@@ -210,6 +204,12 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
         lead = _words(page, "lead", story=subject, verdict=_words(page, "high", "verdict"))
         weight = max(weight, _weigh((cell.value - NOISE.alarm) / NOISE.points + 1, story.measure))
     return Finding(_join(page, clauses, lead=lead, section=story.section), weight)
+
+
+def _is_too_young(page: BranchPage, story: Story) -> bool:
+    """Return whether a branch opened too late for anybody to have been idle there for long."""
+    is_young = page.branch_id in page.new_branches and not _has_history(page)
+    return is_young and story.section == "dormancy"
 
 
 def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
@@ -414,85 +414,3 @@ def _say_too_few(page: BranchPage, customers: int, key: str) -> Sentence:
 def _warn(page: BranchPage, key: str, **blanks: Any) -> Sentence:
     """Return a sentence that says why there is no judgement."""
     return _join(page, [_words(page, key, **blanks)], lead=_words(page, key, "caution"))
-
-
-def growth_sentence(
-    bridge: pd.DataFrame, *, branch_id: str, language: Language = "zh"
-) -> Sentence | None:
-    """Say how much of the change of assets new customers brought, existing ones, and moves.
-
-    New: opened or returned. Moved between branches: in less out, said where there is any. Existing:
-    the rest, with those who left. The bank's own change stands beside the branch's; a change within
-    noise is called steady, and no cause named.
-
-    Parameters
-    ----------
-    bridge
-        Growth bridge on one structure, of the branch and of the bank: branch_id, component, amount.
-    branch_id, language
-        Whose, and in which language.
-
-    >>> steps = pd.DataFrame({"branch_id": "B01",
-    ...     "component": ["opening", "new", "shrunk", "closing"],
-    ...     "amount": [1e7, 1.5e6, -5e5, 1.1e7]})
-    >>> growth_sentence(steps, branch_id="B01").lead
-    '增长来自新客户，原有客户在减少'
-    """
-    amounts, whole = read_amounts(bridge, branch_id), read_amounts(bridge, WHOLE_BANK)
-    opening = amounts.get("opening", 0.0)
-    if opening <= 0:
-        return None
-    parts = split_growth(amounts)
-    unit = wording.money_unit([amounts.get("closing")], language)
-    key, blanks = "bridge", growth_blanks(parts, unit, language)
-    if branch_id != WHOLE_BANK and whole.get("opening", 0.0) > 0:
-        of_bank = (whole["closing"] - whole["opening"]) / whole["opening"]
-        key = "bridge_beside_bank"
-        blanks["bank"] = wording.format_signed(of_bank, "money", language)
-    verdict = _judge(*(parts[name] / opening for name in ("change", "new", "existing")))
-    lead = wording.text(verdict, language, within="bridge_verdict")
-    words = wording.text(key, language, within="sentence").format(**blanks)
-    return Sentence(words, lead=lead, section="growth")
-
-
-def split_growth(amounts: Mapping[str, float]) -> dict[str, float]:
-    """Return a bridge's opening and change, which is new, existing and moved together."""
-    opening, closing = (amounts.get(name, 0.0) for name in ("opening", "closing"))
-    new, moved = (sum(amounts.get(n, 0.0) for n in names) for names in (_FROM_NEW, _MOVED))
-    change = closing - opening
-    existing = change - new - moved
-    parts = {"change": change, "new": new, "existing": existing, "moved": moved}
-    return {"opening": opening, **parts}
-
-
-def growth_blanks(
-    parts: Mapping[Any, float], unit: wording.Unit, language: Language
-) -> dict[str, str]:
-    """Return the rate and amounts of `split_growth` in words; moves only where there are any."""
-    names = ("change", "new", "existing", "moved")
-    words = {name: wording.format_signed_money(parts[name], unit) for name in names}
-    words["rate"] = wording.format_signed(parts["change"] / parts["opening"], "money", language)
-    moved = wording.text("moved", language, within="sentence").format(words["moved"])
-    return words | {"moved": moved if re.search("[1-9]", words["moved"]) else ""}
-
-
-def _judge(change: float, new: float, existing: float) -> str:
-    """Return what the bridge amounts to, in parts of the opening; within noise nothing moved."""
-    limit = NOISE.relative
-    if abs(change) < limit:
-        return "offset" if existing <= -limit <= limit <= new else "steady"
-    if change < 0:
-        return "falling"
-    if new + existing < limit:
-        return "moved_in"
-    if existing <= -limit:
-        return "new_alone"
-    if existing < limit:
-        return "mostly_new"
-    return "both" if new >= limit else "mostly_existing"
-
-
-def read_amounts(bridge: pd.DataFrame, branch_id: str) -> dict[str, float]:
-    """Return component → amount of one branch."""
-    own = bridge[bridge["branch_id"] == branch_id]
-    return dict(zip(own["component"], own["amount"].astype(float), strict=True))

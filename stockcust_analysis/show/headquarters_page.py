@@ -26,8 +26,8 @@ from stockcust_analysis.show.blocks import (
     Sentences,
     Table,
 )
-from stockcust_analysis.show.findings import (
-    conclusions,
+from stockcust_analysis.show.findings import conclusions
+from stockcust_analysis.show.growth_words import (
     growth_blanks,
     growth_sentence,
     read_amounts,

@@ -260,6 +260,18 @@ class TestCaution:
         assert others[1].lead == "睡眠客户占比高于全行"
         assert not any(re.search("环比|上升|平稳|持平", each.lead + each.text) for each in others)
 
+    def test_nobody_can_be_silent_in_a_branch_of_a_quarter(self) -> None:
+        """Who opened in July has no customers idle for six months: that is no better than others.
+
+        A branch of a bank that delivers its first quarter may be old, and is compared.
+        """
+        table = story({"dormancy_rate": 0.0, "silent_aum_share": 0.0})
+        table = table[(table["branch_id"] == "@bank") | (table["quarter"] == "2026Q3")]
+        opened = {"branch_id": ["B01"], "name": ["城关支行"], "opened_on": ["2026-07-01"]}
+        young = section_conclusion(page_of(table, branches=pd.DataFrame(opened)), "dormancy")
+        assert "全行" not in young.lead + young.text
+        assert "全行" in section_conclusion(page_of(table), "dormancy").text
+
     def test_a_calm_new_branch_is_like_the_bank_not_steady(self) -> None:
         """One quarter cannot hold steady: its level is in line with the bank's."""
         table = story()
