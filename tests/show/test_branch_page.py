@@ -196,3 +196,11 @@ def test_growth_with_who_left_leads_and_that_of_who_stayed_stands_beside_it() ->
     first = names.index("两期均在册客户AUM增速")
     assert names[first + 1] == "净资产留存率"
     assert "含已离开者" in table.note
+
+
+def test_the_whole_bank_is_not_set_beside_itself() -> None:
+    """A branch's table has the bank's figures; on the bank's own page they are the page's."""
+    for branch, expected in (("B01", True), ("@bank", False)):
+        shown = branch_tables.overview_table(page_of(story(), branch_id=branch))
+        assert shown is not None
+        assert ("全行" in [column.label for column in shown.columns]) is expected
