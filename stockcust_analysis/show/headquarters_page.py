@@ -171,7 +171,7 @@ class HeadquartersPage(Page):
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""
-        return table[table["branch_id"] == WHOLE_BANK]
+        return table if table.empty else table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -275,7 +275,7 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         words = {"text": page.say(sentence.text), "lead": page.say(sentence.lead)}
         sentence = replace(sentence, **words)
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
-    steps = growth_steps(page)
+    steps = growth_steps(page.evaluation.bridge)
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
     if sentence is None or not opened or others.empty or others.isna().any(axis=None):
         return sentence
@@ -286,9 +286,8 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     return replace(sentence, text=text)
 
 
-def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
+def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     """Return each branch's opening assets, and how they changed, the whole bank's last."""
-    bridge = page.evaluation.bridge
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
     steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
     return pd.DataFrame(steps)

@@ -415,6 +415,19 @@ class TestPDF:
         assert all("支行户数第" in page for page in pages)
         assert [text.count(name) for name in names] == [1] * 160
 
+    @pytest.mark.parametrize(("paragraphs", "sentence"), [(24, 60), (26, 60), (24, 900)])
+    def test_the_run_is_never_alone_on_the_last_page(self, paragraphs: int, sentence: int) -> None:
+        """The last table goes along to the next page whole; one that fills a page breaks."""
+        rows = [f"词{n}" for n in range(8)]
+        terms = pd.DataFrame({"术语": rows, "口径": "义" * sentence})
+        above = [words(f"第{n}段") for n in range(paragraphs)]
+        result = printed(shown(COVER), *above, shown(show.table(terms, caption="口径表")))
+        last = result.pages()[-1]
+        assert "运行信息" in last
+        assert "词7" in last
+        assert ("口径表" in last) == (sentence == 60)
+        assert result.text().count("义") == 8 * sentence
+
     def test_tags(self) -> None:
         """Tables have header cells, figures their alternative text, headings their level."""
         drawing = show.Drawing(SQUARE.format("x"), alt="蓝色方块", caption="方块")
