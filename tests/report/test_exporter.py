@@ -386,7 +386,11 @@ class TestPDF:
         assert printed(*cells).content == printed(*cells).content
 
     def test_standards(self) -> None:
-        """The file declares PDF/UA-1 and PDF/A-2a, is tagged, has a language and a title."""
+        """The file declares PDF/UA-1 and PDF/A-2a, and has what a validator asks of both.
+
+        It is tagged, has language and title, order of tabs, profile of colours and all fonts, and
+        is neither encrypted nor does it act.
+        """
         result = printed(shown(COVER))
         root = result.reader.trailer["/Root"]
         metadata = root["/Metadata"].get_object().get_data().decode()
@@ -396,6 +400,17 @@ class TestPDF:
         assert root["/MarkInfo"]["/Marked"]
         assert str(root["/Lang"]).startswith("zh")
         assert result.reader.metadata.creation_date.date() == COVER.as_of
+        assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+        (intent,) = root["/OutputIntents"]
+        assert intent.get_object()["/S"] == "/GTS_PDFA1"
+        assert intent.get_object()["/DestOutputProfile"].get_object()["/N"] == 3
+        assert "/Encrypt" not in result.reader.trailer
+        assert not {"/OpenAction", "/AA", "/AcroForm"} & set(root)
+        for page in result.reader.pages:
+            assert page["/Tabs"] == "/S"
+            for font in page["/Resources"]["/Font"].values():
+                (of,) = font.get_object()["/DescendantFonts"]
+                assert {"/FontFile2", "/FontFile3"} & set(of.get_object()["/FontDescriptor"])
 
     def test_bold_is_a_bold_font(self) -> None:
         """Bold and emphasised words are set in the real bold font, the others are not."""
