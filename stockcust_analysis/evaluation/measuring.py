@@ -340,8 +340,8 @@ def measure_changes(
     labels = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
     views = {name: by_group(pairs, {"branch_id": label}) for name, label in labels.items()}
     views[""] = by_group(pairs, {})
-    known = volume[volume[PERIOD].isin(periods)]
-    measured = put_questions(views["today"], PAIR_QUESTIONS, scope, known, whole=views[""])
+    volume = volume[volume[PERIOD].isin(periods)]
+    measured = put_questions(views["today"], PAIR_QUESTIONS, scope, volume, whole=views[""])
     steps = {n: with_components(with_states(view)) for n, view in views.items()}
     cells = [measured.cells]
     if scope.sizes and target in compared:

@@ -87,7 +87,7 @@ def pair_dates(
         sides.append(table.select(*keys, **{f"{date}_{n}": nw.col(n) for n in names}))
     both = sides[0].join(sides[1], on=list(keys), how="full", suffix="_closing")
     present, kinds = set(both.collect_schema().names()), opening.collect_schema()
-    filled = {key: nw.coalesce(key, f"{key}_closing") for key in keys}
+    filled = {key: nw.coalesce(key, f"{key}_closing").cast(kinds[key]) for key in keys}
     for date, other in (DATES, DATES[::-1]):
         for name, kind in kinds.items():
             column = nw.col(f"{date}_{name}")
