@@ -271,13 +271,15 @@ def definitions_table(page: BranchPage) -> Table:
     for key in (key for key, applies in variants.items() if applies):
         patterns[key] = page.text(key, "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
+    meanings["coverage"] = page.define("contact_coverage")
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     if page.deposits == UNKNOWN:
         del meanings["tiers"]
     if policy.get("moves"):
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")
-    rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]
+    terms = [key for key in wording.names("definition_term") if key in meanings]
+    rows = [(page.text(key, "definition_term"), meanings[key].rstrip()) for key in terms]
     if not is_whole:
         rows.insert(0, (page.text("mid_quarter"), page.text("mid_quarter_meaning")))
     return table(

@@ -41,6 +41,10 @@ _MEASURE_TABLES: Final = (
     ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
     ("coverage", "managed", "reclaim_due_share customers_per_manager"),
 )
+# Tables below which the codebook's definitions of some measures stand.
+_EXPLAINED: Final = {
+    "coverage": ("managed_share", "profile_completion", "contact_due_share", "reclaim_due_share")
+}
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
@@ -213,7 +217,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
         for then in [page.value(measure, base=base, quarter=before)]
     ]
     has_note = f"{name}_note" in wording.names("page")
-    note = page.text(f"{name}_note") if has_note else ""
+    note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
     caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
     return page_table(page, caption, rows, half=half, note=note)
 

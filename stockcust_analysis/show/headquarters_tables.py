@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -400,7 +401,9 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     for key, warnings in page.review.warnings.groupby(["lint", "reason"], sort=False):
         lint, reason = map(str, key)
         named = [name_warning(page, LintWarning(*row)) for row in rows_of(warnings)]
-        subjects = [f"{found.subject} {found.detail}".rstrip() for found in named]
+        subjects = [
+            f"{found.subject} {found.detail}".rstrip().replace(" （", "（") for found in named
+        ]
         warning = LintWarning(lint, _join(page, subjects), reason=reason)
         rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
     return rows
@@ -410,9 +413,8 @@ def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     """Return a warning that names its indicators or peer group, and what is few, in words."""
     names = [peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
-    if warning.lint == "small_peer_group":
-        size, least = detail.strip("()").split(" < ")
-        detail = page.text("few_peers", size=size, least=least)
+    if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
+        detail = page.text(key).format(*re.findall(r"\d+", detail))
     return warning._replace(subject=" × ".join(names), detail=detail)
 
 
