@@ -69,7 +69,7 @@ _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
-_SLASH = r"[/:\\]"
+_SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
 _TOTALS = ("total", "Total", "TOTAL")
