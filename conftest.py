@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+
+# Before any of them is loaded: beside other tests the threads of small models only wait for each
+# other, which takes ten times as long as one thread does.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
 from matplotlib import pyplot as plt

@@ -26,7 +26,7 @@ from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import FileInUseError, UsageError
-from stockcust_analysis.evaluation.provided import lists_left_out
+from stockcust_analysis.evaluation.provided import aum_of_deposits, lists_left_out
 from stockcust_analysis.evaluation.worklists import Lists, make_lists
 from stockcust_analysis.measures.worklist_outcomes import without_control_group
 from stockcust_analysis.measures.worklists import Language, list_name
@@ -35,13 +35,11 @@ from stockcust_analysis.policy.file import PACKAGE, read_toml
 from stockcust_analysis.report.plan import folder_name
 from stockcust_analysis.show.blocks import MISSING
 from stockcust_analysis.show.page_data import lists_not_provided
-from stockcust_analysis.show.wording import SUPPRESSED
+from stockcust_analysis.show.wording import SUPPRESSED, name_deposits
 
-HEADER_ROW: Final = 2
-"""Above the header: the title with the review status, and a line of explanation."""
+HEADER_ROW: Final = 2  # above it: the title with the review status, and a line of explanation
 _FIRST_ROW: Final = HEADER_ROW + 1
-_CELLS_IN_MEMORY: Final = 2_000_000
-"""A larger workbook is written row by row: slower to open, but in little memory."""
+_CELLS_IN_MEMORY: Final = 2_000_000  # a larger workbook is written row by row: slower to open
 PRINTED_ROWS: Final = 80  # on two pages or three
 _A4, _WIDEST, _ROWS_IN_CHART = 9, 46, 30
 _FONT: Final = {"font_name": "Noto Sans CJK SC", "font_size": 10}
@@ -350,6 +348,7 @@ def make_worklists(
     customers, counts, _ = lists or make_lists(bank, as_of=as_of, policy=policy)
     about: dict[str, Any] = {"policy": policy, "as_of": as_of, "language": language}
     about["left_out"] = lists_not_provided(lists_left_out(bank, policy, as_of), language)
+    about["of_deposits"] = aum_of_deposits(bank, policy, as_of) != ""
     lists_of, counts_of = (dict(list(table.groupby("branch_id"))) for table in (customers, counts))
     rows = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
     names = {b: name for b, name in zip(*rows.values(), strict=True) if b in counts_of}
@@ -378,6 +377,7 @@ def write_worklists(
     policy: Policy,
     as_of: date,
     left_out: str = "",
+    of_deposits: bool = False,
     language: Language = "zh",
 ) -> None:
     """Write one branch's lists as a workbook.
@@ -391,6 +391,8 @@ def write_worklists(
         not written.
     branch_name, policy, as_of, left_out
         Printed on the first sheet: the day to read it back, `left_out` lists not provided.
+    of_deposits
+        Lists are named by deposits, which are all that is known of AUM.
     language
         "zh" or "en".
     """
@@ -399,34 +401,35 @@ def write_worklists(
     listed = summary["list"].map(shown["list"].value_counts()).fillna(0).astype(int)
     summary.insert(2, "listed", listed)
     with new_workbook(path, created=as_of) as book:
-        writer = _ListWriter(book, policy, language)
-        facts = {
-            AS_OF[writer.side]: as_of.isoformat(),
-            writer.text("branch"): branch_name,
-            writer.text("policy"): f"{policy.name} {policy.version}",
-        }
+        writer = _ListWriter(book, policy, language, of_deposits)
+        facts = {AS_OF[writer.side]: as_of.isoformat(), writer.text("branch"): branch_name}
+        facts[writer.text("policy")] = f"{policy.name} {policy.version}"
         if policy.worklists.model:
             facts[writer.text("model")] = policy.worklists.model.impact_assessment
         notes = ["how", "held" if "held_out" in lists else "", left_out]
         writer.write_about(facts, [*filter(None, notes)], summary)
         lines = writer.translate(shown)
         for name in policy.worklists.sheets:
-            rows = lines[lines["list"] == name]
-            if len(rows):
+            if len(rows := lines[lines["list"] == name]):
                 writer.write_list(name, rows)
 
 
 class _ListWriter:
     """Writes the sheets of one workbook in a language."""
 
-    def __init__(self, book: Any, policy: Policy, language: Language) -> None:
-        self._book, self._policy, self._language = book, policy, language
+    def __init__(self, book: Any, policy: Policy, language: Language, of_deposits: bool) -> None:
+        self._book, self._policy = book, policy
+        self._language, self._of_deposits = language, of_deposits
         self._formats = {name: book.add_format(style) for name, style in _LIST_STYLES.items()}
         self.side = 0 if language == "zh" else 1  # of a pair of words
 
     def text(self, key: str, section: str = "about") -> str:
         """Return a text; a bank's own reason for exclusion stays as it is."""
         return str(_TEXTS[section].get(key, {}).get(self._language, key))
+
+    def _list_name(self, name: str) -> str:
+        words = list_name(name, self._language)
+        return name_deposits(words, self._language) if self._of_deposits else words
 
     def write_about(
         self, facts: Mapping[str, str], notes: Sequence[str], summary: pd.DataFrame
@@ -441,9 +444,7 @@ class _ListWriter:
         sheet.write_column(len(facts) + 2, 0, map(self.text, notes))
         top = len(facts) + len(notes) + 3
         for column, key in enumerate(map(str, summary)):
-            values = summary[key]
-            if key == "list":
-                values = values.map(lambda name: list_name(name, self._language))
+            values = summary[key].map(self._list_name) if key == "list" else summary[key]
             style = self._formats["money"] if key == "amount_at_stake" else None
             sheet.write_string(top, column, self.text(key), self._formats["head"])
             sheet.write_column(top + 1, column, _cells(values), style)
@@ -451,7 +452,7 @@ class _ListWriter:
     def write_list(self, name: str, rows: pd.DataFrame) -> None:
         """Write one list: header that stays, filters and repeats, and a line per customer."""
         columns = [key for key in _LIST_COLUMNS if key != "warning" or rows["warning"].any()]
-        sheet = self._book.add_worksheet(list_name(name, self._language))
+        sheet = self._book.add_worksheet(self._list_name(name))
         choices = self._choices()
         for column, key in enumerate(columns):
             width, style = _LIST_COLUMNS[key]
@@ -490,8 +491,7 @@ class _ListWriter:
         day = {"validate": "date", "criteria": ">", "value": date(2000, 1, 1)}
         rules: dict[str, dict[str, Any]] = {"contacted_on": day, "next_contact_on": day}
         for key, choices in (("channel", CHANNELS), ("outcome", OUTCOMES)):
-            source = [words[self.side] for words in choices.values()]
-            rules[key] = {"validate": "list", "source": source}
+            rules[key] = {"validate": "list", "source": [w[self.side] for w in choices.values()]}
         return rules
 
 

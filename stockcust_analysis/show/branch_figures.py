@@ -176,11 +176,13 @@ def place_figure(page: BranchPage) -> Drawing | Remark | None:
     return page.figure(plot.places(own, language=page.language), caption=caption, alt=alt)
 
 
-def scorecard_figure(page: BranchPage) -> Drawing | None:
-    """Draw the scorecard as bullet graphs; None where there is no score."""
+def scorecard_figure(page: BranchPage) -> Drawing | Remark | None:
+    """Draw the scorecard as bullet graphs; None where there is none, a sentence without points."""
     card = _scorecard(page)
     if card.empty:
         return None
+    if page.deposits == UNKNOWN and card["points"].isna().all():
+        return Remark(page.text("no_score"))
     caption = page.text("scorecard", "caption") + score_words(page)
     words = []
     for row in rows_of(card):
@@ -194,7 +196,7 @@ def scorecard_figure(page: BranchPage) -> Drawing | None:
 def scorecard_table(page: BranchPage) -> Table | None:
     """Return how every indicator's points are made, and what was lost to floors and caps."""
     card = _scorecard(page)
-    if card.empty:
+    if card.empty or (page.deposits == UNKNOWN and card["attainment"].isna().all()):
         return None
     money = card[[wording.measure_words(measure).kind == "money" for measure in card["measure"]]]
     unit = page.unit(money[["value", "target"]].to_numpy().ravel())

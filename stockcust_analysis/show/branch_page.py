@@ -211,6 +211,11 @@ def counted_heading(
     return Heading(words + (score_words(page) if name == "figures" else "")) if words else None
 
 
+def chapter_heading(page: BranchPage, name: str) -> Heading:
+    """Return a chapter's heading, in the page's words."""
+    return Heading(page.text(f"{name}_heading"))
+
+
 def score_words(page: BranchPage) -> str:
     """Return the score and its rank, to stand behind a heading; nothing without a score."""
     score = next(rows_of(page.own(page.evaluation.scores)), None)
@@ -262,16 +267,19 @@ def definitions_table(page: BranchPage) -> Table:
     patterns = {key: page.text(key, "definition") for key in wording.names("definition")}
     is_whole = page.evaluation.quarter.is_whole
     variants = {"dormancy": rule["cap"] is None, "aum": page.deposits, "as_of": not is_whole}
+    variants["retention"] = page.deposits == UNKNOWN
     for key in (key for key, applies in variants.items() if applies):
         patterns[key] = page.text(key, "definition_variant")
     meanings = {key: pattern.format(**blanks) for key, pattern in patterns.items()}
+    meanings["coverage"] = page.define("contact_coverage")
     meanings["tiers"] += page.text("between", "sentence") + memory_note(page)
     if page.deposits == UNKNOWN:
         del meanings["tiers"]
     if policy.get("moves"):
         meanings["structure"] += page.text("between", "sentence")
         meanings["structure"] += page.text("moves", "definition_variant")
-    rows = [(page.text(key, "definition_term"), words.rstrip()) for key, words in meanings.items()]
+    terms = [key for key in wording.names("definition_term") if key in meanings]
+    rows = [(page.text(key, "definition_term"), meanings[key].rstrip()) for key in terms]
     if not is_whole:
         rows.insert(0, (page.text("mid_quarter"), page.text("mid_quarter_meaning")))
     return table(

@@ -18,7 +18,7 @@ from stockcust_analysis.evaluation.worklists import most_pressing
 from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
-from stockcust_analysis.show.branch_page import memory_note
+from stockcust_analysis.show.branch_page import Remark, memory_note
 from stockcust_analysis.show.page_data import BranchPage, Page, lists_not_provided, rows_of
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
@@ -41,6 +41,10 @@ _MEASURE_TABLES: Final = (
     ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
     ("coverage", "managed", "reclaim_due_share customers_per_manager"),
 )
+# Tables below which the codebook's definitions of some measures stand.
+_EXPLAINED: Final = {
+    "coverage": ("managed_share", "profile_completion", "contact_due_share", "reclaim_due_share")
+}
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
@@ -183,7 +187,8 @@ def overview_table(page: BranchPage) -> Table | None:
         rows.append(row)
     facts = page.evaluation.policy_facts
     origins = {n: facts.get(n, {}) for n in ("aum_from", "approximations", "aum", "unlike")}
-    note = "".join([page.text("funded_note"), *wording.assumptions(origins, page.language)])
+    first = page.text("funded_note") + page.text("between", "sentence")
+    note = "".join([first, *wording.assumptions(origins, page.language)])
     return page_table(page, "overview", rows, note=note)
 
 
@@ -212,8 +217,9 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
         for then in [page.value(measure, base=base, quarter=before)]
     ]
     has_note = f"{name}_note" in wording.names("page")
-    note = page.text(f"{name}_note") if has_note else ""
-    return page_table(page, name, rows, half=half, note=note)
+    note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
+    caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
+    return page_table(page, caption, rows, half=half, note=note)
 
 
 def _common_unit(page: BranchPage, measures: Sequence[tuple[str, str]]) -> wording.Unit:
@@ -258,12 +264,13 @@ def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[st
     return [*rows[:1], *(row for row in rows[1:-1] if row[shown_by]), *rows[1:][-1:]]
 
 
-def tier_table(page: BranchPage) -> Table | None:
-    """Return customers and assets by tier with their shares, highest tier first, and the total."""
+def tier_table(page: BranchPage) -> Table | Remark | None:
+    """Return customers and assets by tier with their shares, highest first, and the total.
+
+    Where tiers are not provided a sentence says why.
+    """
     if page.deposits == UNKNOWN:
-        return page_table(
-            page, "tiers", tier_rows(page, lambda *_, **__: page.text("not_provided"))
-        )
+        return Remark(page.text("no_tiers"))
     rows = tier_rows(page, page.value)
     for row, tier in zip(rows, reversed(page.members("tier")), strict=True):
         row["bank_aum_share"] = page.value("tier_aum_share", tier, branch_id=WHOLE_BANK)
@@ -285,7 +292,7 @@ def tier_rows(page: Page, value: Callable[..., wording.Figure]) -> list[dict[str
     for tier, words in reversed(page.members("tier").items()):
         row = {name: value(f"tier_{name}", tier) for name in ("customers", "customer_share")}
         now, then = row["customer_share"], value("tier_customer_share", tier, quarter=before)
-        alike = isinstance(now, str) and now == then  # both withheld, or not provided
+        alike = isinstance(now, str) and now == then  # both withheld
         change = now if alike else page.change("tier_customer_share", now, then)
         row |= {"before": then, "previous_quarter": change}
         row |= {name: value(f"tier_{name}", tier) for name in ("aum", "aum_share")}
@@ -397,7 +404,7 @@ def worklist_table(page: BranchPage) -> Table | None:
     own = own if own.empty else own[own["customers"] > 0].sort_values("due_on", kind="stable")
     rows = [
         {
-            "sheet": list_name(row.list, page.language),
+            "sheet": page.say(list_name(row.list, page.language)),
             "task_customers": row.customers,
             "listed": row.listed,
             "stake": row.amount,
@@ -416,7 +423,7 @@ def worklist_table(page: BranchPage) -> Table | None:
 
 def _sheet_name(page: BranchPage, row: Any) -> str:
     """Return the sheet that holds a list, and how many it lists where that is not all."""
-    name = list_name(row.list, page.language)
+    name = page.say(list_name(row.list, page.language))
     is_whole = row.listed >= row.customers
     return name if is_whole else page.text("few_listed", name=name, count=row.listed)
 
@@ -453,7 +460,7 @@ def outcomes_table(page: BranchPage) -> Table | None:
     rows = []
     for name, contacted, others in sizes.itertuples():
         row = {
-            "outcome_list": list_name(name, page.language),
+            "outcome_list": page.say(list_name(name, page.language)),
             "outcome_listed": contacted + others,
             "outcome_contacted": contacted,
             "outcome_sold": figure(name, "contacted", "sold_rate", "numerator"),

@@ -1,11 +1,11 @@
-"""Headquarters' review in words and figures: cover, the bank's six numbers, conclusions, funnels.
+"""Headquarters' review in words: cover, the bank's six numbers, conclusions, definitions.
 
 Everything is read from a `Review`; which edition it is of makes no difference here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan
@@ -14,21 +14,18 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis import plot
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.show import branch_page, wording
 from stockcust_analysis.show.blocks import (
     Document,
-    Drawing,
     KeyFigures,
     Language,
     Sentence,
     Sentences,
     Table,
 )
-from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
 from stockcust_analysis.show.findings import (
     conclusions,
     growth_blanks,
@@ -39,7 +36,6 @@ from stockcust_analysis.show.findings import (
 from stockcust_analysis.show.page_data import (
     IDLE,
     IDLE_PARTS,
-    WIDE_INTERVAL,
     BranchPage,
     Page,
     Plan,
@@ -51,11 +47,9 @@ from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
-_MOST_FUNNELS: Final = 4
-_MOST_ROWS: Final = 40
-_MOST_NAMED: Final = 8
-# Places are drawn where at least this part of the branches have a narrow interval.
-_FEWEST_APART: Final = 0.25
+# One of so many branches is named where it changed so many times as much as all others together.
+_FEWEST_TO_NAME: Final = 3
+_TIMES_THE_REST: Final = 2.0
 
 
 @dataclass(frozen=True)
@@ -259,10 +253,24 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     of_bank = page.bank_attainment(measure)
     parts = [
         page.text("plan_worst", names=page.listed(worst)) if worst else "",
+        _shortfalls(page, measure, missed) if missed else "",
         page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
     return Sentence(page.join(parts), lead=lead, section="branches")
+
+
+def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float]) -> str:
+    """Say which branches lack most money; nothing of a plan that is not of money."""
+    if wording.measure_words(measure).kind != "money":
+        return ""
+    plans = {branch: page.plans[branch][measure] for branch in missed}
+    lacking = {b: (plan.due - missed[b]) * (plan.level - plan.start) for b, plan in plans.items()}
+    largest = sorted(lacking, key=lambda branch: -lacking[branch])[:_MOST_WORST]
+    unit = page.unit([lacking[branch] for branch in largest])
+    amounts = {b: unit.pattern.format(wording.format_money(lacking[b], unit)) for b in largest}
+    named = [page.text("with_value", name=page.names[b], value=amounts[b]) for b in largest]
+    return page.text("plan_shortfall", names=page.listed(named))
 
 
 def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
@@ -277,6 +285,8 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     steps = growth_steps(page)
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
+    if sentence is not None:
+        sentence = replace(sentence, text=page.join([sentence.text, _mover(page, steps)]))
     if sentence is None or not opened or others.empty or others.isna().any(axis=None):
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
@@ -284,6 +294,21 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     blanks = growth_blanks(others.sum().to_dict(), unit, page.language)
     text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
+
+
+def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
+    """Name the branch that makes most of what existing customers changed by; "" where none does."""
+    existing = steps.set_index("branch_id")["existing"]
+    branches = existing.drop(WHOLE_BANK)
+    if branches.isna().any() or len(branches) < _FEWEST_TO_NAME:
+        return ""
+    name = str(branches.abs().idxmax())
+    amounts = (branches[name], existing[WHOLE_BANK] - branches[name])
+    if abs(amounts[0]) <= _TIMES_THE_REST * abs(amounts[1]):
+        return ""
+    unit = page.unit(amounts)
+    own, rest = (wording.format_signed_money(amount, unit) for amount in amounts)
+    return page.text("growth_mover", name=page.names[name], amount=own, rest=rest)
 
 
 def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
@@ -300,6 +325,7 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
     unfavourable = beyond[beyond["favourable"] == "no"]
     blanks: dict[str, Any] = {"tests": tests, "count": len(beyond), "bad": len(unfavourable)}
+    blanks["branches"] = beyond["branch_id"].nunique()
     if not tests:
         lead = page.text("untested_lead")
         return Sentence(page.text("untested_text"), lead=lead, section="exceptions")
@@ -311,9 +337,8 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     ]
     words = [page.text(key, **blanks)]
     words += [page.text("exceptions_named", names=page.listed(named))] if named else []
-    return Sentence(
-        page.join(words), lead=page.text("exceptions_lead", **blanks), section="exceptions"
-    )
+    key = "exceptions_bad" if len(beyond) == len(unfavourable) > 0 else "exceptions_lead"
+    return Sentence(page.join(words), lead=page.text(key, **blanks), section="exceptions")
 
 
 def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
@@ -384,114 +409,3 @@ def restatement_words(page: HeadquartersPage) -> Sentences | None:
     if len(page.review.restatements):
         return None
     return Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
-
-
-def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return the measures compared that have limits: those of the quarter's theme first."""
-    table = page.evaluation.comparison
-    printed = table[table["lower_95"].notna() & ~table["withheld"]]
-    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
-    judged = set(printed.loc[printed["verdict"] != "", "measure"])
-    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
-    return sorted(
-        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
-    )
-
-
-def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
-    """Draw the n-th funnel, counted from 1; None where fewer measures have limits.
-
-    First each exceptional branch's farthest measure, then the leading ones.
-    """
-    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
-    ordered = [*exceptional.itertuples(index=False, name=None), *leading(page)]
-    chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
-    if number > len(chosen):
-        return None
-    measure, base = chosen[number - 1]
-    rows = _peers(page, measure, base, "lower_95").dropna(subset=["centre"])
-    drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
-    values = rows["compared"]
-    beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
-    listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
-    blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
-    alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
-    return page.figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
-
-
-def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
-    """Draw the places in the leading measure with their intervals, of the first forty branches.
-
-    How many branches have too few customers to be placed stands below them. Where hardly a branch
-    can be told apart from the others, a sentence says so, and names those that can.
-    """
-    measure, base = next(iter(leading(page)), ("", ""))
-    rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
-    placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
-    if placed.empty:
-        return None
-    if not has_distinct_ranks(page, measure, base):
-        return Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
-    drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
-    alt = page.text(
-        "league_alt",
-        measure=page.measure(measure),
-        first=placed["name"].iloc[0],
-        last=placed["name"].iloc[-1],
-        width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
-        unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
-    )
-    return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
-
-
-def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
-    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
-    ranked = _peers(page, measure, base, "rank").dropna(subset=["rank"])
-    return len(_distinct(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
-
-
-def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Return the branches whose ranks span clearly fewer than all places."""
-    return ranked[ranked["rank_high"] - ranked["rank_low"] < WIDE_INTERVAL * len(ranked)]
-
-
-def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
-    """Say that places cannot be told apart, and name the branches whose can."""
-    apart = _distinct(placed)
-    measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
-    low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
-    named = [
-        page.text("with_value", name=row.name, value=f"{row.rank_low:.0f}–{row.rank_high:.0f}")
-        for row in rows_of(apart.head(_MOST_NAMED))
-    ]
-    blanks = {"measure": page.measure(measure), "base": page.text(base, "base")}
-    parts = [page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)]
-    parts += [page.text("ranks_apart", names=page.listed(named))] if named else []
-    return Sentence(page.join(parts))
-
-
-def bridge_figure(page: HeadquartersPage) -> Drawing | None:
-    """Draw the bank's assets from last quarter to this one."""
-    own = page.own(page.evaluation.bridge)
-    if own.empty or own["withheld"].any():
-        return None
-    drawn = plot.bridge(own, language=page.language, ax=sized_axes(5.2))
-    caption = page.text("bridge", "hq_caption")
-    alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
-    return page.figure(drawn, caption=caption, alt=alt)
-
-
-def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
-    """Return one comparison with the branches' names, like with like: the largest peer group.
-
-    Only branches count of which a column is `known`.
-    """
-    rows = page.evaluation.comparison
-    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
-    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
-    return rows.assign(name=rows["branch_id"].map(page.names))
-
-
-def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:
-    return page.text(key, measure=page.measure(measure), base=page.text(base, "base"))

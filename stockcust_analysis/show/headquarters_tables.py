@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -13,7 +14,7 @@ from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
 from stockcust_analysis.policy.describe import LintWarning
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Table
-from stockcust_analysis.show.branch_page import checks_passed, memory_note
+from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
 from stockcust_analysis.show.page_data import IDLE, compared_quarters, rows_of
@@ -255,21 +256,24 @@ def migration_table(page: HeadquartersPage) -> Table | None:
     return _table(page, "migration", rows, labels=words, note=note)
 
 
-def tier_table(page: HeadquartersPage) -> Table | None:
-    """Return the bank's customers and assets by tier, highest first."""
+def tier_table(page: HeadquartersPage) -> Table | Remark | None:
+    """Return the bank's customers and assets by tier, highest first; why there are none."""
     if page.deposits == UNKNOWN:
-        return _table(
-            page, "tiers", tier_rows(page, lambda *_, **__: page.text("not_provided", "page"))
-        )
+        return Remark(page.text("no_tiers", "page"))
     rows = tier_rows(page, lambda name, tier, **when: page.cell(name, "all", member=tier, **when))
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
 
-def score_table(page: HeadquartersPage) -> Table | None:
-    """Return the league table of scores with the points of every indicator; None without scores."""
-    if page.evaluation.scores.empty or (page.bank.deposits == UNKNOWN and not score_columns(page)):
+def score_table(page: HeadquartersPage) -> Table | Remark | None:
+    """Return the league table of scores with the points of every indicator; None without scores.
+
+    Where nothing can be scored a sentence says why.
+    """
+    if page.evaluation.scores.empty:
         return None
+    if _has_no_score(page):
+        return Remark(page.text("no_score", "page"))
     scores, card = ordered_scores(page), page.evaluation.scorecard
     points = {(row.branch_id, row.indicator): _points(row) for row in rows_of(card)}
     indicators = list(dict.fromkeys(card["indicator"]))
@@ -286,6 +290,10 @@ def score_table(page: HeadquartersPage) -> Table | None:
     labels = {f"points of {name}": _indicator_name(page, name) for name in indicators}
     note = page.gap_note("score_gaps", "withheld_note", after=page.text("score_note"))
     return _table(page, "scores", rows, labels=labels, note=note)
+
+
+def _has_no_score(page: HeadquartersPage) -> bool:
+    return page.deposits == UNKNOWN and not score_columns(page)
 
 
 def ordered_scores(page: HeadquartersPage) -> pd.DataFrame:
@@ -335,7 +343,7 @@ def _indicator_name(page: HeadquartersPage, indicator: str) -> str:
 def peers_table(page: HeadquartersPage) -> Table | None:
     """Return the peer groups with their sizes and median scores; None without scores."""
     scores = page.evaluation.scores
-    if scores.empty or scores["peer_group"].nunique() > _MOST_ROWS:
+    if scores.empty or _has_no_score(page) or scores["peer_group"].nunique() > _MOST_ROWS:
         return None
     rows = [
         {
@@ -403,9 +411,8 @@ def name_warning(page: HeadquartersPage, warning: LintWarning) -> LintWarning:
     """Return a warning that names its indicators or peer group, and what is few, in words."""
     names = [peer_name(page, page.label(name)) for name in warning.subject.split(", ")]
     detail = warning.detail
-    if warning.lint == "small_peer_group":
-        size, least = detail.strip("()").split(" < ")
-        detail = page.text("few_peers", size=size, least=least)
+    if (key := f"detail_{warning.lint}") in wording.names("headquarters"):
+        detail = page.text(key).format(*re.findall(r"\d+", detail))
     return warning._replace(subject=" × ".join(names), detail=detail)
 
 

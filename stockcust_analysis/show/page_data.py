@@ -121,6 +121,16 @@ class Page:
         texts = {n: v if isinstance(v, str) else wording.format_count(v) for n, v in blanks.items()}
         return words.format(**texts) if texts else words
 
+    def explain(self, measures: Iterable[str]) -> str:
+        """Return what measures are by the codebook, one after another."""
+        colon = self.text("colon", "page")
+        meanings = [self.text(name, "measure") + colon + self.define(name) for name in measures]
+        return self.text("between", "sentence").join(meanings)
+
+    def define(self, measure: str) -> str:
+        """Return what a measure is by the codebook."""
+        return self.say(getattr(wording.measure_words(measure), f"definition_{self.language}"))
+
     def say(self, words: str) -> str:
         """Return words that speak of deposits where nothing else is known of AUM."""
         return wording.name_deposits(words, self.language) if self.deposits else words
@@ -255,7 +265,8 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
         words(reason).format(lists=comma.join(list_name(name, language) for name in names))
         for reason, names in left_out.items()
     ]
-    return words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    said = words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    return wording.name_deposits(said, language) if "no_positions" in left_out else said
 
 
 def branch_page(evaluation: Evaluation, *, branch_id: str, language: Language) -> BranchPage:

@@ -236,17 +236,19 @@ def _count_persons(unit: Mapping[str, Any], language: Language) -> str:
 def name_deposits(words: str, language: Language) -> str:
     """Return words that speak of deposits instead of AUM: of a bank no other assets are known.
 
-    What says of somebody that he has assets, or that these are not all, stays as it is.
+    What says of customers that they are funded (有资产), or that these are not all, stays as it is.
 
     >>> name_deposits("季日均AUM", "zh"), name_deposits("AUM per customer", "en")
     ('季日均存款', 'Deposits per customer')
     >>> name_deposits("有资产客户的资产集中度", "zh"), name_deposits("Assets falling", "en")
     ('有资产客户的存款集中度', 'Deposits falling')
+    >>> name_deposits("沉默有资产", "zh"), name_deposits("Silent with assets", "en")
+    ('沉默有存款', 'Silent with deposits')
     """
     if language == "zh":
-        return re.sub(r"AUM|(?<!有|部)资产", "存款", words)
+        return re.sub(r"AUM|(?<!部)资产(?!客户|标准|、)", "存款", words)
     words = re.sub(r"^(AUM|Assets\b)", "Deposits", words).replace("AUM", "deposits")
-    return re.sub(r"(?<!with )(?<!all )\bassets\b", "deposits", words)
+    return re.sub(r"(?<!all )\bassets\b", "deposits", words)
 
 
 def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:

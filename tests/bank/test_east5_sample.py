@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,13 +23,21 @@ from stockcust_analysis.policy import Policy
 from stockcust_analysis.show import branch_figures, branch_tables
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.branch_page import (
+    Remark,
+    chapter_heading,
     definitions_table,
     growth_words,
     key_figures,
     page_conclusions,
 )
 from stockcust_analysis.show.headquarters_page import headquarters_page, review_conclusions
-from stockcust_analysis.show.headquarters_tables import branch_rows, plan_table
+from stockcust_analysis.show.headquarters_tables import (
+    branch_rows,
+    peers_table,
+    plan_table,
+    score_table,
+    tier_table,
+)
 from stockcust_analysis.show.page_data import branch_page
 from stockcust_analysis.show.wording import assumptions
 from tests.bank.east5_files import SAMPLE_TABLES
@@ -341,13 +350,14 @@ def test_files_of_branches_overlap_and_count_once(
 def test_pages_say_deposits_and_what_is_not_provided(
     whole: list[Evaluation], language: Language
 ) -> None:
-    """No table, sentence or chart calls deposits AUM; tiers are not provided, never 0."""
+    """No heading, table, sentence or chart calls deposits AUM; of tiers a sentence says why not."""
     page = branch_page(made_alike(whole[1]), branch_id="B001", language=language)
     shown = [
         key_figures(page),
         page_conclusions(page),
         growth_words(page),
         branch_tables.overview_table(page),
+        chapter_heading(page, "concentration"),
         branch_tables.tier_table(page),
         branch_tables.measure_table(page, "concentration"),
         branch_tables.dormancy_table(page),
@@ -359,6 +369,7 @@ def test_pages_say_deposits_and_what_is_not_provided(
         branch_figures.dormancy_figure(page),
         branch_figures.bridge_figure(page),
     ]
+    shown.append(Remark(page.text("silent_with_assets", "task")))
     words = [repr(block._repr_mimebundle_()) for block in shown if block is not None]
     unknown = page.text("not_provided")
     assert len(words) == len(shown)
@@ -366,7 +377,23 @@ def test_pages_say_deposits_and_what_is_not_provided(
     for note in ("不是AUM", "deposits are not AUM"):
         words = [word.replace(note, "") for word in words]
     assert [word for word in words if "AUM" in word] == []
-    assert all(cell == unknown for row in branch_tables.tier_table(page).rows for cell in row[1:])
+    headings = {
+        "zh": ("存款集中度", "有存款的沉默客户"),
+        "en": ("of deposits", "customers with deposits"),
+    }
+    assert all(name in repr(words) for name in headings[language])
+    assert not re.search("有资产的|资产集中度|with assets|ion of assets", repr(words))
+    tiers = branch_tables.tier_table(page)
+    assert isinstance(tiers, Remark)
+    assert unknown in tiers.text
+    review = headquarters_page(make_review(whole[1], policy=load_policy()), language=language)
+    for of_bank, own in (
+        (tier_table(review), tiers),
+        (score_table(review), branch_figures.scorecard_figure(page)),
+    ):
+        assert isinstance(of_bank, Remark)
+        assert of_bank == own
+    assert peers_table(review) is None
     assert unknown in repr(branch_figures.scorecard_table(page).rows)
     assert branch_figures.tier_figure(page) is None
     assert branch_figures.migration_figure(page) is None

@@ -119,11 +119,14 @@ def review_page(start: float) -> hq.HeadquartersPage:
 
 
 def test_pages_count_who_is_behind_the_part_that_is_due() -> None:
-    """From 10 to 10.2 million, with 10.04 and 10.14: 20 % and 70 % of the way, 75 % due."""
+    """From 10 to 10.2 million, with 10.04 and 10.14: 20 % and 70 % of the way, 0.15 m due."""
     first = hq.review_conclusions(review_page(1e7)).sentences[0]
     assert first.lead == "2家网点季日均AUM落后序时进度（至2026-09-30应完成75%）"
     # The bank: 268.56 million, from 240 to 244.8.
-    assert first.text == "完成率最低：001支行（20.0%）、002支行（70.0%）。全行完成率595.0%。"
+    assert first.text == (
+        "完成率最低：001支行（20.0%）、002支行（70.0%）。"
+        "缺口最大：001支行（11.00万元）、002支行（1.00万元）。全行完成率595.0%。"
+    )
 
 
 def test_a_fall_is_called_one() -> None:

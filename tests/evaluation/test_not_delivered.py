@@ -57,7 +57,7 @@ def test_a_balance_in_place_of_an_average_is_told(least: Evaluation) -> None:
     assert average_is_balance(least.policy_facts)
     assert "季日均AUM未提供，以期末余额代替。" in assumptions(least.policy_facts, "zh")
     told = "".join(assumptions(least.policy_facts, "en"))
-    assert "No quarter-average AUM was delivered: the balance of the as-of date" in told
+    assert "No figure of quarter-average AUM was delivered: the balance of the as-of date" in told
     assert "of a year or more" in told
 
 

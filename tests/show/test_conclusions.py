@@ -48,7 +48,7 @@ class TestGrowth:
         )
         assert told(table, language="en")[0] == Sentence(
             lead="AUM: growing faster than the bank",
-            text="Quarter-average AUM of funded customers was CNY 1,300 million, "
+            text="Quarter-average AUM of funded customers came to CNY 1,300 million, "
             "+8.3% QoQ (bank +1.0%); funded customers numbered 5,100, "
             "+2.0% QoQ (bank unchanged).",
         )

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.policy.describe import LintWarning
+from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import Drawing, Language, Sentences
@@ -30,16 +31,48 @@ def leads(page: hq.HeadquartersPage) -> list[str]:
 
 
 def test_a_missed_plan_comes_first_with_its_number() -> None:
-    """How many of how many, who is last, and what the whole bank reached: 268.56 of 244.8 m."""
+    """How many, who is last, what they lack, what the whole bank reached: 268.56 of 244.8 m.
+
+    The plan of each is 10.2 million: 10.04 and 10.14 lack 160,000 and 60,000.
+    """
     first = hq.review_conclusions(page_of()).sentences[0]
     assert first.lead == "2家网点未达季日均AUM计划"
-    assert first.text == "完成率最低：001支行（98.4%）、002支行（99.4%）。全行完成率109.7%。"
+    assert first.text == (
+        "完成率最低：001支行（98.4%）、002支行（99.4%）。"
+        "缺口最大：001支行（16.00万元）、002支行（6.00万元）。全行完成率109.7%。"
+    )
     english = hq.review_conclusions(page_of("en")).sentences[0]
     assert english.lead == "Branches behind plan for Quarter-average AUM: 2"
     assert (
         english.text
-        == "Lowest attainment: 001支行 (98.4%), 002支行 (99.4%). The bank reached 109.7%."
+        == "Lowest attainment: 001支行 (98.4%), 002支行 (99.4%). Largest shortfall: 001支行 (CNY "
+        "160.0 thousand), 002支行 (CNY 60.0 thousand). The bank reached 109.7%."
     )
+
+
+def test_a_branch_that_makes_most_of_the_change_is_named() -> None:
+    """Existing customers brought 7.2 million; of 001支行 they take 20 million more.
+
+    Then the bank's lost 12.8 million, of which 19.7 in that branch, and the others won 6.9.
+    """
+    bridge = page_of().evaluation.bridge
+    texts = [s.text for s in hq.review_conclusions(page_of()).sentences]
+    assert not any("主要在" in text for text in texts)
+    moved = bridge["branch_id"].isin(["B001", "@bank"]) & bridge["component"].isin(
+        ["grown", "closing"]
+    )
+    changed = bridge.assign(amount=bridge["amount"] - 2e7 * moved)
+    texts = [s.text for s in hq.review_conclusions(page_of(bridge=changed)).sentences]
+    found = next(text for text in texts if "主要在" in text)
+    assert found.endswith("原有客户的变动主要在001支行（-1,970万元），其余网点合计+690万元。")
+
+
+def test_differences_are_counted_with_their_branches_where_all_are_unfavourable() -> None:
+    """One of one branch; turned to the other side it is favourable, and counted as before."""
+    table = small_evaluation().comparison
+    assert "1家网点有1项不利差异超出偶然" in leads(page_of())
+    turned = page_of(comparison=table.assign(z=-table["z"]))
+    assert "1项差异超出偶然，其中不利0项" in leads(turned)
 
 
 def test_a_plan_that_all_meet_says_so() -> None:
@@ -96,7 +129,12 @@ def test_warnings_and_vetoes_are_named_in_words() -> None:
     page = page_of()
     assert tables.note_words(page, "veto_unknown:unused_openings") == "否决项无数据，新开账户未用"
     warning = tables.name_warning(page, LintWarning("small_peer_group", "all", "(3 < 10)"))
-    assert (warning.subject, warning.detail) == ("全行", "3家，不足10家")
+    assert (warning.subject, warning.detail) == ("全行", "（3家，不足10家）")
+    for name, detail, words in (
+        ("small_denominator", "(1/24 < 30)", "（24家中1家的分母不足30）"),
+        ("tiny_base", "(3/23)", "（23家中3家）"),
+    ):
+        assert tables.name_warning(page, LintWarning(name, "gini", detail)).detail == words
     both = tables.name_warning(page, LintWarning("two", "dormancy_rate, gini"))
     assert both.subject == "睡眠客户占比 × 基尼系数"
 
@@ -143,7 +181,7 @@ def test_places_are_drawn_only_where_they_say_something(wide: bool, kind: type) 
     compared = compared.assign(rank_low=low, rank_high=high)
     compared.loc[own, ["rank_low", "rank_high"]] = [23, 24]
     assert others.any()
-    found = hq.league_figure(page_of(comparison=compared))
+    found = figures.league_figure(page_of(comparison=compared))
     assert isinstance(found, kind)
     if isinstance(found, Sentences):
         text = found.sentences[0].text

@@ -204,8 +204,9 @@ def _check_owners(files: LayoutFiles) -> None:
 
 def cut_months(files: LayoutFiles) -> list[date]:
     """Return the months whose transactions are those delivered: none below 1,000."""
-    smallest = "SELECT as_of FROM GRCKFHZMX WHERE BZ = 'CNY' GROUP BY as_of HAVING min(abs(JYJE))"
-    return [day for (day,) in files.connection.sql(f"{smallest} >= {_CUT_AT}").fetchall()]
+    sql = f"""SELECT as_of FROM GRCKFHZMX WHERE BZ = 'CNY'
+        GROUP BY as_of HAVING min(abs(JYJE)) >= {_CUT_AT} ORDER BY as_of"""
+    return [day for (day,) in files.connection.sql(sql).fetchall()]
 
 
 def warn_of_gaps(files: LayoutFiles) -> None:
