@@ -32,7 +32,6 @@ _MAY_BE_EMPTY = (
     "customers.active_transactions",
     "customers.loan_balance",
     "holdings.matures_on|filled",
-    "customers.household_id|filled",
     "customers.person_id|filled",
 )
 """What a bank may deliver without any value until it once has some; all else always has."""

@@ -70,6 +70,7 @@ _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
 _SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
+_OF_LISTS = {_NESTED_LIST: _NESTED, _NOT_PARTED: _SLASH}
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
 _TOTALS = ("total", "Total", "TOTAL")
@@ -235,8 +236,7 @@ def _sql_text(
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
-            faults[_NESTED_LIST] = f"regexp_matches({text}, {literal(_NESTED)})"
-            faults[_NOT_PARTED] = f"regexp_matches({text}, {literal(_SLASH)})"
+            faults |= {w: f"regexp_matches({text}, {literal(m)})" for w, m in _OF_LISTS.items()}
             text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
             text = f"nullif(trim(regexp_replace({text}, '{_SEPARATOR}', ';', 'g'), ';'), '')"
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
@@ -342,8 +342,7 @@ def frame_reading(
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:
-        faults[_NESTED_LIST] = cell.str.contains(_NESTED) & ~cell.is_null()
-        faults[_NOT_PARTED] = value.str.contains(_SLASH) & there
+        faults |= {what: cell.str.contains(mark) & there for what, mark in _OF_LISTS.items()}
     return Reading(value, faults, odd)
 
 

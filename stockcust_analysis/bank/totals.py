@@ -191,8 +191,7 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
             sizes[column] = nw.col(column).fill_null(0).cast(nw.Int64)
         elif kind is Kind.DATE and column not in ("as_of", "closed_on"):
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
-            sizes[f"{column}|odd"] = flag(nw.col(column).dt.day() % 2 == 1)
-        elif column in ("household_id", "person_id"):
+        elif column == "person_id":
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
             sizes[f"{column}|odd"] = flag(nw.col(column).str.contains("[13579]$"))
     for column in [column for column in AUM if column in sizes][:1]:
@@ -207,6 +206,8 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
             sizes[f"{one}|{other}"] = flag((nw.col(one) == nw.col(other)) & (nw.col(one) > 0))
         near, far = ((mean - end).abs() for mean in means)
         sizes |= {"aum|nearer": flag(near < far), "aum|farther": flag(near > far)}
+    if "birth_date" in kinds:
+        sizes["birth_date|odd"] = flag(nw.col("birth_date").dt.day() % 2 == 1)
     if name == "customers":
         sizes["customer_type|corporate"] = flag(nw.col("customer_type") == "corporate")
     if name in _BOOKED_AT:

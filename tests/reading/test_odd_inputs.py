@@ -654,13 +654,15 @@ def test_lists_of_groups_are_read_alike(cell: str) -> None:
 
 
 def test_a_list_within_a_list_is_no_group_of_frames() -> None:
-    """What stands within brackets twice is a fault; brackets within a name are none."""
+    """Brackets twice are a fault, and a slash between entries is; within a name they are none."""
     column = table("customers").column("groups")
     reading = frame_reading(column, nw.String(), TableMapping(), trimmed=True, has_dates=True)
     assert reading is not None
-    (fault,) = reading.faults.values()
-    cells = nw.from_native(pl.DataFrame({"groups": ['[["a"],["b"]]', '["a[1]"]', "a;b", None]}))
-    assert cells.select(fault)["groups"].to_list() == [True, False, False, False]
+    nested, parted = reading.faults.values()
+    groups = ['[["a"],["b"]]', '["a[1]"]', "a;b", "a/b", "N/A", None]
+    cells = nw.from_native(pl.DataFrame({"groups": groups}))
+    assert cells.select(nested)["groups"].to_list() == [True, *[False] * 5]
+    assert cells.select(parted)["groups"].to_list() == [*[False] * 3, True, False, False]
 
 
 @pytest.mark.parametrize(
