@@ -70,7 +70,7 @@ NOISE: Final = NoiseLimits()
 
 
 class Story(NamedTuple):
-    """A share that can make a sentence; its name is the key of its words."""
+    """A share, less what is taken off it, that can make a sentence; its name is its words' key."""
 
     name: str
     section: Section
@@ -78,6 +78,7 @@ class Story(NamedTuple):
     of_customers: bool = False
     beside_bank: bool = True
     alarming: bool = False
+    less: float = 0.0
 
 
 # The first story of a section always speaks there, the others when they have something to say.
@@ -86,7 +87,7 @@ _STORIES: Final = (
     Story("dormancy", "dormancy", "dormancy_rate", of_customers=True),
     Story("multi_product", "cross_sell", "multi_product_share", of_customers=True),
     Story("concentration", "concentration", "top_20_share", beside_bank=False),
-    Story("same_customers", "customers", "same_customer_growth"),
+    Story("same_customers", "customers", "asset_retention_net", less=1.0),
     Story("retention", "customers", "customer_retention", of_customers=True),
     Story("coverage", "service", "contact_coverage", of_customers=True),
     Story("profiles", "service", "profile_completion", of_customers=True),
@@ -179,6 +180,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     cell = page.cell(story.measure, member)
     if cell is None:
         return None
+    cell = cell._replace(value=cell.value - story.less)
     customers = cell.denominator if story.of_customers else None
     family = page.members("family").get(member, member)
     value = _value_words(page, story, cell, family)
@@ -187,6 +189,7 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
     by_chance = False
     bank = _bank_cell(page, story.measure, member) if story.beside_bank else None
     if bank is not None:
+        bank = bank._replace(value=bank.value - story.less)
         difference = cell.value - bank.value
         gap = difference / NOISE.of_share(bank.value, customers)
         distance = wording.format_difference(difference, "share", page.language)
@@ -210,13 +213,13 @@ def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding 
 
 
 def _value_words(page: BranchPage, story: Story, cell: Cell, family: str) -> str:
-    """Return a share in words: with its customers, and a growth with that of those who left."""
+    """Return a share in words: with its customers, and a growth with that of those who stayed."""
     value = wording.format_share(cell.value)
     if story.name == "same_customers":
         value = wording.format_signed(cell.value, "money", page.language)
-        if (net := page.cell("asset_retention_net")) is not None:
-            change = wording.format_signed(net.value - 1, "money", page.language)
-            value += _words(page, "with_leavers", value=change)
+        if (stayed := page.cell("same_customer_growth")) is not None:
+            change = wording.format_signed(stayed.value, "money", page.language)
+            value += _words(page, "who_stayed", value=change)
     elif story.of_customers and not family:
         value = _words(page, "with_count", share=value, count=cell.numerator)
     return value

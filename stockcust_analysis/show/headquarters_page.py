@@ -47,8 +47,7 @@ from stockcust_analysis.show.wording import SUPPRESSED, measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
-# One of so many branches is named where it changed so many times as much as all others together.
-_FEWEST_TO_NAME: Final = 3
+# A branch is named that changed by so many times as much as all others together.
 _TIMES_THE_REST: Final = 2.0
 
 
@@ -279,15 +278,14 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     if own.empty or own["withheld"].any():
         return None
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
-    if sentence is not None:
-        words = {"text": page.say(sentence.text), "lead": page.say(sentence.lead)}
-        sentence = replace(sentence, **words)
-    opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
+    if sentence is None:
+        return None
     steps = growth_steps(page)
+    text = page.join([page.say(sentence.text), _mover(page, steps)])
+    sentence = replace(sentence, text=text, lead=page.say(sentence.lead))
+    opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
     others = steps[~steps["branch_id"].isin([*opened, WHOLE_BANK])].drop(columns="branch_id")
-    if sentence is not None:
-        sentence = replace(sentence, text=page.join([sentence.text, _mover(page, steps)]))
-    if sentence is None or not opened or others.empty or others.isna().any(axis=None):
+    if not opened or others.empty or others.isna().any(axis=None):
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
@@ -300,11 +298,11 @@ def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
     """Name the branch that makes most of what existing customers changed by; "" where none does."""
     existing = steps.set_index("branch_id")["existing"]
     branches = existing.drop(WHOLE_BANK)
-    if branches.isna().any() or len(branches) < _FEWEST_TO_NAME:
+    if branches.empty or branches.isna().any():
         return ""
     name = str(branches.abs().idxmax())
     amounts = (branches[name], existing[WHOLE_BANK] - branches[name])
-    if abs(amounts[0]) <= _TIMES_THE_REST * abs(amounts[1]):
+    if not 0 < _TIMES_THE_REST * abs(amounts[1]) < abs(amounts[0]):
         return ""
     unit = page.unit(amounts)
     own, rest = (wording.format_signed_money(amount, unit) for amount in amounts)

@@ -174,16 +174,22 @@ def test_a_branch_in_its_first_year_is_not_ranked(days: dict[str, str], words: s
     assert heading.text.endswith("；季度评价88.3分，本年新开或合并，不排名次")
 
 
-def test_growth_of_who_stayed_stands_beside_that_with_who_left() -> None:
-    """They grew by 1.0 %; with those who left, who took 1.2 % along, it is -0.2 %."""
-    growth = {"same_customer_growth": 0.01, "asset_retention_net": 0.998}
-    page = page_of(story(growth, bank_now={"same_customer_growth": -0.02}))
+def test_growth_with_who_left_leads_and_that_of_who_stayed_stands_beside_it() -> None:
+    """They grew by 1.0 %; with those who left, who took 4.3 % along, it is -3.3 %.
+
+    That is below the bank's -2.0 %, although who stayed grew faster than the bank's, who fell.
+    """
+    growth = {"same_customer_growth": 0.01, "asset_retention_net": 0.967}
+    of_bank = {"same_customer_growth": -0.01, "asset_retention_net": 0.98}
+    page = page_of(story(growth, bank_now=of_bank))
     sentence = section_sentence(page, "customers")
     assert sentence is not None
+    words = sentence.sentences[0]
     assert (
-        "仍在册者的季日均AUM增速为+1.0%（含已离开者-0.2%），比全行（-2.0%）高3.0个百分点"
-        in sentence.sentences[0].text
+        "的季日均AUM变动-3.3%（含已离开者；仍在册者+1.0%），比全行（-2.0%）低1.3个百分点"
+        in words.text
     )
+    assert "上季客户的AUM增速低于全行" in words.lead
     table = branch_tables.measure_table(page_of(story(growth)), "retention")
     assert table is not None
     names = [row[0] for row in table.rows]
