@@ -48,6 +48,7 @@ from stockcust_analysis.errors import UsageError
 
 _NO_RESOURCES = (duckdb.OutOfMemoryException, duckdb.InterruptException)
 _EAST5 = " Files of EAST 5.0 lie there: are they to be read by --layout east5?"
+_PACKED = (".zip", ".rar", ".7z", ".tar", ".tgz")
 _OWN_FILES = ("assignments", "contacts", "customer_moves")
 _LARGE = 500_000
 """Rows from which on reading them costs more than asking for them."""
@@ -145,8 +146,11 @@ def _left_out(folder: Path, names: Iterable[str], made: LayoutFiles) -> list[str
     known = {name.split(" (")[0] for name in made.left_out} | {path.name for path in made.notes}
     unread = sorted(n for n in below.union(names) if n.lower().endswith(TEXT_ENDINGS))
     unread = [name for name in unread if name not in known]
-    if unread:
-        what = f"not read, as no table of the layout is called so: {_shown(unread)}"
+    inside = (n for n in made.left_out if "/" in n)
+    packed = [n for n in inside if n.lower().endswith((*TEXT_ENDINGS, *_PACKED))]
+    packed += sorted(p.name for p in folder.iterdir() if p.suffix.lower() in _PACKED[1:])
+    if unread or packed:
+        what = f"not read, as no table of the layout is called so: {_shown([*unread, *packed])}"
         warnings.warn(
             f"{what}. Put its files into the folder itself, by their names.", stacklevel=2
         )

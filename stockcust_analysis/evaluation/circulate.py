@@ -27,12 +27,13 @@ from stockcust_analysis.disclosure import (
     protect,
 )
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.codebook import PAIR_QUESTIONS, QUESTIONS, all_measures
+from stockcust_analysis.measures import codebook
 from stockcust_analysis.measures.registry import Question
 from stockcust_analysis.policy import AMONG_PEERS, Policy
 
 _SOURCE = files("stockcust_analysis.evaluation") / "relations.toml"
 _DECLARED: dict[str, Any] = tomllib.loads(_SOURCE.read_text("utf-8"))
+_NOT_CIRCULATED = ("cells", "worklists", "outcomes", "previous_migration", "previous_bridge")
 _KEYS = ["quarter", "branch_id", "measure", "member", "base"]
 _POINTS = ["attainment", "raw_points", "lost_to_floor", "lost_to_cap", "lost_to_group", "points"]
 _OWN = ["n", "value", "compared", "expected_ratio"]
@@ -99,7 +100,7 @@ def circulate(
     changed: dict[str, Any] = {
         "set_aside": aside,
         **result.tables,
-        **dict.fromkeys(("cells", "worklists", "outcomes"), pd.DataFrame()),
+        **dict.fromkeys(_NOT_CIRCULATED, pd.DataFrame()),
         "co_holding": result.tables["co_holding"].drop(columns=["first", "second"]),
         "policy_facts": {**facts, "tiers": _tier_words(tiers, result.merged)},
     }
@@ -118,11 +119,11 @@ def relations(policy: Policy) -> Relations:
     no_sums = {*declared["concentration"]["measures"], *declared.pop("recoded")["branch_only"]}
     top = policy.disclosure.merged_tiers
     declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
-    same = {label: name for question in QUESTIONS for label, name in _same_sums(question, policy)}
+    same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
     declared["same"] = same | declared["same"]
     measures = {
         measure.name: [p for p in PARTS if str(getattr(measure, p, "")).endswith("_cents")]
-        for measure, _ in all_measures(policy)
+        for measure, _ in codebook.all_measures(policy)
         if measure.name not in no_sums
     }
     return Relations(**declared, whole=WHOLE_BANK, measures=measures)
@@ -131,7 +132,7 @@ def relations(policy: Policy) -> Relations:
 def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
     """Yield each number of a question that is the same sum as an earlier one, and that one."""
     # The customers of two dates are not those of the quarter.
-    names = {} if question in PAIR_QUESTIONS else {("customers", "", ""): "customers"}
+    names = {} if question in codebook.PAIR_QUESTIONS else {("customers", "", ""): "customers"}
     for measure in question.measures(policy):
         n, name, denominator = f"{measure.name}.n", measure.name, f"{measure.name}.denominator"
         sums = {
@@ -151,7 +152,7 @@ def recode(evaluation: Evaluation) -> Tables:
 
     The matrices of migration and co-holding, in which most cells of a branch are small, and the
     rounds of contacts are circulated of the whole bank; earlier quarters of a branch without their
-    dimensions, which stand in the editions that were circulated then.
+    dimensions, and without what changed in them, which stand in the editions circulated then.
     """
     measures, recoded = evaluation.measures, _DECLARED["recoded"]
     whole_bank = measures["branch_id"] == WHOLE_BANK
@@ -159,6 +160,7 @@ def recode(evaluation: Evaluation) -> Tables:
     detail = measures["dimension"].isin(recoded["bank_only_dimensions"])
     of_branch = (measures["dimension"] == "") | (now & ~detail)
     hidden = measures["measure"].isin(recoded["branch_only"])
+    hidden |= ~now & measures["measure"].isin(codebook.measures_of_changes())
     tables = _tables(evaluation) | {RATES: measures[~hidden & (whole_bank | of_branch)]}
     for name in ("migration", "bridge"):
         tables[name] = tables[name][tables[name]["structure"] == "today"]

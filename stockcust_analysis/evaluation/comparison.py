@@ -114,7 +114,7 @@ def comparison(
         **compared,
         peer_group=[group for group, _ in peers.values()] * len(rule.measures),
         expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
-        movement=now["compared"] - then["compared"],
+        movement=(now["compared"] - then["compared"]).where(now["d"].isna() == then["d"].isna()),
         movement_standard_error=np.sqrt(variance),
     )
     table = table[table["compared"].notna()].reset_index()

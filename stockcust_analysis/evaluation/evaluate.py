@@ -15,7 +15,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 import pandas as pd
 
-from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit
+from stockcust_analysis.bank.customers import QUARTERS_BACK, by_unit, release
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.bank.suspicions import tell
 from stockcust_analysis.bank.tolerance import Part
@@ -43,6 +43,7 @@ from stockcust_analysis.evaluation.provided import (
     comparable_numbers,
     families_missing,
     mark_incomplete,
+    unlike_quarters,
     without_families,
 )
 from stockcust_analysis.evaluation.results import (
@@ -129,16 +130,12 @@ def evaluate(
     check_policy_against(rules, branches=branches[present], targets=targets)
     chunks = _chunks(bank, rules, quarters)
     steps = len(chunks) + 2
-    parts, compared, closing = _measure(bank, rules, chunks, target, sizes, progress)
-    tables = NO_CHANGES | closing
+    parts, tables = _measure(bank, rules, chunks, target, sizes, progress)
     progress(len(chunks), steps)
-    if len(compared) == 2:
+    if len(tables["bridge"]):
         volumes = pd.concat([part.volume for part in parts])
         before, now = (volumes[volumes["quarter"] == str(q)] for q in (target.previous, target))
-        scope = Scope(rules, Calendar((target.end,)), [target], sizes)
-        changes, changed = measure_changes(bank, compared[0], compared[1], scope, now)
-        tables |= changed
-        parts += [changes, Measured(aum_change(before, now, target, rules), pd.DataFrame())]
+        parts.append(Measured(aum_change(before, now, target, rules), pd.DataFrame()))
     progress(len(chunks) + 1, steps)
     missing = families_missing(bank, rules, quarters)
     aum = aum_of_deposits(bank, rules, target.end)
@@ -181,29 +178,49 @@ def _measure(
     target: Quarter,
     sizes: bool,
     progress: Steps,
-) -> tuple[list[Measured], list[Table], dict[str, pd.DataFrame]]:
-    """Return the measures of each chunk, the customers to compare, and the target's own tables.
-
-    Compared are the customers of the previous quarter and of the target, where there are both.
-    """
-    bank, parts, compared = by_unit(bank, policy, target.end), [], list[Table]()
+) -> tuple[list[Measured], dict[str, pd.DataFrame]]:
+    """Return the measures of each chunk and of what changed, and the target's own tables."""
+    bank, followed = by_unit(bank, policy, target.end), _followed(bank, target)
+    parts, compared, tables = list[Measured](), dict[Quarter, Table](), dict(NO_CHANGES)
     both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
         views = views_of(bank, policy, chunk, structure=target)
-        parts.append(measure_views(bank, views, Scope(policy, chunk, both, sizes)))
-        for quarter in both:
-            if quarter.end in chunk.days and (compared or quarter != target):
-                customers = views.customers_of(quarter)
-                compared.append(comparable_columns(bank, customers, policy))
+        measured = measure_views(bank, views, Scope(policy, chunk, both, sizes))
+        parts.append(measured)
+        for quarter in (each for each in followed if each.end in chunk.days):
+            customers = views.customers_of(quarter)
+            compared[quarter] = comparable_columns(bank, customers, policy)
         if target.end in chunk.days:
             co_holding = _co_holding(views.customers_of(target), policy, target)
         views.release(bank)
-    lorenz = parts[-1].lorenz.sort_values("branch_id", kind="stable", ignore_index=True)
-    lorenz = lorenz.assign(quarter=str(target))[
-        ["quarter", "branch_id", "customer_share", "value_share"]
-    ]
-    return parts, compared, {"co_holding": co_holding, "lorenz": lorenz}
+        if len(compared) > 1:
+            scope = Scope(policy, chunk, [target], sizes)
+            changes, changed = measure_changes(bank, compared, scope, measured.volume)
+            parts.append(changes)
+            tables |= changed
+            # The newest is what the next chunk is compared with.
+            release(bank, *[compared.pop(quarter) for quarter in [*compared][:-1]])
+    release(bank, *compared.values())
+    columns = ["quarter", "branch_id", "customer_share", "value_share"]
+    lorenz = measured.lorenz.assign(quarter=str(target))[columns]
+    lorenz = lorenz.sort_values("branch_id", kind="stable", ignore_index=True)
+    return parts, tables | {"co_holding": co_holding, "lorenz": lorenz}
+
+
+def _followed(bank: Bank, target: Quarter) -> list[Quarter]:
+    """Return the quarters whose customers are compared with the next one's, the target last.
+
+    Besides the previous quarter that is the one before it, for what changed by then: not where the
+    target is not over, whose changes are not a whole quarter's, nor where averages are made in
+    another way. None where there is no previous quarter.
+    """
+    before, unlike = target.previous, unlike_quarters(bank.approximations, target)
+    if before not in bank.quarters:
+        return []
+    earlier = before.previous
+    is_like = target.is_whole and not {str(before), str(earlier)} & {*unlike}
+    return [*([earlier] if is_like and earlier in bank.quarters else []), before, target]
 
 
 def _quarters(bank: Bank, target: Quarter, first_quarter: bool) -> list[Quarter]:
@@ -279,7 +296,7 @@ def _standing(
     card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
-    tables |= {"migration": NO_CHANGES["migration"]} if aum == UNKNOWN else {}
+    tables |= {n: t for n, t in NO_CHANGES.items() if aum == UNKNOWN and "migration" in n}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
 

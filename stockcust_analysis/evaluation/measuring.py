@@ -5,13 +5,15 @@ held, flags as single bytes: a bank of ten million customers must fit beside its
 
 Of the previous quarter and its own an evaluation also measures what changed between them, with
 migration and growth bridge: on today's structure (可比口径, where a merger is no migration) and as
-issued (where the customers of a merged branch are transferred).
+issued (where the customers of a merged branch are transferred). In the same pass it measures what
+changed in the previous quarter, to print beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -26,7 +28,7 @@ from stockcust_analysis.bank.customers import (
 )
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import ZERO, Table, collect_rows, collect_sums, flag
+from stockcust_analysis.core.frames import Table, collect_rows, collect_sums, flag
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.cells import (
@@ -302,6 +304,7 @@ NO_CHANGES = {
     name: pd.DataFrame(columns=["structure", "branch_id", *columns])
     for name, columns in _COLUMNS.items()
 }
+NO_CHANGES |= {f"previous_{name}": table for name, table in NO_CHANGES.items()}
 """The tables of a bank's first quarter."""
 _LABELS = ["tier", "branch_id", ISSUED_BRANCH]
 
@@ -312,53 +315,63 @@ def comparable_columns(bank: Bank, customers: Table, policy: Policy) -> Table:
 
 
 def measure_changes(
-    bank: Bank, opening: Table, closing: Table, scope: Scope, volume: pd.DataFrame
+    bank: Bank, compared: Mapping[Quarter, Table], scope: Scope, volume: pd.DataFrame
 ) -> tuple[Measured, dict[str, pd.DataFrame]]:
-    """Return all measures of what changed between two quarters, the migration and the bridge.
+    """Return all measures of what changed from each quarter to the next, migrations and bridges.
 
     Parameters
     ----------
     bank
         Whose customers they are.
-    opening, closing
-        As `comparable_columns` returns them; they are released.
+    compared
+        Quarters that follow one another, with their `comparable_columns`; all pairs are looked at
+        in one pass.
     scope
-        Of the closing quarter alone.
+        What is compared, and whether sizes; its calendar has all quarters but the first.
     volume
-        The sums of `VOLUME` of the closing quarter's branches.
+        The sums of `VOLUME` of the scope's quarters, by branch.
     """
-    moved = opening.filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH)).select("customer_id")
-    merged = bool(collect_rows(moved.head(1))["customer_id"])
-    pairs = _pairs(bank, opening, closing, scope.policy)
+    calendar, scheme, (*_, target) = scope.calendar, scope.policy.tiers, scope.compared
+    periods = [calendar.period_of(quarter.end) for quarter in [*compared][1:]]
+    customers = list(compared.values())
+    moved = customers[-2].filter(nw.col("branch_id") != nw.col(ISSUED_BRANCH))
+    merged = bool(collect_rows(moved.select("customer_id").head(1))["customer_id"])
+    pairs = _pairs(bank, customers, periods, scope.policy)
     labels = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
     views = {name: by_group(pairs, {"branch_id": label}) for name, label in labels.items()}
     views[""] = by_group(pairs, {})
-    by_branch, whole = (views[name].with_columns(ZERO.alias(PERIOD)) for name in ("today", ""))
-    measured = put_questions(
-        by_branch, PAIR_QUESTIONS, scope, volume.assign(**{PERIOD: 0}), whole=whole
-    )
+    volume = volume[volume[PERIOD].isin(periods)]
+    measured = put_questions(views["today"], PAIR_QUESTIONS, scope, volume, whole=views[""])
     steps = {n: with_components(with_states(view)) for n, view in views.items()}
     cells = [measured.cells]
-    if scope.sizes:
-        sizes = bridge_sizes(steps["today"].with_columns(ZERO.alias(PERIOD)))
-        (quarter,) = scope.compared
-        cells.append(sizes.drop(columns=PERIOD).assign(quarter=str(quarter)))
-    scheme = scope.policy.tiers
+    if scope.sizes and target in compared:
+        own = nw.col(PERIOD) == calendar.period_of(target.end)
+        sizes = with_quarters(bridge_sizes(steps["today"].filter(own)), calendar)
+        cells.append(sizes.drop(columns=[PERIOD, "as_of"]))
     tables = {
         "migration": _by_structure(views, lambda view, by: migration_cells(view, scheme, by=by)),
         "bridge": _by_structure(steps, lambda view, by: bridge_rows(view, by=by)),
     }
-    tables = {name: table[list(NO_CHANGES[name])] for name, table in tables.items()}
     release(bank, pairs)
-    rows = with_quarters(measured.measures, scope.calendar)
-    return Measured(rows, pd.concat(cells, ignore_index=True)), tables
+    found = {}
+    for name, table in tables.items():
+        when, today = with_quarters(table, calendar)["quarter"], table["structure"] == "today"
+        now, before = when == str(target), (when == str(target.previous)) & today
+        for key, chosen in {name: now, f"previous_{name}": before}.items():
+            if chosen.any():
+                found[key] = table.loc[chosen, [*NO_CHANGES[key]]].reset_index(drop=True)
+    return Measured(with_quarters(measured.measures, calendar), pd.concat(cells)), found
 
 
-def _pairs(bank: Bank, opening: Table, closing: Table, policy: Policy) -> Table:
-    """Return the customers of two quarters side by side, with who is on the attrition warning."""
-    pairs = materialize(bank, pair_dates(opening, closing, _LABELS).drop("customer_id"))
-    release(bank, opening, closing)
-    warned = with_attrition(pairs, policy.attrition, policy.tiers, peers="closing_branch_id")
+def _pairs(bank: Bank, customers: Sequence[Table], periods: Sequence[int], policy: Policy) -> Table:
+    """Return each quarter's customers beside those of the next, with the attrition warning."""
+    numbers = [nw.lit(period, dtype=nw.Int64).alias(PERIOD) for period in periods]
+    sides = (zip(side, numbers, strict=True) for side in (customers[:-1], customers[1:]))
+    opening, closing = (nw.concat([table.with_columns(n) for table, n in side]) for side in sides)
+    pairs = pair_dates(opening, closing, _LABELS, ["customer_id", PERIOD])
+    pairs = materialize(bank, pairs.drop("customer_id"))
+    options: dict[str, Any] = {"peers": "closing_branch_id", "within": [PERIOD]}
+    warned = with_attrition(pairs, policy.attrition, policy.tiers, **options)
     result = materialize(bank, warned)
     release(bank, pairs)
     return result
@@ -368,9 +381,9 @@ def _by_structure(
     views: Mapping[str, Table], table_of: Callable[[Table, Sequence[str]], pd.DataFrame]
 ) -> pd.DataFrame:
     """Return a table of the branches on each structure, and of the bank, which has but one."""
-    bank = table_of(views[""], []).assign(branch_id=WHOLE_BANK)
+    bank = table_of(views[""], [PERIOD]).assign(branch_id=WHOLE_BANK)
     tables = [
-        pd.concat([table_of(view, ["branch_id"]), bank]).assign(structure=name)
+        pd.concat([table_of(view, BY_BRANCH), bank]).assign(structure=name)
         for name, view in views.items()
         if name
     ]

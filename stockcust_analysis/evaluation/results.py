@@ -71,6 +71,9 @@ class Evaluation:
         The Lorenz curve and the pairs of product families held together, per branch.
     migration, bridge : DataFrame
         Against the previous quarter, under today's branches (`structure` "today") and as issued.
+    previous_migration, previous_bridge : DataFrame
+        The same of the previous quarter against the one before, under today's branches alone;
+        without rows where that quarter is not delivered, or the reported one is not over.
     targets : DataFrame
         What branches are to reach this quarter, as the bank delivers it.
     reconciliation : DataFrame
@@ -109,6 +112,8 @@ class Evaluation:
     comparison: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
     set_aside: pd.DataFrame = field(default_factory=pd.DataFrame)
+    previous_migration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    previous_bridge: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def has_sizes(self) -> bool:
@@ -263,7 +268,7 @@ def read_table(path: Path, texts: Collection[str] = _TEXT) -> pd.DataFrame:
 
 
 _KEY: Final = ["quarter", "measure", "base", "dimension", "member"]
-_OWN_ALONE: Final = ("migration", "co_holding")
+_OWN_ALONE: Final = ("migration", "co_holding", "previous_migration", "previous_bridge")
 # Of the bank's bridge a page needs the change alone.
 _ENDS: Final = ("opening", "closing")
 # Exact, for its change over time is printed, and it is of a fifth of all customers.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import narwhals.stable.v2 as nw
@@ -20,11 +21,14 @@ from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierSch
 _AVERAGE = "aum_average_quarter"
 
 
-def with_attrition(pairs: Table, rule: AttritionRule, scheme: TierScheme, *, peers: str) -> Table:
+def with_attrition(
+    pairs: Table, rule: AttritionRule, scheme: TierScheme, *, peers: str, within: Sequence[str] = ()
+) -> Table:
     """Return the pairs with `at_risk`, `change`, `median_change` and `attrition` (0 or 1).
 
     Warned (流失预警) is whose average fell by more than the median change of the same tier and
-    branch, so that after harvest or the New Year the list does not hold everybody.
+    branch, so that after harvest or the New Year the list does not hold everybody. Only rows that
+    are equal `within` some columns are compared.
     """
     before, after = averages()
     table = pairs.with_columns(
@@ -36,7 +40,8 @@ def with_attrition(pairs: Table, rule: AttritionRule, scheme: TierScheme, *, pee
     table = table.with_columns(change=at_risk.then(change))
     # Medians of groups, joined back: databases know no median over a window.
     those = table.filter(nw.col("at_risk") == 1)
-    for name, keys in {"group": [peers, "previous_tier"], "tier": ["previous_tier"]}.items():
+    tier = [*within, "previous_tier"]
+    for name, keys in {"group": [peers, *tier], "tier": tier}.items():
         medians = {
             f"{name}_size": nw.col("at_risk").sum(),
             f"{name}_median": nw.col("change").median(),

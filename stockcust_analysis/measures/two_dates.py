@@ -72,32 +72,35 @@ def dormancy_states(base: str) -> dict[str, nw.Expr]:
     }
 
 
-def pair_dates(opening: Table, closing: Table, labels: Sequence[str]) -> Table:
+def pair_dates(
+    opening: Table, closing: Table, labels: Sequence[str], keys: Sequence[str] = ("customer_id",)
+) -> Table:
     """Return one row per customer of either date, columns under `opening_…` and `closing_…`.
 
     Of a date on which a customer is not there, numbers are 0 and labels those of the other date.
-    A label may be missing on the closing date: that of who came since is 0 or empty.
+    A label may be missing on the closing date: that of who came since is 0 or empty. `keys` tell
+    the rows of a table apart, such as several pairs of dates.
     """
     sides = []
     for date, table in zip(DATES, (opening, closing), strict=True):
-        names = [name for name in table.collect_schema().names() if name != "customer_id"]
-        sides.append(table.select("customer_id", **{f"{date}_{n}": nw.col(n) for n in names}))
-    both = sides[0].join(sides[1], on="customer_id", how="full", suffix="_closing")
+        names = [name for name in table.collect_schema().names() if name not in keys]
+        sides.append(table.select(*keys, **{f"{date}_{n}": nw.col(n) for n in names}))
+    both = sides[0].join(sides[1], on=list(keys), how="full", suffix="_closing")
     present, kinds = set(both.collect_schema().names()), opening.collect_schema()
-    filled = {"customer_id": nw.coalesce("customer_id", "customer_id_closing")}
+    filled = {key: nw.coalesce(key, f"{key}_closing").cast(kinds[key]) for key in keys}
     for date, other in (DATES, DATES[::-1]):
         for name, kind in kinds.items():
             column = nw.col(f"{date}_{name}")
             if name in labels:
                 sources = [f"{side}_{name}" for side in (date, other)]
                 column = nw.coalesce(*(source for source in sources if source in present))
-            elif name == "customer_id":
+            elif name in keys:
                 continue
             # pandas has whole numbers for labels, too, only where none is empty.
             if name not in labels or kind.is_integer():
                 column = column.fill_null(0)
             filled[f"{date}_{name}"] = column.cast(kind)
-    return both.with_columns(**filled).drop("customer_id_closing")
+    return both.with_columns(**filled).drop(f"{key}_closing" for key in keys)
 
 
 def by_group(pairs: Table, groups: Sequence[str] | Mapping[str, str]) -> Table:

@@ -252,7 +252,7 @@ def _interval_svg(low: float, high: float, last: float) -> str:
     scale = 72 / max(last - 1, 1)
     left, width = 4 + (low - 1) * scale, max((high - low) * scale, 2)
     return (
-        '<svg width="80" height="12" aria-hidden="true">'
+        '<svg width="80" height="12" viewBox="0 0 80 12" aria-hidden="true">'
         '<line x1="4" x2="76" y1="6" y2="6" stroke="#c4ccd4"/>'
         f'<rect x="{left:.1f}" y="3" width="{width:.1f}" height="6" fill="#2e6a9e"/></svg>'
     )
@@ -294,7 +294,7 @@ def _trend(page: HeadquartersPage, branch: str) -> _Cell:
         f"{4 + 18 * i:.0f},{14 - 12 * (value - low) / spread:.1f}" for i, value in enumerate(known)
     )
     svg = (
-        '<svg width="80" height="16" aria-hidden="true">'
+        '<svg width="80" height="16" viewBox="0 0 80 16" aria-hidden="true">'
         f'<polyline points="{points}" fill="none" stroke="#1b4f72" stroke-width="1.5"/></svg>'
     )
     return _number(f"{change:+.1%}", change, svg)

@@ -55,6 +55,8 @@ _LEGIBLE_SIZE: Final = 7.3
 _ORDINARY_SIZE: Final = 8.5
 _SMALLEST_SIZE: Final = 6.5
 _WIDEST_WORDS: Final = 30.0
+_KEPT_TOGETHER: Final = 1700.0
+"""Ems of rows that surely fit on one page."""
 _GUTTER: Final = 1.3
 _EXTRA_GUTTER: Final = 1.3
 """Between a column of numbers, flush right, and a column of words, flush left."""
@@ -234,6 +236,10 @@ def _arrange(blocks: Sequence[Block], title: str, *, is_report: bool) -> list[Bl
     for before, block in pairwise(paired):
         if before["kind"] in ("image", "pair") and block["kind"] == "table":
             before["sticky"] = True  # a figure stays with the table of its figures
+    if is_report and paired and paired[-1]["kind"] == "table":
+        # What follows, on the run, is never alone on the last page.
+        rows = (max(sum(map(_width, row)), _LINE) for row in paired[-1]["rows"])
+        paired[-1]["ends"] = sum(rows) <= _KEPT_TOGETHER
     return paired
 
 

@@ -263,7 +263,7 @@ class _Sheets:
         components, sums = list(names("component")), ["new", "existing"]
         branches = table["branch_id"].drop_duplicates()
         gone = table.loc[table["withheld"], "branch_id"]
-        steps = growth_steps(page).set_index("branch_id")
+        steps = growth_steps(page.evaluation.bridge).set_index("branch_id")
         withheld = branches.isin(gone) & branches.isin(steps.index)
         totals = mark_withheld(steps.reindex(branches), withheld.to_numpy())
         rows = (

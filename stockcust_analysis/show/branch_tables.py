@@ -19,7 +19,7 @@ from stockcust_analysis.measures.worklists import list_name
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING, Column, Table
 from stockcust_analysis.show.branch_page import Remark, memory_note
-from stockcust_analysis.show.page_data import BranchPage, Page, lists_not_provided, rows_of
+from stockcust_analysis.show.page_data import BranchPage, Page, beside, lists_not_provided, rows_of
 
 # Tables of measures: the base they are counted on, and the measures, in the order of the rows.
 _MEASURE_TABLES: Final = (
@@ -63,7 +63,8 @@ _COLUMNS: Final = {
     "share": "all_share attained aum_share bank bank_aum_share before contact_in_time contacted "
     "customer_share idle idle_aum_share multi_product outcome_change outcome_change_others "
     "penetration retention score_attainment share_of_opening",
-    "money": "amount aum change class_aum existing moved new stake",
+    "money": "amount amount_before aum change class_aum existing moved new stake",
+    "signed": "amount_change",
     "points": "median_points points score_lost score_points score_raw_points",
 }
 # What the values of a column are; one that is not named holds figures already printed.
@@ -130,7 +131,10 @@ def page_table(
 
 def _print_value(value: Any, kind: str, unit: wording.Unit | None) -> str:
     """Return a value of a column as its kind is printed."""
-    return wording.format_money(value, unit) if unit and kind == "money" else _FORMATS[kind](value)
+    if kind in _FORMATS or unit is None:
+        return _FORMATS[kind](value)
+    text = wording.format_money(value, unit)
+    return f"+{text}" if kind == "signed" and (value or 0) > 0 else text
 
 
 def with_gaps(frame: pd.DataFrame, column: str) -> list[wording.Figure]:
@@ -193,13 +197,13 @@ def overview_table(page: BranchPage) -> Table | None:
 
 
 def measure_table(page: BranchPage, name: str) -> Table | None:
-    """Return measures as rows: now, the change since the quarter before if known, the whole bank.
+    """Return measures as rows: now, the quarter before and the change if known, the whole bank.
 
     `name` is "concentration", "sensitivity" (concentration without the largest customers),
     "retention", "attrition" or "coverage". Measures the bank has no figures for are left out; None
     when that leaves nothing, and of shares of a small branch.
     """
-    half = name not in ("sensitivity", "coverage")
+    half, short = name not in ("sensitivity", "coverage"), name in ("concentration", "attrition")
     if page.is_small and name != "sensitivity":
         return None
     measures, before = measures_of(name), str(page.evaluation.quarter.previous)
@@ -208,7 +212,7 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
         {
             "measure": page.text(measure, "measure"),
             "now": wording.format_with_unit(now, measure, unit),
-            **({} if half else {"before": wording.format_with_unit(then, measure, unit)}),
+            **({} if short else {"before": wording.format_with_unit(then, measure, unit)}),
             "previous_quarter": _print_changes(page, measure, base)["previous_quarter"],
             "bank": wording.format_with_unit(page.bank_value(measure, base), measure, unit),
         }
@@ -218,6 +222,8 @@ def measure_table(page: BranchPage, name: str) -> Table | None:
     ]
     has_note = f"{name}_note" in wording.names("page")
     note = page.text(f"{name}_note") if has_note else page.explain(_EXPLAINED.get(name, ()))
+    if {row.get("before") for row in rows} == {MISSING}:
+        note += page.text("between", "sentence") + page.text("no_before_note")
     caption = "retained" if name == "retention" and page.deposits == UNKNOWN else name
     return page_table(page, caption, rows, half=half, note=note)
 
@@ -241,27 +247,36 @@ def _print_changes(page: BranchPage, measure: str, base: str) -> dict[str, str]:
 
 def bridge_table(page: BranchPage) -> Table | None:
     """Return where the change of assets came from: existing customers or new ones."""
-    rows = bridge_rows(page, page.own(page.evaluation.bridge, structure="today"), "customers")
+    now = page.own(page.evaluation.bridge, structure="today")
+    rows = bridge_rows(page, now, "customers", page.own(page.evaluation.previous_bridge))
     unit = page.unit([rows[-1]["amount"] if rows else None])
     note = page.text("bridge_note")
     return page_table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 
-def bridge_rows(page: Page, bridge: pd.DataFrame, shown_by: str) -> list[dict[str, Any]]:
-    """Return the rows of a bridge: both ends, and the steps with any customers or any amount."""
+def bridge_rows(
+    page: Page, bridge: pd.DataFrame, shown_by: str, before: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Return the rows of a bridge: both ends, and the steps with any customers or any amount.
+
+    Beside them stand the amounts of the quarter `before`, and the difference, where it is known.
+    """
     columns = (with_gaps(bridge, name) for name in ("customers", "amount"))
     steps = list(zip(bridge["component"], *columns, strict=True))
     opening = steps[0][-1] if steps else None
+    known = dict(zip(before["component"], before["amount"], strict=True)) if len(before) else {}
     rows = [
         {
             "component": page.text(component, "component"),
             "customers": customers,
             "amount": amount,
             "share_of_opening": ratio(amount, opening),
+            **(beside(amount, known.get(component)) if known else {}),
         }
         for component, customers, amount in steps
     ]
-    return [*rows[:1], *(row for row in rows[1:-1] if row[shown_by]), *rows[1:][-1:]]
+    moved = (row for row in rows[1:-1] if row[shown_by] or row.get("amount_before"))
+    return [*rows[:1], *moved, *rows[1:][-1:]]
 
 
 def tier_table(page: BranchPage) -> Table | Remark | None:

@@ -21,6 +21,7 @@ import pandas as pd
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK
+from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, Sentence
 from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
@@ -278,10 +279,11 @@ def _bank_cell(page: BranchPage, measure: str, member: str, quarter: str = "") -
 
 
 def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:
-    """Return how a value moved, the leading comparison first; only within the same base."""
+    """Return how a value, itself no change, moved within its base; leading comparison first."""
     now, bank_now = page.cell(measure, member), _bank_cell(page, measure, member)
+    quarters = {} if measure in measures_of_changes() else compared_quarters(page.quarter)
     movements = []
-    for comparison, quarter in compared_quarters(page.quarter).items():
+    for comparison, quarter in quarters.items():
         before = page.cell(measure, member, quarter=quarter)
         if now is None or before is None or before.base != now.base:
             continue

@@ -164,7 +164,7 @@ class HeadquartersPage(Page):
 
     def own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the whole bank's rows of a table."""
-        return table[table["branch_id"] == WHOLE_BANK]
+        return table if table.empty else table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -280,7 +280,7 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
     sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
     if sentence is None:
         return None
-    steps = growth_steps(page)
+    steps = growth_steps(page.evaluation.bridge)
     text = page.join([page.say(sentence.text), _mover(page, steps)])
     sentence = replace(sentence, text=text, lead=page.say(sentence.lead))
     opened = [branch for branch, (event, _) in page.new_branches.items() if event == "opened"]
@@ -309,9 +309,8 @@ def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
     return page.text("growth_mover", name=page.names[name], amount=own, rest=rest)
 
 
-def growth_steps(page: HeadquartersPage) -> pd.DataFrame:
+def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     """Return each branch's opening assets, and how they changed, the whole bank's last."""
-    bridge = page.evaluation.bridge
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
     steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
     return pd.DataFrame(steps)

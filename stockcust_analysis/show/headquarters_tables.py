@@ -17,7 +17,7 @@ from stockcust_analysis.show.blocks import MISSING, Table
 from stockcust_analysis.show.branch_page import Remark, checks_passed, memory_note
 from stockcust_analysis.show.branch_tables import bridge_rows, page_table, tier_rows, with_gaps
 from stockcust_analysis.show.headquarters_page import HeadquartersPage, base_of, growth_steps
-from stockcust_analysis.show.page_data import IDLE, compared_quarters, rows_of
+from stockcust_analysis.show.page_data import IDLE, beside, compared_quarters, rows_of
 
 _MOST_CONTRIBUTORS: Final = 12
 _MOST_ROWS: Final = 40
@@ -200,13 +200,15 @@ def bridge_table(page: HeadquartersPage) -> Table | None:
     if own.empty:
         return None
     unit = page.unit(with_gaps(own, "amount"))
-    rows, note = bridge_rows(page, own, "amount"), page.text("bridge_note", "page")
+    before, note = page.own(page.evaluation.previous_bridge), page.text("bridge_note", "page")
+    rows = bridge_rows(page, own, "amount", before)
     return _table(page, "bridge", rows, unit=unit, emphasise=[0, -1], note=note)
 
 
 def growth_table(page: HeadquartersPage) -> Table | None:
     """Return which branches the bank's growth came from, by contribution; None without a bridge."""
-    steps = growth_steps(page)
+    steps, before = growth_steps(page.evaluation.bridge), page.evaluation.previous_bridge
+    earlier = {} if before.empty else dict(growth_steps(before)[["branch_id", "change"]].values)
     opening, branches = float(steps["opening"].iloc[-1]), steps[:-1]
     known = branches[branches["change"].notna()]
     known = known.sort_values(["change", "branch_id"], ascending=[False, True])
@@ -217,7 +219,9 @@ def growth_table(page: HeadquartersPage) -> Table | None:
     cells: list[Any] = shown[columns].astype(object).fillna("*").to_dict("records")
     rows = [
         {
-            "branch": _branch_name(page, row.pop("branch_id")),
+            "branch": _branch_name(page, branch := row.pop("branch_id")),
+            "change": row["change"],
+            **(beside(row["change"], earlier.get(branch)) if earlier else {}),
             **row,
             "contribution": wording.format_number(100 * change / opening, decimals=2),
         }
@@ -238,11 +242,18 @@ def _shorten(page: HeadquartersPage, rows: list[Any], total: int, most: int) -> 
     return [*first, *([{"branch": words}] if left_out else []), *last]
 
 
-def migration_table(page: HeadquartersPage) -> Table | None:
-    """Return who went from which tier to which over the bank; None in a first quarter."""
-    moves = page.own(page.evaluation.migration)
+def migration_table(page: HeadquartersPage, name: str = "migration") -> Table | None:
+    """Return who went from which tier to which over the bank; None where that is not known.
+
+    `name` is "migration", or "previous_migration" for that of the quarter before.
+    """
+    moves = page.own(getattr(page.evaluation, name))
+    if moves.empty:
+        return None
+    note = page.gap_note("withheld_note", after=page.text("migration_note"))
     words = dict(reversed(page.members("tier").items()))
     words |= {state: page.text(state, "state") for state in wording.names("state")}
+    header = {"from": page.text(f"from_{name}", page.headers)}
     columns = (moves["from"], moves["to"], with_gaps(moves, "customers"))
     cells = {(start, end): number for start, end, number in zip(*columns, strict=True) if number}
     starts = [name for name in words if any(start == name for start, _ in cells)]
@@ -252,8 +263,7 @@ def migration_table(page: HeadquartersPage) -> Table | None:
         | {end: wording.format_count(cells.get((start, end), 0)) for end in ends}
         for start in starts
     ]
-    note = page.gap_note("withheld_note", after=page.text("migration_note"))
-    return _table(page, "migration", rows, labels=words, note=note)
+    return _table(page, name, rows, labels=words | header, note=note * (name == "migration"))
 
 
 def tier_table(page: HeadquartersPage) -> Table | Remark | None:

@@ -239,6 +239,12 @@ class BranchPage(Page):
         return table
 
 
+def beside(amount: wording.Figure, before: float | None) -> dict[str, Any]:
+    """Return last quarter's amount, and by how much this one is larger, as columns of a row."""
+    change = None if before is None or not isinstance(amount, float) else amount - before
+    return {"amount_before": before, "amount_change": change}
+
+
 def rows_of(frame: pd.DataFrame) -> Iterator[Any]:
     """Yield a frame's rows, each with its cells as attributes."""
     return frame.itertuples(index=False)

@@ -130,10 +130,12 @@ def test_columns_in_each_others_place_are_refused_though_their_form_fits(folder:
 
 def test_an_order_that_is_stated_has_all_columns_of_a_table_that_is_known(folder: Path) -> None:
     """A column that the order lacks or has twice is named, and so is a misspelt table."""
-    for other in ("OTHER", "BZ"):
-        order = [other if column == "CKYE" else column for column in ORDERS["GRCKFHZ"]]
-        (folder / "mapping.toml").write_text(f"[layout.orders]\nGRCKFHZ = {order}\n")
-        assert "the order that the mapping states lacks CKYE" in refused(folder)
+    order = ["OTHER" if column == "CKYE" else column for column in ORDERS["GRCKFHZ"]]
+    (folder / "mapping.toml").write_text(f"[layout.orders]\nGRCKFHZ = {order}\n")
+    assert "the order that the mapping states lacks CKYE" in refused(folder)
+    (folder / "mapping.toml").write_text(f"[layout.orders]\nGRCKFHZ = {[*order, 'BZ']}\n")
+    with pytest.raises(UsageError, match="GRCKFHZ states BZ more than once"):
+        opened(folder)
     (folder / "mapping.toml").write_text('[layout.orders]\nGRCKFH = ["BZ"]\n')
     with pytest.raises(UsageError, match=r"unknown table of \[layout.orders\] 'GRCKFH'. Did you"):
         opened(folder)
@@ -232,6 +234,15 @@ def test_every_row_that_is_left_out_is_counted(folder: Path) -> None:
         ("GRJCXXB", {**PERSON, "BXYGBZ": "01"}, "GRJCXXB (201).BXYGBZ: 1 row: not what this"),
         ("GRCKFHZ", {**ACCOUNT, "ZHZT": "已销户"}, "ZHZT: 1 row: a state of an account that is"),
         ("GRXDFHZ", {**LOAN, "DKYE": "-500"}, "GRXDFHZ (409).DKYE: 1 row: loans owe less than"),
+        ("GRJCXXB", {**PERSON, "BHYGBZ": "是"}, "BHYGBZ: 1 row: persons are the bank's own staff"),
+        ("GRCKFHZMX", {**MOVE, "CBMBZ": "冲补抹"}, "CBMBZ: 1 row: records are reversals"),
+        (
+            "GRCKFHZMX",
+            {**MOVE, "JYLX": "代发"},
+            "JYJDBZ: 1 row: records of what customers are paid",
+        ),
+        ("GRCKFHZMX", {**MOVE, "KHTYBH": "张"}, "KHTYBH: most customers with transactions are in"),
+        ("GRCKFHZMX", {**MOVE, "KHTYBH": ""}, "KHTYBH: most customers with transactions are in"),
     ],
 )
 def test_a_cell_that_is_empty_or_not_known_is_no_guess(
@@ -240,6 +251,49 @@ def test_a_cell_that_is_empty_or_not_known_is_no_guess(
     """No balance is not 0, and a closed account in words of the bank's own is not open."""
     write(folder, table, DAY, [row])
     assert message in refused(folder)
+
+
+def test_a_number_of_several_customers_is_none_of_a_loan_or_card(folder: Path) -> None:
+    """A contract's number in the place of a loan's would make two customers' loans one."""
+    write(folder, "GRJCXXB", DAY, [PERSON, {**PERSON, "KHTYBH": "C2"}])
+    write(folder, "GRXDFHZ", DAY, [LOAN, {**LOAN, "KHTYBH": "C2", "DKFHZH": "L2"}])
+    assert "GRXDFHZ (409).XDJJH: 1 row: one number of several customers" in refused(folder)
+
+
+@pytest.mark.parametrize("fault", ["link", "gz"])
+def test_a_file_that_cannot_be_read_is_named(folder: Path, fault: str) -> None:
+    """One error with the file's name, no traceback; a folder of such a name is no file."""
+    path = next(folder.glob("*-GRCKFHZ-*"))
+    (folder / f"{LICENCE}-GRXDFHZ-{DAY}.txt").mkdir()
+    assert opened(folder)[0].rows("holdings") == 1
+    if fault == "link":
+        path.unlink()
+        path.symlink_to(folder / "nowhere")
+    else:
+        path = path.rename(folder / f"{path.name}.gz")
+    with pytest.raises(UsageError, match=f"'{path.name}' cannot be read: it is damaged"):
+        opened(folder)
+
+
+def test_what_hints_at_a_wrong_file_is_told(folder: Path) -> None:
+    """The file of another month, one cut off, no states at all, archives that are not opened."""
+    accounts = [{**ACCOUNT, "GRCKZH": f"A{n}", "ZHZT": ""} for n in range(101)]
+    moves = [{**MOVE, "JYXLH": str(n)} for n in range(101)]
+    write_base(folder, "20260831")
+    for day, some in (("20260831", moves[:50]), (DAY, moves)):
+        write(folder, "GRCKFHZ", day, accounts)
+        write(folder, "GRCKFHZMX", day, [{**m, "HXJYRQ": f"{day[:6]}15"} for m in some])
+    (folder / "9月.rar").touch()
+    with zipfile.ZipFile(folder / "all.zip", "w") as archive:
+        archive.writestr("inner.zip", "")
+    _, told = opened(folder)
+    for what in (
+        "EAST 5.0: 202 accounts without a state (ZHZT), taken for accounts in use.",
+        "EAST 5.0: 1 month(s) with as many accounts (403) as another, and as much: is one there",
+        "EAST 5.0: 1 month(s) of GRCKFHZMX (404) with less than half the records of another",
+        "not read, as no table of the layout is called so: all.zip/inner.zip, 9月.rar.",
+    ):
+        assert what in told
 
 
 def test_states_of_accounts_may_be_the_banks_own(folder: Path) -> None:

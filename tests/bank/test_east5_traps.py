@@ -306,10 +306,12 @@ def test_19_masked_and_plain_numbers_do_not_join(folder: Path) -> None:
 
 def test_20_secret_persons_have_no_transactions(folder: Path) -> None:
     """Who is in no transaction stays a customer; a guess has him never active."""
-    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "SCDHRQ": "20260920"}])
-    write_moves(folder)
+    other = {"KHTYBH": "C2", "GRCKZH": "A2"}
+    write(folder, "GRJCXXB", DAY, [PERSON, {**PERSON, "KHTYBH": "C2"}])
+    write(folder, "GRCKFHZ", DAY, [{**ACCOUNT, "SCDHRQ": "20260920"}, {**ACCOUNT, **other}])
+    write_moves(folder, {**MOVE, **other})
     found = rows(opened(folder)[0], "customers", "last_active_on::VARCHAR, active_transactions")
-    assert found == [("2026-06-30", 0)]
+    assert found == [("2026-06-30", 0), ("2026-09-15", 1)]
 
 
 def test_21_default_days_are_no_days(folder: Path) -> None:

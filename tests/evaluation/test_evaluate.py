@@ -101,6 +101,8 @@ def test_the_previous_quarter_is_told_too(evaluation: Evaluation) -> None:
     """Every quarter up to four back has its own rows, counted on its own snapshot."""
     assert sorted(evaluation.measures["quarter"].unique()) == ["2026Q2", "2026Q3"]
     assert value(evaluation, "customers", quarter="2026Q2") == 3
+    assert evaluation.previous_migration.empty
+    assert evaluation.previous_bridge.empty
 
 
 def a_quarter_before(table: str) -> str:
@@ -135,8 +137,27 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
     monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
     evaluation_of(tiny_bank(**three))
-    assert steps == {"2026Q1": 0, "2026Q2": 0, "2026Q3": 1}
+    assert steps == {"2026Q1": 0, "2026Q2": 1, "2026Q3": 1}
     assert not held
+
+
+def test_what_changed_in_the_previous_quarter_stands_beside(tiny_bank: TinyBank) -> None:
+    """March was as June: all three stayed, with what they had; without March nothing is told."""
+    three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
+    told = evaluation_of(tiny_bank(**three))
+    assert value(told, "customer_retention", quarter="2026Q2") == 1
+    assert value(told, "all_customer_growth", quarter="2026Q2") == 0
+    moves, bridge = (
+        table[table["branch_id"] == "@bank"]
+        for table in (told.previous_migration, told.previous_bridge)
+    )
+    assert moves[["from", "to", "customers"]].values.tolist() == [
+        ["potential", "potential", 2],
+        ["mid", "mid", 1],
+    ]
+    amounts = bridge.set_index("component")["amount"]
+    assert amounts[amounts != 0].to_dict() == {"opening": 71_250.50, "closing": 71_250.50}
+    assert told.of_branch("001").previous_bridge["branch_id"].unique().tolist() == ["001"]
 
 
 def test_a_quarter_that_is_not_there(tiny_bank: TinyBank) -> None:

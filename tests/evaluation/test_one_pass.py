@@ -18,6 +18,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation
+from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.policy import Policy, load_policy
 from tests.codebook.edge_bank import make_edge_bank
 from tests.conftest import SAMPLE
@@ -153,3 +154,24 @@ def test_public_measures_of_earlier_quarters_are_the_evaluations(
                 # Without its largest customers the evaluation has only some of the measures.
                 public = public[public.index.isin(expected.index)]
                 pd.testing.assert_frame_equal(public, expected.loc[public.index], check_exact=True)
+
+
+def test_changes_of_the_previous_quarter_are_those_it_was_evaluated_with(
+    sample_evaluation: Evaluation,
+) -> None:
+    """What stands beside this quarter's changes is what last quarter's own evaluation says."""
+    last = sca.evaluate(SAMPLE, quarter="2026Q2")
+    rows = [
+        told.measures[told.measures["quarter"] == "2026Q2"].set_index(KEYS)[FIGURES]
+        for told in (sample_evaluation, last)
+    ]
+    assert {"customer_retention", "upgrade_rate", "all_customer_growth"} <= {
+        *rows[0].index.get_level_values("measure")
+    }
+    changed = rows[0].index[rows[0].index.get_level_values("measure").isin(measures_of_changes())]
+    pd.testing.assert_frame_equal(rows[0].loc[changed], rows[1].loc[changed], check_exact=True)
+    for name in ("migration", "bridge"):
+        table = getattr(last, name)
+        expected = table[table["structure"] == "today"].reset_index(drop=True)
+        found = getattr(sample_evaluation, f"previous_{name}")
+        pd.testing.assert_frame_equal(found, expected, check_exact=True)

@@ -386,7 +386,11 @@ class TestPDF:
         assert printed(*cells).content == printed(*cells).content
 
     def test_standards(self) -> None:
-        """The file declares PDF/UA-1 and PDF/A-2a, is tagged, has a language and a title."""
+        """The file declares PDF/UA-1 and PDF/A-2a, and has what a validator asks of both.
+
+        It is tagged, has language and title, order of tabs, profile of colours and all fonts, and
+        is neither encrypted nor does it act.
+        """
         result = printed(shown(COVER))
         root = result.reader.trailer["/Root"]
         metadata = root["/Metadata"].get_object().get_data().decode()
@@ -396,6 +400,17 @@ class TestPDF:
         assert root["/MarkInfo"]["/Marked"]
         assert str(root["/Lang"]).startswith("zh")
         assert result.reader.metadata.creation_date.date() == COVER.as_of
+        assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+        (intent,) = root["/OutputIntents"]
+        assert intent.get_object()["/S"] == "/GTS_PDFA1"
+        assert intent.get_object()["/DestOutputProfile"].get_object()["/N"] == 3
+        assert "/Encrypt" not in result.reader.trailer
+        assert not {"/OpenAction", "/AA", "/AcroForm"} & set(root)
+        for page in result.reader.pages:
+            assert page["/Tabs"] == "/S"
+            for font in page["/Resources"]["/Font"].values():
+                (of,) = font.get_object()["/DescendantFonts"]
+                assert {"/FontFile2", "/FontFile3"} & set(of.get_object()["/FontDescriptor"])
 
     def test_bold_is_a_bold_font(self) -> None:
         """Bold and emphasised words are set in the real bold font, the others are not."""
@@ -414,6 +429,19 @@ class TestPDF:
         assert len(pages) >= 3
         assert all("支行户数第" in page for page in pages)
         assert [text.count(name) for name in names] == [1] * 160
+
+    @pytest.mark.parametrize(("paragraphs", "sentence"), [(24, 60), (26, 60), (24, 900)])
+    def test_the_run_is_never_alone_on_the_last_page(self, paragraphs: int, sentence: int) -> None:
+        """The last table goes along to the next page whole; one that fills a page breaks."""
+        rows = [f"词{n}" for n in range(8)]
+        terms = pd.DataFrame({"术语": rows, "口径": "义" * sentence})
+        above = [words(f"第{n}段") for n in range(paragraphs)]
+        result = printed(shown(COVER), *above, shown(show.table(terms, caption="口径表")))
+        last = result.pages()[-1]
+        assert "运行信息" in last
+        assert "词7" in last
+        assert ("口径表" in last) == (sentence == 60)
+        assert result.text().count("义") == 8 * sentence
 
     def test_tags(self) -> None:
         """Tables have header cells, figures their alternative text, headings their level."""

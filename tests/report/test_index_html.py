@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from pypdf import PdfReader
 
 from stockcust_analysis.evaluation.review import Review
 from stockcust_analysis.report.index_html import write_index
@@ -231,8 +234,15 @@ def test_a_branch_without_rank_has_a_dash_and_the_reason(tmp_path: Path) -> None
 
 def test_key_figures_print_as_dark_letters_on_white(written: Path) -> None:
     """On paper the labels and comparisons of key figures are small, and keep their colours."""
-    printed = (
-        written.read_text(encoding="utf-8").split("size: A4 landscape", 1)[1].split("</style>")[0]
-    )
+    printed = written.read_text(encoding="utf-8").split("size: A4;", 1)[1].split("</style>")[0]
     rules = re.findall(r"([^{}]+){([^{}]*)}", printed)
     assert [body.strip() for name, body in rules if ".figures dt" in name] == ["font-size: 7pt;"]
+
+
+@browser_is_there
+def test_it_prints_on_one_page(browser: webdriver.Chrome) -> None:
+    """The index of 24 branches is one sheet of paper, with whole lines of the trend."""
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
+    assert len(PdfReader(BytesIO(b64decode(printed["data"]))).pages) == 1
+    for line in browser.find_elements("css selector", "#branches svg"):
+        assert line.get_dom_attribute("viewBox") == f"0 0 80 {line.get_dom_attribute('height')}"

@@ -196,3 +196,6 @@ def test_growth_with_who_left_leads_and_that_of_who_stayed_stands_beside_it() ->
     first = names.index("两期均在册客户AUM增速")
     assert names[first + 1] == "净资产留存率"
     assert "含已离开者" in table.note
+    # Without the quarter before last there is no column of last quarter's, and a reason.
+    assert [column.label for column in table.columns] == ["指标", "本季"]
+    assert "没有上季值" in table.note

@@ -14,6 +14,7 @@ from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import Drawing, Language, Sentences
 from tests.report.small_review import WEAK, small_evaluation, small_review
 
+MIGRATIONS = ("previous_migration", "migration")
 # Of 24 branches the n-th, counted from 0, has 10.04 + 0.1 n million; the plan is 10.2 million.
 BEHIND = {"001支行": "98.4%", "002支行": "99.4%"}
 
@@ -197,3 +198,45 @@ def test_what_is_to_be_decided_counts_what_the_figures_show() -> None:
         sentence.text == "怎样处置002支行的不利例外（1家）、"
         "是否照用有1项警示的评分规则（睡眠客户占比，见数据质量一章）。"
     )
+
+
+def test_growth_and_migration_stand_beside_last_quarters() -> None:
+    """Last quarter's closing is this one's opening; amounts are 亿元, changes bear their sign.
+
+    The bank went from 240 to 250 million by 10 of new customers, last quarter from 236 by 4.
+    """
+    steps = (
+        {"opening": 240e6, "new": 10e6, "closing": 250e6},
+        {"opening": 236e6, "new": 4e6, "closing": 240e6},
+    )
+    bridges = [
+        pd.DataFrame(
+            [("today", b, name, 5, amount / parts) for b, parts in (("@bank", 1), ("B001", 2))
+             for name, amount in quarter.items()],
+            columns=["structure", "branch_id", "component", "customers", "amount"],
+        ).assign(withheld=False)
+        for quarter in steps
+    ]  # fmt: skip
+    moves = pd.DataFrame(
+        [("today", "@bank", "mid", "mid", 7, 1.0, 1.0)],
+        columns=["structure", "branch_id", "from", "to", "customers", "opening_aum", "closing_aum"],
+    )
+    page = page_of(
+        bridge=bridges[0], previous_bridge=bridges[1],
+        migration=moves.assign(withheld=False), previous_migration=moves.assign(customers=6),
+    )  # fmt: skip
+    bridge, growth = tables.bridge_table(page), tables.growth_table(page)
+    assert bridge is not None
+    assert growth is not None
+    assert [column.label for column in bridge.columns[-2:]] == ["上季", "增减"]
+    assert [row[-2:] for row in bridge.rows] == [
+        ("2.36", "+0.04"),
+        ("0.04", "+0.06"),
+        ("2.40", "+0.10"),
+    ]
+    assert [row[1:4] for row in growth.rows if row[0] == "全行"] == [("0.10", "0.04", "+0.06")]
+    before, now = (tables.migration_table(page, name) for name in MIGRATIONS)
+    assert before is not None
+    assert now is not None
+    assert (before.rows[0][-1], now.rows[0][-1]) == ("6", "7")
+    assert tables.migration_table(page_of(), MIGRATIONS[0]) is None

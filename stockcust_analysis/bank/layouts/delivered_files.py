@@ -49,7 +49,7 @@ class DeliveredFiles:
 
     def unpack(self, folder: Path, target: Path) -> Iterator[tuple[Path, Path]]:
         """Yield the files of a folder, and those of its archives, each with where it came from."""
-        for path in sorted(folder.iterdir()):
+        for path in sorted(path for path in folder.iterdir() if not path.is_dir()):
             if path.suffix.lower() != ".zip":
                 yield path, path
                 continue
@@ -169,9 +169,13 @@ def _open(path: Path) -> BufferedIOBase:
 
 
 def is_blank(path: Path) -> bool:
-    """Return whether no line of a file has a cell."""
-    with _open(path) as file:
-        return not any(line.strip(_NOTHING) for line in file)
+    """Return whether no line of a file has a cell; UsageError where it cannot be read."""
+    try:
+        with _open(path) as file:
+            return not any(line.strip(_NOTHING) for line in file)
+    except (OSError, EOFError, zlib.error):
+        what = f"'{path.name}' cannot be read: it is damaged, locked or a link to nowhere"
+        raise UsageError(f"{what}. Deliver it again.") from None
 
 
 def first_line(path: Path) -> tuple[str, list[str]]:

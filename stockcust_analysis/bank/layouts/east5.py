@@ -294,9 +294,11 @@ def make_tables(
     """
     layout = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
     orders = options.get("orders", {})
-    for code in orders:
+    for code, order in orders.items():
         if code not in layout["tables"]:
             raise UsageError.unknown("table of [layout.orders]", code, layout["tables"])
+        if twice := sorted({name for name in order if order.count(name) > 1}):
+            raise UsageError(f"[layout.orders] {code} states {', '.join(twice)} more than once.")
     files = LayoutFiles(connection, copies, layout, orders)
     if isinstance(source, Path):
         files.read(source)

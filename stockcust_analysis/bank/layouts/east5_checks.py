@@ -36,6 +36,14 @@ SELECT count(*) FILTER (NOT is_known), count({owner}) FILTER (NOT is_known), cou
 FROM (SELECT *, COALESCE(
         (as_of, {owner}) IN (SELECT (as_of, customer_id) FROM persons), false) AS is_known
     FROM {table} WHERE {is_open}) GROUP BY as_of"""
+# Records of transactions of customers that no file has, of anybody, and all.
+_STRANGERS = """
+SELECT sum(n) FILTER (NOT is_known AND KHTYBH IS NOT NULL), sum(n) FILTER (KHTYBH IS NOT NULL),
+    sum(n)
+FROM (SELECT KHTYBH, count(*) AS n, COALESCE(KHTYBH IN (
+        SELECT customer_id FROM persons UNION ALL SELECT customer_id FROM leavers), false)
+        AS is_known
+    FROM records WHERE kind IS NOT NULL GROUP BY KHTYBH)"""
 # What in one row may be so, and in most of a month's tells that columns are in each other's place:
 # table, columns, the rows at fault, of which ones, and what is wrong.
 _DAYS = "(ZHZT = '正常' AND XHRQ IS NOT NULL) OR SCDHRQ < KHRQ"
@@ -52,6 +60,15 @@ _HARDLY = (
     ("GRCKFHZ", "NBJGH", _ELSEWHERE, "true", "accounts are of institutions that JGXXB (101) lacks"),
     ("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
     ("DGCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
+    ("GRJCXXB", "BHYGBZ", "BHYGBZ = '是'", "true", "persons are the bank's own staff"),
+    ("GRCKFHZMX", "CBMBZ", "CBMBZ = '冲补抹'", "true", "records are reversals"),
+    (
+        "GRCKFHZMX",
+        "JYJDBZ",
+        "JYJDBZ = '借'",
+        "JYLX IN ('代发', '结息', '存现')",
+        "records of what customers are paid are taken from them (借)",
+    ),
     ("GRXDFHZ", "FFRQ, DQRQ", "DQRQ < FFRQ", "true", "loans are due before they were made"),
     ("GRXDFHZ", "DKYE", "DKYE < 0", "DKYE <> 0", "loans owe less than nothing"),
     ("XYKSXQKB", "TZJE", "TZJE < 0", "TZJE <> 0", "credit cards owe less than nothing"),
@@ -118,12 +135,17 @@ _LEFT_OUT = {
         WHERE NOT regexp_full_match(JYQD, '(({_CHANNELS})[^;]*(;|$))+')""",
     "records of transactions of other kinds, or of nobody": """
         SELECT count(*) FROM records WHERE KHTYBH IS NULL OR kind IS NULL""",
-    "records of transactions of customers that are in no file of customers": """
-        SELECT sum(n) FROM (
-            SELECT KHTYBH AS customer_id, count(*) AS n FROM records
-            WHERE kind IS NOT NULL AND KHTYBH IS NOT NULL GROUP BY ALL)
-        ANTI JOIN (SELECT customer_id FROM persons UNION ALL SELECT customer_id FROM leavers)
-            USING (customer_id)""",
+    "accounts without a state (ZHZT), taken for accounts in use": """
+        SELECT count(*) FROM (SELECT ZHZT FROM GRCKFHZ UNION ALL SELECT ZHZT FROM DGCKFHZ)
+        WHERE ZHZT IS NULL""",
+    "month(s) with as many accounts (403) as another, and as much: is one there twice?": """
+        SELECT count(*) - count(DISTINCT sums) FROM (
+            SELECT (count(*), sum(amount)) AS sums FROM accounts WHERE is_persons
+            GROUP BY as_of HAVING count(*) > 100)""",
+    "month(s) of GRCKFHZMX (404) with less than half the records of another: cut off?": """
+        SELECT count(*) FILTER (2 * n < most AND most > 100) FROM (
+            SELECT count(*) AS n, max(count(*)) OVER () AS most FROM GRCKFHZMX
+            WHERE JYLX NOT LIKE '其他%' GROUP BY as_of)""",
     "positions of KHLCCPCYXXB (1108) that the next month lacks without 销户: is it full?": """
         SELECT count(*) FROM KHLCCPCYXXB WHERE ZHZT IS DISTINCT FROM '销户'
         AND last_day(as_of + 1) IN (SELECT as_of FROM KHLCCPCYXXB)
@@ -163,6 +185,7 @@ def check_meaning(files: LayoutFiles) -> None:
         files.note("GRJCXXB", "KHTYBH", what, _ORDER.format("GRJCXXB"))
     else:
         _check_owners(files)
+        _check_numbers(files)
     for code, column, wrong, of, what in _HARDLY:
         if rows := files.count(_MOST.format(code=code, wrong=wrong, of=of)):
             files.note(code, column, what, _ORDER.format(code), rows)
@@ -190,16 +213,31 @@ def check_meaning(files: LayoutFiles) -> None:
 
 def _check_owners(files: LayoutFiles) -> None:
     """Note tables most of whose customers are in no other in a month; count what is of nobody."""
+    what = "most customers of a month are in no file of customers"
+    remedy = "{} If they are numbered otherwise, leave the file out."
+    strange, owned, moves = (n or 0 for n in files.connection.sql(_STRANGERS).fetchall()[0])
+    if 2 * strange > owned or (moves and not owned):
+        said = remedy.format(_ORDER.format("GRCKFHZMX"))
+        files.note("GRCKFHZMX", "KHTYBH", what.replace("of a month", "with transactions"), said)
+    elif strange:
+        records = "records of transactions of customers that are in no file of customers"
+        files.notes_of_gaps.append(f"{strange:,} {records}")
     for name, code, table, is_open, owner in _OWNED:
         sql = _OWNERS.format(table=table, is_open=is_open, owner=owner)
         days = files.connection.sql(sql).fetchall()
         if most := sum(strange for _, strange, owned in days if 2 * strange > owned):
-            what = "most customers of a month are in no file of customers"
-            remedy = f"{_ORDER.format(code)} If they are numbered otherwise, leave the file out."
-            files.note(code, "KHTYBH", what, remedy, most)
+            files.note(code, "KHTYBH", what, remedy.format(_ORDER.format(code)), most)
         if rows := sum(unknown for unknown, *_ in days):
-            what = "whose customer is empty or in no file of customers"
-            files.notes_of_gaps.append(f"{rows:,} {name} {what}")
+            of_nobody = "whose customer is empty or in no file of customers"
+            files.notes_of_gaps.append(f"{rows:,} {name} {of_nobody}")
+
+
+def _check_numbers(files: LayoutFiles) -> None:
+    """Note loans and credit cards that share a number, and are of several customers."""
+    for code, column, table in (("GRXDFHZ", "XDJJH", "loans"), ("XYKSXQKB", "XYKZH", "cards")):
+        shared = f"SELECT 1 FROM {table} GROUP BY as_of, account_id HAVING count(*) > 1"
+        if rows := files.count(f"SELECT count(*) FROM ({shared})"):
+            files.note(code, column, "one number of several customers", _ORDER.format(code), rows)
 
 
 def cut_months(files: LayoutFiles) -> list[date]:
@@ -240,4 +278,4 @@ def warn_of_gaps(files: LayoutFiles) -> None:
     if not files.days["KHLCCPCYXXB"]:
         notes.append("deposits are all that is known of AUM, but for files that add to holdings")
     for note in notes:
-        warnings.warn(f"EAST 5.0: {note}.", stacklevel=2)
+        warnings.warn(f"EAST 5.0: {note}.".replace("?.", "?"), stacklevel=2)

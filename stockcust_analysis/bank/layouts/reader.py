@@ -88,7 +88,8 @@ class LayoutFiles:
     def note(self, code: str, column: str, what: str, remedy: str, rows: int = 0) -> None:
         """Note a problem of a table, with the number that the standard gives it."""
         number = self.layout["tables"][code]["number"]
-        self.problems.append(Problem(f"{code} ({number})", column, what, remedy, rows))
+        problem = Problem(f"{code} ({number})", column, what, remedy, rows)
+        self.problems += [problem] if problem not in self.problems else []
 
     def count(self, sql: str) -> int:
         """Return the one number of a query."""
