@@ -209,6 +209,8 @@ def _row(column: Column) -> str:
         meaning += " Found in `{}.{}`.".format(*column.references)
     if column.minimum is not None:
         meaning += f" At least {column.minimum}."
+    if column.maximum is not None:
+        meaning += f" At most {column.maximum}."
     kind = column.kind.value if column.kind is not Kind.CODE else "code"
     return f"| `{column.name}`{star} | {column.zh} | {kind} | {column.unit} | {meaning} |"
 

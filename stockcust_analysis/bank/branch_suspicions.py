@@ -9,6 +9,7 @@ from statistics import median, median_high, median_low
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.customers import Bank
+from stockcust_analysis.bank.problems import say
 from stockcust_analysis.bank.totals import Totals
 from stockcust_analysis.core.frames import ONE, Table, after, as_lazy, collect_rows, day, flag, sums
 from stockcust_analysis.measures.population import AUM, restate_branches
@@ -58,10 +59,7 @@ def find_wrong_branches(column: str, before: Totals, now: Totals) -> Iterator[st
         elif is_like and is_another_unit(change) and is_another_unit(change / usual):
             wrong.setdefault(str(before.quarter), []).append(branch)
     for other, branches in wrong.items():
-        yield (
-            f"customers.{column} of {now.quarter} is of another order in "
-            f"{count_branches(branches, sizes)} than in {other}: are they in 万元 or 分 there"
-        )
+        yield say("wrong_branches", column, now.quarter, count_groups(branches, sizes), other)
 
 
 def find_unlike_averages(now: Totals) -> Iterator[str]:
@@ -76,25 +74,23 @@ def find_unlike_averages(now: Totals) -> Iterator[str]:
             if is_another_unit(group[column] / group[end])
         ]
         if 0 < len(wrong) < len(enough):
-            yield (
-                f"customers.{column} of {now.quarter} is of another order than {end} in "
-                f"{count_branches(wrong, enough)}: is it in 万元 or 分 there"
-            )
+            yield say("unlike_averages", column, now.quarter, end, count_groups(wrong, enough))
 
 
-def count_branches(branches: Collection[str], among: Collection[str]) -> str:
-    """Return how many of some branches they are, and the first of them."""
-    return f"{len(branches)} of {len(among)} branches ({', '.join(sorted(branches)[:_SHOWN])})"
+def count_groups(some: Collection[str], among: Collection[str], what: str = "branches") -> str:
+    """Return how many of some branches or products they are, and the first of them."""
+    return f"{len(some)} of {len(among)} {what} ({', '.join(sorted(some)[:_SHOWN])})"
 
 
-def find_copied_branches(before: Totals, now: Totals) -> list[str]:
-    """Return the branches whose customers have the rows and amounts of the quarter before."""
-    earlier = before.sizes("customers")
+def find_copied_branches(before: Totals, now: Totals, name: str) -> list[str]:
+    """Return the branches whose rows of a table are as many and as much as a quarter before."""
+    earlier, least = before.branch_sizes(name), 3 if name == "ledger" else LEAST_IN_BRANCH
     return [
         branch
-        for branch, sizes in now.sizes("customers").items()
-        if sizes["rows"] >= LEAST_IN_BRANCH and sizes == earlier.get(branch)
-        if any(sizes.get(column) for column in AUM)
+        for branch, groups in now.branch_sizes(name).items()
+        if sum(sizes["rows"] for sizes in groups.values()) >= least
+        if groups == earlier.get(branch)
+        if any(size for sizes in groups.values() for what, size in sizes.items() if what != "rows")
     ]
 
 
@@ -125,16 +121,11 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     for branch in sorted(gone & {*before.customers}):
         rows = before.customers[branch]["rows"]
         if moved.get(branch, 0) < LEAST_FOUND_AGAIN * rows:
-            yield (
-                f"branch {branch}, with {rows:,} customers in {before.quarter}, has none in "
-                f"{now.quarter}, no successor and no closed_on by {end}"
-            )
+            yield say("branch_gone", branch, rows, before.quarter, now.quarter, end)
     never = gone - {*before.customers}
     if never and now.quarter == bank.quarters[-1]:
-        yield (
-            f"{count_branches(never, in_being)} have no customers in {before.quarter} and "
-            f"{now.quarter}, no successor and no closed_on by {end}: deliver their customers, or "
-            "leave out of branches what serves none"
+        yield say(
+            "branches_never_there", count_groups(never, in_being), before.quarter, now.quarter, end
         )
 
 
@@ -146,10 +137,7 @@ def find_closed(bank: Bank, now: Totals) -> Iterator[str]:
     rows = branches.filter(_is_by(branches, end, "closed_on")).select("branch_id")
     closed = {*collect_rows(rows)["branch_id"]} - {*_successors(bank, end)}
     if wrong := closed & {*now.customers}:
-        yield (
-            f"{count_branches(wrong, now.customers)} have closed by {end} and still have customers "
-            "then: correct closed_on, or say in branch_successors who took over"
-        )
+        yield say("branches_closed", count_groups(wrong, now.customers), end)
 
 
 def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
@@ -202,10 +190,7 @@ def find_left_behind(bank: Bank, now: Totals) -> Iterator[str]:
     rows = customers.filter(nw.col("branch_id").is_in(split)).select("branch_id", "customer_id")
     counts = collect_rows(sums(rows.unique(), ["branch_id"], {"n": ONE}))
     for branch, count in sorted(zip(counts["branch_id"], counts["n"], strict=True)):
-        yield (
-            f"{count:,} customers of branch {branch}, which several took over, have no move in "
-            f"customer_moves: they still count with {branch}"
-        )
+        yield say("left_behind", count, branch, branch)
 
 
 def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
@@ -225,22 +210,14 @@ def find_strayed(bank: Bank, now: Totals) -> Iterator[str]:
         led = flag(strayed | (nw.col("to_branch_id") != nw.col("now")))
         counts = collect_rows(sums(pairs, [], {"rows": ONE, "strayed": led}))
         if count := sum(int(n or 0) for n in counts["strayed"]):  # no row where nobody was moved
-            yield (
-                f"of {counts['rows'][0]:,} customers handed over in {quarter}, {count:,} are not "
-                "where customer_moves lead: they count as transferred. See from_branch_id and "
-                "to_branch_id"
-            )
+            yield say("moves_not_followed", counts["rows"][0], quarter, count)
     if merged:
         moved = opening.filter(nw.col("was").is_in(merged))
         pairs = _pairs(bank, moved, closing, quarter.end)
         counts = collect_rows(sums(pairs, ["was"], {"rows": ONE, "strayed": flag(strayed)}))
         for branch, rows, count in sorted(zip(*counts.values(), strict=True)):
             if count > LEAST_FOUND_AGAIN * rows:
-                yield (
-                    f"of {rows:,} customers of branch {branch}, which was taken over in {quarter}, "
-                    f"{count:,} are not with its successor: they count as transferred. See "
-                    "new_branch_id"
-                )
+                yield say("not_with_successor", rows, branch, quarter, count)
 
 
 def _pairs(bank: Bank, opening: Table, closing: Table, end: date) -> Table:

@@ -10,37 +10,15 @@ import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank import grammar
 from stockcust_analysis.bank.contract import Column
+from stockcust_analysis.bank.problems import WORDS
 from stockcust_analysis.core.frames import Table, after, collect_rows, count_rows, height
+from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import split_branches
 
 # What no page, sheet or file can hold, and what breaks a name in two.
 _CONTROLS = "".join(map(chr, (*range(1, 32), *range(127, 160), 0x2028, 0x2029, 0xFFFE, 0xFFFF)))
 _OWN_PREFIX = "@"
 """With which this package begins the names it makes itself, such as the whole bank's."""
-_SCIENTIFIC = (
-    "number in scientific notation",
-    "Excel shortened a long number; export the column as text.",
-)
-_CONTROL = (
-    "control characters (NUL and the like) or a line break, which no name holds",
-    "Remove them in the source, or export the column again.",
-)
-_LOST = (
-    "question marks or letters such as Ã where another encoding's characters were",
-    "Export the column again in UTF-8; the lost text cannot be restored.",
-)
-_ESCAPED = (
-    "characters written as for web pages or programs, such as &amp;",
-    "Export the column as plain text in UTF-8.",
-)
-_HIDDEN = (
-    "#REF!, ####, *** or a formula in place of a value",
-    "Mend it in the source, or export the column unmasked.",
-)
-_TOTAL = (
-    "a total (合计, 全行) where a name belongs",
-    "Leave such rows out, also by drop_rows_where in the mapping.",
-)
 ROUNDED = "^[0-9]{15}0+$"
 """Long numbers of which a spreadsheet has kept fifteen digits."""
 DIGITS_LOST = (
@@ -68,16 +46,21 @@ class CellTest:
     remedy: str = ""
     is_late: bool = False
     has_value: bool = True
+    codes: Sequence[str] = ()
 
 
 def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
-    """Return the tests of codes and of the lowest value."""
-    tests = []
-    if column.allowed:
-        allowed = ", ".join(column.allowed)
-        remedy = f"Map the bank's codes in the mapping file. Allowed: {allowed}."
-        unknown = ~cell.is_in(column.allowed) & ~cell.is_null()
-        tests.append(CellTest(column, unknown, f"unknown {column.name}", remedy))
+    """Return the tests of codes, of measures, and of the lowest and the highest value."""
+    tests, codes = [], column.allowed or [*defined_measures()] * (column.name == "measure")
+    if codes:
+        remedy = f"Map the bank's codes in the mapping file. Allowed: {', '.join(codes)}."
+        if not column.allowed:
+            remedy = f"Write a name of the codebook: {', '.join(codes)}."
+        unknown = ~cell.is_in(codes) & ~cell.is_null()
+        tests.append(CellTest(column, unknown, f"unknown {column.name}", remedy, codes=codes))
+    if column.maximum is not None:
+        what, remedy = f"more than {column.maximum}", "A share of 75 % is 0.75."
+        tests.append(CellTest(column, cell > column.maximum, what, remedy))
     if column.minimum is not None:
         remedy = "Correct the sign or the value."
         if column.name.startswith("aum"):
@@ -90,17 +73,19 @@ def value_tests(column: Column, cell: nw.Expr) -> list[CellTest]:
 def text_tests(column: Column, cell: nw.Expr, *, has_nul: bool) -> list[CellTest]:
     """Return the tests of text that is not plain; databases take no NUL, not even in a query."""
     controls = "\0" + _CONTROLS if has_nul else _CONTROLS
-    there = ~cell.is_null()
+    there, words = ~cell.is_null(), WORDS["cells"]
     tests = [
-        CellTest(column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *_SCIENTIFIC),
-        CellTest(column, cell.str.contains(f"[{controls}]") & there, *_CONTROL),
-        CellTest(column, cell.str.contains(grammar.LOST) & there, *_LOST),
-        CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *_ESCAPED),
-        CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *_HIDDEN),
+        CellTest(
+            column, cell.str.contains(r"^\d(?:\.\d+)?[eE]\+\d+$") & there, *words["scientific"]
+        ),
+        CellTest(column, cell.str.contains(f"[{controls}]") & there, *words["control"]),
+        CellTest(column, cell.str.contains(grammar.LOST) & there, *words["lost"]),
+        CellTest(column, cell.str.contains(grammar.ESCAPED) & there, *words["escaped"]),
+        CellTest(column, cell.str.contains(grammar.HIDDEN) & there, *words["hidden"]),
     ]
     if column.name in _NAMED and column.references is None:
         total = cell.str.to_lowercase().str.contains(f"^(?:{grammar.TOTALS})$")
-        tests.append(CellTest(column, total & there, *_TOTAL))
+        tests.append(CellTest(column, total & there, *words["total"]))
     if column.name == "branch_id" and column.references is None:
         tests.append(CellTest(column, cell.str.starts_with(_OWN_PREFIX) & there, *_RESERVED))
     return tests

@@ -43,8 +43,8 @@ class Column:
     """One column of the contract.
 
     `allowed` lists the codes of a CODE column; `references` names the table and column that a
-    value must be found in; `minimum` is the lowest value a number may take; `separated` texts
-    are lists, with ';' between their entries.
+    value must be found in; a number may be `minimum` at least, and `maximum` at most; `separated`
+    texts are lists, with ';' between their entries.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     references: tuple[str, str] | None = None
     minimum: int | None = None
+    maximum: int | None = None
     nullable: bool = False
     separated: bool = False
 

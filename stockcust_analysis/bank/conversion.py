@@ -31,6 +31,7 @@ TEXTS = (Kind.TEXT, Kind.CODE)
 _NUMBER_AS_TEXT = "a number with decimals, or of more than 15 digits, where text belongs"
 _NOT_UTF8 = "bytes that are not text in UTF-8"
 _NESTED_LIST = "a list within a list"
+_NOT_PARTED = "a / or : or \\, which part no entries"
 _NO_TEXT = "a value of a type that is no text"
 _TOO_LARGE = "an amount of more than 16 digits before the point"
 _WITHOUT_CENTS = "an amount in 32 bits, which have lost its cents"
@@ -40,6 +41,7 @@ REMEDIES = {
     **grammar.REMEDIES,
     _NUMBER_AS_TEXT: "Deliver the column as text: digits may be lost.",
     _NOT_UTF8: "Export the column again as text in UTF-8.",
+    _NOT_PARTED: "Write ; between entries.",
     _NO_TEXT: "Convert the column to text in the source.",
     _TOO_LARGE: "Correct the value.",
     _WITHOUT_CENTS: "Deliver decimals, or floats of 64 bits.",
@@ -67,11 +69,13 @@ _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
 _LIST_MARKS = r"^[\[{]|[\]}]$|[\"']"
 _NESTED = r"^\s*[\[{](?:.*[,;，；、|])?\s*[\[{]"
+_SLASH = r"[a-z一-鿿][/:\\][a-z一-鿿]"
+_OF_LISTS = {_NESTED_LIST: _NESTED, _NOT_PARTED: _SLASH}
 # \x02 stands between the entries of Hive's arrays.
 _SEPARATOR = f"[{grammar.BLANKS}]*[;；,，、|\x02][;；,，、|\x02{grammar.BLANKS}]*"
 _TOTALS = ("total", "Total", "TOTAL")
 """Sums whose name is as plain as any."""
-_ODD_LIST = r"[,|\[{\"']|;;|^;|;$"
+_ODD_LIST = r"[,|\[{\"'/:\\]|;;|^;|;$"
 
 Expression = TypeVar("Expression", str, nw.Expr)
 
@@ -232,7 +236,7 @@ def _sql_text(
     if trimmed:
         text = grammar.clean(text, marks)
         if column.separated:
-            faults[_NESTED_LIST] = f"regexp_matches({text}, {literal(_NESTED)})"
+            faults |= {w: f"regexp_matches({text}, {literal(m)})" for w, m in _OF_LISTS.items()}
             text = f"regexp_replace({text}, {literal(_LIST_MARKS)}, '', 'g')"
             text = f"nullif(trim(regexp_replace({text}, '{_SEPARATOR}', ';', 'g'), ';'), '')"
     cases = " ".join(f"WHEN {literal(code)} THEN {literal(word)}" for code, word in codes.items())
@@ -338,7 +342,7 @@ def frame_reading(
     wrong = ~value.str.contains(f"^{_QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:
-        faults[_NESTED_LIST] = cell.str.contains(_NESTED) & ~cell.is_null()
+        faults |= {what: cell.str.contains(mark) & there for what, mark in _OF_LISTS.items()}
     return Reading(value, faults, odd)
 
 

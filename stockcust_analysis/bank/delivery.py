@@ -10,6 +10,7 @@ from typing import Any
 import narwhals.stable.v2 as nw
 
 from stockcust_analysis.bank.contract import Column, Table
+from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.tolerance import SetAside
 
 Rows = nw.LazyFrame[Any]
@@ -25,6 +26,7 @@ class Delivery:
 
     contract: Table
     columns: Sequence[Column]
+    mapping: TableMapping
 
     @property
     def is_columnar(self) -> bool:

@@ -15,7 +15,8 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.bank.cell_tests import ROUNDED
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, flag, height
+from stockcust_analysis.bank.problems import say
+from stockcust_analysis.core.frames import Table, as_lazy, collect_rows, count_rows, flag, height
 from stockcust_analysis.core.periods import as_day
 
 _FEWEST_DIGITS = 6
@@ -47,10 +48,7 @@ def warn_of_doubts(bank: Bank) -> None:
         if twice is None:  # no engine of files has counted them
             twice = bank.rows(name) - height(as_lazy(bank.table(name)).unique())
         if twice > bank.rows(name) * EQUAL_BY_CHANCE:
-            doubts.append(
-                f"{name}: {twice:,} rows are the same as another in every column, and count. "
-                "Take them out if they were delivered twice"
-            )
+            doubts.append(say("rows_alike", name, twice))
     for doubt in doubts:
         warnings.warn(f"{doubt}.", stacklevel=3)
 
@@ -60,28 +58,32 @@ def _of_days(bank: Bank) -> list[str]:
     days, doubts = sorted(bank.days("customers")), list[str]()
     for before, after in pairwise(days):
         if (after - before).days > _LONGEST_GAP:
-            years = (after - before).days // 365
-            doubts.append(
-                f"customers.as_of: {after} lies {years} years after {before}. Is its year right"
-            )
+            doubts.append(say("far_day", after, (after - before).days // 365, before))
+    doubts += [
+        f"customers.as_of: no {before.shifted(1)} between {before} and {after}. Deliver it"
+        for before, after in pairwise(bank.quarters)
+        if after in (before.shifted(2), before.shifted(3))
+    ]
     day = nw.col("last_active_on")
     ends = {"first": day.min(), "last": day.max()}
     seen = collect_rows(as_lazy(bank.table("customers")).select(**ends))
     first, last = (next(iter(seen[end]), None) for end in ends)
     if first == first and first and as_day(first) == _EPOCH:
-        doubt = f"some are {_EPOCH}, with which systems begin to count. If it means none, write "
-        doubts.append(f'customers.last_active_on: {doubt}null = ["{_EPOCH}"] in the mapping')
+        doubts.append(say("first_day", _EPOCH, _EPOCH))
     if days and last == last and last and (days[-1] - as_day(last)).days > _LONGEST_GAP:
         doubts.append(f"customers.as_of: nobody was active within two years before {days[-1]}")
     for name in ("holdings", "ledger"):
         if name not in bank.columns:
             continue
+        known = bank.days(name)
         lacking, spare = (
-            ", ".join(map(str, sorted(some)))
-            for some in ({*days} - bank.days(name), bank.days(name) - {*days})
+            ", ".join(map(str, sorted(some))) for some in ({*days} - known, known - {*days})
         )
         if lacking and name == "holdings":
             doubts.append(f"customers.as_of: no holdings of {lacking}, which is no quarter then")
+        within = [q.end for q in bank.quarters[:-1] if known and q.end > min(known)]
+        if gone := ", ".join(str(day) for day in within if day not in known):
+            doubts.append(f"{name}.as_of: none of {gone}, within the quarters there. Deliver them")
         if spare:
             doubts.append(f"{name}.as_of: no customers of {spare}")
     return doubts
@@ -106,9 +108,16 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
     """
     number, width = nw.col(name), nw.col(name).str.len_chars()
     other, first = number.str.contains("[^0-9]"), rows.head(_LOOKED_AT).select(name)
-    if doubt := _of_form(rows, first, name):
-        return [doubt]
-    if height(first.filter(other)):
+    forms = {"amount": _AMOUNT, "small": "[a-z]", "capital": "[A-Z]", "other": "[^0-9]"}
+    seen = count_rows(first, {form: number.str.contains(mark) for form, mark in forms.items()})
+    if seen["amount"]:
+        return [say("written_as_amounts")]
+    if seen["small"] and seen["capital"]:
+        keys = rows.select("as_of", name)
+        alike = keys.with_columns(number.str.to_lowercase())
+        if twice := height(keys.unique()) - height(alike.unique()):
+            return [say("case_alone", twice)]
+    if seen["other"]:
         return []  # one that is no number says it for all
     kinds = {
         "width": width,
@@ -125,29 +134,7 @@ def _of_numbers(rows: Table, name: str) -> list[str]:
         return []
     doubts, is_sparse = list[str](), 10 * of["n"] < 10 ** of["least"]
     if of["least"] < of["most"] >= _FEWEST_DIGITS and is_sparse and not of["zero"]:
-        doubts.append(
-            f"numbers of {of['least']} to {of['most']} digits, none of which begins with 0. Were "
-            "leading zeros lost? Export the column as text"
-        )
+        doubts.append(say("zeros_lost", of["least"], of["most"]))
     if of["rounded"] > 1 and 2 * of["rounded"] > of["long"]:
-        doubts.append(
-            f"numbers that end in zeros from the 16th digit on, in {of['rounded']:,} rows. Did "
-            "Excel round them? Export the column as text"
-        )
+        doubts.append(say("digits_lost", of["rounded"]))
     return doubts
-
-
-def _of_form(rows: Table, first: Table, name: str) -> str:
-    """Return the doubt about numbers whose first rows hold amounts, or letters in both cases."""
-    number = nw.col(name)
-    if height(first.filter(number.str.contains(_AMOUNT))):
-        why = "Export the column as text, from the system itself"
-        return f"numbers written as amounts are (12345.0, 1.2e9). {why}"
-    if all(height(first.filter(number.str.contains(case))) for case in ("[a-z]", "[A-Z]")):
-        keys = rows.select("as_of", name)
-        alike = keys.with_columns(number.str.to_lowercase())
-        if twice := height(keys.unique()) - height(alike.unique()):
-            return (
-                f"{twice:,} differ from others in upper and lower case alone, and count with them"
-            )
-    return ""

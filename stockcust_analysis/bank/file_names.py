@@ -93,7 +93,13 @@ def assign_files(
 
 
 def require_no_banks_within(folder: Path) -> None:
-    """Raise UsageError for a folder without tables whose folders hold all required ones each."""
+    """Raise UsageError for a folder without tables whose folders hold all required ones each.
+
+    And for one whose mapping has another name than the one that is looked for.
+    """
+    for name in sorted(path.name for path in folder.iterdir()):
+        if re.match(r"(?i)mapping.*\.toml", name):
+            raise UsageError(f"'{name}' is not read: call it mapping.toml, or give it (--mapping).")
     required = {table.name for table in TABLES if table.required}
 
     def holds(path: Path) -> set[str]:

@@ -320,7 +320,7 @@ def _bank(
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)
             deliveries[contract.name] = _DuckDBDelivery(
-                contract, delivered, engine, files, headers, words, mapping.zone
+                contract, delivered, words, engine, files, headers, mapping.zone
             )
     facts = validation.validate(deliveries.values(), problems, source, mapping.tolerance, engine)
     repeats = {
@@ -369,7 +369,6 @@ class _DuckDBDelivery(Delivery):
     engine: DuckDBEngine
     groups: list[FileGroup]
     headers: list[dict[str, str]]
-    mapping: TableMapping
     zone: str
     converted: dict[frozenset[str], Rows] = field(default_factory=dict)
 

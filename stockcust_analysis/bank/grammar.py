@@ -30,7 +30,7 @@ _LEADS, _TRAILS = range(0xE4, 0xEA), range(0x80, 0xC0)
 _GARBLED = f"[{gbk_characters(_LEADS, _TRAILS)}][{gbk_characters(_TRAILS, _LEADS)}]"
 ESCAPED = (
     r"&#\w+;|&[a-z]+;|<\w+ ?/?>|\\u[0-9a-fA-F]{4}|\\[\\ntr,\"']|_x000[0-9A-F]_|^'.*'$|^\".*\"$|"
-    r"(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]"
+    r"(?:%[89A-F][0-9A-F]){3}|~[{].*~[}]|^[“”].*[“”]$"
 )
 """Characters written as those of web pages, programs, workbooks, addresses and HZ, or in quotes."""
 HIDDEN = r"^#[A-Z0-9/]+[!?]?$|^#+$|[*]{2}|^=[A-Z]+\(.*\)$"

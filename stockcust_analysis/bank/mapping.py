@@ -66,6 +66,9 @@ SUSPICIONS = (
     "days_reversed",
     "negative_balance",
     "nothing_of_quarter",
+    "averages_alike",
+    "one_value",
+    "shuffled",
     "family_unused",
 )
 """What is looked for in extracts that meet the contract."""

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from stockcust_analysis.errors import BankDataError
+
+WORDS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
+)
+"""What is said of cells, and of what may not be meant or is hardly true."""
+
+
+def say(name: str, *facts: object) -> str:
+    """Return the words of a doubt with its names and figures."""
+    return str(WORDS["doubts"][name]).format(*facts)
 
 
 @dataclass(frozen=True)

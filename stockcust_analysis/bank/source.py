@@ -33,7 +33,6 @@ from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_r
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
 from stockcust_analysis.bank.mapping import (
     Mapping,
-    TableMapping,
     contract_names,
     read_mapping,
     require_no_file_options,
@@ -436,7 +435,7 @@ def _bank_of(
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))
             frame = _with_local_days(with_plain_types(frame, delivered), delivered, mapping.zone)
-            delivery = _FrameDelivery(contract, delivered, frame, words)
+            delivery = _FrameDelivery(contract, delivered, words, frame)
             unfit = delivery.type_problems()
             problems += unfit
             fitting = {column.name for column in delivered} - {problem.column for problem in unfit}
@@ -469,7 +468,6 @@ class _FrameDelivery(Delivery):
     """A frame, or a table of a database; its rows have no numbers."""
 
     frame: AnyFrame
-    mapping: TableMapping
 
     def type_problems(self) -> list[Problem]:
         """Return the columns whose type cannot hold what they should."""

@@ -14,53 +14,27 @@ from statistics import median
 
 import narwhals.stable.v2 as nw
 
-from stockcust_analysis.bank.branch_suspicions import (
-    LEAST_FOUND_AGAIN,
-    LEAST_IN_BRANCH,
-    LEAST_KEPT,
-    WRONG_UNIT,
-    count_branches,
-    find_closed,
-    find_copied_branches,
-    find_cycles,
-    find_empty_branches,
-    find_left_behind,
-    find_strayed,
-    find_unlike_averages,
-    find_vanished,
-    find_wrong_branches,
-    is_another_unit,
-)
-from stockcust_analysis.bank.contract import table
+from stockcust_analysis.bank import branch_suspicions as branches
+from stockcust_analysis.bank import column_suspicions as columns
+from stockcust_analysis.bank.branch_suspicions import LEAST_IN_BRANCH, LEAST_KEPT
+from stockcust_analysis.bank.column_suspicions import LEAST_PART, MOST_FAR
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.totals import GROUPS, ORDERED, Totals, held_by_branch
-from stockcust_analysis.bank.validation import EVENTS
+from stockcust_analysis.bank.problems import say
+from stockcust_analysis.bank.totals import GROUPS, LEAST_ROWS, Totals, held_by_branch
 from stockcust_analysis.core.calendar import Calendar
-from stockcust_analysis.core.frames import ONE, Table, as_lazy, collect_rows, flag, height, sums
-from stockcust_analysis.core.periods import Quarter, as_day
+from stockcust_analysis.core.frames import as_lazy, collect_rows, height
+from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError
 from stockcust_analysis.measures.population import AUM
 from stockcust_analysis.measures.service import end_with_managers, in_force
 from stockcust_analysis.policy import load_policy
 
-LEAST_ROWS = 100
-"""Below a hundred rows any change may be true."""
 LEAST_MEAN, MOST_MEAN = 50, 2_000_000
 """AUM per customer, CNY: means lie around 50,000, 分 for 元 and 元 for 万元 beyond these."""
-STEADY, LEAST_HELD = 0.1, 0.5
+STEADY, LEAST_HELD = 0.1, 0.6
 """Holdings are the accounts of AUM: what part of it they are is a definition, and no market's."""
-LIKE_SIZE, LEAST_PART = 0.2, 0.01
-"""A product comes in place of another if their rows differ by less; smaller ones come and go."""
-STALE = 0.98
-"""Part of the customers whose days or amounts are as a quarter ago: interest alone moves most."""
-_LOOKED_UP, _FEWEST = 1_000, 10
-_MAY_BE_EMPTY = (
-    "customers.active_transactions",
-    "customers.loan_balance",
-    "holdings.matures_on|filled",
-)
-"""What a bank may deliver without any value until it once has some; all else always has."""
-_MAY_HAVE_NO_ROWS = ("branch_successors", "customer_moves")
+LIKE_SIZE = 0.2
+"""A product comes in place of another if their rows differ by less; the ledger's parts, too."""
 # Sums of one quarter that are of one order.
 _ALIKE = (
     ("customers.aum_average_month", "customers.aum_period_end"),
@@ -81,15 +55,15 @@ def _wrong_units(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
         if "|" not in name
     ]
     for name, other, size, beside in pairs:
-        if min(size, beside) > 0 and is_another_unit(size / beside):
+        if min(size, beside) > 0 and branches.is_another_unit(size / beside):
             yield f"{name} of {now.quarter} is {size / beside:.2g} times that of {other}"
     for name in ("customers.aum_period_end", "customers.aum_average_quarter"):
         mean = ours.get(name, 0) / 100 / ours["customers.rows"]
         if mean and not LEAST_MEAN < mean < MOST_MEAN:
             yield f"{name} of {now.quarter} is {mean:.2g} CNY per customer"
     for column in (column for column in AUM if f"customers.{column}|digits" in ours):
-        yield from find_wrong_branches(column, before, now)
-    yield from find_unlike_averages(now)
+        yield from branches.find_wrong_branches(column, before, now)
+    yield from branches.find_unlike_averages(now)
     yield from _wrong_products(before, now)
 
 
@@ -105,11 +79,8 @@ def _wrong_products(before: Totals, now: Totals) -> Iterator[str]:
             means = [sizes["balance"] / sizes["rows"] for sizes in (ours, theirs)]
             pairs.append((str(before.quarter), means[0], means[1]))
         for other, size, beside in pairs:
-            if min(size, beside) > 0 and is_another_unit(size / beside):
-                yield (
-                    f"holdings of {name} in {now.quarter} are {size / beside:.2g} times those of "
-                    f"{other}"
-                )
+            if min(size, beside) > 0 and branches.is_another_unit(size / beside):
+                yield say("wrong_products", name, now.quarter, size / beside, other)
                 break
 
 
@@ -117,19 +88,16 @@ def _same_again(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A table has the rows and amounts of the quarter before, group by group."""
     for name in (name for name in GROUPS if now.sizes(name)):
         if before.sizes(name) == now.sizes(name):
-            yield (
-                f"{name} of {now.quarter} have the rows and amounts of {before.quarter} in every "
-                f"{GROUPS[name]}: was the file delivered again?"
-            )
+            yield say("table_again", name, now.quarter, before.quarter, GROUPS[name])
         elif name == "holdings" and (same := _same_amounts(before, now)):
-            yield (
-                f"holdings.{', '.join(same)} of {now.quarter} adds up to that of {before.quarter} "
-                "in every product: was the column not computed anew"
-            )
-        elif name == "customers" and (copied := find_copied_branches(before, now)):
-            yield (
-                f"customers of {now.quarter} have the rows and amounts of {before.quarter} in "
-                f"{count_branches(copied, now.customers)}: was a file delivered again?"
+            yield say("balances_as_before", ", ".join(same), now.quarter, before.quarter)
+        elif copied := branches.find_copied_branches(before, now, name):
+            yield say(
+                "branches_again",
+                name,
+                now.quarter,
+                before.quarter,
+                branches.count_groups(copied, now.branch_sizes(name)),
             )
 
 
@@ -145,56 +113,6 @@ def _same_amounts(before: Totals, now: Totals) -> list[str]:
     ]
 
 
-def _found_again(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[str, str]]:
-    """Most customers of the quarter before are not found again, or a column is just as it was."""
-    columns = [
-        column.name
-        for column in table("customers").columns
-        if column.name in bank.columns["customers"]
-        if column.kind.is_numeric or column.name == "last_active_on"
-    ]
-    earlier, later = (
-        as_lazy(bank.snapshot("customers", as_of=of.quarter.end)).select("customer_id", *columns)
-        for of in (before, now)
-    )
-    total = before.figures["customers.rows"]
-    # A few of them show whether it is worth to look at all, mostly those who come first in both.
-    few, first = earlier.head(_LOOKED_UP), later.head(2 * _LOOKED_UP)
-    for some, others in ((few, first), (few, later), (earlier, later)):
-        rows, least = (total, LEAST_ROWS) if some is earlier else (min(total, _LOOKED_UP), _FEWEST)
-        counts = _count_same(some.join(others, on="customer_id", suffix="|now"), columns)
-        found = counts["rows"]
-        stale = [c for c in columns if counts[c] >= max(least, STALE * counts[f"{c}|filled"])]
-        if found >= LEAST_FOUND_AGAIN * rows and not stale:
-            return
-    for column in stale:
-        yield (
-            "delivered_again",
-            f"customers.{column} of {now.quarter} is that of {before.quarter} for "
-            f"{counts[column]:,} of {counts[f'{column}|filled']:,} customers who have any: was the "
-            "column not computed anew",
-        )
-    if found < LEAST_FOUND_AGAIN * total:
-        yield (
-            "renumbered",
-            f"of {total:,} customers of {before.quarter} {found:,} are found again in "
-            f"{now.quarter}: were they renumbered?",
-        )
-
-
-def _count_same(pairs: Table, columns: Sequence[str]) -> dict[str, int]:
-    """Return how many customers of two quarters there are, have a value then, and the same now."""
-    sizes = {"rows": ONE}
-    for name in columns:
-        is_filled = ~nw.col(name).is_null()
-        if name != "last_active_on":
-            is_filled &= nw.col(name) != 0
-        sizes[f"{name}|filled"] = flag(is_filled)
-        sizes[name] = flag(is_filled & (nw.col(name) == nw.col(f"{name}|now")))
-    counts = collect_rows(sums(pairs, [], sizes))  # no row where nobody is found again
-    return {name: sum(int(cell or 0) for cell in cells) for name, cells in counts.items()}
-
-
 def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A product is gone, and another of like size has come."""
     least = max(LEAST_ROWS, LEAST_PART * before.figures["holdings.rows"])
@@ -202,55 +120,90 @@ def _renamed(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     for old, new in product(sorted(gone), sorted(come)):
         was, rows = before.holdings[old]["rows"], now.holdings[new]["rows"]
         if was >= least and abs(rows - was) < LIKE_SIZE * was:
-            yield (
-                f"product {old} ({was:,} holdings in {before.quarter}) is gone, and {new} "
-                f"({rows:,} in {now.quarter}) has come: see the codes in the mapping"
-            )
+            yield say("product_renamed", old, was, before.quarter, new, rows, now.quarter)
 
 
 def _gone(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Much of a table is not there any more."""
-    for name in ("customers.rows", "holdings.rows"):
-        rows, was = now.figures[name], before.figures[name]
+    for name in ("customers", "holdings"):
+        rows, was = (totals.figures[f"{name}.rows"] for totals in (now, before))
         if rows < LEAST_KEPT * was:
-            what = name.removesuffix(".rows")
-            yield f"{what} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
+            yield f"{name} have {rows:,} rows in {now.quarter}, and {was:,} in {before.quarter}"
 
 
-def _incomplete(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
+def _incomplete(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """Holdings are another part of customers' AUM, or of the ledger, than a quarter before."""
-    earlier = _parts_held(before)
+    earlier, quarter = _parts_held(before), now.quarter
     for other, ours in _parts_held(now).items():
-        theirs = earlier.get(other)
-        if theirs and not is_another_unit(ours / theirs) and abs(ours / theirs - 1) > STEADY:
-            yield (
-                f"holdings are {ours:.0%} of {other} in {now.quarter}, and {theirs:.0%} in "
-                f"{before.quarter}: was a file of one of them cut off"
-            )
-        elif other == "AUM" and 1 / WRONG_UNIT < ours < LEAST_HELD:
-            yield (
-                f"holdings are {ours:.0%} of AUM in {now.quarter}: deliver all products that "
-                "count as AUM, and files to their end"
-            )
-    held = {product for product, sizes in now.holdings.items() if sizes["balance"]}
-    booked = {product for product, sizes in now.ledger.items() if sizes["balance"]}
+        theirs = earlier.get(other) or ours
+        has_moved = abs(ours / theirs - 1) > STEADY and not branches.is_another_unit(ours / theirs)
+        is_whole = LEAST_HELD < ours < 1 / LEAST_HELD or branches.is_another_unit(ours)
+        if has_moved or not is_whole:
+            where = _where_unlike(bank, now, theirs) if other == "AUM" else ""
+            was = f", and {theirs:.0%} in {before.quarter}" if has_moved else ""
+            yield say("part_of_aum", ours, other, quarter, was, where)
+    held, booked = (
+        {product for product, sizes in groups.items() if sizes["balance"]}
+        for groups in (now.holdings, now.ledger)
+    )
     if lacking := ", ".join(sorted(booked - held)):
-        yield (
-            f"holdings of {now.quarter} hold nothing of {lacking}, and the ledger does: deliver "
-            "them, or see the codes in the mapping"
-        )
+        yield say("product_not_held", quarter, lacking)
+    yield from _unlike_ledger(now)
 
 
-def _misfits(bank: Bank, now: Totals) -> Iterator[str]:
-    """AUM of a branch is of another order than what its customers hold, or AUM's columns are."""
+def _where_unlike(bank: Bank, now: Totals, usual: float) -> str:
+    """Return the branches whose customers hold another part of their AUM than is usual."""
+    column, held = held_by_branch(bank, now.quarter)
+    parts = {
+        branch: held.get(branch, {}).get("held", 0) / usual / sizes[column]
+        for branch, sizes in now.customers.items()
+        if sizes["rows"] >= LEAST_IN_BRANCH and sizes[column]
+    }
+    wrong = [branch for branch, part in parts.items() if abs(part - 1) > STEADY]
+    return f", by {branches.count_groups(wrong, parts)}" if wrong else ""
+
+
+def _unlike_ledger(now: Totals) -> Iterator[str]:
+    """Holdings of some products or branches are another part of the ledger than of most."""
+    shared = {*now.holdings} & {*now.ledger}
+    held, booked = (
+        {
+            branch: {n: sum(groups[p][n] for p in shared & {*groups}) for n in ("rows", "balance")}
+            for branch, groups in now.booked.get(name, {}).items()
+        }
+        for name in ("holdings", "ledger")
+    )
+    for what, ours, theirs in (("products", now.holdings, now.ledger), ("branches", held, booked)):
+        parts = {  # what the ledger does not know is many times what is there
+            key: sizes["balance"] / (theirs.get(key, {"balance": 0})["balance"] or 1)
+            for key, sizes in ours.items()
+            if sizes["rows"] >= LEAST_IN_BRANCH and sizes["balance"]
+            if key in theirs or what == "branches"
+        }
+        usual = median(parts.values()) if parts else 1.0
+        wrong = [key for key, part in parts.items() if abs(part / usual - 1) > LIKE_SIZE]
+        if wrong:
+            yield say("unlike_ledger", now.quarter, branches.count_groups(wrong, parts, what))
+
+
+def _misfits(bank: Bank, now: Totals) -> Iterator[tuple[str, str]]:
+    """AUM of a branch, or of customers, is not what they hold, or AUM's columns are swapped."""
     quarter = now.quarter
-    column, parts, averages = held_by_branch(bank, quarter, LEAST_IN_BRANCH)
+    column, held = held_by_branch(bank, quarter)
+    parts = {
+        branch: sizes["held"] / sizes["aum"]
+        for branch, sizes in held.items()
+        if sizes["rows"] >= LEAST_IN_BRANCH and min(sizes["aum"], sizes["held"]) > 0
+    }
     usual = median(parts.values()) if parts else 1.0
-    if wrong := sorted(b for b, part in parts.items() if is_another_unit(part / usual)):
+    same = {branch: held[branch]["same"] / held[branch]["rows"] for branch in parts}
+    old = [branch for branch, part in same.items() if part < LEAST_KEPT]
+    if old and median(same.values()) >= 1 - STEADY:
+        yield "part_of_aum", say("not_as_held", column, quarter, branches.count_groups(old, parts))
+    if wrong := sorted(b for b, part in parts.items() if branches.is_another_unit(part / usual)):
         yield (
-            f"customers.{column} of {quarter} is of another order in "
-            f"{count_branches(wrong, parts)} than what their customers hold: are customers or "
-            "holdings in 千元, 万元 or 分 there"
+            "part_of_aum",
+            say("unit_of_branches", column, quarter, branches.count_groups(wrong, parts)),
         )
     lacking = [
         branch
@@ -259,15 +212,22 @@ def _misfits(bank: Bank, now: Totals) -> Iterator[str]:
     ]
     if parts and lacking:
         yield (
-            f"customers of {quarter} with AUM hold nothing in "
-            f"{count_branches(lacking, now.customers)}: deliver their holdings"
+            "part_of_aum",
+            say("branches_hold_nothing", quarter, branches.count_groups(lacking, now.customers)),
         )
-    for name, (average, end) in sorted(averages.items(), key=lambda item: item[1])[-1:]:
-        if average >= LEAST_ROWS and end < LEAST_PART * average:
-            yield (
-                f"holdings of {quarter} are what customers.{name} says of {average:,} customers, "
-                f"and aum_period_end of {end:,}: are two columns swapped in the mapping"
-            )
+    counts: dict[str, int] = {}
+    for sizes in held.values():
+        counts = {name: counts.get(name, 0) + size for name, size in sizes.items()}
+    swapped = [
+        name
+        for name in AUM
+        if counts.get(name, 0) >= LEAST_ROWS and counts[f"{name}|end"] < LEAST_PART * counts[name]
+    ]
+    for name in sorted(swapped, key=lambda name: counts[name])[-1:]:
+        yield "part_of_aum", say("aum_swapped", quarter, name, counts[name], counts[f"{name}|end"])
+    far, both = (counts.get(what, 0) for what in ("far", "rows"))
+    if not branches.is_another_unit(usual) and far >= max(LEAST_ROWS, MOST_FAR * both):
+        yield "shuffled", say("amounts_not_held", column, quarter, far, both)
 
 
 def _parts_held(totals: Totals) -> dict[str, float]:
@@ -281,101 +241,21 @@ def _parts_held(totals: Totals) -> dict[str, float]:
     return {
         name: sum(totals.holdings[p]["balance"] for p in products if p in totals.holdings) / whole
         for name, (products, whole) in pairs.items()
-        if whole
+        if whole and any(totals.holdings.get(p, {}).get("balance") for p in products)
     }
-
-
-def _emptied(_: Bank, before: Totals, now: Totals) -> Iterator[str]:
-    """A column holds nothing but zeros, or no day, in a whole quarter or in a branch."""
-    ours, theirs = now.figures, before.figures
-    for name, size in ours.items():
-        column, _mark, what = name.partition("|")
-        table_name, _dot, total = name.partition(".")
-        rows, where = ours[f"{table_name}.rows"], ""
-        if what and (what != "filled" or column in ours):
-            continue
-        if not size and rows >= LEAST_ROWS and (name not in _MAY_BE_EMPTY or theirs.get(name)):
-            where = f"all {rows:,} rows"
-        elif size and table_name == "customers" and total != "loan_balance":
-            empty = find_empty_branches(total, before, now)
-            where = count_branches(empty, now.customers) if empty else ""
-        if where:
-            yield (
-                f"{column} holds {'no day' if what else 'nothing but 0'} in {where} of "
-                f"{now.quarter}: deliver its values, or leave the column out if it is optional"
-            )
-
-
-def _contradictions(now: Totals) -> Iterator[str]:
-    """Days of a row are in the wrong order."""
-    figures = now.figures
-    for name, count in figures.items():
-        column, _, later = name.partition("|")
-        tables, _, first = column.partition(".")
-        # Every system has a few wrong days of birth.
-        least = LEAST_PART * figures[f"{tables}.rows"] if first == "birth_date" else 0
-        if (first, later) in ORDERED and count > least:
-            yield (
-                f"{column} is later than {later} in {count:,} row{'s' if count > 1 else ''} of "
-                f"{now.quarter}: correct the days; are two columns swapped in the mapping"
-            )
-
-
-def _negative_balances(now: Totals) -> Iterator[str]:
-    """What customers own is less than nothing."""
-    for name in sorted({*load_policy().families.aum_products} & {*now.holdings}):
-        rows, count = now.holdings[name]["rows"], now.holdings[name]["balance|negative"]
-        if count > LEAST_PART * rows:
-            yield (
-                f"balance is negative in {count:,} of {rows:,} holdings of {name} in "
-                f"{now.quarter}: see its sign, and the codes of products in the mapping"
-            )
 
 
 def _few_persons(now: Totals) -> Iterator[str]:
     """Most customers, or most of a branch, are companies."""
-    sizes = {
-        branch: (group["customer_type|corporate"], group["rows"])
-        for branch, group in now.customers.items()
-        if group["rows"] >= LEAST_IN_BRANCH
-    }
-    if wrong := [branch for branch, (companies, rows) in sizes.items() if 2 * companies > rows]:
-        yield (
-            f"more than half of the customers are corporate in {count_branches(wrong, sizes)} of "
-            f"{now.quarter}: see the codes of customer_type in the mapping"
-        )
+    sizes = {b: group for b, group in now.customers.items() if group["rows"] >= LEAST_IN_BRANCH}
+    if wrong := [b for b, g in sizes.items() if 2 * g["customer_type|corporate"] > g["rows"]]:
+        yield say("corporate", branches.count_groups(wrong, sizes), now.quarter)
 
 
 def _closed_with_aum(now: Totals) -> Iterator[str]:
     """Customers have left and still own something."""
     if count := now.figures.get("customers.closed_on|with AUM", 0):
-        yield (
-            f"closed_on is not later than as_of in {count:,} row{'s' if count > 1 else ''} of "
-            f"customers with AUM in {now.quarter}, and they are in no figure: empty closed_on, or "
-            "the amounts"
-        )
-
-
-def _nothing_of_quarter(bank: Bank, now: Totals) -> Iterator[str]:
-    """A table is empty, or holds nothing of the newest quarter."""
-    quarter = now.quarter
-    for name in (name for name in bank.columns if name not in _MAY_HAVE_NO_ROWS):
-        frame = as_lazy(bank.table(name))
-        if not bank.rows(name):
-            yield f"{name} hold no row up to {quarter.end}: deliver them, or take the file away"
-        elif name in EVENTS and not too_few([now]):
-            (last,) = collect_rows(frame.select(last=nw.col(EVENTS[name]).max()))["last"]
-            if as_day(last) <= quarter.previous.end:
-                yield f"{name} end on {as_day(last)}, before {quarter} began: deliver those of it"
-        elif name == "ledger" and not now.ledger:
-            yield f"ledger holds nothing of {quarter.end}: deliver it, or take the file away"
-        elif name == "targets":
-            quarters = sorted(collect_rows(frame.select("quarter").unique())["quarter"])
-            if str(quarter) not in quarters:
-                yield (
-                    f"targets are of {', '.join(quarters)}, none of {quarter}, whose pages have "
-                    "no plan then: see the column quarter"
-                )
+        yield say("closed_with_aum", count, "s" if count > 1 else "", now.quarter)
 
 
 def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
@@ -387,12 +267,9 @@ def _two_managers(bank: Bank, now: Totals) -> Iterator[str]:
     end = now.quarter.end
     calendar = Calendar((end,))
     rows = in_force(calendar.on_every_day(rows), calendar, lambda as_of: as_of)
-    several = rows.group_by("customer_id").agg(n=nw.len()).filter(nw.col("n") > 1)
-    if count := height(several):
-        yield (
-            f"{count:,} customers have several managers on {end}: who came last counts. End the "
-            "earlier assignments (valid_to)"
-        )
+    each = rows.group_by("customer_id").agg(n=nw.len())
+    if count := height(each.filter(nw.col("n") > 1)):
+        yield say("two_managers", count, end)
 
 
 def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
@@ -410,11 +287,8 @@ def _wrong_plans(bank: Bank, now: Totals) -> Iterator[str]:
             sizes.setdefault(measure, []).append((float(target) * 100, actual))
     for measure, pairs in sorted(sizes.items()):
         planned, actual = map(sum, zip(*pairs, strict=True))
-        if min(planned, actual) > 0 and is_another_unit(planned / actual):
-            yield (
-                f"targets of {measure} in {now.quarter} are {planned / actual:.2g} times what the "
-                "branches have: are they in 万元? They are read in 元, whatever unit is stated"
-            )
+        if min(planned, actual) > 0 and branches.is_another_unit(planned / actual):
+            yield say("wrong_plans", measure, now.quarter, planned / actual)
 
 
 Suspicions = list[tuple[str, str]]
@@ -427,23 +301,25 @@ _OF_TWO: dict[str, _Rule] = {
 _OF_ANY: dict[str, _Rule] = {
     "unit": _wrong_units,
     "part_of_aum": _incomplete,
-    "column_empty": _emptied,
-    "branch_vanished": find_vanished,
+    "column_empty": columns.find_empty_columns,
+    "branch_vanished": branches.find_vanished,
+    "averages_alike": columns.find_alike_averages,
 }
 _OF_ROWS: Mapping[str, Callable[[Totals], Iterator[str]]] = {
     "closed_with_aum": _closed_with_aum,
-    "negative_balance": _negative_balances,
-    "days_reversed": _contradictions,
+    "negative_balance": columns.find_negative_balances,
+    "days_reversed": columns.find_reversed_days,
     "codes_swapped": _few_persons,
 }
 _OF_ONE: Mapping[str, Callable[[Bank, Totals], Iterator[str]]] = {
     "unit": _wrong_plans,
-    "successor_cycle": find_cycles,
-    "closed_with_aum": find_closed,
+    "successor_cycle": branches.find_cycles,
+    "closed_with_aum": branches.find_closed,
     "two_managers": _two_managers,
-    "split_without_moves": find_left_behind,
-    "moves_not_followed": find_strayed,
-    "nothing_of_quarter": _nothing_of_quarter,
+    "split_without_moves": branches.find_left_behind,
+    "moves_not_followed": branches.find_strayed,
+    "nothing_of_quarter": columns.find_idle_tables,
+    "one_value": columns.find_single_values,
 }
 
 
@@ -465,13 +341,13 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
     for index, now in enumerate(totals):
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
-        before = earlier if follows else Totals(now.quarter.previous, {}, {}, {})
+        before = earlier if follows else Totals(now.quarter.previous, {}, {}, {}, {})
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]
-        found += _found_again(bank, before, now) if enough and follows else ()
+        found += columns.find_renumbered(bank, before, now) if enough and follows else ()
         if enough and bank.rows("holdings") <= most:
-            found += [("part_of_aum", words) for words in _misfits(bank, now)]
+            found += _misfits(bank, now)
         for name, count in _OF_ROWS.items():
             found += [(name, words) for words in count(now)]
     for name, look in _OF_ONE.items() if totals else ():

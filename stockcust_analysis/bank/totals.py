@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import combinations
+from typing import Any
 
 import narwhals.stable.v2 as nw
 
@@ -31,6 +33,7 @@ from stockcust_analysis.policy import load_policy
 
 GROUPS = {"customers": "branch_id", "holdings": "product", "ledger": "product"}
 """Tables that are summed, and by what."""
+_BOOKED_AT = {"holdings": ("booking_branch_id",), "ledger": ("branch_id",)}
 ORDERED = (
     ("birth_date", "relationship_since"),
     ("relationship_since", "closed_on"),
@@ -38,8 +41,12 @@ ORDERED = (
     ("opened_on", "matures_on"),
 )
 """Days of one row, the earlier one first."""
+LEAST_ROWS = 100
+"""Below a hundred rows any change may be true."""
 _STEPS = 1_000
 """Parts of a power of ten in which the digits of amounts are summed."""
+_FAR = 3
+"""Few customers have three times what they had, or what their accounts hold, or a third of it."""
 Groups = Mapping[str, Mapping[str, int]]
 
 
@@ -48,9 +55,11 @@ class Totals:
     """Sums of one quarter: `rows`, and cents by column, of customers by branch, else by product.
 
     Names with `|` count rows: of a column that are filled, or of two days in the wrong order.
+    `booked` are those of holdings and of the ledger by branch and product.
     """
 
     quarter: Quarter
+    booked: Mapping[str, Mapping[str, Groups]]
     customers: Groups
     holdings: Groups
     ledger: Groups
@@ -68,7 +77,16 @@ class Totals:
     def sizes(self, name: str) -> dict[str, dict[str, int]]:
         """Return a table's rows and amounts by group, without what is counted beside them."""
         groups: Groups = getattr(self, name)
-        return {g: {n: s for n, s in sizes.items() if "|" not in n} for g, sizes in groups.items()}
+        return {group: _amounts(sizes) for group, sizes in groups.items()}
+
+    def branch_sizes(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return a table's rows and amounts by branch, of accounts and the ledger by product."""
+        if name == "customers":
+            return {branch: {"": sizes} for branch, sizes in self.sizes(name).items()}
+        return {
+            branch: {product: _amounts(sizes) for product, sizes in groups.items()}
+            for branch, groups in self.booked.get(name, {}).items()
+        }
 
     def geometric_means(self, column: str, least: int) -> dict[str, float]:
         """Return branch → geometric mean of an AUM in cents, of branches where enough have any."""
@@ -79,9 +97,15 @@ class Totals:
         }
 
 
+def _amounts(sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return rows and amounts without what is counted beside them."""
+    return {name: size for name, size in sizes.items() if "|" not in name}
+
+
 def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
     """Return the sums of some quarters of a bank, oldest first, in one look at each table."""
     found: dict[tuple[str, date], dict[str, dict[str, int]]] = {}
+    booked: dict[date, dict[str, dict[str, dict[str, dict[str, int]]]]] = {}
     before = min([quarter.end for quarter in quarters], default=date.max) - timedelta(days=1)
     for name, by in GROUPS.items():
         if name not in bank.columns or not quarters:
@@ -89,22 +113,43 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
         rows = as_lazy(bank.table(name))
         if min(bank.days(name), default=before) <= before:
             rows = rows.filter(after(day(rows, "as_of"), before))
-        sizes = _sizes_of(name, bank.columns[name], rows)
-        groups = collect_rows(sums(rows, ["as_of", by], {"rows": ONE, **sizes}))
-        for index, (as_of, key) in enumerate(zip(groups["as_of"], groups[by], strict=True)):
-            cells = {column: int(groups[column][index] or 0) for column in ("rows", *sizes)}
-            found.setdefault((name, as_day(as_of)), {})[str(key)] = cells
-    return [Totals(q, *(found.get((name, q.end), {}) for name in GROUPS)) for q in quarters]
+        sizes = {"rows": ONE, **_sizes_of(name, bank.columns[name], rows)}
+        at = [column for column in _BOOKED_AT.get(name, ()) if column in bank.columns[name]]
+        groups = collect_rows(sums(rows, ["as_of", by, *at], sizes))
+        for moment, key, *numbers in zip(*groups.values(), strict=True):
+            place, as_of = numbers.pop(0) if at else None, as_day(moment)
+            cells = dict(zip(sizes, [int(number or 0) for number in numbers], strict=True))
+            group = found.setdefault((name, as_of), {}).setdefault(str(key), {})
+            group |= {column: group.get(column, 0) + size for column, size in cells.items()}
+            if place and place == place:
+                branches = booked.setdefault(as_of, {}).setdefault(name, {})
+                branches.setdefault(place, {})[str(key)] = cells
+    return [
+        Totals(q, booked.get(q.end, {}), *(found.get((name, q.end), {}) for name in GROUPS))
+        for q in quarters
+    ]
 
 
-def held_by_branch(
-    bank: Bank, quarter: Quarter, least: int
-) -> tuple[str, dict[str, float], dict[str, tuple[int, int]]]:
-    """Return what customers hold against their AUM on a quarter's last day.
+def repeated_day(name: str, columns: Collection[str], rows: Table, days: Collection[date]) -> str:
+    """Say that the newest day of a table adds up to the one before, group by group; else ''."""
+    ends, by = sorted(days)[-2:], GROUPS.get(name, "-")
+    kinds = {column.name: column.kind for column in table(name).columns}
+    sizes = {"n": ONE, **{c: cents_or_zero(c) for c in columns if kinds[c] is Kind.MONEY}}
+    if len(ends) < 2 or not {"as_of", by} <= {*columns} or len(sizes) < 2:
+        return ""
+    late = rows.filter(after(nw.col("as_of"), ends[0] - timedelta(days=1)))
+    groups = [*zip(*collect_rows(sums(late, ["as_of", by], sizes)).values(), strict=True)]
+    first, last = ([group[1:] for group in groups if as_day(group[0]) == end] for end in ends)
+    is_same = sum(n for _, n, *_ in first) >= LEAST_ROWS and sorted(first) == sorted(last)
+    return f"{ends[1]} has the rows and amounts of {ends[0]} in every {by}" if is_same else ""
 
-    These are the column of AUM; branch → balances of AUM products / AUM, of branches where at least
-    so many customers have any; and average of AUM → how many customers hold just that, and how many
-    their AUM at the period's end, where these two differ.
+
+def held_by_branch(bank: Bank, quarter: Quarter) -> tuple[str, dict[str, dict[str, int]]]:
+    """Return the column of AUM, and what customers hold against it by branch, on a last day.
+
+    That are `rows`, `aum` and `held` of those who hold products of AUM; how many hold the `same`,
+    and what is `far` from it; and by average of AUM how many customers hold just that, and (`|end`)
+    how many their AUM at the period's end, where these two differ.
     """
     customers, holdings = (
         as_lazy(bank.snapshot(name, as_of=quarter.end)) for name in ("customers", "holdings")
@@ -113,20 +158,24 @@ def held_by_branch(
     held = sums(ours, ["customer_id"], {"held": cents_or_zero("balance")})
     aum = [name for name in AUM if name in bank.columns["customers"]]
     if not aum:
-        return "", {}, {}
+        return "", {}
     amounts = {name: cents_or_zero(name) for name in aum}
     pairs = customers.select("customer_id", "branch_id", **amounts).join(held, on="customer_id")
-    sizes = {"rows": ONE, "aum": nw.col(aum[0]), "held": nw.col("held")}
-    averages = aum[1:] if aum[0] == AUM[0] else []
-    for name in averages:
-        differs = nw.col(name) != nw.col(aum[0])
-        sizes[name] = flag(differs & (nw.col(name) == nw.col("held")))
-        sizes[f"{name}|end"] = flag(differs & (nw.col(aum[0]) == nw.col("held")))
-    groups = collect_rows(sums(pairs, ["branch_id"], sizes))
-    rows = zip(*(groups[name] for name in ("branch_id", "rows", "aum", "held")), strict=True)
-    parts = {b: held / aum for b, n, aum, held in rows if n >= least and min(aum, held) > 0}
-    counts = {name: (sum(groups[name]), sum(groups[f"{name}|end"])) for name in averages}
-    return aum[0], parts, counts
+    end, total = nw.col(aum[0]), nw.col("held")
+    sizes = {"rows": ONE, "aum": end, "held": total}
+    sizes |= {"same": flag(end == total), "far": are_far(end, total)}
+    for name in aum[1:] if aum[0] == AUM[0] else []:
+        differs = nw.col(name) != end
+        sizes[name] = flag(differs & (nw.col(name) == total))
+        sizes[f"{name}|end"] = flag(differs & (end == total))
+    rows = zip(*collect_rows(sums(pairs, ["branch_id"], sizes)).values(), strict=True)
+    return aum[0], {branch: dict(zip(sizes, map(int, row), strict=True)) for branch, *row in rows}
+
+
+def are_far(one: nw.Expr, other: nw.Expr) -> nw.Expr:
+    """Return whether one of two amounts is three times the other."""
+    is_far = (one > other * _FAR) | (other > one * _FAR)
+    return flag(is_far & (one > 0) & (other > 0))
 
 
 def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.Expr]:
@@ -142,15 +191,26 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
             sizes[column] = nw.col(column).fill_null(0).cast(nw.Int64)
         elif kind is Kind.DATE and column not in ("as_of", "closed_on"):
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
+        elif column == "person_id":
+            sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
+            sizes[f"{column}|odd"] = flag(nw.col(column).str.contains("[13579]$"))
     for column in [column for column in AUM if column in sizes][:1]:
         digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
         sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)
         sizes[f"{column}|filled"] = flag(sizes[column] > 0)
         amount = nw.col(column).cast(nw.Float64)
         sizes[f"{column}|uneven"] = flag(amount > amount.floor())
+    if {*AUM} <= {*sizes}:
+        end, *means = map(nw.col, AUM)
+        for one, other in combinations(AUM, 2):
+            sizes[f"{one}|{other}"] = flag((nw.col(one) == nw.col(other)) & (nw.col(one) > 0))
+        near, far = ((mean - end).abs() for mean in means)
+        sizes |= {"aum|nearer": flag(near < far), "aum|farther": flag(near > far)}
+    if "birth_date" in kinds:
+        sizes["birth_date|odd"] = flag(nw.col("birth_date").dt.day() % 2 == 1)
     if name == "customers":
         sizes["customer_type|corporate"] = flag(nw.col("customer_type") == "corporate")
-    if name == "holdings":
+    if name in _BOOKED_AT:
         sizes["balance|negative"] = flag(nw.col("balance") < 0)
     for first, last in ORDERED:
         if {first, last} <= {*kinds}:

@@ -35,6 +35,7 @@ from stockcust_analysis.bank.duckdb_connection import (
 )
 from stockcust_analysis.bank.problems import Problem, raise_if_any
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
+from stockcust_analysis.bank.totals import repeated_day
 from stockcust_analysis.core.engines import Engine
 from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
@@ -75,6 +76,9 @@ def validate(
     problems += _unmatched([r for check in checks.values() for r in check.unmatched])
     if "branch_successors" in checks:
         problems += checks["branch_successors"].judge_splits()
+    for name, check in checks.items() if problems else ():
+        if again := repeated_day(name, {*check.names} - check.unread, check.rows, check.days):
+            problems.append(Problem(name, "as_of", again, "Was the file delivered again?"))
     raise_if_any(problems, source)
     return {
         name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
@@ -291,6 +295,8 @@ class _TableCheck:
             leads = reference and reference.complete
             if not (column.nullable or leads):
                 what, remedy = "the cell is empty", "Fill it in."
+                if marks := self.delivery.mapping.null:
+                    remedy = f"Fill it in, or take it out of the mapping's null = {[*marks]}."
                 tests.append(CellTest(column, empty, what, remedy, has_value=False))
             tests += value_tests(column, cell)
             if column.kind is Kind.TEXT and column.name in self.trimmed:
@@ -377,14 +383,14 @@ class _TableCheck:
     def _cell_problem(self, test: CellTest, count: int, first: tuple[str, ...]) -> Problem:
         """Return the problem of cells that fail a test, with codes that may have been meant."""
         remedy, cell = test.remedy, test.column.name
-        if test.column.allowed:
+        if test.codes:
             wrong = self.rows.filter(test.wrong, ~nw.col(cell).is_null())
             if "customer_id" in self.names:  # one customer's cell returns at each as-of date
                 wrong = wrong.select(cell, "customer_id").unique()
             wrong = wrong.group_by(cell).agg(count=nw.len()).sort(cell).head(_LOOKED_AT)
             codes, hints = collect_rows(wrong), dict[str, None]()
             for code, times in zip(codes[cell], codes["count"], strict=True):
-                hint = did_you_mean(code, test.column.allowed)
+                hint = did_you_mean(code, test.codes)
                 # A code that is rare, or resembles no allowed one, may be anything: not quoted.
                 is_quoted = times >= _FREQUENT and is_quotable(code)
                 hints |= {f" For '{code}':{hint.lower()}" if hint and is_quoted else hint: None}

@@ -18,8 +18,8 @@ import pandas as pd
 from stockcust_analysis.bank.contract import TABLES, Column, Kind
 from stockcust_analysis.bank.contract import table as contract_of
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.suspicions import LEAST_ROWS, too_few
-from stockcust_analysis.bank.totals import Totals
+from stockcust_analysis.bank.suspicions import too_few
+from stockcust_analysis.bank.totals import LEAST_ROWS, Totals
 from stockcust_analysis.core.frames import ONE, as_lazy, cents_or_zero, collect_rows, flag, sums
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show.blocks import MISSING, Language, Table, table
@@ -135,6 +135,8 @@ def _quarters(totals: list[Totals], language: Language) -> Iterator[dict[str, st
         now["aum"] = figures.get("customers.aum_period_end", 0)
         for name, groups in (("accounts", entry.holdings), ("ledger", entry.ledger)):
             now[name] = sum(sizes["balance"] for code, sizes in groups.items() if code in aum)
+        if now["customers"] < _FEW:  # the sum of few is what one of them has
+            now |= dict.fromkeys(("aum", "accounts", "ledger"), 0)
         row = {"quarter": str(entry.quarter)}
         for name, size in now.items():
             shown = f"{size:,}" if name in ("branches", "customers", "holdings") else ""

@@ -383,6 +383,103 @@ def merged_into_another(tables: Tables) -> None:
     merged(tables, "2026-08-01", "B002")
 
 
+def ledger_doubled(tables: Tables) -> None:
+    """The ledger's rows were summed over two files."""
+    tables["ledger"]["balance"] = tables["ledger"]["balance"].astype(float) * 2
+
+
+def ledger_negative(tables: Tables) -> None:
+    """What a bank owes is negative in its ledger, and its loans are, too."""
+    tables["ledger"]["balance"] = tables["ledger"]["balance"].astype(float) * -1
+
+
+def branch_doubled_in_ledger(tables: Tables) -> None:
+    """One branch's amounts of the ledger."""
+    ours = tables["ledger"]["branch_id"] == "B003"
+    tables["ledger"]["balance"] = tables["ledger"]["balance"].astype(float)
+    tables["ledger"].loc[ours, "balance"] *= 2
+
+
+def again(tables: Tables, name: str, ours: pd.Series[bool]) -> None:
+    """Deliver some rows of the quarter before under the new date."""
+    rows = tables[name]
+    before = rows[ours & (rows["as_of"] == BEFORE)]
+    tables[name] = pd.concat([rows[~(ours & (rows["as_of"] == NOW))], before.assign(as_of=NOW)])
+
+
+def ledger_of_branch_again(tables: Tables) -> None:
+    """One branch's ledger."""
+    again(tables, "ledger", tables["ledger"]["branch_id"] == "B003")
+
+
+def holdings_of_branch_again(tables: Tables) -> None:
+    """The accounts that one branch has opened."""
+    again(tables, "holdings", tables["holdings"]["booking_branch_id"] == "B003")
+
+
+def holdings_of_owners_again(tables: Tables) -> None:
+    """The accounts of one branch's customers, while nothing says where they were opened."""
+    customers = tables["customers"]
+    ours = customers.loc[customers["branch_id"] == "B003", "customer_id"]
+    again(tables, "holdings", tables["holdings"]["customer_id"].isin(ours))
+    tables["holdings"] = tables["holdings"].drop(columns="booking_branch_id")
+
+
+def month_without_transactions(tables: Tables) -> None:
+    """One of three files of the quarter was not unloaded."""
+    days = pd.to_datetime(tables["transactions"]["transacted_on"])
+    tables["transactions"] = tables["transactions"][days.dt.month != 8]
+
+
+def transactions_of_few(tables: Tables) -> None:
+    """Two of five files."""
+    tables["transactions"] = tables["transactions"].iloc[::3]
+
+
+def contacts_of_one_day(tables: Tables) -> None:
+    """The day of unloading stands for that of the contact."""
+    tables["contacts"]["contacted_on"] = NOW
+
+
+def averages_swapped(tables: Tables) -> None:
+    """The averages of month and quarter are read from one another's columns."""
+    names = {"aum_average_month": "aum_average_quarter", "aum_average_quarter": "aum_average_month"}
+    tables["customers"] = tables["customers"].rename(columns=names)
+
+
+def average_of_month_twice(tables: Tables) -> None:
+    """One average stands in both columns."""
+    tables["customers"]["aum_average_quarter"] = tables["customers"]["aum_average_month"]
+
+
+def births_by_default(tables: Tables) -> None:
+    """Nearly everybody was born on one day."""
+    rows = tables["customers"].index % 100 > 0
+    tables["customers"].loc[rows, "birth_date"] = pd.Timestamp("1900-12-31")
+
+
+def one_person(tables: Tables) -> None:
+    """Everybody is one person."""
+    tables["customers"]["person_id"] = "P7"
+
+
+def shuffled(tables: Tables, name: str, columns: list[str]) -> None:
+    """Give each row of the new quarter the values of another; sums stay as they are."""
+    now = tables[name]["as_of"] == NOW
+    mixed = tables[name].loc[now, columns].sample(frac=1, random_state=1).to_numpy()
+    tables[name].loc[now, columns] = mixed
+
+
+def amounts_of_others(tables: Tables) -> None:
+    """AUM was joined to customers by another order."""
+    shuffled(tables, "customers", AUM)
+
+
+def accounts_of_others(tables: Tables) -> None:
+    """Accounts were joined to customers by another order."""
+    shuffled(tables, "holdings", ["customer_id"])
+
+
 def move_from_another_branch(tables: Tables) -> None:
     """A customer of B003 moved from B005, and stays."""
     ours = tables["customers"]["branch_id"] == "B003"
@@ -490,6 +587,64 @@ CASES: dict[Change, tuple[str, str]] = {
         "unit",
         "^holdings of wealth in 2026Q3 are .* times those of 2026Q2",
     ),
+    ledger_doubled: ("part_of_aum", r"^holdings are 50% of the ledger in 2026Q3: deliver the same"),
+    ledger_negative: (
+        "negative_balance",
+        r"^balance is negative in (\d+) of \1 rows of ledger of loan in 2026Q3",
+    ),
+    branch_doubled_in_ledger: (
+        "part_of_aum",
+        r"^holdings of 2026Q3 are another part of the ledger in 1 of \d+ branches \(B003\) than in",
+    ),
+    ledger_of_branch_again: (
+        "delivered_again",
+        r"^ledger of 2026Q3 have the rows and amounts of 2026Q2 in 1 of \d+ branches \(B003\)",
+    ),
+    holdings_of_branch_again: (
+        "delivered_again",
+        r"^holdings of 2026Q3 have the rows and amounts of 2026Q2 in 1 of \d+ branches \(B003\)",
+    ),
+    holdings_of_owners_again: (
+        "part_of_aum",
+        r"^customers.aum_period_end of 2026Q3 is what customers hold in most branches, and not in "
+        r"1 of \d+ branches \(B003\)",
+    ),
+    month_without_transactions: (
+        "nothing_of_quarter",
+        r"^transactions hold no row of the 31 days after 2026-07-31, and [\d,]+ of as many days",
+    ),
+    transactions_of_few: (
+        "nothing_of_quarter",
+        r"^transactions of 2026Q3 are [\d,]+, and customers.active_transactions add up to [\d,]+: ",
+    ),
+    contacts_of_one_day: (
+        "nothing_of_quarter",
+        r"^contacts.contacted_on is the same in ([\d,]+) of \1 rows that have one",
+    ),
+    averages_swapped: (
+        "averages_alike",
+        r"^customers.aum_average_month of 2026Q3 is farther from aum_period_end than",
+    ),
+    average_of_month_twice: (
+        "averages_alike",
+        r"^customers.aum_average_quarter of 2026Q3 is aum_average_month for [\d,]+ customers: ",
+    ),
+    births_by_default: (
+        "one_value",
+        r"^customers.birth_date of 2026Q3 is the same in [\d,]+ of [\d,]+ rows that have one",
+    ),
+    one_person: (
+        "one_value",
+        r"^customers.person_id of 2026Q3 is the same in ([\d,]+) of \1 rows that have one",
+    ),
+    amounts_of_others: (
+        "shuffled",
+        r"^customers.aum_average_quarter of 2026Q3 is three times that of 2026Q2, or a third, for",
+    ),
+    accounts_of_others: (
+        "shuffled",
+        r"^customers.aum_period_end of 2026Q3 is three times what customers hold, or a third, for",
+    ),
     types_swapped: (
         "codes_swapped",
         r"^more than half of the customers are corporate in (\d+) of \1 branches",
@@ -518,7 +673,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     branch_without_days: (
         "column_empty",
-        r"^customers.last_active_on holds no day in 1 of \d+ branches \(B003\) of 2026Q3",
+        r"^customers.last_active_on holds no value in 1 of \d+ branches \(B003\) of 2026Q3",
     ),
     branch_delivered_again: (
         "delivered_again",
@@ -534,7 +689,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     deposits_negative: (
         "negative_balance",
-        r"^balance is negative in [\d,]+ of [\d,]+ holdings of demand_deposit in 2026Q3",
+        r"^balance is negative in [\d,]+ of [\d,]+ rows of holdings of demand_deposit in 2026Q3",
     ),
     funds_not_delivered: (
         "part_of_aum",
@@ -555,7 +710,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     holdings_cut_off: (
         "part_of_aum",
-        r"^holdings are \d\d% of AUM in 2026Q3, and 100% in 2026Q2: ",
+        r"^holdings are \d\d% of AUM in 2026Q3, and 100% in 2026Q2, by \d of \d+ branches \(B",
     ),
     months_of_zeros: (
         "column_empty",
@@ -563,7 +718,7 @@ CASES: dict[Change, tuple[str, str]] = {
     ),
     nobody_active: (
         "column_empty",
-        r"^customers.last_active_on holds no day in all [\d,]+ rows of 2026Q3: ",
+        r"^customers.last_active_on holds no value in all [\d,]+ rows of 2026Q3: ",
     ),
     closed_with_aum: (
         "closed_with_aum",
@@ -644,6 +799,20 @@ def test_a_true_bank_raises_none(made: Tables) -> None:
     assert found_in({name: frame.copy() for name, frame in made.items()}) == []
     with open_bank(SAMPLE) as bank:
         assert suspicions_of(bank, totals_of(bank, bank.quarters)) == []
+
+
+def test_a_file_delivered_again_is_said_beside_what_it_causes(made: Tables) -> None:
+    """Customers who are gone are problems of old holdings; the reason stands beside them."""
+    tables = {name: frame.copy() for name, frame in made.items()}
+    again(tables, "holdings", pd.Series(True, index=tables["holdings"].index))
+    rows = tables["holdings"]["as_of"] == NOW
+    tables["holdings"].loc[rows.idxmax(), "customer_id"] = "gone"
+    with pytest.raises(
+        BankDataError,
+        match=r"(?s)holdings.customer_id: .*holdings.as_of: 2026-09-30 has the rows and amounts of "
+        r"2026-06-30 in every product\. Was the file delivered again",
+    ):
+        open_bank(in_polars(tables, Path()))
 
 
 def test_the_mapping_makes_them_errors(tmp_path: Path, made: Tables) -> None:

@@ -88,6 +88,7 @@ def contacts(*rows: str) -> str:
     return CONTACTS + lines(*rows)
 
 
+PLANS = "branch_id,quarter,measure,target\n"
 WITHOUT_ZEROS = {
     "customers.csv": re.sub(r"\bC(?=\d)", "", CUSTOMERS),
     "holdings.csv": re.sub(r"\bC(?=\d)", "00", HOLDINGS),
@@ -257,6 +258,29 @@ REFUSED: dict[str, tuple[Files, str]] = {
         {"holdings.csv": HOLDINGS + "2026-09-30,合计,C1,demand_deposit,9.00\n"},
         f"holdings.account_id: 1 row (first: 9): {TOTAL}",
     ),
+    **{
+        f"groups parted by {mark}": (
+            with_column("groups", f"women{mark}farmers"),
+            "customers.groups: 7 rows (first: 2, 3, 4): a / or : or \\, which part no entries",
+        )
+        for mark in "/:\\"
+    },
+    "a plan of no measure": (
+        {"targets.csv": PLANS + "001,2026Q3,aum_avarage_quarter,1\n"},
+        "targets.measure: 1 row (first: 2): unknown measure. Write a name of the codebook: custom",
+    ),
+    "a plan of no measure, and which": (
+        {"targets.csv": PLANS + "001,2026Q3,aum_avarage_quarter,1\n"},
+        "Did you mean 'aum_average_quarter'",
+    ),
+    "a plan with more due than all": (
+        {"targets.csv": PLANS.replace("target", "target,phased_share") + "001,2026Q3,gini,1,75\n"},
+        "targets.phased_share: 1 row (first: 2): more than 1. A share of 75 % is 0.75.",
+    ),
+    "a plan with another word for what is due": (
+        {"targets.csv": PLANS.replace("target", "target,phased") + "001,2026Q3,gini,1,1\n"},
+        "targets.phased_share: optional column is absent, but a header looks like it",
+    ),
     "dashes below the header": (
         {"branches.csv": lines(HEAD, "---,---,---,---", *ROWS)},
         "branches.type: 1 row (first: 2): unknown type",
@@ -317,6 +341,22 @@ WARNED: dict[str, tuple[Files, str]] = {
     "a ledger of another day": (
         {"ledger.csv": "branch_id,as_of,product,balance\n001,2026-03-31,loan,1\n"},
         "ledger.as_of: no customers of 2026-03-31",
+    ),
+    "a quarter between two that are there": (
+        {
+            "customers.csv": CUSTOMERS + "2025-12-31,C2,001,personal,2019-03-01,,250.50,250.50\n",
+            "holdings.csv": HOLDINGS + "2025-12-31,A2,C2,demand_deposit,250.50\n",
+        },
+        "customers.as_of: no 2026Q1 between 2025Q4 and 2026Q2. Deliver it",
+    ),
+    "a ledger without a quarter between two": (
+        {
+            "customers.csv": CUSTOMERS + "2026-03-31,C2,001,personal,2019-03-01,,250.50,250.50\n",
+            "holdings.csv": HOLDINGS + "2026-03-31,A2,C2,demand_deposit,250.50\n",
+            "ledger.csv": "branch_id,as_of,product,balance\n001,2026-03-31,demand_deposit,250.50\n"
+            "001,2026-09-30,demand_deposit,1450.75\n",
+        },
+        "ledger.as_of: none of 2026-06-30, within the quarters there. Deliver them",
     ),
     "a row twice": (
         {"managers.csv": MANAGERS, "contacts.csv": contacts(*PAIR, PAIR[0])},
@@ -422,6 +462,7 @@ NAMES = {
     "6222********1234": IN_PLACE,
     "=VLOOKUP(A1)": IN_PLACE,
     "城关_x000D_": AS_MARKUP,
+    "“城关支行”": AS_MARKUP,
     "城<br>关": AS_MARKUP,
     "城关\\\\支行": AS_MARKUP,
     "'城关支行'": AS_MARKUP,
@@ -613,13 +654,15 @@ def test_lists_of_groups_are_read_alike(cell: str) -> None:
 
 
 def test_a_list_within_a_list_is_no_group_of_frames() -> None:
-    """What stands within brackets twice is a fault; brackets within a name are none."""
+    """Brackets twice are a fault, and a slash between entries is; within a name they are none."""
     column = table("customers").column("groups")
     reading = frame_reading(column, nw.String(), TableMapping(), trimmed=True, has_dates=True)
     assert reading is not None
-    (fault,) = reading.faults.values()
-    cells = nw.from_native(pl.DataFrame({"groups": ['[["a"],["b"]]', '["a[1]"]', "a;b", None]}))
-    assert cells.select(fault)["groups"].to_list() == [True, False, False, False]
+    nested, parted = reading.faults.values()
+    groups = ['[["a"],["b"]]', '["a[1]"]', "a;b", "a/b", "N/A", None]
+    cells = nw.from_native(pl.DataFrame({"groups": groups}))
+    assert cells.select(nested)["groups"].to_list() == [True, *[False] * 5]
+    assert cells.select(parted)["groups"].to_list() == [*[False] * 3, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -621,6 +622,23 @@ def test_a_folder_of_banks_is_named(tmp_path: Path) -> None:
         open_bank(tmp_path)
     with pytest.raises(UsageError, match=r"no tables are given.*branches, customers, holdings"):
         open_bank({})
+
+
+def test_a_mapping_under_another_name_is_asked_about(tiny_bank: TinyBank) -> None:
+    """A bank whose mapping is not found would be read without it, and without a word."""
+    for name in ("Mapping.toml", "mapping.toml.txt", "mapping (1).toml"):
+        folder = tiny_bank()
+        (folder / name).write_text('[tables.customers]\nunit = "万元"\n')
+        with pytest.raises(UsageError, match=re.escape(f"'{name}' is not read: call it mapping")):
+            open_bank(folder)
+        (folder / name).unlink()
+
+
+def test_an_empty_cell_that_the_mapping_made_names_its_rule(tiny_bank: TinyBank) -> None:
+    """A null mark in a column that may not be empty is no cell to fill in."""
+    mapping = '[tables.customers]\nnull = ["personal"]\n'
+    with pytest.raises(BankDataError, match=r"out of the mapping's null = \['personal'\]"):
+        open_bank(deliver(tiny_bank(), {}, mapping))
 
 
 def test_headers_to_ignore_are_neither_read_nor_named(tiny_bank: TinyBank) -> None:

@@ -14,7 +14,7 @@ from stockcust_analysis.cli import cli
 from stockcust_analysis.show.profile import page, profile
 from tests.conftest import SAMPLE
 from tests.engines.banks import in_pandas, in_polars
-from tests.tiny_bank import TinyBank
+from tests.tiny_bank import CUSTOMERS, TinyBank
 
 
 def rows_of(source: object) -> dict[str, list[tuple[str, ...]]]:
@@ -28,8 +28,8 @@ def test_a_tiny_bank_is_counted_by_hand(tiny_bank: TinyBank) -> None:
     """Four customers, one never active at either date; few of a code are told as few."""
     found = rows_of(tiny_bank())
     assert found["Quarters:"] == [
-        ("2026Q2", "2", "3", "3", "71.25", "71.25", "—"),
-        ("2026Q3", "2 (+0.0%)", "4 (+33.3%)", "4 (+33.3%)", "71.45 (+0.3%)", "71.45 (+0.3%)", "—"),
+        ("2026Q2", "2", "3", "3", "—", "—", "—"),
+        ("2026Q3", "2 (+0.0%)", "4 (+33.3%)", "4 (+33.3%)", "—", "—", "—"),
     ]
     assert found["Rows"] == [
         ("branches", "2", ""),
@@ -40,6 +40,20 @@ def test_a_tiny_bank_is_counted_by_hand(tiny_bank: TinyBank) -> None:
     assert ("customers.customer_type", "personal", "<5", "—") in found["Codes"]
     # Percentiles of four customers would be their balances.
     assert "Percentiles" not in found
+
+
+def test_sums_are_of_five_customers_and_more(tiny_bank: TinyBank) -> None:
+    """What three own may be what one of them owns; of five it is told, and how it has changed."""
+    more = "".join(
+        f"{day},N{n},001,personal,2020-01-05,2026-06-01,0,0\n"
+        for day in ("2026-06-30", "2026-09-30")
+        for n in range(2)
+    )
+    found = rows_of(tiny_bank(customers=CUSTOMERS + more))
+    assert [row[4:] for row in found["Quarters:"]] == [
+        ("71.25", "71.25", "—"),
+        ("71.45 (+0.3%)", "71.45 (+0.3%)", "—"),
+    ]
 
 
 def test_percentiles_are_those_of_the_amounts_told_roughly() -> None:
