@@ -61,8 +61,9 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
         stale = [c for c in columns if counts[c] >= max(least, STALE * counts[f"{c}|filled"])]
         far = [
             c
-            for c in AUM
-            if counts.get(f"{c}|far", 0) >= max(least, MOST_FAR * counts[f"{c}|filled"])
+            for c in columns
+            if c in AUM
+            if counts[f"{c}|far"] >= max(least, MOST_FAR * counts[f"{c}|filled"])
             if LEAST_KEPT * was[f"customers.{c}"] < here[f"customers.{c}"]
             if LEAST_KEPT * here[f"customers.{c}"] < was[f"customers.{c}"]
         ]

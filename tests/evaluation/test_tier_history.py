@@ -90,6 +90,7 @@ def test_without_a_stated_memory_the_borders_decide(tmp_path: Path, tiny_bank: T
     assert evaluation.policy_facts["tier_memory"] is None
 
 
+@pytest.mark.filterwarnings("ignore:customers.as_of. no 2026Q2 between:UserWarning")
 @pytest.mark.parametrize(("missing", "since"), [(1, "2026Q3"), (0, "2026Q2")])
 def test_history_begins_after_a_missing_quarter(
     tmp_path: Path, tiny_bank: TinyBank, missing: int, since: str
