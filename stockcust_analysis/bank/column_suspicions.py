@@ -69,11 +69,10 @@ def find_renumbered(bank: Bank, before: Totals, now: Totals) -> Iterator[tuple[s
         ]
         if found >= branches.LEAST_FOUND_AGAIN * rows and not stale and not far:
             return
-    days = now.quarter, before.quarter
     for name, found_in, what in (("delivered_again", stale, ""), ("shuffled", far, "|far")):
         for column in found_in:
             sizes = counts[column + what], counts[f"{column}|filled"]
-            yield name, say(f"column_{name}", column, *days, *sizes)
+            yield name, say(f"column_{name}", column, now.quarter, before.quarter, *sizes)
     if found < branches.LEAST_FOUND_AGAIN * total:
         yield "renumbered", say("customers_renumbered", total, before.quarter, found, now.quarter)
 
