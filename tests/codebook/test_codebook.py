@@ -56,15 +56,17 @@ def recomputed(sample: Bank) -> pd.DataFrame:
 
 
 def recompute(bank: Bank, quarters: dict[str, str]) -> dict[str, pd.DataFrame]:
-    """Return the figures of each quarter, those of two dates with the newest."""
+    """Return the figures of each quarter, those of two dates with the newest two."""
     opening = None
     figures = {}
     for quarter, day in quarters.items():
         as_of = pd.Timestamp(day)
         closing = customers_at(bank, as_of)
         figures[quarter] = as_table(of_quarter(bank, closing, as_of))
-        if as_of == bank.today:
+        if opening is not None and day in [*quarters.values()][-2:]:
             changed = as_table(of_pair(bank, opening, closing))
+            if as_of != bank.today:  # how much of the change is number, how much size: of today's
+                changed = changed[~changed["measure"].str.startswith("aum_change")]
             figures[quarter] = pd.concat([figures[quarter], changed], ignore_index=True)
         opening = closing
     return figures
