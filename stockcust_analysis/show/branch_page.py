@@ -176,7 +176,7 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> KeyFigure | None:
     if attained is not None and is_judged:
         pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
     of_bank = page.bank_value(measure, base)
-    if of_bank is not None and page.branch_id != WHOLE_BANK and kind not in ("money", "count"):
+    if of_bank is not None and kind not in ("money", "count"):
         pairs.append((page.text("bank", "word"), wording.format_measure(of_bank, printed_as)))
     return KeyFigure(
         label=_figure_name(page, measure),

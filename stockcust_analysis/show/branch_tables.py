@@ -45,8 +45,6 @@ _MEASURE_TABLES: Final = (
 _EXPLAINED: Final = {
     "coverage": ("managed_share", "profile_completion", "contact_due_share", "reclaim_due_share")
 }
-# Columns of the whole bank's figures: on the bank's own page they would say everything twice.
-_OF_BANK: Final = ("bank", "bank_aum_share")
 _MOST_OUTCOMES: Final = 4
 _FEWEST_CONTACTED: Final = 5
 
@@ -113,8 +111,7 @@ def page_table(
     if not rows:
         return None
     columns, cells, labels = [], [], labels or {}
-    beside_itself = _OF_BANK if getattr(page, "branch_id", "") == WHOLE_BANK else ()
-    for key in (key for key in rows[0] if key not in beside_itself):
+    for key in rows[0]:
         kind, values = _KIND_OF.get(key, ""), [row.get(key, "") for row in rows]
         texts = [v if isinstance(v, str) else _print_value(v, kind, unit) for v in values]
         if keep_empty or any(text != MISSING for text in texts):

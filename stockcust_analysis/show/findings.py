@@ -274,8 +274,7 @@ def _growth_finding(page: BranchPage) -> Finding | None:
 
 def _bank_cell(page: BranchPage, measure: str, member: str, quarter: str = "") -> Cell | None:
     """Return the bank's cell to compare with; None on the bank's own page."""
-    on_bank = page.branch_id == WHOLE_BANK
-    return None if on_bank else page.cell(measure, member, "", quarter, WHOLE_BANK)
+    return page.cell(measure, member, "", quarter, WHOLE_BANK)
 
 
 def _movements(page: BranchPage, measure: str, member: str = "") -> list[Movement]:

@@ -411,10 +411,8 @@ def _warning_rows(page: HeadquartersPage) -> list[tuple[str, str]]:
     for key, warnings in page.review.warnings.groupby(["lint", "reason"], sort=False):
         lint, reason = map(str, key)
         named = [name_warning(page, LintWarning(*row)) for row in rows_of(warnings)]
-        subjects = [
-            f"{found.subject} {found.detail}".rstrip().replace(" （", "（") for found in named
-        ]
-        warning = LintWarning(lint, _join(page, subjects), reason=reason)
+        subjects = [f"{found.subject} {found.detail}".rstrip() for found in named]
+        warning = LintWarning(lint, _join(page, subjects).replace(" （", "（"), reason=reason)
         rows.append((page.text("overridden" if reason else "warned"), warning.text(page.language)))
     return rows
 

@@ -193,8 +193,11 @@ class BranchPage(Page):
         """Return a row of the measure table, of this branch and quarter unless others are named.
 
         Without a base the first that has a value is taken: funded customers, then effective,
-        managed and all; those of a year or more only where there is nothing else.
+        managed and all; those of a year or more only where there is nothing else. On the page of
+        the whole bank none is found of the bank by its name: it does not stand beside itself.
         """
+        if branch_id == WHOLE_BANK == self.branch_id:
+            return None
         whose = (quarter or self.quarter, branch_id or self.branch_id)
         bases = self.cells.get(whose, {}).get((measure, member), {})
         if base:

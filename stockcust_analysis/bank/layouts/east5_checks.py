@@ -213,12 +213,12 @@ def check_meaning(files: LayoutFiles) -> None:
 
 def _check_owners(files: LayoutFiles) -> None:
     """Note tables most of whose customers are in no other in a month; count what is of nobody."""
-    what = "most customers of a month are in no file of customers"
-    remedy = "{} If they are numbered otherwise, leave the file out."
+    what = "most customers {} are in no file of customers".format
+    remedy = "{} If they are numbered otherwise, leave the file out.".format
     strange, owned, moves = (n or 0 for n in files.connection.sql(_STRANGERS).fetchall()[0])
     if 2 * strange > owned or (moves and not owned):
-        said = remedy.format(_ORDER.format("GRCKFHZMX"))
-        files.note("GRCKFHZMX", "KHTYBH", what.replace("of a month", "with transactions"), said)
+        said = remedy(_ORDER.format("GRCKFHZMX"))
+        files.note("GRCKFHZMX", "KHTYBH", what("with transactions"), said)
     elif strange:
         records = "records of transactions of customers that are in no file of customers"
         files.notes_of_gaps.append(f"{strange:,} {records}")
@@ -226,7 +226,7 @@ def _check_owners(files: LayoutFiles) -> None:
         sql = _OWNERS.format(table=table, is_open=is_open, owner=owner)
         days = files.connection.sql(sql).fetchall()
         if most := sum(strange for _, strange, owned in days if 2 * strange > owned):
-            files.note(code, "KHTYBH", what, remedy.format(_ORDER.format(code)), most)
+            files.note(code, "KHTYBH", what("of a month"), remedy(_ORDER.format(code)), most)
         if rows := sum(unknown for unknown, *_ in days):
             of_nobody = "whose customer is empty or in no file of customers"
             files.notes_of_gaps.append(f"{rows:,} {name} {of_nobody}")
