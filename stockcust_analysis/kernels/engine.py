@@ -145,11 +145,13 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         cell_seconds: float,
         page_seconds: float,
         stopping: threading.Event,
+        broken_off: str,
         **_: Any,
     ) -> None:
-        """Run all cells; the sockets lie in `folder`, a short path that others cannot read."""
-        output, nb_man.output_path = nb_man.output_path, None  # papermill saves twice a cell
-        nb_man.autosave_cell_every = 0
+        """Run all cells; the sockets lie in `folder`, a short path that others cannot read.
+
+        Papermill saves what ends, also with a cell's error; anything else is saved `broken_off`.
+        """
         deadline, limit = time.monotonic() + page_seconds, page_seconds + _GRACE_SECONDS
         client = PageClient(
             nb_man,
@@ -169,10 +171,12 @@ class PageEngine(NBClientEngine):  # type: ignore[misc]  # papermill has no type
         _RUNNING.add(client)
         try:
             client.execute()
+        except BaseException:
+            nb_man.output_path = broken_off
+            raise
         finally:
             _RUNNING.discard(client)
             watchdog.cancel()
-            nb_man.output_path = output
 
 
 def kill_kernels() -> None:

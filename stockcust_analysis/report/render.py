@@ -45,7 +45,7 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
-    "stockcust_analysis.show.blocks:register_fonts",
+    "stockcust_analysis.show.canvas:prepare_drawing",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",
     "stockcust_analysis.show.pages",
@@ -178,6 +178,8 @@ def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
         engine_name=engine.ENGINE,
         kernel_name=_KERNEL,
         progress_bar=False,
+        request_save_on_cell_execute=False,  # nor at start and end: once is enough
+        broken_off=str(executed),
         # papermill's own `cwd` moves this whole process, and every other page with it.
         folder=str(executed.parent),
         cell_seconds=job.cell_seconds,

@@ -147,6 +147,8 @@ def drawable(others: tuple[Path, ...] = ()) -> frozenset[int]:
     maps = []
     for path in others or font_files():
         with TTFont(path, lazy=True) as font:
+            # Glyphs by their numbers: the names of all would be read from the outlines.
+            font.setGlyphOrder(list(map(str, range(font["maxp"].numGlyphs))))
             maps.append(frozenset(font.getBestCmap()))
     return shipped | frozenset.intersection(*maps)
 
