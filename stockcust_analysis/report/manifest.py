@@ -73,36 +73,32 @@ class EvaluationCache:
     def open_or_make(
         cls,
         bank: Bank,
+        options: ReportOptions,
         *,
-        quarter: str,
-        policy: str,
-        first_quarter: bool,
-        sizes: bool,
         known: Path,
         beside: Path,
-        force: bool = False,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], None],
     ) -> EvaluationCache:
         """Return the evaluation in `known` if it is of these inputs, else a new one.
 
-        A new one is written to `beside`, which the caller promotes or removes. `sizes` asks for
-        the cell facts that only the circulated edition needs.
+        A new one is written to `beside`, which the caller promotes or removes. Only the circulated
+        edition needs the sizes of cells.
         """
         from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
 
-        made_from = _made_from(bank, quarter, policy, first_quarter)
-        stamp = {} if force else read_json(known / STAMP)
+        made_from = _made_from(bank, options)
+        stamp = {} if options.force else read_json(known / STAMP)
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
-            if evaluation.has_sizes or not sizes:
+            if evaluation.has_sizes or not options.circulated:
                 slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
                 return cls(known, evaluation, slices, is_new=False)
         evaluation, lists = evaluate_with_lists(
             bank,
-            quarter=quarter,
-            policy=policy,
-            first_quarter=first_quarter,
-            sizes=sizes,
+            quarter=options.quarter,
+            policy=options.policy,
+            first_quarter=options.first_quarter,
+            sizes=options.circulated,
             progress=progress,
         )
         evaluation.save(beside)
@@ -155,15 +151,15 @@ def slice_digests(evaluation: Evaluation) -> dict[str, str]:
     return digests
 
 
-def _made_from(bank: Bank, quarter: str, policy: str, first_quarter: bool) -> str:
+def _made_from(bank: Bank, options: ReportOptions) -> str:
     """Return a digest of all that an evaluation depends on."""
     return plan.digest_of(
         {
             "bank": bank.name,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
-            "quarter": quarter,
-            "policy": read_policy(policy).digest,
-            "first_quarter": first_quarter,
+            "quarter": options.quarter,
+            "policy": read_policy(options.policy).digest,
+            "first_quarter": options.first_quarter,
             "packages": plan.package_versions(),
             "code": plan.package_digest(),
         }

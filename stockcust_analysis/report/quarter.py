@@ -158,9 +158,8 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
             return jobs
         records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
-        records[job.branch_id] = PageRecord(
-            job.branch_id, job.made_from, job.status, {}, 0.0, job.people
-        )
+        facts = (job.branch_id, job.made_from, job.options.status, {}, 0.0, job.people)
+        records[job.branch_id] = PageRecord(*facts)
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
 
 
@@ -210,13 +209,9 @@ class _Run:
             plan.require_branches(options, reporting_branches(self.bank, policy, quarter))
         return EvaluationCache.open_or_make(
             self.bank,
-            quarter=options.quarter,
-            policy=options.policy,
-            first_quarter=options.first_quarter,
-            sizes=options.circulated,
+            options,
             known=self.folder / EVALUATION,
             beside=beside,
-            force=options.force,
             progress=partial(self.progress, "evaluation"),
         )
 
