@@ -31,8 +31,8 @@ from stockcust_analysis.core.files import (
 )
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.policy.file import build, duplicates, read_toml
-from stockcust_analysis.report.manifest import MANIFEST
-from stockcust_analysis.report.plan import RECEIPTS, folder_name, read_json
+from stockcust_analysis.report.manifest import read_manifest
+from stockcust_analysis.report.plan import RECEIPTS, folder_name
 from stockcust_analysis.report.workbook import WORKLISTS
 from stockcust_analysis.show.wording import text
 
@@ -84,9 +84,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
     """
     what = f"'{run}'"
     with exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
-        facts = read_json(run / MANIFEST)
-        if not facts:
-            raise UsageError(f"{what} has no {MANIFEST}: no run has ended there.")
+        facts = read_manifest(run)
         problems: list[str] = (
             [] if by.strip() and by.isprintable() else ["--by: name who delivers."]
         )

@@ -36,6 +36,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.evaluation.worklists import Lists
@@ -209,6 +210,13 @@ def write_manifest(
             "outputs": {path.relative_to(folder).as_posix(): sha256(path) for path in hashed},
         },
     )
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what the manifest of a quarter's folder says; UsageError where there is none."""
+    if facts := read_json(folder / MANIFEST):
+        return facts
+    raise UsageError(f"'{folder}' has no {MANIFEST}: no run has ended there.")
 
 
 def write_run(

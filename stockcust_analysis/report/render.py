@@ -45,6 +45,7 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
+    "stockcust_analysis.policy:load_policy",
     "stockcust_analysis.show.canvas:prepare_drawing",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",
