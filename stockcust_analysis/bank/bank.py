@@ -20,7 +20,7 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
 
 if TYPE_CHECKING:
-    from stockcust_analysis.bank.delivery import TableFacts
+    from stockcust_analysis.bank.problems import TableFacts
     from stockcust_analysis.bank.tolerance import SetAside
 
 

@@ -23,7 +23,7 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.excel import WorkbookError, read_tables
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
 from stockcust_analysis.bank.grammar import (
     TOTAL_LINES,
     TOTALS,
@@ -35,14 +35,7 @@ from stockcust_analysis.bank.grammar import (
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.row_counts import RowCount
-from stockcust_analysis.bank.text_files import (
-    DAY_IN_NAME,
-    TextFile,
-    UnusableFileError,
-    day_in_name,
-    inspect,
-)
+from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, inspect
 
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]

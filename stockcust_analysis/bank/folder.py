@@ -22,7 +22,6 @@ from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
     HASH,
@@ -31,15 +30,27 @@ from stockcust_analysis.bank.duckdb_connection import (
     literal,
     quoted,
 )
-from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
+from stockcust_analysis.bank.file_names import (
+    ENDINGS,
+    TEXT_ENDINGS,
+    assign_files,
+    read_row_counts,
+)
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
 from stockcust_analysis.bank.layouts.delivered_files import has_layout_names
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
-from stockcust_analysis.bank.problems import Problem, raise_if_any
-from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.problems import (
+    ABSENT,
+    POSITION,
+    Delivery,
+    Problem,
+    Rows,
+    TableFacts,
+    raise_if_any,
+)
 from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder

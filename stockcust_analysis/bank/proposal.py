@@ -17,7 +17,13 @@ from typing import NamedTuple
 
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
 from stockcust_analysis.bank.excel import WorkbookError, is_called
-from stockcust_analysis.bank.file_names import COMPANIONS, SYNONYMS, assign_files
+from stockcust_analysis.bank.file_names import (
+    COMPANIONS,
+    DAY_IN_NAME,
+    SYNONYMS,
+    assign_files,
+    day_in_name,
+)
 from stockcust_analysis.bank.files import unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize
@@ -32,7 +38,7 @@ from stockcust_analysis.bank.samples import (
     look_at,
     read_fields,
 )
-from stockcust_analysis.bank.text_files import DAY_IN_NAME, UnusableFileError, day_in_name
+from stockcust_analysis.bank.text_files import UnusableFileError
 from stockcust_analysis.errors import UsageError
 
 _KINDS = {",": "db2", "\x01": "hive"}

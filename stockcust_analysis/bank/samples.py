@@ -18,7 +18,7 @@ import duckdb
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
 from stockcust_analysis.bank.grammar import (
     FALSE_WORDS,
     NULL_MARKS,
@@ -197,11 +197,7 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
         if path.suffix.lower() not in (".sql", ".ddl", ".hql") or not path.is_file():
             continue
         with path.open("rb") as file:
-            raw = file.read(_DEFINITIONS)
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = raw.decode("gb18030", errors="replace")
+            text = decode(file.read(_DEFINITIONS))
         for column, comment in _COMMENT.findall(text):
             comments[_name_parts(column)[-2:]] = comment
         for start in _TABLE.finditer(text):

@@ -25,7 +25,6 @@ from stockcust_analysis.bank.conversion import (
     with_readings,
 )
 from stockcust_analysis.bank.customers import Bank as Bank
-from stockcust_analysis.bank.delivery import Delivery, Rows
 from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.file_names import require_no_banks_within
@@ -37,7 +36,7 @@ from stockcust_analysis.bank.mapping import (
     read_mapping,
     require_no_file_options,
 )
-from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
 from stockcust_analysis.core import engines
 from stockcust_analysis.core.engines import Frame, class_names, engine_failures

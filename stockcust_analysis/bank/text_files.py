@@ -12,12 +12,10 @@ import gzip
 import io
 import re
 import struct
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -44,9 +42,6 @@ _PRIVATE += "\ue81e\ue826\ue82b\ue82c\ue831\ue832\ue83b\ue843\ue854\ue855\ue864"
 _PUBLIC = "\ufe10\ufe12\ufe11\ufe13\ufe14\ufe15\ufe16\ufe17\ufe18\ufe19\u1e3f\U00020087\U00020089"
 _PUBLIC += (
     "\U000200cc\u9fb4\u9fb5\u9fb6\u9fb7\U000215d7\u9fb8\U0002298f\u9fb9\u9fba\U000241fe\u9fbb"
-)
-DAY_IN_NAME = re.compile(
-    r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
 _MOVED = dict(zip(_PRIVATE, _PUBLIC, strict=True))
 _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
@@ -236,18 +231,6 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
     if delimiter == "\n":
         records = [[line] for line in text.split("\n")]
     return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
-
-
-def day_in_name(name: str) -> date | None:
-    """Return the one day in a file's name: 20260930, 2026-09-30, 202609 or 2026Q3."""
-    days = set[date]()
-    for match in DAY_IN_NAME.finditer(name):
-        year, month, day, quarter = (int(part or 0) for part in match.groups())
-        month = month or 3 * quarter
-        with suppress(ValueError):
-            last = monthrange(year, month)[1] if 1 <= month <= 12 else 0
-            days.add(date(year, month, day or last))
-    return days.pop() if len(days) == 1 else None
 
 
 def _open(path: Path) -> BinaryIO:

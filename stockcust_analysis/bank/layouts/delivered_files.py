@@ -20,7 +20,7 @@ from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stockcust_analysis.bank.row_counts import decode
+from stockcust_analysis.bank.file_names import decode
 from stockcust_analysis.core.periods import is_month_end
 from stockcust_analysis.errors import UsageError
 

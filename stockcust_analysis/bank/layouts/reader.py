@@ -18,6 +18,7 @@ import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
+from stockcust_analysis.bank.file_names import read_row_counts
 from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
@@ -31,7 +32,6 @@ from stockcust_analysis.bank.layouts.delivered_files import (
 )
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.row_counts import read_row_counts
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile
 from stockcust_analysis.core.periods import is_month_end
 
