@@ -66,7 +66,6 @@ class PageResult:
     error: str = ""
     action: Action = "run"
     attempts: int = 1
-    peak_megabytes: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -160,8 +159,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     )
     write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
-    facts = {"action": job.action, "peak_megabytes": record.peak_megabytes}
-    return PageResult(job.branch_id, record.seconds, job.files, **facts)
+    return PageResult(job.branch_id, record.seconds, job.files, action=job.action)
 
 
 def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
