@@ -261,7 +261,7 @@ def _scores(
         "branch_id": list(peers),
         "peer_group": [group for group, _ in peers.values()],
         "points": points,
-        "rank": among_peers(ranked, groups, lambda x: pd.Series(-x).rank(method="min").to_numpy()),
+        "rank": among_peers(ranked, groups, lambda x: np.asarray(pd.Series(-x).rank(method="min"))),
         "rank_of": among_peers(ranked, groups, lambda x: np.full_like(x, x.size)),
         "vetoed": vetoed,
         "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],

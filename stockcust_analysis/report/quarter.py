@@ -157,8 +157,8 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
             return jobs
         records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
-        facts = (job.branch_id, job.made_from, job.options.status, {}, 0.0, job.people)
-        records[job.branch_id] = PageRecord(*facts)
+        branch, status = job.branch_id, job.options.status
+        records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
 
 
