@@ -6,7 +6,7 @@ numbers and equations, and nothing else: what the numbers count, which are the s
 is declared by the caller (`Relations`). It is loaded only where something is to be published.
 """
 
+from stockcust_analysis.disclosure.numbers import PARTS, RATES, Limits, Relations, Tables
 from stockcust_analysis.disclosure.suppression import Protected, protect
-from stockcust_analysis.disclosure.system import PARTS, RATES, Limits, Relations, Tables
 
 __all__ = ["PARTS", "RATES", "Limits", "Protected", "Relations", "Tables", "protect"]

@@ -25,7 +25,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import coo_array, csc_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-from stockcust_analysis.disclosure.system import Array
+from stockcust_analysis.disclosure.numbers import Array
 
 Matrix = Any
 """A sparse matrix of scipy's, equations in rows."""

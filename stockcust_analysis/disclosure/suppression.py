@@ -22,22 +22,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
-from stockcust_analysis.disclosure.system import (
+from stockcust_analysis.disclosure.numbers import (
     LABELS,
     PARTS,
     RATES,
-    REASONS,
     Array,
     Limits,
     Relations,
-    System,
     Tables,
     numbers_of,
     quantities_of,
-    sensitive_cells,
-    system_of,
 )
+from stockcust_analysis.disclosure.search import Matrix, Problem, Protection, find_complementary
+from stockcust_analysis.disclosure.system import REASONS, System, sensitive_cells, system_of
 
 _UNIT = ["quarter", "branch_id", "base"]
 _DECILES = 10

@@ -222,8 +222,7 @@ def _ranks(
         if not upwards:
             value, low, high = -value, -high, -low
         best, worst = rank_sets(low, high)
-        ranked = pd.Series(-value).rank(method="min").to_numpy()
-        columns = ranked, np.full(value.size, value.size), best, worst
+        columns: list[Any] = [pd.Series(-value).rank(method="min"), value.size, best, worst]
         for name, column in zip(_RANKS, columns, strict=True):
             ranks[name][judged] = column
     return ranks
@@ -348,10 +347,8 @@ def exceptions(
     rows = comparison[(comparison["verdict"] != "") & comparison["z"].notna()]
     tests = len(rows)
     chance = 2 * special.ndtr(-rows["z"].abs().to_numpy(float))
-    # Benjamini and Hochberg; scipy.stats, which has it, takes half a second to import.
-    ordered = np.sort(chance)
-    by_rank = ordered[ordered * (tests / np.arange(1, tests + 1)) <= rate]
-    certain: Flags = chance <= by_rank.max(initial=-1.0)
+    ordered, rank = np.sort(chance), np.arange(1, tests + 1)  # scipy.stats is slow to import
+    certain: Flags = chance <= ordered[ordered * (tests / rank) <= rate].max(initial=-1.0)
     rows = rows.assign(chance=chance)[certain]
     good = rows["measure"].map(lambda name: measure_definition(name).higher_is_better)
     favourable = np.where((rows["z"] > 0) == (good == "yes"), "yes", "no")

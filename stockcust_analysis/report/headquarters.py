@@ -129,6 +129,7 @@ class _Edition:
             failed_folder=self.quarter_folder / "failed" / self.name,
             record=self.quarter_folder / plan.RECORDS / f"~{self.name}.json",
             made_from=plan.digest_of(made_from),
+            look=self.options.look,
             name=plan.REVIEW,
             substitutes=True,  # one branch's name stops no review
             people=plan.people_of(self.records.values(), self.status),

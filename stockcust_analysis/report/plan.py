@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -80,7 +80,7 @@ class ReportOptions:
         if not 1 <= number <= of:
             raise UsageError(f"there is no shard {number}/{of}: write 1/{of} to {of}/{of}.")
 
-    @cached_property
+    @property
     def look(self) -> str:
         """One hash of the bank's look with its logo and fonts; "" for the shipped one."""
         hashes = {str(i): sha256(path) for i, path in enumerate(brand_files(self.brand))}
@@ -121,6 +121,7 @@ class PageJob:
     failed_folder: Path
     record: Path
     made_from: str = ""
+    look: str = ""
     people: dict[str, str] = field(default_factory=dict)  # who gave it each status
     name: str = "report"
     action: Action = "run"
@@ -189,7 +190,7 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
     require_branches(options, slices)
     number, of = options.shard
     requested = [branch for branch in slices if branch in (options.branches or slices)]
-    notebook = notebook_path(options.notebook)
+    notebook, look = notebook_path(options.notebook), options.look
     common = {
         "notebook": sha256(notebook),
         "language": options.language,
@@ -211,6 +212,7 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
             failed_folder=folder / "failed" / folder_name(branch_id),
             record=folder / RECORDS / f"{folder_name(branch_id)}.json",
             made_from=digest_of({**common, "slice": slices[branch_id], "branch_id": branch_id}),
+            look=look,
         )
         for branch_id in requested[number - 1 :: of]
     ]
@@ -253,7 +255,7 @@ def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[Page
             job = replace(job, people=people | ({options.status: by} if by else {}))
         if record is not None:
             printed = (record.status, record.people, record.look)
-            wanted = (options.status, job.people, options.look)
+            wanted = (options.status, job.people, job.look)
             action = "keep" if printed == wanted else "print"
         planned.append(replace(job, action=action))
     return planned

@@ -154,7 +154,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         files={path.name: sha256(path) for path in job.files},
         seconds=round(time.perf_counter() - started, 2),
         people=job.people,
-        look=options.look,
+        look=job.look,
         **facts,
     )
     write_json(job.record, asdict(record))

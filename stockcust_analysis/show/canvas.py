@@ -24,6 +24,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -348,7 +349,8 @@ def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
 
 def prepare_drawing() -> None:
     """Draw an empty figure: what Matplotlib loads for its first is there for all that follow."""
-    figure(style_axes(sized_axes(1)), alt="empty", caption="empty")
+    with report_style():  # without pyplot, which would ask for a kernel's backend
+        figure(style_axes(Figure().subplots()), alt="empty", caption="empty")
 
 
 def style_axes(ax: Axes) -> Axes:

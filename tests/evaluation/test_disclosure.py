@@ -13,9 +13,10 @@ import pytest
 from scipy.sparse import csr_array
 
 from stockcust_analysis.disclosure import Protected, search, suppression
+from stockcust_analysis.disclosure.numbers import numbers_of, quantities_of
 from stockcust_analysis.disclosure.search import Problem, Protection, find_complementary
 from stockcust_analysis.disclosure.suppression import merge_members
-from stockcust_analysis.disclosure.system import numbers_of, quantities_of, system_of
+from stockcust_analysis.disclosure.system import system_of
 from stockcust_analysis.errors import ReportError
 from stockcust_analysis.evaluation import circulate as circulation
 from stockcust_analysis.evaluation.circulate import recode, relations
