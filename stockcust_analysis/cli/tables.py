@@ -15,7 +15,7 @@ MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
 
 if TYPE_CHECKING:
-    from stockcust_analysis.bank.sample.effects import Effects
+    from stockcust_analysis.bank.sample.people import Effects
     from stockcust_analysis.policy import Policy
     from stockcust_analysis.policy.describe import LintWarning
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS
-from stockcust_analysis.bank.sample.effects import CAMPAIGN_LIFT
 from stockcust_analysis.bank.sample.people import (
+    CAMPAIGN_LIFT,
     ENDS,
     LAST,
     STARTS,

@@ -13,11 +13,12 @@ from stockcust_analysis.bank.conversion import sql_type
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.file_names import assign_files
 from stockcust_analysis.bank.mapping import Mapping as HouseMapping
-from stockcust_analysis.bank.sample.effects import NOTES, Effects
 from stockcust_analysis.bank.sample.people import (
     LAST,
+    NOTES,
     QUARTERS,
     Branch,
+    Effects,
     decode_names,
     draw_arrivals,
     make_branches,
@@ -163,11 +164,9 @@ def write_texts(
         pair=" and ".join(pair),
         **dict(zip(stories["branch_id"], stories["name"], strict=True)),
     )
-    for name, text in {
-        "mapping.toml": f'name = "{BANK_NAME}"\n',
-        "README.md": page + notes,
-    }.items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    name = f'name = "{BANK_NAME}"\n'
+    (folder / "mapping.toml").write_text(name, encoding="utf-8", newline="\n")
+    (folder / "README.md").write_text(page + notes, encoding="utf-8", newline="\n")
 
 
 def first_pair(customers: pd.DataFrame) -> list[str]:

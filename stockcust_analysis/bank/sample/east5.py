@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -181,6 +182,7 @@ SELECT n AS JYXLH, NBJGH, CASE WHEN n % 10 = 0 THEN $elsewhere ELSE NBJGH END AS
     after::DECIMAL(18, 2) AS ZHYE, '正常' AS CBMBZ, '转' AS XZBZ, JYQD
 FROM records r JOIN deposits USING (account_id)
 WHERE last_day(day) = $day AND abs(amount) >= $smallest"""
+_TOLD = "SELECT customer_id FROM people WHERE as_of >= $opening AND closed_on IS NULL"
 
 
 def write_east_files(
@@ -208,11 +210,13 @@ def write_east_files(
     """
     folder.mkdir(parents=True, exist_ok=True)
     opening, closing = sorted(pd.to_datetime(tables["customers"]["as_of"]).dt.date.unique())[-2:]
+    masks = {"mask": _mask, "mask_name": lambda name: name[-1:]}
     with quiet_connection() as connection:
         for name, frame in tables.items():
             connection.register(name, frame)
-        connection.create_function("mask", _mask if masked else _plain, ["VARCHAR"], "VARCHAR")
-        connection.create_function("mask_name", _last if masked else _plain, ["VARCHAR"], "VARCHAR")
+        for name, mask in masks.items():
+            function = mask if masked else lambda text: text
+            connection.create_function(name, function, ["VARCHAR"], "VARCHAR")
         writer = _Writer(connection, folder, {"opening": opening, "closing": closing}, split)
         for statement in (*_VIEWS.split(";"), _RECORDS):
             connection.execute(writer.fill(statement))
@@ -225,70 +229,51 @@ def write_east_files(
                 writer.write(table, day, query)
         first, smallest = str(tables["branches"]["branch_id"].iloc[0]), str(_CUT if cut else 0)
         month = _MONTH.replace("$elsewhere", literal(first)).replace("$smallest", smallest)
-        day = opening
-        while day < closing:
-            day = (day + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-            writer.write("GRCKFHZMX", day, month)
-    customers = tables["customers"]
-    is_told = (pd.to_datetime(customers["as_of"]).dt.date >= opening) & customers[
-        "closed_on"
-    ].isna()
-    people = customers[is_told & (customers["customer_type"] != "corporate")]
-    _write_beside(tables, set(people["customer_id"]), folder)
+        for day in pd.date_range(opening, closing, freq="ME")[1:]:
+            writer.write("GRCKFHZMX", day.date(), month)
+        people = connection.sql(writer.fill(_TOLD)).fetchall()
+    _write_beside(tables, {customer for (customer,) in people}, folder)
 
 
+@dataclass(frozen=True)
 class _Writer:
     """Writes tables with 0x01 between the fields, no quotation marks and no header."""
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        folder: Path,
-        days: Mapping[str, date],
-        split: bool,
-    ) -> None:
-        self._connection, self._folder, self._days, self._split = connection, folder, days, split
+    connection: duckdb.DuckDBPyConnection
+    folder: Path
+    days: Mapping[str, date]
+    split: bool
 
     def fill(self, query: str, **days: date) -> str:
         """Return a query with its days."""
-        for name, day in {**self._days, **days}.items():
+        for name, day in {**self.days, **days}.items():
             query = query.replace(f"${name}", f"DATE '{day}'")
         return query
 
     def write(self, table: str, day: date, query: str) -> None:
         """Write one table's file of one day, or one for each of two licences."""
-        rows = self._connection.sql(self.fill(query, day=day))
+        rows = self.connection.sql(self.fill(query, day=day))
         stated = {"JRXKZH": literal(LICENCE), "CJRQ": f"'{day:%Y%m%d}'"}
         fields = ", ".join(
             stated.get(name, f"COALESCE({name}::VARCHAR, '')" if name in rows.columns else "''")
             for name in ORDERS[table]
         )
         places = "NBJGH, YWBLJGH" if "YWBLJGH" in rows.columns else "NBJGH"
-        sides = {LICENCE: "true"}
-        if self._split:
-            is_even = f"list_bool_or([hash(place) % 2 = 0 FOR place IN [{places}]])"
-            is_odd = f"list_bool_or([hash(place) % 2 = 1 FOR place IN [{places}]])"
-            sides = {LICENCE: is_even, _LICENCE_OF_SPLIT: is_odd}
-        for licence, condition in sides.items():
-            name = literal(str(self._folder / f"{licence}-{table}-{day:%Y%m%d}.txt"))
-            where = "true" if table in ("JGXXB", "JGGXB", "HLXXB") else condition
-            self._connection.execute(
-                f"COPY (SELECT concat_ws(chr(1), {fields}) FROM rows WHERE {where} ORDER BY 1) "
-                f"TO {name} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIM '\x02')"
+        side = "true"
+        if self.split and table not in ("JGXXB", "JGGXB", "HLXXB"):
+            side = f"list_bool_or([hash(place) % 2 = {{}} FOR place IN [{places}]])"
+        for number, licence in enumerate([LICENCE, _LICENCE_OF_SPLIT][: 1 + self.split]):
+            name = literal(str(self.folder / f"{licence}-{table}-{day:%Y%m%d}.txt"))
+            self.connection.execute(
+                f"COPY (SELECT concat_ws(chr(1), {fields}) FROM rows WHERE {side.format(number)} "
+                f"ORDER BY 1) TO {name} (FORMAT csv, HEADER false, QUOTE '', ESCAPE '', "
+                "DELIM '\x02')"
             )
 
 
 def _mask(number: str) -> str:
     """Return an identity number in the form in which it is delivered."""
     return number[:6] + hashlib.new("sm3", f"{_NAME[0]}{number.upper()}".encode()).hexdigest()
-
-
-def _plain(text: str) -> str:
-    return text
-
-
-def _last(name: str) -> str:
-    return name[-1:]
 
 
 def _write_beside(tables: Mapping[str, pd.DataFrame], people: set[str], folder: Path) -> None:

@@ -4,6 +4,13 @@ B002 to B008 carry a story each. Within the sample a branch, product, customer o
 position and money is whole cents (分). Words and numbers are held as positions in a list of names,
 too: small to hold, quick to copy and sort. The first quarter only sets the balances that the other
 five start from.
+
+Banks for models have effects that can be found, or none, where none may be found. `planted` adds to
+the stories: customers acquired online drain seven times as often; in the quarter before, a customer
+who is to drain makes four more transactions; half of those with a fund take up insurance, and two
+fifths of those with payroll a credit card; who was visited on the first day of the last quarter
+brings a quarter more. In `none` everybody acts alike, whatever is known of them: who drains, leaves
+or takes a product up is left to chance, and the visit brings nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import compress, product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -247,6 +254,27 @@ def _plant_second_numbers(rng: Random, people: pd.DataFrame, personal: pd.DataFr
     people.loc[second, "age"] = people.loc[first, "age"].to_numpy()
 
 
+Effects = Literal["", "planted", "none"]
+NOTES = {
+    "planted": """
+## Planted effects
+
+| effect | size |
+|---|---|
+| acquired online | 30 % drain within the five quarters, of others 4 % |
+| the quarter before draining | four more own transactions |
+| fund | half of the holders take up insurance within the five quarters |
+| payroll | two fifths of the holders take up a credit card |
+| visited on 2026-07-01 (a third of the wealthy, a twentieth of others) | a quarter more money |
+""",
+    "none": """
+## No effects
+
+Who drains, leaves or takes up a product is left to chance, and so is who was visited on 2026-07-01
+but for their wealth: a model that finds anything is wrong. Nobody sleeps.
+""",
+}
+CAMPAIGN_LIFT = 1.25
 _NEVER = 99
 
 
@@ -314,6 +342,11 @@ def make_panel(
         first=len(TIMES) - quarters,
         effects=effects,
     )
+
+
+def visits(rng: Random, wealth: Array) -> Array:
+    """Draw who is visited: the wealthy rather than others, so that the two groups differ."""
+    return np.asarray(rng.random(len(wealth)) < np.where(wealth > 20_000, 0.35, 0.05))
 
 
 def alike(people: pd.DataFrame) -> pd.DataFrame:
