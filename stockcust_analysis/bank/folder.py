@@ -38,9 +38,8 @@ from stockcust_analysis.bank.file_names import (
 )
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
-from stockcust_analysis.bank.layouts.delivered_files import has_layout_names
 from stockcust_analysis.bank.layouts.east5 import make_tables
-from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import (
     ABSENT,

@@ -107,7 +107,7 @@ def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     """Return a file's encoding, its start and its line ends; `stated` is the mapping's encoding."""
     encoding = stated or _UTF8
     if not stated:
-        with _open(path) as raw:
+        with open_file(path) as raw:
             mark = raw.read(512)
         if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
             what = f"{path.name} is no text, but packed or made by another program"
@@ -145,7 +145,7 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     record = struct.Struct("".join(f"{width}s" for width in mapping.widths))
     dropped = {value for values in mapping.drop_rows_where.values() for value in values}
     other, cut = list[int](), list[int]()
-    with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
+    with open_file(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
             cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n\x1a")
             if row <= mapping.skip_rows:
@@ -182,7 +182,7 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
 
     `names` are headers that are understood. Rows are whole lines where nothing parts them.
     """
-    with _open(path) as raw:
+    with open_file(path) as raw:
         start = raw.read(_BLOCK)
         if not path.name.lower().endswith(".gz"):
             raw.seek(max(_BLOCK, path.stat().st_size - _START))
@@ -215,14 +215,15 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
     return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a file, unpacked where gzip packed it."""
     is_packed = path.name.lower().endswith(".gz")
     return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
 
 
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+    with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         yield _moved(_below(text.read(_BLOCK), above), encoding).removesuffix(_DOS_END)
         while block := text.read(_BLOCK):
             yield _moved(block, encoding).removesuffix(_DOS_END)
@@ -245,7 +246,7 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     UnusableFileError where text was lost.
     """
     start, last, ended, damaged = "", "", 0, list[int]()
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+    with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
             start = start or block[:_START]
             if any(mark in block for mark in DAMAGE):
@@ -278,7 +279,7 @@ def _encoding_by_row(path: Path) -> str:
     """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
     rows: dict[str, list[int]] = {"utf-8": [], "gb18030": [], "": []}
     start = b""
-    with _open(path) as raw:
+    with open_file(path) as raw:
         for row, line in enumerate(raw, start=1):
             if not line.isascii():
                 rows[_encoding_of(line)].append(row)
