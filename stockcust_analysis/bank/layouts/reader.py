@@ -149,12 +149,10 @@ class LayoutFiles:
         """Warn of several licences, and of months of a table without one that others have."""
         if len(self.licences) == 1:
             return
-        warnings.warn(
-            f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
-            "the accounts' balances, so that rows that stand twice are taken once, and no "
-            "averages are rebuilt. Better use the whole bank's set.",
-            stacklevel=3,
-        )
+        what = f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
+        what += "the accounts' balances, so that rows that stand twice are taken once, and no "
+        what += "averages are rebuilt. Better use the whole bank's set."
+        warnings.warn(what, stacklevel=3)
         gaps = list[str]()
         for code, by_day in files.items():
             found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
@@ -194,8 +192,8 @@ class LayoutFiles:
                 copies += found
                 filled |= {_licence_of(path)} if found and path not in self._empty else set()
         for path in (path for paths in files.values() for path in paths if path in self._empty):
+            remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
             if entry.get("has_rows") or _licence_of(path) in filled:
-                remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
                 self.note(code, "", f"{path.name} holds no rows", remedy)
         self.days[code] = sorted(files)
         self._define_view(code, copies)
@@ -232,18 +230,13 @@ class LayoutFiles:
     def _define_view(self, code: str, copies: Sequence[Path]) -> None:
         """Define a table's view from its copies; note what is wrong with its cells."""
         columns = self.layout["tables"][code]["read"]
-        if not copies:
-            types = ", ".join(
-                f"NULL::{_TYPES.get(self._form(column), 'VARCHAR')} AS {column}"
-                for column in columns
-            )
-            sql = f"SELECT {types}, NULL::DATE AS as_of WHERE false"
-            self.connection.execute(f"CREATE VIEW {code} AS {sql}")
-            return
-        rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
-        self._note_faults(code, rows)
-        again = self._rows_again(code, columns, rows)
-        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM {rows}"
+        cells = (f"NULL::{_TYPES.get(self._form(c), 'VARCHAR')} AS {c}" for c in columns)
+        sql = f"SELECT {', '.join(cells)}, NULL::DATE AS as_of WHERE false"
+        if copies:
+            rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
+            self._note_faults(code, rows)
+            distinct = "DISTINCT" if self._rows_again(code, columns, rows) else ""
+            sql = f"SELECT {distinct} * EXCLUDE (faults) FROM {rows}"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
 
     def _copies(self, code: str, path: Path, day: date) -> Iterator[Path]:
@@ -270,9 +263,8 @@ class LayoutFiles:
         if rows is None:
             for number, group in enumerate(reader.read([path])):
                 copy = self.copies / f"{contract.name}_{number}.parquet"
-                self._copy(
-                    code, group.columns, f"(SELECT *, {_SOUND} FROM {group.scan})", day, copy
-                )
+                scan = f"(SELECT *, {_SOUND} FROM {group.scan})"
+                self._copy(code, group.columns, scan, day, copy)
                 yield copy
         else:
             reader.rows[path], reader.notes[path] = {rows}, ()
