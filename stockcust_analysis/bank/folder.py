@@ -311,18 +311,10 @@ def _bank(
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
-        names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(
-            contract,
-            columns,
-            names,
-            shown,
-            unit=words.unit,
-            ignored=words.ignore,
-            is_part=unread.get(contract.name, False),
-        )
+        is_part = unread.get(contract.name, False)
+        doubtful, headers = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
         for files_alike, header, matched in zip(shown, columns, headers, strict=True):
             spare[files_alike] = unread_headers(header, matched, words.ignore)

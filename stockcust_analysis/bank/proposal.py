@@ -26,7 +26,7 @@ from stockcust_analysis.bank.file_names import (
 )
 from stockcust_analysis.bank.files import unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
-from stockcust_analysis.bank.headers import normalize
+from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.samples import (
     ROWS,
@@ -171,14 +171,10 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
 def _names(table: Table) -> dict[str, tuple[str, bool]]:
     """Return header → column and whether that is sure; the contract's words come first."""
     names: dict[str, tuple[str, bool]] = {}
-    for column in table.columns:
-        names |= {normalize(word): (column.name, True) for word in (column.name, column.zh)}
-    for words in (SYNONYMS["tables"].get(table.name, {}), SYNONYMS["columns"]):
-        for name in (name for name in words if name in table.column_names):
-            for word in words[name]:
-                is_sure, header = not word.endswith("?"), normalize(word.removesuffix("?"))
-                if header not in names or (is_sure and not names[header][1]):
-                    names[header] = (name, is_sure)
+    for word, name, is_sure in words_of(table):
+        header = normalize(word)
+        if header not in names or (is_sure and not names[header][1]):
+            names[header] = (name, is_sure)
     return names
 
 
