@@ -105,7 +105,8 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
     columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
     if not (days and days[0] and any(columns.values())):
-        problems.append(_refuse(f"{path.name} is no work list"))
+        remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
+        problems.append(Problem("contacts", "", f"{path.name} is no work list", remedy))
         return []
     lines = []
     for sheet in sheets:
@@ -117,12 +118,6 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
                 position = f"{path.name} {sheet.name}:{index + 1}"
                 lines.append({**line, "position": position, "listed_on": days[0]})
     return lines
-
-
-def _refuse(what: str) -> Problem:
-    """Return the problem of a file that this package did not write."""
-    remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
-    return Problem("contacts", "", what, remedy)
 
 
 def _find_columns(header: list[object]) -> dict[str, int]:

@@ -46,6 +46,11 @@ _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
+_FILE_WORDS = [
+    (normalize(word), table.name)
+    for table in TABLES
+    for word in (table.name, table.zh, *SYNONYMS["files"].get(table.name, ()))
+]
 _BRANCH = ("branches", "branch_id")
 _WHAT_HELPS = (
     "# No names of columns are there. Lay its CREATE TABLE (.sql, .ddl, with comments) beside it,"
@@ -207,15 +212,8 @@ def _table_by_name(sample: Sample, table: Table) -> float:
     path = sample.path
     folder = path.parent.name if re.match(r"part|\d", path.name) else ""
     for text in map(normalize, (sample.sheet, path.name, folder)):
-        words = {t.name: [t.name, t.zh, *SYNONYMS["files"].get(t.name, ())] for t in TABLES}
-        lengths = {
-            name: max(
-                (len(word) for word in map(normalize, words[name]) if word in text), default=0
-            )
-            for name in words
-        }
-        if any(lengths.values()):
-            return 0.5 if lengths[table.name] == max(lengths.values()) else 0
+        if found := [(len(word), name) for word, name in _FILE_WORDS if word in text]:
+            return 0.5 if (max(found)[0], table.name) in found else 0
     return 0
 
 

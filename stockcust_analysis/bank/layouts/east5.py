@@ -7,7 +7,6 @@ absent, or delivered beside them in files of the contract.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping as Dictionary
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from stockcust_analysis.bank.layouts.east5_checks import (
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import read_toml
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _NO_AVERAGE = (
@@ -297,7 +297,7 @@ def make_tables(
 
     `options` is the mapping's `[layout]`. With problems no table is made.
     """
-    layout = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    layout = read_toml(Path(__file__).with_suffix(".toml"))
     orders = options.get("orders", {})
     for code, order in orders.items():
         if code not in layout["tables"]:
