@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import narwhals.stable.v2 as nw
 
@@ -24,18 +23,6 @@ if TYPE_CHECKING:
     from stockcust_analysis.bank.tolerance import SetAside
 
 
-class Input(Protocol):
-    """Something a bank was read from, for the manifest."""
-
-    @property
-    def name(self) -> str:
-        """Name of the file or table."""
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells it from another: the hash of a file, the number of rows of a table."""
-
-
 @dataclass(frozen=True)
 class InputFile:
     """One file a bank was read from; `notes` say as what: the table, rows, encoding, separator."""
@@ -46,7 +33,7 @@ class InputFile:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the file's bytes."""
+        """What tells it from another: the hash of the file's bytes."""
         return sha256(self.path)
 
 
@@ -62,6 +49,10 @@ class InputTable:
     def fingerprint(self) -> str:
         """Where the table stands and how many rows it has; it has no bytes to hash."""
         return f"{self.location}: {self.rows} rows"
+
+
+Input: TypeAlias = InputFile | InputTable
+"""Something a bank was read from, for the manifest."""
 
 
 class BankTables:
@@ -170,12 +161,7 @@ class BankTables:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

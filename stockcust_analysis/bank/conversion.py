@@ -47,7 +47,7 @@ REMEDIES = {
     _WITHOUT_CENTS: "Deliver decimals, or floats of 64 bits.",
 }
 
-_SQL_TYPES = {
+SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
     Kind.CODE: "VARCHAR",
     Kind.DATE: "DATE",
@@ -57,6 +57,7 @@ _SQL_TYPES = {
     Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
+"""The types of DuckDB that hold columns of each kind."""
 INT96 = "INT96"
 """The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -109,11 +110,6 @@ def unreadable(column: Column) -> str:
     return words.get(column.kind, f"not a {column.kind.value}")
 
 
-def sql_type(kind: Kind) -> str:
-    """Return the DuckDB type that holds a column of this kind."""
-    return _SQL_TYPES[kind]
-
-
 def sql_reading(
     column: Column,
     cell: str,
@@ -138,7 +134,7 @@ def sql_reading(
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
     if mapping.null:
         cell = _sql_given(cell, source_type, mapping.null)
-    factor = mapping.factor if _is_scaled(column, mapping) else 1
+    factor = _factor(column, mapping)
     is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
     if column.kind.is_numeric and is_number:
         return _sql_number(column, cell, source_type, factor)
@@ -193,8 +189,8 @@ def _days_of(marks: Sequence[str]) -> list[datetime]:
     return days
 
 
-def _is_scaled(column: Column, mapping: TableMapping) -> bool:
-    return column.kind is Kind.MONEY and mapping.factor != 1
+def _factor(column: Column, mapping: TableMapping) -> int:
+    return mapping.factor if column.kind is Kind.MONEY else 1
 
 
 def _sql_moment(cell: str, source_type: str, zone: str, *, trimmed: bool) -> Reading[str]:
@@ -260,7 +256,7 @@ def _sql_text(
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:
-    wanted, faults = sql_type(column.kind), {}
+    wanted, faults = SQL_TYPES[column.kind], {}
     if source_type in _FLOATS:
         faults = {grammar.NOT_FINITE: f"NOT isfinite({cell})"}
     if source_type == "FLOAT" and column.kind is Kind.MONEY:
@@ -312,7 +308,8 @@ def frame_reading(
     if column.kind is Kind.DATE:
         return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
-        number = cell * nw.lit(mapping.factor) if _is_scaled(column, mapping) else cell
+        factor = _factor(column, mapping)
+        number = cell if factor == 1 else cell * nw.lit(factor)
         return _frame_number(column, number, kind) if kind.is_numeric() else None
     if column.kind is Kind.FLAG:
         return _frame_flag(column, cell, kind, mapping.null)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import TABLES, table
-from stockcust_analysis.bank.conversion import sql_type
+from stockcust_analysis.bank.conversion import SQL_TYPES
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.file_names import assign_files
 from stockcust_analysis.bank.mapping import Mapping as HouseMapping
@@ -130,7 +130,7 @@ def write_bank(
 def write_table(name: str, frame: pd.DataFrame, path: Path, *, parquet: str = SMALLEST) -> None:
     """Write one table; `parquet` says how those that are Parquet are compressed."""
     own = (column for column in table(name).columns if column.name in frame)
-    columns = ", ".join(f"{c.name}::{sql_type(c.kind)} AS {c.name}" for c in own)
+    columns = ", ".join(f"{c.name}::{SQL_TYPES[c.kind]} AS {c.name}" for c in own)
     how = f"FORMAT parquet, {parquet}" if name in LARGE else "FORMAT csv, HEADER"
     with quiet_connection() as connection:
         # One thread keeps the row order, and so the bytes, the same from run to run.

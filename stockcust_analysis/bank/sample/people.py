@@ -54,11 +54,6 @@ def with_names(positions: Array | pd.Series, names: Iterable[str]) -> pd.Categor
     return pd.Categorical.from_codes(positions, pd.Index([*names], dtype=object))
 
 
-def draw_names(rng: Random, odds: dict[str, float], size: int) -> pd.Categorical:
-    """Draw names by their odds."""
-    return with_names(rng.choice(len(odds), size, p=[*odds.values()]), odds)
-
-
 def decode_names(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame with the names themselves."""
     return frame.astype(dict.fromkeys(frame.select_dtypes("category").columns, str))
@@ -110,7 +105,7 @@ TINY_CUSTOMERS = 24
 _CUSTOMER_TYPES = table("customers").column("customer_type").allowed
 _PULL = {"urban": 1.5, "county": 1.1, "township": 0.8}
 _CHANNELS = table("customers").column("acquisition_channel").allowed
-_CHANNEL_ODDS = dict(zip(_CHANNELS, (0.4, 0.16, 0.1, 0.09, 0.07, 0.18), strict=True))
+_CHANNEL_ODDS = (0.4, 0.16, 0.1, 0.09, 0.07, 0.18)
 _EXCLUSIONS = {"none": 0.985, "deceased": 0.004, "frozen": 0.002, "staff": 0.009, "minor": 0}
 _GROUPS = ["executives", "seniors", "merchants", "women", "farmers"]
 
@@ -149,7 +144,9 @@ def make_people(
         merchant=trader | ((age >= 20) & (rng.random(size) < 0.06)),
         executive=(age >= 20) & (rng.random(size) < np.where(wealth > 200_000, 0.3, 0.015)),
         books_at_main=rng.random(size) < 0.03,
-        acquisition_channel=draw_names(rng, _CHANNEL_ODDS, size),
+        acquisition_channel=with_names(
+            rng.choice(len(_CHANNELS), size, p=_CHANNEL_ODDS), _CHANNELS
+        ),
         do_not_contact=rng.random(size) < 0.02,
     )
     personal = _personal_columns(rng, people, numbers)
@@ -307,12 +304,7 @@ class Panel:
 
 
 def make_panel(
-    rng: Random,
-    people: pd.DataFrame,
-    operating: int,
-    *,
-    quarters: int = LAST,
-    effects: str = "",
+    rng: Random, people: pd.DataFrame, operating: int, *, quarters: int, effects: str
 ) -> Panel:
     """Follow everybody through the quarters: arriving, acting, draining, returning, leaving."""
     arrived = people["arrived"].to_numpy()[:, None]
