@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.excel import WorkbookError, cell_text, read_workbook
+from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
-from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]
@@ -99,7 +99,7 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     """
     try:
         sheets = read_workbook(path)
-    except WorkbookError as error:
+    except UnusableFileError as error:
         problems.append(Problem("contacts", "", *error.args))
         return []
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]

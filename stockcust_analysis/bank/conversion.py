@@ -64,7 +64,6 @@ _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
-_QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
@@ -336,7 +335,7 @@ def frame_reading(
     odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in((*absent, *_TOTALS))) & there
     if trimmed or column.kind is Kind.CODE:
         odd = None
-    wrong = ~value.str.contains(f"^{_QUARTER}$") & there
+    wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:
         faults |= {what: cell.str.contains(mark) & there for what, mark in _OF_LISTS.items()}

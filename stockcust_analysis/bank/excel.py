@@ -30,7 +30,7 @@ from stockcust_analysis.bank.lost_cells import (
     unit_shown,
 )
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.problems import Problem, UnusableFileError
 
 _LOOKED_AT = 30
 _SHOWN = 3
@@ -43,10 +43,6 @@ _REMEDIES = {
 
 _Finding = tuple[str, str, str, list[int]]
 """The column of the contract, what is wrong, what to do, and the rows, from 0."""
-
-
-class WorkbookError(Exception):
-    """A workbook that cannot be read; its arguments are what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +76,7 @@ class SheetTable:
 
 
 def read_workbook(path: Path) -> list[Sheet]:
-    """Return all sheets of a workbook that hold cells; WorkbookError when it cannot be read."""
+    """Return all sheets of a workbook that hold cells; UnusableFileError when it cannot be read."""
     try:
         # From an open file calamine goes by the content, whatever the name's ending.
         with path.open("rb") as file, calamine.load_workbook(file) as book:
@@ -92,11 +88,11 @@ def read_workbook(path: Path) -> list[Sheet]:
             ]
     except calamine.PasswordError:
         what, remedy = f"{path.name} is protected by a password", "Save it without one."
-        raise WorkbookError(what, remedy) from None
+        raise UnusableFileError(what, remedy) from None
     except FarCellError as error:
         what = f"{path.name}, sheet '{error}': a cell stands far below or beside all others"
         remedy = "Ctrl+End shows it in Excel: delete its row or column, and save."
-        raise WorkbookError(what, remedy) from None
+        raise UnusableFileError(what, remedy) from None
     except Exception:  # noqa: BLE001  # the reader's errors are of many kinds
         raise _unreadable(path) from None
     except BaseException as error:  # a panic of the reader, which is written in Rust
@@ -106,9 +102,9 @@ def read_workbook(path: Path) -> list[Sheet]:
     return [sheet for sheet in sheets if sheet.rows]
 
 
-def _unreadable(path: Path) -> WorkbookError:
+def _unreadable(path: Path) -> UnusableFileError:
     remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
-    return WorkbookError(f"{path.name} cannot be read as an Excel workbook", remedy)
+    return UnusableFileError(f"{path.name} cannot be read as an Excel workbook", remedy)
 
 
 def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lost: Lost) -> Sheet:
@@ -158,7 +154,7 @@ def read_tables(
     """
     tables = [_locate_header(sheet, known, mapping) for sheet in read_workbook(path)]
     if not tables:
-        raise WorkbookError(f"{path.name} is empty", "Deliver the header and the rows.")
+        raise UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
     supplied = {*mapping.constants, *(["as_of"] if mapping.as_of else [])}
     required = {*contract.required_names} - supplied
     taken = _choose(tables, required, mapping.sheet)

@@ -22,7 +22,7 @@ import duckdb
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.excel import WorkbookError, read_tables
+from stockcust_analysis.bank.excel import read_tables
 from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
 from stockcust_analysis.bank.grammar import (
     TOTAL_LINES,
@@ -34,9 +34,11 @@ from stockcust_analysis.bank.grammar import (
 )
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, inspect
+from stockcust_analysis.bank.problems import Problem, UnusableFileError
+from stockcust_analysis.bank.text_files import TextFile, inspect
 
+UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
+"""What the readers raise of a file that is damaged, besides errors of their own."""
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
@@ -188,9 +190,9 @@ class FileReader:
             yield
         except duckdb.OutOfMemoryException:
             raise
-        except (UnusableFileError, WorkbookError) as error:
+        except UnusableFileError as error:
             self._note(*error.args)
-        except (duckdb.Error, OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             if line:
                 what = f"{path.name} cannot be read: a quotation mark is left open"

@@ -56,6 +56,10 @@ class Problem:
         return f"{place}: {what}. {self.remedy}"
 
 
+class UnusableFileError(Exception):
+    """A file that cannot be used: what is wrong, what to do, and how many and which rows."""
+
+
 def raise_if_any(problems: Sequence[Problem], source: str) -> None:
     """Raise one BankDataError that lists all problems; return when there are none."""
     if not problems:

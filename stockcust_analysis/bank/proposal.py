@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
-from stockcust_analysis.bank.excel import WorkbookError, is_called
+from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import (
     COMPANIONS,
     DAY_IN_NAME,
@@ -24,13 +24,13 @@ from stockcust_analysis.bank.file_names import (
     assign_files,
     day_in_name,
 )
-from stockcust_analysis.bank.files import unreadable
+from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize, words_of
 from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.bank.samples import (
     ROWS,
-    UNREADABLE,
     Field,
     Sample,
     Values,
@@ -38,7 +38,6 @@ from stockcust_analysis.bank.samples import (
     look_at,
     read_fields,
 )
-from stockcust_analysis.bank.text_files import UnusableFileError
 from stockcust_analysis.errors import UsageError
 
 _KINDS = {",": "db2", "\x01": "hive"}
@@ -154,7 +153,7 @@ def _look_at(
     """Return the samples of a file that hold rows, and why there are none."""
     try:
         samples = [sample for sample in look_at(path, names, fields) if sample.rows]
-    except (UnusableFileError, WorkbookError) as error:
+    except UnusableFileError as error:
         return [], str(error.args[0])
     except UNREADABLE:
         return [], unreadable(path)[0]

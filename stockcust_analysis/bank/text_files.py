@@ -22,6 +22,7 @@ from typing import BinaryIO, cast
 from stockcust_analysis.bank.grammar import find_unit, gbk_characters, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.problems import UnusableFileError
 
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
@@ -50,10 +51,6 @@ _MOVED_PATTERN = re.compile(f"[{_PRIVATE}]")
 _COMMON = re.compile(f"[{gbk_characters(range(0xB0, 0xF8), range(0xA1, 0xFF))}]")
 _WIDE = re.compile("[\u2e80-\u2fff\u3040-\uf8ff\ufe10-\ufe4f\U00020000-\U0003ffff]")
 """Chinese characters of everyday use, and characters of East Asia but for punctuation."""
-
-
-class UnusableFileError(Exception):
-    """A file that cannot be used: what is wrong, what to do, and how many and which rows."""
 
 
 @dataclass(frozen=True)
