@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import Self, TypeAlias
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.problems import TableFacts
+from stockcust_analysis.bank.tolerance import SetAside
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
-
-if TYPE_CHECKING:
-    from stockcust_analysis.bank.problems import TableFacts
-    from stockcust_analysis.bank.tolerance import SetAside
 
 
 @dataclass(frozen=True)

@@ -470,17 +470,15 @@ def _without_objects(values: Any, column: Column) -> Any:
         texts = {type(text) for entry in there for text in entry}
         if not all(issubclass(each, (str, NoneType)) for each in texts):
             return values
-        return values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore").astype(
-            "str"
-        )
+        lists = values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore")
+        return lists.astype("str")
     if kind is Kind.FLAG:
         return values.convert_dtypes() if types else values.astype("boolean")
     if kind is Kind.DATE and all(issubclass(each, date) for each in types):
         zones = {getattr(moment, "tzinfo", None) is not None for moment in there}
         if zones == {True}:
-            return values.map(lambda moment: moment.astimezone(UTC), na_action="ignore").astype(
-                "datetime64[us, UTC]"
-            )
+            moments = values.map(lambda moment: moment.astimezone(UTC), na_action="ignore")
+            return moments.astype("datetime64[us, UTC]")
         return values if True in zones else values.astype("datetime64[us]")
     if bool in types or kind is Kind.DATE:
         return values

@@ -350,9 +350,8 @@ class FileReader:
             if (words := self._words(name))
         )
         # What stands alone in a line is a remark, or a sum.
-        every, first = (
-            f"{of}{', '.join(cells.values())})" for of in ("concat_ws('', ", "COALESCE(")
-        )
+        listed = ", ".join(cells.values())
+        every, first = f"concat_ws('', {listed})", f"COALESCE({listed})"
         is_alone = f"{every} <> '' AND {every} = {first}" if len(cells) > 3 else "false"
         total = f"(regexp_full_match(lower(trim({first})), '{TOTALS}') OR {is_alone})"
         dropped = self._dropped(file.header)

@@ -112,8 +112,7 @@ def match_headers(
         spare = {h: at for at, h in enumerate(file, 1) if normalize(h) not in {*known, *skipped}}
         found += _absent_columns(contract, matched, spare, stated)
         found += _stated_units(contract, matched, mapping.unit)
-        for header, said in _warnings_of(contract, matched, spare):
-            warnings.warn(f"{contract.name}: '{header}' is not read, and {said}", stacklevel=2)
+        _warn_of_spare(contract, matched, spare)
         where = f" in {files[index]}" if len(files) > 1 else ""
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
@@ -126,16 +125,16 @@ def match_headers(
     return list(problems), matches
 
 
-def _warnings_of(
-    contract: Table, matched: Collection[str], spare: Iterable[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield headers that mean no column and yet change whom or what figures should count."""
-    excludes = "exclusion" not in matched and any(c.name == "exclusion" for c in contract.columns)
+def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[str]) -> None:
+    """Warn of headers that mean no column and yet change whom or what figures should count."""
+    excludes = "exclusion" in contract.column_names and "exclusion" not in matched
+    nobody = "nobody is left out by it: state the reason in 'exclusion', or drop it."
+    foreign = "every amount counts as CNY: convert others, or drop them."
     for header in spare:
-        if _CURRENCY.fullmatch(normalize(header)):
-            yield header, "every amount counts as CNY: convert others, or drop them."
-        elif excludes and _FLAGS.fullmatch(normalize(header)):
-            yield header, "nobody is left out by it: state the reason in 'exclusion', or drop it."
+        is_currency = _CURRENCY.fullmatch(normalize(header))
+        if is_currency or (excludes and _FLAGS.fullmatch(normalize(header))):
+            what = f"'{header}' is not read, and {foreign if is_currency else nobody}"
+            warnings.warn(f"{contract.name}: {what}", stacklevel=3)
 
 
 def unread_headers(

@@ -305,15 +305,14 @@ def _column_lines(
     taken = {name for match in matches for name in match.sure}
     for entry in entries.values():
         free = [column for column in table.columns if column.name not in taken]
-        of_key = [
-            column
-            for column in ([table.column(entry.column)] if entry.column else free)
-            if 2
-            * len(entry.values.distinct.keys() & keys.get(column.references or ("", ""), set()))
-            > len(entry.values.distinct)
-        ]
+        values, there = (
+            entry.values.distinct,
+            [table.column(entry.column)] if entry.column else free,
+        )
+        shared = [values.keys() & keys.get(c.references or ("", ""), set()) for c in there]
+        of_key = [c for c, both in zip(there, shared, strict=True) if 2 * len(both) > len(values)]
         is_branch = entry.is_sure and table.column(entry.column).references == _BRANCH
-        if is_branch and entry.values.distinct and keys.get(_BRANCH) and not of_key:
+        if is_branch and values and keys.get(_BRANCH) and not of_key:
             yield f"# {_assign(entry)}; but few of its values are numbers of branches"
         elif entry.column:
             yield f"{'' if entry.is_sure else '# '}{_assign(entry)}"
