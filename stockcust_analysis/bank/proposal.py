@@ -27,7 +27,7 @@ from stockcust_analysis.bank.file_names import (
 from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
 from stockcust_analysis.bank.headers import normalize, words_of
-from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.mapping import KINDS, Mapping
 from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.bank.samples import (
     ROWS,
@@ -40,7 +40,7 @@ from stockcust_analysis.bank.samples import (
 )
 from stockcust_analysis.errors import UsageError
 
-_KINDS = {",": "db2", "\x01": "hive"}
+_KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
 _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
