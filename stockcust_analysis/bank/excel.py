@@ -93,18 +93,14 @@ def read_workbook(path: Path) -> list[Sheet]:
         what = f"{path.name}, sheet '{error}': a cell stands far below or beside all others"
         remedy = "Ctrl+End shows it in Excel: delete its row or column, and save."
         raise UnusableFileError(what, remedy) from None
-    except Exception:  # noqa: BLE001  # the reader's errors are of many kinds
-        raise _unreadable(path) from None
-    except BaseException as error:  # a panic of the reader, which is written in Rust
-        if type(error).__name__ != "PanicException":
+    except BaseException as error:
+        # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(path) from None
+        what = f"{path.name} cannot be read as an Excel workbook"
+        remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
+        raise UnusableFileError(what, remedy) from None
     return [sheet for sheet in sheets if sheet.rows]
-
-
-def _unreadable(path: Path) -> UnusableFileError:
-    remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
-    return UnusableFileError(f"{path.name} cannot be read as an Excel workbook", remedy)
 
 
 def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lost: Lost) -> Sheet:
