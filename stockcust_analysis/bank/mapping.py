@@ -49,26 +49,10 @@ from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
 
 SUSPICIONS = (
-    "unit",
-    "delivered_again",
-    "branch_vanished",
-    "renumbered",
-    "product_renamed",
-    "rows_gone",
-    "successor_cycle",
-    "two_managers",
-    "split_without_moves",
-    "moves_not_followed",
-    "part_of_aum",
-    "column_empty",
-    "closed_with_aum",
-    "codes_swapped",
-    "days_reversed",
-    "negative_balance",
-    "nothing_of_quarter",
-    "averages_alike",
-    "one_value",
-    "shuffled",
+    *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
+    *("successor_cycle", "two_managers", "split_without_moves", "moves_not_followed"),
+    *("part_of_aum", "column_empty", "closed_with_aum", "codes_swapped", "days_reversed"),
+    *("negative_balance", "nothing_of_quarter", "averages_alike", "one_value", "shuffled"),
     "family_unused",
 )
 """What is looked for in extracts that meet the contract."""

@@ -11,13 +11,6 @@ from datetime import date
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 
 _CUT_AT = 1000
-_IN_CURRENCY = {
-    "accounts": "GRCKFHZ",
-    "loans": "GRXDFHZ",
-    "cards": "XYKSXQKB",
-    "wealth": "KHLCCPCYXXB",
-    "GRCKFHZMX": "GRCKFHZMX",
-}
 _WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"
 _LEDGER_ROWS = "SELECT count(*) FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
 _ORDER = "Are the fields in another order? State it: [layout.orders] {0} = [...]."
@@ -162,10 +155,11 @@ def check_days(files: LayoutFiles) -> None:
 
 def check_meaning(files: LayoutFiles) -> None:
     """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
-    for name, code in _IN_CURRENCY.items():
-        where = _WITHOUT_RATE if name == code else "balance IS NULL"
+    amounts = {table: (code, "balance IS NULL") for _, code, table, *_ in _OWNED if table != code}
+    amounts["GRCKFHZMX"] = ("GRCKFHZMX", _WITHOUT_RATE)
+    for table, (code, where) in amounts.items():
         remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
-        sql = f"SELECT count(*) FROM {name} WHERE {where}"
+        sql = f"SELECT count(*) FROM {table} WHERE {where}"
         _check(files, code, "BZ", "a foreign currency without a rate", remedy, sql)
     if files.count("SELECT count(*) FROM accounts") and not files.count(_HAS_PERSONS):
         what = "none of these customers has an account, a loan or a card in the other tables"

@@ -299,14 +299,8 @@ class LayoutFiles:
         """Copy the columns that are needed, with the day of the file's name; return the rows."""
         names = {normalize(name): name for name in columns}
         wanted = self.layout["tables"][code]["read"]
-        cells = [
-            next(
-                f"trim({quoted(names[word])}) AS {column}"
-                for word in self._words(code, column)
-                if word in names
-            )
-            for column in [*wanted, "CJRQ"]
-        ]
+        meant = {c: next(w for w in self._words(code, c) if w in names) for c in [*wanted, "CJRQ"]}
+        cells = [f"trim({quoted(names[word])}) AS {column}" for column, word in meant.items()]
         values = [f"{self._value(column)} AS {column}" for column in wanted]
         faults = enumerate([*self._faults(code).values(), "is_odd"])
         bits = (f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in faults)
