@@ -12,9 +12,10 @@ the tables of its editions under `issued/`: later quarters are compared with the
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -136,26 +137,26 @@ class _Edition:
         )
         return plan.with_actions([job])[0]
 
-    def write(self, evaluation: Evaluation, steps: Iterator[None]) -> PageResult:
-        """Write review, long table, workbook, page and index; `steps` counts them."""
+    def write(self, evaluation: Evaluation, step: Callable[[], None]) -> PageResult:
+        """Write review, long table, workbook, page and index, with a `step` after each."""
         status, made_from = self.status, self.made_from()
         review = self._review(evaluation, *made_from).with_pages(
             (branch, self.state_of(branch), self.failed.get(branch, ""))
             for branch in evaluation.branches["branch_id"]
         )
         self._save(review, self.tables, made_from[0])
-        next(steps)
+        step()
         page = headquarters_page(review, language=self.options.language)
         write_measures(review, self.files / _MEASURES)
-        next(steps)
+        step()
         job = self.page_job()
         signed = signatures(job.people, self.options.language)
         write_workbook(self.files / _WORKBOOK, page, status=status, signed=signed)
-        next(steps)
+        step()
         result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
         if job.action != "keep":
             result = render_page(job)
-        next(steps)
+        step()
         others = {} if result.failed else {"review_pdf": f"{plan.REVIEW}.pdf"}
         others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
         write_index(
@@ -166,7 +167,7 @@ class _Edition:
             links=self._links(page),
             others={page.text(key, "index"): file for key, file in others.items()},
         )
-        next(steps)
+        step()
         files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
         files += result.files
         if status == plan.ISSUED:
@@ -268,12 +269,15 @@ def write_headquarters(
         new ones nor those of an earlier run.
     """
     editions = _editions(folder, options, records, failed)
-    steps = _count_steps(progress, _STEPS * len(editions))
-    results = []
+    done, results = itertools.count(1), []
+
+    def step() -> None:
+        progress(next(done), _STEPS * len(editions))
+
     for number, edition in enumerate(editions, start=1):
         started = time.perf_counter()
         try:
-            result = edition.write(evaluation, steps)
+            result = edition.write(evaluation, step)
         except (ReportError, PolicyError) as error:
             if not isinstance(error, FileInUseError):
                 if edition.edition == "internal":
@@ -284,13 +288,6 @@ def write_headquarters(
         results.append(replace(result, seconds=time.perf_counter() - started))
         progress(_STEPS * number, _STEPS * len(editions), results[-1])
     return tuple(results)
-
-
-def _count_steps(progress: Callable[[int, int], None], total: int) -> Iterator[None]:
-    """Report one more step as done at each `next`."""
-    for done in range(1, total + 1):
-        progress(done, total)
-        yield
 
 
 def write_measures(review: Review, path: Path) -> None:
