@@ -323,8 +323,6 @@ def copy_notebooks(data: Path, out: Path) -> list[str]:
             kept.append(path.name)
     lines = [f"{copied} notebooks copied to {out}."] if copied else []
     if kept:
-        names = ", ".join(kept)
-        lines.append(
-            f"{names}: differs from the shipped one and is kept; move it away to renew it."
-        )
+        words = "differs from the shipped one and is kept; move it away to renew it."
+        lines.append(f"{', '.join(kept)}: {words}")
     return lines

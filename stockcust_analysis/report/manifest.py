@@ -23,7 +23,7 @@ import logging
 import os
 import shutil
 import socket
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -267,23 +267,15 @@ def write_run(
     )
 
 
-def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
+def _slowest_cells(records: Iterable[PageRecord]) -> list[Any]:
     """Return the notebook's slowest cells over all pages, by their mean time."""
-    seconds: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-    for record in records:
-        for cell in record.slowest_cells:
-            seconds[cell["cell"], cell["source"]].append(cell["seconds"])
-    cells: list[dict[str, Any]] = [
-        {
-            "cell": cell,
-            "source": source,
-            "mean_seconds": round(sum(times) / len(times), 3),
-            "longest_seconds": max(times),
-            "pages": len(times),
-        }
-        for (cell, source), times in seconds.items()
-    ]
-    return sorted(cells, key=lambda cell: -cell["mean_seconds"])[:_SLOWEST]
+    names = ["cell", "source", "seconds"]
+    timed = pd.DataFrame([c for record in records for c in record.slowest_cells], columns=names)
+    how = {"mean_seconds": "mean", "longest_seconds": "max", "pages": "size"}
+    cells = timed.groupby(names[:2], sort=False, as_index=False)
+    table = cells.agg(**{name: ("seconds", function) for name, function in how.items()}).round(3)
+    slowest = table.sort_values("mean_seconds", ascending=False, kind="stable")
+    return slowest[:_SLOWEST].to_dict("records")
 
 
 def _status_history(path: Path, status: str, by: str) -> list[dict[str, str]]:
