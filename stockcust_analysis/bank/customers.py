@@ -259,7 +259,7 @@ def _with_service(bank: BankTables, table: Table, source: service.ServiceSource)
     everybody = materialize(bank, table)
     known = {*everybody.collect_schema().names(), "in_managed"}
     managed = everybody.filter(nw.col("managed") == 1).with_columns(
-        (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
+        frames.cents(name).alias(f"{name}_cents")
         for name in ("aum_average_quarter", "aum_average_month")
     )
     facts = service.serve(managed, source)

@@ -37,7 +37,7 @@ from stockcust_analysis.bank.file_names import (
     read_row_counts,
 )
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
-from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
+from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
@@ -314,10 +314,9 @@ def _bank(
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
         is_part = unread.get(contract.name, False)
-        doubtful, headers = match_headers(contract, columns, words, shown, is_part=is_part)
+        doubtful, headers, unmeant = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
-        for files_alike, header, matched in zip(shown, columns, headers, strict=True):
-            spare[files_alike] = unread_headers(header, matched, words.ignore)
+        spare.update(zip(shown, unmeant, strict=True))
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)
