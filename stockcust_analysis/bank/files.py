@@ -33,7 +33,7 @@ from stockcust_analysis.bank.grammar import (
     unit_doubt,
 )
 from stockcust_analysis.bank.headers import NAMELESS, normalize
-from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.bank.text_files import TextFile, inspect
 
@@ -68,14 +68,15 @@ class FileGroup:
 class FileReader:
     """Makes files of one table ready to scan; notes what cannot be read in `problems`.
 
-    `names` maps headers to columns; `is_part` says that some files were left out.
+    `names` maps headers to columns, by default as the contract and the mapping say; `is_part` says
+    that some files were left out.
     """
 
     connection: duckdb.DuckDBPyConnection
     copies: Path
     contract: Table
-    names: Mapping[str, str]
     mapping: TableMapping
+    names: Mapping[str, str] = field(default_factory=dict)
     is_part: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class FileReader:
 
     def __post_init__(self) -> None:
         """Keep what headers mean, normalized."""
+        self.names = self.names or contract_names(self.mapping, self.contract)
         self._known = {normalize(header): column for header, column in self.names.items()}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:

@@ -40,7 +40,7 @@ from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, d
 from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
-from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.mapping import Mapping, TableMapping
 from stockcust_analysis.bank.problems import (
     ABSENT,
     POSITION,
@@ -103,9 +103,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
-            words = mapping.of(name)
-            headers = contract_names(words, contract)
-            reader = FileReader(engine.connection, engine.folder, contract, headers, words)
+            reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             if paths:
                 groups[name] = reader.read(paths)
             for path in paths:
@@ -205,7 +203,7 @@ def open_duckdb_file(
             own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
             made, mapping = _layout_tables(engine, own, mapping, f"'{path}' by the layout {layout}")
             for contract in (c for c in TABLES if c.name in made.tables):
-                reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
+                reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
                 groups.setdefault(contract.name, []).extend(
                     reader.read([made.tables[contract.name]])
                 )
@@ -235,8 +233,7 @@ def open_relations(
             except duckdb.Error:
                 what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
                 raise UsageError(what) from None
-            words = mapping.of(name)
-            reader = FileReader(engine.connection, engine.folder, contract, {}, words)
+            reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
         problems = missing_tables(groups, relations)

@@ -255,7 +255,7 @@ class LayoutFiles:
         }
         self._files += 1
         contract = Table(f"{code}_{self._files}", entry["zh"], "", (), ())
-        reader = FileReader(self.connection, self.copies, contract, words, stated)
+        reader = FileReader(self.connection, self.copies, contract, stated, words)
         skip = 0 if stated.header else 1
         text = TextFile(path, path, header, stated.delimiter, False, skip, skip + 1, ())
         copy = self.copies / f"{contract.name}.parquet"
