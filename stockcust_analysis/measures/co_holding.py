@@ -22,7 +22,6 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
 from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.inequality import Interval, check_level
 from stockcust_analysis.measures.registry import Question, Spec
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
@@ -151,7 +150,7 @@ def co_holding_table(
         )
 
 
-def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
+def proportion_interval(count: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     """Return the Wilson interval of the rate `count` / `n`; NaN for a rate of nobody.
 
     Never outside 0 to 1, and sensible for rates of few, of none and of all.
@@ -196,7 +195,7 @@ def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
 
 def lift_interval(
     n: int, *, holders_a: int, holders_b: int, both: int, level: float = 0.95
-) -> Interval:
+) -> tuple[float, float]:
     """Return the interval of the lift n · both / (holders_a · holders_b) of two families.
 
     Normal on the log scale, by the delta method on the four cells of the table of a by b: the
@@ -248,7 +247,8 @@ def lift_interval(
 @cache
 def _quantile(level: float) -> float:
     """Return how many standard errors each side of the estimate an interval of the level takes."""
-    check_level(level)
+    if not 0 < level < 1:
+        raise UsageError(f"level must lie between 0 and 1; given {level}.")
     return NormalDist().inv_cdf((1 + level) / 2)
 
 

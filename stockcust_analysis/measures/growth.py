@@ -6,8 +6,7 @@ answers whether a branch lives on its existing customers (存量) or on new ones
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -17,17 +16,15 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import Request, require_columns, require_snapshot, with_base
+from stockcust_analysis.measures.bases import Request, with_base
 from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.holdings import join_accounts, warn_of_unknown_products
 from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
-from stockcust_analysis.measures.two_dates import DATES, by_group, pair_customers, with_states
-from stockcust_analysis.policy import PolicyLike, ProductFamilies
+from stockcust_analysis.measures.two_dates import by_group, pair_customers, with_states
+from stockcust_analysis.policy import PolicyLike
 
 _GAINS = ("new", "returned", "grown", "transferred_in")
 _LOSSES = ("transferred_out", "shrunk", "drained", "closed")
 COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
-OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 
 
@@ -94,112 +91,6 @@ def growth_bridge(
     pairs = by_group(pair_customers(opening, request, value), request.by)
     components = with_components(with_states(pairs))
     return Result(bridge_rows(components, by=request.by))
-
-
-@measure("")
-def family_growth_bridge(
-    opening: Frame,
-    closing: Frame,
-    *,
-    opening_holdings: Frame,
-    closing_holdings: Frame,
-    by: Groups = None,
-    policy: PolicyLike = None,
-) -> Result:
-    """Return the growth bridge of each product family's balances (存款, 理财, 基金, …).
-
-    opening + new + returned + grown + transferred_in + transferred_out + shrunk + drained + closed
-    = closing, in CNY, for what customers hold of each family. Whether a customer is new, closed,
-    drained or returned is judged by `aum_period_end`, not by the family. Money that a customer
-    moves from one family to another is shrunk in one and grown in the other. AUM products of no
-    family are in `other`; overdrafts count as zero.
-
-    Parameters
-    ----------
-    opening, closing : table
-        One row per customer of each date, as `bank.customers` returns them, both on the structure
-        of the closing date: `customer_id`, `aum_period_end` in CNY, the columns of `by`;
-        `loan_balance` where known.
-    opening_holdings, closing_holdings : table
-        Accounts of the same dates: `customer_id`, `product`, `balance`. Accounts of nobody in the
-        customer tables are left out.
-    by : str, list of str or None
-        Columns to group by; None for the whole bank.
-    policy : Policy, name or path, optional
-        Families, AUM products and bases; default: the shipped policy.
-
-    Returns
-    -------
-    table
-        `[*by], family, component, customers, amount`; customers hold something of the family on
-        the date, or on either.
-
-    Raises
-    ------
-    UsageError
-        An unknown column; a missing or negative amount; a customer in two rows; holdings of more
-        than one as-of date.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> bank = pd.DataFrame({"customer_id": ["1"], "aum_period_end": [500.0]})
-    >>> june = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [500.0]})
-    >>> september = june.assign(product="wealth")
-    >>> bridge = family_growth_bridge(
-    ...     bank, bank, opening_holdings=june, closing_holdings=september)
-    >>> bridge.query("family == 'wealth' and amount != 0")["component"].tolist()
-    ['grown', 'closing']
-    """
-    request = Request.of(closing, by, "all", policy)
-    families = aum_families(request.policy.families)
-    before, now = (
-        _with_family_amounts(as_lazy(frame), as_lazy(held), families).to_native()
-        for frame, held in ((opening, opening_holdings), (closing, closing_holdings))
-    )
-    for accounts in (opening_holdings, closing_holdings):
-        warn_of_unknown_products(as_lazy(accounts), request.policy.families)
-    held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
-    pairs = pair_customers(before, replace(request, frame=now), "aum_period_end", held)
-    view = with_states(by_group(pairs, request.by))
-    parts = [_of_family(view, name, request.by) for name in families]
-    components = with_components(nw.concat(parts))
-    return Result(bridge_rows(components, by=[*request.by, "family"]))
-
-
-def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
-    """Return the families that hold AUM with their AUM products; `other` has those of none."""
-    aum = set(families.aum_products)
-    products = {f.name: tuple(p for p in f.products if p in aum) for f in families.families}
-    placed = {product for names in products.values() for product in names}
-    products[OTHER_FAMILY] = tuple(p for p in families.aum_products if p not in placed)
-    return {name: names for name, names in products.items() if names}
-
-
-def _with_family_amounts(
-    customers: Table, holdings: Table, families: Mapping[str, Sequence[str]]
-) -> Table:
-    """Return customers of one date with `<family>_cents` of each family that holds AUM."""
-    require_columns(customers, ["customer_id"], "customers")
-    require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    require_snapshot(holdings, "holdings")
-    balance = frames.cents_or_zero("balance").clip(0)
-    amounts = {
-        f"{name}_cents": balance * flag(nw.col("product").is_in(products))
-        for name, products in families.items()
-    }
-    return join_accounts(customers, holdings, keys=["customer_id"], flags={}, amounts=amounts)
-
-
-def _of_family(view: Table, family: str, by: Sequence[str]) -> Table:
-    """Return what customers hold of one family on either date, as a view of its own."""
-    states = ("new", "closed", "drained", "returned", "arrived", "departed")
-    amounts = {f"{date}_cents": nw.col(f"{date}_{family}_cents") for date in DATES}
-    held = view.select(*by, *states, family=nw.lit(family), **amounts)
-    held = held.with_columns(
-        **{f"{date}_there": flag(nw.col(f"{date}_cents") > 0) for date in DATES}
-    )
-    return held.filter((nw.col("opening_there") == 1) | (nw.col("closing_there") == 1))
 
 
 def with_components(states: Table) -> Table:

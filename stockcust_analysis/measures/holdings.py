@@ -18,7 +18,7 @@ from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, Table, as_lazy, day, flag
-from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
+from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
@@ -174,13 +174,7 @@ def is_unmatured(holdings: Table, calendar: Calendar) -> nw.Expr:
 
 @measure()
 def unused_openings(
-    customers: Frame,
-    *,
-    holdings: Frame | None = None,
-    as_of: Day | None = None,
-    by: Groups = None,
-    base: str = "all",
-    policy: PolicyLike = None,
+    customers: Frame, *, by: Groups = None, base: str = "all", policy: PolicyLike = None
 ) -> Result:
     """Return which part of newly opened accounts is still unused after 90 days and 6 months.
 
@@ -193,14 +187,9 @@ def unused_openings(
     Parameters
     ----------
     customers : table
-        One row per customer, with the columns of `by` and of the base; those of `bank.customers`
-        know their openings (`opened_<age>`, `unused_<age>`).
-    holdings : table, optional
-        For customers who do not: accounts, `customer_id, product, balance, opened_on`; only
-        products of families count, not channels. Accounts closed again are not among them and
-        cannot be counted.
-    as_of : date, "2026-09-30" or "2026Q3"
-        With holdings: the snapshot, and the day on which ages are counted.
+        One row per customer as `bank.customers` or `customer_facts` return them, who know their
+        openings (`opened_<age>`, `unused_<age>`), with the columns of `by` and of the base. Only
+        products of families count, not channels; accounts closed again cannot be counted.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
     base : str
@@ -228,39 +217,19 @@ def unused_openings(
     Examples
     --------
     >>> import pandas as pd
-    >>> accounts = pd.DataFrame({
-    ...     "customer_id": ["1", "1"], "product": ["fund", "wealth"], "balance": [0.0, 5.0],
-    ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
-    ... })
-    >>> bank = pd.DataFrame({"customer_id": ["1"]})
-    >>> unused = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
-    >>> unused.loc[unused["measure"] == "unused_openings_90_days", "value"].tolist()
-    [0.5]
+    >>> ages = {f"opened_{age}": [2] for age in OPENING_AGES}
+    >>> ages |= {f"unused_{age}": [1] for age in OPENING_AGES}
+    >>> unused = unused_openings(pd.DataFrame(ages))
+    >>> unused["value"].tolist()
+    [0.5, 0.5]
     """
     request, table = Request.of(customers, by, base, policy), as_lazy(customers)
-    if holdings is not None:
-        if as_of is None:
-            raise UsageError("holdings have no age without a day: give as_of='2026Q3', or a date.")
-        table = _with_openings(table, as_lazy(holdings), request.policy, as_day(as_of))
-    elif missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
+    if missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
         raise UsageError(
-            f"customers do not say what they opened ('{missing[0]}' missing). Give holdings=… and "
-            "as_of=…, or the customers of bank.customers(quarter)."
+            f"customers do not say what they opened ('{missing[0]}' missing). Take the customers "
+            "of bank.customers(quarter)."
         )
     return answer(with_base(table, request), UNUSED_OPENINGS, request)
-
-
-def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
-    """Return the customers of the day with the openings among their accounts."""
-    present = snapshot(customers, as_of)
-    accounts, calendar = snapshot(holdings, as_of, "holdings"), Calendar((as_of,))
-    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
-    accounts = with_balance(accounts)
-    warn_of_unknown_products(accounts, policy.families)
-    flags = {"obliged": is_obligation(accounts, calendar)}
-    amounts = opening_amounts(accounts, policy.families, calendar)
-    present = present.drop(*flags, *amounts, strict=False)
-    return join_accounts(present, accounts, keys=["customer_id"], flags=flags, amounts=amounts)
 
 
 def opening_amounts(

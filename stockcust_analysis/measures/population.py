@@ -287,47 +287,6 @@ def customer_facts(
     return same_kind(customers, facts.drop(PERIOD))
 
 
-def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = TENURE_YEARS) -> Frame:
-    """Return the customers with the band of years each has been with the bank.
-
-    Parameters
-    ----------
-    customers : table
-        With `relationship_since`.
-    as_of : date, "2026-09-30" or "2026Q3"
-        Day the years end on, counted day to day.
-    years : list of int
-        Borders of the bands in whole years, rising; a customer of exactly three years is in the
-        band that begins with three. One whose day is not known counts as new.
-
-    Returns
-    -------
-    table
-        Of the kind given, with two columns added; lazy stays lazy. `tenure`: the years its band
-        begins with (0, 1, 3, 5 or 10). `established`: 1 from twelve months on, else 0; the base
-        `established` counts these, since cross-sell of newcomers has had no time yet.
-
-    Raises
-    ------
-    UsageError
-        No column `relationship_since`; years that do not rise.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> since = pd.to_datetime(["2023-09-30", "2025-09-30", "2025-10-01"])
-    >>> bank = pd.DataFrame({"relationship_since": since})
-    >>> assign_tenure(bank, as_of=date(2026, 9, 30))[["tenure", "established"]].values.tolist()
-    [[3, 1], [1, 1], [0, 0]]
-    """
-    if any(lower >= upper for lower, upper in pairwise([0, *years])):
-        raise UsageError(f"years must rise from 1; given {list(years)}.")
-    table = as_lazy(customers)
-    require_columns(table, ["relationship_since"], "customers")
-    calendar = Calendar((as_day(as_of),))
-    return same_kind(customers, table.with_columns(**tenure_columns(table, calendar, years)))
-
-
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
     """Return the band of years a customer born on a day has reached, or `unknown`."""
     reached = (~calendar.after(born, months_before(12 * years)) for years in _AGES)
@@ -356,19 +315,18 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     return {name: f"customers.{name}" if name in delivered else computed[name] for name in AUM}
 
 
-def tenure_columns(
-    table: Table, calendar: Calendar, years: Sequence[int] = TENURE_YEARS
-) -> dict[str, nw.Expr]:
+def tenure_columns(table: Table, calendar: Calendar) -> dict[str, nw.Expr]:
     """Return `tenure`, the years a customer's band begins with, and `established` (12 months).
 
-    Customers of an unknown day count as new.
+    Years are counted day to day: a customer of exactly three years is in the band that begins with
+    three. Customers of an unknown day count as new. Cross-sell of newcomers has had no time yet.
     """
     since = day(table, "relationship_since")
     reached = {
         number: flag(~since.is_null() & ~calendar.after(since, months_before(12 * number)))
-        for number in (*years, 1)
+        for number in TENURE_YEARS
     }
-    steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *years])]
+    steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *TENURE_YEARS])]
     return {"tenure": nw.sum_horizontal(*steps), "established": reached[1]}
 
 
