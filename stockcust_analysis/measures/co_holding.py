@@ -21,8 +21,7 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Question, Spec
+from stockcust_analysis.measures.registry import Question, Spec, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 

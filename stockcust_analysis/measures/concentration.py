@@ -28,8 +28,7 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
+from stockcust_analysis.measures.registry import Measure, Question, Spec, measure, shown
 from stockcust_analysis.policy import as_policy
 
 _PERCENTS = (1, 5, 10, 20)

@@ -26,7 +26,6 @@ from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, 
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import (
     Request,
     require_amounts,
@@ -34,8 +33,13 @@ from stockcust_analysis.measures.bases import (
     require_comparable,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.holdings import (
+    require_evidence,
+    require_past_activity,
+    status_name,
+    with_evidence,
+)
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
@@ -317,16 +321,14 @@ def _with_status(
     amounts = list(dict.fromkeys(rule.value for rule in rules))
     require_columns(table, amounts, "customers")
     for rule in rules:
-        dormancy_evidence.require_evidence(
-            table, rule, holdings=holdings is not None, contacts=contacts is not None
-        )
-    dormancy_evidence.require_past_activity(table, as_of)
+        require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
+    require_past_activity(table, as_of)
     require_amounts(table, amounts, "customers")
-    table = dormancy_evidence.with_evidence(table, rules, as_of, holdings, contacts, policy)
+    table = with_evidence(table, rules, as_of, holdings, contacts, policy)
     calendar, status = Calendar((as_of,)), {}
     for rule in rules:
         amount, prefix = cents(rule.value), f"{rule.name}_"
-        name = dormancy_evidence.status_name(table, rule, calendar, amount=amount, prefix=prefix)
+        name = status_name(table, rule, calendar, amount=amount, prefix=prefix)
         status[f"{prefix}status"] = name
     return table.with_columns(**status)
 

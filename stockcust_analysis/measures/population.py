@@ -20,16 +20,21 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, day, flag, same_kind
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.holdings import (
+    account_evidence,
     aum_amounts,
     family_flags,
     is_obligation,
     join_accounts,
+    looked_at_cents,
     opening_amounts,
+    require_evidence,
+    require_past_activity,
     snapshot,
+    status_name,
+    was_contacted_lately,
     with_balance,
 )
 from stockcust_analysis.measures.tiers import label_reached, tier_name
@@ -193,13 +198,13 @@ def population(
     """
     families, rule = policy.families, policy.dormancy
     table = in_scope(calendar.rows(customers), policy, calendar)
-    dormancy_evidence.require_evidence(table, rule, holdings=True, contacts=contacts is not None)
+    require_evidence(table, rule, holdings=True, contacts=contacts is not None)
     accounts = with_balance(calendar.rows(holdings))
     flags = family_flags(accounts, families, calendar)
-    flags |= dormancy_evidence.account_evidence(accounts, rule, families, calendar)
+    flags |= account_evidence(accounts, rule, families, calendar)
     flags["obliged"] = is_obligation(accounts, calendar)
     amounts = aum_amounts(accounts, families) | opening_amounts(accounts, families, calendar)
-    amounts["looked_at_cents"] = dormancy_evidence.looked_at_cents(rule, families)
+    amounts["looked_at_cents"] = looked_at_cents(rule, families)
     table = join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
     table = _in_cents(table)
     if contacts is not None and "contact" in rule.clock:
@@ -211,7 +216,7 @@ def population(
     amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
-        status=dormancy_evidence.status_name(table, rule, calendar, amount=amount),
+        status=status_name(table, rule, calendar, amount=amount),
         **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
 
@@ -276,7 +281,7 @@ def customer_facts(
     require_customers(present, on)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
-    dormancy_evidence.require_past_activity(present, on)
+    require_past_activity(present, on)
     facts = population(
         snapshot(table, on),
         snapshot(as_lazy(holdings), on, "holdings"),
@@ -353,5 +358,5 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     """Return the customers with `contacted_lately`: an answered contact in the idle period."""
     dated = calendar.on_every_day(contacts)
     outcomes = policy.coverage.effective_outcomes
-    answered = dormancy_evidence.was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
+    answered = was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
     return join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})

@@ -29,8 +29,7 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")

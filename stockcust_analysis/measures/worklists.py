@@ -29,10 +29,10 @@ from stockcust_analysis.core.frames import (
 )
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
-from stockcust_analysis.measures.cuts import measure
+from stockcust_analysis.measures.growth import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
+from stockcust_analysis.measures.registry import measure
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
     contactable,

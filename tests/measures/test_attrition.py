@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.attrition import attrition_rate, attrition_warning
+from stockcust_analysis.measures.growth import attrition_rate, attrition_warning
 from stockcust_analysis.policy import AttritionRule, load_policy
 from tests.frames import Columns, as_polars, rows_of, values_of
 
