@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from stockcust_analysis import core
+
 __version__ = "0.1.0"
 
 # Module → its public names. Type checkers read the same from `__init__.pyi`; a test compares them.
@@ -43,6 +45,8 @@ _PUBLIC = {
     "models.segments": ["Segments"],
     "policy": ["DormancyRule", "Policy", "TierScheme", "load_policy"],
 }
+# What a measure returns shows itself by a layer above its own: here alone all layers are known.
+core.presentation = f"{__name__}.show.results"
 _HOME_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(["__version__", "plot", *_HOME_OF])
 
