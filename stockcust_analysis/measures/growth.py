@@ -297,15 +297,7 @@ ATTRITION = Question(
 )
 
 
-def attrition_warning(
-    opening: Frame,
-    closing: Frame,
-    rule: AttritionRule | None = None,
-    *,
-    scheme: TierScheme | None = None,
-    peers: str = "branch_id",
-    policy: PolicyLike = None,
-) -> Frame:
+def attrition_warning(opening: Frame, closing: Frame, *, policy: PolicyLike = None) -> Frame:
     """Return the customers with the warning whether money is leaving (流失预警).
 
     Warned: previous average ≥ `lowest_average`, change < 0 and change < median − `margin`, where
@@ -317,13 +309,7 @@ def attrition_warning(
     ----------
     opening, closing : table
         Customers of the previous and of this quarter's end: `customer_id`,
-        `aum_average_quarter` (CNY), and at the closing the column `peers`.
-    rule : AttritionRule, optional
-        Lowest average, margin, and how few peers are too few; default: the policy's.
-    scheme : TierScheme, optional
-        Tiers of the quarter's average; default: the policy's.
-    peers : str
-        Column whose members are compared with each other, within their tier.
+        `aum_average_quarter` (CNY), and at the closing `branch_id`.
     policy : Policy, name or path, optional
         Rule, tiers and bases; the shipped policy when left out.
 
@@ -343,17 +329,16 @@ def attrition_warning(
     --------
     >>> import pandas as pd
     >>> from stockcust_analysis.policy import load_policy
+    >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=3))
     >>> before = pd.DataFrame({"customer_id": ["1", "2", "3"], "branch_id": ["A"] * 3,
     ...                        "aum_average_quarter": [20_000.0] * 3})
     >>> after = before.assign(aum_average_quarter=[18_000.0, 18_000.0, 5_000.0])
-    >>> rule = AttritionRule(smallest_group=3)
-    >>> warned = attrition_warning(before, after, rule, scheme=load_policy().tiers)
+    >>> warned = attrition_warning(before, after, policy=policy)
     >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
     [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
     """
     require_comparable({"opening": opening, "closing": closing})
-    request = Request.of(closing, [], "all", policy).under(attrition=rule, tiers=scheme)
-    table = _customers_with_warning(opening, request, peers)
+    table = _customers_with_warning(opening, Request.of(closing, [], "all", policy))
     previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
     names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
     result = table.with_columns(previous_average=previous)
@@ -364,10 +349,7 @@ def attrition_warning(
 def attrition_rate(
     opening: Frame,
     closing: Frame,
-    rule: AttritionRule | None = None,
     *,
-    scheme: TierScheme | None = None,
-    peers: str = "branch_id",
     by: Groups = None,
     base: str = "all",
     policy: PolicyLike = None,
@@ -384,13 +366,7 @@ def attrition_rate(
     ----------
     opening, closing : table
         Customers of the previous and of this quarter's end: `customer_id`, `aum_average_quarter`
-        (CNY), and at the closing the column `peers` and those of `by` and of the base.
-    rule : AttritionRule, optional
-        Lowest average, margin, and how few peers are too few; default: the policy's.
-    scheme : TierScheme, optional
-        Tiers of the quarter's average; default: the policy's.
-    peers : str
-        Column whose members are compared with each other, within their tier.
+        (CNY), and at the closing `branch_id` and the columns of `by` and of the base.
     by : str, list of str or None
         Columns to group by; None for the whole bank.
     base : str
@@ -416,23 +392,23 @@ def attrition_rate(
     >>> before = pd.DataFrame({"customer_id": ["1", "2"], "branch_id": ["A", "A"],
     ...                        "aum_average_quarter": [20_000.0, 20_000.0]})
     >>> after = before.assign(aum_average_quarter=[20_000.0, 10_000.0])
-    >>> tiers, rule = load_policy().tiers, AttritionRule(smallest_group=2)
-    >>> attrition_rate(before, after, rule, scheme=tiers)["value"].tolist()
+    >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=2))
+    >>> attrition_rate(before, after, policy=policy)["value"].tolist()
     [0.25, 0.5]
     """
-    request = Request.of(closing, by, base, policy).under(attrition=rule, tiers=scheme)
-    table = _customers_with_warning(opening, request, peers)
+    request = Request.of(closing, by, base, policy)
+    table = _customers_with_warning(opening, request)
     view = table.with_columns(closing_there=nw.col(f"in_{base}"))
     return answer(view, ATTRITION, request)
 
 
-def _customers_with_warning(opening: Frame, request: Request, peers: str) -> Table:
+def _customers_with_warning(opening: Frame, request: Request) -> Table:
     """Return the customers of the closing date with `attrition`."""
     policy = request.policy
     before = customers_of(Request(opening, [], "all", policy), "opening", _AVERAGE)
-    now = customers_of(replace(request, by=[*request.by, peers]), "closing", _AVERAGE)
+    now = customers_of(replace(request, by=[*request.by, "branch_id"]), "closing", _AVERAGE)
     table = with_opening_average(now, before)
-    return with_attrition(table, policy.attrition, policy.tiers, peers=peers)
+    return with_attrition(table, policy.attrition, policy.tiers, peers="branch_id")
 
 
 def with_opening_average(closing: Table, opening: Table) -> Table:
