@@ -266,33 +266,25 @@ def _days_of(stated: Arguments) -> list[str]:
 def by_cuts(
     compute: Callable[[Arguments], Result], stated: Arguments, cuts: Sequence[str], policy: Policy
 ) -> Result:
-    """Return the result by cuts, the first of which is made a column, or several in turn."""
+    """Return the result by cuts, each of which is made a column; of several members in turn."""
     names = [name for name in _TABLES if name in stated]
-
-    def with_cut(cut: str, column: nw.Expr) -> Arguments:
-        return {**stated, **{name: _with_column(stated[name], cut, column) for name in names}}
-
-    for position, cut in enumerate(cuts):
-        table, rest = as_lazy(stated[names[0]]), cuts[position + 1 :]
-        columns = table.collect_schema().names()
-        members = _members(table, cut, columns, policy)
-        if not members:
-            column = nw.col(_SHORT.get(cut, cut) if cut not in columns else cut)
-            if cut in _EMPTY:
-                column = nw.coalesce(column, nw.lit(_EMPTY[cut]))
-            elif cut in columns:
-                continue
-            return by_cuts(compute, with_cut(cut, column), rest, policy)
-        parts = []
-        for member, inside in members.items():
-            column = nw.when(inside).then(nw.lit(member)).otherwise(nw.lit(""))
-            part = by_cuts(compute, with_cut(cut, column), rest, policy)
-            parts.append(part[part[cut] == member])
-        by = group_names(stated["by"])
-        return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
-    result = compute(stated)
-    _require_other(group_names(stated.get("by")), result.columns[result.columns.duplicated()])
-    return result
+    ways = [(stated, dict[str, str]())]
+    for cut in cuts:
+        ways = [
+            (arguments | {n: _with_column(arguments[n], cut, column) for n in names}, kept | member)
+            for arguments, kept in ways
+            for column, member in _cut_columns(as_lazy(arguments[names[0]]), cut, policy)
+        ]
+    parts, by = [], group_names(stated.get("by"))
+    for arguments, members in ways:
+        part = compute(arguments)
+        _require_other(by, part.columns[part.columns.duplicated()])
+        for cut, member in members.items():
+            part = part[part[cut] == member]
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
 
 
 def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
@@ -302,11 +294,18 @@ def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
         raise UsageError(f"the result is by {own[0]} already: {advice}.")
 
 
-def _members(table: Table, cut: str, columns: Sequence[str], policy: Policy) -> dict[str, nw.Expr]:
-    """Return who is a member of what, if a cut has several per customer; UsageError if none."""
-    source = _SEVERAL.get(cut, "")
-    if cut in columns or _SHORT.get(cut) in columns:
-        return {}
+def _cut_columns(
+    table: Table, cut: str, policy: Policy
+) -> list[tuple[nw.Expr | None, dict[str, str]]]:
+    """Return what a cut's column is made of, None where it is there already; one for each member.
+
+    UsageError where nothing says how customers are to be cut.
+    """
+    columns, source = table.collect_schema().names(), _SEVERAL.get(cut, "")
+    if own := [name for name in (cut, _SHORT.get(cut)) if name in columns]:
+        if cut in _EMPTY:
+            return [(nw.coalesce(nw.col(own[0]), nw.lit(_EMPTY[cut])), {})]
+        return [(None if own[0] == cut else nw.col(own[0]), {})]
     if cut == "customer_group" and source in columns:
         entries = collect_rows(table.select(source).unique())[source]
         found = {part for text in entries if isinstance(text, str) for part in text.split(";")}
@@ -316,25 +315,32 @@ def _members(table: Table, cut: str, columns: Sequence[str], policy: Policy) -> 
             for group in sorted(found - {""})
         }
     else:
-        held = [name for name in columns if source and name.startswith(source)]
-        known = [*policy.families.names, *policy.families.channel_names]
-        shown = [name for name in known if f"{source}{name}" in held]
-        members = {name: nw.col(f"{source}{name}") == 1 for name in shown}
-    if not members and not (cut == "customer_group" and source in columns):
-        there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
-        there += [
-            name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)
-        ]
-        raise UsageError(
-            f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
-            f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
-        )
-    no_members = ~nw.any_horizontal(*members.values(), ignore_nulls=True) if members else ONE == 1
-    return {**members, NONE: no_members}
+        known = (*policy.families.names, *policy.families.channel_names)
+        held = [name for name in known if source and f"{source}{name}" in columns]
+        members = {name: nw.col(f"{source}{name}") == 1 for name in held}
+        if not held:
+            raise _unknown_cut(cut, columns)
+    nobody = ~nw.any_horizontal(*members.values(), ignore_nulls=True) if members else ONE == 1
+    return [
+        (nw.when(inside).then(nw.lit(member)).otherwise(nw.lit("")), {cut: member})
+        for member, inside in {**members, NONE: nobody}.items()
+    ]
 
 
-def _with_column(frame: Frame, name: str, column: nw.Expr) -> Frame:
+def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
+    """Return the error for a cut that customers do not have, with those that they have."""
+    there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
+    there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
+    return UsageError(
+        f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
+        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
+    )
+
+
+def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:
     """Return a frame with a column; as it is if it lacks what the column is made of."""
+    if column is None:
+        return frame
     table = as_lazy(frame)
     source = _SHORT.get(name, _SEVERAL.get(name, name))
     if not any(there.startswith((source, name)) for there in table.collect_schema().names()):
