@@ -35,14 +35,8 @@ _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an
 # engine adds them cannot show in the result.
 _PARTS = 1e18
-_PARTS_OF = {
-    "gini_cents": ("gini_parts",),
-    "herfindahl_cents": ("herfindahl_parts",),
-    "holders_of_80": ("smallest", "part_wanted", "part_held"),
-    "ten_largest_cents": ("ten_largest_cents",),
-    **{f"top_{percent}_cents": (f"top_{percent}_percents",) for percent in _PERCENTS},
-}
-"""What is summed of the steps for each numerator."""
+_HOLDERS_OF_80 = ("smallest", "part_wanted", "part_held")
+"""What is summed of the steps for the customers who hold 80 %."""
 _WHOLE = "whole_bank"
 MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
@@ -311,10 +305,14 @@ def concentration_totals(
     keys = [*by] or [_WHOLE]
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
-        numerators = {measure.numerator for measure in question.measures(as_policy(None))}
-        parts = {"customers", "total_cents", *(p for name in numerators for p in _PARTS_OF[name])}
+        wanted = {measure.numerator for measure in question.measures(as_policy(None))}
+        wanted |= {
+            "customers",
+            "total_cents",
+            *(_HOLDERS_OF_80 if "holders_of_80" in wanted else ()),
+        }
         available = _step_columns(k)
-        columns |= {f"{k}|{name}": available[name] for name in available if name in parts}
+        columns |= {f"{k}|{name}": available[name] for name in available if name in wanted}
     table = frames.collect_sums(_without_largest(steps, keys, [*questions]), keys, columns)
     for k in questions:
         table = table.assign(**_finish(table, k))
@@ -390,16 +388,19 @@ def _without_largest(steps: Table, keys: Sequence[str], without: Sequence[int]) 
 
 
 def _step_columns(k: int) -> dict[str, nw.Expr]:
-    """Return what is summed of the steps without so many of the largest customers."""
+    """Return what is summed of the steps without so many of the largest customers.
+
+    Shares are whole numbers of parts, tops hundredths of cents, until `_finish` divides the sums.
+    """
     share = _share_of(_left("step_cents", k), k)
     return {
         "customers": _left("held_by", k),
         "total_cents": _left("step_cents", k),
-        "gini_parts": _parts(_gini_weight(k) * share),
-        "herfindahl_parts": _parts(_share_of(nw.col("amount"), k) * share),
+        "gini_cents": _parts(_gini_weight(k) * share),
+        "herfindahl_cents": _parts(_share_of(nw.col("amount"), k) * share),
         "ten_largest_cents": _largest(nw.lit(10, dtype=nw.Int64), 1, k),
         **{
-            f"top_{percent}_percents": _largest(_left("customers", k) * percent, 100, k)
+            f"top_{percent}_cents": _largest(_left("customers", k) * percent, 100, k)
             for percent in _PERCENTS
         },
         **_smallest_with_20(k),
@@ -409,14 +410,12 @@ def _step_columns(k: int) -> dict[str, nw.Expr]:
 def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
     """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
     total = table[f"{k}|total_cents"].astype(float)
-    finished = {}
-    for name in table.columns[table.columns.str.startswith(f"{k}|")]:
-        if name.endswith("_parts"):
-            finished[name.replace("parts", "cents")] = table[name] / _PARTS * total
-        elif name.endswith("_percents"):
-            finished[name.replace("percents", "cents")] = table[name] / 100
+    parts = [f"{k}|{name}" for name in ("gini_cents", "herfindahl_cents")]
+    tops = [f"{k}|top_{percent}_cents" for percent in _PERCENTS]
+    finished = {name: table[name] / _PARTS * total for name in parts if name in table}
+    finished |= {name: table[name] / 100 for name in tops if name in table}
     if f"{k}|smallest" in table:
-        names = ("customers", "smallest", "part_wanted", "part_held")
+        names = ("customers", *_HOLDERS_OF_80)
         customers, smallest, wanted, held = (table[f"{k}|{name}"] for name in names)
         holders = customers - smallest - wanted / held.clip(lower=1)
         finished[f"{k}|holders_of_80"] = holders.where(total > 0)
