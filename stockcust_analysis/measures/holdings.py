@@ -29,13 +29,7 @@ from stockcust_analysis.measures.bases import (
     with_base,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
-from stockcust_analysis.policy import (
-    DormancyRule,
-    Family,
-    Policy,
-    PolicyLike,
-    ProductFamilies,
-)
+from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, ProductFamilies
 
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {

@@ -26,16 +26,7 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    Table,
-    as_lazy,
-    collect_rows,
-    collect_sums,
-    day,
-    group_names,
-    same_kind,
-)
+from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
 from stockcust_analysis.core.periods import Quarter, as_day
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError, did_you_mean
@@ -173,7 +164,7 @@ def answer(view: Table, question: Question, request: Request, only: str | None =
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
-    totals = collect_sums(view, request.by, spec.columns(request.policy))
+    totals = frames.collect_sums(view, request.by, spec.columns(request.policy))
     return shown(totals, spec, request)
 
 
@@ -307,7 +298,7 @@ def _cut_columns(
             return [(nw.coalesce(nw.col(own[0]), nw.lit(_EMPTY[cut])), {})]
         return [(None if own[0] == cut else nw.col(own[0]), {})]
     if cut == "customer_group" and source in columns:
-        entries = collect_rows(table.select(source).unique())[source]
+        entries = frames.collect_rows(table.select(source).unique())[source]
         found = {part for text in entries if isinstance(text, str) for part in text.split(";")}
         listed = nw.concat_str(nw.lit(";"), nw.col(source), nw.lit(";"))
         members = {
@@ -345,7 +336,7 @@ def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:
     source = _SHORT.get(name, _SEVERAL.get(name, name))
     if not any(there.startswith((source, name)) for there in table.collect_schema().names()):
         return frame
-    return same_kind(frame, table.with_columns(column.alias(name)))
+    return frames.same_kind(frame, table.with_columns(column.alias(name)))
 
 
 def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str) -> Result:
@@ -377,4 +368,4 @@ def _of_day(frame: Frame, on: date) -> Frame:
     table = as_lazy(frame)
     if "as_of" not in table.collect_schema().names():
         return frame
-    return same_kind(frame, table.filter(frames.on_day(day(table, "as_of"), on)))
+    return frames.same_kind(frame, table.filter(frames.on_day(day(table, "as_of"), on)))

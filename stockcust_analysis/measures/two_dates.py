@@ -16,16 +16,7 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ONE,
-    ZERO,
-    Groups,
-    Table,
-    as_lazy,
-    cents,
-    collect_rows,
-    flag,
-)
+from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
 from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base_flag, customers_of
@@ -424,9 +415,11 @@ def lost_customers(
     amounts = {"opening": before, "closing": after, "fall": before - after}
     states = {"there": nw.col("closing_there"), "inside": nw.col(f"closing_in_{base}")}
     fallen = fallen.select("customer_id", **amounts, **states, whole=ONE)
-    total = int(collect_rows(fallen.select(nw.col("fall").sum()))["fall"][0] or 0)
+    total = int(frames.collect_rows(fallen.select(nw.col("fall").sum()))["fall"][0] or 0)
     rank = nw.col("fall").rank("min", descending=True).over("whole").cast(nw.Int64)
-    rows = pd.DataFrame(collect_rows(fallen.with_columns(rank=rank).filter(nw.col("rank") <= top)))
+    rows = pd.DataFrame(
+        frames.collect_rows(fallen.with_columns(rank=rank).filter(nw.col("rank") <= top))
+    )
     became = rows["inside"].map({0: "drained", 1: "shrunk"}).where(rows["there"] == 1, "closed")
     table = _with_labels(rows.assign(became=became), as_lazy(opening))
     for name, source in (("opening_aum", "opening"), ("closing_aum", "closing"), ("fall", "fall")):
@@ -443,6 +436,6 @@ def _with_labels(rows: pd.DataFrame, opening: Table) -> pd.DataFrame:
     """Return rank, customer, what he belonged to on the opening date, and what he became."""
     known = [name for name in _SHOWN if name in opening.collect_schema().names()]
     theirs = opening.filter(nw.col("customer_id").is_in(rows["customer_id"].tolist()))
-    labels = pd.DataFrame(collect_rows(theirs.select("customer_id", *known)), dtype="str")
+    labels = pd.DataFrame(frames.collect_rows(theirs.select("customer_id", *known)), dtype="str")
     labelled = rows.astype({"customer_id": "str"}).merge(labels, on="customer_id", how="left")
     return labelled[["rank", "customer_id", *known, "became"]].copy()
