@@ -6,7 +6,7 @@ Openings nobody uses (开而不用) are a check on conduct, for quotas breed unw
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import reduce
 from itertools import chain
@@ -289,39 +289,33 @@ def require_past_activity(customers: Table, as_of: date) -> None:
 
 def with_evidence(
     customers: Table,
-    rules: Sequence[DormancyRule],
+    rule: DormancyRule,
     as_of: date,
     holdings: Frame | None,
     contacts: Frame | None,
     policy: Policy,
 ) -> Table:
-    """Return the customers with what the tables show, under each rule's name; and `obliged`.
+    """Return the customers with what the tables show under a rule, in `_…`; and `obliged`.
 
     Without holdings a column `last_matured_on` says what has matured, and `exempt` who is exempt.
     """
-    calendar, families = Calendar((as_of,)), policy.families
-
-    def by_rule(evidence: Callable[[DormancyRule], Mapping[str, nw.Expr]]) -> dict[str, nw.Expr]:
-        columns = ((rule, evidence(rule)) for rule in rules)
-        return {f"{rule.name}_{name}": own[name] for rule, own in columns for name in own}
-
+    calendar, families, keys = Calendar((as_of,)), policy.families, ["customer_id"]
     if holdings is None:
-        table = customers.with_columns(**by_rule(lambda r: _own_evidence(customers, r, calendar)))
+        evidence = _own_evidence(customers, rule, calendar)
+        table = customers.with_columns(**{f"_{name}": evidence[name] for name in evidence})
     else:
         accounts = with_balance(snapshot(as_lazy(holdings), as_of, "holdings"))
-        flags = by_rule(lambda rule: account_evidence(accounts, rule, families, calendar))
+        evidence = account_evidence(accounts, rule, families, calendar)
+        flags = {f"_{name}": evidence[name] for name in evidence}
         if "obliged" not in customers.collect_schema().names():
             flags["obliged"] = is_obligation(accounts, calendar)
-        amounts = by_rule(lambda rule: {"looked_at_cents": looked_at_cents(rule, families)})
-        keys = ["customer_id"]
+        amounts = {"_looked_at_cents": looked_at_cents(rule, families)}
         table = join_accounts(customers, accounts, keys=keys, flags=flags, amounts=amounts)
     if contacts is None:
         return table
     calls, outcomes = as_lazy(contacts), policy.coverage.effective_outcomes
-    answered = by_rule(
-        lambda rule: {"contacted_lately": was_contacted_lately(calls, rule, outcomes, calendar)}
-    )
-    return join_accounts(table, calls, keys=["customer_id"], flags=answered)
+    answered = {"_contacted_lately": was_contacted_lately(calls, rule, outcomes, calendar)}
+    return join_accounts(table, calls, keys=keys, flags=answered)
 
 
 def _own_evidence(customers: Table, rule: DormancyRule, calendar: Calendar) -> dict[str, nw.Expr]:
