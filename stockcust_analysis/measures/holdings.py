@@ -23,9 +23,9 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
+    require_amounts,
     require_columns,
     require_same_engine,
-    require_snapshot,
     with_base,
 )
 from stockcust_analysis.measures.registry import Measure, Question, answer, measure
@@ -56,7 +56,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
 
 def own_calendar(holdings: Table) -> Calendar:
     """Return the calendar of a snapshot's own as-of date; without one nothing is yet to mature."""
-    require_snapshot(holdings, "holdings")
+    require_amounts(holdings, (), "holdings", one_day=True)  # or customers would count again
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
     days = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"]
@@ -161,14 +161,6 @@ def is_active(holdings: Table, family: Family, calendar: Calendar) -> nw.Expr:
         evidence.append((nw.col("used_recently") == nw.lit(True)).fill_null(False))
     of_family = nw.col("product").is_in(family.products).fill_null(False)
     return of_family & reduce(or_, evidence) if evidence else of_family
-
-
-def is_unmatured(holdings: Table, calendar: Calendar) -> nw.Expr:
-    """Return whether a deposit has yet to mature; an unknown maturity counts as yet to come."""
-    if "matures_on" not in holdings.collect_schema().names():
-        return nw.lit(True)
-    matures = day(holdings, "matures_on")
-    return calendar.after_as_of(matures) | matures.is_null()
 
 
 @measure()
@@ -436,7 +428,10 @@ def is_exempt(
         for family in families.families + families.channels
         for product in family.products
     }
-    unmatured = is_unmatured(holdings, calendar) & (nw.col("product") == "time_deposit")
+    unmatured = nw.col("product") == "time_deposit"
+    if "matures_on" in holdings.collect_schema().names():
+        matures = day(holdings, "matures_on")
+        unmatured = unmatured & (calendar.after_as_of(matures) | matures.is_null())
     conditions = [
         unmatured & (nw.col(BALANCE) > 0)
         if code == UNMATURED_TIME_DEPOSIT

@@ -58,11 +58,7 @@ def gini(values: npt.ArrayLike, *, weights: npt.ArrayLike | None = None) -> floa
     >>> gini([0, 8], weights=[3, 1])
     0.75
     """
-    return gini_of(*ascending(values, weights))
-
-
-def gini_of(balances: Balances, counts: Balances) -> float:
-    """Return the Gini coefficient of ascending balances, each held by `counts` customers."""
+    balances, counts = ascending(values, weights)
     held = balances * counts
     customers, total = counts.sum(), held.sum()
     if total == 0:
@@ -107,11 +103,7 @@ def top_share(
     0.3
     """
     check_fraction("fraction", fraction)
-    return top_share_of(*ascending(values, weights), fraction)
-
-
-def top_share_of(balances: Balances, counts: Balances, fraction: float) -> float:
-    """Return the top share of ascending balances, each held by `counts` customers."""
+    balances, counts = ascending(values, weights)
     total = balances @ counts
     if total == 0:
         return float("nan")

@@ -66,10 +66,11 @@ def assign_tiers(
     >>> assign_tiers(bank)["tier"].tolist()
     ['residual', 'potential', 'mid']
     """
-    table, scheme = _with_amounts(customers, scheme, policy)
-    return frames.same_kind(
-        customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme))
-    )
+    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
+    require_columns(table, [scheme.value], "customers")
+    require_amounts(table, [scheme.value], "customers")
+    tier = tier_name(cents(scheme.value), scheme)
+    return frames.same_kind(customers, table.with_columns(tier=tier))
 
 
 @measure("tier_pyramid")
@@ -145,16 +146,6 @@ def tier_ahead(
         name = nw.when(near).then(nw.lit(tier.name)).otherwise(name)
         border = nw.when(near).then(lower).otherwise(border)
     return name, border
-
-
-def _with_amounts(
-    customers: Frame, scheme: TierScheme | None, policy: PolicyLike
-) -> tuple[Table, TierScheme]:
-    """Return customers whose amounts are checked, and the tiers of these amounts."""
-    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
-    require_columns(table, [scheme.value], "customers")
-    require_amounts(table, [scheme.value], "customers")
-    return table, scheme
 
 
 def label_reached(labels: Sequence[str], reached: Iterable[nw.Expr]) -> nw.Expr:
