@@ -262,7 +262,10 @@ def by_cuts(
     ways = [(stated, dict[str, str]())]
     for cut in cuts:
         ways = [
-            (arguments | {n: _with_column(arguments[n], cut, column) for n in names}, kept | member)
+            (
+                {**arguments, **{n: _with_column(arguments[n], cut, column) for n in names}},
+                kept | member,
+            )
             for arguments, kept in ways
             for column, member in _cut_columns(as_lazy(arguments[names[0]]), cut, policy)
         ]
