@@ -16,16 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stockcust_analysis import disclosure
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.disclosure import (
-    PARTS,
-    RATES,
-    Limits,
-    Protected,
-    Relations,
-    Tables,
-    protect,
-)
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.measures import codebook
 from stockcust_analysis.measures.registry import Question
@@ -44,7 +36,7 @@ _AMONG_ALL += ["rank", "rank_low", "rank_high", "shrunk_value"]
 
 def circulate(
     evaluation: Evaluation, policy: Policy, *, earlier: Sequence[Evaluation] = ()
-) -> tuple[Evaluation, Protected]:
+) -> tuple[Evaluation, disclosure.Protected]:
     """Return what may be circulated of an evaluation: recoded, then withheld, nothing else.
 
     Parameters
@@ -80,11 +72,12 @@ def circulate(
     ({}, 0)
     """
     tiers, rule = list(evaluation.policy_facts["tiers"]), policy.disclosure
+    bounds = (rule.smallest_cell, rule.two_largest, rule.amount_protection, rule.lorenz_customers)
     unprinted = {"cells": _amount_facts(evaluation.cells), "lorenz": evaluation.lorenz}
-    result = protect(
+    result = disclosure.protect(
         recode(evaluation) | unprinted,
         relations(policy),
-        Limits(rule.smallest_cell, rule.two_largest, rule.amount_protection, rule.lorenz_customers),
+        disclosure.Limits(*bounds),
         quarter=str(evaluation.quarter),
         previous=str(evaluation.quarter.previous),
         earlier=[(str(issued.quarter), _tables(issued)) for issued in earlier],
@@ -107,7 +100,7 @@ def circulate(
     return mask_scores(replace(evaluation, **changed)), result
 
 
-def relations(policy: Policy) -> Relations:
+def relations(policy: Policy) -> disclosure.Relations:
     """Return what is known of a policy's measures: the registry's sums, and `relations.toml`.
 
     >>> from stockcust_analysis import load_policy
@@ -121,12 +114,13 @@ def relations(policy: Policy) -> Relations:
     declared["merged"] = {**declared["merged"], "members": tiers, "top": top}
     same = dict(pair for each in codebook.QUESTIONS for pair in _same_sums(each, policy))
     declared["same"] = same | declared["same"]
+    parts = disclosure.PARTS
     measures = {
-        measure.name: [p for p in PARTS if str(getattr(measure, p, "")).endswith("_cents")]
+        measure.name: [p for p in parts if str(getattr(measure, p, "")).endswith("_cents")]
         for measure, _ in codebook.all_measures(policy)
         if measure.name not in no_sums
     }
-    return Relations(**declared, whole=WHOLE_BANK, measures=measures)
+    return disclosure.Relations(**declared, whole=WHOLE_BANK, measures=measures)
 
 
 def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
@@ -147,7 +141,7 @@ def _same_sums(question: Question, policy: Policy) -> Iterator[tuple[str, str]]:
                 yield label, names[own]
 
 
-def recode(evaluation: Evaluation) -> Tables:
+def recode(evaluation: Evaluation) -> disclosure.Tables:
     """Return the tables that may be circulated, with the detail they are circulated in.
 
     The matrices of migration and co-holding, in which most cells of a branch are small, and the
@@ -161,7 +155,7 @@ def recode(evaluation: Evaluation) -> Tables:
     of_branch = (measures["dimension"] == "") | (now & ~detail)
     hidden = measures["measure"].isin(recoded["branch_only"])
     hidden |= ~now & measures["measure"].isin(codebook.measures_of_changes())
-    tables = _tables(evaluation) | {RATES: measures[~hidden & (whole_bank | of_branch)]}
+    tables = _tables(evaluation) | {disclosure.RATES: measures[~hidden & (whole_bank | of_branch)]}
     for name in ("migration", "bridge"):
         tables[name] = tables[name][tables[name]["structure"] == "today"]
     for name in ("migration", "co_holding"):
@@ -169,11 +163,11 @@ def recode(evaluation: Evaluation) -> Tables:
     return {name: table.reset_index(drop=True) for name, table in tables.items()}
 
 
-def _tables(evaluation: Evaluation) -> Tables:
+def _tables(evaluation: Evaluation) -> disclosure.Tables:
     """Return the tables of numbers; the pairs of families, which stand twice, in one order."""
-    tables: Tables = {
+    tables: disclosure.Tables = {
         name: getattr(evaluation, name).drop(columns="withheld", errors="ignore")
-        for name in (RATES, *_DECLARED["shapes"])
+        for name in (disclosure.RATES, *_DECLARED["shapes"])
     }
     pairs, families = tables["co_holding"], tables["co_holding"][["family_a", "family_b"]]
     pairs = pairs.assign(first=families.min(axis=1), second=families.max(axis=1))

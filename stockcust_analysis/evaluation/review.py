@@ -11,7 +11,6 @@ quarter that would read otherwise today are restatements (追溯调整), and are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +18,10 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from stockcust_analysis.core.files import write_json
-from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError, UsageError
+from stockcust_analysis.evaluation import results
 from stockcust_analysis.evaluation.comparison import COMPARISON_COLUMNS
-from stockcust_analysis.evaluation.results import Evaluation, read_table, tables_of, write_tables
+from stockcust_analysis.evaluation.results import Evaluation
 from stockcust_analysis.evaluation.scorecard import lint_scorecard
 from stockcust_analysis.policy import Policy
 from stockcust_analysis.policy.describe import LintWarning
@@ -77,16 +75,8 @@ class Review:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV into a folder, the plain facts beside them."""
-        tables = {**tables_of(self.evaluation), **tables_of(self)}
-        write_tables(folder, tables)
-        facts = {
-            "quarter": str(self.evaluation.quarter),
-            "bank_name": self.evaluation.bank_name,
-            "policy": dict(self.evaluation.policy_facts),
-            **{name: getattr(self, name) for name in _PLAIN},
-            "texts": {name: _text_columns(frame) for name, frame in tables.items()},
-        }
-        write_json(folder / _FACTS, facts)
+        results.save_tables(folder, self)
+        self.evaluation.save(folder, _FACTS, **{name: getattr(self, name) for name in _PLAIN})
 
 
 def make_review(
@@ -172,19 +162,9 @@ def open_review(folder: str | Path) -> Review:
     path = Path(folder) / _FACTS
     if not path.exists():
         raise UsageError(f"'{path.parent}' holds no review. Write one with: stockcust report …")
-    facts = json.loads(path.read_text(encoding="utf-8"))
-    texts = facts["texts"].items()
-    tables = {name: read_table(path.with_name(f"{name}.csv"), columns) for name, columns in texts}
+    evaluation, facts = results.read_evaluation(path)
     rest: dict[str, Any] = {name: facts[name] for name in _PLAIN}
-    rest |= {name: tables.pop(name) for name in _COLUMNS}
-    quarter, bank = Quarter.parse(facts["quarter"]), facts["bank_name"]
-    return Review(Evaluation(quarter, bank, facts["policy"], **tables), **rest)
-
-
-def _text_columns(frame: pd.DataFrame) -> list[str]:
-    """Return the columns of texts; a table without rows has none, as its columns have no type."""
-    types = [] if frame.empty else frame.dtypes.items()
-    return [str(name) for name, dtype in types if dtype.kind not in "ifub"]
+    return Review(evaluation, **rest | results.read_tables(path.parent, Review))
 
 
 def restatements(issued: pd.DataFrame, measures: pd.DataFrame, *, quarter: str) -> pd.DataFrame:

@@ -47,9 +47,7 @@ _DAYS = {"days_since_active": "last_active_on", "days_since_contact": "last_cont
 HELD = "holds_"
 # Of columns that are 1 where a family is held or a channel used.
 PREFIXES = (HELD, "uses_")
-# Facts about the person: attributes to look at, features only where asked for.
-PERSONAL = ("age_group", "gender", "groups")
-_ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *PERSONAL}
+_ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *inputs.PERSONAL}
 # Rows a model learns from at most; of more, so many are drawn: more teach it hardly anything.
 MOST_ROWS = 200_000
 # Bootstrap samples of an interval.
@@ -81,7 +79,7 @@ class History:
     """
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
-        inputs.require_known("fact about the person", personal, PERSONAL)
+        inputs.require_known("fact about the person", personal, inputs.PERSONAL)
         self._bank, self._policy, self._personal = bank, policy, personal
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
@@ -129,9 +127,8 @@ class History:
                 features[name] = (pd.Timestamp(quarter.end) - table[column]).dt.days
         features["end_to_average"] = _ratio(table["aum_period_end"], average)
         features["month_to_average"] = _ratio(table["aum_average_month"], average)
-        before = pd.DataFrame(columns=["aum_average_quarter", "families"], dtype=float)
-        if quarter.previous in self._bank.quarters:
-            before = self._table(quarter.previous)
+        has_before = quarter.previous in self._bank.quarters
+        before = self._table(quarter.previous) if has_before else table[:0]
         before = before[["aum_average_quarter", "families"]].reindex(table.index)
         features["aum_change"] = _ratio(average, before["aum_average_quarter"]) - 1
         features["families_change"] = table["families"] - before["families"]
