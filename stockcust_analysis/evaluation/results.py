@@ -170,14 +170,9 @@ class Evaluation:
     def _names(self) -> dict[str, str]:
         return dict(zip(self.branches["branch_id"], self.branches["name"], strict=True))
 
-    def save(self, folder: Path, file: str = _FACTS, **more: Any) -> None:
-        """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone.
-
-        The facts, and `more` of them, are written last, into `file`.
-        """
-        save_tables(folder, self)
-        facts = {"quarter": str(self.quarter), "bank_name": self.bank_name}
-        write_json(folder / file, facts | {"policy": dict(self.policy_facts)} | more)
+    def save(self, folder: Path) -> None:
+        """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone."""
+        write_evaluation(self, folder / _FACTS)
 
 
 def new_branches(branches: pd.DataFrame, quarter: Quarter) -> dict[str, tuple[str, str]]:
@@ -200,11 +195,15 @@ def tables_of(holder: object) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in tables.items() if len(table.columns)}
 
 
-def save_tables(folder: Path, holder: object) -> None:
-    """Write the tables that an object holds as CSV into a folder."""
-    make_folder(folder)
-    for name, table in tables_of(holder).items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+def write_evaluation(evaluation: Evaluation, file: Path, *others: object, **more: Any) -> None:
+    """Write its tables, and those that `others` hold, as CSV, then its facts and `more` beside."""
+    make_folder(file.parent)
+    for holder in (evaluation, *others):
+        for name, table in tables_of(holder).items():
+            text = table.to_csv(index=False, lineterminator="\n")
+            write_text(file.with_name(f"{name}.csv"), text)
+    facts = {"quarter": str(evaluation.quarter), "bank_name": evaluation.bank_name}
+    write_json(file, facts | {"policy": dict(evaluation.policy_facts)} | more)
 
 
 def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
@@ -245,13 +244,12 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     '2026Q3'
     """
     path = Path(folder)
-    if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
-        path = path / "evaluation"
-    if not (path / _FACTS).exists():
-        raise UsageError(
-            f"'{path}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
-        )
-    return read_evaluation(path / _FACTS)[0]
+    files = (path / _FACTS, path / "evaluation" / _FACTS)
+    file = next((file for file in files if file.exists()), None)
+    if file is None:
+        hint = "Write one with: stockcust evaluate DATA --quarter …"
+        raise UsageError(f"'{path}' holds no evaluation. {hint}")
+    return read_evaluation(file)[0]
 
 
 def read_evaluation(file: Path) -> tuple[Evaluation, dict[str, Any]]:
