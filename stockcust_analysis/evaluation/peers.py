@@ -33,7 +33,7 @@ class Peers:
         """For each group the positions of its members, and of the branches compared with it."""
         groups = pd.Series(self.group_of)
         return [
-            (groups.index.get_indexer(members), np.flatnonzero(groups == group))
+            (groups.index.get_indexer(pd.Index(members)), np.flatnonzero(groups == group))
             for group, members in self.members.items()
         ]
 
@@ -135,7 +135,7 @@ def peer_groups(
             raise PolicyError(f"comparison: {problem}.")
         group_of = pd.Series(stated).loc[names]
     members = {str(group): tuple(rows.index) for group, rows in group_of.groupby(group_of)}
-    return Peers(group_of.to_dict(), members)
+    return Peers({name: group_of[name] for name in names}, members)
 
 
 def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:

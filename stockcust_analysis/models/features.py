@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +53,7 @@ MOST_ROWS = 200_000
 RESAMPLES = 300
 # Labels of a column that become categories of their own; rarer ones are grouped together.
 MOST_CATEGORIES = 50
+_WORDS: dict[str, dict[str, dict[str, str]]] = read_toml(PACKAGE / "models" / "words.toml")
 _NUMBER = re.compile(r"(?:\b|_)(?:id|no|num|key)$|Id$|ID$|(?i:number$|num$|code$|编?号$)")
 
 
@@ -422,14 +422,9 @@ class Report:
         return "<ul>" + "".join(f"<li>{text}</li>" for text in self.sentences()) + "</ul>"
 
 
-@cache
-def _words() -> dict[str, dict[str, dict[str, str]]]:
-    return read_toml(PACKAGE / "models" / "words.toml")
-
-
 def sentence(key: str, language: str, **values: Any) -> str:
     """Return a sentence of a report in a language (`zh` or `en`), filled in."""
-    texts = _words()["sentences"][key]
+    texts = _WORDS["sentences"][key]
     if language not in texts:
         raise UsageError.unknown("language", language, texts)
     return texts[language].format(**values)
@@ -438,7 +433,7 @@ def sentence(key: str, language: str, **values: Any) -> str:
 def feature_name(name: str, language: str) -> str:
     """Return a feature in words; a column of one's own under its own name."""
     prefix = next((p for p in PREFIXES if name.startswith(p)), "")
-    words = _words()["features"].get(prefix or name, {})
+    words = _WORDS["features"].get(prefix or name, {})
     return words.get(language, name).format(_member_name(name.removeprefix(prefix), language))
 
 
