@@ -365,16 +365,13 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
     latest = quarters[-1].end
     now = successor_of(bank.table("branch_successors"), latest) if has_successors else {}
     for entry in bank.set_aside:
-        parts = pd.DataFrame(
-            [part for part in entry.parts if part.as_of in ends], columns=Part._fields
-        )
-        if entry.allowed is None or parts.empty:
+        known = [part for part in entry.parts if part.as_of in ends]
+        if entry.allowed is None or not known:
             continue
+        parts = pd.DataFrame(known, columns=Part._fields)
         by_branch = bool(parts["branch_id"].notna().all())
-        own = parts.assign(branch_id=parts["branch_id"].replace(now))
-        both = pd.concat(
-            [own[by_branch & own["branch_id"].notna()], parts.assign(branch_id=WHOLE_BANK)]
-        )
+        own = parts.assign(branch_id=parts["branch_id"].replace(now)) if by_branch else parts[:0]
+        both = pd.concat([own, parts.assign(branch_id=WHOLE_BANK)])
         sizes = both.groupby("branch_id", as_index=False)[["rows", "cents"]].sum()
         amount = sizes.pop("cents") / 100
         sizes["amount"] = amount if entry.has_amount else float("nan")
