@@ -1,4 +1,4 @@
-"""The branches, their peer groups (可比组), and figures branch by branch."""
+"""Peer groups (可比组) of branches, and figures branch by branch."""
 
 from __future__ import annotations
 
