@@ -35,7 +35,6 @@ from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation import cells
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures import codebook, concentration, growth, service, two_dates
-from stockcust_analysis.measures.attrition import with_attrition
 from stockcust_analysis.measures.bases import PERIOD_END, require_amounts
 from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for
 from stockcust_analysis.measures.tiers import VOLUME
@@ -344,7 +343,7 @@ def _pairs(bank: Bank, customers: Sequence[Table], periods: Sequence[int], polic
     pairs = two_dates.pair_dates(opening, closing, _LABELS, ["customer_id", PERIOD])
     pairs = materialize(bank, pairs.drop("customer_id"))
     options: dict[str, Any] = {"peers": "closing_branch_id", "within": [PERIOD]}
-    warned = with_attrition(pairs, policy.attrition, policy.tiers, **options)
+    warned = growth.with_attrition(pairs, policy.attrition, policy.tiers, **options)
     result = materialize(bank, warned)
     release(bank, pairs)
     return result
