@@ -17,6 +17,7 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation import measuring
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.measuring import Views
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
@@ -116,7 +117,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
     """A chunk begins beside what it is compared with alone, and in the end nothing is held."""
     held: list[str] = []
     steps: dict[str, int] = {}
-    begin = evaluate_module.views_of
+    begin = measuring.views_of
 
     def materialize(bank: Bank, frame: Frame) -> Frame:
         table = MATERIALIZE(bank, frame)
@@ -133,7 +134,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
 
     monkeypatch.setattr(Bank, "materialize", materialize)
     monkeypatch.setattr(Bank, "release", release)
-    monkeypatch.setattr(evaluate_module, "views_of", views_of)
+    monkeypatch.setattr(measuring, "views_of", views_of)
     monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
     evaluation_of(tiny_bank(**three))
@@ -144,7 +145,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
 def test_what_changed_in_the_previous_quarter_stands_beside(tiny_bank: TinyBank) -> None:
     """March was as June: all three stayed, with what they had; without March nothing is told."""
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
-    told = evaluation_of(tiny_bank(**three))
+    told = evaluation_of(as_frames(tiny_bank(**three)))
     assert value(told, "customer_retention", quarter="2026Q2") == 1
     assert value(told, "all_customer_growth", quarter="2026Q2") == 0
     moves, bridge = (
@@ -244,9 +245,8 @@ def test_a_folder_without_evaluation(tmp_path: Path) -> None:
         open_evaluation(tmp_path)
 
 
-def test_an_evaluation_says_what_it_holds(tiny_bank: TinyBank) -> None:
+def test_an_evaluation_says_what_it_holds(evaluation: Evaluation) -> None:
     """Quarter, branches, tables with their rows and how to go on, in a few lines."""
-    evaluation = evaluation_of(tiny_bank())
     shown = repr(evaluation)
     assert shown.startswith("<Evaluation 2026Q3 of ")
     assert f"measures {len(evaluation.measures):,}," in shown
