@@ -268,13 +268,12 @@ UNUSED_OPENINGS = Question(
 UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
 
 
-def require_past_activity(customers: Table, as_of: date) -> None:
-    """Raise when somebody was last active after the as-of date: the snapshot is not of that day."""
-    late_days = after(day(customers, "last_active_on"), as_of)
-    late = frames.count_rows(customers, {"late": late_days})["late"]
+def require_past_activity(table: Table, as_of: date, what: str = "customers") -> None:
+    """Raise when a row was last active after the as-of date: the snapshot is not of that day."""
+    late = frames.count_rows(table, {"late": after(day(table, "last_active_on"), as_of)})["late"]
     if late:
         raise UsageError(
-            f"customers: 'last_active_on' is after {as_of} in {late:,} rows. "
+            f"{what}: 'last_active_on' is after {as_of} in {late:,} rows. "
             "Take the snapshot of that date, or a later as_of."
         )
 
