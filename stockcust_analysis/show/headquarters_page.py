@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -34,8 +33,6 @@ from stockcust_analysis.show.growth_words import (
     split_growth,
 )
 from stockcust_analysis.show.page_data import (
-    IDLE,
-    IDLE_PARTS,
     BranchPage,
     Page,
     Plan,
@@ -43,7 +40,7 @@ from stockcust_analysis.show.page_data import (
     rows_of,
     without_unlike_quarters,
 )
-from stockcust_analysis.show.wording import SUPPRESSED, measure_words
+from stockcust_analysis.show.wording import measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
@@ -67,7 +64,7 @@ class HeadquartersPage(Page):
         own = measures[(measures["branch_id"] == WHOLE_BANK) & measures["n"].notna()]
         evaluation = replace(
             self.evaluation,
-            measures=own.reset_index(drop=True),
+            measures=own.reset_index(drop=True).assign(withheld=False),
             targets=pd.concat([targets, self._bank_targets()], ignore_index=True),
         )
         return BranchPage(evaluation, self.language, WHOLE_BANK)
@@ -109,7 +106,7 @@ class HeadquartersPage(Page):
         reached: dict[str, dict[str, float]] = {}
         for branch, plans in self.plans.items():
             for measure, plan in plans.items():
-                value = self.cell(measure, base_of(measure), branch_id=branch)
+                value = self.value(measure, base=base_of(measure), branch_id=branch)
                 part = plan.attained(value) if isinstance(value, float) else None
                 if part is not None:
                     reached.setdefault(measure, {})[branch] = part
@@ -120,7 +117,7 @@ class HeadquartersPage(Page):
 
     def bank_attainment(self, measure: str) -> float | None:
         """Return the part of the branches' plans that the whole bank has reached, where known."""
-        value = self.cell(measure, base_of(measure))
+        value = self.value(measure, base=base_of(measure))
         return self.bank.attained(measure, value if isinstance(value, float) else None)
 
     @property
@@ -142,29 +139,6 @@ class HeadquartersPage(Page):
         """Return a measure's name, with its base where one is named."""
         words = self.text(name, "measure")
         return f"{words} · {self.text(base, 'base')}" if base else words
-
-    def cell(
-        self, measure: str, base: str, *, branch_id: str = "", member: str = "", quarter: str = ""
-    ) -> float | str | None:
-        """Return one figure, or `IDLE`, of the whole bank if no branch is named.
-
-        "*" where it is withheld, None where there is none.
-        """
-        if measure == IDLE:
-            which = {"branch_id": branch_id, "member": member, "quarter": quarter}
-            parts = [self.cell(part, base, **which) for part in IDLE_PARTS]
-            if SUPPRESSED in parts:
-                return SUPPRESSED
-            return None if None in parts else sum(part for part in parts if isinstance(part, float))
-        whose = (quarter or self.quarter, branch_id or WHOLE_BANK)
-        cell = self.cells.get(whose, {}).get((measure, member), {}).get(base)
-        if cell is None:
-            return None
-        return SUPPRESSED if cell.withheld else None if isnan(cell.value) else float(cell.value)
-
-    def own(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the whole bank's rows of a table."""
-        return table if table.empty else table[table["branch_id"] == WHOLE_BANK]
 
     def _bank_targets(self) -> pd.DataFrame:
         """Return the bank's plan of counts and amounts for which every branch has one of a kind."""
@@ -190,7 +164,7 @@ def base_of(measure: str) -> str:
 def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
     evaluation = without_unlike_quarters(review.evaluation)
-    return HeadquartersPage(evaluation, language, replace(review, evaluation=evaluation))
+    return HeadquartersPage(evaluation, language, "", replace(review, evaluation=evaluation))
 
 
 def cover(page: HeadquartersPage) -> Document:

@@ -90,15 +90,15 @@ def plan_table(page: HeadquartersPage) -> Table | None:
     for measure in dict.fromkeys(targets["measure"]):
         base, plan = base_of(measure), page.bank.targets.get(measure)
         planned = next((own[measure] for own in page.plans.values() if measure in own), None)
-        value = page.cell(measure, base)
+        value = partial(page.value, measure, base=base)
         parts = page.attainments.get(measure, {}).values()
         reached = sum(part >= 1 for part in parts)
         row = {
             "measure": page.measure(measure, base),
-            "value": format_alone(page, measure, value),
+            "value": format_alone(page, measure, value()),
             "plan": format_alone(page, measure, plan.level if plan else None),
             "attained": page.format_attained(page.bank_attainment(measure), planned),
-            "year_ago": page.change(measure, value, page.cell(measure, base, quarter=year_ago)),
+            "year_ago": page.change(measure, value(), value(quarter=year_ago)),
             "reached": " / ".join(map(wording.format_count, (reached, len(parts))))
             if parts
             else page.format_attained(None, planned),
@@ -163,20 +163,20 @@ def _order(row: Mapping[str, Any]) -> tuple[float, float]:
 
 def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
     """Return a branch's main figures; changes and shares as numbers, "*" where one is withheld."""
-    own = partial(page.cell, branch_id=branch)
-    aum, base = wording.AVERAGE, base_of(wording.AVERAGE)
-    now, quarters = own(aum, base), compared_quarters(page.quarter)
+    own = partial(page.value, branch_id=branch, base="funded")
+    aum, quarters = wording.AVERAGE, compared_quarters(page.quarter)
+    now = own(aum)
     is_bank = branch == WHOLE_BANK
     attained = page.bank_attainment(aum) if is_bank else page.attainments.get(aum, {}).get(branch)
     return {
         "branch": _branch_mark(page, branch),
         "aum": now,
-        **{key: change_of(now, own(aum, base, quarter=quarters[key]), "money") for key in _CHANGES},
+        **{key: change_of(now, own(aum, quarter=quarters[key]), "money") for key in _CHANGES},
         "attained": attained,
-        "retention": own("customer_retention", "funded"),
-        "idle": own(IDLE, "funded"),
-        "multi_product": own("multi_product_share", "funded"),
-        "contacted": own("contact_coverage", "managed"),
+        "retention": own("customer_retention"),
+        "idle": own(IDLE),
+        "multi_product": own("multi_product_share"),
+        "contacted": own("contact_coverage", base="managed"),
     }
 
 
@@ -270,7 +270,7 @@ def tier_table(page: HeadquartersPage) -> Table | Remark | None:
     """Return the bank's customers and assets by tier, highest first; why there are none."""
     if page.deposits == UNKNOWN:
         return Remark(page.text("no_tiers", "page"))
-    rows = tier_rows(page, lambda name, tier, **when: page.cell(name, "all", member=tier, **when))
+    rows = tier_rows(page)
     unit = page.unit([row["aum"] for row in rows])
     return _table(page, "tiers", rows, unit=unit, note=memory_note(page.bank))
 
