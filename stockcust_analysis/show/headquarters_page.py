@@ -16,30 +16,7 @@ import pandas as pd
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.show import branch_page, wording
-from stockcust_analysis.show.blocks import (
-    Document,
-    KeyFigures,
-    Language,
-    Sentence,
-    Sentences,
-    Table,
-)
-from stockcust_analysis.show.findings import conclusions
-from stockcust_analysis.show.growth_words import (
-    growth_blanks,
-    growth_sentence,
-    read_amounts,
-    split_growth,
-)
-from stockcust_analysis.show.page_data import (
-    BranchPage,
-    Page,
-    Plan,
-    plans_of,
-    rows_of,
-    without_unlike_quarters,
-)
+from stockcust_analysis.show import blocks, branch_page, findings, page_data, wording
 from stockcust_analysis.show.wording import measure_words
 
 _MOST_OF_BANK: Final = 3
@@ -49,7 +26,7 @@ _TIMES_THE_REST: Final = 2.0
 
 
 @dataclass(frozen=True)
-class HeadquartersPage(Page):
+class HeadquartersPage(page_data.Page):
     """A quarter's review, and the language of its page."""
 
     review: Review
@@ -58,7 +35,7 @@ class HeadquartersPage(Page):
     headers = "hq_header"
 
     @cached_property
-    def bank(self) -> BranchPage:
+    def bank(self) -> page_data.BranchPage:
         """The whole bank as a page of its own, with the sum of the branches' plans as its plan."""
         measures, targets = self.evaluation.measures, self.evaluation.targets
         own = measures[(measures["branch_id"] == WHOLE_BANK) & measures["n"].notna()]
@@ -67,7 +44,7 @@ class HeadquartersPage(Page):
             measures=own.reset_index(drop=True).assign(withheld=False),
             targets=pd.concat([targets, self._bank_targets()], ignore_index=True),
         )
-        return BranchPage(evaluation, self.language, WHOLE_BANK)
+        return page_data.BranchPage(evaluation, self.language, WHOLE_BANK)
 
     @cached_property
     def exceptions(self) -> pd.DataFrame:
@@ -80,25 +57,29 @@ class HeadquartersPage(Page):
         branches = self.evaluation.branches
         return dict(zip(branches["branch_id"], branches["name"], strict=True))
 
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Branch → its position in the table of branches."""
-        return {branch_id: position for position, branch_id in enumerate(self.names)}
-
     def listed(self, words: Iterable[str]) -> str:
         """Return words as one list."""
         return self.text("enumeration").join(words)
+
+    def list_values(self, values: Mapping[str, str]) -> str:
+        """Return branches as one list, each with a value in words behind it."""
+        name = self.names
+        return self.listed(
+            self.text("with_value", name=name[b], value=value) for b, value in values.items()
+        )
 
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another."""
         return self.text("between", "sentence").join(filter(None, sentences))
 
     @cached_property
-    def plans(self) -> dict[str, dict[str, Plan]]:
+    def plans(self) -> dict[str, dict[str, page_data.Plan]]:
         """Branch → measure → its plan for the quarter."""
         targets = self.evaluation.targets
         current = targets[targets["quarter"] == self.quarter]
-        return {str(branch): plans_of(rows) for branch, rows in current.groupby("branch_id")}
+        return {
+            str(branch): page_data.plans_of(rows) for branch, rows in current.groupby("branch_id")
+        }
 
     @cached_property
     def attainments(self) -> dict[str, dict[str, float]]:
@@ -161,13 +142,13 @@ def base_of(measure: str) -> str:
     return dict(branch_page.KEY_MEASURES).get(measure, "funded")
 
 
-def headquarters_page(review: Review, *, language: Language) -> HeadquartersPage:
+def headquarters_page(review: Review, *, language: blocks.Language) -> HeadquartersPage:
     """Return a quarter's review as a page in a language."""
-    evaluation = without_unlike_quarters(review.evaluation)
+    evaluation = page_data.without_unlike_quarters(review.evaluation)
     return HeadquartersPage(evaluation, language, "", replace(review, evaluation=evaluation))
 
 
-def cover(page: HeadquartersPage) -> Document:
+def cover(page: HeadquartersPage) -> blocks.Document:
     """State which quarter is reviewed, its theme, and by which rules it was made."""
     theme = page.review.theme
     subtitle = page.text("subtitle_theme" if theme else "subtitle")
@@ -175,28 +156,28 @@ def cover(page: HeadquartersPage) -> Document:
     return replace(branch_page.cover_of(page.bank, subtitle, **words), edition=page.edition_line)
 
 
-def key_figures(page: HeadquartersPage) -> KeyFigures:
+def key_figures(page: HeadquartersPage) -> blocks.KeyFigures:
     """Return the bank's six numbers against plan and last year."""
     return branch_page.key_figures(page.bank)
 
 
-def review_conclusions(page: HeadquartersPage) -> Sentences:
+def review_conclusions(page: HeadquartersPage) -> blocks.Sentences:
     """Return what the quarter amounts to: plan, growth, exceptions, what to decide, the rest."""
     # Of a bank of a handful of customers everything is withheld.
-    of_bank = [] if page.bank.evaluation.measures.empty else conclusions(page.bank)
+    of_bank = [] if page.bank.evaluation.measures.empty else findings.conclusions(page.bank)
     # The chapters of the branch report that these would lead to are not here.
     neutral = [replace(sentence, section="") for sentence in of_bank[:_MOST_OF_BANK]]
     answers = (answer(page) for answer in _ANSWERS.values())
-    return Sentences([*(sentence for sentence in answers if sentence is not None), *neutral])
+    return blocks.Sentences([*(sentence for sentence in answers if sentence is not None), *neutral])
 
 
-def chapter_sentence(page: HeadquartersPage, section: str) -> Sentences | None:
+def chapter_sentence(page: HeadquartersPage, section: str) -> blocks.Sentences | None:
     """Return the conclusion that leads to a chapter, to open it with; None where there is none."""
     own = _ANSWERS[section](page)
-    return None if own is None else Sentences([replace(own, section="")], anchor=section)
+    return None if own is None else blocks.Sentences([replace(own, section="")], anchor=section)
 
 
-def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
+def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say how many branches miss the first plan, which most, and how many miss the others."""
     behind = {
         measure: {b: part for b, part in parts.items() if part < page.plans[b][measure].due}
@@ -214,10 +195,7 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     }
     key = ("plan_missed" if missed else "plan_met") + ("" if due == 1 else "_phased")
     lead = page.text(key, count=len(missed), **blanks)
-    worst = [
-        page.text("with_value", name=page.names[branch], value=page.format_attained(part))
-        for branch, part in list(missed.items())[:_MOST_WORST]
-    ]
+    worst = {b: page.format_attained(part) for b, part in list(missed.items())[:_MOST_WORST]}
     others = [
         page.text("plan_other", measure=page.measure(other), count=len(branches))
         for other, branches in behind.items()
@@ -225,12 +203,12 @@ def _plan_sentence(page: HeadquartersPage) -> Sentence | None:
     ]
     of_bank = page.bank_attainment(measure)
     parts = [
-        page.text("plan_worst", names=page.listed(worst)) if worst else "",
+        page.text("plan_worst", names=page.list_values(worst)) if worst else "",
         _shortfalls(page, measure, missed) if missed else "",
         page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
-    return Sentence(page.join(parts), lead=lead, section="branches")
+    return blocks.Sentence(page.join(parts), lead=lead, section="branches")
 
 
 def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float]) -> str:
@@ -241,17 +219,16 @@ def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float
     lacking = {b: (plan.due - missed[b]) * (plan.level - plan.start) for b, plan in plans.items()}
     largest = sorted(lacking, key=lambda branch: -lacking[branch])[:_MOST_WORST]
     unit = page.unit([lacking[branch] for branch in largest])
-    amounts = {b: unit.pattern.format(wording.format_money(lacking[b], unit)) for b in largest}
-    named = [page.text("with_value", name=page.names[b], value=amounts[b]) for b in largest]
-    return page.text("plan_shortfall", names=page.listed(named))
+    amounts = {branch: wording.format_amount(lacking[branch], unit) for branch in largest}
+    return page.text("plan_shortfall", names=page.list_values(amounts))
 
 
-def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
+def _growth_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say where the bank's growth came from, with and without branches opened this year."""
     own = page.own(page.evaluation.bridge)
     if own.empty or own["withheld"].any():
         return None
-    sentence = growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
+    sentence = findings.growth_sentence(own, branch_id=WHOLE_BANK, language=page.language)
     if sentence is None:
         return None
     steps = growth_steps(page.evaluation.bridge)
@@ -263,7 +240,7 @@ def _growth_sentence(page: HeadquartersPage) -> Sentence | None:
         return sentence
     unit = page.unit(own.loc[own["component"] == "closing", "amount"])
     names = page.listed([page.names[branch] for branch in opened])
-    blanks = growth_blanks(others.sum().to_dict(), unit, page.language)
+    blanks = findings.growth_blanks(others.sum().to_dict(), unit, page.language)
     text = page.join([sentence.text, page.text("growth_without_opened", names=names, **blanks)])
     return replace(sentence, text=text)
 
@@ -286,11 +263,11 @@ def _mover(page: HeadquartersPage, steps: pd.DataFrame) -> str:
 def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     """Return each branch's opening assets, and how they changed, the whole bank's last."""
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
-    steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
+    steps = [{"branch_id": b, **findings.split_growth(bridge, b)} for b in branches]
     return pd.DataFrame(steps)
 
 
-def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
+def _exceptions_sentence(page: HeadquartersPage) -> blocks.Sentence:
     """Say how many comparisons exceed chance, and of which branches the unfavourable ones are."""
     beyond, table = page.exceptions, page.evaluation.comparison
     tests = int(((table["verdict"] != "") & table["z"].notna()).sum())
@@ -299,20 +276,17 @@ def _exceptions_sentence(page: HeadquartersPage) -> Sentence:
     blanks["branches"] = beyond["branch_id"].nunique()
     if not tests:
         lead = page.text("untested_lead")
-        return Sentence(page.text("untested_text"), lead=lead, section="exceptions")
+        return blocks.Sentence(page.text("untested_text"), lead=lead, section="exceptions")
     key = "exceptions_found" if len(beyond) else "exceptions_none"
     first = unfavourable.drop_duplicates("branch_id").head(_MOST_WORST)
-    named = [
-        page.text("with_value", name=page.names[row.branch_id], value=page.measure(row.measure))
-        for row in rows_of(first)
-    ]
+    named = dict(zip(first["branch_id"], map(page.measure, first["measure"]), strict=True))
     words = [page.text(key, **blanks)]
-    words += [page.text("exceptions_named", names=page.listed(named))] if named else []
+    words += [page.text("exceptions_named", names=page.list_values(named))] if named else []
     key = "exceptions_bad" if len(beyond) == len(unfavourable) > 0 else "exceptions_lead"
-    return Sentence(page.join(words), lead=page.text(key, **blanks), section="exceptions")
+    return blocks.Sentence(page.join(words), lead=page.text(key, **blanks), section="exceptions")
 
 
-def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
+def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     """Say what headquarters has to decide: nothing that the figures do not show."""
     scores = page.evaluation.scores
     warnings = page.review.warnings.reindex(columns=["reason", "subject"])
@@ -335,7 +309,7 @@ def _decisions_sentence(page: HeadquartersPage) -> Sentence | None:
     if not items:
         return None
     lead = page.text("decide_lead", count=len(items))
-    return Sentence(page.text("decide", items=page.listed(items)), lead=lead)
+    return blocks.Sentence(page.text("decide", items=page.listed(items)), lead=lead)
 
 
 def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
@@ -344,17 +318,17 @@ def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
     return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 
 
-def _quality_sentence(page: HeadquartersPage) -> Sentence | None:
+def _quality_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     states = page.review.pages["state"]
     failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
     if not failed + missing:
         return None
     words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
-    return Sentence(words, lead=page.text("quality_lead"), section="quality")
+    return blocks.Sentence(words, lead=page.text("quality_lead"), section="quality")
 
 
 # What headquarters asks, in this order; all but the decisions lead to a chapter of that name.
-_ANSWERS: Final[dict[str, Callable[[HeadquartersPage], Sentence | None]]] = {
+_ANSWERS: Final[dict[str, Callable[[HeadquartersPage], blocks.Sentence | None]]] = {
     "branches": _plan_sentence,
     "growth": _growth_sentence,
     "exceptions": _exceptions_sentence,
@@ -363,7 +337,7 @@ _ANSWERS: Final[dict[str, Callable[[HeadquartersPage], Sentence | None]]] = {
 }
 
 
-def definitions_table(page: HeadquartersPage) -> Table:
+def definitions_table(page: HeadquartersPage) -> blocks.Table:
     """Return the definitions of the quarter, with the rule by which any are withheld."""
     shown = branch_page.definitions_table(page.bank)
     if not page.gap_note("disclosure_term"):
@@ -375,8 +349,8 @@ def definitions_table(page: HeadquartersPage) -> Table:
     return replace(shown, rows=(*shown.rows, (page.text("disclosure_term"), words)))
 
 
-def restatement_words(page: HeadquartersPage) -> Sentences | None:
+def restatement_words(page: HeadquartersPage) -> blocks.Sentences | None:
     """Say that nothing was restated; None where the table tells what was."""
     if len(page.review.restatements):
         return None
-    return Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
+    return blocks.Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -36,8 +37,7 @@ def format_alone(page: HeadquartersPage, measure: str, value: wording.Figure) ->
     """Return a value as a cell whose neighbours have other units; an empty one prints as none."""
     if value is None or isinstance(value, str) or wording.measure_words(measure).kind != "money":
         return wording.format_measure(value, measure, unit=page.unit([]))
-    unit = page.unit([value])
-    return unit.pattern.format(wording.format_money(value, unit))
+    return wording.format_amount(value, page.unit([value]))
 
 
 def _join(page: HeadquartersPage, words: Sequence[str]) -> str:
@@ -182,10 +182,9 @@ def _branch_figures(page: HeadquartersPage, branch: str) -> dict[str, Any]:
 
 def change_of(now: wording.Figure, before: wording.Figure, kind: Any) -> Any:
     """Return a change as a number, of shares in points; "*" where one is withheld."""
-    if wording.SUPPRESSED in (now, before):
-        return wording.SUPPRESSED
     change = wording.change_between(now, before, kind)
-    return None if change is None else float(change) * (100 if kind == "share" else 1)
+    points = 100 if kind == "share" else 1
+    return float(change) * points if isinstance(change, Decimal) else change
 
 
 def _branch_mark(page: HeadquartersPage, branch: str) -> str:

@@ -33,18 +33,7 @@ from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.models.features import feature_name
 from stockcust_analysis.policy import Policy, load_policy
-from stockcust_analysis.show import wording
-from stockcust_analysis.show.blocks import (
-    MISSING,
-    Document,
-    Drawing,
-    Language,
-    Sentence,
-    Sentences,
-    Table,
-    figure,
-    table,
-)
+from stockcust_analysis.show import blocks, wording
 from stockcust_analysis.show.pages import check_texts
 from stockcust_analysis.show.results import table_of
 
@@ -82,13 +71,13 @@ class Lab:
     policy: Policy
     quarter: Quarter
     branch_id: str
-    language: Language
+    language: blocks.Language
 
-    def title(self) -> Document:
+    def title(self) -> blocks.Document:
         """Return the notebook's title, with the branch and the as-of date."""
         name = self.branches.get(self.branch_id) or self._word("whole_bank")
         facts: dict[str, Any] = {"as_of": self.quarter.end, "language": self.language}
-        return Document(title=self._word("title"), branch=name, **facts)
+        return blocks.Document(title=self._word("title"), branch=name, **facts)
 
     def text(self, key: str, **blanks: float | str) -> Markdown:
         """Return a text of the notebook, its blanks filled: numbers as counts."""
@@ -110,21 +99,23 @@ class Lab:
             raise UsageError.unknown("branch", self.branch_id, customers["branch_id"].unique())
         return customers[own].reset_index(drop=True)
 
-    def figure(self, axes: Axes, key: str) -> Drawing:
+    def figure(self, axes: Axes, key: str) -> blocks.Drawing:
         """Finish a chart with the caption `<key>_caption`; the text `key` describes it."""
         caption = self._word(f"{key}_caption")
-        return figure(axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", ""))
+        return blocks.figure(
+            axes, caption=caption, alt=f"{caption} {self._word(key)}".replace("**", "")
+        )
 
-    def sentences(self, result: Any) -> Sentences | None:
+    def sentences(self, result: Any) -> blocks.Sentences | None:
         """Return what a model says of itself, in the notebook's language; None of no model."""
         if result is None:
             return None
         spoken = result.sentences(self.language) if hasattr(result, "sentences") else None
-        return Sentences(spoken or str(result).splitlines())
+        return blocks.Sentences(spoken or str(result).splitlines())
 
     def table(
         self, frame: pd.DataFrame | None, key: str, *, percent: Iterable[str] = ()
-    ) -> Table | None:
+    ) -> blocks.Table | None:
         """Finish a table with the caption `<key>_caption`.
 
         Parameters
@@ -152,9 +143,9 @@ class Lab:
             for place, (name, values) in enumerate(frame.items())
         }
         labels = {str(place): self._name(str(name)) for place, name in enumerate(frame)}
-        return table(pd.DataFrame(cells), caption=caption, labels=labels)
+        return blocks.table(pd.DataFrame(cells), caption=caption, labels=labels)
 
-    def definitions(self, *names: str) -> Table:
+    def definitions(self, *names: str) -> blocks.Table:
         """Return what measures, or terms of this notebook, mean."""
         rows = []
         for name in names:
@@ -167,18 +158,18 @@ class Lab:
         columns = [self._word("term"), self._word("meaning")]
         note = f"{self._word('policy')} {self.policy.name} {self.policy.version}"
         frame = pd.DataFrame(rows, columns=columns)
-        return table(frame, caption=self._word("definitions"), note=note)
+        return blocks.table(frame, caption=self._word("definitions"), note=note)
 
-    def deliveries(self) -> Table:
+    def deliveries(self) -> blocks.Table:
         """Return which columns of the contract the bank delivers, and which it does not."""
         name, rows = "zh" if self.language == "zh" else "name", []
         for contract in TABLES:
             delivered = self.bank.columns.get(contract.name, ())
             missing = [getattr(c, name) for c in contract.columns if c.name not in delivered]
-            words = self._word("comma").join(missing) or MISSING
+            words = self._word("comma").join(missing) or blocks.MISSING
             rows.append((getattr(contract, name), len(delivered), words))
         columns = [self._word(key) for key in ("table", "delivered", "missing")]
-        return table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
+        return blocks.table(pd.DataFrame(rows, columns=columns), caption=self._word("deliveries"))
 
     def browse(self, frame: pd.DataFrame) -> HTML:
         """Return a table that sorts and filters in JupyterLab, its first 2,000 rows; offline."""
@@ -197,19 +188,19 @@ class Lab:
 
     def attempt(self, compute: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """Return what a model computes; show what it warns of, and why it refuses (then None)."""
-        said: list[Sentence] = []
+        said: list[blocks.Sentence] = []
         result = None
         with catch_warnings(record=True, action="always", category=UserWarning) as caught:
             try:
                 result = compute(*arguments, **options)
             except UsageError as refusal:
-                said = [Sentence(str(refusal), lead=self._word("refused"))]
+                said = [blocks.Sentence(str(refusal), lead=self._word("refused"))]
         for warning in caught:
             describe = getattr(warning.message, "describe", None)
             text = describe(self.language) if describe else str(warning.message)
-            said.append(Sentence(text))
+            said.append(blocks.Sentence(text))
         if said:
-            display(Sentences(said))
+            display(blocks.Sentences(said))
         return result
 
     def pick(self) -> Any:
@@ -287,7 +278,7 @@ def open_lab(
     *,
     quarter: str = "latest",
     branch_id: str = "",
-    language: Language = "zh",
+    language: blocks.Language = "zh",
     policy: str = "rural_commercial_bank",
 ) -> Lab:
     """Open a bank for an exploring notebook.

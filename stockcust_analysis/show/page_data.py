@@ -148,7 +148,7 @@ class Page:
             return wording.SUPPRESSED
         return None if cell is None or isnan(cell.value) else float(cell.value)
 
-    def own(self, table: pd.DataFrame, **equal: str) -> pd.DataFrame:
+    def own(self, table: pd.DataFrame, /, **equal: str) -> pd.DataFrame:
         """Return the page's rows of a table; of these the ones whose columns are equal."""
         if table.empty:
             return table

@@ -23,7 +23,7 @@ from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.cuts import OF_RESULT
 from stockcust_analysis.show import result_words, wording
-from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
+from stockcust_analysis.show.blocks import MISSING, Table, table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,6 @@ _SHAPES: Final = (
     {"family_a", "family_b"},
     {"became", "fall"},
 )
-_HIDDEN: Final = ("numerator", "denominator")
 _SHARES: Final = (
     "customer_share",
     "value_share",
@@ -73,7 +72,11 @@ def table_of(result: Result) -> Table:
     """Return a result as a table in words and units, its first rows if it has many."""
     language: Any = chosen_language()
     unit = wording.money_unit(_amounts(result), language)
-    rows = _in_policy_order(result).head(_MOST_ROWS).drop(columns=[*_HIDDEN], errors="ignore")
+    rows = (
+        _in_policy_order(result)
+        .head(_MOST_ROWS)
+        .drop(columns=["numerator", "denominator"], errors="ignore")
+    )
     cells = pd.DataFrame(
         {name: _texts(result, rows, str(name), unit, language) for name in rows}, dtype="str"
     )
@@ -85,10 +88,8 @@ def table_of(result: Result) -> Table:
         unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
         labels={
-            name: result_words.column_word(name, language, result.about.unit)
-            for name in map(str, rows)
+            n: result_words.column_word(n, language, result.about.unit) for n in map(str, cells)
         },
-        align={str(name): natural_alignment(list(cells[name])) for name in rows},
     )
 
 

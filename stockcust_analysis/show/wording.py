@@ -345,6 +345,15 @@ def format_money(value: Figure, unit: Unit) -> str:
     return format_number(value, decimals=unit.decimals, divisor=unit.divisor)
 
 
+def format_amount(value: Figure, unit: Unit) -> str:
+    """Return an amount of CNY with its unit, for running text.
+
+    >>> format_amount(1_250_000, money_unit([4e6]))
+    '125.0万元'
+    """
+    return unit.pattern.format(format_money(value, unit))
+
+
 def format_count(value: Figure) -> str:
     """Return a number of customers.
 
@@ -403,14 +412,16 @@ def format_with_unit(value: Figure, measure: str, unit: Unit) -> str:
     return unit.short.format(amount) if is_money else amount
 
 
-def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | None:
+def change_between(now: Figure, before: Figure, kind: Kind) -> Decimal | str | None:
     """Return a change: relative for money and counts, a difference for all else.
 
-    None where either is missing or withheld, or where growth would start from nothing.
+    None where either is missing, or where growth would start from nothing; "*" where withheld.
 
     >>> change_between(103, 100, "count"), change_between(0.25, 0.5, "share")
     (Decimal('0.03'), Decimal('-0.25'))
     """
+    if SUPPRESSED in (now, before):
+        return SUPPRESSED
     new, old = _decimal(now), _decimal(before)
     if new is None or old is None:
         return None
@@ -446,10 +457,7 @@ def format_change(now: Figure, before: Figure, *, kind: Kind, language: Language
     >>> format_change(100.01, 100, kind="count", language="en")
     'unchanged'
     """
-    withheld = SUPPRESSED in (now, before)
-    return format_arrow(
-        SUPPRESSED if withheld else change_between(now, before, kind), kind, language
-    )
+    return format_arrow(change_between(now, before, kind), kind, language)
 
 
 def format_arrow(change: Figure, kind: Kind, language: Language = "zh") -> str:
@@ -467,8 +475,7 @@ def format_signed_money(amount: float, unit: Unit) -> str:
     >>> format_signed_money(-1_250_000, money_unit([4e6]))
     '-125.0万元'
     """
-    size = unit.pattern.format(format_money(abs(amount), unit))
-    return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{size}"
+    return f"{'+' * (amount > 0)}{'-' * (amount < 0)}{format_amount(abs(amount), unit)}"
 
 
 def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:
