@@ -475,7 +475,8 @@ def format_signed_money(amount: float, unit: Unit) -> str:
     >>> format_signed_money(-1_250_000, money_unit([4e6]))
     '-125.0万元'
     """
-    return f"{'+' * (amount > 0)}{'-' * (amount < 0)}{format_amount(abs(amount), unit)}"
+    sign = "+" if amount > 0 else "-" if amount < 0 else ""
+    return sign + format_amount(abs(amount), unit)
 
 
 def format_signed(change: Figure, kind: Kind, language: Language = "zh") -> str:
