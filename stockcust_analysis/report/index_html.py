@@ -19,7 +19,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
 from stockcust_analysis.core.files import write_text
-from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
@@ -223,9 +222,7 @@ def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures, with their bases, whose ranks are drawn: those that tell apart."""
     return [
-        pair
-        for pair in figures.leading(page)[:_MOST_INTERVALS]
-        if figures.has_distinct_ranks(page, *pair)
+        pair for pair in hq.leading(page)[:_MOST_INTERVALS] if hq.has_distinct_ranks(page, *pair)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -167,12 +168,17 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure |
     )
 
 
+def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:
+    """Return whether what is called the quarter's average is the balance of the as-of date."""
+    return bool(policy_facts.get("aum_from", {}).get(wording.AVERAGE) == "holdings.balance")
+
+
 def _figure_name(page: BranchPage, measure: str) -> str:
     """Return what a key figure is called; where the average is the balance, its name says so."""
     if measure in _SHORT_NAMES:
         return page.text(_SHORT_NAMES[measure])
     name, facts = page.text(measure, "measure"), page.evaluation.policy_facts
-    if measure == wording.AVERAGE and wording.average_is_balance(facts):
+    if measure == wording.AVERAGE and average_is_balance(facts):
         return page.text("from_balance").format(name)
     if measure == wording.AVERAGE and page.quarter in facts.get("approximations", {}).get(
         "month_ends", []

@@ -422,10 +422,12 @@ def draw_bar(
     return bar
 
 
-def without_frame(ax: Axes, *, names: bool = False) -> None:
-    """Take away spines, ticks and grid, where direct labels say everything; `names` at the left."""
+def without_frame(ax: Axes, rows: Sized = (), names: Iterable[object] = ()) -> None:
+    """Take away spines, ticks and grid, where direct labels say everything; name rows, if any."""
     ax.grid(visible=False)
-    ax.tick_params(length=0, labelbottom=False, labelleft=names)
+    ax.tick_params(length=0, labelbottom=False, labelleft=len(rows) > 0)
+    if len(rows):
+        ax.set_yticks(np.asarray(rows), list(map(str, names)))
     for spine in ax.spines.values():
         spine.set_visible(False)
 

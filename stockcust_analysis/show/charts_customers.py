@@ -81,8 +81,8 @@ def lorenz(
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_ticks(np.linspace(0, 1, 6))
     _frame_shares(ax, 1.02, "customers_poorest_first", "aum_cumulated", language)
-    lines = [("branch", canvas.ACTUAL), ("bank", canvas.REFERENCE)]
-    key = [(canvas.word(name, language), colour) for name, colour in lines]
+    lines = {"branch": canvas.ACTUAL, "bank": canvas.REFERENCE}
+    key = [(canvas.word(name, language), colour) for name, colour in lines.items()]
     key = key if len(bank) and not own.equals(bank) else []
     below = float(np.interp(1 - _TOP, own["customer_share"], own["value_share"]))
     ax.plot([1 - _TOP, 1 - _TOP], [below, 1], color=canvas.HIGHLIGHT, linewidth=2.4)
@@ -228,10 +228,9 @@ def tier_pyramid(
             canvas.draw_bar(ax, outwards * gap, height, outwards * length, 0.72, canvas.ACTUAL)
             end, text = outwards * (1.1 * gap + length), wording.format_share(share)
             ax.text(end, height, text, ha=align, va="center")
-    style: dict[str, Any] = {"va": "center", "color": canvas.MUTED}
     for outwards, align, key in sides:
-        header = canvas.word(key, language)
-        ax.text(outwards * gap, len(shares) - 0.25, header, ha=align, **style)
+        x, y, header = outwards * gap, len(shares) - 0.25, canvas.word(key, language)
+        ax.text(x, y, header, ha=align, va="center", color=canvas.MUTED)
     canvas.without_frame(ax)
     # A branch with few tiers keeps bars as thin as those of a branch with many.
     spare = max(0, 5 - len(shares)) / 2
@@ -381,11 +380,10 @@ def penetration(
         if subject:
             header = f"{'●○'[column]} {canvas.word(str(name), language)}"
             canvas.write(ax, right, -0.95, header, color=canvas.MUTED, ha="right")
+        colour = (canvas.ACTUAL, canvas.MUTED)[column]
         for height, value in enumerate(values):
-            colour = (canvas.ACTUAL, canvas.MUTED)[column]
             canvas.write(ax, right, height, wording.format_share(value), color=colour, ha="right")
-    canvas.without_frame(ax, names=True)
-    ax.set_yticks(heights, [families[family] for family in own.index])
+    canvas.without_frame(ax, heights, map(families.get, own.index))
     right = edge * (1 + 0.33 * canvas.narrowness(ax))
     ax.set(xlim=(-0.01 * edge, right), ylim=(len(own) - 0.4, -1.4))
     return ax

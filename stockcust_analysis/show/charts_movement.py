@@ -143,12 +143,8 @@ def _draw_waterfall(
         tops.append(max(start, level))
         levels.append(level)
         if position + 1 < len(amounts):
-            ax.plot(
-                [position - 0.31, position + 1.31],
-                [level, level],
-                color=canvas.MUTED,
-                linewidth=0.5,
-            )
+            across = [position - 0.31, position + 1.31]
+            ax.plot(across, [level, level], color=canvas.MUTED, linewidth=0.5)
     lowest, room = min(levels), 0.16 * max(np.ptp([*levels, *tops]), 1e-9)
     for position, (top, words) in enumerate(zip(tops, texts, strict=True)):
         ax.text(position, top + 0.15 * room, words, ha="center", va="bottom")

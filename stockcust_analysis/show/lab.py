@@ -178,8 +178,7 @@ class Lab:
         shown = frame.head(_MOST_ROWS).rename(columns={str(n): self._name(str(n)) for n in frame})
         for name in shown.select_dtypes(exclude="number"):
             shown[name] = [self._member(str(value)) for value in shown[name]]
-        within = "lab_browser"
-        words = {n: wording.text(n, self.language, within=within) for n in wording.names(within)}
+        words = wording.section_words("lab_browser", self.language)
         looks = {"showIndex": False, "column_filters": "header", "language": words}
         html = library.to_html_datatable(shown, connected=False, maxBytes=0, **looks)
         # The library itself, so that neither a network nor another cell is needed.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from stockcust_analysis.bank.file_names import SYNONYMS
-from stockcust_analysis.measures.codebook import MeasureDefinition, defined_measures
+from stockcust_analysis.measures.codebook import defined_measures
 from stockcust_analysis.measures.population import AGE_GROUPS
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
@@ -61,8 +61,7 @@ def cell_words(
     for code, names in _CODES.get(column, {}).items():
         words[code] = names[0] if language == "zh" else code.replace("_", " ")
     for section in ("cut_member", *_CELL_SECTIONS.get(column, ())):
-        known = wording.names(section)
-        words |= {name: wording.text(name, language, within=section) for name in known}
+        words |= wording.section_words(section, language)
     for entry in {*entries} - {*words} if column == "measure" else ():
         name, _, customers = str(entry).partition(_WITHOUT)
         if customers and name in words:
@@ -96,17 +95,21 @@ def policy_order(labels: pd.DataFrame, members: Mapping[str, Any]) -> list[int]:
     return sorted(range(len(labels)), key=[*zip(*ranks, strict=True)].__getitem__)
 
 
-def definition_of(measure: str) -> MeasureDefinition | None:
-    """Return what the codebook says of a measure; its variants are like the measure itself."""
+def _defined(measure: str) -> str:
+    """Return the measure of the codebook that a variant is like; "" of an unknown one."""
     name = measure.removeprefix("household_").replace("per_household", "per_customer")
-    name = name if name in defined_measures() else name.partition(_WITHOUT)[0]
-    return wording.measure_words(name) if name in defined_measures() else None
+    names = (name for name in (name, name.partition(_WITHOUT)[0]) if name in defined_measures())
+    return next(names, "")
 
 
-def format_value(
-    value: wording.Figure, definition: MeasureDefinition | None, unit: wording.Unit
-) -> str:
+def kind_of(measure: str) -> str:
+    """Return what kind of value a measure has; "" of an unknown one."""
+    name = _defined(measure)
+    return wording.measure_words(name).kind if name else ""
+
+
+def format_value(value: wording.Figure, measure: str, unit: wording.Unit) -> str:
     """Return a value as its measure is printed; of an unknown measure with three decimals."""
-    if definition is None:
-        return wording.format_number(value, decimals=3)
-    return wording.format_with_unit(value, definition.name, unit)
+    if name := _defined(measure):
+        return wording.format_with_unit(value, name, unit)
+    return wording.format_number(value, decimals=3)

@@ -136,9 +136,8 @@ def _values(rows: pd.DataFrame, language: Any) -> list[str]:
     """Return each value as its measure is printed, money in one unit per measure."""
     names = rows["measure"].astype(str)
     units = {n: wording.money_unit(v, language) for n, v in rows["value"].groupby(names)}
-    known = {name: result_words.definition_of(name) for name in units}
     return [
-        result_words.format_value(value, known[name], units[name])
+        result_words.format_value(value, name, units[name])
         for name, value in zip(names, rows["value"].astype(float), strict=True)
     ]
 
@@ -248,6 +247,5 @@ def _write_sheet(sheet: Any, result: Result, head: Any, formats: Mapping[str, An
 def _kind(result: Result, column: str, row: int) -> str:
     """Return the kind of a cell: share, money, count or another."""
     if column == "value" and "measure" in result:
-        definition = result_words.definition_of(str(result["measure"].iloc[row]))
-        return definition.kind if definition else ""
+        return result_words.kind_of(str(result["measure"].iloc[row]))
     return "share" if column in _SHARES else "money" if column in _MONEY else ""

@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -111,6 +111,11 @@ def names(within: str) -> tuple[str, ...]:
     return tuple(_section(within))
 
 
+def section_words(within: str, language: Language) -> dict[str, str]:
+    """Return all words of a section, in the order pages show them."""
+    return {name: words[known_language(language)] for name, words in _section(within).items()}
+
+
 def _section(within: str) -> dict[str, dict[str, str]]:
     if within not in _sections():
         raise UsageError.unknown("kind of label", within, _sections())
@@ -170,18 +175,12 @@ def member_words(
     """
     present = list(dict.fromkeys(present))
     if words is None:
-        words = _shipped_words(dimension, language)
+        shipped = dimension in _POLICY_SECTIONS
+        members = partial(policy_words, load_policy().members) if shipped else section_words
+        words = members(dimension, language)
         if not set(present) <= set(words):
             return {name: words.get(name, name) for name in present}
     return {**words, **{name: name for name in present if name not in words}}
-
-
-def _shipped_words(dimension: str, language: Language) -> Words:
-    """Return the words for a dimension's members by the shipped policy or the word file."""
-    if dimension in _POLICY_SECTIONS:
-        return policy_words(load_policy().members, dimension, language)
-    known = names(dimension) if dimension in _sections() else ()
-    return {name: text(name, language, within=dimension) for name in known}
 
 
 def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str]:
@@ -249,11 +248,6 @@ def name_deposits(words: str, language: Language) -> str:
         return re.sub(r"AUM|(?<!部)资产(?!客户|标准|、)", "存款", words)
     words = re.sub(r"^(AUM|Assets\b)", "Deposits", words).replace("AUM", "deposits")
     return re.sub(r"(?<!all )\bassets\b", "deposits", words)
-
-
-def average_is_balance(policy_facts: Mapping[str, Any]) -> bool:
-    """Return whether what is called the quarter's average is the balance of the as-of date."""
-    return bool(policy_facts.get("aum_from", {}).get(AVERAGE) == "holdings.balance")
 
 
 @dataclass(frozen=True)
