@@ -5,7 +5,7 @@ Everything is read from a `Review`; which edition it is of makes no difference h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -43,14 +43,10 @@ class HeadquartersPage(page_data.Page):
     @cached_property
     def bank(self) -> page_data.BranchPage:
         """The whole bank as a page of its own, with the sum of the branches' plans as its plan."""
-        measures, targets = self.evaluation.measures, self.evaluation.targets
-        own = measures[(measures["branch_id"] == WHOLE_BANK) & measures["n"].notna()]
-        evaluation = replace(
-            self.evaluation,
-            measures=own.reset_index(drop=True).assign(withheld=False),
-            targets=pd.concat([targets, self._bank_targets()], ignore_index=True),
-        )
-        return page_data.BranchPage(evaluation, self.language, WHOLE_BANK)
+        own = self.own(self.evaluation.measures).dropna(subset=["n"]).reset_index(drop=True)
+        targets = pd.concat([self.evaluation.targets, self._bank_targets()], ignore_index=True)
+        facts = replace(self.evaluation, measures=own.assign(withheld=False), targets=targets)
+        return page_data.BranchPage(facts, self.language, WHOLE_BANK)
 
     @cached_property
     def exceptions(self) -> pd.DataFrame:
@@ -67,12 +63,13 @@ class HeadquartersPage(page_data.Page):
         """Return words as one list."""
         return self.text("enumeration").join(words)
 
-    def list_values(self, values: Mapping[str, str]) -> str:
-        """Return branches as one list, each with a value in words behind it."""
-        name = self.names
-        return self.listed(
-            self.text("with_value", name=name[b], value=value) for b, value in values.items()
+    def naming(self, key: str, values: Mapping[str, str]) -> str:
+        """Return a sentence that lists branches, each with a value behind it; "" of none."""
+        named = (
+            self.text("with_value", name=self.names[branch], value=value)
+            for branch, value in values.items()
         )
+        return self.text(key, names=self.listed(named)) if values else ""
 
     def join(self, sentences: Iterable[str]) -> str:
         """Return sentences one after another."""
@@ -104,8 +101,7 @@ class HeadquartersPage(page_data.Page):
 
     def bank_attainment(self, measure: str) -> float | None:
         """Return the part of the branches' plans that the whole bank has reached, where known."""
-        value = self.value(measure, base=base_of(measure))
-        return self.bank.attained(measure, value if isinstance(value, float) else None)
+        return self.bank.attained(measure, self.bank.value(measure, base=base_of(measure)))
 
     @property
     def edition(self) -> str:
@@ -209,8 +205,8 @@ def _plan_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     ]
     of_bank = page.bank_attainment(measure)
     parts = [
-        page.text("plan_worst", names=page.list_values(worst)) if worst else "",
-        _shortfalls(page, measure, missed) if missed else "",
+        page.naming("plan_worst", worst),
+        _shortfalls(page, measure, missed),
         page.text("plan_bank", part=page.format_attained(of_bank)) if of_bank is not None else "",
         page.text("plan_others", measures=page.listed(others)) if others else "",
     ]
@@ -226,7 +222,7 @@ def _shortfalls(page: HeadquartersPage, measure: str, missed: Mapping[str, float
     largest = sorted(lacking, key=lambda branch: -lacking[branch])[:_MOST_WORST]
     unit = page.unit([lacking[branch] for branch in largest])
     amounts = {branch: wording.format_amount(lacking[branch], unit) for branch in largest}
-    return page.text("plan_shortfall", names=page.list_values(amounts))
+    return page.naming("plan_shortfall", amounts)
 
 
 def _growth_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
@@ -286,10 +282,9 @@ def _exceptions_sentence(page: HeadquartersPage) -> blocks.Sentence:
     key = "exceptions_found" if len(beyond) else "exceptions_none"
     first = unfavourable.drop_duplicates("branch_id").head(_MOST_WORST)
     named = dict(zip(first["branch_id"], map(page.measure, first["measure"]), strict=True))
-    words = [page.text(key, **blanks)]
-    words += [page.text("exceptions_named", names=page.list_values(named))] if named else []
+    words = page.join([page.text(key, **blanks), page.naming("exceptions_named", named)])
     key = "exceptions_bad" if len(beyond) == len(unfavourable) > 0 else "exceptions_lead"
-    return blocks.Sentence(page.join(words), lead=page.text(key, **blanks), section="exceptions")
+    return blocks.Sentence(words, lead=page.text(key, **blanks), section="exceptions")
 
 
 def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
@@ -301,16 +296,15 @@ def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     unscored = scores.loc[scores["note"].str.contains("not_scored"), "branch_id"]
     warned = warnings.loc[warnings["reason"] == "", "subject"]
     subjects = dict.fromkeys(name for subject in warned for name in subject.split(", "))
-    named = {
-        "decide_exceptions": [page.names[branch] for branch in unfavourable],
-        "decide_unscored": [page.names[branch] for branch in unscored],
-        "decide_warnings": [page.names.get(name, page.label(name)) for name in subjects],
-    }
-    counts = [len(unfavourable), len(unscored), len(warned)]
+    listed = (
+        ("decide_exceptions", unfavourable, unfavourable),
+        ("decide_unscored", unscored, unscored),
+        ("decide_warnings", warned, subjects),
+    )
     items = [
-        page.text(key, count=count, names=_name_first(page, names))
-        for (key, names), count in zip(named.items(), counts, strict=True)
-        if count
+        page.text(key, count=len(found), names=_name_first(page, named))
+        for key, found, named in listed
+        if len(found)
     ]
     if not items:
         return None
@@ -318,15 +312,16 @@ def _decisions_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
     return blocks.Sentence(page.text("decide", items=page.listed(items)), lead=lead)
 
 
-def _name_first(page: HeadquartersPage, names: Sequence[str]) -> str:
-    """Return the first names as a list that says whether there are more."""
+def _name_first(page: HeadquartersPage, found: Iterable[str]) -> str:
+    """Return the first branches, or measures, as a list that says whether there are more."""
+    names = [page.names.get(name, page.label(name)) for name in found]
     listed = page.listed(names[:_MOST_WORST])
     return page.text("and_more", names=listed) if len(names) > _MOST_WORST else listed
 
 
 def _quality_sentence(page: HeadquartersPage) -> blocks.Sentence | None:
-    states = page.review.pages["state"]
-    failed, missing = (int((states == state).sum()) for state in ("failed", "missing"))
+    states = page.review.pages["state"].tolist()
+    failed, missing = map(states.count, ("failed", "missing"))
     if not failed + missing:
         return None
     words = page.text("quality_found", of=len(states), failed=failed, missing=missing)
@@ -441,9 +436,8 @@ def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> blocks.Sentenc
         for row in page_data.rows_of(apart.head(_MOST_NAMED))
     }
     blanks = {"measure": page.measure(measure), "base": page.text(base, "base")}
-    parts = [page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)]
-    parts += [page.text("ranks_apart", names=page.list_values(named))] if named else []
-    return blocks.Sentence(page.join(parts))
+    alike = page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)
+    return blocks.Sentence(page.join([alike, page.naming("ranks_apart", named)]))
 
 
 def bridge_figure(page: HeadquartersPage) -> blocks.Drawing | None:

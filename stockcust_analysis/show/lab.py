@@ -11,6 +11,7 @@ looked up by a call.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -234,30 +235,24 @@ class Lab:
 
     def _word(self, key: str) -> str:
         """Return a text of this notebook, or one that all have."""
-        own = f"lab_{self.topic}"
-        known = key in wording.names(own)
-        return wording.text(key, self.language, within=own if known else "lab")
+        own = wording.section_words(f"lab_{self.topic}", self.language)
+        return own[key] if key in own else wording.text(key, self.language, within="lab")
 
     def _name(self, column: str) -> str:
         """Return what a column is called."""
-        known = [
-            within for within in ("lab_name", "rule", "measure") if column in wording.names(within)
-        ]
-        return wording.text(column, self.language, within=known[0]) if known else column
+        sections = ("lab_name", "rule", "measure")
+        known = ChainMap(*(wording.section_words(name, self.language) for name in sections))
+        return known.get(column, column)
 
     def _member(self, name: str) -> str:
         """Return what an entry is called: a tier, family, status, component or feature."""
         if name == self.policy.dormancy.name:
             return self._word("own_rule").format(name)
-        for dimension in ("tier", "family"):
-            words = wording.policy_words(self.policy.members, dimension, self.language)
-            if name in words:
-                return words[name]
-        for within in ("status", "base", "component"):
-            if name in wording.names(within):
-                return wording.text(name, self.language, within=within)
-        word = self._name(name)
-        return feature_name(name, self.language) if word == name else word
+        members, language = self.policy.members, self.language
+        policy = [wording.policy_words(members, cut, language) for cut in ("tier", "family")]
+        sections = (wording.section_words(n, language) for n in ("status", "base", "component"))
+        word = ChainMap(*policy, *sections).get(name) or self._name(name)
+        return feature_name(name, language) if word == name else word
 
     def _cell(self, value: Any, column: str, share: bool) -> str:
         """Return a cell of one's own table in words and units."""

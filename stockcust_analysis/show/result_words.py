@@ -40,9 +40,8 @@ _CODES: Final = {**SYNONYMS["codes"], "branch_type": SYNONYMS["codes"]["type"]}
 
 def column_word(name: str, language: Language, unit: str = "") -> str:
     """Return what a column is called, by the unit that is counted; one's own by its name."""
-    known = wording.names("column")
-    key = next((key for key in (f"{name}_{unit}", name) if key in known), "")
-    return wording.text(key, language, within="column") if key else name
+    known = wording.section_words("column", language)
+    return known.get(f"{name}_{unit}", known.get(name, name))
 
 
 def cell_words(

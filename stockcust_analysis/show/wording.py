@@ -87,10 +87,19 @@ def text(key: str, language: Language = "zh", *, within: str = "measure") -> str
     >>> text("silent", within="status")
     '沉默'
     """
-    section = _section(within)
-    if key not in section:
-        raise UsageError.unknown(f"{within} to label", key, section)
-    return section[key][known_language(language)]
+    words = section_words(within, language)
+    if key not in words:
+        raise UsageError.unknown(f"{within} to label", key, words)
+    return words[key]
+
+
+@cache
+def section_words(within: str, language: Language = "zh") -> dict[str, str]:
+    """Return all words of a section, in the order pages show them."""
+    if within not in _sections():
+        raise UsageError.unknown("kind of label", within, _sections())
+    entries = _sections()[within].items()
+    return {name: words[known_language(language)] for name, words in entries}
 
 
 def signatures(people: Mapping[str, str], language: Language) -> str:
@@ -108,18 +117,7 @@ def names(within: str) -> tuple[str, ...]:
     >>> names("status")
     ('active', 'active_small', 'silent', 'dormant')
     """
-    return tuple(_section(within))
-
-
-def section_words(within: str, language: Language) -> dict[str, str]:
-    """Return all words of a section, in the order pages show them."""
-    return {name: words[known_language(language)] for name, words in _section(within).items()}
-
-
-def _section(within: str) -> dict[str, dict[str, str]]:
-    if within not in _sections():
-        raise UsageError.unknown("kind of label", within, _sections())
-    return _sections()[within]
+    return tuple(section_words(within))
 
 
 # The names, kind and direction of a measure, from the codebook.
