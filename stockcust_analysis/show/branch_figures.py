@@ -46,7 +46,7 @@ _MOST_PLACES: Final = 5
 
 def aum_figure(page: BranchPage) -> Drawing | None:
     """Draw the branch's assets quarter by quarter; None of a first quarter."""
-    rows = page.own(_on_one_base(page))
+    rows = page.own(page.on_one_base)
     enough = rows["quarter"].nunique() >= _FEWEST_QUARTERS
     return _draw(page, "aum", rows) if enough else None
 
@@ -63,7 +63,7 @@ def lorenz_figure(page: BranchPage) -> Drawing | None:
 
 def dormancy_figure(page: BranchPage) -> Drawing | None:
     """Draw active, silent and dormant customers, quarter by quarter."""
-    return _draw(page, "dormancy_bars", page.own(_on_one_base(page)))
+    return _draw(page, "dormancy_bars", page.own(page.on_one_base))
 
 
 def product_count_figure(page: BranchPage) -> Drawing | None:
@@ -114,18 +114,7 @@ def _words_on(drawn: Axes) -> list[str]:
 
 def _this_quarter(page: BranchPage) -> pd.DataFrame:
     """Return this quarter's measures of the branch and of the whole bank."""
-    measures = _on_one_base(page)
-    return measures[measures["quarter"] == page.quarter]
-
-
-def _on_one_base(page: BranchPage) -> pd.DataFrame:
-    """Return each measure on one base: tiers count all customers, the rest funded ones."""
-    if "on one base" not in page.memo:
-        measures = page.evaluation.measures
-        base = measures["dimension"].map({"tier": "all"}).fillna("funded")
-        page.memo["on one base"] = measures[measures["base"] == base]
-    rows: pd.DataFrame = page.memo["on one base"]
-    return rows
+    return page.on_one_base[page.on_one_base["quarter"] == page.quarter]
 
 
 def place_figure(page: BranchPage) -> Drawing | Remark | None:

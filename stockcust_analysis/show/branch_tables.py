@@ -359,7 +359,6 @@ def penetration_table(page: BranchPage) -> Table | None:
 
 def class_table(page: BranchPage) -> Table | None:
     """Return the managed customers by class with their contacts; None without managers' data."""
-    classes = page.members("customer_class")
     rows = [
         {
             "class": words,
@@ -367,16 +366,13 @@ def class_table(page: BranchPage) -> Table | None:
             "class_aum": page.value("class_aum", name),
             "contact_in_time": page.value("class_contact_coverage", name),
         }
-        for name, words in classes.items()
+        for name, words in page.members("customer_class").items()
         if (customers := page.value("class_customers", name))
     ]
     unit = page.unit([row["class_aum"] for row in rows])
     # The table beside this one counts those with assets only.
-    managed = sum(page.value("class_customers", name) or 0 for name in classes)
-    note = page.text("classes_note").format(wording.format_count(managed))
-    if page.is_small:
-        return None
-    return page_table(page, "classes", rows, unit=unit, note=note)
+    note = page.text("classes_note").format(wording.format_count(sum(r["customers"] for r in rows)))
+    return None if page.is_small else page_table(page, "classes", rows, unit=unit, note=note)
 
 
 def five_things(page: BranchPage) -> Table | None:
@@ -417,10 +413,9 @@ def worklist_table(page: BranchPage) -> Table | None:
         for row in rows_of(own)
     ]
     # Every list has its own cut of the customers: their sums would count many twice.
-    unit, left_out = page.unit([row["stake"] for row in rows]), page.evaluation.policy_facts
-    note = page.text("worklists_note") + lists_not_provided(
-        left_out.get("lists_left_out", {}), page.language
-    )
+    unit = page.unit([row["stake"] for row in rows])
+    left_out = page.evaluation.policy_facts.get("lists_left_out", {})
+    note = page.text("worklists_note") + lists_not_provided(left_out, page.language)
     return page_table(page, "worklists", rows, unit=unit, note=note)
 
 
@@ -455,26 +450,27 @@ def outcomes_table(page: BranchPage) -> Table | None:
     sizes = sizes.reindex(columns=["contacted", "not_contacted"]).fillna(0).astype(int)
     sizes = sizes[sizes["contacted"] >= _FEWEST_CONTACTED]
     sizes = sizes.sort_values("contacted", ascending=False, kind="stable").head(_MOST_OUTCOMES)
-    cells = {(row.list, row.group, row.measure): row for row in rows_of(own)}
+    cells = own.set_index(["list", "group", "measure"])[["value", "numerator", "denominator"]]
 
-    def figure(name: str, group: str, measure: str, column: str) -> Any:
-        return getattr(cells.get((name, group, f"outcome_{measure}")), column, None)
+    def figure(name: str, measure: str, column: str, group: str = "contacted") -> Any:
+        key = (name, group, f"outcome_{measure}")
+        return cells.at[key, column] if key in cells.index else None
 
-    rows = []
-    for name, contacted, others in sizes.itertuples():
-        row = {
+    rows = [
+        {
             "outcome_list": page.say(list_name(name, page.language)),
             "outcome_listed": contacted + others,
             "outcome_contacted": contacted,
-            "outcome_sold": figure(name, "contacted", "sold_rate", "numerator"),
-            "outcome_woken": figure(name, "contacted", "reactivated_rate", "numerator"),
-            "outcome_change": figure(name, "contacted", "aum_change", "value"),
-            "outcome_change_others": figure(name, "not_contacted", "aum_change", "value"),
+            "outcome_sold": figure(name, "sold_rate", "numerator"),
+            "outcome_woken": figure(name, "reactivated_rate", "numerator")
+            if figure(name, "reactivated_rate", "denominator")
+            else None,
+            "outcome_change": figure(name, "aum_change", "value"),
+            "outcome_change_others": page.text("few")
+            if others < _FEWEST_CONTACTED
+            else figure(name, "aum_change", "value", "not_contacted"),
         }
-        if not figure(name, "contacted", "reactivated_rate", "denominator"):
-            row["outcome_woken"] = None
-        if others < _FEWEST_CONTACTED:
-            row["outcome_change_others"] = page.text("few")
-        rows.append(row)
+        for name, contacted, others in sizes.itertuples()
+    ]
     note = page.text("outcomes_note")
     return page_table(page, "outcomes", rows, note=note)

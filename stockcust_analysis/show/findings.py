@@ -153,14 +153,11 @@ def section_conclusion(page: BranchPage, section: Section) -> Sentence:
 
 def _findings(page: BranchPage) -> tuple[Finding | None, list[Finding]]:
     """Return the finding on growth, and those on shares as they are stated in a calm quarter."""
-    if "findings" not in page.memo:
-        shares = (
-            (_family_finding if story.measure == "penetration" else _share_finding)(page, story)
-            for story in _STORIES
-        )
-        page.memo["findings"] = (_growth_finding(page), [share for share in shares if share])
-    findings: tuple[Finding | None, list[Finding]] = page.memo["findings"]
-    return findings
+    shares = (
+        (_family_finding if story.measure == "penetration" else _share_finding)(page, story)
+        for story in _STORIES
+    )
+    return _growth_finding(page), [share for share in shares if share]
 
 
 def _share_finding(page: BranchPage, story: Story, member: str = "") -> Finding | None:

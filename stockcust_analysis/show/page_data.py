@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -219,9 +219,6 @@ class Page:
 class BranchPage(Page):
     """One branch's slice of the evaluation, and the language of its page."""
 
-    # What is worked out once for several cells of the notebook.
-    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
     @property
     def is_small(self) -> bool:
         """Whether too few customers are funded to say anything of shares."""
@@ -241,6 +238,13 @@ class BranchPage(Page):
     def targets(self) -> dict[str, Plan]:
         """What the branch is to reach this quarter: measure → its plan, above zero."""
         return plans_of(self.own(self.evaluation.targets, quarter=self.quarter))
+
+    @cached_property
+    def on_one_base(self) -> pd.DataFrame:
+        """Each measure on one base: tiers count all customers, the rest funded ones."""
+        measures = self.evaluation.measures
+        base = measures["dimension"].map({"tier": "all"}).fillna("funded")
+        return measures[measures["base"] == base]
 
     def attained(self, measure: str, value: float | None) -> float | None:
         """Return the part of its plan that a value reaches; None where there is no plan."""

@@ -71,12 +71,10 @@ def _is_shown_in_words(result: Result) -> bool:
 def table_of(result: Result) -> Table:
     """Return a result as a table in words and units, its first rows if it has many."""
     language: Any = chosen_language()
-    unit = wording.money_unit(_amounts(result), language)
-    rows = (
-        _in_policy_order(result)
-        .head(_MOST_ROWS)
-        .drop(columns=["numerator", "denominator"], errors="ignore")
-    )
+    money = [name for name in _MONEY if name in result]
+    unit = wording.money_unit(result[money].to_numpy(dtype=float).ravel(), language)
+    rows = _in_policy_order(result).head(_MOST_ROWS)
+    rows = rows.drop(columns=["numerator", "denominator"], errors="ignore")
     cells = pd.DataFrame(
         {name: _texts(result, rows, str(name), unit, language) for name in rows}, dtype="str"
     )
@@ -85,7 +83,7 @@ def table_of(result: Result) -> Table:
     return table(
         cells,
         caption="",
-        unit=wording.unit_note(unit, language) if set(_MONEY) & set(rows) else "",
+        unit=wording.unit_note(unit, language) if money else "",
         note=" ".join(sentence(key, facts, language) for key, facts in notes),
         labels={
             n: result_words.column_word(n, language, result.about.unit) for n in map(str, cells)
@@ -105,12 +103,6 @@ def sentence(key: str, facts: Mapping[str, Any], language: Any) -> str:
     """Return a note of a result in words."""
     words = {name: result_words.column_word(str(fact), language) for name, fact in facts.items()}
     return wording.text(key, language, within="result_note").format(**words)
-
-
-def _amounts(result: Result) -> list[float]:
-    """Return the CNY that share a unit, which are those of a result's money columns."""
-    columns = [name for name in _MONEY if name in result]
-    return [float(value) for name in columns for value in result[name]]
 
 
 def _texts(
