@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -99,8 +98,7 @@ def lorenz(
 def _read_curves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the known points of the branch's curve and of the bank's, in their order."""
     known = rows.dropna(subset=_CURVE).sort_values("customer_share")
-    own, bank = (canvas.of_branch(known, name) for name in (canvas.subject_of(rows), WHOLE_BANK))
-    return own, bank
+    return canvas.of_branch(known, canvas.subject_of(rows)), canvas.of_branch(known, WHOLE_BANK)
 
 
 def _draw_curves(ax: Axes, own: pd.DataFrame, bank: pd.DataFrame) -> None:
@@ -212,9 +210,8 @@ def tier_pyramid(
     """
     rows = _TIERS.read(frame, group)
     tiers = wording.member_words("tier", language, words=words, present=rows["member"])
-    own = canvas.of_branch(rows, canvas.subject_of(rows))
-    by_measure = [own[own["measure"] == measure] for measure in _TIER_SHARES]
-    columns = [canvas.values_by("member", values, tiers) for values in by_measure]
+    by_measure = [rows[rows["measure"] == measure] for measure in _TIER_SHARES]
+    columns = [canvas.values_of(canvas.subject_of(rows), own, tiers) for own in by_measure]
     shares = pd.concat(columns, axis="columns").dropna(how="all")
     ax = canvas.axes_for(shares, ax)
     longest, narrow = max(float(shares.max().max()), 0.01), canvas.narrowness(ax)
@@ -277,7 +274,8 @@ def product_count(
     """
     rows = _COUNTS.read(frame, group)
     subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
-    own, bank = _pair_with_bank(_merge_many(rows), subject, counts)
+    rows = _merge_many(rows)
+    own, bank = (canvas.values_of(branch, rows, counts) for branch in (subject, WHOLE_BANK))
     ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
@@ -296,14 +294,6 @@ def product_count(
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
     canvas.only_the_zero_line(ax)
     return ax
-
-
-def _pair_with_bank(
-    rows: pd.DataFrame, subject: str, members: Iterable[str]
-) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Return the values of the branch and of the bank by member."""
-    own, bank = (canvas.of_branch(rows, branch_id) for branch_id in (subject, WHOLE_BANK))
-    return canvas.values_by("member", own, members), canvas.values_by("member", bank, members)
 
 
 def _merge_many(rows: pd.DataFrame) -> pd.DataFrame:
@@ -362,7 +352,7 @@ def penetration(
     rows = _HELD.read(frame, group)
     subject = canvas.subject_of(rows)
     families = wording.member_words("family", language, words=words, present=rows["member"])
-    own, bank = _pair_with_bank(rows, subject, families)
+    own, bank = (canvas.values_of(branch, rows, families) for branch in (subject, WHOLE_BANK))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends[own.notna()].dropna(axis="columns", how="all")
     own = own.dropna()

@@ -14,24 +14,19 @@ from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language
 
+# Column → the dimensions of a policy, and the sections of the words, that its entries are from.
 _DIMENSIONS: Final = {
-    "tier": ("tier",),
+    **{name: (name,) for name in ("channel", "customer_class", "customer_group")},
+    **dict.fromkeys(("tier", "from", "to"), ("tier",)),
+    **dict.fromkeys(("family_a", "family_b"), ("family",)),
     "family": ("family", "channel"),
-    "family_a": ("family",),
-    "family_b": ("family",),
-    "channel": ("channel",),
     "cohort": ("tier", "family", "channel", "customer_group"),
-    "customer_class": ("customer_class",),
-    "customer_group": ("customer_group",),
-    "from": ("tier",),
-    "to": ("tier",),
 }
 _CELL_SECTIONS: Final = {
-    **{name: [name] for name in ("base", "status", "component", "families_held", "rule")},
-    "measure": ["measure", "household_measure"],
-    "became": ["component_short"],
-    "from": ["state"],
-    "to": ["state"],
+    **{name: (name,) for name in ("base", "status", "component", "families_held", "rule")},
+    **dict.fromkeys(("from", "to"), ("state",)),
+    "measure": ("measure", "household_measure"),
+    "became": ("component_short",),
 }
 _AGES: Final = ("age_group", "age_band")
 _WITHOUT: Final = "_without_"

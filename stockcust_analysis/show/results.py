@@ -40,13 +40,8 @@ _SHAPES: Final = (
     {"became", "fall"},
 )
 _SHARES: Final = (
-    "customer_share",
-    "value_share",
-    "conditional_rate",
-    "rate_low",
-    "rate_high",
-    "fall_share",
-    "share_of_falls",
+    *("customer_share", "value_share", "fall_share", "share_of_falls"),
+    *("conditional_rate", "rate_low", "rate_high"),
 )
 _MONEY: Final = ("opening_aum", "closing_aum", "amount", "fall")
 _EXCEL: Final = {"share": "0.0%", "money": "#,##0.00", "count": "#,##0", "index": "0.000"}
