@@ -22,7 +22,6 @@ from stockcust_analysis.bank.bank import Input, InputFile, InputTable
 from stockcust_analysis.bank.contract import TABLES, Column
 from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
-from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
     HASH,
@@ -31,15 +30,26 @@ from stockcust_analysis.bank.duckdb_connection import (
     literal,
     quoted,
 )
-from stockcust_analysis.bank.file_names import ENDINGS, TEXT_ENDINGS, assign_files
+from stockcust_analysis.bank.file_names import (
+    ENDINGS,
+    TEXT_ENDINGS,
+    assign_files,
+    read_row_counts,
+)
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
-from stockcust_analysis.bank.layouts.delivered_files import has_layout_names
 from stockcust_analysis.bank.layouts.east5 import make_tables
-from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
-from stockcust_analysis.bank.problems import Problem, raise_if_any
-from stockcust_analysis.bank.row_counts import read_row_counts
+from stockcust_analysis.bank.problems import (
+    ABSENT,
+    POSITION,
+    Delivery,
+    Problem,
+    Rows,
+    TableFacts,
+    raise_if_any,
+)
 from stockcust_analysis.bank.tolerance import Tolerance
 from stockcust_analysis.core.engines import DuckDBEngine
 from stockcust_analysis.core.files import WorkingFolder
@@ -301,18 +311,10 @@ def _bank(
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
-        names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(
-            contract,
-            columns,
-            names,
-            shown,
-            unit=words.unit,
-            ignored=words.ignore,
-            is_part=unread.get(contract.name, False),
-        )
+        is_part = unread.get(contract.name, False)
+        doubtful, headers = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
         for files_alike, header, matched in zip(shown, columns, headers, strict=True):
             spare[files_alike] = unread_headers(header, matched, words.ignore)

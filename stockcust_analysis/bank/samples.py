@@ -13,12 +13,10 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
-
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
-from stockcust_analysis.bank.file_names import EXCEL_ENDINGS
+from stockcust_analysis.bank.file_names import EXCEL_ENDINGS, decode
 from stockcust_analysis.bank.grammar import (
     FALSE_WORDS,
     NULL_MARKS,
@@ -197,11 +195,7 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
         if path.suffix.lower() not in (".sql", ".ddl", ".hql") or not path.is_file():
             continue
         with path.open("rb") as file:
-            raw = file.read(_DEFINITIONS)
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = raw.decode("gb18030", errors="replace")
+            text = decode(file.read(_DEFINITIONS))
         for column, comment in _COMMENT.findall(text):
             comments[_name_parts(column)[-2:]] = comment
         for start in _TABLE.finditer(text):
@@ -240,7 +234,7 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
         0 if any(map(_DIGITS.fullmatch, row)) else sum(bare(cell) in names for cell in row)
         for row in rows[:_HEADERS]
     ]
-    above = max(range(len(known)), key=lambda index: known[index])
+    above = known.index(max(known))
     has_header = known[above] >= min(2, width)
     if not has_header:
         above = next(index for index, row in enumerate(rows) if len(row) == width)
@@ -292,7 +286,3 @@ def _guess_widths(lines: Sequence[bytes]) -> list[int]:
     starts = [i for i in range(1, len(blank)) if blank[i - 1] and not blank[i]]
     borders = [0, *starts, len(blank)]
     return [after - before for before, after in pairwise(borders)]
-
-
-UNREADABLE = (duckdb.Error, OSError, EOFError, ValueError)
-"""What the readers raise of a file that is damaged, besides errors of their own."""

@@ -25,7 +25,6 @@ from stockcust_analysis.bank.cell_tests import (
 )
 from stockcust_analysis.bank.contract import Column, Kind, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
-from stockcust_analysis.bank.delivery import ABSENT, POSITION, Delivery, Rows, TableFacts
 from stockcust_analysis.bank.duckdb_connection import (
     HASH,
     count_hashes,
@@ -33,7 +32,15 @@ from stockcust_analysis.bank.duckdb_connection import (
     keys_ascend,
     quoted,
 )
-from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.bank.problems import (
+    ABSENT,
+    POSITION,
+    Delivery,
+    Problem,
+    Rows,
+    TableFacts,
+    raise_if_any,
+)
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
 from stockcust_analysis.core.engines import Engine
@@ -180,9 +187,8 @@ def _count_references(references: Sequence[_Reference]) -> None:
 def _with_hashes(rows: Rows, columns: Sequence[str]) -> Rows:
     """Return rows with the hash of some columns in place of these."""
     other = ", ".join(map(quoted, columns))
-    hashed: Rows = nw.from_native(
-        rows.to_native().project(f"{hash_of(columns)}, * EXCLUDE ({other})")
-    )
+    names = f"{hash_of(columns)}, * EXCLUDE ({other})"
+    hashed: Rows = nw.from_native(rows.to_native().project(names))
     return hashed
 
 
@@ -358,9 +364,8 @@ class _TableCheck:
         if not (self.is_columnar and names and len(columns) == len(key)):
             return set()
         wrong = [test.wrong.fill_null(False) for test in tests if test.column.name in names]
-        rows = self.rows.select(
-            *key, wrong=nw.any_horizontal(nw.lit(False), *wrong, ignore_nulls=True)
-        )
+        any_wrong = nw.any_horizontal(nw.lit(False), *wrong, ignore_nulls=True)
+        rows = self.rows.select(*key, wrong=any_wrong)
         return names if keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
 
     def _is_alone(self, column: Column) -> bool:
@@ -373,9 +378,8 @@ class _TableCheck:
         numbered = self.delivery.numbered(self.trimmed) if tests else None
         if numbered is None:
             return [()] * len(tests)
-        columns = {
-            f"test {i}": nw.when(t.wrong).then(nw.col(POSITION)) for i, t in enumerate(tests)
-        }
+        where = nw.col(POSITION)
+        columns = {f"test {i}": nw.when(t.wrong).then(where) for i, t in enumerate(tests)}
         smallest = ", ".join(f"min({quoted(name)}, {_SHOWN})" for name in columns)
         (positions,) = numbered.select(**columns).to_native().aggregate(smallest).fetchall()
         return [self.delivery.name_rows(some) for some in positions]
@@ -466,9 +470,7 @@ class _TableCheck:
         if odd:
             count, wrong = sum(self.days[day] for day in odd), nw.col("as_of").is_in(odd)
             what, remedy = "not the last day of a month", "Use month ends."
-            problems.append(
-                self._problem("as_of", what, remedy, count, lambda rows: rows.filter(wrong))
-            )
+            problems += [self._problem("as_of", what, remedy, count, lambda r: r.filter(wrong))]
         return problems
 
     def _count_duplicates(self, key: list[str]) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from stockcust_analysis.bank.file_names import day_in_name
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.bank.text_files import day_in_name
 from stockcust_analysis.errors import BankDataError, UsageError
 from tests.test_cli import run
 from tests.tiny_bank import BRANCHES, CUSTOMERS, HOLDINGS, TinyBank, write_tiny_bank
