@@ -469,13 +469,7 @@ def only_the_zero_line(ax: Axes) -> None:
 
 
 def shade_cells(
-    ax: Axes,
-    shares: pd.DataFrame,
-    words: pd.DataFrame,
-    *,
-    down: Sequence[str],
-    across: Sequence[str],
-    tilted: bool = False,
+    ax: Axes, shares: pd.DataFrame, words: pd.DataFrame, *, tilted: bool = False
 ) -> Axes:
     """Draw shares as shaded cells with words in them, the columns' names above; NaN stays blank."""
     values = np.ma.masked_invalid(shares.to_numpy(dtype=float))
@@ -490,9 +484,10 @@ def shade_cells(
             label.set_in_layout(False)  # it lies in its cell; measuring it takes time
     for spine in ax.spines.values():
         spine.set_visible(False)
-    ax.set_yticks(np.arange(len(down)) + 0.5, down, rotation=0)
+    ax.set_yticks(np.arange(len(shares)) + 0.5, list(shares.index), rotation=0)
     angle, side = (30, "left") if tilted else (0, "center")
-    ax.set_xticks(np.arange(len(across)) + 0.5, across, rotation=angle, ha=side)
+    names = list(shares.columns)
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=angle, ha=side)
     ax.xaxis.tick_top()
     ax.set(xlabel="", ylabel="")
     ax.grid(visible=False)

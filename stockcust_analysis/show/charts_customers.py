@@ -429,7 +429,6 @@ def co_holding(
     order = [family for family in families if family in present]
     rates = rows.pivot(index="family_a", columns="family_b", values="conditional_rate")
     rates = rates.reindex(index=order, columns=order)
+    broken = {family: families[family].replace(" ", "\n") for family in order}
     texts = rates.map(lambda rate: wording.format_share(rate, decimals=0))
-    down = [families[family] for family in order]
-    broken = [name.replace(" ", "\n") for name in down]
-    return canvas.shade_cells(ax, rates, texts, down=down, across=broken)
+    return canvas.shade_cells(ax, rates.rename(index=families, columns=broken), texts)

@@ -116,12 +116,14 @@ def grid(
     shades = (rows["value"] - lowest) / (float(rows["value"].max()) - lowest or 1.0)
     order = [list(_ordered(rows[[cut]], frame)[cut].unique()) for cut in cuts]
     cells = rows.assign(shade=shades).pivot(index=cuts[0], columns=cuts[1])
-    tables = [pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")]
+    shade, shown = (
+        pd.DataFrame(cells[name]).loc[order[0], order[1]] for name in ("shade", "shown")
+    )
     down, across = (
         [_words_of(frame, cut, language).get(str(name), str(name)) for name in members]
         for cut, members in zip(cuts, order, strict=True)
     )
-    canvas.shade_cells(ax, tables[0], tables[1], down=down, across=across)
+    canvas.shade_cells(ax, shade.set_axis(down).set_axis(across, axis=1), shown)
     for members, number in zip(order, groups, strict=True):
         canvas.note_left_out(ax, len(members), number, language, kind)
     canvas.name_values(ax, _title(rows, language))
