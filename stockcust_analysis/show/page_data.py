@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from math import isnan
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
@@ -276,15 +276,15 @@ def lists_not_provided(left_out: Mapping[str, Sequence[str]], language: Language
     >>> lists_not_provided({"no_maturities": ["maturing"]}, "zh")
     '未提供的名单：到期（没有存款到期日）。'
     """
-    words = partial(wording.text, language=language, within="list_left_out")
+    words = wording.section_words("list_left_out", language)
     comma, semicolon = (
         wording.text(key, language, within="page") for key in ("enumeration", "list_separator")
     )
     groups = [
-        words(reason).format(lists=comma.join(list_name(name, language) for name in names))
+        words[reason].format(lists=comma.join(list_name(name, language) for name in names))
         for reason, names in left_out.items()
     ]
-    said = words("lists").format(groups=semicolon.join(groups)) if groups else ""
+    said = words["lists"].format(groups=semicolon.join(groups)) if groups else ""
     return wording.name_deposits(said, language) if "no_positions" in left_out else said
 
 

@@ -194,24 +194,20 @@ def assumptions(policy_facts: Mapping[str, Any], language: Language) -> list[str
     >>> assumptions({"aum_from": {"aum_average_quarter": "holdings.balance"}}, "zh")
     ['季日均AUM未提供，以期末余额代替。']
     """
+    words = section_words("assumption", language)
     origins = policy_facts.get("aum_from", {}).items()
     keys = [f"{name}.{origin.removeprefix('holdings.')}" for name, origin in origins]
     keys += [] if policy_facts.get("knows_tenure", True) else ["no_tenure"]
-    made = policy_facts.get("approximations", {})
     keys += ["averages_unlike"] if policy_facts.get("unlike") else []
-    known = names("assumption")
-    sentences = [text(key, language, within="assumption") for key in keys if key in known]
-    blanks = dict(made)
+    sentences = [words[key] for key in keys if key in words]
+    blanks = dict(policy_facts.get("approximations", {}))
     for key, fact in (("no_products", "families_missing"), ("no_exemption", "exempt_missing")):
         blanks[key] = [family[language] for family in policy_facts.get(fact, [])]
-    separator = text("enumeration", language, within="page")
-    for key, names_of in blanks.items():
-        if names_of:
-            pattern = text(key, language, within="assumption")
-            sentences.append(pattern.format(names=separator.join(names_of)))
+    join = text("enumeration", language, within="page").join
+    sentences += [words[key].format(names=join(entry)) for key, entry in blanks.items() if entry]
     if aum := policy_facts.get("aum"):
         sentences = [name_deposits(sentence, language) for sentence in sentences]
-        sentences.append(text(aum, language, within="assumption"))
+        sentences.append(words[aum])
     if unit := policy_facts.get("unit"):
         sentences.insert(0, _count_persons(unit, language))
     # English needs a blank between sentences, Chinese none.
