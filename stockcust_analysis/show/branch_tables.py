@@ -42,7 +42,7 @@ _MEASURE_TABLES: Final = (
     ("coverage", "managed", "contact_coverage profile_completion contact_due_share"),
     ("coverage", "managed", "reclaim_due_share customers_per_manager"),
 )
-# Their columns; those of the others.
+# The columns of a table of measures; of those not named, the ones with the quarter before.
 _MEASURE_COLUMNS: Final = {
     "overview": "measure unit now previous_quarter year_ago year_start attained bank",
     **dict.fromkeys(("concentration", "attrition"), "measure now previous_quarter bank"),
@@ -205,17 +205,16 @@ def _measure_rows(page: BranchPage, name: str) -> list[dict[str, str]]:
     if page.is_small and name != "sensitivity":
         return []
     columns, measures = _MEASURE_COLUMNS.get(name, _WITH_BEFORE).split(), measures_of(name)
-    # One unit for all rows of money, the bank's where the branch has none: none mixes them.
+    # One unit for all rows of money, the bank's where the branch has none: a column never mixes.
     money = [pair for pair in measures if wording.measure_words(pair[0]).kind == "money"]
     own = [page.value(measure, base=base) for measure, base in money]
     unit = page.unit(own if any(own) else [page.bank_value(*pair) for pair in money])
-    show = partial(
-        wording.format_measure if "unit" in columns else wording.format_with_unit, unit=unit
-    )
+    prints = wording.format_measure if "unit" in columns else wording.format_with_unit
+    show = partial(prints, unit=unit)
     this, rows = page.evaluation.quarter, []
     for measure, base in measures:
         value, kind = partial(page.value, measure, base=base), wording.measure_words(measure).kind
-        now, is_planned = value(), base == "funded"
+        now, plan = value(), page.targets.get(measure) if base == "funded" else None
         cells = {
             "measure": page.text(f"{base}_customers")
             if measure == "customers"
@@ -223,10 +222,7 @@ def _measure_rows(page: BranchPage, name: str) -> list[dict[str, str]]:
             "unit": unit.name if kind == "money" else page.text(kind, "kind_unit"),
             "now": show(now, measure),
             "before": show(value(quarter=str(this.previous)), measure),
-            "attained": page.format_attained(
-                page.attained(measure, now) if is_planned else None,
-                page.targets.get(measure) if is_planned else None,
-            ),
+            "attained": page.format_attained(page.attained(measure, now) if plan else None, plan),
             "bank": show(page.bank_value(measure, base), measure),
         }
         for column in wording.names("comparison"):
