@@ -154,8 +154,8 @@ def _key_figure(page: BranchPage, measure: str, base: str) -> blocks.KeyFigure |
         if (before := value(quarter=quarter)) is not None:
             change = page.change(printed_as, now, before)
             pairs.append((page.text(name, "comparison_short"), change.replace(" ", "", 1)))
-    attained = page.attained(measure, now) if base == "funded" else None
-    if attained is not None and is_judged:
+    attained = page.attained(measure, now) if base == "funded" and is_judged else None
+    if attained is not None:
         pairs.append((page.text("target", "comparison_short"), page.format_attained(attained)))
     of_bank = page.bank_value(measure, base)
     if of_bank is not None and kind not in ("money", "count"):

@@ -25,7 +25,7 @@ from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.measures.codebook import measures_of_changes
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import Language, Sentence
-from stockcust_analysis.show.page_data import BranchPage, Cell, compared_quarters
+from stockcust_analysis.show.page_data import FEWEST_CUSTOMERS, BranchPage, Cell, compared_quarters
 
 Section = Literal["customers", "concentration", "dormancy", "cross_sell", "service"]
 FEWEST: Final = 3
@@ -118,8 +118,9 @@ def conclusions(page: BranchPage) -> list[Sentence]:
     are returned only where the page has fewer measures. Each names the section that shows its
     figures.
     """
-    if page.is_small:
-        return [_say_too_few(page)]
+    customers = page.cell("customers")
+    if customers is None or customers.value < FEWEST_CUSTOMERS:
+        return [_say_too_few(page, customers)]
     growth, shares = _findings(page)
     opening = []
     if not _has_history(page):  # nothing can have risen or fallen yet
@@ -374,9 +375,8 @@ def _has_history(page: BranchPage) -> bool:
     )
 
 
-def _say_too_few(page: BranchPage) -> Sentence:
+def _say_too_few(page: BranchPage, customers: Cell | None) -> Sentence:
     """Say the size alone: one customer would move every share."""
-    customers = page.cell("customers")
     if customers is None or not customers.value:
         return _warn(page, "caution_empty", quarter=page.quarter)
     step = wording.format_difference(1 / customers.value, "share", page.language)
