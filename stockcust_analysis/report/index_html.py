@@ -23,17 +23,11 @@ from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
 from stockcust_analysis.show.blocks import MISSING
+from stockcust_analysis.show.branch_page import KEY_MEASURES
 from stockcust_analysis.show.headquarters_page import HeadquartersPage
 from stockcust_analysis.show.page_data import IDLE, IDLE_PARTS, rows_of
 
-FIGURES: Final = (
-    ("aum_average_quarter", "funded"),
-    ("customers", "funded"),
-    ("customer_retention", "funded"),
-    (IDLE, "funded"),
-    ("multi_product_share", "funded"),
-    ("contact_coverage", "managed"),
-)
+FIGURES: Final = KEY_MEASURES[:6]
 """The measures, with their bases, that the table shows of every branch."""
 _SHORT_NAMES: Final = {
     "customer_retention": "retention",
