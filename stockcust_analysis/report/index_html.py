@@ -257,15 +257,11 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
     values = [page.value(measure, base=base, branch_id=branch) for branch in branches]
-    cells = [
-        _number(
-            wording.format_measure(value, printed_as, unit=unit),
-            value if isinstance(value, float) else None,
-        )
-        for value in values
-    ]
+    texts = [wording.format_measure(value, printed_as, unit=unit) for value in values]
+    orders = [value if isinstance(value, float) else None for value in values]
     short = _SHORT_NAMES.get(measure)
     name = page.text(short, "hq_header") if short else page.measure(measure)
+    cells = list(map(_number, texts, orders))
     return _Column(name + (f" ({unit.name})" if unit else ""), cells)
 
 

@@ -1,4 +1,4 @@
-"""Headquarters' review in words and figures: cover, six numbers, conclusions, funnels, places.
+"""Headquarters' review in words: cover, the bank's six numbers, conclusions, definitions.
 
 Everything is read from a `Review`; which edition it is of makes no difference here.
 """
@@ -13,18 +13,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis import plot
 from stockcust_analysis.evaluation.comparison import exceptions
 from stockcust_analysis.evaluation.results import WHOLE_BANK
 from stockcust_analysis.evaluation.review import Review
-from stockcust_analysis.show import blocks, branch_page, canvas, findings, page_data, wording
+from stockcust_analysis.show import blocks, branch_page, findings, page_data, wording
 from stockcust_analysis.show.wording import measure_words
 
 _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
-_MOST_FUNNELS: Final = 4
-_MOST_ROWS: Final = 40
-_MOST_NAMED: Final = 8
 # Places are drawn where at least this part of the branches have a narrow interval.
 _FEWEST_APART: Final = 0.25
 # A branch is named that changed by so many times as much as all others together.
@@ -269,6 +265,41 @@ def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(steps)
 
 
+def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return the measures compared that have limits: those of the quarter's theme first."""
+    table = page.evaluation.comparison
+    printed = table[table["lower_95"].notna() & ~table["withheld"]]
+    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
+    judged = set(printed.loc[printed["verdict"] != "", "measure"])
+    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
+    return sorted(
+        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
+    )
+
+
+def peers_compared(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
+    """Return one comparison with the branches' names, like with like: the largest peer group.
+
+    Only branches count of which a column is `known`.
+    """
+    rows = page.evaluation.comparison
+    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
+    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
+    return rows.assign(name=rows["branch_id"].map(page.names))
+
+
+def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
+    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
+    ranked = peers_compared(page, measure, base, "rank").dropna(subset=["rank"])
+    return len(distinct_ranks(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
+
+
+def distinct_ranks(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the branches whose ranks span clearly fewer than all places."""
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < page_data.WIDE_INTERVAL * len(ranked)]
+
+
 def _exceptions_sentence(page: HeadquartersPage) -> blocks.Sentence:
     """Say how many comparisons exceed chance, and of which branches the unfavourable ones are."""
     beyond, table = page.exceptions, page.evaluation.comparison
@@ -355,113 +386,3 @@ def restatement_words(page: HeadquartersPage) -> blocks.Sentences | None:
     if len(page.review.restatements):
         return None
     return blocks.Sentences([page.text("no_restatements" if page.review.issued else "no_issued")])
-
-
-def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return the measures compared that have limits: those of the quarter's theme first."""
-    table = page.evaluation.comparison
-    printed = table[table["lower_95"].notna() & ~table["withheld"]]
-    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
-    judged = set(printed.loc[printed["verdict"] != "", "measure"])
-    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
-    return sorted(
-        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
-    )
-
-
-def funnel_figure(page: HeadquartersPage, number: int) -> blocks.Drawing | None:
-    """Draw the n-th funnel, counted from 1; None where fewer measures have limits.
-
-    First each exceptional branch's farthest measure, then the leading ones.
-    """
-    exceptional = page.exceptions.drop_duplicates("branch_id")[["measure", "base"]]
-    ordered = [*exceptional.itertuples(index=False, name=None), *leading(page)]
-    chosen = list(dict.fromkeys(ordered))[:_MOST_FUNNELS]
-    if number > len(chosen):
-        return None
-    measure, base = chosen[number - 1]
-    rows = _peers(page, measure, base, "lower_95").dropna(subset=["centre"])
-    drawn = plot.funnel(rows, language=page.language, ax=canvas.sized_axes(6.4, canvas.HALF_WIDTH))
-    values = rows["compared"]
-    beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
-    listed = page.text("list_separator", "page").join(beyond.head(_MOST_NAMED))
-    blanks = {"measure": page.measure(measure), "names": listed or page.text("nobody")}
-    alt = page.text("funnel_alt", count=len(rows), beyond=len(beyond), **blanks)
-    return page.figure(drawn, caption=_caption(page, "funnel_caption", measure, base), alt=alt)
-
-
-def league_figure(page: HeadquartersPage) -> blocks.Drawing | blocks.Sentences | None:
-    """Draw the places in the leading measure with their intervals, of the first forty branches.
-
-    How many branches have too few customers to be placed stands below them. Where hardly a branch
-    can be told apart from the others, a sentence says so, and names those that can.
-    """
-    measure, base = next(iter(leading(page)), ("", ""))
-    rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
-    placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
-    if placed.empty:
-        return None
-    if not has_distinct_ranks(page, measure, base):
-        return blocks.Sentences([_ranks_alike(page, rows.dropna(subset=["rank"]))])
-    drawn = plot.league(pd.concat([placed, unplaced]), language=page.language)
-    alt = page.text(
-        "league_alt",
-        measure=page.measure(measure),
-        first=placed["name"].iloc[0],
-        last=placed["name"].iloc[-1],
-        width=int((placed["rank_high"] - placed["rank_low"]).median()) + 1,
-        unplaced=page.text("unplaced", "word").format(len(unplaced)) if len(unplaced) else "",
-    )
-    return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
-
-
-def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
-    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
-    ranked = _peers(page, measure, base, "rank").dropna(subset=["rank"])
-    return len(_distinct(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
-
-
-def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Return the branches whose ranks span clearly fewer than all places."""
-    return ranked[ranked["rank_high"] - ranked["rank_low"] < page_data.WIDE_INTERVAL * len(ranked)]
-
-
-def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> blocks.Sentence:
-    """Say that places cannot be told apart, and name the branches whose can."""
-    apart = _distinct(placed)
-    measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
-    low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
-    named = {
-        row.branch_id: f"{row.rank_low:.0f}–{row.rank_high:.0f}"
-        for row in page_data.rows_of(apart.head(_MOST_NAMED))
-    }
-    blanks = {"measure": page.measure(measure), "base": page.text(base, "base")}
-    alike = page.text("ranks_alike", count=len(placed) - len(apart), low=low, high=high, **blanks)
-    return blocks.Sentence(page.join([alike, page.naming("ranks_apart", named)]))
-
-
-def bridge_figure(page: HeadquartersPage) -> blocks.Drawing | None:
-    """Draw the bank's assets from last quarter to this one."""
-    own = page.own(page.evaluation.bridge)
-    if own.empty or own["withheld"].any():
-        return None
-    drawn = plot.bridge(own, language=page.language, ax=canvas.sized_axes(5.2))
-    caption = page.text("bridge", "hq_caption")
-    alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
-    return page.figure(drawn, caption=caption, alt=alt)
-
-
-def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
-    """Return one comparison with the branches' names, like with like: the largest peer group.
-
-    Only branches count of which a column is `known`.
-    """
-    rows = page.evaluation.comparison
-    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
-    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
-    return rows.assign(name=rows["branch_id"].map(page.names))
-
-
-def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:
-    return page.text(key, measure=page.measure(measure), base=page.text(base, "base"))

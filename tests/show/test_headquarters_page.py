@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.policy.describe import LintWarning
+from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show.blocks import Drawing, Language, Sentences
@@ -181,7 +182,7 @@ def test_places_are_drawn_only_where_they_say_something(wide: bool, kind: type) 
     compared = compared.assign(rank_low=low, rank_high=high)
     compared.loc[own, ["rank_low", "rank_high"]] = [23, 24]
     assert others.any()
-    found = hq.league_figure(page_of(comparison=compared))
+    found = figures.league_figure(page_of(comparison=compared))
     assert isinstance(found, kind)
     if isinstance(found, Sentences):
         text = found.sentences[0].text
