@@ -242,11 +242,6 @@ def values_by(column: str, rows: pd.DataFrame, names: Iterable[str]) -> pd.Serie
     return rows.set_index(column)["value"].reindex(list(names))
 
 
-def values_of(branch_id: str, rows: pd.DataFrame, members: Iterable[str]) -> pd.Series[float]:
-    """Return the value of each member of one branch, or of the bank, NaN where there is none."""
-    return values_by("member", of_branch(rows, branch_id), members)
-
-
 def require_one_base(rows: pd.DataFrame, key: Sequence[str]) -> None:
     """Refuse to mix bases: the same measure of two sets of customers."""
     if rows.duplicated(list(key)).any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -211,7 +212,7 @@ def tier_pyramid(
     rows = _TIERS.read(frame, group)
     tiers = wording.member_words("tier", language, words=words, present=rows["member"])
     by_measure = [rows[rows["measure"] == measure] for measure in _TIER_SHARES]
-    columns = [canvas.values_of(canvas.subject_of(rows), own, tiers) for own in by_measure]
+    columns = [_values_of(canvas.subject_of(rows), own, tiers) for own in by_measure]
     shares = pd.concat(columns, axis="columns").dropna(how="all")
     ax = canvas.axes_for(shares, ax)
     longest, narrow = max(float(shares.max().max()), 0.01), canvas.narrowness(ax)
@@ -275,7 +276,7 @@ def product_count(
     rows = _COUNTS.read(frame, group)
     subject, counts = canvas.subject_of(rows), wording.member_words("families_held", language)
     rows = _merge_many(rows)
-    own, bank = (canvas.values_of(branch, rows, counts) for branch in (subject, WHOLE_BANK))
+    own, bank = (_values_of(branch, rows, counts) for branch in (subject, WHOLE_BANK))
     ax = canvas.axes_for(own.dropna(), ax)
     compare = subject != WHOLE_BANK and bank.notna().any()
     positions = np.arange(len(counts))
@@ -294,6 +295,11 @@ def product_count(
     ax.set_ylim(0, max(float(own.max()), float(bank.max()) if compare else 0, 0.05) * 1.18)
     canvas.only_the_zero_line(ax)
     return ax
+
+
+def _values_of(branch_id: str, rows: pd.DataFrame, members: Iterable[str]) -> pd.Series[float]:
+    """Return the value of each member of one branch, or of the bank, NaN where there is none."""
+    return canvas.values_by("member", canvas.of_branch(rows, branch_id), members)
 
 
 def _merge_many(rows: pd.DataFrame) -> pd.DataFrame:
@@ -352,7 +358,7 @@ def penetration(
     rows = _HELD.read(frame, group)
     subject = canvas.subject_of(rows)
     families = wording.member_words("family", language, words=words, present=rows["member"])
-    own, bank = (canvas.values_of(branch, rows, families) for branch in (subject, WHOLE_BANK))
+    own, bank = (_values_of(branch, rows, families) for branch in (subject, WHOLE_BANK))
     ends = pd.DataFrame({"bank": own} if subject == WHOLE_BANK else {"branch": own, "bank": bank})
     ends = ends[own.notna()].dropna(axis="columns", how="all")
     own = own.dropna()
