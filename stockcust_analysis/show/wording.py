@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache, partial
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from statistics import median
@@ -173,9 +173,11 @@ def member_words(
     """
     present = list(dict.fromkeys(present))
     if words is None:
-        shipped = dimension in _POLICY_SECTIONS
-        members = partial(policy_words, load_policy().members) if shipped else section_words
-        words = members(dimension, language)
+        words = {}
+        if dimension in _POLICY_SECTIONS:
+            words = policy_words(load_policy().members, dimension, language)
+        elif dimension in _sections():
+            words = section_words(dimension, language)
         if not set(present) <= set(words):
             return {name: words.get(name, name) for name in present}
     return {**words, **{name: name for name in present if name not in words}}
