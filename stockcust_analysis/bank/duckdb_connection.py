@@ -81,10 +81,6 @@ def hash_of(columns: Iterable[str]) -> str:
     return f"hash({', '.join(map(quoted, columns))}) AS {HASH}"
 
 
-def count_hashes(relation: duckdb.DuckDBPyRelation, columns: Sequence[str]) -> int:
-    """Return how many hashes rows have.
-
-    If all hashes differ, all rows do, for half the memory of comparing them.
-    """
-    different = relation.project(hash_of(columns)).distinct()
-    return int(different.aggregate("count(*)").fetchall()[0][0])
+def count_different(relation: duckdb.DuckDBPyRelation, expression: str) -> int:
+    """Return how many values an expression of SQL has in a relation's rows."""
+    return int(relation.aggregate(f"count(DISTINCT {expression})").fetchall()[0][0])

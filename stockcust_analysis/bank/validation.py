@@ -27,7 +27,7 @@ from stockcust_analysis.bank.contract import Column, Kind, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
 from stockcust_analysis.bank.duckdb_connection import (
     HASH,
-    count_hashes,
+    count_different,
     hash_of,
     keys_ascend,
     quoted,
@@ -43,12 +43,14 @@ from stockcust_analysis.bank.problems import (
 )
 from stockcust_analysis.bank.tolerance import BRANCH, SetAside, Tolerance, parts_of
 from stockcust_analysis.bank.totals import repeated_day
-from stockcust_analysis.core.engines import Engine
-from stockcust_analysis.core.frames import ONE, after, collect_rows, flag, height, sums
+from stockcust_analysis.core.engines import DuckDBEngine, Engine
+from stockcust_analysis.core.frames import ONE, after, collect_rows, count_rows, flag, height, sums
 from stockcust_analysis.core.periods import as_day, is_month_end
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
 _SHOWN, _FREQUENT, _LOOKED_AT, _SEVERAL = 3, 5, 50, 2
+_MANY = 200_000
+"""Rows from which on to see that keys come in an order costs less than to compare them all."""
 EVENTS = {"contacts": "contacted_on", "transactions": "transacted_on"}
 """Tables of events, and their days: those after the newest as-of date are in no quarter."""
 _ORDERS = {">": operator.gt, "<": operator.lt, "=": operator.eq}
@@ -78,7 +80,7 @@ def validate(
     checks: dict[str, _TableCheck] = {}
     for delivery in deliveries:
         checks[delivery.contract.name] = _TableCheck(delivery, checks, tolerance, engine)
-    _count_references([r for check in checks.values() for r in check.references.values()])
+    _count_references([r for c in checks.values() for r in c.references.values()], engine)
     problems = [*problems, *(problem for check in checks.values() for problem in check.run())]
     problems += _unmatched([r for check in checks.values() for r in check.unmatched])
     if "branch_successors" in checks:
@@ -88,8 +90,8 @@ def validate(
             problems.append(Problem(name, "as_of", again, "Was the file delivered again?"))
     raise_if_any(problems, source)
     return {
-        name: TableFacts(check.total, check.days, check.trimmed, check.set_aside, check.filters)
-        for name, check in checks.items()
+        name: TableFacts(c.total, c.days, c.trimmed, c.set_aside, c.filters, c.rows)
+        for name, c in checks.items()
     }
 
 
@@ -113,11 +115,6 @@ class _Reference:
     def is_plain(self) -> bool:
         """Whether the target holds plain text alone, so that whatever agrees with it is plain."""
         return self.theirs[-1] not in self.target.trimmed
-
-    def keys(self, index: int) -> Rows:
-        """Return our keys under the names of theirs, with a number."""
-        keys = {theirs: nw.col(ours) for ours, theirs in zip(self.ours, self.theirs, strict=True)}
-        return self.table.rows.select(nw.lit(index).alias("reference"), **keys)
 
     @property
     def is_consequence(self) -> bool:
@@ -159,37 +156,42 @@ def _unmatched(references: Sequence[_Reference]) -> list[Problem]:
     return problems
 
 
-def _count_references(references: Sequence[_Reference]) -> None:
+def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
     """Count the rows that lead nowhere; where there are any, without those with empty cells.
 
-    On DuckDB a large table, one with rows of several dates, is then read and hashed once for all
-    that lead to it; a small one is quicker looked up in by each alone. Hashes of 64 bits stand for
-    the keys there: one of a million million rows that lead nowhere could pass.
+    DuckDB reads and hashes a target once for all that lead to it. Hashes of 64 bits stand for the
+    keys there: one of a million million rows that lead nowhere could pass.
     """
-    groups: dict[object, list[_Reference]] = {}
+    targets: dict[object, list[_Reference]] = {}
     for reference in references:
-        is_large = "as_of" in reference.target.names
-        together = is_large and reference.table.rows.implementation.is_duckdb()
-        group = (id(reference.target), *reference.theirs) if together else id(reference)
-        groups.setdefault(group, []).append(reference)
-    for group_references in groups.values():
-        keys = nw.concat([entry.keys(index) for index, entry in enumerate(group_references)])
-        names = group_references[0].theirs
-        known = group_references[0].target.rows.select(*names)
-        if "as_of" in group_references[0].target.names and known.implementation.is_duckdb():
-            keys, known = (_with_hashes(rows, names) for rows in (keys, known.drop_nulls()))
-            names = [HASH]
-        lost = keys.join(known, on=names, how="anti")
-        for index in collect_rows(lost.select("reference").unique())["reference"]:
-            group_references[int(index)].count()
+        target = reference.target.contract.name, *reference.theirs
+        targets.setdefault(target, []).append(reference)
+    for entries in targets.values():
+        if isinstance(engine, DuckDBEngine):
+            for index in _find_by_hash(entries, engine):
+                entries[index].count()
+            continue
+        for entry in entries:
+            known = entry.target.rows.select(*entry.theirs)
+            keys = entry.table.rows.select(*entry.ours)
+            lost = keys.join(known, left_on=entry.ours, right_on=entry.theirs, how="anti")
+            if height(lost.head(1)):
+                entry.count()
 
 
-def _with_hashes(rows: Rows, columns: Sequence[str]) -> Rows:
-    """Return rows with the hash of some columns in place of these."""
-    other = ", ".join(map(quoted, columns))
-    names = f"{hash_of(columns)}, * EXCLUDE ({other})"
-    hashed: Rows = nw.from_native(rows.to_native().project(names))
-    return hashed
+def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[int]:
+    """Return which references to the same keys have rows that lead nowhere, or empty cells."""
+    ours = (
+        f"SELECT {index} AS entry, {hash_of(entry.ours)} "
+        f"FROM ({entry.table.rows.to_native().sql_query()})"
+        for index, entry in enumerate(references)
+    )
+    theirs, target = references[0].theirs, references[0].target.rows.to_native()
+    filled = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in theirs)
+    known = f"SELECT {hash_of(theirs)} FROM ({target.sql_query()}) WHERE {filled}"
+    lost = f"({' UNION ALL '.join(ours)}) ANTI JOIN ({known}) USING ({HASH})"
+    found = engine.connection.execute(f"SELECT DISTINCT entry FROM {lost}").fetchall()
+    return [index for (index,) in found]
 
 
 class _TableCheck:
@@ -330,28 +332,28 @@ class _TableCheck:
         ]
 
     def _count(self, tests: Sequence[CellTest]) -> list[tuple[CellTest, int]]:
-        """Return in how many rows each test fails, and note the rows of each as-of date."""
+        """Return in how many rows each test fails, and note the rows of each as-of date.
+
+        Mostly all is well: then one condition shows it for less than many would cost.
+        """
         tested = {f"test {index}": test for index, test in enumerate(tests)}
-        passed = {n for n, t in tested.items() if t.column.name in self.ordered - self.trimmed}
-        together = {
-            n: flag(t.wrong)
-            for n, t in tested.items()
-            if n not in passed and not self._is_alone(t.column)
-        }
+        looks: dict[str, list[str]] = {"": []}
+        for name, test in tested.items():
+            if test.column.name not in self.ordered - self.trimmed:
+                alone = test.column.name if self._is_alone(test.column) else ""
+                looks.setdefault(alone, []).append(name)
+        wrong = {c: _any_of(tested[name].wrong for name in names) for c, names in looks.items()}
         by = ["as_of"] if "as_of" in self.names else []
-        groups = collect_rows(sums(self.rows, by, {"rows": ONE, **together}))
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, "wrong": flag(wrong.pop(""))}))
         rows = [int(count or 0) for count in groups["rows"]]
         self.total = sum(rows)
         if by:
             days = zip(groups["as_of"], rows, strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
-        failed = []
-        for name, test in tested.items():
-            counts = groups.get(name, [0])
-            if name not in passed | {*groups}:
-                counts = [height(self.rows.filter(test.wrong))]
-            failed.append((test, sum(int(count or 0) for count in counts)))
-        return failed
+        found = [""] if any(groups["wrong"]) else []
+        found += [column for column, fails in wrong.items() if height(self.rows.filter(fails))]
+        counts = count_rows(self.rows, {n: tested[n].wrong for c in found for n in looks[c]})
+        return [(test, counts.get(name, 0)) for name, test in tested.items()]
 
     def _ordered_keys(self, tests: Sequence[CellTest]) -> set[str]:
         """Return the key's columns of text where a large table is in its order, and they pass all.
@@ -363,9 +365,8 @@ class _TableCheck:
         names = {column.name for column in columns if not self._is_alone(column)}
         if not (self.is_columnar and names and len(columns) == len(key)):
             return set()
-        wrong = [test.wrong.fill_null(False) for test in tests if test.column.name in names]
-        any_wrong = nw.any_horizontal(nw.lit(False), *wrong, ignore_nulls=True)
-        rows = self.rows.select(*key, wrong=any_wrong)
+        wrong = _any_of(test.wrong for test in tests if test.column.name in names)
+        rows = self.rows.select(*key, wrong=wrong)
         return names if keys_ascend(rows.to_native(), key, quoted("wrong")) else set()
 
     def _is_alone(self, column: Column) -> bool:
@@ -477,8 +478,10 @@ class _TableCheck:
         """Return how many rows have the key of another row before them."""
         if self.rows.implementation.is_duckdb():
             relation = self.rows.to_native()
-            is_in_order = bool(self.ordered) or keys_ascend(relation, key)
-            if is_in_order or count_hashes(relation, key) == self.total:
+            is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
+            # If all hashes differ all keys do, for half the memory of comparing these.
+            hashes = f"hash({', '.join(map(quoted, key))})"
+            if is_in_order or count_different(relation, hashes) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 
@@ -491,6 +494,11 @@ class _TableCheck:
             rows = collect_rows(select(numbered).select(POSITION).sort(POSITION).head(_SHOWN))
             first = self.delivery.name_rows(rows[POSITION])
         return Problem(self.contract.name, column, what, remedy, count, first)
+
+
+def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:
+    """Return whether any condition holds; what is unknown does not."""
+    return nw.any_horizontal(nw.lit(False), *conditions, ignore_nulls=True)
 
 
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
