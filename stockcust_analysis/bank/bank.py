@@ -8,32 +8,17 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Self, TypeAlias
 
 import narwhals.stable.v2 as nw
 
+from stockcust_analysis.bank.problems import TableFacts
+from stockcust_analysis.bank.tolerance import SetAside
 from stockcust_analysis.core.engines import Engine, Frame, engine_failures
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.core.periods import Day, Quarter, as_day, require_day
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.population import restate_branches
-
-if TYPE_CHECKING:
-    from stockcust_analysis.bank.problems import TableFacts
-    from stockcust_analysis.bank.tolerance import SetAside
-
-
-class Input(Protocol):
-    """Something a bank was read from, for the manifest."""
-
-    @property
-    def name(self) -> str:
-        """Name of the file or table."""
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells it from another: the hash of a file, the number of rows of a table."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +31,7 @@ class InputFile:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the file's bytes."""
+        """What tells it from another: the hash of the file's bytes."""
         return sha256(self.path)
 
 
@@ -62,6 +47,10 @@ class InputTable:
     def fingerprint(self) -> str:
         """Where the table stands and how many rows it has; it has no bytes to hash."""
         return f"{self.location}: {self.rows} rows"
+
+
+Input: TypeAlias = InputFile | InputTable
+"""Something a bank was read from, for the manifest."""
 
 
 class BankTables:
@@ -170,12 +159,7 @@ class BankTables:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from stockcust_analysis.bank.contract import table
-from stockcust_analysis.bank.excel import WorkbookError, cell_text, read_workbook
+from stockcust_analysis.bank.excel import cell_text, read_workbook
 from stockcust_analysis.bank.lost_cells import ERROR, MERGED, NOT_COMPUTED
-from stockcust_analysis.bank.problems import Problem, raise_if_any
+from stockcust_analysis.bank.problems import Problem, UnusableFileError, raise_if_any
 from stockcust_analysis.errors import UsageError
 
 Words = Mapping[str, tuple[str, str]]
@@ -99,13 +99,14 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
     """
     try:
         sheets = read_workbook(path)
-    except WorkbookError as error:
+    except UnusableFileError as error:
         problems.append(Problem("contacts", "", *error.args))
         return []
     days = [_parse_day(*row[1:2]) for sheet in sheets for row in sheet.rows if row[0] in AS_OF]
     columns = {sheet.name: _find_columns(sheet.rows[0]) for sheet in sheets}
     if not (days and days[0] and any(columns.values())):
-        problems.append(_refuse(f"{path.name} is no work list"))
+        remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
+        problems.append(Problem("contacts", "", f"{path.name} is no work list", remedy))
         return []
     lines = []
     for sheet in sheets:
@@ -117,12 +118,6 @@ def _read_lines(path: Path, problems: list[Problem]) -> list[dict[str, Any]]:
                 position = f"{path.name} {sheet.name}:{index + 1}"
                 lines.append({**line, "position": position, "listed_on": days[0]})
     return lines
-
-
-def _refuse(what: str) -> Problem:
-    """Return the problem of a file that this package did not write."""
-    remedy = "Give workbooks that `stockcust worklists` wrote, with their first sheet."
-    return Problem("contacts", "", what, remedy)
 
 
 def _find_columns(header: list[object]) -> dict[str, int]:

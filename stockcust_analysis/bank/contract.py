@@ -6,11 +6,12 @@ writes it and the data dictionary (`docs/reference/data-dictionary.md`) is print
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from stockcust_analysis.policy.file import read_toml
 
 
 class Kind(Enum):
@@ -92,28 +93,24 @@ class Table:
         return tuple(column.name for column in self.columns if column.required)
 
 
-def _read_tables(path: Path) -> tuple[Table, ...]:
-    """Return the tables that a data dictionary in TOML states."""
-    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    tables = []
-    for name, entry in content.items():
-        columns = tuple(_column(key, value, content) for key, value in entry["columns"].items())
-        tables.append(Table(name, **{**entry, "key": tuple(entry["key"]), "columns": columns}))
-    return tuple(tables)
-
-
-def _column(name: str, entry: dict[str, Any], content: dict[str, Any]) -> Column:
+def _column(name: str, entry: dict[str, Any]) -> Column:
     allowed = entry.get("allowed", ())
     if isinstance(allowed, str):
         table_name, column_name = allowed.split(".")
-        allowed = content[table_name]["columns"][column_name]["allowed"]
+        allowed = _CONTENT[table_name]["columns"][column_name]["allowed"]
     references = tuple(entry["references"]) if "references" in entry else None
     may_be_empty = {"nullable": not entry.get("required", True)}
     more = {"kind": Kind(entry["kind"]), "allowed": tuple(allowed), "references": references}
     return Column(name, **{**may_be_empty, **entry, **more})
 
 
-TABLES = _read_tables(Path(__file__).with_suffix(".toml"))
+def _table(name: str, entry: dict[str, Any]) -> Table:
+    columns = tuple(_column(key, value) for key, value in entry["columns"].items())
+    return Table(name, **{**entry, "key": tuple(entry["key"]), "columns": columns})
+
+
+_CONTENT = read_toml(Path(__file__).with_suffix(".toml"))
+TABLES = tuple(_table(name, entry) for name, entry in _CONTENT.items())
 
 
 def table(name: str) -> Table:

@@ -47,7 +47,7 @@ REMEDIES = {
     _WITHOUT_CENTS: "Deliver decimals, or floats of 64 bits.",
 }
 
-_SQL_TYPES = {
+SQL_TYPES = {
     Kind.TEXT: "VARCHAR",
     Kind.CODE: "VARCHAR",
     Kind.DATE: "DATE",
@@ -57,13 +57,13 @@ _SQL_TYPES = {
     Kind.QUARTER: "VARCHAR",
     Kind.NUMBER: "DOUBLE",
 }
+"""The types of DuckDB that hold columns of each kind."""
 INT96 = "INT96"
 """The type of a Parquet column of moments in the old form, which DuckDB shows as TIMESTAMP."""
 _SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 _FLOATS = ("DOUBLE", "FLOAT")
 _INTEGERS = (*_SIGNED, *(f"U{name}" for name in _SIGNED))
 _NOT_TEXT = ("STRUCT", "MAP", "UNION", "BOOLEAN", "DATE", "TIME", "INTERVAL", "BIT", INT96)
-_QUARTER = r"\d{4}Q[1-4]"
 # Text is plain when it is visible ASCII but +, = and @: it needs no trimming and hides nothing.
 _NOT_PLAIN = f"^'|[^!-*,-<>?A-~]|[?][?]|{grammar.ESCAPED}|{grammar.HIDDEN}"
 # Lists come as text of JSON and of PostgreSQL, too.
@@ -109,11 +109,6 @@ def unreadable(column: Column) -> str:
     return words.get(column.kind, f"not a {column.kind.value}")
 
 
-def sql_type(kind: Kind) -> str:
-    """Return the DuckDB type that holds a column of this kind."""
-    return _SQL_TYPES[kind]
-
-
 def sql_reading(
     column: Column,
     cell: str,
@@ -138,7 +133,7 @@ def sql_reading(
         return _sql_text(column, cell, source_type, mapping, trimmed=trimmed)
     if mapping.null:
         cell = _sql_given(cell, source_type, mapping.null)
-    factor = mapping.factor if _is_scaled(column, mapping) else 1
+    factor = _factor(column, mapping)
     is_number = source_type in (*_INTEGERS, *_FLOATS) or source_type.startswith("DECIMAL")
     if column.kind.is_numeric and is_number:
         return _sql_number(column, cell, source_type, factor)
@@ -193,8 +188,8 @@ def _days_of(marks: Sequence[str]) -> list[datetime]:
     return days
 
 
-def _is_scaled(column: Column, mapping: TableMapping) -> bool:
-    return column.kind is Kind.MONEY and mapping.factor != 1
+def _factor(column: Column, mapping: TableMapping) -> int:
+    return mapping.factor if column.kind is Kind.MONEY else 1
 
 
 def _sql_moment(cell: str, source_type: str, zone: str, *, trimmed: bool) -> Reading[str]:
@@ -260,7 +255,7 @@ def _sql_text(
 
 
 def _sql_number(column: Column, cell: str, source_type: str, factor: int) -> Reading[str]:
-    wanted, faults = sql_type(column.kind), {}
+    wanted, faults = SQL_TYPES[column.kind], {}
     if source_type in _FLOATS:
         faults = {grammar.NOT_FINITE: f"NOT isfinite({cell})"}
     if source_type == "FLOAT" and column.kind is Kind.MONEY:
@@ -312,7 +307,8 @@ def frame_reading(
     if column.kind is Kind.DATE:
         return _frame_date(cell, kind, has_dates=has_dates)
     if column.kind.is_numeric:
-        number = cell * nw.lit(mapping.factor) if _is_scaled(column, mapping) else cell
+        factor = _factor(column, mapping)
+        number = cell if factor == 1 else cell * nw.lit(factor)
         return _frame_number(column, number, kind) if kind.is_numeric() else None
     if column.kind is Kind.FLAG:
         return _frame_flag(column, cell, kind, mapping.null)
@@ -339,7 +335,7 @@ def frame_reading(
     odd: nw.Expr | None = (value.str.contains(unusual) | value.is_in((*absent, *_TOTALS))) & there
     if trimmed or column.kind is Kind.CODE:
         odd = None
-    wrong = ~value.str.contains(f"^{_QUARTER}$") & there
+    wrong = ~value.str.contains(f"^{grammar.QUARTER}$") & there
     faults = {unreadable(column): wrong} if column.kind is Kind.QUARTER else {}
     if trimmed and column.separated:
         faults |= {what: cell.str.contains(mark) & there for what, mark in _OF_LISTS.items()}
@@ -474,17 +470,15 @@ def _without_objects(values: Any, column: Column) -> Any:
         texts = {type(text) for entry in there for text in entry}
         if not all(issubclass(each, (str, NoneType)) for each in texts):
             return values
-        return values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore").astype(
-            "str"
-        )
+        lists = values.map(lambda entry: ";".join(filter(None, entry)), na_action="ignore")
+        return lists.astype("str")
     if kind is Kind.FLAG:
         return values.convert_dtypes() if types else values.astype("boolean")
     if kind is Kind.DATE and all(issubclass(each, date) for each in types):
         zones = {getattr(moment, "tzinfo", None) is not None for moment in there}
         if zones == {True}:
-            return values.map(lambda moment: moment.astimezone(UTC), na_action="ignore").astype(
-                "datetime64[us, UTC]"
-            )
+            moments = values.map(lambda moment: moment.astimezone(UTC), na_action="ignore")
+            return moments.astype("datetime64[us, UTC]")
         return values if True in zones else values.astype("datetime64[us]")
     if bool in types or kind is Kind.DATE:
         return values

@@ -70,9 +70,7 @@ def by_unit(
     joined = _present(numbers.filter(~nw.col(persons.LEAD).is_null()), policy, days)
     tables = {
         "customers": persons.join_customers(numbers, joined),
-        "holdings": persons.rename_numbers(
-            holdings, joined.select(*persons.ROW, persons.LEAD), persons.ROW
-        ),
+        "holdings": persons.rename_numbers(holdings, joined, persons.ROW),
     }
     if "assignments" in read:
         tables["assignments"] = persons.join_assignments(read["assignments"], leads)
@@ -154,15 +152,15 @@ def reporting_branches(bank: BankTables, policy: Policy, quarter: Quarter) -> di
     bank = by_unit(bank, policy, quarter.end)
     customers = _restated(bank, as_lazy(bank.table("customers")), quarter.end)
     customers = in_scope(calendar.rows(customers), policy, calendar)
-    present = customers.select("branch_id").unique()
-    branches = collect_rows(as_lazy(bank.table("branches")).select("branch_id", "name"))
-    names = dict(zip(branches["branch_id"], branches["name"], strict=True))
-    return {id_: names[id_] for id_ in sorted({*collect_rows(present)["branch_id"]} & {*names})}
+    branches = as_lazy(bank.table("branches")).select("branch_id", "name")
+    present = branches.join(customers.select("branch_id").unique(), on="branch_id", how="semi")
+    rows = collect_rows(present)
+    return dict(sorted(zip(rows["branch_id"], rows["name"], strict=True)))
 
 
 def source_of(bank: BankTables, policy: Policy, calendar: Calendar) -> service.ServiceSource | None:
     """Return what says who serves whom; None where the bank does not deliver it."""
-    names = {"assignments", "contacts", "managers"} & set(bank.columns)
+    names = {"assignments", "contacts", "managers"} & {*bank.columns}
     if not names >= {"assignments", "contacts"}:
         return None
     tables = {name: as_lazy(bank.table(name)) for name in names}

@@ -30,7 +30,7 @@ from stockcust_analysis.bank.lost_cells import (
     unit_shown,
 )
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.problems import Problem
+from stockcust_analysis.bank.problems import Problem, UnusableFileError
 
 _LOOKED_AT = 30
 _SHOWN = 3
@@ -45,10 +45,6 @@ _Finding = tuple[str, str, str, list[int]]
 """The column of the contract, what is wrong, what to do, and the rows, from 0."""
 
 
-class WorkbookError(Exception):
-    """A workbook that cannot be read; its arguments are what is wrong and what to do."""
-
-
 @dataclass(frozen=True)
 class Sheet:
     """A sheet's cells from A1 on, None where empty, and what a reader cannot see in them."""
@@ -61,11 +57,15 @@ class Sheet:
 
 @dataclass(frozen=True)
 class SheetTable:
-    """A sheet that holds a table: its header row, from 0, and the header of each column."""
+    """A sheet that holds a table: its header row, from 0, and the header of each column.
+
+    `columns` are those of the contract that the headers mean, '' where they mean none.
+    """
 
     sheet: Sheet
     header_row: int
     headers: tuple[str, ...]
+    columns: tuple[str, ...]
 
     def rows(self) -> Iterator[tuple[int, list[str | None]]]:
         """Yield the number of each row that is not empty, as Excel shows it, and its texts."""
@@ -76,7 +76,7 @@ class SheetTable:
 
 
 def read_workbook(path: Path) -> list[Sheet]:
-    """Return all sheets of a workbook that hold cells; WorkbookError when it cannot be read."""
+    """Return all sheets of a workbook that hold cells; UnusableFileError when it cannot be read."""
     try:
         # From an open file calamine goes by the content, whatever the name's ending.
         with path.open("rb") as file, calamine.load_workbook(file) as book:
@@ -88,23 +88,19 @@ def read_workbook(path: Path) -> list[Sheet]:
             ]
     except calamine.PasswordError:
         what, remedy = f"{path.name} is protected by a password", "Save it without one."
-        raise WorkbookError(what, remedy) from None
+        raise UnusableFileError(what, remedy) from None
     except FarCellError as error:
         what = f"{path.name}, sheet '{error}': a cell stands far below or beside all others"
         remedy = "Ctrl+End shows it in Excel: delete its row or column, and save."
-        raise WorkbookError(what, remedy) from None
-    except Exception:  # noqa: BLE001  # the reader's errors are of many kinds
-        raise _unreadable(path) from None
-    except BaseException as error:  # a panic of the reader, which is written in Rust
-        if type(error).__name__ != "PanicException":
+        raise UnusableFileError(what, remedy) from None
+    except BaseException as error:
+        # The reader's errors are of many kinds, and a panic of it, as it is in Rust, is none.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _unreadable(path) from None
+        what = f"{path.name} cannot be read as an Excel workbook"
+        remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
+        raise UnusableFileError(what, remedy) from None
     return [sheet for sheet in sheets if sheet.rows]
-
-
-def _unreadable(path: Path) -> WorkbookError:
-    remedy = "Open it in Excel and save it as .xlsx; text and web pages are often named .xls."
-    return WorkbookError(f"{path.name} cannot be read as an Excel workbook", remedy)
 
 
 def _sheet(cells: calamine.CalamineSheet, visible: calamine.SheetVisibleEnum, lost: Lost) -> Sheet:
@@ -154,18 +150,16 @@ def read_tables(
     """
     tables = [_locate_header(sheet, known, mapping) for sheet in read_workbook(path)]
     if not tables:
-        raise WorkbookError(f"{path.name} is empty", "Deliver the header and the rows.")
+        raise UnusableFileError(f"{path.name} is empty", "Deliver the header and the rows.")
     supplied = {*mapping.constants, *(["as_of"] if mapping.as_of else [])}
     required = {*contract.required_names} - supplied
-    taken = _choose(tables, required, known, mapping.sheet)
-    is_complete = any(required <= _columns(table, known) for table in taken)
+    taken = _choose(tables, required, mapping.sheet)
+    is_complete = any(required <= {*table.columns} for table in taken)
     findings, left_out = list[tuple[SheetTable, _Finding]](), list[str]()
     for table in tables:
         if table in taken:
-            findings += [(table, finding) for finding in _find_problems(table, known, mapping)]
-        elif not mapping.sheet and (
-            finding := _left_out_problem(table, required, known, is_complete=is_complete)
-        ):
+            findings += [(table, finding) for finding in _find_problems(table, mapping)]
+        elif not mapping.sheet and (finding := _left_out_problem(table, required, is_complete)):
             findings.append((table, finding))
         else:
             hidden = "" if table.sheet.is_visible else " (hidden)"
@@ -199,30 +193,27 @@ def _locate_header(sheet: Sheet, known: Mapping[str, str], mapping: TableMapping
     below = [row for row in filled if row >= mapping.skip_rows] or filled
     candidates = []
     for row in below[:_LOOKED_AT]:
-        headers = distinct_headers(cell_text(cell) or "" for cell in sheet.rows[row])
-        candidates.append(SheetTable(sheet, row, tuple(headers)))
-    return max(candidates, key=lambda table: len(_columns(table, known)))
+        headers = tuple(distinct_headers(cell_text(cell) or "" for cell in sheet.rows[row]))
+        columns = tuple(known.get(normalize(header), "") for header in headers)
+        candidates.append(SheetTable(sheet, row, headers, columns))
+    return max(candidates, key=_columns_meant)
 
 
 def _filled_rows(sheet: Sheet) -> list[int]:
     return [index for index, row in enumerate(sheet.rows) if row.count(None) < len(row)]
 
 
-def _columns(table: SheetTable, known: Mapping[str, str]) -> set[str]:
-    """Return the columns of the contract that a sheet has headers of."""
-    headers = map(normalize, table.headers)
-    return {known[header] for header in headers if header in known}
+def _columns_meant(table: SheetTable) -> int:
+    return len({*table.columns} - {""})
 
 
-def _choose(
-    tables: list[SheetTable], required: set[str], known: Mapping[str, str], name: str
-) -> list[SheetTable]:
+def _choose(tables: list[SheetTable], required: set[str], name: str) -> list[SheetTable]:
     """Return the sheets called so, or all visible ones with all required headers, or the best."""
     if name:
         return [table for table in tables if is_called(table.sheet.name, name)]
     visible = [table for table in tables if table.sheet.is_visible] or tables
-    complete = [table for table in visible if required <= _columns(table, known)]
-    return complete or [max(visible, key=lambda table: len(_columns(table, known)))]
+    complete = [table for table in visible if required <= {*table.columns}]
+    return complete or [max(visible, key=_columns_meant)]
 
 
 def is_called(name: str, pattern: str) -> bool:
@@ -235,11 +226,9 @@ def is_called(name: str, pattern: str) -> bool:
     return re.fullmatch(form, name) is not None
 
 
-def _left_out_problem(
-    table: SheetTable, required: set[str], known: Mapping[str, str], *, is_complete: bool
-) -> _Finding | None:
+def _left_out_problem(table: SheetTable, required: set[str], is_complete: bool) -> _Finding | None:
     """Return why a sheet must not be left out in silence: it may hold rows of the table."""
-    lacking = required - _columns(table, known)
+    lacking = required - {*table.columns}
     if not table.sheet.is_visible:
         remedy = "Unhide the sheet if its rows count, or else delete it."
         return None if lacking else ("", "holds this table and is hidden", remedy, [])
@@ -253,9 +242,7 @@ def _left_out_problem(
     return "", what, remedy, []
 
 
-def _find_problems(
-    table: SheetTable, known: Mapping[str, str], mapping: TableMapping
-) -> Iterator[_Finding]:
+def _find_problems(table: SheetTable, mapping: TableMapping) -> Iterator[_Finding]:
     """Yield what is wrong in a sheet that is read."""
     sheet, header_row = table.sheet, table.header_row
     above = [row for row in _filled_rows(sheet) if mapping.skip_rows <= row < header_row]
@@ -273,9 +260,8 @@ def _find_problems(
         first = next(n for n, cell in enumerate(sheet.rows[summed[0]]) if cell is not None)
         yield "", grammar.TOTAL_LINES, grammar.total_remedy(table.headers[first]), summed
     lost, passed_over = dict[tuple[str, str], list[int]](), {*summed, *dropped}
-    width = len(table.headers)
     for (row, column), what in sorted(sheet.lost.items()):
-        name = known.get(normalize(table.headers[column]), "") if column < width else ""
+        name = table.columns[column] if column < len(table.columns) else ""
         if row == header_row or (name and row > header_row and row not in passed_over):
             lost.setdefault((name, what), []).append(row)
     for (name, what), rows_lost in lost.items():

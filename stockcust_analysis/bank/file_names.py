@@ -9,7 +9,6 @@ What is neither the name, the size, a day nor a time of the data file is its num
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 import warnings
 from calendar import monthrange
@@ -19,13 +18,13 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from stockcust_analysis.bank.contract import TABLES
 from stockcust_analysis.bank.mapping import Mapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.core.files import sha256
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import read_toml
 
 _TEXTS = (".csv", ".txt", ".tsv", ".dat", ".del")
 TEXT_ENDINGS = (*_TEXTS, *(f"{ending}.gz" for ending in _TEXTS))
@@ -35,18 +34,14 @@ _BESIDE = (".md", ".toml", ".md5", ".sha256", ".sql", ".ddl", ".hql", ".py", ".i
 FLAG_ENDINGS = (".ok", ".flg", ".flag", ".log", ".ctl", ".verf", ".chk", ".cnt", ".done")
 COMPANIONS = (*_BESIDE, *FLAG_ENDINGS)
 """Endings of what stands beside extracts and holds no table."""
-SYNONYMS: dict[str, Any] = tomllib.loads(
-    Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8")
-)
+SYNONYMS = read_toml(Path(__file__).with_name("synonyms.toml"))
 """Words by which banks call what the contract states."""
-_NAMES = sorted(
-    (
-        (word, contract.name)
-        for contract in TABLES
-        for word in (contract.name, contract.zh, *SYNONYMS["file_names"].get(contract.name, ()))
-    ),
-    key=lambda entry: -len(entry[0]),
-)
+_NAMES = [
+    (word, contract.name)
+    for contract in TABLES
+    for word in (contract.name, contract.zh, *SYNONYMS["file_names"].get(contract.name, ()))
+]
+_NAMES.sort(key=lambda entry: -len(entry[0]))
 DAY_IN_NAME = re.compile(
     r"(?<!\d)(20\d\d)(?:[-_.年]?(\d\d)(?:[-_.月]?(\d\d))?|[-_年]?[Qq]([1-4]))(?!\d)"
 )
@@ -95,10 +90,8 @@ def assign_files(
             what = f"'{shown}' looks like this table's, and is not read: {reason}"
             remedy = _REMEDY.format(name)
             if "=" in path.parent.name and readable and not is_mapped:
-                what, remedy = (
-                    f"{what}, by {path.parent.name.partition('=')[0]}",
-                    _pattern(path, shown),
-                )
+                what += f", by {path.parent.name.partition('=')[0]}"
+                remedy = _pattern(path, shown)
             problems.append(Problem(name, "", what, remedy))
     for shown in left_out:
         name, is_plain = _mentioned(shown)
@@ -304,9 +297,7 @@ def read_row_counts(files: Collection[Path]) -> tuple[dict[Path, list[RowCount]]
     for flag in sorted(path for path in flags if path.suffix.lower() in FLAG_ENDINGS):
         if not flag.is_file() or flag.name.startswith("."):
             continue
-        text = ""
-        if flag.stat().st_size <= _LARGEST:
-            text = decode(flag.read_bytes())
+        text = decode(flag.read_bytes()) if flag.stat().st_size <= _LARGEST else ""
         parts = [*_parts(flag, text, names)]
         for path, part in parts:
             numbers = _possible_rows(path, flag, part)
@@ -352,11 +343,8 @@ def _possible_rows(path: Path, flag: Path, text: str) -> frozenset[int]:
     if labelled:
         return frozenset(map(int, labelled))
     own = {path.name.casefold(), path.name.split(".")[0].casefold(), flag.stem.casefold()}
-    tokens = [
-        token
-        for token in re.findall(r"[\w.-]+", _TIMES.sub(" ", text))
-        if token.casefold() not in own
-    ]
+    tokens = re.findall(r"[\w.-]+", _TIMES.sub(" ", text))
+    tokens = [token for token in tokens if token.casefold() not in own]
     words = [token for token in tokens if not token.isdecimal() and len(token) > 1]
     said = {int(token) for token in tokens if token.isdecimal() and not _DAY.fullmatch(token)}
     # A file of no bytes has as many rows.

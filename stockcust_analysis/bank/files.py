@@ -13,7 +13,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ import duckdb
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.conversion import INT96
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.excel import WorkbookError, read_tables
+from stockcust_analysis.bank.excel import read_tables
 from stockcust_analysis.bank.file_names import DAY_IN_NAME, EXCEL_ENDINGS, RowCount, day_in_name
 from stockcust_analysis.bank.grammar import (
     TOTAL_LINES,
@@ -34,9 +34,11 @@ from stockcust_analysis.bank.grammar import (
 )
 from stockcust_analysis.bank.headers import NAMELESS, normalize
 from stockcust_analysis.bank.mapping import TableMapping
-from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.text_files import TextFile, UnusableFileError, inspect
+from stockcust_analysis.bank.problems import Problem, UnusableFileError
+from stockcust_analysis.bank.text_files import TextFile, inspect
 
+UNREADABLE = (duckdb.Error, OSError, ValueError, EOFError)
+"""What the readers raise of a file that is damaged, besides errors of their own."""
 _FIRST_SHOWN = 3
 _Constants: TypeAlias = tuple[tuple[str, str], ...]
 _LEFT_OUT, _SPARE = "left out", "cells behind the header's last"
@@ -62,29 +64,27 @@ class FileGroup:
     is_columnar: bool = False
 
 
+@dataclass
 class FileReader:
-    """Makes files of one table ready to scan; notes what cannot be read in `problems`."""
+    """Makes files of one table ready to scan; notes what cannot be read in `problems`.
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        copies: Path,
-        contract: Table,
-        names: Mapping[str, str],
-        mapping: TableMapping,
-    ) -> None:
-        self._connection = connection
-        self._copies = copies
-        self._contract = contract
-        self._table_name = contract.name
-        self._names = names
-        self._known = {normalize(header): column for header, column in names.items()}
-        self._mapping = mapping
-        self._made = 0
-        self.is_part = False
-        self.problems: list[Problem] = []
-        self.notes: dict[Path, tuple[str, ...]] = {}
-        self.rows: dict[Path, set[int]] = {}
+    `names` maps headers to columns; `is_part` says that some files were left out.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    copies: Path
+    contract: Table
+    names: Mapping[str, str]
+    mapping: TableMapping
+    is_part: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
+    rows: dict[Path, set[int]] = field(default_factory=dict)
+    _made: int = 0
+
+    def __post_init__(self) -> None:
+        """Keep what headers mean, normalized."""
+        self._known = {normalize(header): column for header, column in self.names.items()}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
         """Return the files in groups that are alike; those with problems are left out."""
@@ -95,24 +95,25 @@ class FileReader:
             name = path.name.lower()
             with self._noting_problems(path):
                 constants = self._constants(path)
-                if self._mapping.unit == "元" and (unit := find_unit(path.name)):
+                if self.mapping.unit == "元" and (unit := find_unit(path.name)):
                     doubt = unit_doubt(f"{path.name}: its name states {unit}")
                     warnings.warn(doubt, stacklevel=2)
-                if self._mapping.is_of_text and name.endswith((".parquet", *EXCEL_ENDINGS)):
+                is_parquet, is_excel = name.endswith(".parquet"), name.endswith(EXCEL_ENDINGS)
+                if self.mapping.is_of_text and (is_parquet or is_excel):
                     what = f"the mapping says how text is read, and {path.name} is none"
                     raise UnusableFileError(what, "Take delimiter, header and the like out of it.")
-                if self._mapping.sheet and not name.endswith(EXCEL_ENDINGS):
+                if self.mapping.sheet and not is_excel:
                     what = f"the mapping names a sheet, and {path.name} has none"
                     raise UnusableFileError(what, "Take sheet out of the mapping.")
-                if name.endswith(".parquet"):
-                    columns = _parquet_types(self._connection, path)
+                if is_parquet:
+                    columns = _parquet_types(self.connection, path)
                     parquet.setdefault((tuple(columns.items()), constants), []).append(path)
                     self.notes[path] = ("Parquet",)
-                elif name.endswith(EXCEL_ENDINGS):
+                elif is_excel:
                     groups += [(group, constants) for group in self._excel(path)]
                 else:
-                    copy = self._copies / f"{self._new_name('copy')}.csv"
-                    text = inspect(path, copy, self._known, self._mapping)
+                    copy = self.copies / f"{self._new_name('copy')}.csv"
+                    text = inspect(path, copy, self._known, self.mapping)
                     self.notes[path] = text.notes
                     alike = replace(text, path=Path(), readable=Path(), notes=())
                     texts.setdefault((alike, constants), []).append(text)
@@ -127,7 +128,7 @@ class FileReader:
     def compare_rows(self, path: Path, counts: Sequence[RowCount]) -> None:
         """Note whether a file that was read has as many rows as its flag files say."""
         if counts and path in self.notes and path.name.lower().endswith(".parquet"):
-            rows = self._connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
+            rows = self.connection.sql(f"SELECT count(*) FROM read_parquet({_sql_list([path])})")
             self.rows[path] = {rows.fetchall()[0][0]}
         for count in counts if path in self.rows else ():
             if difference := count.contradicts(self.rows[path]):
@@ -138,9 +139,9 @@ class FileReader:
 
     def _constants(self, path: Path) -> _Constants:
         """Return what the mapping says of all rows of a file: column → text."""
-        constants = {name: str(value) for name, value in self._mapping.constants.items()}
-        if self._mapping.as_of:
-            has_day = DAY_IN_NAME.search(path.name) or self._mapping.file is None
+        constants = {name: str(value) for name, value in self.mapping.constants.items()}
+        if self.mapping.as_of:
+            has_day = DAY_IN_NAME.search(path.name) or self.mapping.file is None
             day = day_in_name(path.name if has_day else path.parent.name)
             if day is None:
                 what = f"the name of {path.name} holds no day, or several"
@@ -170,9 +171,9 @@ class FileReader:
 
     def _dropped(self, columns: Iterable[str]) -> str:
         """Return the SQL of the rows that the mapping drops."""
-        conditions = ["false"]
+        conditions = list[str]()
         headers = {normalize(column): column for column in columns}
-        for header, values in self._mapping.drop_rows_where.items():
+        for header, values in self.mapping.drop_rows_where.items():
             column = headers.get(normalize(header))
             if column is None:
                 what = f"drop_rows_where names the header '{header}', which is not there"
@@ -180,7 +181,7 @@ class FileReader:
             else:
                 cell = f"trim({quoted(column)}::VARCHAR)"
                 conditions.append(f"COALESCE({is_one_of(cell, values)}, false)")
-        return conditions[-1] if len(conditions) < 3 else f"({' OR '.join(conditions)})"
+        return f"({' OR '.join(conditions)})" if conditions else "false"
 
     @contextmanager
     def _noting_problems(self, path: Path) -> Iterator[None]:
@@ -189,9 +190,9 @@ class FileReader:
             yield
         except duckdb.OutOfMemoryException:
             raise
-        except (UnusableFileError, WorkbookError) as error:
+        except UnusableFileError as error:
             self._note(*error.args)
-        except (duckdb.Error, OSError, ValueError, EOFError) as error:
+        except UNREADABLE as error:
             line = re.search(r"CSV Error on Line: (\d+)", str(error))
             if line:
                 what = f"{path.name} cannot be read: a quotation mark is left open"
@@ -201,7 +202,7 @@ class FileReader:
 
     def _note(self, what: str, remedy: str, rows: int = 0, first: Sequence[int] = ()) -> None:
         shown = tuple(map(str, first[:_FIRST_SHOWN]))
-        problem = Problem(self._table_name, "", what, remedy, rows, shown)
+        problem = Problem(self.contract.name, "", what, remedy, rows, shown)
         if problem not in self.problems:
             self.problems.append(problem)
 
@@ -209,14 +210,13 @@ class FileReader:
         """Return the sheets of a workbook that hold the table; their rows are numbered as there."""
         import pandas as pd
 
-        tables, problems, left_out = read_tables(path, self._contract, self._known, self._mapping)
+        tables, problems, left_out = read_tables(path, self.contract, self._known, self.mapping)
         self.problems += problems
         groups, notes = [], ["Excel"]
         for table in [] if problems else tables:
             columns = list(table.headers)
-            meant = [self._known.get(normalize(header)) for header in columns]
             every = list(table.rows())
-            rows = [row for row in every if not self._is_header(row[1], meant)]
+            rows = [row for row in every if not self._is_header(row[1], table.columns)]
             nameless = [n for n, header in enumerate(columns) if header.startswith(NAMELESS)]
             if sum(any(cells[n] for n in nameless) for _, cells in rows) > 1:
                 where = f"{path.name}, sheet '{table.sheet.name}'"
@@ -227,14 +227,14 @@ class FileReader:
             self.rows[path] = {sum(self.rows.get(path, ())) + len(rows)}
             frame = pd.DataFrame([cells for _, cells in rows], columns=columns, dtype="string")
             view = self._new_name("excel")
-            self._connection.register(view, frame.assign(_row=[number for number, _ in rows]))
+            self.connection.register(view, frame.assign(_row=[number for number, _ in rows]))
             name = path.name if len(tables) == 1 else f"{path.name} {table.sheet.name}"
             types = dict.fromkeys(columns, "VARCHAR")
             groups.append(FileGroup((name,), types, view, f"(SELECT *, 0 AS _file FROM {view})"))
         self.notes[path] = (*notes, *(f"{sheet} left out" for sheet in left_out))
         return groups
 
-    def _is_header(self, cells: Sequence[str | None], columns: Sequence[str | None]) -> bool:
+    def _is_header(self, cells: Sequence[str | None], columns: Sequence[str]) -> bool:
         """Whether a row of a sheet names its columns once more, perhaps in another language."""
         filled = [(c, name) for c, name in zip(cells, columns, strict=True) if c and name]
         return len(filled) > 1 and all(self._known.get(normalize(c)) == name for c, name in filled)
@@ -259,7 +259,7 @@ class FileReader:
         options = self.csv_options(alike)
         counts = self._count_odd_rows(files, f"{options}, {store}")
         offset = alike.first_row - 1 - alike.skip
-        ragged = self._connection.sql(
+        ragged = self.connection.sql(
             f"SELECT file_path, count(*), min(line + {offset}, {_FIRST_SHOWN}), "
             f"bool_or(contains(csv_line, {literal(alike.delimiter)})) "
             f"FROM (SELECT DISTINCT file_path, line, csv_line FROM {rejects} "
@@ -275,7 +275,7 @@ class FileReader:
             self._note(f"{what}{len(alike.header) - alike.is_spare}", remedy, rows, first)
         if not paths:
             return []
-        if self._mapping.drop_rows_where:
+        if self.mapping.drop_rows_where:
             options += ", ignore_errors=true"
         scan = f"read_csv({_sql_list(paths)}, {options})"
         # Rows come in the order of the files, and have no number in theirs.
@@ -303,7 +303,7 @@ class FileReader:
                 filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
                 where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
-                odd = self._connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
+                odd = self.connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
                 remedy = total_remedy(alike.header[odd[0][1] - 1])
                 remedy = remedy if what == TOTAL_LINES else "Quote cells that hold the separator."
                 self._note(f"{what} in {names}", remedy, counts[what], [row for row, _ in odd])
@@ -312,7 +312,7 @@ class FileReader:
         """Return the options by which DuckDB reads a text file."""
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in file.header)
         # Hive's mark costs nothing here, and the whole grammar at every scan if it is left to that.
-        codes = {code for column in self._mapping.codes.values() for code in column}
+        codes = {code for column in self.mapping.codes.values() for code in column}
         nulls = "['']" if "\\N" in codes else "['', '\\N']"
         return (
             f"auto_detect=false, header=false, skip={file.skip}, columns={{{columns}}}, "
@@ -327,7 +327,7 @@ class FileReader:
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
         counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
-        counted = self._connection.sql(
+        counted = self.connection.sql(
             f"SELECT file_index::BIGINT, {counts} FROM read_csv({readable}, {options}) GROUP BY ALL"
         ).fetchall()
         for index, left_out, *_, dropped, rows in counted:
@@ -350,9 +350,8 @@ class FileReader:
             if (words := self._words(name))
         )
         # What stands alone in a line is a remark, or a sum.
-        every, first = (
-            f"{of}{', '.join(cells.values())})" for of in ("concat_ws('', ", "COALESCE(")
-        )
+        listed = ", ".join(cells.values())
+        every, first = f"concat_ws('', {listed})", f"COALESCE({listed})"
         is_alone = f"{every} <> '' AND {every} = {first}" if len(cells) > 3 else "false"
         total = f"(regexp_full_match(lower(trim({first})), '{TOTALS}') OR {is_alone})"
         dropped = self._dropped(file.header)
@@ -368,18 +367,18 @@ class FileReader:
     def _words(self, header: str) -> list[str]:
         """Return the headers that mean the same column as one does, none for one not known."""
         column = self._known.get(normalize(header))
-        words = [word for word, name in self._names.items() if name == column]
+        words = [word for word, name in self.names.items() if name == column]
         return [*{header: 0, f"\ufeff{header}": 0, **dict.fromkeys(words)}] if column else []
 
     def _dropped_line(self, file: TextFile) -> str:
         """Return the SQL of lines that do not fit the header, and begin with what is dropped."""
-        values = [value for values in self._mapping.drop_rows_where.values() for value in values]
+        values = [value for values in self.mapping.drop_rows_where.values() for value in values]
         start = f"trim(split_part(csv_line, {literal(file.delimiter)}, 1))"
         return f"COALESCE({is_one_of(start, values)}, false)" if values else "false"
 
     def _new_name(self, what: str) -> str:
         self._made += 1
-        return f"{what}_{self._table_name}_{self._made}"
+        return f"{what}_{self.contract.name}_{self._made}"
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:

@@ -39,9 +39,8 @@ from stockcust_analysis.bank.file_names import (
 )
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
 from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
-from stockcust_analysis.bank.layouts.delivered_files import has_layout_names
 from stockcust_analysis.bank.layouts.east5 import make_tables
-from stockcust_analysis.bank.layouts.reader import LayoutFiles
+from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
 from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
 from stockcust_analysis.bank.problems import (
     ABSENT,
@@ -312,18 +311,10 @@ def _bank(
     deliveries, spare = {}, dict[str, list[str]]()
     for contract in (c for c in TABLES if c.name in groups):
         words, files = mapping.of(contract.name), groups[contract.name]
-        names = contract_names(words, contract)
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
-        doubtful, headers = match_headers(
-            contract,
-            columns,
-            names,
-            shown,
-            unit=words.unit,
-            ignored=words.ignore,
-            is_part=unread.get(contract.name, False),
-        )
+        is_part = unread.get(contract.name, False)
+        doubtful, headers = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
         for files_alike, header, matched in zip(shown, columns, headers, strict=True):
             spare[files_alike] = unread_headers(header, matched, words.ignore)

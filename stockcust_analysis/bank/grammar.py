@@ -98,7 +98,7 @@ REMEDIES = {
 }
 
 _DIGITS = "０１２３４５６７８９．，＋－", "0123456789.,+-"
-_QUARTER = r"\d{4}Q[1-4]"
+QUARTER = r"\d{4}Q[1-4]"
 _NUMBER = (
     r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?|[+-]?\.\d+|[+-]?\d+(\.\d+)?[eE]-?\d+",
     {
@@ -144,7 +144,7 @@ def plain_value(kind: Kind, cell: str, factor: int) -> str:
     if kind is Kind.FLAG:
         return _flag(cell)
     if kind is Kind.QUARTER:
-        return f"(CASE WHEN {_matches(cell, _QUARTER)} THEN {cell} END)"
+        return f"(CASE WHEN {_matches(cell, QUARTER)} THEN {cell} END)"
     if kind is Kind.DATE:
         is_day = f"{_matches(cell, f'{_YEAR}-..-..')} AND {cell} >= '{FIRST_DAY}'"
         is_digits = f"{_matches(cell, f'{_YEAR}[01][0-9][0-3][0-9]')} AND {cell} >= '19000102'"
@@ -167,7 +167,7 @@ def value_and_faults(kind: Kind, text: str, factor: int) -> tuple[str, str, dict
         digits = f"translate({text}, '一二三四', '1234')"
         form = r"^(\d{4})(?:[- ]?[Qq]|年第?)([1-4])(?:季度?)?$"
         quarter = f"regexp_replace({digits}, '{form}', '\\1Q\\2')"
-        return f"(CASE WHEN {_matches(quarter, _QUARTER)} THEN {quarter} END)", text, {}
+        return f"(CASE WHEN {_matches(quarter, QUARTER)} THEN {quarter} END)", text, {}
     if kind is Kind.DATE:
         value, given = _date(text)
         patterns = _DATE_FAULTS

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from stockcust_analysis.bank.contract import TABLES, Kind, Table
 from stockcust_analysis.bank.file_names import SYNONYMS
 from stockcust_analysis.bank.grammar import INVISIBLE, find_unit, unit_remedy
+from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.errors import did_you_mean, is_quotable
 
@@ -37,15 +38,18 @@ def _stem(word: str) -> str:
     >>> _stem("销户时间") == _stem("销户日期"), _stem("CLOSE_DATE") == _stem("close_dt")
     (True, True)
     """
-    whole = normalize(word.removesuffix("?"))
+    whole = normalize(word)
     text = re.sub(r"[(\[【].*?[)\]】]|^是否", "", whole)
     return re.sub(_FORM, "", text) or whole
 
 
-def words_of(contract: Table, column: str) -> Iterator[str]:
-    """Yield the words of banks for a column; with `?` those that may mean something else."""
-    for words in (SYNONYMS["tables"].get(contract.name, {}), SYNONYMS["columns"]):
-        yield from words.get(column, ())
+def words_of(contract: Table) -> Iterator[tuple[str, str, bool]]:
+    """Yield the contract's and banks' words for columns: word, column, whether it is sure."""
+    for column in contract.columns:
+        yield from ((word, column.name, True) for word in (column.name, column.zh))
+        for words in (SYNONYMS["tables"].get(contract.name, {}), SYNONYMS["columns"]):
+            for word in words.get(column.name, ()):  # with `?` it may mean something else
+                yield word.removesuffix("?"), column.name, not word.endswith("?")
 
 
 def distinct_headers(header: Iterable[str]) -> Iterator[str]:
@@ -78,23 +82,19 @@ def missing_tables(
 def match_headers(
     contract: Table,
     headers: Sequence[Collection[str]],
-    names: Mapping[str, str],
+    mapping: TableMapping,
     files: Sequence[str] = (),
     *,
-    unit: str = "元",
-    ignored: Collection[str] = (),
     is_part: bool = False,
 ) -> tuple[list[Problem], list[dict[str, str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
-    `names` maps the headers that are understood to columns of the contract; `files` are those that
-    have the headers, named where there are several; `unit` is the mapping's for amounts, `ignored`
-    its headers to ignore. Where the headers are those of a part of the files, nothing is said of
-    headers that none of these has.
+    `files` are those that have the headers, named where there are several. Where the headers are
+    those of a part of the files, nothing is said of headers that none of these has.
     """
     problems: dict[Problem, None] = {}
     matches = []
-    skipped = {*map(normalize, ignored)}
+    names, skipped = contract_names(mapping, contract), {*map(normalize, mapping.ignore)}
     known = {normalize(h): name for h, name in names.items() if normalize(h) not in skipped}
     stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
     for header, column in names.items():
@@ -111,9 +111,8 @@ def match_headers(
                 matched[name] = header
         spare = {h: at for at, h in enumerate(file, 1) if normalize(h) not in {*known, *skipped}}
         found += _absent_columns(contract, matched, spare, stated)
-        found += _stated_units(contract, matched, unit)
-        for header, said in _warnings_of(contract, matched, spare):
-            warnings.warn(f"{contract.name}: '{header}' is not read, and {said}", stacklevel=2)
+        found += _stated_units(contract, matched, mapping.unit)
+        _warn_of_spare(contract, matched, spare)
         where = f" in {files[index]}" if len(files) > 1 else ""
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
@@ -126,16 +125,16 @@ def match_headers(
     return list(problems), matches
 
 
-def _warnings_of(
-    contract: Table, matched: Collection[str], spare: Iterable[str]
-) -> Iterator[tuple[str, str]]:
-    """Yield headers that mean no column and yet change whom or what figures should count."""
-    excludes = "exclusion" not in matched and any(c.name == "exclusion" for c in contract.columns)
+def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[str]) -> None:
+    """Warn of headers that mean no column and yet change whom or what figures should count."""
+    excludes = "exclusion" in contract.column_names and "exclusion" not in matched
+    nobody = "nobody is left out by it: state the reason in 'exclusion', or drop it."
+    foreign = "every amount counts as CNY: convert others, or drop them."
     for header in spare:
-        if _CURRENCY.fullmatch(normalize(header)):
-            yield header, "every amount counts as CNY: convert others, or drop them."
-        elif excludes and _FLAGS.fullmatch(normalize(header)):
-            yield header, "nobody is left out by it: state the reason in 'exclusion', or drop it."
+        is_currency = _CURRENCY.fullmatch(normalize(header))
+        if is_currency or (excludes and _FLAGS.fullmatch(normalize(header))):
+            what = f"'{header}' is not read, and {foreign if is_currency else nobody}"
+            warnings.warn(f"{contract.name}: {what}", stacklevel=3)
 
 
 def unread_headers(
@@ -172,11 +171,7 @@ def _absent_columns(
     """
     absent = [column for column in contract.columns if column.name not in matched]
     words = {word: column.name for column in absent for word in (column.zh, column.name)}
-    also = {
-        _stem(word): column.name
-        for column in absent
-        for word in (*words_of(contract, column.name), column.name, column.zh)
-    }
+    also = {_stem(word): name for word, name, _ in words_of(contract) if name not in matched}
     close = {h: _resembled(h, words) for h in spare if _stem(h) not in also}
     meant = {words[matches[0]]: header for header, matches in close.items() if matches}
     meant |= {also[_stem(header)]: header for header in spare if _stem(header) in also}

@@ -49,26 +49,10 @@ from stockcust_analysis.core.frames import DEFAULT_ZONE
 from stockcust_analysis.errors import BankDataError, UsageError, did_you_mean
 
 SUSPICIONS = (
-    "unit",
-    "delivered_again",
-    "branch_vanished",
-    "renumbered",
-    "product_renamed",
-    "rows_gone",
-    "successor_cycle",
-    "two_managers",
-    "split_without_moves",
-    "moves_not_followed",
-    "part_of_aum",
-    "column_empty",
-    "closed_with_aum",
-    "codes_swapped",
-    "days_reversed",
-    "negative_balance",
-    "nothing_of_quarter",
-    "averages_alike",
-    "one_value",
-    "shuffled",
+    *("unit", "delivered_again", "branch_vanished", "renumbered", "product_renamed", "rows_gone"),
+    *("successor_cycle", "two_managers", "split_without_moves", "moves_not_followed"),
+    *("part_of_aum", "column_empty", "closed_with_aum", "codes_swapped", "days_reversed"),
+    *("negative_balance", "nothing_of_quarter", "averages_alike", "one_value", "shuffled"),
     "family_unused",
 )
 """What is looked for in extracts that meet the contract."""
@@ -165,7 +149,7 @@ def read_mapping(path: Path) -> Mapping:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(complaints, 1))
         raise BankDataError(f"mapping file '{path}' cannot be followed:\n{listed}", complaints)
     mapped = {
-        name: TableMapping(**{**_KINDS.get(entry.get("kind", ""), {}), **entry})
+        name: TableMapping(**{"delimiter": KINDS.get(entry.get("kind", ""), ""), **entry})
         for name, entry in tables.items()
     }
     allowed = tolerance.read_tolerance(stated)
@@ -186,7 +170,7 @@ def _layout_complaints(given: Any) -> list[str]:
         return ["layout is not a table: write [layout.orders]."]
     complaints = _unknown("key of layout", given, _LAYOUT_OPTIONS)
     for name, (fits, what) in _LAYOUT_OPTIONS.items():
-        if not _is_dictionary(given.get(name, {}), fits):
+        if not _table_of(fits)(given.get(name, {})):
             complaints.append(f"layout.{name} is not {what}.")
     return complaints
 
@@ -245,8 +229,9 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value)
 
 
-def _is_dictionary(value: Any, fits: Callable[[Any], bool]) -> bool:
-    return isinstance(value, dict) and all(map(fits, value.values()))
+def _table_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Return whether a value is a table all of whose values fit."""
+    return lambda value: isinstance(value, dict) and all(map(fits, value.values()))
 
 
 def _is_encoding(value: Any) -> bool:
@@ -256,31 +241,27 @@ def _is_encoding(value: Any) -> bool:
         return False
 
 
-_KINDS: Dictionary[str, Dictionary[str, Any]] = {
-    "db2": {"delimiter": ","},
-    "hive": {"delimiter": "\x01"},
-}
+def _is_delimiter(value: Any) -> bool:
+    return _is_text(value) and len(value.encode()) <= 4 and not _NO_DELIMITER.search(value)
+
+
+_NO_DELIMITER = re.compile('[A-Za-z0-9"\r\n\0]')
+KINDS = {"db2": ",", "hive": "\x01"}
+"""Kinds of files without a header, and what parts their cells."""
 _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
     "file": (
         lambda value: _is_text(value) and not {"..", Path(value).anchor} & {*Path(value).parts},
         'a name within the folder, such as "客户*.csv"',
     ),
     "table": (_is_text, 'a table name such as "dm.customers"'),
-    "columns": (lambda value: _is_dictionary(value, _is_text), "header = column, in quotes"),
-    "codes": (
-        lambda value: _is_dictionary(value, lambda codes: _is_dictionary(codes, _is_text)),
-        "code = word for each column, in quotes",
-    ),
+    "columns": (_table_of(_is_text), "header = column, in quotes"),
+    "codes": (_table_of(_table_of(_is_text)), "code = word for each column, in quotes"),
     "null": (_is_list, 'a list such as ["无"]'),
     "ignore": (_is_list, 'a list of headers, such as ["备注"]'),
     "unit": (lambda value: _is_text(value) and value in UNITS, f"one of {', '.join(UNITS)}"),
-    "kind": (lambda value: _is_text(value) and value in _KINDS, f"one of {', '.join(_KINDS)}"),
+    "kind": (lambda value: _is_text(value) and value in KINDS, f"one of {', '.join(KINDS)}"),
     "delimiter": (
-        lambda value: (
-            _is_text(value)
-            and len(value.encode()) <= 4
-            and not re.search('[A-Za-z0-9"\r\n\0]', value)
-        ),
+        _is_delimiter,
         "up to four bytes, none of them a letter, a digit, a quotation mark or a line end",
     ),
     "encoding": (_is_encoding, 'an encoding such as "gb18030"'),
@@ -291,14 +272,9 @@ _OPTIONS: Dictionary[str, tuple[Callable[[Any], bool], str]] = {
         "a list of numbers of bytes",
     ),
     "as_of": (lambda value: value == "file name", '"file name"'),
-    "constants": (
-        lambda value: _is_dictionary(
-            value, lambda constant: not isinstance(constant, (dict, list))
-        ),
-        "column = value",
-    ),
+    "constants": (_table_of(lambda value: not isinstance(value, (dict, list))), "column = value"),
     "drop_rows_where": (
-        lambda value: _is_dictionary(value, _is_list),
+        _table_of(_is_list),
         'a list for each header, such as { "客户号" = ["合计"] }',
     ),
     "sheet": (_is_text, 'a sheet\'s name, or a pattern such as "客户*"'),

@@ -103,7 +103,7 @@ def rename_numbers(table: Table, leads: Table, keys: Sequence[str] = ("customer_
 
     Their own number stays beside it.
     """
-    named = table.join(leads, on=[*keys], how="left")
+    named = table.join(leads.select(*keys, LEAD), on=[*keys], how="left")
     ids = {OWN_NUMBER: nw.col("customer_id"), "customer_id": nw.coalesce(LEAD, "customer_id")}
     return named.with_columns(**ids).drop(LEAD)
 

@@ -5,7 +5,6 @@ What is wrong with them is listed in one error.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,10 +17,9 @@ from stockcust_analysis.bank.contract import Column, Table
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.tolerance import SetAside
 from stockcust_analysis.errors import BankDataError
+from stockcust_analysis.policy.file import read_toml
 
-WORDS: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("words.toml").read_text(encoding="utf-8")
-)
+WORDS = read_toml(Path(__file__).with_name("words.toml"))
 """What is said of cells, and of what may not be meant or is hardly true."""
 Rows = nw.LazyFrame[Any]
 POSITION = "row position"
@@ -56,6 +54,10 @@ class Problem:
         first = f" (first: {', '.join(self.first)})" if self.first else ""
         what = f"{count}{first}: {self.what}" if self.rows else self.what
         return f"{place}: {what}. {self.remedy}"
+
+
+class UnusableFileError(Exception):
+    """A file that cannot be used: what is wrong, what to do, and how many and which rows."""
 
 
 def raise_if_any(problems: Sequence[Problem], source: str) -> None:

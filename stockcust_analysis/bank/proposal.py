@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from stockcust_analysis.bank.contract import TABLES, Column, Kind, Table
-from stockcust_analysis.bank.excel import WorkbookError, is_called
+from stockcust_analysis.bank.excel import is_called
 from stockcust_analysis.bank.file_names import (
     COMPANIONS,
     DAY_IN_NAME,
@@ -24,13 +24,13 @@ from stockcust_analysis.bank.file_names import (
     assign_files,
     day_in_name,
 )
-from stockcust_analysis.bank.files import unreadable
+from stockcust_analysis.bank.files import UNREADABLE, unreadable
 from stockcust_analysis.bank.grammar import UNITS, find_unit
-from stockcust_analysis.bank.headers import normalize
-from stockcust_analysis.bank.mapping import Mapping
+from stockcust_analysis.bank.headers import normalize, words_of
+from stockcust_analysis.bank.mapping import KINDS, Mapping
+from stockcust_analysis.bank.problems import UnusableFileError
 from stockcust_analysis.bank.samples import (
     ROWS,
-    UNREADABLE,
     Field,
     Sample,
     Values,
@@ -38,14 +38,18 @@ from stockcust_analysis.bank.samples import (
     look_at,
     read_fields,
 )
-from stockcust_analysis.bank.text_files import UnusableFileError
 from stockcust_analysis.errors import UsageError
 
-_KINDS = {",": "db2", "\x01": "hive"}
+_KINDS = {delimiter: kind for kind, delimiter in KINDS.items()}
 _MOST_CODES = 24
 _FREQUENT = 5
 _CODE = re.compile(r"[A-Z]?\d{1,3}|[A-Z]{1,2}|\W{1,2}")
 _NO_CODE = re.compile(r".*\d{6}.*|.{24}.*", re.DOTALL)
+_FILE_WORDS = [
+    (normalize(word), table.name)
+    for table in TABLES
+    for word in (table.name, table.zh, *SYNONYMS["files"].get(table.name, ()))
+]
 _BRANCH = ("branches", "branch_id")
 _WHAT_HELPS = (
     "# No names of columns are there. Lay its CREATE TABLE (.sql, .ddl, with comments) beside it,"
@@ -149,7 +153,7 @@ def _look_at(
     """Return the samples of a file that hold rows, and why there are none."""
     try:
         samples = [sample for sample in look_at(path, names, fields) if sample.rows]
-    except (UnusableFileError, WorkbookError) as error:
+    except UnusableFileError as error:
         return [], str(error.args[0])
     except UNREADABLE:
         return [], unreadable(path)[0]
@@ -171,14 +175,10 @@ def _groups(folder: Path) -> dict[str, list[Path]]:
 def _names(table: Table) -> dict[str, tuple[str, bool]]:
     """Return header → column and whether that is sure; the contract's words come first."""
     names: dict[str, tuple[str, bool]] = {}
-    for column in table.columns:
-        names |= {normalize(word): (column.name, True) for word in (column.name, column.zh)}
-    for words in (SYNONYMS["tables"].get(table.name, {}), SYNONYMS["columns"]):
-        for name in (name for name in words if name in table.column_names):
-            for word in words[name]:
-                is_sure, header = not word.endswith("?"), normalize(word.removesuffix("?"))
-                if header not in names or (is_sure and not names[header][1]):
-                    names[header] = (name, is_sure)
+    for word, name, is_sure in words_of(table):
+        header = normalize(word)
+        if header not in names or (is_sure and not names[header][1]):
+            names[header] = (name, is_sure)
     return names
 
 
@@ -211,15 +211,8 @@ def _table_by_name(sample: Sample, table: Table) -> float:
     path = sample.path
     folder = path.parent.name if re.match(r"part|\d", path.name) else ""
     for text in map(normalize, (sample.sheet, path.name, folder)):
-        words = {t.name: [t.name, t.zh, *SYNONYMS["files"].get(t.name, ())] for t in TABLES}
-        lengths = {
-            name: max(
-                (len(word) for word in map(normalize, words[name]) if word in text), default=0
-            )
-            for name in words
-        }
-        if any(lengths.values()):
-            return 0.5 if lengths[table.name] == max(lengths.values()) else 0
+        if found := [(len(word), name) for word, name in _FILE_WORDS if word in text]:
+            return 0.5 if (max(found)[0], table.name) in found else 0
     return 0
 
 
@@ -312,15 +305,14 @@ def _column_lines(
     taken = {name for match in matches for name in match.sure}
     for entry in entries.values():
         free = [column for column in table.columns if column.name not in taken]
-        of_key = [
-            column
-            for column in ([table.column(entry.column)] if entry.column else free)
-            if 2
-            * len(entry.values.distinct.keys() & keys.get(column.references or ("", ""), set()))
-            > len(entry.values.distinct)
-        ]
+        values, there = (
+            entry.values.distinct,
+            [table.column(entry.column)] if entry.column else free,
+        )
+        shared = [values.keys() & keys.get(c.references or ("", ""), set()) for c in there]
+        of_key = [c for c, both in zip(there, shared, strict=True) if 2 * len(both) > len(values)]
         is_branch = entry.is_sure and table.column(entry.column).references == _BRANCH
-        if is_branch and entry.values.distinct and keys.get(_BRANCH) and not of_key:
+        if is_branch and values and keys.get(_BRANCH) and not of_key:
             yield f"# {_assign(entry)}; but few of its values are numbers of branches"
         elif entry.column:
             yield f"{'' if entry.is_sure else '# '}{_assign(entry)}"

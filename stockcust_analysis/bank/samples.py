@@ -13,8 +13,6 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import duckdb
-
 from stockcust_analysis.bank.contract import Kind
 from stockcust_analysis.bank.duckdb_connection import literal, quiet_connection
 from stockcust_analysis.bank.excel import cell_text, read_workbook
@@ -236,7 +234,7 @@ def _with_header(whole: Sample, names: Collection[str]) -> Sample:
         0 if any(map(_DIGITS.fullmatch, row)) else sum(bare(cell) in names for cell in row)
         for row in rows[:_HEADERS]
     ]
-    above = max(range(len(known)), key=lambda index: known[index])
+    above = known.index(max(known))
     has_header = known[above] >= min(2, width)
     if not has_header:
         above = next(index for index, row in enumerate(rows) if len(row) == width)
@@ -288,7 +286,3 @@ def _guess_widths(lines: Sequence[bytes]) -> list[int]:
     starts = [i for i in range(1, len(blank)) if blank[i - 1] and not blank[i]]
     borders = [0, *starts, len(blank)]
     return [after - before for before, after in pairwise(borders)]
-
-
-UNREADABLE = (duckdb.Error, OSError, EOFError, ValueError)
-"""What the readers raise of a file that is damaged, besides errors of their own."""

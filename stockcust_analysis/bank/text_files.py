@@ -15,13 +15,14 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from stockcust_analysis.bank.grammar import find_unit, gbk_characters, unit_remedy
 from stockcust_analysis.bank.headers import distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.problems import UnusableFileError
 
 _UTF8 = "utf-8-sig"
 _BLOCK = 1 << 20
@@ -52,10 +53,6 @@ _WIDE = re.compile("[\u2e80-\u2fff\u3040-\uf8ff\ufe10-\ufe4f\U00020000-\U0003fff
 """Chinese characters of everyday use, and characters of East Asia but for punctuation."""
 
 
-class UnusableFileError(Exception):
-    """A file that cannot be used: what is wrong, what to do, and how many and which rows."""
-
-
 @dataclass(frozen=True)
 class TextFile:
     """A text file that DuckDB can read at `readable`, the file itself or a copy in UTF-8.
@@ -79,17 +76,6 @@ class TextFile:
         return '"' if self.delimiter in _QUOTED_SEPARATORS else ""
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """The header of a file, the rows above it, and the lines it takes with them."""
-
-    header: tuple[str, ...]
-    delimiter: str
-    above: int
-    lines: int
-    is_spare: bool
-
-
 def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMapping) -> TextFile:
     """Return how a text file is read, copied where DuckDB cannot read it as it stands.
 
@@ -105,27 +91,20 @@ def inspect(path: Path, copy: Path, names: Collection[str], mapping: TableMappin
         raise UnusableFileError(what, "Export it again with line feeds between the lines.")
     if re.match(r"\s*(\[\s*)?\{\s*\"", start):
         raise UnusableFileError(f"{path.name} is JSON, and no table of text", "Export it as CSV.")
-    layout = _find_layout(path, start, names, mapping)
-    notes = [encoding.removesuffix("-sig").upper(), f"separator {layout.delimiter!r}"]
-    if layout.above:
-        notes.append(f"{layout.above} lines above the header left out")
-    readable, skip = path, layout.lines
+    text = _find_header(path, encoding, start, names, mapping)
     as_it_stands = encoding in (_UTF8, "utf-8") and line_ends in (None, "\n", "\r\n")
-    if not as_it_stands or skip > 1:
-        readable, skip = copy, 0
-        with copy.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(_blocks(path, encoding, layout.lines))
-    first_row = layout.lines + 1
-    spare, separator = layout.is_spare, layout.delimiter
-    header = tuple(distinct_headers(layout.header))
-    return TextFile(path, readable, header, separator, spare, skip, first_row, tuple(notes))
+    if as_it_stands and text.skip <= 1:
+        return text
+    with copy.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(_blocks(path, encoding, text.skip))
+    return replace(text, readable=copy, skip=0)
 
 
 def _decode(path: Path, stated: str) -> tuple[str, str, object]:
     """Return a file's encoding, its start and its line ends; `stated` is the mapping's encoding."""
     encoding = stated or _UTF8
     if not stated:
-        with _open(path) as raw:
+        with open_file(path) as raw:
             mark = raw.read(512)
         if mark.startswith(_NO_TEXT) or mark[257:262] == b"ustar":
             what = f"{path.name} is no text, but packed or made by another program"
@@ -163,7 +142,7 @@ def _split_columns(path: Path, copy: Path, mapping: TableMapping, encoding: str)
     record = struct.Struct("".join(f"{width}s" for width in mapping.widths))
     dropped = {value for values in mapping.drop_rows_where.values() for value in values}
     other, cut = list[int](), list[int]()
-    with _open(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
+    with open_file(path) as raw, copy.open("w", encoding="utf-8", newline="\n") as file:
         for row, line in enumerate(raw, start=1):
             cells = line.removeprefix(codecs.BOM_UTF8 if row == 1 else b"").rstrip(b"\r\n\x1a")
             if row <= mapping.skip_rows:
@@ -200,7 +179,7 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
 
     `names` are headers that are understood. Rows are whole lines where nothing parts them.
     """
-    with _open(path) as raw:
+    with open_file(path) as raw:
         start = raw.read(_BLOCK)
         if not path.name.lower().endswith(".gz"):
             raw.seek(max(_BLOCK, path.stat().st_size - _START))
@@ -233,14 +212,15 @@ def sample_text(path: Path, names: Collection[str], most: int) -> tuple[str, str
     return encoding, delimiter, records[:most] + records[most:][-_LOOKED_THROUGH:]
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a file, unpacked where gzip packed it."""
     is_packed = path.name.lower().endswith(".gz")
     return cast(BinaryIO, gzip.open(path)) if is_packed else path.open("rb")
 
 
 def _blocks(path: Path, encoding: str, above: int) -> Iterator[str]:
     """Yield a file's text in blocks, with line feeds alone as line ends, below its first lines."""
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+    with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         yield _moved(_below(text.read(_BLOCK), above), encoding).removesuffix(_DOS_END)
         while block := text.read(_BLOCK):
             yield _moved(block, encoding).removesuffix(_DOS_END)
@@ -263,7 +243,7 @@ def _read_through(path: Path, encoding: str) -> tuple[str, object]:
     UnusableFileError where text was lost.
     """
     start, last, ended, damaged = "", "", 0, list[int]()
-    with _open(path) as raw, io.TextIOWrapper(raw, encoding) as text:
+    with open_file(path) as raw, io.TextIOWrapper(raw, encoding) as text:
         while block := text.read(_BLOCK):
             start = start or block[:_START]
             if any(mark in block for mark in DAMAGE):
@@ -294,14 +274,14 @@ def _encoding_in_ascii(text: str) -> str:
 
 def _encoding_by_row(path: Path) -> str:
     """Return the encoding of a file that is not UTF-8; UnusableFileError where rows differ."""
-    unicode, other, neither = list[int](), list[int](), list[int]()
+    rows: dict[str, list[int]] = {"utf-8": [], "gb18030": [], "": []}
     start = b""
-    with _open(path) as raw:
+    with open_file(path) as raw:
         for row, line in enumerate(raw, start=1):
             if not line.isascii():
-                rows = {"utf-8": unicode, "gb18030": other, "": neither}
                 rows[_encoding_of(line)].append(row)
                 start += line if len(start) < _START else b""
+    unicode, other, neither = rows.values()
     remedy = "Export it again in one encoding."
     if neither:
         what = f"{path.name} is neither UTF-8 nor GB18030/GBK in these rows"
@@ -327,16 +307,12 @@ def _encoding_of(line: bytes) -> str:
     """
     fits = dict[str, str]()
     for encoding in ("utf-8", "gb18030"):
-        try:
+        with suppress(UnicodeDecodeError):
             fits[encoding] = line.decode(encoding)
-        except UnicodeDecodeError:
-            continue
     if len(fits) == 2:
-        try:
+        with suppress(UnicodeEncodeError):
             fits["gb18030"].encode("gb2312")
-        except UnicodeEncodeError:
-            return "utf-8"
-        return "gb18030"
+            return "gb18030"
     return next(iter(fits), "")
 
 
@@ -356,8 +332,10 @@ def _records(
             return
 
 
-def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableMapping) -> _Layout:
-    """Return where the header stands: the first row with most of the headers that are known.
+def _find_header(
+    path: Path, encoding: str, start: str, names: Collection[str], mapping: TableMapping
+) -> TextFile:
+    """Return a file by its header: the first row with most of the headers that are known.
 
     It is the separator's that gives most of them; by default the one that splits the first line
     most.
@@ -368,47 +346,50 @@ def _find_layout(path: Path, start: str, names: Collection[str], mapping: TableM
     options = []
     for delimiter in [mapping.delimiter] if mapping.delimiter else _SEPARATORS:
         rows = list(_records(body, delimiter))
-        if mapping.header:
+        if mapping.header:  # it stands above the first row
             row = (-abs(len(rows[0][0]) - len(mapping.header)), 0, True, 0)
-            options.append((row, 0, delimiter, 0, 0, rows))
+            options.append((row, 0, delimiter, -1, rows))
             continue
-        for index, (cells, line) in enumerate(rows[:_LOOKED_THROUGH]):
+        for index, (cells, _) in enumerate(rows[:_LOOKED_THROUGH]):
             known = sum(normalize(cell) in names for cell in cells)
             filled = any(cell.strip() for cell in cells)
             row = (known, -len(cells) if known else 0, filled, -index)
-            options.append((row, len(cells), delimiter, index, line, rows))
-    _, _, delimiter, index, line, rows = max(options, key=lambda option: option[:2])
-    if mapping.header:
-        return _fit(mapping.header, delimiter, [], 0, mapping.skip_rows, rows)
-    stated = find_unit(" ".join(cell for cells, _ in rows[:index] for cell in cells))
+            options.append((row, len(cells), delimiter, index, rows))
+    *_, delimiter, index, rows = max(options, key=lambda option: option[:2])
+    above = rows[: max(index, 0)]
+    header, lines = (mapping.header, 0) if mapping.header else rows[index]
+    filled_above = _require_title(path, above, len(header), mapping)
+    header, is_spare = _fit(header, [cells for cells, _ in rows[index + 1 :]])
+    notes = [encoding.removesuffix("-sig").upper(), f"separator {delimiter!r}"]
+    if filled_above:
+        notes.append(f"{filled_above} lines above the header left out")
+    lines += mapping.skip_rows
+    fields = tuple(distinct_headers(header))
+    return TextFile(path, path, fields, delimiter, is_spare, lines, lines + 1, tuple(notes))
+
+
+def _require_title(
+    path: Path, above: Sequence[tuple[list[str], int]], width: int, mapping: TableMapping
+) -> int:
+    """Return how many lines above the header hold a title; UnusableFileError where one is a row."""
+    stated = find_unit(" ".join(cell for cells, _ in above for cell in cells))
     if stated and mapping.unit == "元":
         what = f"a line above the header of {path.name} states amounts in {stated}"
         raise UnusableFileError(what, unit_remedy(stated))
-    return _fit(rows[index][0], delimiter, rows[:index], line, mapping.skip_rows, rows[index + 1 :])
-
-
-def _fit(
-    header: Sequence[str],
-    delimiter: str,
-    above: Sequence[tuple[list[str], int]],
-    lines: int,
-    skipped: int,
-    rows: Sequence[tuple[list[str], int]],
-) -> _Layout:
-    """Return a header that fits the first row below it, where separators end the lines."""
     counts = [sum(bool(cell.strip()) for cell in cells) for cells, _ in above]
-    if counts and max(counts) > max(1, len(header) // 2):
-        row = skipped + above[counts.index(max(counts))][1]
+    if counts and max(counts) > max(1, width // 2):
+        row = mapping.skip_rows + above[counts.index(max(counts))][1]
         remedy = "Deliver the header as the first line, or state skip_rows in the mapping."
         raise UnusableFileError("rows stand above the header", remedy, len(counts), [row])
-    filled = list(header)
-    while filled and not filled[-1].strip():
-        filled.pop()
-    first = next((cells for cells, _ in rows if any(cells)), list(header))
-    is_spare = len(first) == len(header) + 1 and not first[-1]
-    if is_spare:
-        header = [*header, ""]
-    elif len(filled) <= len(first) < len(header):
-        header = header[: len(first)]
-    left_out = sum(count > 0 for count in counts)
-    return _Layout(tuple(header), delimiter, left_out, skipped + lines, is_spare)
+    return sum(count > 0 for count in counts)
+
+
+def _fit(header: Sequence[str], rows: Sequence[list[str]]) -> tuple[Sequence[str], bool]:
+    """Return a header that fits the first row, and whether separators end the lines."""
+    filled = len(header)
+    while filled and not header[filled - 1].strip():
+        filled -= 1
+    first = next(filter(any, rows), header)
+    if len(first) == len(header) + 1 and not first[-1]:
+        return [*header, ""], True
+    return header[: len(first)] if filled <= len(first) else header, False

@@ -15,7 +15,7 @@ MOST_CUSTOMERS = 200_000
 """More customers than fit in memory with their accounts."""
 
 if TYPE_CHECKING:
-    from stockcust_analysis.bank.sample.effects import Effects
+    from stockcust_analysis.bank.sample.people import Effects
     from stockcust_analysis.policy import Policy
     from stockcust_analysis.policy.describe import LintWarning
 
@@ -68,7 +68,7 @@ def sample(
     size = {"branches": branches, "customers": customers, "quarters": quarters}
     tables = make_bank(seed, **size, effects=effects or "")
     if layout:
-        from stockcust_analysis.bank.sample.east5 import write_east_files
+        from stockcust_analysis.bank.sample.bank import write_east_files
 
         write_east_files(tables, out, **dict.fromkeys(forms, True))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import warnings
 import zipfile
 from dataclasses import replace
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis import load_policy, open_bank
+from stockcust_analysis.bank.layouts import east5
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import BankDataError, UsageError
@@ -368,3 +370,36 @@ def test_averages_that_were_delivered_are_not_compared_with_rebuilt_ones() -> No
         "2026Q1": ["aum_period_end", "contact_coverage"],
         "2026Q3": names,
     }
+
+
+DEPOSIT = (
+    "JRXKZH NBJGH YHJGMC MXKMBH MXKMMC KHTYBH ZHMC {0}CKZH {0}CKZHLX BZJZHBZ LL BZ CKYE KHRQ KHGYH "
+    "XHRQ SCDHRQ CHLB ZHZT BBZ CJRQ"
+)
+FIELDS = {
+    "JGXXB": "YHJGDM NBJGH JRXKZH YYZZH YHJGMC JGLB XZQHDM YYZT CLRQ JGDZ JGLXDH FZRXM FZRZW "
+    "FZRLXDH BBZ CJRQ",
+    "JGGXB": "YHJGDM JRXKZH NBJGH YHJGMC SJGLJGDM SJGLNBJGH SJGLJGMC BBZ CJRQ",
+    "GRJCXXB": "JRXKZH NBJGH YHJGMC KHTYBH KHXM ZJLB ZJHM BXYGBZ GJHDQ MZ XB XL CSNY SFYH GZDWMC "
+    "GZDWDZ GZDWDH DWXZ ZY ZW GRNSR TXDZ LXDH XDKHBZ SCJLXDGXNY SFNH BHYGBZ SHMDBZ SHMDRQ BBZ CJRQ",
+    "JJKXXB": "JRXKZH NBJGH KHTYBH KHMC ZJLB ZJHM KH HQCKZH JJKCPMC XNKBZ YGKBZ KKRQ KKGYH KPZT "
+    "BBZ CJRQ",
+    "ZZKJQKMB": "JRXKZH NBJGH YHJGMC KJKMBH KJKMMC BZ QCJFYE QCDFYE JFFSE DFFSE QMJFYE QMDFYE "
+    "BSZQ KJRQ BBZ CJRQ",
+    "GRCKFHZ": DEPOSIT.format("GR"),
+    "GRCKFHZMX": "JYXLH JRXKZH NBJGH YWBLJGH YHJGMC MXKMBH MXKMMC KHTYBH ZHMC ZJLB ZJHM GRCKZH "
+    "WBZH JYLX JYJDBZ HXJYRQ HXJYSJ BZ JYJE ZHYE DFZH DFHM DFXH DFXM ZY FY CBMBZ XZBZ JYQD IPDZ "
+    "MACDZ DBRXM DBRZJLB DBRZJHM JYGYH SQGYH BBZ CJRQ",
+    "DGCKFHZ": DEPOSIT.format("DG"),
+    "GRXDFHZ": "JRXKZH NBJGH YHJGMC MXKMBH MXKMMC KHTYBH ZHMC DKFHZH XDHTH XDJJH DKLL BZ DKJE DKYE "
+    "FFRQ DQRQ KHRQ XHRQ DKZT ZHZT BBZ CJRQ",
+    "HLXXB": "JRXKZH NBJGH YHJGMC WBSL WBBZ BBBZ ZBBSL HLRQ BBZ CJRQ",
+}
+
+
+def test_orders_of_fields_are_those_of_public_sources() -> None:
+    """The layout's orders are those that public sources state, and no others are proven."""
+    path = Path(east5.__file__).with_suffix(".toml")
+    tables = tomllib.loads(path.read_text(encoding="utf-8"))["tables"]
+    orders = {code: entry["columns"] for code, entry in tables.items() if "columns" in entry}
+    assert orders == {table: fields.split() for table, fields in FIELDS.items()}

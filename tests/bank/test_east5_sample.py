@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from stockcust_analysis import Evaluation, evaluate, load_policy, open_bank
-from stockcust_analysis.bank.sample.east5 import ORDERS, write_east_files
+from stockcust_analysis.bank.sample.bank import ORDERS, write_east_files
 from stockcust_analysis.cli import cli
 from stockcust_analysis.evaluation.review import make_review
 from stockcust_analysis.policy import Policy

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.contract import TABLES, Kind, table
-from stockcust_analysis.bank.conversion import sql_type
+from stockcust_analysis.bank.conversion import SQL_TYPES
 
 USER, PASSWORD, DATABASE = "analyst", "Geheim:Wort%", "harvest"
 _POSTGRES_TYPES = {Kind.MONEY: "NUMERIC(18,2)", Kind.FLAG: "BOOLEAN", Kind.NUMBER: "FLOAT8"}
@@ -176,13 +176,14 @@ def free_port() -> int:
 
 def typed(name: str, frame: pd.DataFrame) -> duckdb.DuckDBPyRelation:
     """Return a bank's table with the types that the contract states."""
-    cells = ", ".join(f"{c}::{sql_type(table(name).column(c).kind)} AS {c}" for c in frame.columns)
+    kinds = {column: table(name).column(column).kind for column in frame.columns}
+    cells = ", ".join(f"{c}::{SQL_TYPES[kind]} AS {c}" for c, kind in kinds.items())
     return duckdb.from_df(frame).project(cells)
 
 
 def _postgres_type(name: str, column: str) -> str:
     kind = table(name).column(column).kind
-    return _POSTGRES_TYPES.get(kind, sql_type(kind))
+    return _POSTGRES_TYPES.get(kind, SQL_TYPES[kind])
 
 
 def _postgres_programs() -> Path:

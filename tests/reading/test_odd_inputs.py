@@ -21,7 +21,7 @@ from stockcust_analysis.bank.contract import table
 from stockcust_analysis.bank.conversion import frame_reading, sql_reading, with_plain_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import match_headers
-from stockcust_analysis.bank.mapping import TableMapping, contract_names
+from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.frames import collect_rows
@@ -605,7 +605,7 @@ def complaints(header: str, name: str = "customers") -> list[Problem]:
     """Return what is said of a table with the required headers and one more."""
     contract = table(name)
     headers = [[*contract.required_names, header]]
-    return match_headers(contract, headers, contract_names(TableMapping(), contract))[0]
+    return match_headers(contract, headers, TableMapping())[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ absent, or delivered beside them in files of the contract.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping as Dictionary
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,6 +24,7 @@ from stockcust_analysis.bank.layouts.east5_checks import (
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.policy.file import read_toml
 
 _OPTIONS = ("products", "states", "kinds", "subjects", "branch_types")
 _NO_AVERAGE = (
@@ -34,6 +34,7 @@ _NO_AVERAGE = (
 _MONTHS, _DAYS = 3, 366
 _PASSIVE = ("interest", "fee", "salary", "utility_debit", "loan_repayment")
 
+_SOLE_TRADERS = "CREATE VIEW sole_traders AS SELECT * FROM DGKHXXB WHERE contains(KHLX, '个体')"
 _RATES = """
 CREATE TABLE rates AS
 SELECT d.as_of, WBBZ AS BZ, arg_max(ZBBSL / WBSL, HLRQ)::DECIMAL(18, 8) AS rate, max(HLRQ) AS day
@@ -262,6 +263,10 @@ SELECT n.NBJGH AS branch_id, name, opened_on, {type} AS type,
     COALESCE(stopped, CASE WHEN last < (SELECT max(as_of) FROM JGXXB) THEN last END) AS closed_on
 FROM newest n LEFT JOIN tree t USING (NBJGH) LEFT JOIN tree above ON above.NBJGH = t.parent
 WHERE JGLB = '营业机构' OR n.NBJGH IN (FROM owning)"""
+_STEPS = (
+    *(_SOLE_TRADERS, _RATES, _ACCOUNTS, _LOANS, _CARDS, _WEALTH, _TRANSACTIONS),
+    *(_PERSONS, _LEFT, _ABOVE, _BRANCHES),
+)
 # Institutions hold the figures of those below them, too; the lowest may have none of their own.
 _LEDGER = """
 WITH own AS (
@@ -292,7 +297,7 @@ def make_tables(
 
     `options` is the mapping's `[layout]`. With problems no table is made.
     """
-    layout = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    layout = read_toml(Path(__file__).with_suffix(".toml"))
     orders = options.get("orders", {})
     for code, order in orders.items():
         if code not in layout["tables"]:
@@ -312,15 +317,7 @@ def make_tables(
     check_meaning(files)
     if files.problems:
         return files
-    tables = {
-        "branches": "FROM east_branches",
-        "customers": _customers(files),
-        "holdings": _holdings(files),
-    }
-    if files.days["GRCKFHZMX"] and not cut_months(files):
-        tables["transactions"] = _TRANSACTION_ROWS
-    if files.days["ZZKJQKMB"] and files.days["JGGXB"] and words["subjects"]:
-        tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", words["subjects"]))
+    tables = _tables(files, words["subjects"])
     files.tables = {name: copies / f"{name}.parquet" for name in tables}
     for name, sql in tables.items():
         connection.execute(f"COPY ({sql}) TO {literal(str(files.tables[name]))} (FORMAT parquet)")
@@ -330,21 +327,16 @@ def make_tables(
 
 def _define(files: LayoutFiles, words: Dictionary[str, Dictionary[str, str]]) -> None:
     """Define what the tables of the contract are made from."""
-    run = files.connection.execute
     cny = "(CASE BZ WHEN 'CNY' THEN amount ELSE amount::DECIMAL(20, 2) * rate END)"
-    run("CREATE VIEW sole_traders AS SELECT * FROM DGKHXXB WHERE contains(KHLX, '个体')")
-    run(_RATES)
-    rounded = f"round({cny}, 2)::DECIMAL(18, 2)"
-    cases = {"product": _cases("kind", words["products"]), "state": _cases("ZHZT", words["states"])}
-    run(_ACCOUNTS.format(cny=rounded, **cases))
-    run(_LOANS.format(cny=rounded))
-    run(_CARDS.format(cny=rounded))
-    run(_WEALTH.format(cny=rounded))
-    run(_TRANSACTIONS.format(cny=rounded, kind=_cases("JYLX", words["kinds"])))
-    run(_PERSONS)
-    run(_LEFT)
-    run(_ABOVE)
-    run(_BRANCHES.format(type=_cases("n.NBJGH", words["branch_types"])))
+    blanks = {
+        "cny": f"round({cny}, 2)::DECIMAL(18, 2)",
+        "product": _cases("kind", words["products"]),
+        "state": _cases("ZHZT", words["states"]),
+        "kind": _cases("JYLX", words["kinds"]),
+        "type": _cases("n.NBJGH", words["branch_types"]),
+    }
+    for sql in _STEPS:
+        files.connection.execute(sql.format(**blanks))
     _define_whole(files)
     _define_averages(files)
 
@@ -401,19 +393,24 @@ def _define_averages(files: LayoutFiles) -> None:
         files.approximations.setdefault(way, []).append(str(Quarter.ending_on(end)))
 
 
-def _customers(files: LayoutFiles) -> str:
-    """Return the SQL of customers; activity as far as the transactions tell it."""
-    known = files.count("SELECT count(*) FROM whole WHERE is_quarter")
-    transactions = (
-        "CASE WHEN is_quarter AND traded IS NULL THEN COALESCE(n, 0) END AS active_transactions,"
-    )
-    passive = ", ".join(map(literal, _PASSIVE))
-    return _CUSTOMERS.format(transactions=transactions if known else "", passive=passive)
-
-
-def _holdings(files: LayoutFiles) -> str:
-    known = files.count("SELECT count(*) FROM averages")
-    if not known:  # told of every bank without averages
+def _tables(files: LayoutFiles, subjects: Dictionary[str, str]) -> dict[str, str]:
+    """Return the SQL of the contract's tables; activity as far as the transactions tell it."""
+    transactions = average = ""
+    if files.count("SELECT count(*) FROM whole WHERE is_quarter"):
+        transactions = "CASE WHEN is_quarter AND traded IS NULL THEN COALESCE(n, 0) END"
+        transactions += " AS active_transactions,"
+    if files.count("SELECT count(*) FROM averages"):
+        average = ", COALESCE(average, balance) AS average_balance"
+    else:  # told of every bank without averages
         files.approximations.pop("period_ends", None)
-    average = ", COALESCE(average, balance) AS average_balance"
-    return _HOLDINGS.format(average=average if known else "")
+    passive = ", ".join(map(literal, _PASSIVE))
+    tables = {
+        "branches": "FROM east_branches",
+        "customers": _CUSTOMERS.format(transactions=transactions, passive=passive),
+        "holdings": _HOLDINGS.format(average=average),
+    }
+    if files.days["GRCKFHZMX"] and not cut_months(files):
+        tables["transactions"] = _TRANSACTION_ROWS
+    if files.days["ZZKJQKMB"] and files.days["JGGXB"] and subjects:
+        tables["ledger"] = _LEDGER.format(product=_cases("KJKMBH", subjects))
+    return tables

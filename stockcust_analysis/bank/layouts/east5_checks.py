@@ -8,18 +8,9 @@ from __future__ import annotations
 import warnings
 from datetime import date
 
-from stockcust_analysis.bank.duckdb_connection import literal
 from stockcust_analysis.bank.layouts.reader import LayoutFiles
 
 _CUT_AT = 1000
-_STATES = ("open", "closed", "frozen")
-_IN_CURRENCY = {
-    "accounts": "GRCKFHZ",
-    "loans": "GRXDFHZ",
-    "cards": "XYKSXQKB",
-    "wealth": "KHLCCPCYXXB",
-    "GRCKFHZMX": "GRCKFHZMX",
-}
 _WITHOUT_RATE = "BZ <> 'CNY' AND (as_of, BZ) NOT IN (SELECT (as_of, BZ) FROM rates)"
 _LEDGER_ROWS = "SELECT count(*) FROM ZZKJQKMB WHERE BSZQ = '月报' AND BZ = 'BWB' AND KJRQ = as_of"
 _ORDER = "Are the fields in another order? State it: [layout.orders] {0} = [...]."
@@ -45,33 +36,23 @@ FROM (SELECT KHTYBH, count(*) AS n, COALESCE(KHTYBH IN (
         AS is_known
     FROM records WHERE kind IS NOT NULL GROUP BY KHTYBH)"""
 # What in one row may be so, and in most of a month's tells that columns are in each other's place:
-# table, columns, the rows at fault, of which ones, and what is wrong.
+# table, columns, the rows at fault, what is wrong, and of which rows, where not of all.
 _DAYS = "(ZHZT = '正常' AND XHRQ IS NOT NULL) OR SCDHRQ < KHRQ"
 _IN_USE = "accounts in use have a day of closing, or moved last before they were opened"
 _ELSEWHERE = "NBJGH NOT IN (SELECT NBJGH FROM JGXXB)"
+_LACKING = "are of institutions that JGXXB (101) lacks"
+_PAID = "records of what customers are paid are taken from them (借)"
 _HARDLY = (
-    (
-        "GRJCXXB",
-        "NBJGH",
-        _ELSEWHERE,
-        "true",
-        "customers are of institutions that JGXXB (101) lacks",
-    ),
-    ("GRCKFHZ", "NBJGH", _ELSEWHERE, "true", "accounts are of institutions that JGXXB (101) lacks"),
-    ("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
-    ("DGCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, "true", _IN_USE),
-    ("GRJCXXB", "BHYGBZ", "BHYGBZ = '是'", "true", "persons are the bank's own staff"),
-    ("GRCKFHZMX", "CBMBZ", "CBMBZ = '冲补抹'", "true", "records are reversals"),
-    (
-        "GRCKFHZMX",
-        "JYJDBZ",
-        "JYJDBZ = '借'",
-        "JYLX IN ('代发', '结息', '存现')",
-        "records of what customers are paid are taken from them (借)",
-    ),
-    ("GRXDFHZ", "FFRQ, DQRQ", "DQRQ < FFRQ", "true", "loans are due before they were made"),
-    ("GRXDFHZ", "DKYE", "DKYE < 0", "DKYE <> 0", "loans owe less than nothing"),
-    ("XYKSXQKB", "TZJE", "TZJE < 0", "TZJE <> 0", "credit cards owe less than nothing"),
+    ("GRJCXXB", "NBJGH", _ELSEWHERE, f"customers {_LACKING}"),
+    ("GRCKFHZ", "NBJGH", _ELSEWHERE, f"accounts {_LACKING}"),
+    ("GRCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, _IN_USE),
+    ("DGCKFHZ", "KHRQ, XHRQ, SCDHRQ", _DAYS, _IN_USE),
+    ("GRJCXXB", "BHYGBZ", "BHYGBZ = '是'", "persons are the bank's own staff"),
+    ("GRCKFHZMX", "CBMBZ", "CBMBZ = '冲补抹'", "records are reversals"),
+    ("GRCKFHZMX", "JYJDBZ", "JYJDBZ = '借'", _PAID, "JYLX IN ('代发', '结息', '存现')"),
+    ("GRXDFHZ", "FFRQ, DQRQ", "DQRQ < FFRQ", "loans are due before they were made"),
+    ("GRXDFHZ", "DKYE", "DKYE < 0", "loans owe less than nothing", "DKYE <> 0"),
+    ("XYKSXQKB", "TZJE", "TZJE < 0", "credit cards owe less than nothing", "TZJE <> 0"),
 )
 _MOST = """
 SELECT sum(n) FROM (
@@ -174,24 +155,26 @@ def check_days(files: LayoutFiles) -> None:
 
 def check_meaning(files: LayoutFiles) -> None:
     """Note what no rule says the meaning of: currencies without a rate, kinds of account."""
-    for name, code in _IN_CURRENCY.items():
-        where = _WITHOUT_RATE if name == code else "balance IS NULL"
-        rows = files.count(f"SELECT count(*) FROM {name} WHERE {where}")
-        if rows:
-            remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
-            files.note(code, "BZ", "a foreign currency without a rate", remedy, rows)
+    amounts = {table: (code, "balance IS NULL") for _, code, table, *_ in _OWNED if table != code}
+    amounts["GRCKFHZMX"] = ("GRCKFHZMX", _WITHOUT_RATE)
+    for table, (code, where) in amounts.items():
+        remedy = "Deliver HLXXB (1001) with the day's rate, or one of an earlier day."
+        sql = f"SELECT count(*) FROM {table} WHERE {where}"
+        _check(files, code, "BZ", "a foreign currency without a rate", remedy, sql)
     if files.count("SELECT count(*) FROM accounts") and not files.count(_HAS_PERSONS):
         what = "none of these customers has an account, a loan or a card in the other tables"
         files.note("GRJCXXB", "KHTYBH", what, _ORDER.format("GRJCXXB"))
     else:
         _check_owners(files)
-        _check_numbers(files)
-    for code, column, wrong, of, what in _HARDLY:
-        if rows := files.count(_MOST.format(code=code, wrong=wrong, of=of)):
-            files.note(code, column, what, _ORDER.format(code), rows)
+        for code, column, table in (("GRXDFHZ", "XDJJH", "loans"), ("XYKSXQKB", "XYKZH", "cards")):
+            shared = f"SELECT 1 FROM {table} GROUP BY as_of, account_id HAVING count(*) > 1"
+            what, sql = "one number of several customers", f"SELECT count(*) FROM ({shared})"
+            _check(files, code, column, what, _ORDER.format(code), sql)
+    for code, column, wrong, what, *of in _HARDLY:
+        sql = _MOST.format(code=code, wrong=wrong, of=of[0] if of else "true")
+        _check(files, code, column, what, _ORDER.format(code), sql)
     for column, sql, what in _RATES:
-        if rows := files.count(sql):
-            files.note("HLXXB", column, what, _ORDER.format("HLXXB"), rows)
+        _check(files, "HLXXB", column, what, _ORDER.format("HLXXB"), sql)
     masked, plain = files.connection.sql(_NUMBERS).fetchall()[0]
     if masked and plain:
         what = (
@@ -201,14 +184,18 @@ def check_meaning(files: LayoutFiles) -> None:
     elif masked:
         what = "customers' numbers are masked (变形): those of files beside these must be, too"
         files.notes_of_gaps.append(f"{masked:,} {what}")
-    rows = files.count("SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed")
-    if rows:
-        remedy = 'Say what it is in the mapping: [layout.products] "…" = "time_deposit".'
-        files.note("GRCKFHZ", "GRCKZHLX", "a kind of account that is not known", remedy, rows)
-    states = ", ".join(map(literal, _STATES))
-    if rows := files.count(f"SELECT count(*) FROM accounts WHERE state NOT IN ({states})"):
-        remedy = 'Say what it is in the mapping: [layout.states] "…" = "open" (closed, frozen).'
-        files.note("GRCKFHZ", "ZHZT", "a state of an account that is not known", remedy, rows)
+    sql = "SELECT count(*) FROM accounts WHERE product IS NULL AND NOT is_closed"
+    remedy = 'Say what it is in the mapping: [layout.products] "…" = "time_deposit".'
+    _check(files, "GRCKFHZ", "GRCKZHLX", "a kind of account that is not known", remedy, sql)
+    sql = "SELECT count(*) FROM accounts WHERE state NOT IN ('open', 'closed', 'frozen')"
+    remedy = 'Say what it is in the mapping: [layout.states] "…" = "open" (closed, frozen).'
+    _check(files, "GRCKFHZ", "ZHZT", "a state of an account that is not known", remedy, sql)
+
+
+def _check(files: LayoutFiles, code: str, column: str, what: str, remedy: str, sql: str) -> None:
+    """Note a problem where a query counts rows that have it."""
+    if rows := files.count(sql):
+        files.note(code, column, what, remedy, rows)
 
 
 def _check_owners(files: LayoutFiles) -> None:
@@ -230,14 +217,6 @@ def _check_owners(files: LayoutFiles) -> None:
         if rows := sum(unknown for unknown, *_ in days):
             of_nobody = "whose customer is empty or in no file of customers"
             files.notes_of_gaps.append(f"{rows:,} {name} {of_nobody}")
-
-
-def _check_numbers(files: LayoutFiles) -> None:
-    """Note loans and credit cards that share a number, and are of several customers."""
-    for code, column, table in (("GRXDFHZ", "XDJJH", "loans"), ("XYKSXQKB", "XYKZH", "cards")):
-        shared = f"SELECT 1 FROM {table} GROUP BY as_of, account_id HAVING count(*) > 1"
-        if rows := files.count(f"SELECT count(*) FROM ({shared})"):
-            files.note(code, column, "one number of several customers", _ORDER.format(code), rows)
 
 
 def cut_months(files: LayoutFiles) -> list[date]:
@@ -264,17 +243,14 @@ def warn_of_gaps(files: LayoutFiles) -> None:
             f"GRCKFHZMX (404) lacks months of {quarters}: no number of transactions, no payroll "
             "and no mobile banking there"
         )
+    no_ledger = "ZZKJQKMB (401) gives no ledger"
     if files.days["ZZKJQKMB"] and not files.count(_LEDGER_ROWS):
-        notes.append(
-            "ZZKJQKMB (401) gives no ledger: it has no 月报 in BWB of the month's last day"
-        )
+        notes.append(f"{no_ledger}: it has no 月报 in BWB of the month's last day")
     elif files.days["ZZKJQKMB"] and not files.days["JGGXB"]:
-        notes.append(
-            "ZZKJQKMB (401) gives no ledger without JGGXB (105): it holds what is below an "
-            "institution twice"
-        )
+        below = "it holds what is below an institution twice"
+        notes.append(f"{no_ledger} without JGGXB (105): {below}")
     elif files.days["ZZKJQKMB"] and "ledger" not in files.tables:
-        notes.append("ZZKJQKMB (401) gives no ledger: state products in [layout.subjects]")
+        notes.append(f"{no_ledger}: state products in [layout.subjects]")
     if not files.days["KHLCCPCYXXB"]:
         notes.append("deposits are all that is known of AUM, but for files that add to holdings")
     for note in notes:

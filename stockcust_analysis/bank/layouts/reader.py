@@ -1,44 +1,47 @@
-"""Files of a layout, read into tables of DuckDB: orders of fields and forms of cells.
+"""Files of a layout, read into tables of DuckDB: names, orders of fields and forms of cells.
 
-The files have no header: an order of fields is believed only where every line has as many as it
-says and the cells below have the form that it says. Only columns that are needed are kept.
+A file is a licence, a table's code and a day, perhaps in an archive. It has no header: an order of
+fields is believed only where every line has as many as it says and the cells below have the form
+that it says. Only columns that are needed are kept.
 """
 
 from __future__ import annotations
 
+import csv
+import re
+import shutil
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
 
 from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
-from stockcust_analysis.bank.file_names import read_row_counts
+from stockcust_analysis.bank.file_names import decode, read_row_counts
 from stockcust_analysis.bank.files import FileReader, column_types
 from stockcust_analysis.bank.grammar import TOTALS
 from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
-from stockcust_analysis.bank.layouts.delivered_files import (
-    day_of,
-    find_files,
-    first_line,
-    is_blank,
-    licence_of,
-    missing_parts,
-)
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
-from stockcust_analysis.bank.text_files import DAMAGE, TextFile
+from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
 from stockcust_analysis.core.periods import is_month_end
+from stockcust_analysis.errors import UsageError
 
+_NAME = re.compile(r"(?i)([^-]+)-([A-Z]+)-(\d{8})(?:-(?:(\d{1,3})|\d+))?\.(?:txt|csv)(?:\.gz)?")
+_NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
 _SPLIT_TAG = "GSFZJG"
+_Files = dict[str, dict[date, list[Path]]]
+"""Files by the code of their table, and by day."""
 _SHORTEST = 12  # a row of the day alone is shorter
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
-_EMPTY_CELL = "empty"
+_EMPTY_CELL, _SOUND = "empty", "false AS is_odd"
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
 _READ = {
     "date": _DAY,
@@ -47,6 +50,11 @@ _READ = {
     "currency": "CASE WHEN regexp_full_match({0}, '[A-Z]{{3}}') THEN {0} END",
 }
 _TYPES = {"date": "DATE", "month": "DATE", "number": "DECIMAL(24, 6)"}
+
+
+def has_layout_names(folder: Path) -> bool:
+    """Return whether files of a folder are called as those of a layout."""
+    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
 
 
 @dataclass
@@ -74,16 +82,91 @@ class LayoutFiles:
 
     def read(self, folder: Path) -> None:
         """Read every file of the folder that is named as one of the layout's."""
-        found = find_files(folder, self.copies / "unpacked", self.layout["tables"])
-        self.left_out, self.licences = found.left_out, found.licences
-        self.notes = {origin: (code,) for origin, code in found.origins.items()}
+        files = self._find(folder)
         for code in self.layout["tables"]:
-            self._read_table(code, found.files.get(code, {}))
-        found.warn_of_logs(folder)
+            self._read_table(code, files.get(code, {}))
+        _warn_of_logs(folder, files)
         if self._unread_logs:
             what = f"logs that say no number of rows: {', '.join(self._unread_logs)}"
             warnings.warn(f"{what}. The rows of their files are not compared.", stacklevel=2)
-        found.warn_of_licences()
+        self._warn_of_licences(files)
+
+    def _find(self, folder: Path) -> _Files:
+        """Return the files of a folder that hold tables of the layout; archives are unpacked."""
+        files: _Files = {}
+        for origin, path in self._unpack(folder):
+            match = _NAME.fullmatch(path.name)
+            code = match[2].upper() if match else ""
+            day = _day_of(match[3]) if match else None
+            if day is None or code not in self.layout["tables"]:
+                self.left_out += [path.name] if match else []
+            elif not is_month_end(day):
+                self.left_out.append(f"{path.name} (no month's last day)")
+            else:
+                files.setdefault(code, {}).setdefault(day, []).append(path)
+                self.licences.add(_licence_of(path))
+                self.notes.setdefault(origin, (code,))
+        if not files:
+            what = "named as 'licence-TABLE-20260930.txt', of a table that is known"
+            raise UsageError(f"'{folder}' holds no file {what}.")
+        return files
+
+    def _unpack(self, folder: Path) -> Iterator[tuple[Path, Path]]:
+        """Yield the files of a folder, and those of its archives, each with where it came from."""
+        for path in sorted(path for path in folder.iterdir() if not path.is_dir()):
+            if path.suffix.lower() != ".zip":
+                yield path, path
+                continue
+            try:
+                yield from ((path, member) for member in self._unpack_archive(path))
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError):
+                what = f"'{path.name}' cannot be unpacked: it is damaged, or locked by a password"
+                raise UsageError(f"{what}. Deliver it again, or its files without it.") from None
+
+    def _unpack_archive(self, path: Path) -> Iterator[Path]:
+        """Yield an archive's files that are named as a layout's, with the logs that count them."""
+        with zipfile.ZipFile(path) as archive:
+            for number, member in enumerate(archive.namelist()):
+                name = PurePosixPath(member).name
+                if name.lower().endswith(".log"):
+                    continue
+                if not _NAME.fullmatch(name):
+                    self.left_out += [f"{path.name}/{member}"] if name else []
+                    continue
+                copy = self.copies / "unpacked" / path.stem / str(number) / name
+                copy.parent.mkdir(parents=True)
+                log = str(PurePosixPath(member).with_suffix(".log"))
+                beside = path.parent / PurePosixPath(log).name
+                if log in archive.namelist():
+                    copy.with_suffix(".log").write_bytes(archive.read(log))
+                elif beside.exists():
+                    shutil.copy(beside, copy.parent)
+                with archive.open(member) as source, copy.open("wb") as file:
+                    shutil.copyfileobj(source, file)
+                yield copy
+
+    def _warn_of_licences(self, files: _Files) -> None:
+        """Warn of several licences, and of months of a table without one that others have."""
+        if len(self.licences) == 1:
+            return
+        what = f"files of {len(self.licences)} licences: branches' sets overlap and leave gaps in "
+        what += "the accounts' balances, so that rows that stand twice are taken once, and no "
+        what += "averages are rebuilt. Better use the whole bank's set."
+        warnings.warn(what, stacklevel=3)
+        gaps = list[str]()
+        for code, by_day in files.items():
+            found = {day: {*map(_licence_of, paths)} for day, paths in sorted(by_day.items())}
+            every = set[str]().union(*found.values())
+            name = f"{code} ({self.layout['tables'][code]['number']})"
+            gaps += [
+                f"{name} of {day} has {len(some)} of {len(every)} licences, without "
+                + ", ".join(sorted(every - some))
+                for day, some in found.items()
+                if some < every
+            ]
+        if gaps:
+            what = f"files of licences that other months have: {'; '.join(gaps)}"
+            warnings.warn(f"{what}. Without them their customers seem to leave.", stacklevel=3)
 
     def note(self, code: str, column: str, what: str, remedy: str, rows: int = 0) -> None:
         """Note a problem of a table, with the number that the standard gives it."""
@@ -102,15 +185,15 @@ class LayoutFiles:
             self.note(code, "", f"no file of {entry['zh']}", "Deliver it.")
         copies, filled = list[Path](), set[str]()
         for day, paths in sorted(files.items()):
-            for what, name in missing_parts(code, day, paths):
+            for what, name in _missing_parts(code, day, paths):
                 self.note(code, "", what, f"Deliver {name}, or the table in one file.")
             for path in paths:
                 found = [*self._copies(code, path, day)]
                 copies += found
-                filled |= {licence_of(path)} if found and path not in self._empty else set()
+                filled |= {_licence_of(path)} if found and path not in self._empty else set()
         for path in (path for paths in files.values() for path in paths if path in self._empty):
-            if entry.get("has_rows") or licence_of(path) in filled:
-                remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
+            remedy = "Deliver it again; if it has none, with a .log that says 0 rows."
+            if entry.get("has_rows") or _licence_of(path) in filled:
                 self.note(code, "", f"{path.name} holds no rows", remedy)
         self.days[code] = sorted(files)
         self._define_view(code, copies)
@@ -121,9 +204,7 @@ class LayoutFiles:
             copies, days = list[Path](), set[date]()
             types = column_types(self.connection, tables[code]) if code in tables else {}
             names = {normalize(name): name for name in types}
-            wanted = [*entry["read"], "CJRQ"]
-            lacking = [c for c in wanted if not {*names} & {*self._words(code, c)}]
-            if types and lacking:
+            if types and (lacking := self._lacking(code, names)):
                 self.note(code, ", ".join(lacking), "the table lacks the column", "Deliver it.")
             elif types:
                 (as_of,) = (names[word] for word in self._words(code, "CJRQ")[:2] if word in names)
@@ -131,12 +212,13 @@ class LayoutFiles:
                 rows = f"(SELECT {cells} FROM {tables[code]})"
                 found = f"SELECT DISTINCT trim({quoted(as_of)}) FROM {rows} ORDER BY 1"
                 for (text,) in self.connection.sql(found).fetchall():
-                    day = day_of(text or "")
+                    day = _day_of(text or "")
                     if day is None or not is_month_end(day):
                         self.left_out.append(f"{code} of {text} (no month's last day)")
                         continue
                     copies.append(self.copies / f"{code}_{day}.parquet")
-                    own = f"(FROM {rows} WHERE trim({quoted(as_of)}) = '{text}')"
+                    where = f"trim({quoted(as_of)}) = '{text}'"
+                    own = f"(SELECT *, {_SOUND} FROM {rows} WHERE {where})"
                     self._copy(code, types, own, day, copies[-1])
                     days.add(day)
             elif entry.get("required"):
@@ -148,18 +230,13 @@ class LayoutFiles:
     def _define_view(self, code: str, copies: Sequence[Path]) -> None:
         """Define a table's view from its copies; note what is wrong with its cells."""
         columns = self.layout["tables"][code]["read"]
-        if not copies:
-            types = ", ".join(
-                f"NULL::{_TYPES.get(self._form(column), 'VARCHAR')} AS {column}"
-                for column in columns
-            )
-            sql = f"SELECT {types}, NULL::DATE AS as_of WHERE false"
-            self.connection.execute(f"CREATE VIEW {code} AS {sql}")
-            return
-        rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
-        self._note_faults(code, rows)
-        again = self._rows_again(code, columns, rows)
-        sql = f"SELECT {'DISTINCT' if again else ''} * EXCLUDE (faults) FROM {rows}"
+        cells = (f"NULL::{_TYPES.get(self._form(c), 'VARCHAR')} AS {c}" for c in columns)
+        sql = f"SELECT {', '.join(cells)}, NULL::DATE AS as_of WHERE false"
+        if copies:
+            rows = f"read_parquet([{', '.join(literal(str(copy)) for copy in copies)}])"
+            self._note_faults(code, rows)
+            distinct = "DISTINCT" if self._rows_again(code, columns, rows) else ""
+            sql = f"SELECT {distinct} * EXCLUDE (faults) FROM {rows}"
         self.connection.execute(f"CREATE VIEW {code} AS {sql}")
 
     def _copies(self, code: str, path: Path, day: date) -> Iterator[Path]:
@@ -168,7 +245,7 @@ class LayoutFiles:
         Its text is scanned once, and what is wrong with a row stands beside its values. Only where
         anything is, it is read again as any extract, to say what and where.
         """
-        is_empty = is_blank(path)
+        is_empty = _is_blank(path)
         stated, header = (TableMapping(), ()) if is_empty else self._fields(code, path)
         if stated is None:
             return
@@ -186,7 +263,8 @@ class LayoutFiles:
         if rows is None:
             for number, group in enumerate(reader.read([path])):
                 copy = self.copies / f"{contract.name}_{number}.parquet"
-                self._copy(code, group.columns, group.scan, day, copy)
+                scan = f"(SELECT *, {_SOUND} FROM {group.scan})"
+                self._copy(code, group.columns, scan, day, copy)
                 yield copy
         else:
             reader.rows[path], reader.notes[path] = {rows}, ()
@@ -206,8 +284,9 @@ class LayoutFiles:
         rejects = f"rejects_of_{copy.stem}"
         options = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
         scan = f"read_csv({literal(str(text.path))}, {reader.csv_options(text)}, {options})"
+        scan = f"(SELECT *, {_is_odd(text.header)} AS is_odd FROM {scan})"
         try:
-            rows = self._copy(code, text.header, scan, day, copy, _is_odd(text.header))
+            rows = self._copy(code, text.header, scan, day, copy)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
@@ -216,32 +295,18 @@ class LayoutFiles:
         is_sound = not self.count(odd) and not self.count(f"SELECT count(*) FROM {rejects}")
         return rows if is_sound else None
 
-    def _copy(
-        self,
-        code: str,
-        columns: Iterable[str],
-        scan: str,
-        day: date,
-        copy: Path,
-        is_odd: str = "false",
-    ) -> int:
+    def _copy(self, code: str, columns: Iterable[str], scan: str, day: date, copy: Path) -> int:
         """Copy the columns that are needed, with the day of the file's name; return the rows."""
         names = {normalize(name): name for name in columns}
         wanted = self.layout["tables"][code]["read"]
-        cells = [
-            next(
-                f"trim({quoted(names[word])}) AS {column}"
-                for word in self._words(code, column)
-                if word in names
-            )
-            for column in [*wanted, "CJRQ"]
-        ]
+        meant = {c: next(w for w in self._words(code, c) if w in names) for c in [*wanted, "CJRQ"]}
+        cells = [f"trim({quoted(names[word])}) AS {column}" for column, word in meant.items()]
         values = [f"{self._value(column)} AS {column}" for column in wanted]
         faults = enumerate([*self._faults(code).values(), "is_odd"])
         bits = (f"CASE WHEN {sql} THEN {1 << n} ELSE 0 END" for n, sql in faults)
         self.connection.execute(
             f"COPY (SELECT {', '.join(values)}, as_of, {' + '.join(bits)} AS faults FROM (SELECT "
-            f"{', '.join(cells)}, DATE '{day}' AS as_of, {is_odd} AS is_odd FROM {scan})) "
+            f"{', '.join(cells)}, DATE '{day}' AS as_of, is_odd FROM {scan})) "
             f"TO {literal(str(copy))} (FORMAT parquet)"
         )
         return int(self.connection.fetchall()[0][0])
@@ -270,34 +335,34 @@ class LayoutFiles:
         titles = self.layout["tables"][code]["titles"]
         return [normalize(word) for word in (column, titles.get(column, column))]
 
+    def _lacking(self, code: str, headers: Iterable[str]) -> list[str]:
+        """Return the columns of a table that are needed, and that no header names."""
+        names, wanted = {*map(normalize, headers)}, [*self.layout["tables"][code]["read"], "CJRQ"]
+        return [column for column in wanted if not names & {*self._words(code, column)}]
+
     def _fields(self, code: str, path: Path) -> tuple[TableMapping | None, tuple[str, ...]]:
         """Return how a file is read, and its fields; none, and a problem, if they are unknown."""
-        nothing = None, ()
-        entry = self.layout["tables"][code]
-        wanted = [*entry["read"], "CJRQ"]
-        separator, first = first_line(path)
-        names = {normalize(cell) for cell in first}
-        lacking = [c for c in wanted if not names & {*self._words(code, c)}]
-        has_header = len(lacking) < len(wanted) / 2
+        entry, state = self.layout["tables"][code], f"[layout.orders] {code} = [...]."
+        separator, first = _first_line(path)
+        lacking = self._lacking(code, first)
+        has_header = 2 * len(lacking) <= len(entry["read"])
         order = [] if has_header else self.orders.get(code, entry.get("columns", []))
+        column = what = remedy = ""
         if has_header and lacking:
-            self.note(code, ", ".join(lacking), f"{path.name} lacks the column", "Deliver it.")
-            return nothing
-        if not has_header and not order:
+            column, what = ", ".join(lacking), f"{path.name} lacks the column"
+            remedy = "Deliver it."
+        elif not has_header and not order:
             what = "no order of its fields is proven, and there is no header"
-            self.note(code, "", what, f"State it in the mapping: [layout.orders] {code} = [...].")
-            return nothing
-        known = {normalize(cell) for cell in order}
-        lacking = [c for c in wanted if order and not known & {*self._words(code, c)}]
-        if lacking:
+            remedy = f"State it in the mapping: {state}"
+        elif order and (lacking := self._lacking(code, order)):
             what = f"the order that the mapping states lacks {', '.join(lacking)}"
-            self.note(code, "", what, f"State all fields: [layout.orders] {code} = [...].")
-            return nothing
-        if order and len(first) not in (len(order), len(order) + 1):
+            remedy = f"State all fields: {state}"
+        elif order and len(first) not in (len(order), len(order) + 1):
             what = f"{path.name} has {len(first)} fields, not {len(order)} (or one more: the tag)"
-            remedy = f"Is it EAST 5.0? Or state its order: [layout.orders] {code} = [...]."
-            self.note(code, "", what, remedy)
-            return nothing
+            remedy = f"Is it EAST 5.0? Or state its order: {state}"
+        if what:
+            self.note(code, column, what, remedy)
+            return None, ()
         header = [*order, *[_SPLIT_TAG] * (len(first) - len(order))] if order else []
         fields = tuple(distinct_headers(header or first))
         return TableMapping(delimiter=separator, header=header), fields
@@ -367,3 +432,62 @@ def _text(name: str, kind: str) -> str:
     is_day = kind == "DATE" or kind.startswith("TIMESTAMP")
     text = f"strftime({quoted(name)}, '%Y%m%d')" if is_day else f"{quoted(name)}::VARCHAR"
     return f"COALESCE({text}, '') AS {quoted(name)}"
+
+
+def _warn_of_logs(folder: Path, files: _Files) -> None:
+    """Warn of logs that count the rows of no file."""
+    names = tuple(path.name for days in files.values() for paths in days.values() for path in paths)
+    logs = [path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".log"]
+    alone = [path.name for path in logs if not any(name.startswith(path.stem) for name in names)]
+    alone = [name for name in alone if _NAME.fullmatch(str(Path(name).with_suffix(".txt")))]
+    if alone:
+        what = f"logs without their files: {', '.join(alone)}. Deliver those."
+        warnings.warn(what, stacklevel=3)
+
+
+def _missing_parts(code: str, day: date, paths: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Yield what is missing of files in parts (`-1.txt`, `-2.txt`), and the first one's name."""
+    parts: dict[str, set[int]] = {}
+    for path in paths:
+        match = _NAME.fullmatch(path.name)
+        parts.setdefault(_licence_of(path), set()).add(int(match[4] or 1) if match else 1)
+    for licence, found in sorted(parts.items()):
+        if lacking := sorted({*range(1, max(found))} - found):
+            what = f"no part {', '.join(map(str, lacking))} of {day}, and a part {max(found)}"
+            yield what, f"{licence}-{code}-{day:%Y%m%d}-{lacking[0]}.txt"
+
+
+def _day_of(text: str) -> date | None:
+    """Return the day of eight digits; None where they are none."""
+    try:
+        return date.fromisoformat(f"{text[:4]}-{text[4:6]}-{text[6:]}")
+    except ValueError:
+        return None
+
+
+def _licence_of(path: Path) -> str:
+    """Return whose file it is, by its name."""
+    return path.name.split("-")[0].upper()
+
+
+def _is_blank(path: Path) -> bool:
+    """Return whether no line of a file has a cell; UsageError where it cannot be read."""
+    try:
+        with open_file(path) as file:
+            return not any(line.strip(_NOTHING) for line in file)
+    except (OSError, EOFError, zlib.error):
+        what = f"'{path.name}' cannot be read: it is damaged, locked or a link to nowhere"
+        raise UsageError(f"{what}. Deliver it again.") from None
+
+
+def _first_line(path: Path) -> tuple[str, list[str]]:
+    """Return the separator of a file, and the cells of its first line."""
+    with open_file(path) as file:
+        line = file.readline()
+        while b"\x01" not in line and line.count(b'"') % 2 and (more := file.readline()):
+            line += more  # a cell with a line break
+    text = decode(line).rstrip("\r\n")
+    rows = {"\x01": text.split("\x01"), ",": next(csv.reader([text]), []), "|": text.split("|")}
+    if len(rows["\x01"]) > 1:
+        return "\x01", rows["\x01"]
+    return max(rows.items(), key=lambda entry: len(entry[1]))

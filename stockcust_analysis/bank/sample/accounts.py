@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS
-from stockcust_analysis.bank.sample.effects import CAMPAIGN_LIFT
 from stockcust_analysis.bank.sample.people import (
+    CAMPAIGN_LIFT,
     ENDS,
     LAST,
     STARTS,
@@ -59,8 +59,11 @@ def make_accounts(rng: Random, panel: Panel) -> pd.DataFrame:
     `owner`, `product` and `time` are positions; `before` and `balance` are in cents.
     """
     held = {product: _held(rng, panel, odds) for product, odds in _odds(panel).items()}
-    if panel.effects == "planted":
-        _take_up_together(rng, panel, held)
+    together = (("fund", "insurance", 0.5), ("payroll", "credit_card", 0.4))
+    for first, second, chance in together if panel.effects == "planted" else ():
+        # Holders of one product take up another at a later visit.
+        odds = np.where(held[first].any(axis=1) & ~held[second].any(axis=1), chance, 0)
+        held[second] |= _held(rng, panel, odds, late=1.0)
     invested = np.stack([held.pop(product) for product in _INVESTMENTS])
     weight = np.array([[entry.weight] for entry in _INVESTMENTS.values()]) * invested.any(axis=2)
     weight *= rng.gamma(2, 1, weight.shape)
@@ -142,13 +145,6 @@ def _held(rng: Random, panel: Panel, odds: Array, *, late: float = 0.12) -> Arra
     kept = panel.open & ~np.logical_or.accumulate(panel.drained, axis=1)
     likes = (rng.random(size) < odds)[:, None]
     return np.asarray(likes & kept & np.logical_or.accumulate(visits, axis=1))
-
-
-def _take_up_together(rng: Random, panel: Panel, held: dict[str, Array]) -> None:
-    """Let holders of one product take up another at a later visit, in place."""
-    for first, second, share in (("fund", "insurance", 0.5), ("payroll", "credit_card", 0.4)):
-        odds = np.where(held[first].any(axis=1) & ~held[second].any(axis=1), share, 0)
-        held[second] |= _held(rng, panel, odds, late=1.0)
 
 
 def _levels(rng: Random, panel: Panel) -> Array:

@@ -4,6 +4,13 @@ B002 to B008 carry a story each. Within the sample a branch, product, customer o
 position and money is whole cents (分). Words and numbers are held as positions in a list of names,
 too: small to hold, quick to copy and sort. The first quarter only sets the balances that the other
 five start from.
+
+Banks for models have effects that can be found, or none, where none may be found. `planted` adds to
+the stories: customers acquired online drain seven times as often; in the quarter before, a customer
+who is to drain makes four more transactions; half of those with a fund take up insurance, and two
+fifths of those with payroll a credit card; who was visited on the first day of the last quarter
+brings a quarter more. In `none` everybody acts alike, whatever is known of them: who drains, leaves
+or takes a product up is left to chance, and the visit brings nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import compress, product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -45,11 +52,6 @@ def with_names(positions: Array | pd.Series, names: Iterable[str]) -> pd.Categor
     ['fund', 'loan', 'fund']
     """
     return pd.Categorical.from_codes(positions, pd.Index([*names], dtype=object))
-
-
-def draw_names(rng: Random, odds: dict[str, float], size: int) -> pd.Categorical:
-    """Draw names by their odds."""
-    return with_names(rng.choice(len(odds), size, p=[*odds.values()]), odds)
 
 
 def decode_names(frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,7 +105,7 @@ TINY_CUSTOMERS = 24
 _CUSTOMER_TYPES = table("customers").column("customer_type").allowed
 _PULL = {"urban": 1.5, "county": 1.1, "township": 0.8}
 _CHANNELS = table("customers").column("acquisition_channel").allowed
-_CHANNEL_ODDS = dict(zip(_CHANNELS, (0.4, 0.16, 0.1, 0.09, 0.07, 0.18), strict=True))
+_CHANNEL_ODDS = (0.4, 0.16, 0.1, 0.09, 0.07, 0.18)
 _EXCLUSIONS = {"none": 0.985, "deceased": 0.004, "frozen": 0.002, "staff": 0.009, "minor": 0}
 _GROUPS = ["executives", "seniors", "merchants", "women", "farmers"]
 
@@ -142,7 +144,9 @@ def make_people(
         merchant=trader | ((age >= 20) & (rng.random(size) < 0.06)),
         executive=(age >= 20) & (rng.random(size) < np.where(wealth > 200_000, 0.3, 0.015)),
         books_at_main=rng.random(size) < 0.03,
-        acquisition_channel=draw_names(rng, _CHANNEL_ODDS, size),
+        acquisition_channel=with_names(
+            rng.choice(len(_CHANNELS), size, p=_CHANNEL_ODDS), _CHANNELS
+        ),
         do_not_contact=rng.random(size) < 0.02,
     )
     personal = _personal_columns(rng, people, numbers)
@@ -247,6 +251,27 @@ def _plant_second_numbers(rng: Random, people: pd.DataFrame, personal: pd.DataFr
     people.loc[second, "age"] = people.loc[first, "age"].to_numpy()
 
 
+Effects = Literal["", "planted", "none"]
+NOTES = {
+    "planted": """
+## Planted effects
+
+| effect | size |
+|---|---|
+| acquired online | 30 % drain within the five quarters, of others 4 % |
+| the quarter before draining | four more own transactions |
+| fund | half of the holders take up insurance within the five quarters |
+| payroll | two fifths of the holders take up a credit card |
+| visited on 2026-07-01 (a third of the wealthy, a twentieth of others) | a quarter more money |
+""",
+    "none": """
+## No effects
+
+Who drains, leaves or takes up a product is left to chance, and so is who was visited on 2026-07-01
+but for their wealth: a model that finds anything is wrong. Nobody sleeps.
+""",
+}
+CAMPAIGN_LIFT = 1.25
 _NEVER = 99
 
 
@@ -279,12 +304,7 @@ class Panel:
 
 
 def make_panel(
-    rng: Random,
-    people: pd.DataFrame,
-    operating: int,
-    *,
-    quarters: int = LAST,
-    effects: str = "",
+    rng: Random, people: pd.DataFrame, operating: int, *, quarters: int, effects: str
 ) -> Panel:
     """Follow everybody through the quarters: arriving, acting, draining, returning, leaving."""
     arrived = people["arrived"].to_numpy()[:, None]
@@ -314,6 +334,11 @@ def make_panel(
         first=len(TIMES) - quarters,
         effects=effects,
     )
+
+
+def visits(rng: Random, wealth: Array) -> Array:
+    """Draw who is visited: the wealthy rather than others, so that the two groups differ."""
+    return np.asarray(rng.random(len(wealth)) < np.where(wealth > 20_000, 0.35, 0.05))
 
 
 def alike(people: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,6 @@ import pandas as pd
 
 from stockcust_analysis.bank.contract import PRODUCTS, table
 from stockcust_analysis.bank.sample.accounts import average, interest_for_a_quarter, make_accounts
-from stockcust_analysis.bank.sample.effects import campaign_contacts, visits
 from stockcust_analysis.bank.sample.people import (
     ENDS,
     LAST,
@@ -25,6 +24,7 @@ from stockcust_analysis.bank.sample.people import (
     decode_names,
     make_panel,
     successors_table,
+    visits,
     with_names,
 )
 from stockcust_analysis.core.periods import Quarter
@@ -240,6 +240,22 @@ def contacts_table(rng: Random, customers: pd.DataFrame, assignments: pd.DataFra
     unread = (contacts["channel"] == "message") & (rng.random(len(contacts)) < 0.7)
     contacts["outcome"] = np.where(unread, "none", outcome)
     return contacts[list(table("contacts").column_names)]
+
+
+def campaign_contacts(
+    panel: Panel, customers: pd.DataFrame, managers: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the visits of the campaign, by a manager of the customer's branch."""
+    visited = panel.people.loc[panel.people["campaign"], ["customer_id"]]
+    # Whoever leaves within the quarter was visited, too: a list made of who stayed would shine.
+    before = decode_names(customers[customers["as_of"] == customers["as_of"].unique()[-2]])
+    there = before[before["closed_on"].isna() & ~before["do_not_contact"]]
+    there = there[there["exclusion"].isna()]
+    rows = there[["customer_id", "branch_id"]].merge(decode_names(visited))
+    manager = managers.drop_duplicates("branch_id").set_index("branch_id")["manager_id"]
+    rows = rows.assign(manager_id=rows["branch_id"].map(manager), contacted_on=STARTS[LAST])
+    rows = rows.assign(channel="visit", outcome="reached", round=1)
+    return rows[rows["manager_id"].notna()]
 
 
 def transactions_table(rng: Random, panel: Panel, accounts: pd.DataFrame) -> pd.DataFrame:
