@@ -107,7 +107,11 @@ def find_empty_branches(name: str, before: Totals, now: Totals) -> list[str]:
 def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
     """A branch in being has no customers, or none any more, and nothing says why."""
     end = now.quarter.end
-    in_being = _branches_in_being(bank, before, end)
+    in_being = {
+        branch
+        for branch, (opened, closed) in now.structure.branches.items()
+        if opened <= before.quarter.end and closed > end
+    }
     gone = in_being - {*now.customers} - {*_successors(now, end)}
     if not gone:
         return
@@ -129,40 +133,26 @@ def find_vanished(bank: Bank, before: Totals, now: Totals) -> Iterator[str]:
         )
 
 
-def find_closed(bank: Bank, now: Totals) -> Iterator[str]:
+def find_closed(_: Bank, now: Totals) -> Iterator[str]:
     """Branches have closed, nobody took over, and they still have customers."""
-    if "closed_on" not in bank.columns["branches"]:
-        return
-    branches, end = as_lazy(bank.table("branches")), now.quarter.end
-    rows = branches.filter(_is_by(branches, end, "closed_on")).select("branch_id")
-    closed = {*collect_rows(rows)["branch_id"]} - {*_successors(now, end)}
-    if wrong := closed & {*now.customers}:
+    end = now.quarter.end
+    closed = {branch for branch, (_, on) in now.structure.branches.items() if on <= end}
+    if wrong := (closed - {*_successors(now, end)}) & {*now.customers}:
         yield say("branches_closed", count_groups(wrong, now.customers), end)
-
-
-def _branches_in_being(bank: Bank, before: Totals, end: date) -> set[str]:
-    """Return the branches that were open in the quarter before, and are at the end of this."""
-    rows, known = as_lazy(bank.table("branches")), bank.columns["branches"]
-    if "opened_on" in known:
-        is_old = _is_by(rows, before.quarter.end, "opened_on")
-        rows = rows.filter(nw.col("opened_on").is_null() | is_old)
-    if "closed_on" in known:
-        rows = rows.filter(~_is_by(rows, end, "closed_on"))
-    return {*collect_rows(rows.select("branch_id"))["branch_id"]}
 
 
 def _successors(now: Totals, until: date = date.max) -> dict[str, list[str]]:
     """Return old branch → new branches, of those that took over by a day if one is stated."""
     successors: dict[str, list[str]] = {}
-    for old, new, since in now.successions:
+    for old, new, since in now.structure.successions:
         if since <= until:
             successors.setdefault(old, []).append(new)
     return successors
 
 
-def _is_by(table: Table, day_of: date, column: str = "effective_on") -> nw.Expr:
+def _is_by(table: Table, day_of: date) -> nw.Expr:
     """Return whether a row is in effect by a day; one without a day is not."""
-    return ~nw.col(column).is_null() & ~after(day(table, column), day_of)
+    return ~nw.col("effective_on").is_null() & ~after(day(table, "effective_on"), day_of)
 
 
 def find_cycles(_: Bank, now: Totals) -> Iterator[str]:

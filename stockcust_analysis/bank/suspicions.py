@@ -364,7 +364,7 @@ def suspicions_of(bank: Bank, totals: Sequence[Totals], most: float = inf) -> Su
     for index, now in enumerate(totals):
         earlier = totals[index - 1] if index else now
         follows = earlier.quarter == now.quarter.previous
-        before = earlier if follows else Totals(now.quarter.previous, (), {}, {}, {}, {})
+        before = earlier if follows else Totals(now.quarter.previous, now.structure, {}, {}, {}, {})
         enough = min(t.figures.get("customers.rows", 0) for t in (earlier, now)) >= LEAST_ROWS
         for name, rule in (_OF_TWO | _OF_ANY if follows else _OF_ANY).items() if enough else ():
             found += [(name, words) for words in rule(bank, before, now)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals.stable.v2 as nw
 
@@ -50,17 +50,23 @@ _FAR = 3
 Groups = Mapping[str, Mapping[str, int]]
 
 
+class Structure(NamedTuple):
+    """Branch → when it opened and closed; and old and new branches, and since when."""
+
+    branches: Mapping[str, tuple[date, date]]
+    successions: Sequence[tuple[str, str, date]]
+
+
 @dataclass(frozen=True)
 class Totals:
     """Sums of one quarter: `rows`, and cents by column, of customers by branch, else by product.
 
     Names with `|` count rows: of a column that are filled, or of two days in the wrong order.
-    `booked` are those of holdings and of the ledger by branch and product. `successions` are old
-    branches, the new ones that took over, and since when, whatever the quarter.
+    `booked` are those of holdings and of the ledger by branch and product.
     """
 
     quarter: Quarter
-    successions: Sequence[tuple[str, str, date]]
+    structure: Structure
     booked: Mapping[str, Mapping[str, Groups]]
     customers: Groups
     holdings: Groups
@@ -123,22 +129,32 @@ def totals_of(bank: Bank, quarters: Sequence[Quarter]) -> list[Totals]:
             if place and place == place:
                 branches = booked.setdefault(as_of, {}).setdefault(name, {})
                 branches.setdefault(place, {})[str(key)] = cells
-    successions = _successions(bank) if quarters else []
+    structure = _structure(bank)
     return [
-        Totals(q, successions, booked.get(q.end, {}), *(found.get((n, q.end), {}) for n in GROUPS))
+        Totals(q, structure, booked.get(q.end, {}), *(found.get((n, q.end), {}) for n in GROUPS))
         for q in quarters
     ]
 
 
-def _successions(bank: Bank) -> list[tuple[str, str, date]]:
-    """Return old branches, new ones, and since when; those without a day are in effect never."""
+def _structure(bank: Bank) -> Structure:
+    """Return a bank's branches and their successors, whatever the quarter."""
+    rows = collect_rows(as_lazy(bank.table("branches")))
+    empty = [None] * len(rows["branch_id"])
+    opened = _days(rows.get("opened_on", empty), otherwise=date.min)
+    closed = _days(rows.get("closed_on", empty), otherwise=date.max)
+    branches = dict(zip(rows["branch_id"], zip(opened, closed, strict=True), strict=True))
     if "branch_successors" not in bank.columns:
-        return []
+        return Structure(branches, [])
     rows = collect_rows(as_lazy(bank.table("branch_successors")))
-    columns = [rows[name] for name in ("old_branch_id", "new_branch_id", "effective_on")]
-    return [
-        (old, new, as_day(on)) for old, new, on in zip(*columns, strict=True) if on == on and on
-    ]
+    since = _days(rows["effective_on"], otherwise=date.max)
+    return Structure(
+        branches, [*zip(rows["old_branch_id"], rows["new_branch_id"], since, strict=True)]
+    )
+
+
+def _days(cells: Sequence[Any], *, otherwise: date) -> list[date]:
+    """Return cells as days; of empty ones another."""
+    return [as_day(cell) if cell == cell and cell else otherwise for cell in cells]
 
 
 def repeated_day(name: str, columns: Collection[str], rows: Table, days: Collection[date]) -> str:
