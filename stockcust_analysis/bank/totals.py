@@ -242,7 +242,7 @@ def _sizes_of(name: str, columns: Collection[str], rows: Table) -> dict[str, nw.
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
         elif column == "person_id":
             sizes[f"{column}|filled"] = flag(~nw.col(column).is_null())
-            sizes[f"{column}|odd"] = flag(nw.col(column).str.contains("[13579]$"))
+            sizes[f"{column}|odd"] = flag(nw.col(column).str.ends_with("1"))
     for column in [column for column in AUM if column in sizes][:1]:
         digits = (sizes[column] + 1).cast(nw.Float64).log(10) * _STEPS + 0.5
         sizes[f"{column}|digits"] = digits.floor().cast(nw.Int64)

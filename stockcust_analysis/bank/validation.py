@@ -337,22 +337,20 @@ class _TableCheck:
         Mostly all is well: then one condition shows it for less than many would cost.
         """
         tested = {f"test {index}": test for index, test in enumerate(tests)}
-        looks: dict[str, list[str]] = {"": []}
-        for name, test in tested.items():
-            if test.column.name not in self.ordered - self.trimmed:
-                alone = test.column.name if self._is_alone(test.column) else ""
-                looks.setdefault(alone, []).append(name)
-        wrong = {c: _any_of(tested[name].wrong for name in names) for c, names in looks.items()}
+        passed = self.ordered - self.trimmed
+        asked = {n: t for n, t in tested.items() if t.column.name not in passed}
+        together = {n: t.wrong for n, t in asked.items() if not self._is_alone(t.column)}
         by = ["as_of"] if "as_of" in self.names else []
-        groups = collect_rows(sums(self.rows, by, {"rows": ONE, "wrong": flag(wrong.pop(""))}))
+        wrong = flag(_any_of(together.values()))
+        groups = collect_rows(sums(self.rows, by, {"rows": ONE, "wrong": wrong}))
         rows = [int(count or 0) for count in groups["rows"]]
         self.total = sum(rows)
         if by:
             days = zip(groups["as_of"], rows, strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
-        found = [""] if any(groups["wrong"]) else []
-        found += [column for column, fails in wrong.items() if height(self.rows.filter(fails))]
-        counts = count_rows(self.rows, {n: tested[n].wrong for c in found for n in looks[c]})
+        counts = count_rows(self.rows, together) if any(groups["wrong"]) else {}
+        for name in {*asked} - {*together}:
+            counts[name] = height(self.rows.filter(tested[name].wrong))
         return [(test, counts.get(name, 0)) for name, test in tested.items()]
 
     def _ordered_keys(self, tests: Sequence[CellTest]) -> set[str]:
