@@ -87,22 +87,6 @@ def _present(customers: Table, policy: Policy, calendar: Calendar) -> Table:
     return in_scope(rows, policy, calendar).rename({"_as_of": "as_of"}).drop(PERIOD)
 
 
-def report_customers(
-    bank: BankTables, as_of: Day, *, policy: PolicyLike, structure: Day | None
-) -> Frame:
-    """Return what `Bank.customers_frame` promises, computed and kept."""
-    rules, on = as_policy(policy), as_day(as_of)
-    under = on if structure is None else as_day(structure)
-    bank = by_unit(bank, rules, under, until=max(on, under))
-    facts = customers_on(bank, rules, on, structure=under)
-    table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
-    source = source_of(bank, rules, Calendar((on,)))
-    result = materialize(bank, table) if source is None else _with_service(bank, table, source)
-    require_customers(result, on)
-    require_amounts(result, AUM, "customers")
-    return result.to_native()
-
-
 def population_of(
     bank: BankTables, policy: Policy, calendar: Calendar, *, structure: date
 ) -> Table:
@@ -275,7 +259,7 @@ def _with_service(bank: BankTables, table: Table, source: service.ServiceSource)
     everybody = materialize(bank, table)
     known = {*everybody.collect_schema().names(), "in_managed"}
     managed = everybody.filter(nw.col("managed") == 1).with_columns(
-        (nw.col(name) * 100 + 0.5).floor().cast(nw.Int64).alias(f"{name}_cents")
+        frames.cents(name).alias(f"{name}_cents")
         for name in ("aum_average_quarter", "aum_average_month")
     )
     facts = service.serve(managed, source)
@@ -428,4 +412,13 @@ class Bank(BankTables):
         held in the engine (a table of DuckDB or of the database's session, a persisted Spark
         frame) until `release`, or the bank is closed.
         """
-        return report_customers(self, as_of, policy=policy, structure=structure)
+        rules, on = as_policy(policy), as_day(as_of)
+        under = on if structure is None else as_day(structure)
+        bank = by_unit(self, rules, under, until=max(on, under))
+        facts = customers_on(bank, rules, on, structure=under)
+        table = _with_names(bank, _in_cny(_with_labels(bank, facts, rules, on)))
+        source = source_of(bank, rules, Calendar((on,)))
+        result = materialize(bank, table) if source is None else _with_service(bank, table, source)
+        require_customers(result, on)
+        require_amounts(result, AUM, "customers")
+        return result.to_native()

@@ -33,7 +33,7 @@ from stockcust_analysis.bank.grammar import (
     unit_doubt,
 )
 from stockcust_analysis.bank.headers import NAMELESS, normalize
-from stockcust_analysis.bank.mapping import TableMapping
+from stockcust_analysis.bank.mapping import TableMapping, contract_names
 from stockcust_analysis.bank.problems import Problem, UnusableFileError
 from stockcust_analysis.bank.text_files import TextFile, inspect
 
@@ -68,14 +68,15 @@ class FileGroup:
 class FileReader:
     """Makes files of one table ready to scan; notes what cannot be read in `problems`.
 
-    `names` maps headers to columns; `is_part` says that some files were left out.
+    `names` maps headers to columns, by default as the contract and the mapping say; `is_part` says
+    that some files were left out.
     """
 
     connection: duckdb.DuckDBPyConnection
     copies: Path
     contract: Table
-    names: Mapping[str, str]
     mapping: TableMapping
+    names: Mapping[str, str] = field(default_factory=dict)
     is_part: bool = False
     problems: list[Problem] = field(default_factory=list)
     notes: dict[Path, tuple[str, ...]] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class FileReader:
 
     def __post_init__(self) -> None:
         """Keep what headers mean, normalized."""
+        self.names = self.names or contract_names(self.mapping, self.contract)
         self._known = {normalize(header): column for header, column in self.names.items()}
 
     def read(self, paths: Sequence[Path]) -> list[FileGroup]:
@@ -282,7 +284,7 @@ class FileReader:
         in_order = f"SELECT *, file_index AS _file, row_number() OVER () AS _n FROM {scan}"
         first = f"_n - min(_n) OVER (PARTITION BY _file) + {alike.first_row} AS _row"
         numbered = f"(SELECT * EXCLUDE (_n), {first} FROM ({in_order}))"
-        left_out = self._odd_rows(alike)[_LEFT_OUT]
+        left_out = self.odd_rows(alike)[_LEFT_OUT]
         if counts[_LEFT_OUT]:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
@@ -301,7 +303,7 @@ class FileReader:
         for what in (TOTAL_LINES, _SPARE):
             if counts[what]:
                 filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
-                where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
+                where = f"WHERE {self.odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
                 odd = self.connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
                 remedy = total_remedy(alike.header[odd[0][1] - 1])
@@ -323,7 +325,7 @@ class FileReader:
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
         """Return how many rows are none of the table's, and note them beside the files."""
         alike = files[0]
-        odd = self._odd_rows(alike)
+        odd = self.odd_rows(alike)
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
         counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
@@ -340,7 +342,7 @@ class FileReader:
                 self.notes[path] += (f"{dropped} of them dropped by drop_rows_where",)
         return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
 
-    def _odd_rows(self, file: TextFile) -> dict[str, str]:
+    def odd_rows(self, file: TextFile) -> dict[str, str]:
         """Return the SQL of rows that are none of the table's."""
         cells = {name: quoted(name) for name in file.header}
         # Each name is compared alone: regular expressions cost, and IN becomes a join.

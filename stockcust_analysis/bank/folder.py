@@ -38,10 +38,10 @@ from stockcust_analysis.bank.file_names import (
     read_row_counts,
 )
 from stockcust_analysis.bank.files import FileGroup, FileReader, column_types, damaged_parquet
-from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
+from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.layouts.east5 import make_tables
 from stockcust_analysis.bank.layouts.reader import LayoutFiles, has_layout_names
-from stockcust_analysis.bank.mapping import Mapping, TableMapping, contract_names
+from stockcust_analysis.bank.mapping import Mapping, TableMapping
 from stockcust_analysis.bank.problems import (
     ABSENT,
     POSITION,
@@ -103,9 +103,7 @@ def open_folder(folder: Path, mapping: Mapping, memory_limit: str, layout: str |
         counts, flags_alone = read_row_counts([path for paths in files.values() for path in paths])
         for contract in TABLES:
             name, paths = contract.name, files[contract.name]
-            words = mapping.of(name)
-            headers = contract_names(words, contract)
-            reader = FileReader(engine.connection, engine.folder, contract, headers, words)
+            reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             if paths:
                 groups[name] = reader.read(paths)
             for path in paths:
@@ -205,7 +203,7 @@ def open_duckdb_file(
             own = {name.rpartition(".")[2].upper(): _source_of(name) for name in row_numbers}
             made, mapping = _layout_tables(engine, own, mapping, f"'{path}' by the layout {layout}")
             for contract in (c for c in TABLES if c.name in made.tables):
-                reader = FileReader(engine.connection, engine.folder, contract, {}, TableMapping())
+                reader = FileReader(engine.connection, engine.folder, contract, TableMapping())
                 groups.setdefault(contract.name, []).extend(
                     reader.read([made.tables[contract.name]])
                 )
@@ -235,8 +233,7 @@ def open_relations(
             except duckdb.Error:
                 what = f"the relation of {name} cannot be computed. Fetch it alone to see why."
                 raise UsageError(what) from None
-            words = mapping.of(name)
-            reader = FileReader(engine.connection, engine.folder, contract, {}, words)
+            reader = FileReader(engine.connection, engine.folder, contract, mapping.of(name))
             groups[name] = reader.read([path])
             inputs.append(InputTable(name, "DuckDB", relation.shape[0]))
         problems = missing_tables(groups, relations)
@@ -314,10 +311,9 @@ def _bank(
         columns = [group.columns for group in files]
         shown = [_shown(group.names) for group in files]
         is_part = unread.get(contract.name, False)
-        doubtful, headers = match_headers(contract, columns, words, shown, is_part=is_part)
+        doubtful, headers, unmeant = match_headers(contract, columns, words, shown, is_part=is_part)
         problems += doubtful
-        for files_alike, header, matched in zip(shown, columns, headers, strict=True):
-            spare[files_alike] = unread_headers(header, matched, words.ignore)
+        spare.update(zip(shown, unmeant, strict=True))
         if not doubtful and contract.name not in unread:
             delivered = [c for c in contract.columns if any(c.name in header for header in headers)]
             _warn_of_lacking_columns(contract.name, delivered, files, headers)

@@ -86,14 +86,15 @@ def match_headers(
     files: Sequence[str] = (),
     *,
     is_part: bool = False,
-) -> tuple[list[Problem], list[dict[str, str]]]:
+) -> tuple[list[Problem], list[dict[str, str]], list[list[str]]]:
     """Return what is wrong with the headers of a table's files, and for each column → header.
 
-    `files` are those that have the headers, named where there are several. Where the headers are
-    those of a part of the files, nothing is said of headers that none of these has.
+    And those of each that mean no column, as far as they may be shown. `files` are those that have
+    the headers, named where there are several. Where the headers are those of a part of the files,
+    nothing is said of headers that none of these has.
     """
     problems: dict[Problem, None] = {}
-    matches = []
+    matches, unread = list[dict[str, str]](), list[list[str]]()
     names, skipped = contract_names(mapping, contract), {*map(normalize, mapping.ignore)}
     known = {normalize(h): name for h, name in names.items() if normalize(h) not in skipped}
     stated: dict[str, list[str]] = {}  # by the mapping, not by the contract
@@ -116,13 +117,15 @@ def match_headers(
         where = f" in {files[index]}" if len(files) > 1 else ""
         problems |= {replace(problem, what=problem.what + where): None for problem in found}
         matches.append(matched)
+        shown = (header for header in spare if not header.startswith(NAMELESS))
+        unread.append([header.strip() if is_quotable(header) else "…" for header in shown])
     delivered = {name for matched in matches for name in matched}
     lacking = {*stated} - delivered - {*contract.required_names}
     for column, header in ((c, h) for c in stated if c in lacking for h in stated[c]):
         what = f"the mapping reads it from '{header}', which is not there"
         remedy = "Correct the mapping, or take it out."
         problems |= {} if is_part else {Problem(contract.name, column, what, remedy): None}
-    return list(problems), matches
+    return list(problems), matches, unread
 
 
 def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[str]) -> None:
@@ -135,16 +138,6 @@ def _warn_of_spare(contract: Table, matched: Collection[str], spare: Iterable[st
         if is_currency or (excludes and _FLAGS.fullmatch(normalize(header))):
             what = f"'{header}' is not read, and {foreign if is_currency else nobody}"
             warnings.warn(f"{contract.name}: {what}", stacklevel=3)
-
-
-def unread_headers(
-    header: Iterable[str], matched: Mapping[str, str], ignored: Iterable[str]
-) -> list[str]:
-    """Return the headers that mean no column of the contract, as far as they may be shown."""
-    skipped = {*map(normalize, (*matched.values(), *ignored))}
-    spare = [name for name in header if normalize(name) not in skipped]
-    spare = [name for name in spare if not name.startswith(NAMELESS)]
-    return [name.strip() if is_quotable(name) else "…" for name in spare]
 
 
 def _stated_units(contract: Table, matched: Mapping[str, str], unit: str) -> Iterator[Problem]:

@@ -189,9 +189,7 @@ def require_no_file_options(mapping: Mapping) -> None:
 def contract_names(mapping: TableMapping, contract: Table) -> dict[str, str]:
     """Return header → contract column: the contract's own names, its Chinese names, the bank's."""
     names = {column.zh: column.name for column in contract.columns}
-    names.update({column.name: column.name for column in contract.columns})
-    names.update(mapping.columns)
-    return names
+    return {**names, **{name: name for name in contract.column_names}, **mapping.columns}
 
 
 def _complaints(entry: Any, contract: Table) -> list[str]:

@@ -29,7 +29,7 @@ from stockcust_analysis.bank.doubts import warn_of_doubts
 from stockcust_analysis.bank.duckdb_connection import DEFAULT_MEMORY_LIMIT
 from stockcust_analysis.bank.file_names import require_no_banks_within
 from stockcust_analysis.bank.folder import open_duckdb_file, open_folder, open_relations
-from stockcust_analysis.bank.headers import match_headers, missing_tables, unread_headers
+from stockcust_analysis.bank.headers import match_headers, missing_tables
 from stockcust_analysis.bank.mapping import Mapping, read_mapping, require_no_file_options
 from stockcust_analysis.bank.problems import Delivery, Problem, Rows
 from stockcust_analysis.bank.totals import totals_of
@@ -419,9 +419,9 @@ def _bank_of(
         words, frame = mapping.of(contract.name), frames[contract.name]
         schema: Dictionary[Any, Any] = frame.collect_schema()  # pandas takes anything for a header
         header = [name for name in schema if isinstance(name, str)]
-        doubtful, (columns,) = match_headers(contract, [header], words)
+        doubtful, (columns,), (unread,) = match_headers(contract, [header], words)
         problems += doubtful
-        spare[contract.name] = unread_headers(header, columns, words.ignore)
+        spare[contract.name] = unread
         if not doubtful:
             delivered = [column for column in contract.columns if column.name in columns]
             frame = frame.select(*(nw.col(columns[c.name]).alias(c.name) for c in delivered))

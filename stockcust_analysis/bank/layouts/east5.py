@@ -129,15 +129,16 @@ SELECT {end}, account_id, round(sum(balance) / 3, 2) FROM (
     UNION ALL SELECT as_of, account_id, balance FROM wealth)
 WHERE as_of BETWEEN {start} AND {end}
     AND account_id NOT IN (SELECT account_id FROM averages WHERE as_of = {end}) GROUP BY ALL"""
+_OWNED = """
+CREATE VIEW owned AS -- what customers have, and since when
+SELECT as_of, customer_id, KHRQ AS day FROM accounts
+UNION ALL SELECT as_of, KHTYBH, KKRQ FROM JJKXXB
+UNION ALL SELECT as_of, customer_id, FFRQ FROM loans
+UNION ALL SELECT as_of, customer_id, NULL FROM cards
+UNION ALL SELECT as_of, customer_id, LCZHKHRQ FROM wealth"""
 _PERSONS = """
 CREATE TABLE persons AS
-WITH seen AS (
-    SELECT customer_id, min(as_of) AS first FROM (
-        SELECT customer_id, as_of FROM accounts UNION ALL SELECT customer_id, as_of FROM loans
-        UNION ALL SELECT customer_id, as_of FROM cards UNION ALL SELECT KHTYBH, as_of FROM JJKXXB
-        UNION ALL SELECT customer_id, as_of FROM wealth
-    ) GROUP BY ALL
-), known AS (
+WITH seen AS (SELECT customer_id, min(as_of) AS first FROM owned GROUP BY ALL), known AS (
     SELECT as_of, KHTYBH AS customer_id, NBJGH, XB,
         contains(COALESCE(BXYGBZ, ''), '个体工商户') AS trades,
         CSNY, SFNH = '是' AS farms, BHYGBZ = '是' AS works_here FROM GRJCXXB
@@ -167,12 +168,7 @@ _CUSTOMERS = """
 WITH people AS (
     SELECT *, NULL::DATE AS closed_on FROM persons
     UNION ALL BY NAME SELECT * FROM leavers
-), since AS (
-    SELECT customer_id, min(day) AS day FROM (
-        SELECT customer_id, KHRQ AS day FROM accounts UNION ALL SELECT KHTYBH, KKRQ FROM JJKXXB
-        UNION ALL SELECT customer_id, FFRQ FROM loans
-        UNION ALL SELECT customer_id, LCZHKHRQ FROM wealth) GROUP BY ALL
-), moved AS (
+), since AS (SELECT customer_id, min(day) AS day FROM owned GROUP BY ALL), moved AS (
     SELECT as_of, customer_id, max(SCDHRQ) AS day,
         -- Of accounts on a business licence no transactions are read.
         max(SCDHRQ) FILTER (NOT is_persons) AS traded,
@@ -265,7 +261,7 @@ FROM newest n LEFT JOIN tree t USING (NBJGH) LEFT JOIN tree above ON above.NBJGH
 WHERE JGLB = '营业机构' OR n.NBJGH IN (FROM owning)"""
 _STEPS = (
     *(_SOLE_TRADERS, _RATES, _ACCOUNTS, _LOANS, _CARDS, _WEALTH, _TRANSACTIONS),
-    *(_PERSONS, _LEFT, _ABOVE, _BRANCHES),
+    *(_OWNED, _PERSONS, _LEFT, _ABOVE, _BRANCHES),
 )
 # Institutions hold the figures of those below them, too; the lowest may have none of their own.
 _LEDGER = """

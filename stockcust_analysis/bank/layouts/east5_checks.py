@@ -136,9 +136,7 @@ _LEFT_OUT = {
 _NUMBERS = r"""
 SELECT count(*) FILTER (regexp_matches(KHTYBH, '[0-9a-f]{64}')), count(*) FILTER (
     regexp_matches(KHTYBH, '\d{6}(19|20)\d\d(0[1-9]|1[0-2])([0-2]\d|3[01])\d{3}[\dX]')) FROM (
-    SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM accounts
-    UNION SELECT customer_id FROM loans UNION SELECT customer_id FROM cards
-    UNION SELECT customer_id FROM wealth UNION SELECT KHTYBH FROM JJKXXB
+    SELECT KHTYBH FROM GRJCXXB UNION SELECT customer_id FROM owned
     UNION SELECT KHTYBH FROM GRCKFHZMX)"""
 _HAS_PERSONS = "SELECT count(*) FROM persons"
 

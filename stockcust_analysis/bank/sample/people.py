@@ -94,13 +94,6 @@ def make_branches(rng: Random, operating: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def successors_table(branches: pd.DataFrame) -> pd.DataFrame:
-    """Return which branch took over the two that were merged away."""
-    ids = branches["branch_id"].to_numpy()
-    successors = {"old_branch_id": ids[-2:], "new_branch_id": ids[Branch.MERGED]}
-    return pd.DataFrame(successors).assign(effective_on=STARTS[MERGER])
-
-
 TINY_CUSTOMERS = 24
 _CUSTOMER_TYPES = table("customers").column("customer_type").allowed
 _PULL = {"urban": 1.5, "county": 1.1, "township": 0.8}
@@ -357,10 +350,8 @@ def _turns(rng: Random, people: pd.DataFrame, effects: str) -> tuple[Array, Arra
     leaves = free & (rng.random(size) < np.where(wealth < 100, 0.08, 0.03)) & (closes > arrived)
     online = people["acquisition_channel"] == "online"
     often = (0.3, 0.04) if effects == "planted" else (0.06, 0.06)
-    empties = (
-        free & (rng.random(size) < np.where(online, *often)) & (wealth > 500) & (drains > arrived)
-    )
-    empties &= ~leaves & ~people["asleep"].to_numpy()
+    empties = free & (rng.random(size) < np.where(online, *often)) & (wealth > 500)
+    empties &= (drains > arrived) & ~leaves & ~people["asleep"].to_numpy()
     refills = empties & (rng.random(size) < 0.5) & (returns > drains)
     happening = ((leaves, closes), (empties, drains), (refills, returns))
     left, drained_from, back = (np.where(who, when, _NEVER)[:, None] for who, when in happening)

@@ -23,7 +23,6 @@ from stockcust_analysis.bank.sample.people import (
     Random,
     decode_names,
     make_panel,
-    successors_table,
     visits,
     with_names,
 )
@@ -344,9 +343,12 @@ def join_pieces(
         for name in ("managers", "ledger", "plan_start")
     }
     start = together["plan_start"].groupby(level=0).sum()
+    ids = network["branch_id"].to_numpy()
+    # One branch took over the two that were merged away.
+    successors = pd.DataFrame({"old_branch_id": ids[-2:], "new_branch_id": ids[Branch.MERGED]})
     return {
         "branches": network,
-        "branch_successors": successors_table(network),
+        "branch_successors": successors.assign(effective_on=STARTS[MERGER]),
         "managers": together["managers"].reset_index(drop=True),
         "ledger": ledger_table(together["ledger"]),
         "targets": targets_table(start, network),
