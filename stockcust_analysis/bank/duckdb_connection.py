@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from stockcust_analysis.errors import UsageError
 
 DEFAULT_MEMORY_LIMIT = "60%"
-HASH = "hash_of_row"
-"""Column of the hashes of rows or keys."""
 _MOST_RUNS = 1000
 _SIZE = re.compile(r"\d+(\.\d+)? ?([KMGT]i?B)|[1-9]\d?%|100%")
 
@@ -77,8 +76,13 @@ def keys_ascend(
 
 
 def hash_of(columns: Iterable[str]) -> str:
-    """Return the SQL of the hash of some columns, which is called HASH."""
-    return f"hash({', '.join(map(quoted, columns))}) AS {HASH}"
+    """Return the SQL of the hash of some columns."""
+    return f"hash({', '.join(map(quoted, columns))})"
+
+
+def sql_of(rows: Any) -> str:
+    """Return the SQL of a relation's rows as Narwhals holds it, to be put into parentheses."""
+    return str(rows.to_native().sql_query())
 
 
 def count_different(relation: duckdb.DuckDBPyRelation, expression: str) -> int:

@@ -24,7 +24,6 @@ from stockcust_analysis.bank.conversion import sql_reading, with_readings
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.bank.doubts import EQUAL_BY_CHANCE
 from stockcust_analysis.bank.duckdb_connection import (
-    HASH,
     count_different,
     hash_of,
     limited_connection,
@@ -417,16 +416,16 @@ class _DuckDBDelivery(Delivery):
         one_in = 1 << min(facts.rows // _LEAST_OF_PART, _PART).bit_length() >> 1 or 1
         rows = facts.keep(self.numbered(facts.trimmed)).to_native()
         rows = rows.project(
-            f"{hash_of(column.name for column in self.columns)}, "
+            f"{hash_of(column.name for column in self.columns)} AS row, "
             f"{quoted(POSITION)} // {_ROWS_OF_A_FILE} AS file"
         )
         for step, part in ((one_in, _PART), (1, 1)):
-            some = rows.filter(f"{HASH} % {step} = 0") if step > 1 else rows
+            some = rows.filter(f"row % {step} = 0") if step > 1 else rows
             found = []
             if len(self._files) > 1:
-                counts = some.aggregate(f"file, {HASH} AS row, count(*) AS n")
+                counts = some.aggregate("file, row, count(*) AS n")
                 found = counts.query("counts", _REPEATED.format(part=part)).fetchall()
-            different = found[0][-1] if found else count_different(some, HASH)
+            different = found[0][-1] if found else count_different(some, "row")
             equal, spread = facts.rows - step * different, 5 * sqrt((step - 1) * facts.rows)
             alone = [index for index, same, *_ in found if same is None]
             if equal + spread <= most and (len(self._files) == 1 or len(alone) == len(self._files)):

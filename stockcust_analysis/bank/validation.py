@@ -26,11 +26,11 @@ from stockcust_analysis.bank.cell_tests import (
 from stockcust_analysis.bank.contract import Column, Kind, table
 from stockcust_analysis.bank.conversion import REMEDIES, TEXTS
 from stockcust_analysis.bank.duckdb_connection import (
-    HASH,
     count_different,
     hash_of,
     keys_ascend,
     quoted,
+    sql_of,
 )
 from stockcust_analysis.bank.problems import (
     ABSENT,
@@ -130,9 +130,12 @@ class _Reference:
 
     def lost_rows(self, rows: Rows) -> Rows:
         """Return the rows that refer to something that is not there."""
+        return self.astray(rows.filter(~nw.col(self.column.name).is_null()))
+
+    def astray(self, rows: Rows) -> Rows:
+        """Return the rows whose keys are not there, or empty."""
         known = self.target.rows.select(*self.theirs)
-        filled = rows.filter(~nw.col(self.column.name).is_null())
-        return filled.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
+        return rows.join(known, left_on=self.ours, right_on=self.theirs, how="anti")
 
     def count(self) -> None:
         """Count the rows that refer to something that is not there."""
@@ -164,34 +167,29 @@ def _count_references(references: Sequence[_Reference], engine: Engine) -> None:
     """
     targets: dict[object, list[_Reference]] = {}
     for reference in references:
-        target = reference.target.contract.name, *reference.theirs
-        targets.setdefault(target, []).append(reference)
+        keys = reference.target.contract.name, *reference.theirs
+        targets.setdefault(keys, []).append(reference)
     for entries in targets.values():
         if isinstance(engine, DuckDBEngine):
-            for index in _find_by_hash(entries, engine):
-                entries[index].count()
-            continue
-        for entry in entries:
-            known = entry.target.rows.select(*entry.theirs)
-            keys = entry.table.rows.select(*entry.ours)
-            lost = keys.join(known, left_on=entry.ours, right_on=entry.theirs, how="anti")
-            if height(lost.head(1)):
-                entry.count()
+            found = _find_by_hash(entries, engine)
+        else:
+            found = [entry for entry in entries if height(entry.astray(entry.table.rows).head(1))]
+        for entry in found:
+            entry.count()
 
 
-def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[int]:
+def _find_by_hash(references: Sequence[_Reference], engine: DuckDBEngine) -> list[_Reference]:
     """Return which references to the same keys have rows that lead nowhere, or empty cells."""
     ours = (
-        f"SELECT {index} AS entry, {hash_of(entry.ours)} "
-        f"FROM ({entry.table.rows.to_native().sql_query()})"
+        f"SELECT {index} AS entry, {hash_of(entry.ours)} AS key FROM ({sql_of(entry.table.rows)})"
         for index, entry in enumerate(references)
     )
-    theirs, target = references[0].theirs, references[0].target.rows.to_native()
+    theirs, target = references[0].theirs, sql_of(references[0].target.rows)
     filled = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in theirs)
-    known = f"SELECT {hash_of(theirs)} FROM ({target.sql_query()}) WHERE {filled}"
-    lost = f"({' UNION ALL '.join(ours)}) ANTI JOIN ({known}) USING ({HASH})"
-    found = engine.connection.execute(f"SELECT DISTINCT entry FROM {lost}").fetchall()
-    return [index for (index,) in found]
+    known = f"SELECT {hash_of(theirs)} AS key FROM ({target}) WHERE {filled}"
+    lost = f"FROM ({' UNION ALL '.join(ours)}) ANTI JOIN ({known}) USING (key)"
+    found = engine.connection.execute(f"SELECT DISTINCT entry {lost}").fetchall()
+    return [references[index] for (index,) in found]
 
 
 class _TableCheck:
@@ -336,21 +334,19 @@ class _TableCheck:
 
         Mostly all is well: then one condition shows it for less than many would cost.
         """
-        tested = {f"test {index}": test for index, test in enumerate(tests)}
-        passed = self.ordered - self.trimmed
+        tested, passed = {f"test {i}": t for i, t in enumerate(tests)}, self.ordered - self.trimmed
         asked = {n: t for n, t in tested.items() if t.column.name not in passed}
         together = {n: t.wrong for n, t in asked.items() if not self._is_alone(t.column)}
         by = ["as_of"] if "as_of" in self.names else []
         wrong = flag(_any_of(together.values()))
         groups = collect_rows(sums(self.rows, by, {"rows": ONE, "wrong": wrong}))
-        rows = [int(count or 0) for count in groups["rows"]]
-        self.total = sum(rows)
+        self.total = sum(groups["rows"])
         if by:
-            days = zip(groups["as_of"], rows, strict=True)
+            days = zip(groups["as_of"], groups["rows"], strict=True)
             self.days = {as_day(day): count for day, count in days if day == day and day}
         counts = count_rows(self.rows, together) if any(groups["wrong"]) else {}
-        for name in {*asked} - {*together}:
-            counts[name] = height(self.rows.filter(tested[name].wrong))
+        alone = {*asked} - {*together}
+        counts |= {name: height(self.rows.filter(asked[name].wrong)) for name in alone}
         return [(test, counts.get(name, 0)) for name, test in tested.items()]
 
     def _ordered_keys(self, tests: Sequence[CellTest]) -> set[str]:
@@ -478,8 +474,7 @@ class _TableCheck:
             relation = self.rows.to_native()
             is_in_order = self.ordered or (self.total > _MANY and keys_ascend(relation, key))
             # If all hashes differ all keys do, for half the memory of comparing these.
-            hashes = f"hash({', '.join(map(quoted, key))})"
-            if is_in_order or count_different(relation, hashes) == self.total:
+            if is_in_order or count_different(relation, hash_of(key)) == self.total:
                 return 0
         return self.total - height(self.rows.select(*key).unique())
 
@@ -501,6 +496,5 @@ def _any_of(conditions: Iterable[nw.Expr]) -> nw.Expr:
 
 def _last_of_each(key: list[str]) -> Callable[[Rows], Rows]:
     """Return the step from numbered rows to the last row of each key that occurs twice."""
-    return lambda rows: (
-        rows.group_by(*key).agg(nw.len().alias("n"), nw.col(POSITION).max()).filter(nw.col("n") > 1)
-    )
+    number, last = nw.len().alias("n"), nw.col(POSITION).max()
+    return lambda rows: rows.group_by(*key).agg(number, last).filter(nw.col("n") > 1)
