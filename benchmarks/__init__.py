@@ -1,1 +1,1 @@
-"""What only measures: banks of millions, rivals written by hand, processes timed in turns."""
+"""What only measures: banks of millions, a rival written by hand, processes timed in turns."""

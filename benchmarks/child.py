@@ -28,7 +28,7 @@ _phases: dict[str, float] = {}
 def main() -> None:
     """Do a job once."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("job", help="open, evaluate, spark, sql, pandas, …: see run.py")
+    parser.add_argument("job", help="open, evaluate, spark, sql, …: see run.py")
     parser.add_argument("source", help="bank's folder or URL; of frames and Spark, typed tables")
     parser.add_argument("out", type=Path)
     parser.add_argument("--quarter", default="2026Q3")
@@ -42,7 +42,7 @@ def main() -> None:
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             list(pool.map(_print_page, pages))
         return
-    answer = _answer_by_hand if options.job in ("sql", "pandas") else _evaluate
+    answer = _answer_in_sql if options.job == "sql" else _evaluate
     answer = _learn if options.job in MODELS else answer
     for name, table in answer(options).items():
         table.to_parquet(options.out / f"{name}.parquet")
@@ -58,13 +58,13 @@ def _phase(name: str) -> Iterator[None]:
     _phases[f"{name}_processor_seconds"] = sum(os.times()[:4]) - used
 
 
-def _answer_by_hand(options: argparse.Namespace) -> Any:
+def _answer_in_sql(options: argparse.Namespace) -> Any:
+    from benchmarks.by_sql import answer
     from benchmarks.headline import tables_of
 
-    rival = import_module(f"benchmarks.by_{options.job}")
     with _phase("evaluate"):
         folder, limit = Path(options.source), options.memory_limit
-        return tables_of(rival.answer(folder, options.quarter, memory_limit=limit))
+        return tables_of(answer(folder, options.quarter, memory_limit=limit))
 
 
 def _evaluate(options: argparse.Namespace) -> Any:

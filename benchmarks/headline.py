@@ -1,7 +1,7 @@
-"""The headline measures: from a rival's sums by branch to the tables of an evaluation.
+"""The headline measures: from the rival's sums by branch to the tables of an evaluation.
 
-Both rivals work on the bank's files and end in a few hundred rows, `Sums`; the rest is the same.
-Names that end in `_cents` are shown in CNY. A change of the default policy has to be made in both.
+SQL works on the bank's files and ends in a few hundred rows, `Sums`. Names that end in `_cents` are
+shown in CNY. A change of the default policy has to be made in its statements, too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Measure = namedtuple("Measure", _PARTS, defaults=("", "", ""))
 
 
 Sums = namedtuple("Sums", "levels concentration pairs")
-"""What a rival computes: two tables by quarter, `concentration` with the whole bank; pairs."""
+"""What SQL computes: two tables by quarter, `concentration` with the whole bank; pairs."""
 
 
 def period_ends(quarter: str) -> dict[str, pd.Timestamp]:
@@ -160,7 +160,7 @@ def _measures(sums: pd.DataFrame, measures: Iterator[Measure]) -> pd.DataFrame:
 
 
 def package_tables(evaluation: Any, quarter: str) -> Tables:
-    """Return of the package's evaluation what the rivals answer."""
+    """Return of the package's evaluation what the rival answers."""
     answered = [*level_measures(), *concentration_measures(), *retention_measures()]
     rows = evaluation.measures[evaluation.measures["quarter"].isin(list(period_ends(quarter)))]
     labels = pd.MultiIndex.from_frame(rows[["measure", "base"]])

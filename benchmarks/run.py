@@ -1,4 +1,4 @@
-"""Time the package beside its rivals and beside a commit of its own, in the same run.
+"""Time the package beside hand-written SQL and a commit of its own, in the same run.
 
     python -m benchmarks.run engines --bank BANK --json benchmarks/results/engines_10m.json
     python -m benchmarks.run sample report open --commit c115afd --json FILE
@@ -105,10 +105,10 @@ class Run:
 
 
 def engines(run: Run) -> Iterator[Comparison]:
-    """A bank's evaluation beside hand-written SQL and pandas."""
+    """A bank's evaluation beside hand-written SQL."""
     bank = run.bank()
     arms = run.beside_commit(run.child("evaluate", bank))
-    arms += [Arm(rival, run.child(rival, bank)) for rival in run.options.rivals]
+    arms.append(Arm("sql", run.child("sql", bank)))
     for name, root in run.past.items():
         if (root / "benchmarks" / "arm.py").exists():  # its SQL answered every question
             all_questions = ["-m", "benchmarks.arm", "sql", str(bank), run.options.quarter, "{out}"]
@@ -223,7 +223,6 @@ def main() -> None:
     parser.add_argument("--quarter", default="2026Q3")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--commit", nargs="*", default=[], help="past commits to compare with")
-    parser.add_argument("--rivals", nargs="*", default=["sql", "pandas"], help="of engines")
     parser.add_argument("--memory-limit", default="", help="of DuckDB, such as 4GB")
     parser.add_argument("--master", default="local[2]", help="of Spark")
     parser.add_argument("--pages", type=int, default=8, help="branches of the batch")

@@ -13,7 +13,7 @@ import warnings
 import click
 
 from stockcust_analysis import __version__
-from stockcust_analysis.cli import lab, run, tables
+from stockcust_analysis.cli import run, tables
 from stockcust_analysis.errors import UNWRITABLE, OutputError, StockcustError, UsageError
 
 BAD_INPUT, INTERRUPTED = 2, 130
@@ -25,9 +25,10 @@ def cli() -> None:
     """Analyse and report on a bank's existing customers (存量客户)."""
 
 
-for command in (tables.sample, tables.check, tables.map_files, tables.contacts, tables.policy):
-    cli.add_command(command)
-for command in (lab.lab, run.evaluate, run.report, run.deliver, run.verify, run.worklists):
+for command in (
+    *(tables.sample, tables.check, tables.map_files, tables.contacts, tables.policy, tables.lab),
+    *(run.evaluate, run.report, run.deliver, run.verify, run.worklists),
+):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections import Counter
@@ -59,6 +60,7 @@ def _over_a_quarter(command: Callable[..., None]) -> Callable[..., None]:
         quarter = _named_quarter(quarter, as_of)
         # A grammar of addresses that no notebook has; it takes a second to build.
         sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+        gc.set_threshold(100_000)  # tables and pages make many objects, and few cycles
         # A scheduler's request to end is the same wish as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         settings = ReportOptions(quarter=quarter, access=Access(file_mode, group), **requested)

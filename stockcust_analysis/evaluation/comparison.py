@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import special
-from scipy.stats import false_discovery_control, rankdata
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import PolicyError
@@ -223,7 +222,7 @@ def _ranks(
         if not upwards:
             value, low, high = -value, -high, -low
         best, worst = rank_sets(low, high)
-        columns = rankdata(-value, "min"), np.full(value.size, value.size), best, worst
+        columns: list[Any] = [pd.Series(-value).rank(method="min"), value.size, best, worst]
         for name, column in zip(_RANKS, columns, strict=True):
             ranks[name][judged] = column
     return ranks
@@ -348,7 +347,8 @@ def exceptions(
     rows = comparison[(comparison["verdict"] != "") & comparison["z"].notna()]
     tests = len(rows)
     chance = 2 * special.ndtr(-rows["z"].abs().to_numpy(float))
-    certain: Flags = false_discovery_control(chance) <= rate
+    ordered, rank = np.sort(chance), np.arange(1, tests + 1)  # scipy.stats is slow to import
+    certain: Flags = chance <= ordered[ordered * (tests / rank) <= rate].max(initial=-1.0)
     rows = rows.assign(chance=chance)[certain]
     good = rows["measure"].map(lambda name: measure_definition(name).higher_is_better)
     favourable = np.where((rows["z"] > 0) == (good == "yes"), "yes", "no")

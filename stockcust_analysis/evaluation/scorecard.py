@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
@@ -262,7 +261,7 @@ def _scores(
         "branch_id": list(peers),
         "peer_group": [group for group, _ in peers.values()],
         "points": points,
-        "rank": among_peers(ranked, groups, lambda x: rankdata(-x, "min")),
+        "rank": among_peers(ranked, groups, lambda x: np.asarray(pd.Series(-x).rank(method="min"))),
         "rank_of": among_peers(ranked, groups, lambda x: np.full_like(x, x.size)),
         "vetoed": vetoed,
         "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
@@ -311,7 +310,7 @@ def place_among_peers(values: npt.ArrayLike, method: str, direction: str) -> Val
     if method == "min_max":
         return np.asarray((value - value.min()) / np.ptp(value))
     if method == "percentile":
-        return np.asarray((rankdata(value) - 1) / (value.size - 1))
+        return np.asarray((pd.Series(value).rank() - 1) / (value.size - 1))
     return np.asarray(0.5 + 0.1 * (value - value.mean()) / value.std())
 
 

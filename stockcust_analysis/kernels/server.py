@@ -5,9 +5,9 @@ batch ── {"argv", "cwd", "env"} ──> warm process ── fork ──> ker
       <── {"pid"} and its pidfd ──
 ```
 
-It only imports. A process in which Polars, a database or a thread pool has run must not be forked,
-so its threads are checked before the first fork. It ends when the batch ends, for whatever reason,
-and no kernel outlives it.
+It only imports and prepares. A process in which Polars, a database or a thread pool has run must
+not be forked, so its threads are checked before the first fork. It ends when the batch ends, for
+whatever reason, and no kernel outlives it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ def preload(*modules: str) -> None:
                 getattr(module, function)()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000)  # charts make many objects, and few cycles
 
 
 def unexpected_threads() -> list[str]:

@@ -367,17 +367,13 @@ def _exclusion_reasons(table: Table, policy: Policy) -> dict[str, nw.Expr]:
 
 def _top_rows(table: Table, who: nw.Expr, stake: nw.Expr, policy: Policy) -> list[dict[str, Any]]:
     """Return the customers of one list as rows of plain values."""
-    texts = {"next_tier": _next_tier(policy), "offer": _offer(policy)}
-    table = table.filter(who & (nw.col("contactable") == 1))
-    table = table.with_columns(amount_cents=stake, **texts)
+    derived = {"amount_cents": stake, "next_tier": _next_tier(policy), "offer": _offer(policy)}
+    present = set(table.collect_schema().names()) - derived.keys()
+    wanted = present.intersection((*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS))
+    table = table.filter(who & (nw.col("contactable") == 1)).select(*sorted(wanted), **derived)
     rank = nw.col("amount_cents").rank("min", descending=True).over("branch_id")
     table = table.with_columns(priority=rank.cast(nw.Int64))
-    table = table.filter(nw.col("priority") <= policy.worklists.longest)
-    present = table.collect_schema().names()
-    wanted = [
-        name for name in (*COLUMNS, *_STAKE_FACTS, *_CALL_FACTS, *_MODEL_FACTS) if name in present
-    ]
-    columns = frames.collect_rows(table.select(wanted))
+    columns = frames.collect_rows(table.filter(nw.col("priority") <= policy.worklists.longest))
     return [
         dict(zip(columns, map(_plain, row), strict=True))
         for row in zip(*columns.values(), strict=True)

@@ -6,7 +6,6 @@ all that is wrong with it, with the places or with the files is said at once, be
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import os
@@ -18,6 +17,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 from zipfile import ZipFile
+
+import pandas as pd
 
 from stockcust_analysis.core.files import (
     SOCKET_PATH,
@@ -31,8 +32,8 @@ from stockcust_analysis.core.files import (
 )
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.policy.file import build, duplicates, read_toml
-from stockcust_analysis.report.manifest import MANIFEST
-from stockcust_analysis.report.plan import RECEIPTS, folder_name, read_json
+from stockcust_analysis.report.manifest import read_manifest
+from stockcust_analysis.report.plan import RECEIPTS, folder_name
 from stockcust_analysis.report.workbook import WORKLISTS
 from stockcust_analysis.show.wording import text
 
@@ -84,9 +85,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
     """
     what = f"'{run}'"
     with exclusive_lock(run / ".lock", what=what, rivals=".lock-*"):
-        facts = read_json(run / MANIFEST)
-        if not facts:
-            raise UsageError(f"{what} has no {MANIFEST}: no run has ended there.")
+        facts = read_manifest(run)
         problems: list[str] = (
             [] if by.strip() and by.isprintable() else ["--by: name who delivers."]
         )
@@ -95,8 +94,7 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
         if problems:
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
             raise UsageError(f"nothing was delivered from {what}:\n{lines}")
-        known = run / RECEIPTS / f"{on.isoformat()}.csv"
-        receipts, statuses = _read_receipts(known), []
+        statuses = []
         for branch, party in parties.items():
             status = facts["branches"][branch]["status"]
             common = {"date": on.isoformat(), "by": by, "status": status}
@@ -104,8 +102,8 @@ def deliver(run: Path, recipients: Path, *, on: date, by: str) -> tuple[list[str
             if status != "issued":
                 parts.append(text(status, facts["parameters"]["language"], within="review_status"))
             mark = " · ".join(parts)
-            receipts += _hand_over(recipients.parent, party, files[branch], common, mark)
-            _write_receipts(known, receipts)  # also of those before one that fails
+            rows = _hand_over(recipients.parent, party, files[branch], common, mark)
+            _add_receipts(run / RECEIPTS / f"{on.isoformat()}.csv", rows)
             statuses.append(status)
     return statuses, sorted(facts["branches"].keys() - parties)
 
@@ -181,8 +179,7 @@ def _hand_over(
             digest = hashlib.sha256(content).hexdigest()
             own = {"file": name, "sha256": digest, "recipient": party.recipient}
             rows.append(own | dict(facts) | {"place": str(place), "mode": party.mode})
-        receipt = place / "receipt.csv"
-        _write_receipts(receipt, [*_read_receipts(receipt), *rows])
+        _add_receipts(place / "receipt.csv", rows)
     return rows
 
 
@@ -207,17 +204,11 @@ def _marked(path: Path, mark: str) -> bytes:
     return marked.getvalue()
 
 
-def _read_receipts(path: Path) -> list[dict[str, str]]:
-    """Return the receipts of earlier deliveries; none where there were none."""
-    lines = path.read_text("utf-8-sig").splitlines() if path.exists() else []
-    return [*csv.DictReader(lines)]
-
-
-def _write_receipts(path: Path, rows: list[dict[str, str]]) -> None:
-    """Write receipts, none twice; the mark lets Excel read Chinese."""
-    content = io.StringIO()
-    writer = csv.DictWriter(content, _RECEIPT, lineterminator="\n")
-    writer.writeheader()
-    lines = {tuple(row[name] for name in _RECEIPT): row for row in rows}
-    writer.writerows(lines[key] for key in sorted(lines))
-    write_text(path, "\ufeff" + content.getvalue())
+def _add_receipts(path: Path, rows: list[dict[str, str]]) -> None:
+    """Add to the receipts of earlier deliveries, none twice; the mark lets Excel read Chinese."""
+    receipts = pd.DataFrame(rows, columns=[*_RECEIPT])
+    if path.exists():
+        earlier = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        receipts = pd.concat([earlier, receipts])
+    receipts = receipts.drop_duplicates().sort_values([*_RECEIPT])
+    write_text(path, "\ufeff" + receipts.to_csv(index=False, lineterminator="\n"))

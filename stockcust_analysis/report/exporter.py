@@ -72,9 +72,8 @@ def checked(page: Page, fonts: tuple[Path, ...] = (), *, substitutes: bool = Fal
     drawings = {name: file for name, file in page.files.items() if name.endswith(".svg")}
     if page.is_report and not substitutes:
         words = (text for drawing in drawings.values() for text in typst.svg_texts(drawing))
-        typst.check_glyphs(
-            chain(typst.texts_of(page.document), typst.texts_of(page.blocks), words), fonts
-        )
+        texts = chain(typst.texts_of(page.document), typst.texts_of(page.blocks), words)
+        typst.check_glyphs(texts, fonts)
         return page
     redrawn = {
         name: typst.with_substitutes(file.decode()).encode() for name, file in drawings.items()

@@ -12,12 +12,13 @@ the tables of its editions under `issued/`: later quarters are compared with the
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stockcust_analysis.core.files import atomic_write, sha256, write_json
 from stockcust_analysis.core.periods import Quarter
@@ -42,11 +43,16 @@ _STEPS: Final = 5  # of an edition, for those who watch
 
 @dataclass(frozen=True)
 class _Edition:
-    """One edition of a quarter: where its files, its tables and what was issued of it stand."""
+    """One edition of a quarter: where its files, its tables and what was issued of it stand.
+
+    `records` are the finished pages of branches; `failed` says why others could not be made.
+    """
 
     edition: Edition
     quarter_folder: Path
     options: ReportOptions
+    records: Mapping[str, PageRecord]
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -94,10 +100,18 @@ class _Edition:
             issued.insert(0, self.issued)
         return digest(), issued
 
-    def page_job(self, records: Mapping[str, PageRecord]) -> PageJob:
+    @property
+    def status(self) -> str:
+        """The review status: the least of the finished pages'."""
+        return plan.least_status(self.records.values())
+
+    def state_of(self, branch: str) -> str:
+        """Return what became of a branch's page."""
+        known = "made" if branch in self.records else "missing"
+        return "failed" if branch in self.failed else known
+
+    def page_job(self) -> PageJob:
         """Return the job of the edition's review notebook, with what is to be done."""
-        status = plan.least_status(records.values())
-        people = plan.people_of(records.values(), status)
         notebook, tables = plan.notebook_path(plan.REVIEW), self.tables
         parameters = {"review": str(tables), "language": self.options.language}
         plan.check_parameters(notebook, parameters)
@@ -109,45 +123,40 @@ class _Edition:
         }
         job = PageJob(
             branch_id=f"@{self.edition}",
+            options=replace(self.options, status=self.status),
             notebook=notebook,
             parameters=parameters,
             folder=self.files,
             failed_folder=self.quarter_folder / "failed" / self.name,
             record=self.quarter_folder / plan.RECORDS / f"~{self.name}.json",
             made_from=plan.digest_of(made_from),
+            look=self.options.look,
             name=plan.REVIEW,
             substitutes=True,  # one branch's name stops no review
-            people=people,
-            **{**plan.common_fields(self.options), "status": status},
+            people=plan.people_of(self.records.values(), self.status),
         )
-        return plan.with_actions([job], force=self.options.force)[0]
+        return plan.with_actions([job])[0]
 
-    def write(
-        self,
-        evaluation: Evaluation,
-        records: Mapping[str, PageRecord],
-        failed: Mapping[str, str],
-        steps: Iterator[None],
-    ) -> PageResult:
-        """Write review, long table, workbook, page and index; `steps` counts them."""
-        status, made_from = plan.least_status(records.values()), self.made_from()
+    def write(self, evaluation: Evaluation, step: Callable[[], None]) -> PageResult:
+        """Write review, long table, workbook, page and index, with a `step` after each."""
+        status, made_from = self.status, self.made_from()
         review = self._review(evaluation, *made_from).with_pages(
-            (branch, _state(branch, records, failed), failed.get(branch, ""))
+            (branch, self.state_of(branch), self.failed.get(branch, ""))
             for branch in evaluation.branches["branch_id"]
         )
         self._save(review, self.tables, made_from[0])
-        next(steps)
+        step()
         page = headquarters_page(review, language=self.options.language)
         write_measures(review, self.files / _MEASURES)
-        next(steps)
-        job = self.page_job(records)
+        step()
+        job = self.page_job()
         signed = signatures(job.people, self.options.language)
         write_workbook(self.files / _WORKBOOK, page, status=status, signed=signed)
-        next(steps)
+        step()
         result = PageResult(job.branch_id, 0.0, files=job.files, action="keep")
         if job.action != "keep":
             result = render_page(job)
-        next(steps)
+        step()
         others = {} if result.failed else {"review_pdf": f"{plan.REVIEW}.pdf"}
         others |= {"workbook": _WORKBOOK, "measures_csv": _MEASURES}
         write_index(
@@ -155,10 +164,10 @@ class _Edition:
             page,
             status=status,
             signed=signed,
-            links=self._links(page, records, failed),
+            links=self._links(page),
             others={page.text(key, "index"): file for key, file in others.items()},
         )
-        next(steps)
+        step()
         files = [self.files / name for name in (_MEASURES, _WORKBOOK, _INDEX)]
         files += result.files
         if status == plan.ISSUED:
@@ -182,16 +191,14 @@ class _Edition:
         review.save(folder)
         write_json(folder / STAMP, {"made_from": made_from})
 
-    def _links(
-        self, page: HeadquartersPage, records: Mapping[str, PageRecord], failed: Mapping[str, str]
-    ) -> dict[str, str]:
+    def _links(self, page: HeadquartersPage) -> dict[str, str]:
         """Return branch → what there is of its page; the branches' files are not circulated."""
         links = {}
         for branch in page.names if self.edition == "internal" else ():
             notebook = f"failed/{plan.folder_name(branch)}/report.ipynb"
-            if branch in records:
+            if branch in self.records:
                 links[branch] = f"branches/{plan.folder_name(branch)}/report.pdf"
-            elif branch in failed and (self.files / notebook).exists():
+            elif branch in self.failed and (self.files / notebook).exists():
                 links[branch] = notebook
         return links
 
@@ -201,14 +208,10 @@ def _stamp(folder: Path) -> str:
     return str(plan.read_json(folder / STAMP).get("made_from", ""))
 
 
-def _state(branch: str, records: Mapping[str, PageRecord], failed: Mapping[str, str]) -> str:
-    return "failed" if branch in failed else "made" if branch in records else "missing"
-
-
-def _editions(folder: Path, options: ReportOptions) -> list[_Edition]:
+def _editions(folder: Path, options: ReportOptions, *pages: Mapping[str, Any]) -> list[_Edition]:
     """Return the editions of a run: the internal one, and the circulated one if it is wanted."""
     names: tuple[Edition, ...] = ("internal", "circulated") if options.circulated else ("internal",)
-    return [_Edition(name, folder, options) for name in names]
+    return [_Edition(name, folder, options, *pages) for name in names]
 
 
 def plan_headquarters(
@@ -216,19 +219,19 @@ def plan_headquarters(
 ) -> list[PageJob]:
     """Return one job per edition with what a run will do; `records` are the pages' after it."""
     planned = []
-    for edition in _editions(folder, options):
-        job = edition.page_job(records)
+    for edition in _editions(folder, options, records):
+        job = edition.page_job()
         known = not cache.is_new and _stamp(edition.tables) == edition.made_from()[0]
-        if not known or not _same_pages(open_review(edition.tables), records):
+        if not known or not _same_pages(open_review(edition.tables), edition):
             job = replace(job, action="run")
         planned.append(job)
     return planned
 
 
-def _same_pages(review: Review, records: Mapping[str, PageRecord]) -> bool:
+def _same_pages(review: Review, edition: _Edition) -> bool:
     """Return whether a review says of every branch's page what will be the case."""
     states = review.pages[["branch_id", "state"]].to_numpy()
-    return all(state == _state(branch, records, {}) for branch, state in states)
+    return all(state == edition.state_of(branch) for branch, state in states)
 
 
 def write_headquarters(
@@ -265,13 +268,16 @@ def write_headquarters(
         circulated edition in which a figure to withhold could be worked out there are none, neither
         new ones nor those of an earlier run.
     """
-    editions = _editions(folder, options)
-    steps = _count_steps(progress, _STEPS * len(editions))
-    results = []
+    editions = _editions(folder, options, records, failed)
+    done, results = itertools.count(1), []
+
+    def step() -> None:
+        progress(next(done), _STEPS * len(editions))
+
     for number, edition in enumerate(editions, start=1):
         started = time.perf_counter()
         try:
-            result = edition.write(evaluation, records, failed, steps)
+            result = edition.write(evaluation, step)
         except (ReportError, PolicyError) as error:
             if not isinstance(error, FileInUseError):
                 if edition.edition == "internal":
@@ -282,13 +288,6 @@ def write_headquarters(
         results.append(replace(result, seconds=time.perf_counter() - started))
         progress(_STEPS * number, _STEPS * len(editions), results[-1])
     return tuple(results)
-
-
-def _count_steps(progress: Callable[[int, int], None], total: int) -> Iterator[None]:
-    """Report one more step as done at each `next`."""
-    for done in range(1, total + 1):
-        progress(done, total)
-        yield
 
 
 def write_measures(review: Review, path: Path) -> None:

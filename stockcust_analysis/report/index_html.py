@@ -19,7 +19,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader
 
 from stockcust_analysis.core.files import write_text
-from stockcust_analysis.show import headquarters_figures as figures
 from stockcust_analysis.show import headquarters_page as hq
 from stockcust_analysis.show import headquarters_tables as tables
 from stockcust_analysis.show import wording
@@ -223,9 +222,7 @@ def _score_columns(page: HeadquartersPage, scores: pd.DataFrame) -> list[_Column
 def _intervals(page: HeadquartersPage) -> list[tuple[str, str]]:
     """Return the measures, with their bases, whose ranks are drawn: those that tell apart."""
     return [
-        pair
-        for pair in figures.leading(page)[:_MOST_INTERVALS]
-        if figures.has_distinct_ranks(page, *pair)
+        pair for pair in hq.leading(page)[:_MOST_INTERVALS] if hq.has_distinct_ranks(page, *pair)
     ]
 
 
@@ -266,15 +263,11 @@ def _figure_column(page: HeadquartersPage, branches: list[str], measure: str, ba
         typical = whole / max(len(page.names), 1) if isinstance(whole, float) else 1e7
         unit = wording.money_unit([typical], page.language)
     values = [page.cell(measure, base, branch_id=branch) for branch in branches]
-    cells = [
-        _number(
-            wording.format_measure(value, printed_as, unit=unit),
-            value if isinstance(value, float) else None,
-        )
-        for value in values
-    ]
+    texts = [wording.format_measure(value, printed_as, unit=unit) for value in values]
+    orders = [value if isinstance(value, float) else None for value in values]
     short = _SHORT_NAMES.get(measure)
     name = page.text(short, "hq_header") if short else page.measure(measure)
+    cells = list(map(_number, texts, orders))
     return _Column(name + (f" ({unit.name})" if unit else ""), cells)
 
 

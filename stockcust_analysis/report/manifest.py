@@ -23,7 +23,7 @@ import logging
 import os
 import shutil
 import socket
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -36,6 +36,7 @@ import pandas as pd
 
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.files import make_file, sha256, user_name, write_json
+from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.policy_check import read_policy
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation, open_evaluation
 from stockcust_analysis.evaluation.worklists import Lists
@@ -73,36 +74,32 @@ class EvaluationCache:
     def open_or_make(
         cls,
         bank: Bank,
+        options: ReportOptions,
         *,
-        quarter: str,
-        policy: str,
-        first_quarter: bool,
-        sizes: bool,
         known: Path,
         beside: Path,
-        force: bool = False,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Callable[[int, int], None],
     ) -> EvaluationCache:
         """Return the evaluation in `known` if it is of these inputs, else a new one.
 
-        A new one is written to `beside`, which the caller promotes or removes. `sizes` asks for
-        the cell facts that only the circulated edition needs.
+        A new one is written to `beside`, which the caller promotes or removes. Only the circulated
+        edition needs the sizes of cells.
         """
         from stockcust_analysis.evaluation.evaluate import evaluate_with_lists
 
-        made_from = _made_from(bank, quarter, policy, first_quarter)
-        stamp = {} if force else read_json(known / STAMP)
+        made_from = _made_from(bank, options)
+        stamp = {} if options.force else read_json(known / STAMP)
         if bank.inputs and stamp.get("made_from") == made_from:
             evaluation = open_evaluation(known)
-            if evaluation.has_sizes or not sizes:
+            if evaluation.has_sizes or not options.circulated:
                 slices = {b: stamp["slices"][b] for b in evaluation.branches["branch_id"]}
                 return cls(known, evaluation, slices, is_new=False)
         evaluation, lists = evaluate_with_lists(
             bank,
-            quarter=quarter,
-            policy=policy,
-            first_quarter=first_quarter,
-            sizes=sizes,
+            quarter=options.quarter,
+            policy=options.policy,
+            first_quarter=options.first_quarter,
+            sizes=options.circulated,
             progress=progress,
         )
         evaluation.save(beside)
@@ -155,15 +152,15 @@ def slice_digests(evaluation: Evaluation) -> dict[str, str]:
     return digests
 
 
-def _made_from(bank: Bank, quarter: str, policy: str, first_quarter: bool) -> str:
+def _made_from(bank: Bank, options: ReportOptions) -> str:
     """Return a digest of all that an evaluation depends on."""
     return plan.digest_of(
         {
             "bank": bank.name,
             "inputs": {entry.name: entry.fingerprint for entry in bank.inputs},
-            "quarter": quarter,
-            "policy": read_policy(policy).digest,
-            "first_quarter": first_quarter,
+            "quarter": options.quarter,
+            "policy": read_policy(options.policy).digest,
+            "first_quarter": options.first_quarter,
             "packages": plan.package_versions(),
             "code": plan.package_digest(),
         }
@@ -215,6 +212,13 @@ def write_manifest(
     )
 
 
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what the manifest of a quarter's folder says; UsageError where there is none."""
+    if facts := read_json(folder / MANIFEST):
+        return facts
+    raise UsageError(f"'{folder}' has no {MANIFEST}: no run has ended there.")
+
+
 def write_run(
     folder: Path,
     records: Mapping[str, PageRecord],
@@ -263,23 +267,15 @@ def write_run(
     )
 
 
-def _slowest_cells(records: Iterable[PageRecord]) -> list[dict[str, Any]]:
+def _slowest_cells(records: Iterable[PageRecord]) -> list[Any]:
     """Return the notebook's slowest cells over all pages, by their mean time."""
-    seconds: defaultdict[tuple[int, str], list[float]] = defaultdict(list)
-    for record in records:
-        for cell in record.slowest_cells:
-            seconds[cell["cell"], cell["source"]].append(cell["seconds"])
-    cells: list[dict[str, Any]] = [
-        {
-            "cell": cell,
-            "source": source,
-            "mean_seconds": round(sum(times) / len(times), 3),
-            "longest_seconds": max(times),
-            "pages": len(times),
-        }
-        for (cell, source), times in seconds.items()
-    ]
-    return sorted(cells, key=lambda cell: -cell["mean_seconds"])[:_SLOWEST]
+    names = ["cell", "source", "seconds"]
+    timed = pd.DataFrame([c for record in records for c in record.slowest_cells], columns=names)
+    how = {"mean_seconds": "mean", "longest_seconds": "max", "pages": "size"}
+    cells = timed.groupby(names[:2], sort=False, as_index=False)
+    table = cells.agg(**{name: ("seconds", function) for name, function in how.items()}).round(3)
+    slowest = table.sort_values("mean_seconds", ascending=False, kind="stable")
+    return slowest[:_SLOWEST].to_dict("records")
 
 
 def _status_history(path: Path, status: str, by: str) -> list[dict[str, str]]:

@@ -12,13 +12,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Literal
-
-import numpy as np
 
 from stockcust_analysis.core.files import OWNER_ONLY, Access, sha256
 from stockcust_analysis.core.periods import Quarter
@@ -117,21 +114,17 @@ class PageJob:
     """All that one page needs; plain values, so that it can travel to another machine."""
 
     branch_id: str
+    options: ReportOptions
     notebook: Path
-    parameters: dict[str, Any]
+    parameters: dict[str, str]
     folder: Path
     failed_folder: Path
     record: Path
     made_from: str = ""
-    status: str = "draft"
-    people: dict[str, str] = field(default_factory=dict)  # who gave it each status
-    brand: str = ""
     look: str = ""
+    people: dict[str, str] = field(default_factory=dict)  # who gave it each status
     name: str = "report"
     action: Action = "run"
-    cell_seconds: float = CELL_SECONDS
-    page_seconds: float = PAGE_SECONDS
-    access: Access | None = None
     substitutes: bool = False
 
     @property
@@ -185,7 +178,7 @@ def plan_pages(slices: Mapping[str, str], options: ReportOptions, folder: Path) 
     jobs = page_jobs(slices, options, folder)
     if jobs:
         check_parameters(jobs[0].notebook, jobs[0].parameters)
-    jobs = with_actions(jobs, force=options.force, by=options.by)
+    jobs = with_actions(jobs, by=options.by)
     if not options.force:
         _refuse_to_change_issued(jobs, folder)
     _refuse_own_work(jobs, options)
@@ -197,7 +190,7 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
     require_branches(options, slices)
     number, of = options.shard
     requested = [branch for branch in slices if branch in (options.branches or slices)]
-    notebook, fields = notebook_path(options.notebook), common_fields(options)
+    notebook, look = notebook_path(options.notebook), options.look
     common = {
         "notebook": sha256(notebook),
         "language": options.language,
@@ -208,6 +201,7 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
     return [
         PageJob(
             branch_id=branch_id,
+            options=options,
             notebook=notebook,
             parameters={
                 "evaluation": str(slice_folder(folder / EVALUATION, branch_id)),
@@ -218,16 +212,10 @@ def page_jobs(slices: Mapping[str, str], options: ReportOptions, folder: Path) -
             failed_folder=folder / "failed" / folder_name(branch_id),
             record=folder / RECORDS / f"{folder_name(branch_id)}.json",
             made_from=digest_of({**common, "slice": slices[branch_id], "branch_id": branch_id}),
-            **fields,
+            look=look,
         )
         for branch_id in requested[number - 1 :: of]
     ]
-
-
-def common_fields(options: ReportOptions) -> dict[str, Any]:
-    """Return the fields of a job that are the same for all pages of a run."""
-    names = ("status", "brand", "look", "cell_seconds", "page_seconds", "access")
-    return {name: getattr(options, name) for name in names}
 
 
 def folder_name(branch_id: str) -> str:
@@ -251,23 +239,24 @@ def require_branches(options: ReportOptions, available: Iterable[str]) -> None:
             raise UsageError.unknown(f"branch in {options.quarter}", branch_id, available)
 
 
-def with_actions(jobs: Sequence[PageJob], *, force: bool, by: str | None = None) -> list[PageJob]:
+def with_actions(jobs: Sequence[PageJob], *, by: str | None = None) -> list[PageJob]:
     """Return the jobs with what each page needs: everything, printing again, or nothing.
 
     `by` gives the status of all; who gave a page an earlier one stays known while its figures do.
     """
-    records, planned = {} if force else finished_pages(jobs), []
+    records, planned = finished_pages([job for job in jobs if not job.options.force]), []
     for job in jobs:
-        record = records.get(job.branch_id)
+        record, options = records.get(job.branch_id), job.options
         action: Action = "run"
         if by is not None:
             known = record.people if record else {}
-            reached = STATUSES[: STATUSES.index(job.status) + 1]
+            reached = STATUSES[: STATUSES.index(options.status) + 1]
             people = {status: known[status] for status in reached if status in known}
-            job = replace(job, people=people | ({job.status: by} if by else {}))
+            job = replace(job, people=people | ({options.status: by} if by else {}))
         if record is not None:
             printed = (record.status, record.people, record.look)
-            action = "keep" if printed == (job.status, job.people, job.look) else "print"
+            wanted = (options.status, job.people, job.look)
+            action = "keep" if printed == wanted else "print"
         planned.append(replace(job, action=action))
     return planned
 
@@ -404,29 +393,9 @@ def check_parameters(path: Path, parameters: Mapping[str, Any]) -> None:
         if name not in declared
     ]
     problems += [f"parameter '{name}' is missing." for name in declared if name not in parameters]
-    for name, value in plain_parameters(parameters).items():
+    for name, value in parameters.items():
         if name in declared and (problem := wrong_type(name, declared[name], value)):
             problems.append(problem)
     if problems:
         listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise NotebookError(f"{path.name} cannot be run with these parameters:\n{listed}")
-
-
-def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return parameters as papermill can write them into a notebook without bending them.
-
-    It makes texts of tuples and of NumPy's numbers, and stops at NumPy's flags and at dates.
-
-    >>> import datetime
-    >>> plain_parameters({"as_of": datetime.date(2026, 9, 30), "branches": ("0110", "0111")})
-    {'as_of': '2026-09-30', 'branches': ['0110', '0111']}
-    """
-    plain: dict[str, Any] = json.loads(json.dumps(parameters, default=_plain))
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    """Return what JSON does not know as what it knows, or as a step towards it."""
-    if isinstance(value, np.ndarray | np.generic) and not isinstance(value, np.datetime64):
-        return value.tolist()
-    return value.isoformat() if isinstance(value, date) else str(value)

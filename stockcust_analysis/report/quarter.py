@@ -8,7 +8,6 @@ evaluation (cached, or made) ── plan ── batch ── headquarters' files
 from __future__ import annotations
 
 import itertools
-import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -31,7 +30,7 @@ from stockcust_analysis.core.files import (
     sha256,
 )
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.errors import FileInUseError, StockcustError, UsageError
+from stockcust_analysis.errors import FileInUseError, StockcustError
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.report import manifest, plan
 from stockcust_analysis.report.manifest import EvaluationCache
@@ -158,9 +157,8 @@ def plan_reports(bank: Bank, options: ReportOptions, *, out: Path) -> list[PageJ
             return jobs
         records = plan.finished_pages(plan.page_jobs(cache.slices, options.whole_quarter, folder))
     for job in jobs:
-        records[job.branch_id] = PageRecord(
-            job.branch_id, job.made_from, job.status, {}, 0.0, job.people
-        )
+        branch, status = job.branch_id, job.options.status
+        records[branch] = PageRecord(branch, job.made_from, status, {}, 0.0, job.people)
     return [*jobs, *plan_headquarters(cache, records, options, folder)]
 
 
@@ -210,13 +208,9 @@ class _Run:
             plan.require_branches(options, reporting_branches(self.bank, policy, quarter))
         return EvaluationCache.open_or_make(
             self.bank,
-            quarter=options.quarter,
-            policy=options.policy,
-            first_quarter=options.first_quarter,
-            sizes=options.circulated,
+            options,
             known=self.folder / EVALUATION,
             beside=beside,
-            force=options.force,
             progress=partial(self.progress, "evaluation"),
         )
 
@@ -370,11 +364,7 @@ def verify_folder(
     UsageError
         The folder has no manifest.
     """
-    try:
-        facts = json.loads((folder / manifest.MANIFEST).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"'{folder}' has no {manifest.MANIFEST}: no run has ended there."
-        raise UsageError(message) from None
+    facts = manifest.read_manifest(folder)
     differences = _compare_files(folder, facts["outputs"])
     if data is None:
         return differences + _print_again(folder, facts, workers or default_workers())
@@ -440,7 +430,7 @@ def _make_again(
         for given in [name for name in plan.STATUSES if name in people or name == status]:
             signed = replace(options, status=given, by=people.get(given, ""))
             run = make_reports(bank, signed, out=out)
-        again = json.loads((run.folder / manifest.MANIFEST).read_text(encoding="utf-8"))
+        again = manifest.read_manifest(run.folder)
     differences = [
         f"{name} differs: the quarter was made from something else."
         for name in ("inputs", "policy", "notebook", "packages", "code", "fonts", "look")

@@ -31,7 +31,7 @@ from stockcust_analysis.core.files import (
     write_bytes,
     write_json,
 )
-from stockcust_analysis.report.plan import Action, PageJob, PageRecord, plain_parameters
+from stockcust_analysis.report.plan import Action, PageJob, PageRecord
 from stockcust_analysis.show.wording import signatures
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ PRELOADED: Final = (
     "matplotlib.pyplot",
     "seaborn",
     "stockcust_analysis.evaluation.results",
-    "stockcust_analysis.show.blocks:register_fonts",
+    "stockcust_analysis.policy:load_policy",
+    "stockcust_analysis.show.canvas:prepare_drawing",
     "stockcust_analysis.show.branch_figures",
     "stockcust_analysis.show.branch_tables",
     "stockcust_analysis.show.pages",
@@ -65,7 +66,6 @@ class PageResult:
     error: str = ""
     action: Action = "run"
     attempts: int = 1
-    peak_megabytes: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -89,8 +89,7 @@ def render_page(job: PageJob) -> PageResult:
         Files cannot be written at all.
     """
     started = time.perf_counter()
-    granted = nullcontext() if job.access is None else access(job.access)
-    with output_errors(job.folder), granted:
+    with output_errors(job.folder), access(job.options.access):
         result = _attempt(job, attempt=1)
     return replace(result, seconds=time.perf_counter() - started)
 
@@ -131,7 +130,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     started = time.perf_counter()
     for folder in (job.folder, job.failed_folder):
         remove_unfinished(folder)
-    pdf_path, notebook_path = job.files
+    (pdf_path, notebook_path), options = job.files, job.options
     facts: dict[str, Any] = {}
     if job.action == "run":
         facts = _execute(job, executed)
@@ -139,10 +138,10 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
         shutil.copyfile(notebook_path, executed)
     pdf = export_pdf(
         executed,
-        language=job.parameters["language"],
-        status=job.status,
-        signed=signatures(job.people, job.parameters["language"]),
-        brand=job.brand,
+        language=options.language,
+        status=options.status,
+        signed=signatures(job.people, options.language),
+        brand=options.brand,
         substitutes=job.substitutes,
     )
     if job.action == "run":
@@ -151,7 +150,7 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     record = PageRecord(
         job.branch_id,
         job.made_from,
-        job.status,
+        options.status,
         files={path.name: sha256(path) for path in job.files},
         seconds=round(time.perf_counter() - started, 2),
         people=job.people,
@@ -160,28 +159,29 @@ def _make_page(job: PageJob, executed: Path) -> PageResult:
     )
     write_json(job.record, asdict(record))
     shutil.rmtree(job.failed_folder, ignore_errors=True)
-    facts = {"action": job.action, "peak_megabytes": record.peak_megabytes}
-    return PageResult(job.branch_id, record.seconds, job.files, **facts)
+    return PageResult(job.branch_id, record.seconds, job.files, action=job.action)
 
 
 def _execute(job: PageJob, executed: Path) -> dict[str, Any]:
     """Run the notebook in a kernel of its own, and return what it took."""
     import papermill
 
-    from stockcust_analysis.kernels import engine
+    from stockcust_analysis.kernels import warm
 
-    engine.register(PRELOADED)
+    warm.register(PRELOADED)
     notebook = papermill.execute_notebook(
         job.notebook,
         executed,
-        parameters=plain_parameters(job.parameters),
-        engine_name=engine.ENGINE,
+        parameters=job.parameters,
+        engine_name=warm.ENGINE,
         kernel_name=_KERNEL,
         progress_bar=False,
+        request_save_on_cell_execute=False,  # nor at start and end: once is enough
+        broken_off=str(executed),
         # papermill's own `cwd` moves this whole process, and every other page with it.
         folder=str(executed.parent),
-        cell_seconds=job.cell_seconds,
-        page_seconds=job.page_seconds,
+        cell_seconds=job.options.cell_seconds,
+        page_seconds=job.options.page_seconds,
         stopping=_stopping,
     )
     return {
@@ -220,7 +220,7 @@ def _save_failed_notebook(job: PageJob, executed: Path) -> str:
 
 def _reason(error: Exception, job: PageJob) -> str:
     """Say why a page failed without quoting data that a foreign exception may carry."""
-    from stockcust_analysis.kernels.engine import StuckNotebookError
+    from stockcust_analysis.kernels.warm import StuckNotebookError
 
     if isinstance(error, errors.StockcustError | StuckNotebookError):
         return str(error)
@@ -229,7 +229,8 @@ def _reason(error: Exception, job: PageJob) -> str:
         return f"{type(error).__name__} outside the notebook's cells."
     where = f"the cell that ran as In [{getattr(error, 'exec_count', None) or '?'}]"
     if name == "KeyboardInterrupt":  # nobody else sends one to a kernel
-        limits = f"{job.cell_seconds:g} s for a cell, {job.page_seconds:g} s for a page"
+        options = job.options
+        limits = f"{options.cell_seconds:g} s for a cell, {options.page_seconds:g} s for a page"
         return f"{where} ran into the time limit ({limits})."
     reason = f"{name} in {where}"
     return f"{reason}: {getattr(error, 'evalue', '')}" if hasattr(errors, name) else f"{reason}."
@@ -310,7 +311,7 @@ def run_batch(
 @contextmanager
 def _own_threads(workers: int) -> Iterator[Executor]:
     """Yield threads; when the batch is broken off, end their kernels, and them, at once."""
-    from stockcust_analysis.kernels.engine import kill_kernels
+    from stockcust_analysis.kernels.warm import kill_kernels
 
     _stopping.clear()
     with ThreadPoolExecutor(workers) as threads:

@@ -147,6 +147,8 @@ def drawable(others: tuple[Path, ...] = ()) -> frozenset[int]:
     maps = []
     for path in others or font_files():
         with TTFont(path, lazy=True) as font:
+            # Glyphs by their numbers: the names of all would be read from the outlines.
+            font.setGlyphOrder(list(map(str, range(font["maxp"].numGlyphs))))
             maps.append(frozenset(font.getBestCmap()))
     return shipped | frozenset.intersection(*maps)
 
@@ -378,13 +380,10 @@ def contrast_with_white(code: str) -> float:
     (21.0, 1.0)
     """
     parts = [int(code[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    linear = [
+    red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    light = sum(
-        weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)
     )
-    return 1.05 / (light + 0.05)
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
 def _file_problems(brand: Brand) -> list[str]:

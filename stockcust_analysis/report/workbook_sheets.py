@@ -7,6 +7,7 @@ values are shown. A column of the same name is shown alike on all sheets. Money 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -307,9 +308,8 @@ class _Sheets:
         note = page.gap_note("withheld_note", after=page.text("measures_note", "sheet"))
         # Codes are English; measures.csv has them, for those who join tables.
         fields = _SHEETS["measures"].replace(" code", "" if page.language == "zh" else " code")
-        return self.sheet(
-            "measures", table, fields, frozen=fields.split().index("dimension"), note=note
-        )
+        frozen = fields.split().index("dimension")
+        return self.sheet("measures", table, fields, frozen=frozen, note=note)
 
     def quality(self) -> Sheet:
         """Return how the tables agree, what is withheld and what the scorecard's rules warn of."""
@@ -323,19 +323,12 @@ class _Sheets:
         for row in rows_of(gone[(gone["quarter"] == page.quarter) & (gone["reason"] != "printed")]):
             kind = page.text(row.kind, "withheld_kind")
             reason = page.text(row.reason, "withheld_reason")
-            rows.append(
-                (page.text("withheld_cells"), f"{kind} · {reason}", int(row.cells), "count")
-            )
+            cells = (f"{kind} · {reason}", int(row.cells), "count")
+            rows.append((page.text("withheld_cells"), *cells))
         for row in rows_of(review.warnings):
             item = page.text("overridden" if row.reason else "warned")
-            rows.append(
-                (
-                    item,
-                    tables.name_warning(page, LintWarning(*row)).text(page.language),
-                    None,
-                    "count",
-                )
-            )
+            words = tables.name_warning(page, LintWarning(*row)).text(page.language)
+            rows.append((item, words, None, "count"))
         table = pd.DataFrame(rows, columns=["item", "result", "number", "format"], dtype=object)
         return self.sheet("quality", table)
 
@@ -353,9 +346,7 @@ class _Sheets:
         note = " ".join([*self._assumptions(), page.gap_note("withheld_note")]).strip()
         table = pd.DataFrame({"measure": codes, **facts}, dtype=object)
         # Formulas, edge cases and sources have no Chinese: the codebook has them.
-        fields = (
-            "" if page.language == "en" else "measure unit direction=higher_is_better definition"
-        )
+        fields = "measure unit direction=higher_is_better definition" * (page.language == "zh")
         return self.sheet("definitions", table, fields, note=note, on_one_page=True)
 
     def _column(self, table: pd.DataFrame, field: str) -> Column:
@@ -374,9 +365,10 @@ class _Sheets:
         elif show == "own":
             kind = table["format"].tolist()
         elif show == "code":
-            kind, values = "text", _translate(values, lambda c: page.text(c, codes) if c else "")
+            kind, name = "text", cache(lambda code: page.text(code, codes) if code else "")
+            values = list(map(name, values))
         elif show in self._look_ups:
-            kind, values = "text", _translate(values, self._look_ups[show])
+            kind, values = "text", list(map(cache(self._look_ups[show]), values))
         if kind not in ("text", "long"):
             kinds = [kind] * len(values) if isinstance(kind, str) else kind
             values = list(map(_cell, values, kinds))
@@ -409,14 +401,7 @@ def mark_withheld(
 
 def _kinds(measures: Iterable[str]) -> list[str]:
     """Return the kind of each measure."""
-    return _translate(measures, lambda measure: measure_words(measure).kind)
-
-
-def _translate(codes: Iterable[Any], name: Callable[[Any], str]) -> list[str]:
-    """Return the names of codes, each looked up once."""
-    codes = list(codes)
-    known = {code: name(code) for code in dict.fromkeys(codes)}
-    return [known[code] for code in codes]
+    return list(map(cache(lambda measure: measure_words(measure).kind), measures))
 
 
 def _cell(value: Any, kind: str) -> Any:

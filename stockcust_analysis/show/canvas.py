@@ -24,6 +24,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
@@ -32,7 +33,7 @@ from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import UsageError, did_you_mean
 from stockcust_analysis.evaluation.results import WHOLE_BANK
-from stockcust_analysis.show.blocks import FONT_FAMILY, Language, report_style
+from stockcust_analysis.show.blocks import FONT_FAMILY, Language, figure, report_style
 from stockcust_analysis.show.wording import text
 
 P = ParamSpec("P")
@@ -344,6 +345,12 @@ def sized_axes(height: float, width: float = FULL_WIDTH) -> Axes:
     """Return the axes of a new figure, its width and height in centimetres."""
     with report_style():
         return plt.subplots(figsize=(width / 2.54, height / 2.54), subplot_kw=OWN_AXES)[1]
+
+
+def prepare_drawing() -> None:
+    """Draw an empty figure: what Matplotlib loads for its first is there for all that follow."""
+    with report_style():  # without pyplot, which would ask for a kernel's backend
+        figure(style_axes(Figure().subplots()), alt="empty", caption="empty")
 
 
 def style_axes(ax: Axes) -> Axes:

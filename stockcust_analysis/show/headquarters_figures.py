@@ -9,26 +9,18 @@ import pandas as pd
 from stockcust_analysis import plot
 from stockcust_analysis.show.blocks import Drawing, Sentence, Sentences
 from stockcust_analysis.show.canvas import HALF_WIDTH, sized_axes
-from stockcust_analysis.show.headquarters_page import HeadquartersPage
-from stockcust_analysis.show.page_data import WIDE_INTERVAL, rows_of
+from stockcust_analysis.show.headquarters_page import (
+    HeadquartersPage,
+    distinct_ranks,
+    has_distinct_ranks,
+    leading,
+    peers_compared,
+)
+from stockcust_analysis.show.page_data import rows_of
 
 _MOST_FUNNELS: Final = 4
 _MOST_ROWS: Final = 40
 _MOST_NAMED: Final = 8
-# Places are drawn where at least this part of the branches have a narrow interval.
-_FEWEST_APART: Final = 0.25
-
-
-def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
-    """Return the measures compared that have limits: those of the quarter's theme first."""
-    table = page.evaluation.comparison
-    printed = table[table["lower_95"].notna() & ~table["withheld"]]
-    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
-    judged = set(printed.loc[printed["verdict"] != "", "measure"])
-    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
-    return sorted(
-        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
-    )
 
 
 def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
@@ -42,7 +34,7 @@ def funnel_figure(page: HeadquartersPage, number: int) -> Drawing | None:
     if number > len(chosen):
         return None
     measure, base = chosen[number - 1]
-    rows = _peers(page, measure, base, "lower_95").dropna(subset=["centre"])
+    rows = peers_compared(page, measure, base, "lower_95").dropna(subset=["centre"])
     drawn = plot.funnel(rows, language=page.language, ax=sized_axes(6.4, HALF_WIDTH))
     values = rows["compared"]
     beyond = rows.loc[(values < rows["lower_95"]) | (values > rows["upper_95"]), "name"]
@@ -59,7 +51,7 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     can be told apart from the others, a sentence says so, and names those that can.
     """
     measure, base = next(iter(leading(page)), ("", ""))
-    rows = _peers(page, measure, base, "rank").sort_values(["rank", "branch_id"])
+    rows = peers_compared(page, measure, base, "rank").sort_values(["rank", "branch_id"])
     placed, unplaced = rows.dropna(subset=["rank"]).head(_MOST_ROWS), rows[rows["rank"].isna()]
     if placed.empty:
         return None
@@ -77,20 +69,9 @@ def league_figure(page: HeadquartersPage) -> Drawing | Sentences | None:
     return page.figure(drawn, caption=_caption(page, "league_caption", measure, base), alt=alt)
 
 
-def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
-    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
-    ranked = _peers(page, measure, base, "rank").dropna(subset=["rank"])
-    return len(_distinct(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
-
-
-def _distinct(ranked: pd.DataFrame) -> pd.DataFrame:
-    """Return the branches whose ranks span clearly fewer than all places."""
-    return ranked[ranked["rank_high"] - ranked["rank_low"] < WIDE_INTERVAL * len(ranked)]
-
-
 def _ranks_alike(page: HeadquartersPage, placed: pd.DataFrame) -> Sentence:
     """Say that places cannot be told apart, and name the branches whose can."""
-    apart = _distinct(placed)
+    apart = distinct_ranks(placed)
     measure, base = placed["measure"].iloc[0], placed["base"].iloc[0]
     low, high = int(placed["rank_low"].median()), int(placed["rank_high"].median())
     named = [
@@ -112,18 +93,6 @@ def bridge_figure(page: HeadquartersPage) -> Drawing | None:
     caption = page.text("bridge", "hq_caption")
     alt = page.text("bridge_alt", caption=caption, text=page.text("see_table", "page"))
     return page.figure(drawn, caption=caption, alt=alt)
-
-
-def _peers(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
-    """Return one comparison with the branches' names, like with like: the largest peer group.
-
-    Only branches count of which a column is `known`.
-    """
-    rows = page.evaluation.comparison
-    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
-    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
-    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
-    return rows.assign(name=rows["branch_id"].map(page.names))
 
 
 def _caption(page: HeadquartersPage, key: str, measure: str, base: str) -> str:

@@ -36,6 +36,7 @@ from stockcust_analysis.show.growth_words import (
 from stockcust_analysis.show.page_data import (
     IDLE,
     IDLE_PARTS,
+    WIDE_INTERVAL,
     BranchPage,
     Page,
     Plan,
@@ -49,6 +50,8 @@ _MOST_OF_BANK: Final = 3
 _MOST_WORST: Final = 3
 # A branch is named that changed by so many times as much as all others together.
 _TIMES_THE_REST: Final = 2.0
+# Places are drawn where at least this part of the branches have a narrow interval.
+_FEWEST_APART: Final = 0.25
 
 
 @dataclass(frozen=True)
@@ -314,6 +317,41 @@ def growth_steps(bridge: pd.DataFrame) -> pd.DataFrame:
     branches = [*sorted(set(bridge["branch_id"]) - {WHOLE_BANK}), WHOLE_BANK]
     steps = [{"branch_id": b, **split_growth(read_amounts(bridge, b))} for b in branches]
     return pd.DataFrame(steps)
+
+
+def leading(page: HeadquartersPage) -> list[tuple[str, str]]:
+    """Return the measures compared that have limits: those of the quarter's theme first."""
+    table = page.evaluation.comparison
+    printed = table[table["lower_95"].notna() & ~table["withheld"]]
+    pairs = list(dict.fromkeys(zip(printed["measure"], printed["base"], strict=True)))
+    judged = set(printed.loc[printed["verdict"] != "", "measure"])
+    theme, beyond = page.review.theme.get("measures", []), set(page.exceptions["measure"])
+    return sorted(
+        pairs, key=lambda pair: (pair[0] not in judged, pair[0] not in theme, pair[0] not in beyond)
+    )
+
+
+def peers_compared(page: HeadquartersPage, measure: str, base: str, known: str) -> pd.DataFrame:
+    """Return one comparison with the branches' names, like with like: the largest peer group.
+
+    Only branches count of which a column is `known`.
+    """
+    rows = page.evaluation.comparison
+    rows = rows[(rows["measure"] == measure) & (rows["base"] == base) & ~rows["withheld"]]
+    sizes = rows.loc[rows[known].notna(), "peer_group"].value_counts()
+    rows = rows[rows["peer_group"].isin(sizes.index[:1])]
+    return rows.assign(name=rows["branch_id"].map(page.names))
+
+
+def has_distinct_ranks(page: HeadquartersPage, measure: str, base: str) -> bool:
+    """Return whether enough branches can be told apart by their ranks for these to be drawn."""
+    ranked = peers_compared(page, measure, base, "rank").dropna(subset=["rank"])
+    return len(distinct_ranks(ranked)) >= max(_FEWEST_APART * len(ranked), 1)
+
+
+def distinct_ranks(ranked: pd.DataFrame) -> pd.DataFrame:
+    """Return the branches whose ranks span clearly fewer than all places."""
+    return ranked[ranked["rank_high"] - ranked["rank_low"] < WIDE_INTERVAL * len(ranked)]
 
 
 def _exceptions_sentence(page: HeadquartersPage) -> Sentence:

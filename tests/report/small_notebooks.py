@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from stockcust_analysis.report.plan import PageJob, notebook_path
+from stockcust_analysis.report.plan import PageJob, ReportOptions, notebook_path
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PARAMETERS = 'evaluation: str = ""\nbranch_id: str = ""\nlanguage: str = "zh"'
@@ -29,12 +29,12 @@ def small_job(folder: Path, *cells: str, branch_id: str = "001", **more: Any) ->
     """Return the job that runs these cells for a branch, with its output below the folder."""
     return PageJob(
         branch_id=branch_id,
+        options=ReportOptions("2026Q3", **more),
         notebook=small_notebook(folder / f"{branch_id}.ipynb", *cells),
         parameters={"evaluation": "", "branch_id": branch_id, "language": "zh"},
         folder=folder / "branches" / branch_id,
         failed_folder=folder / "failed" / branch_id,
         record=folder / ".pages" / f"{branch_id}.json",
-        **more,
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -17,8 +15,6 @@ from stockcust_analysis.report.plan import (
     declared_parameters,
     notebook_path,
 )
-from stockcust_analysis.report.render import render_page
-from tests.report.small_notebooks import outputs, small_job
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -64,19 +60,6 @@ def test_a_text_that_papermill_bent_is_named_with_the_remedy(
     """A branch that arrives as a number is refused, and the option that leaves it alone named."""
     with pytest.raises(NotebookError, match=rf"not {words}.* -r branch_id"):
         check_parameters(notebook, {"branch_id": value, "limit": 3})
-
-
-def test_numbers_of_numpy_tuples_and_dates_reach_the_page(tmp_path: Path) -> None:
-    """What papermill would bend or stop at arrives as number, flag, list and ISO date."""
-    given = {
-        "limit": np.int64(3), "share": np.float64(0.5), "flag": np.bool_(True),
-        "branches": ("0110", np.str_("0111")), "as_of": date(2026, 9, 30),
-    }  # fmt: skip
-    job = small_job(tmp_path, "print([limit, share, flag, branches, as_of])", branch_id="0110")
-    result = render_page(replace(job, parameters={**job.parameters, **given}))
-    assert result.error == ""
-    told = "[3, 0.5, True, ['0110', '0111'], '2026-09-30']"
-    assert outputs(job.folder / "report.ipynb") == [told]
 
 
 def test_a_type_that_papermill_cannot_write_is_refused(tmp_path: Path) -> None:
