@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from stockcust_analysis import core
+
 __version__ = "0.1.0"
 
 # Module → its public names. Type checkers read the same from `__init__.pyi`; a test compares them.
@@ -27,15 +29,14 @@ _PUBLIC = {
     "evaluation.evaluate": ["evaluate"],
     "evaluation.results": ["Evaluation", "open_evaluation"],
     "measures.co_holding": ["co_holding"],
-    "measures.cohorts": ["cohorts", "lost_customers"],
     "measures.concentration": ["concentration", "lorenz_curve"],
     "measures.coverage": ["coverage"],
     "measures.cross_sell": ["multi_product_share", "penetration", "products_per_customer"],
     "measures.dormancy": ["compare_rules", "dormancy_rate", "dormancy_status"],
     "measures.growth": ["growth_bridge"],
     "measures.inequality": ["gini", "herfindahl", "share_of_customers_holding", "top_share"],
-    "measures.retention": ["asset_retention", "customer_retention"],
-    "measures.two_dates": ["migration_matrix"],
+    "measures.retention": ["asset_retention", "cohorts", "customer_retention"],
+    "measures.two_dates": ["lost_customers", "migration_matrix"],
     "measures.worklist_outcomes": ["worklist_outcomes"],
     "measures.worklists": ["worklists"],
     "models.campaign_effect": ["CampaignEffect"],
@@ -44,6 +45,8 @@ _PUBLIC = {
     "models.segments": ["Segments"],
     "policy": ["DormancyRule", "Policy", "TierScheme", "load_policy"],
 }
+# What a measure returns shows itself by a layer above its own: here alone all layers are known.
+core.presentation = f"{__name__}.show.results"
 _HOME_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 __all__ = sorted(["__version__", "plot", *_HOME_OF])
 

@@ -12,8 +12,6 @@ from stockcust_analysis.evaluation.evaluate import evaluate as evaluate
 from stockcust_analysis.evaluation.results import Evaluation as Evaluation
 from stockcust_analysis.evaluation.results import open_evaluation as open_evaluation
 from stockcust_analysis.measures.co_holding import co_holding as co_holding
-from stockcust_analysis.measures.cohorts import cohorts as cohorts
-from stockcust_analysis.measures.cohorts import lost_customers as lost_customers
 from stockcust_analysis.measures.concentration import concentration as concentration
 from stockcust_analysis.measures.concentration import lorenz_curve as lorenz_curve
 from stockcust_analysis.measures.coverage import coverage as coverage
@@ -31,7 +29,9 @@ from stockcust_analysis.measures.inequality import (
 )
 from stockcust_analysis.measures.inequality import top_share as top_share
 from stockcust_analysis.measures.retention import asset_retention as asset_retention
+from stockcust_analysis.measures.retention import cohorts as cohorts
 from stockcust_analysis.measures.retention import customer_retention as customer_retention
+from stockcust_analysis.measures.two_dates import lost_customers as lost_customers
 from stockcust_analysis.measures.two_dates import migration_matrix as migration_matrix
 from stockcust_analysis.measures.worklist_outcomes import worklist_outcomes as worklist_outcomes
 from stockcust_analysis.measures.worklists import worklists as worklists

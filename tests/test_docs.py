@@ -24,17 +24,6 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
-def test_the_readme_shows_real_output(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The README's Python session gives exactly the output printed there, in both languages."""
-    monkeypatch.chdir(ROOT)
-    text = re.sub(r"^```.*$", "", (ROOT / name).read_text(encoding="utf-8"), flags=re.M)
-    session = doctest.DocTestParser().get_doctest(text, {}, "README", "README.md", 0)
-    result = doctest.DocTestRunner().run(session)
-    assert result.attempted == 8
-    assert result.failed == 0
-
-
 TEN_QUESTIONS = ("first-morning.md", "first-morning.zh-CN.md")
 
 
@@ -58,25 +47,42 @@ def test_the_tutorial_shows_real_output(
     assert {path.name for path in tmp_path.glob("*.png")} == {f"{n}.png" for n in range(1, 10)}
 
 
-WITH_EXAMPLES = [
-    page
-    for page in PAGES
-    if page.is_relative_to(DOCS) and ">>> " in page.read_text("utf-8")
-    if page.name not in TEN_QUESTIONS
-]
+def sessions() -> dict[tuple[tuple[str, str], ...], Path]:
+    """Return what pages type into Python and print below it, with the first page that does so.
+
+    The README and the guides are there in both languages, with the same examples but for comments.
+    """
+    found: dict[tuple[tuple[str, str], ...], Path] = {}
+    for page in sorted([*ROOT.glob("README*.md"), *DOCS.rglob("*.md")]):
+        if page.name not in TEN_QUESTIONS:
+            examples = doctest.DocTestParser().get_examples(unfenced(page))
+            typed = ((re.sub("  #.*", "", one.source), one.want) for one in examples)
+            found.setdefault(tuple(typed), page)
+    del found[()]
+    return found
 
 
-@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def unfenced(page: Path) -> str:
+    """Return a page without the lines around its blocks, which are no output."""
+    return re.sub(r"^```.*$", "", page.read_text(encoding="utf-8"), flags=re.M)
+
+
+@pytest.mark.parametrize("page", sessions().values(), ids=lambda page: page.name)
 def test_the_examples_of_a_page_give_what_it_prints(
     page: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a page of the docs types into Python gives the output printed below it."""
+    """Whatever the README or a page of the docs types into Python gives the output below it."""
     monkeypatch.chdir(ROOT)
-    text = re.sub(r"^```.*$", "", page.read_text(encoding="utf-8"), flags=re.M)
-    session = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
+    session = doctest.DocTestParser().get_doctest(unfenced(page), {}, page.name, str(page), 0)
     result = doctest.DocTestRunner().run(session)
     assert result.attempted
     assert not result.failed
+
+
+def test_the_readme_has_examples_in_both_languages() -> None:
+    """Its Python session is there in full on both pages."""
+    for name in ("README.md", "README.zh-CN.md"):
+        assert len(doctest.DocTestParser().get_examples(unfenced(ROOT / name))) == 8
 
 
 def test_the_navigation_leads_to_every_page_once() -> None:

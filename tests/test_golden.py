@@ -5,6 +5,7 @@ It detects change and proves nothing else: that the figures are right is for the
 
 from __future__ import annotations
 
+from stockcust_analysis.evaluation.results import Evaluation
 from tests.golden.renew import GOLDEN, measured_quarter
 
 _KEYS = 7  # quarter, as_of, branch_id, dimension, member, measure, base
@@ -26,9 +27,9 @@ def _rows(text: str) -> dict[str, str]:
     return {",".join(row[:_KEYS]): ",".join(row[_KEYS:]) for row in cells}
 
 
-def test_the_golden_quarter_has_not_changed() -> None:
+def test_the_golden_quarter_has_not_changed(sample_evaluation: Evaluation) -> None:
     """Every measure of every branch of the sample equals the accepted table, digit by digit."""
-    found = changes(GOLDEN.read_text(encoding="utf-8"), measured_quarter())
+    found = changes(GOLDEN.read_text(encoding="utf-8"), measured_quarter(sample_evaluation))
     shown = "\n  ".join(found[:10])
     assert not found, (
         f"{len(found)} rows of the golden quarter changed:\n  {shown}\n"

@@ -2,3 +2,6 @@
 
 Nothing here knows a bank, a policy or a measure. A rule of customers belongs in `measures`.
 """
+
+presentation = ""
+"""The module that shows results in words, charts and workbooks: set by who knows all layers."""

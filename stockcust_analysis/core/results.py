@@ -1,7 +1,7 @@
 """The table that a measure returns, whatever engine its customers came from.
 
-It is a pandas table, so that all of pandas works on it, and shows itself in words and units. The
-words and charts belong to the layers above, which are loaded by name when first asked for.
+It is a pandas table, so that all of pandas works on it, and shows itself in words and units. Words
+and charts are no matter of this layer: it asks the `core.presentation` in force for them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from stockcust_analysis import core
 from stockcust_analysis.core.frames import Groups, group_names, native_like
 from stockcust_analysis.errors import UsageError
 
@@ -164,7 +165,7 @@ class Result(pd.DataFrame):
             )
         cells = self.to_pandas().set_index(keys)[values]
         table: Any = cells.unstack(group_names(columns), sort=False)
-        order, members = _show().result_words.policy_order, self.about.members
+        order, members = presentation().result_words.policy_order, self.about.members
         down, across = (order(axis.to_frame(index=False), members) for axis in table.axes)
         ordered: pd.DataFrame = table.iloc[down, across]
         return ordered
@@ -185,15 +186,15 @@ class Result(pd.DataFrame):
         UsageError
             No chart is natural for such a table, or one of its columns is missing.
         """
-        axes: Axes = _show().draw(self, **options)
+        axes: Axes = presentation().draw(self, **options)
         return axes
 
     def to_excel(self, path: str | Path) -> None:  # type: ignore[override,misc]
         """Write the result into a workbook, headers in words, cells as numbers with their units."""
-        _show().write_workbook({"Sheet1": self}, Path(path))
+        presentation().write_workbook({"Sheet1": self}, Path(path))
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        bundle: dict[str, Any] = _show().mimebundle(self)
+        bundle: dict[str, Any] = presentation().mimebundle(self)
         return bundle
 
     def _repr_html_(self) -> str:
@@ -203,6 +204,6 @@ class Result(pd.DataFrame):
         return str(self._repr_mimebundle_()["text/plain"])
 
 
-def _show() -> Any:
-    """Return the layer that knows words and charts."""
-    return import_module("stockcust_analysis.show.results")
+def presentation() -> Any:
+    """Return the module that knows words, charts and workbooks, loaded when it is needed."""
+    return import_module(core.presentation)

@@ -41,7 +41,6 @@ from stockcust_analysis.evaluation.cells import (
 )
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
 from stockcust_analysis.measures import service
-from stockcust_analysis.measures.attrition import with_attrition
 from stockcust_analysis.measures.bases import PERIOD_END, require_amounts
 from stockcust_analysis.measures.codebook import (
     CUSTOMER_QUESTIONS,
@@ -58,6 +57,7 @@ from stockcust_analysis.measures.growth import (
     AUM_CHANGE,
     aum_change_totals,
     bridge_rows,
+    with_attrition,
     with_components,
 )
 from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for

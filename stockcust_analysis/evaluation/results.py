@@ -90,7 +90,7 @@ class Evaluation:
     Examples
     --------
     >>> from stockcust_analysis import evaluate
-    >>> evaluate("data/sample", quarter="2026Q3").branch_name("B001")
+    >>> evaluate("data/sample", quarter="2025Q3", first_quarter=True).branch_name("B001")
     '总行营业部'
     """
 
@@ -236,9 +236,9 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     >>> from tempfile import TemporaryDirectory
     >>> from stockcust_analysis import evaluate
     >>> with TemporaryDirectory() as folder:
-    ...     evaluate("data/sample", quarter="2026Q3").save(Path(folder))
+    ...     evaluate("data/sample", quarter="2025Q3", first_quarter=True).save(Path(folder))
     ...     str(open_evaluation(folder).quarter)
-    '2026Q3'
+    '2025Q3'
     """
     path = Path(folder)
     if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():

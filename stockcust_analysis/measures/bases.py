@@ -147,11 +147,6 @@ def require_amounts(
         )
 
 
-def require_snapshot(table: Table, what: str) -> None:
-    """Raise when a table shows more than one as-of date: each customer would count again."""
-    require_amounts(table, (), what, one_day=True)
-
-
 BASES = ("all", "funded", "established", "effective", "managed")
 _AVERAGE = "aum_average_quarter"
 AVERAGE, PERIOD_END = "aum_average_quarter_cents", "aum_period_end_cents"

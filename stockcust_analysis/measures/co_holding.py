@@ -6,7 +6,6 @@ Rates of few customers have an interval (置信区间): next quarter's few will 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import combinations, permutations
 from math import exp, nan, sqrt
 from statistics import NormalDist
@@ -21,10 +20,11 @@ from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request
 from stockcust_analysis.measures.cross_sell import customers_or_households
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.inequality import Interval, check_level
-from stockcust_analysis.measures.registry import Question, Spec
+from stockcust_analysis.measures.registry import Question, Spec, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
+
+_STANDARD_ERRORS = NormalDist().inv_cdf(0.975)
+"""How many each side of the estimate an interval of 95 % takes."""
 
 
 @measure("co_holding")
@@ -151,8 +151,8 @@ def co_holding_table(
         )
 
 
-def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
-    """Return the Wilson interval of the rate `count` / `n`; NaN for a rate of nobody.
+def proportion_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the Wilson interval of 95 % of the rate `count` / `n`; NaN for a rate of nobody.
 
     Never outside 0 to 1, and sensible for rates of few, of none and of all.
 
@@ -160,8 +160,6 @@ def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
     ----------
     count, n : int
         How many of how many customers.
-    level : float
-        Wanted coverage, between 0 and 1.
 
     Returns
     -------
@@ -171,7 +169,7 @@ def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
     Raises
     ------
     UsageError
-        A count below 0 or above n; a level out of range.
+        A count below 0 or above n.
 
     Notes
     -----
@@ -187,17 +185,15 @@ def proportion_interval(count: int, n: int, *, level: float = 0.95) -> Interval:
     _check_counts(0 <= count <= n, "count must be 0 to n")
     if n == 0:
         return nan, nan
-    z = _quantile(level)
+    z = _STANDARD_ERRORS
     middle = count + z * z / 2
     spread = z * sqrt(count * (n - count) / n + z * z / 4)
     low, high = (middle - spread) / (n + z * z), (middle + spread) / (n + z * z)
     return max(low, 0.0) if count else 0.0, min(high, 1.0) if count < n else 1.0
 
 
-def lift_interval(
-    n: int, *, holders_a: int, holders_b: int, both: int, level: float = 0.95
-) -> Interval:
-    """Return the interval of the lift n · both / (holders_a · holders_b) of two families.
+def lift_interval(n: int, *, holders_a: int, holders_b: int, both: int) -> tuple[float, float]:
+    """Return the interval of 95 % of the lift n · both / (holders_a · holders_b) of two families.
 
     Normal on the log scale, by the delta method on the four cells of the table of a by b: the
     variance of log(lift) is 1/both − 1/holders_a − 1/holders_b + (2·lift − 1)/n. Where it does
@@ -210,8 +206,6 @@ def lift_interval(
         Customers in all.
     holders_a, holders_b, both : int
         Holders of the one family, of the other, and of both.
-    level : float
-        Wanted coverage, between 0 and 1.
 
     Returns
     -------
@@ -221,7 +215,7 @@ def lift_interval(
     Raises
     ------
     UsageError
-        Counts that contradict each other; a level out of range.
+        Counts that contradict each other.
 
     Notes
     -----
@@ -236,20 +230,12 @@ def lift_interval(
     """
     _check_counts(0 <= both <= min(holders_a, holders_b), "both must be 0 to the holders of each")
     _check_counts(holders_a + holders_b - both <= n, "holders must not be more than n")
-    z = _quantile(level)
     if both == 0:
         return nan, nan
     lift = n * both / (holders_a * holders_b)
     variance = 1 / both - 1 / holders_a - 1 / holders_b + (2 * lift - 1) / n
-    width = z * sqrt(max(variance, 0))
+    width = _STANDARD_ERRORS * sqrt(max(variance, 0))
     return lift * exp(-width), lift * exp(width)
-
-
-@cache
-def _quantile(level: float) -> float:
-    """Return how many standard errors each side of the estimate an interval of the level takes."""
-    check_level(level)
-    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def _check_counts(possible: bool, rule: str) -> None:

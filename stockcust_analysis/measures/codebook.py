@@ -14,12 +14,11 @@ from importlib.resources import files
 from typing import Literal
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.attrition import ATTRITION
 from stockcust_analysis.measures.concentration import CONCENTRATION
 from stockcust_analysis.measures.coverage import CLASSES, COVERAGE, MANAGEMENT, ROUNDS
 from stockcust_analysis.measures.cross_sell import CROSS_SELL
 from stockcust_analysis.measures.dormancy import DORMANCY, DORMANCY_FLOW
-from stockcust_analysis.measures.growth import AUM_CHANGE
+from stockcust_analysis.measures.growth import ATTRITION, AUM_CHANGE
 from stockcust_analysis.measures.holdings import UNUSED_OPENINGS
 from stockcust_analysis.measures.registry import Measure
 from stockcust_analysis.measures.retention import RETENTION, SAME_CUSTOMER_GROWTH

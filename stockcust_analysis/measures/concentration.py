@@ -9,7 +9,7 @@ is counted, so no interval is given; what a single customer can do shows in the 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import narwhals.stable.v2 as nw
@@ -28,22 +28,15 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
+from stockcust_analysis.measures.registry import Measure, Question, Spec, measure, shown
 from stockcust_analysis.policy import as_policy
 
 _PERCENTS = (1, 5, 10, 20)
 # Shares are added up as whole numbers of this size, which fills Int64: the order in which an
 # engine adds them cannot show in the result.
 _PARTS = 1e18
-_PARTS_OF = {
-    "gini_cents": ("gini_parts",),
-    "herfindahl_cents": ("herfindahl_parts",),
-    "holders_of_80": ("smallest", "part_wanted", "part_held"),
-    "ten_largest_cents": ("ten_largest_cents",),
-    **{f"top_{percent}_cents": (f"top_{percent}_percents",) for percent in _PERCENTS},
-}
-"""What is summed of the steps for each numerator."""
+_HOLDERS_OF_80 = ("smallest", "part_wanted", "part_held")
+"""What is summed of the steps for the customers who hold 80 %."""
 _WHOLE = "whole_bank"
 MEASURES = (
     Measure("gini", "gini_cents", "total_cents"),
@@ -279,8 +272,9 @@ def _with_weights(table: Table, weight: str, inside: str) -> Table:
 def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Table:
     """Return one row per group and amount, with running totals from the smallest amount up.
 
-    This sorts all customers, which is the costly part. Who is outside the base counts in no step;
-    that of no amount is there for every such group.
+    Beside them stand the group's `customers` and `total_cents`. This sorts all customers, which is
+    the costly part. Who is outside the base counts in no step; that of no amount is there for every
+    such group.
     """
     keys = [*by] or [_WHOLE]
     table = view if by else view.with_columns(ONE.alias(_WHOLE))
@@ -290,11 +284,14 @@ def lorenz_steps(view: Table, *, value: str, by: Sequence[str], base: str) -> Ta
     steps = steps.with_columns(step_cents=nw.col("amount") * nw.col("held_by"))
     # Floats add whole numbers exactly up to 2**53, 90 trillion CNY in cents; in the windows of
     # many groups DuckDB takes half the time for them.
-    through = {
-        name: nw.col(of).cast(nw.Float64).cum_sum().over(*keys, order_by="amount").cast(nw.Int64)
-        for name, of in (("customers_through", "held_by"), ("cents_through", "step_cents"))
+    number, cents = (nw.col(name).cast(nw.Float64) for name in ("held_by", "step_cents"))
+    totals = {
+        "customers_through": number.cum_sum().over(*keys, order_by="amount"),
+        "cents_through": cents.cum_sum().over(*keys, order_by="amount"),
+        "customers": number.sum().over(*keys),
+        "total_cents": cents.sum().over(*keys),
     }
-    return steps.with_columns(**through)
+    return steps.with_columns(**{name: total.cast(nw.Int64) for name, total in totals.items()})
 
 
 def concentration_totals(
@@ -308,11 +305,15 @@ def concentration_totals(
     keys = [*by] or [_WHOLE]
     columns: dict[str, nw.Expr] = {}
     for k, question in questions.items():
-        numerators = {measure.numerator for measure in question.measures(as_policy(None))}
-        parts = {"customers", "total_cents", *(p for name in numerators for p in _PARTS_OF[name])}
+        wanted = {measure.numerator for measure in question.measures(as_policy(None))}
+        wanted |= {
+            "customers",
+            "total_cents",
+            *(_HOLDERS_OF_80 if "holders_of_80" in wanted else ()),
+        }
         available = _step_columns(k)
-        columns |= {f"{k}|{name}": available[name] for name in available if name in parts}
-    table = frames.collect_sums(_with_totals(steps, keys, [*questions]), keys, columns)
+        columns |= {f"{k}|{name}": available[name] for name in available if name in wanted}
+    table = frames.collect_sums(_without_largest(steps, keys, [*questions]), keys, columns)
     for k in questions:
         table = table.assign(**_finish(table, k))
     return table if by else table.drop(columns=_WHOLE)
@@ -324,14 +325,13 @@ def lorenz_points(steps: Table, *, by: Sequence[str]) -> pd.DataFrame:
     Only the steps in which a whole percent lies are collected: at most 101 per group.
     """
     keys = [*by] or [_WHOLE]
-    customers, through = _left("customers", 0), _left("customers_through", 0)
+    customers, through = nw.col("customers"), nw.col("customers_through")
     divisor = nw.max_horizontal(customers, ONE)
     before = (through - nw.col("held_by")) * 100 // divisor
     # A group whose base is empty has no percent, but keeps its rows.
     crossed = ((through * 100) // divisor > before) | (customers == 0)
-    names = ("customers", "total_cents", "customers_through", "cents_through")
-    left = {name: _left(name, 0) for name in names}
-    rows = _with_totals(steps, keys, (0,)).filter(crossed).select(*keys, "amount", **left)
+    names = ("amount", "customers", "total_cents", "customers_through", "cents_through")
+    rows = steps.filter(crossed).select(*keys, *names)
     points = pd.DataFrame(frames.collect_rows(rows)).sort_values([*keys, "customers_through"])
     curves = []
     for label, group in points.groupby(keys, sort=True):
@@ -357,46 +357,50 @@ def _curve(steps: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def _left(name: str, without: int) -> nw.Expr:
     """Return a column of the steps without so many of the largest customers."""
-    return nw.col(f"{without}|{name}")
+    return nw.col(f"{without}|{name}" if without else name)
 
 
-def _with_totals(steps: Table, keys: Sequence[str], without: Sequence[int]) -> Table:
-    """Return the steps with the totals of their groups, less so many of the largest customers.
+def _without_largest(steps: Table, keys: Sequence[str], without: Sequence[int]) -> Table:
+    """Return the steps with the columns they have without so many of the largest customers.
 
     Running totals begin at the smallest customer: leaving out the largest only cuts them off.
     """
-    held, larger = nw.col("held_by"), nw.col("larger")
-    through = {"customers_through": "customers", "cents_through": "total_cents"}
-    stages: tuple[Callable[[int], dict[str, nw.Expr]], ...] = (
-        lambda k: {"held_by": held - nw.min_horizontal((k - larger).clip(0), held) if k else held},
-        lambda k: {"step_cents": nw.col("amount") * _left("held_by", k)},
-        lambda k: {
-            name: _left(part, k).sum().over(*keys).cast(nw.Int64)
-            for name, part in (("customers", "held_by"), ("total_cents", "step_cents"))
-        },
-        lambda k: {name: nw.min_horizontal(name, f"{k}|{most}") for name, most in through.items()},
-        lambda k: {"above": _left("customers", k) - _left("customers_through", k)},
-    )
-    table = steps.with_columns(larger=held.sum().over(*keys) - nw.col("customers_through"))
-    for stage in stages:
-        columns = ((k, stage(k)) for k in without)
-        table = table.with_columns(
-            **{f"{k}|{name}": own[name] for k, own in columns for name in own}
-        )
-    return table
+    amount, held = nw.col("amount"), nw.col("held_by")
+    larger = nw.col("customers") - nw.col("customers_through")
+    taken = {k: nw.min_horizontal((k - larger).clip(0), held) for k in without if k}
+    if not taken:
+        return steps
+    # Of each group only the few steps at the top hold any of them.
+    top, cents = steps.filter(larger < max(taken)), {f"{k}|top": amount * taken[k] for k in taken}
+    columns, through = dict[str, nw.Expr](), dict[str, nw.Expr]()
+    for k, number in taken.items():
+        columns |= {
+            f"{k}|held_by": held - number,
+            f"{k}|step_cents": amount * (held - number),
+            f"{k}|customers": (nw.col("customers") - k).clip(0),
+            f"{k}|total_cents": nw.col("total_cents") - nw.col(f"{k}|top"),
+        }
+        for part, whole in (("customers", "customers"), ("cents", "total_cents")):
+            name = f"{part}_through"
+            through[f"{k}|{name}"] = nw.min_horizontal(name, f"{k}|{whole}")
+    table = steps.join(frames.sums(top, keys, cents), on=[*keys], how="left")
+    return table.with_columns(**columns).with_columns(**through)
 
 
 def _step_columns(k: int) -> dict[str, nw.Expr]:
-    """Return what is summed of the steps without so many of the largest customers."""
+    """Return what is summed of the steps without so many of the largest customers.
+
+    Shares are whole numbers of parts, tops hundredths of cents, until `_finish` divides the sums.
+    """
     share = _share_of(_left("step_cents", k), k)
     return {
         "customers": _left("held_by", k),
         "total_cents": _left("step_cents", k),
-        "gini_parts": _parts(_gini_weight(k) * share),
-        "herfindahl_parts": _parts(_share_of(nw.col("amount"), k) * share),
+        "gini_cents": _parts(_gini_weight(k) * share),
+        "herfindahl_cents": _parts(_share_of(nw.col("amount"), k) * share),
         "ten_largest_cents": _largest(nw.lit(10, dtype=nw.Int64), 1, k),
         **{
-            f"top_{percent}_percents": _largest(_left("customers", k) * percent, 100, k)
+            f"top_{percent}_cents": _largest(_left("customers", k) * percent, 100, k)
             for percent in _PERCENTS
         },
         **_smallest_with_20(k),
@@ -406,14 +410,12 @@ def _step_columns(k: int) -> dict[str, nw.Expr]:
 def _finish(table: pd.DataFrame, k: int) -> dict[str, pd.Series]:
     """Turn sums of parts into cents and customers; undefined where a group's total is zero."""
     total = table[f"{k}|total_cents"].astype(float)
-    finished = {}
-    for name in table.columns[table.columns.str.startswith(f"{k}|")]:
-        if name.endswith("_parts"):
-            finished[name.replace("parts", "cents")] = table[name] / _PARTS * total
-        elif name.endswith("_percents"):
-            finished[name.replace("percents", "cents")] = table[name] / 100
+    parts = [f"{k}|{name}" for name in ("gini_cents", "herfindahl_cents")]
+    tops = [f"{k}|top_{percent}_cents" for percent in _PERCENTS]
+    finished = {name: table[name] / _PARTS * total for name in parts if name in table}
+    finished |= {name: table[name] / 100 for name in tops if name in table}
     if f"{k}|smallest" in table:
-        names = ("customers", "smallest", "part_wanted", "part_held")
+        names = ("customers", *_HOLDERS_OF_80)
         customers, smallest, wanted, held = (table[f"{k}|{name}"] for name in names)
         holders = customers - smallest - wanted / held.clip(lower=1)
         finished[f"{k}|holders_of_80"] = holders.where(total > 0)
@@ -448,7 +450,8 @@ def _parts(share: nw.Expr) -> nw.Expr:
 
 def _largest(number: nw.Expr, per: int, k: int) -> nw.Expr:
     """Return `per` times the cents of the `number / per` largest customers: whole numbers."""
-    inside = number - _left("above", k) * per
+    above = _left("customers", k) - _left("customers_through", k)
+    inside = number - above * per
     return nw.min_horizontal(inside.clip(0), _left("held_by", k) * per) * nw.col("amount")
 
 

@@ -14,8 +14,7 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Groups, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.measures.bases import AVERAGE, Request, base_flag, require_base, with_base
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
     hand_over_due,

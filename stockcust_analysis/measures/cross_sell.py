@@ -17,7 +17,6 @@ from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, with_base
-from stockcust_analysis.measures.cuts import measure
 from stockcust_analysis.measures.holdings import (
     family_flags,
     is_obligation,
@@ -26,7 +25,7 @@ from stockcust_analysis.measures.holdings import (
     warn_of_unknown_products,
     with_balance,
 )
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, ProductFamilies
 
 UNITS = ("customer", "household")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import narwhals.stable.v2 as nw
 import pandas as pd
@@ -26,7 +27,6 @@ from stockcust_analysis.core.frames import ZERO, Groups, Table, as_lazy, cents, 
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import (
     Request,
     require_amounts,
@@ -34,8 +34,13 @@ from stockcust_analysis.measures.bases import (
     require_comparable,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.holdings import (
+    require_evidence,
+    require_past_activity,
+    status_name,
+    with_evidence,
+)
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.two_dates import DATES, dormancy_states, pair_customers
 from stockcust_analysis.policy import DormancyRule, Policy, PolicyLike, as_policy
 
@@ -122,8 +127,8 @@ def dormancy_status(
     table, rules = as_lazy(customers), as_policy(policy)
     names = [name for name in table.collect_schema().names() if name not in ("status", JUDGED_BY)]
     rule = rules.dormancy_rule(rule)
-    result = _with_status(table, [rule], as_day(as_of), holdings, contacts, rules)
-    return frames.same_kind(customers, result.select(*names, status=_status_by(rule)))
+    result = _with_status(table, rule, as_day(as_of), holdings, contacts, rules)
+    return frames.same_kind(customers, result.select(*names, "status"))
 
 
 @measure("dormancy", "dormancy_rate")
@@ -197,8 +202,7 @@ def dormancy_rate(
                 f"customers have no 'status' by the rule '{rule.name}'. Give as_of='2026Q3', or a "
                 "date, to judge them, or take them from bank.customers(quarter)."
             )
-        table = _with_status(table, [rule], on, holdings, contacts, request.policy)
-        table = table.with_columns(status=_status_by(rule))
+        table = _with_status(table, rule, on, holdings, contacts, request.policy)
     view = with_base(table, request, [rule.value])
     return answer(view, DORMANCY, request.under(dormancy=rule))
 
@@ -272,22 +276,21 @@ def compare_rules(
     >>> dict(rates.query("measure == 'dormancy_rate'")[["rule", "value"]].values.tolist())
     {'crm_6m': 0.75, 'rural_6m_500': 0.25}
     """
-    request = Request.of(pd.DataFrame(), by, base, policy)
     several = [rules] if isinstance(rules, str | DormancyRule) else rules
-    on, compared = as_day(as_of), [request.policy.dormancy_rule(rule) for rule in several]
+    compared = [as_policy(policy).dormancy_rule(rule) for rule in several]
     if not compared or len({rule.name for rule in compared}) < len(compared):
         raise UsageError("compare one rule or more, each under a name of its own.")
-    table = _with_status(as_lazy(customers), compared, on, holdings, contacts, request.policy)
-    table = with_base(table, request, [rule.value for rule in compared])
-    tables: list[pd.DataFrame] = []
+    # All are judged by the same evidence, the rule of the customers' own status, too.
+    judged_anew = as_lazy(customers).drop(JUDGED_BY, strict=False).to_native()
+    given: Any = {"as_of": as_of, "by": by, "base": base, "policy": policy}
+    given |= {"holdings": holdings, "contacts": contacts}
+    keys, tables = frames.group_names(by), list[pd.DataFrame]()
     for rule in compared:
-        judged = table.with_columns(status=_status_by(rule))
-        rates = answer(judged, DORMANCY, request.under(dormancy=rule))
-        rates.insert(len(request.by), "rule", rule.name)
+        rates = dormancy_rate(judged_anew, rule, **given)
+        rates.insert(len(keys), "rule", rule.name)
         tables.append(rates)
-    order = [*request.by, "rule", "measure"]
-    result = pd.concat(tables).sort_values(order, kind="stable", ignore_index=True)
-    return Result(result)
+    order = [*keys, "rule", "measure"]
+    return Result(pd.concat(tables).sort_values(order, kind="stable", ignore_index=True))
 
 
 def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> bool:
@@ -300,35 +303,22 @@ def _has_status_by(customers: Table, rule: DormancyRule, as_of: date | None) -> 
     return set(stated[JUDGED_BY]) == {rule.name} and days <= {as_of}
 
 
-def _status_by(rule: DormancyRule) -> nw.Expr:
-    """Return the status under a rule, which `_with_status` has added."""
-    return nw.col(f"{rule.name}_status")
-
-
 def _with_status(
     table: Table,
-    rules: Sequence[DormancyRule],
+    rule: DormancyRule,
     as_of: date,
     holdings: Frame | None,
     contacts: Frame | None,
     policy: Policy,
 ) -> Table:
-    """Return checked customers with `<rule>_status`, and `obliged` when holdings show it."""
-    amounts = list(dict.fromkeys(rule.value for rule in rules))
-    require_columns(table, amounts, "customers")
-    for rule in rules:
-        dormancy_evidence.require_evidence(
-            table, rule, holdings=holdings is not None, contacts=contacts is not None
-        )
-    dormancy_evidence.require_past_activity(table, as_of)
-    require_amounts(table, amounts, "customers")
-    table = dormancy_evidence.with_evidence(table, rules, as_of, holdings, contacts, policy)
-    calendar, status = Calendar((as_of,)), {}
-    for rule in rules:
-        amount, prefix = cents(rule.value), f"{rule.name}_"
-        name = dormancy_evidence.status_name(table, rule, calendar, amount=amount, prefix=prefix)
-        status[f"{prefix}status"] = name
-    return table.with_columns(**status)
+    """Return checked customers with `status`, and `obliged` when holdings show it."""
+    require_columns(table, [rule.value], "customers")
+    require_evidence(table, rule, holdings=holdings is not None, contacts=contacts is not None)
+    require_past_activity(table, as_of)
+    require_amounts(table, [rule.value], "customers")
+    table = with_evidence(table, rule, as_of, holdings, contacts, policy)
+    amount, calendar = cents(rule.value), Calendar((as_of,))
+    return table.with_columns(status=status_name(table, rule, calendar, amount=amount, prefix="_"))
 
 
 def _flow_columns(policy: Policy, _: str) -> dict[str, nw.Expr]:

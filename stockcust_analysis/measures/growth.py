@@ -1,12 +1,13 @@
 """Growth (AUM变动): from the opening amount to the closing one, by who moved the money.
 
 Opening + new − closed − drained + grown − shrunk + returned ± transfers = closing, to the cent. It
-answers whether a branch lives on its existing customers (存量) or on new ones (增量).
+answers whether a branch lives on its existing customers (存量) or on new ones (增量). The attrition
+warning (流失预警) says whose money is leaving faster than that of the peers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import narwhals.stable.v2 as nw
@@ -15,19 +16,23 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, flag
+from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents_of, flag
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import Request, require_columns, require_snapshot, with_base
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.holdings import join_accounts, warn_of_unknown_products
-from stockcust_analysis.measures.registry import Measure, Question, Spec, shown
-from stockcust_analysis.measures.two_dates import DATES, by_group, pair_customers, with_states
-from stockcust_analysis.policy import PolicyLike, ProductFamilies
+from stockcust_analysis.measures.bases import (
+    AVERAGE,
+    Request,
+    customers_of,
+    require_comparable,
+    with_base,
+)
+from stockcust_analysis.measures.registry import Measure, Question, Spec, answer, measure, shown
+from stockcust_analysis.measures.tiers import tier_name
+from stockcust_analysis.measures.two_dates import averages, by_group, pair_customers, with_states
+from stockcust_analysis.policy import AttritionRule, Policy, PolicyLike, TierScheme
 
 _GAINS = ("new", "returned", "grown", "transferred_in")
 _LOSSES = ("transferred_out", "shrunk", "drained", "closed")
 COMPONENTS = ("opening", *_GAINS, *_LOSSES, "closing")
-OTHER_FAMILY = "other"
 _WHOLE = "whole_bank"
 
 
@@ -94,112 +99,6 @@ def growth_bridge(
     pairs = by_group(pair_customers(opening, request, value), request.by)
     components = with_components(with_states(pairs))
     return Result(bridge_rows(components, by=request.by))
-
-
-@measure("")
-def family_growth_bridge(
-    opening: Frame,
-    closing: Frame,
-    *,
-    opening_holdings: Frame,
-    closing_holdings: Frame,
-    by: Groups = None,
-    policy: PolicyLike = None,
-) -> Result:
-    """Return the growth bridge of each product family's balances (存款, 理财, 基金, …).
-
-    opening + new + returned + grown + transferred_in + transferred_out + shrunk + drained + closed
-    = closing, in CNY, for what customers hold of each family. Whether a customer is new, closed,
-    drained or returned is judged by `aum_period_end`, not by the family. Money that a customer
-    moves from one family to another is shrunk in one and grown in the other. AUM products of no
-    family are in `other`; overdrafts count as zero.
-
-    Parameters
-    ----------
-    opening, closing : table
-        One row per customer of each date, as `bank.customers` returns them, both on the structure
-        of the closing date: `customer_id`, `aum_period_end` in CNY, the columns of `by`;
-        `loan_balance` where known.
-    opening_holdings, closing_holdings : table
-        Accounts of the same dates: `customer_id`, `product`, `balance`. Accounts of nobody in the
-        customer tables are left out.
-    by : str, list of str or None
-        Columns to group by; None for the whole bank.
-    policy : Policy, name or path, optional
-        Families, AUM products and bases; default: the shipped policy.
-
-    Returns
-    -------
-    table
-        `[*by], family, component, customers, amount`; customers hold something of the family on
-        the date, or on either.
-
-    Raises
-    ------
-    UsageError
-        An unknown column; a missing or negative amount; a customer in two rows; holdings of more
-        than one as-of date.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> bank = pd.DataFrame({"customer_id": ["1"], "aum_period_end": [500.0]})
-    >>> june = pd.DataFrame({"customer_id": ["1"], "product": ["fund"], "balance": [500.0]})
-    >>> september = june.assign(product="wealth")
-    >>> bridge = family_growth_bridge(
-    ...     bank, bank, opening_holdings=june, closing_holdings=september)
-    >>> bridge.query("family == 'wealth' and amount != 0")["component"].tolist()
-    ['grown', 'closing']
-    """
-    request = Request.of(closing, by, "all", policy)
-    families = aum_families(request.policy.families)
-    before, now = (
-        _with_family_amounts(as_lazy(frame), as_lazy(held), families).to_native()
-        for frame, held in ((opening, opening_holdings), (closing, closing_holdings))
-    )
-    for accounts in (opening_holdings, closing_holdings):
-        warn_of_unknown_products(as_lazy(accounts), request.policy.families)
-    held = {f"{name}_cents": nw.col(f"{name}_cents") for name in families}
-    pairs = pair_customers(before, replace(request, frame=now), "aum_period_end", held)
-    view = with_states(by_group(pairs, request.by))
-    parts = [_of_family(view, name, request.by) for name in families]
-    components = with_components(nw.concat(parts))
-    return Result(bridge_rows(components, by=[*request.by, "family"]))
-
-
-def aum_families(families: ProductFamilies) -> dict[str, tuple[str, ...]]:
-    """Return the families that hold AUM with their AUM products; `other` has those of none."""
-    aum = set(families.aum_products)
-    products = {f.name: tuple(p for p in f.products if p in aum) for f in families.families}
-    placed = {product for names in products.values() for product in names}
-    products[OTHER_FAMILY] = tuple(p for p in families.aum_products if p not in placed)
-    return {name: names for name, names in products.items() if names}
-
-
-def _with_family_amounts(
-    customers: Table, holdings: Table, families: Mapping[str, Sequence[str]]
-) -> Table:
-    """Return customers of one date with `<family>_cents` of each family that holds AUM."""
-    require_columns(customers, ["customer_id"], "customers")
-    require_columns(holdings, ["customer_id", "product", "balance"], "holdings")
-    require_snapshot(holdings, "holdings")
-    balance = frames.cents_or_zero("balance").clip(0)
-    amounts = {
-        f"{name}_cents": balance * flag(nw.col("product").is_in(products))
-        for name, products in families.items()
-    }
-    return join_accounts(customers, holdings, keys=["customer_id"], flags={}, amounts=amounts)
-
-
-def _of_family(view: Table, family: str, by: Sequence[str]) -> Table:
-    """Return what customers hold of one family on either date, as a view of its own."""
-    states = ("new", "closed", "drained", "returned", "arrived", "departed")
-    amounts = {f"{date}_cents": nw.col(f"{date}_{family}_cents") for date in DATES}
-    held = view.select(*by, *states, family=nw.lit(family), **amounts)
-    held = held.with_columns(
-        **{f"{date}_there": flag(nw.col(f"{date}_cents") > 0) for date in DATES}
-    )
-    return held.filter((nw.col("opening_there") == 1) | (nw.col("closing_there") == 1))
 
 
 def with_components(states: Table) -> Table:
@@ -329,4 +228,196 @@ def aum_change_totals(opening: pd.DataFrame, closing: pd.DataFrame) -> pd.DataFr
         change_cents=c1 - c0,
         by_number_cents=by_number,
         by_size_cents=c1 - c0 - by_number,
+    )
+
+
+_AVERAGE = "aum_average_quarter"
+
+
+def with_attrition(
+    pairs: Table, rule: AttritionRule, scheme: TierScheme, *, peers: str, within: Sequence[str] = ()
+) -> Table:
+    """Return the pairs with `at_risk`, `change`, `median_change` and `attrition` (0 or 1).
+
+    Warned (流失预警) is whose average fell by more than the median change of the same tier and
+    branch, so that after harvest or the New Year the list does not hold everybody. Only rows that
+    are equal `within` some columns are compared.
+    """
+    before, after = averages()
+    table = pairs.with_columns(
+        at_risk=flag(before >= cents_of(rule.lowest_average)) * nw.col("closing_there"),
+        previous_tier=tier_name(before, scheme),
+    )
+    at_risk = nw.when(nw.col("at_risk") == 1)
+    change = (after - before).cast(nw.Float64) / nw.max_horizontal(before, ONE).cast(nw.Float64)
+    table = table.with_columns(change=at_risk.then(change))
+    # Medians of groups, joined back: databases know no median over a window.
+    those = table.filter(nw.col("at_risk") == 1)
+    tier = [*within, "previous_tier"]
+    for name, keys in {"group": [peers, *tier], "tier": tier}.items():
+        medians = {
+            f"{name}_size": nw.col("at_risk").sum(),
+            f"{name}_median": nw.col("change").median(),
+        }
+        table = table.join(those.group_by(keys).agg(**medians), on=keys, how="left")
+    enough = nw.when(nw.col("group_size") >= rule.smallest_group)
+    median = enough.then(nw.col("group_median")).otherwise(nw.col("tier_median"))
+    table = table.with_columns(median_change=at_risk.then(median))
+    beyond = nw.col("change") < nw.col("median_change") - rule.margin
+    warned = flag(beyond & (nw.col("change") < 0))
+    drop = ("previous_tier", "group_size", "group_median", "tier_size", "tier_median")
+    return table.with_columns(attrition=warned).drop(*drop)
+
+
+def _attrition_columns(_: Policy, base: str) -> dict[str, nw.Expr]:
+    """Return what is summed of closing customers: at risk and warned of, and cents."""
+    inside = nw.col("closing_there") * (1 - nw.col("departed"))
+    before, after = averages()
+    warned, at_risk = inside * nw.col("attrition"), inside * nw.col("at_risk")
+    return {
+        "customers": inside,
+        "at_risk": at_risk,
+        "warned": warned,
+        "at_risk_cents": at_risk * before,
+        "fall_cents": warned * (before - after),
+    }
+
+
+_ATTRITION = (
+    Measure("attrition_warning_rate", "warned", "at_risk"),
+    Measure("attrition_outflow_share", "fall_cents", "at_risk_cents"),
+)
+ATTRITION = Question(
+    "attrition",
+    _attrition_columns,
+    lambda _: _ATTRITION,
+    bases=("all",),
+    needs=("attrition",),
+    present_if="customers",
+)
+
+
+def attrition_warning(opening: Frame, closing: Frame, *, policy: PolicyLike = None) -> Frame:
+    """Return the customers with the warning whether money is leaving (流失预警).
+
+    Warned: previous average ≥ `lowest_average`, change < 0 and change < median − `margin`, where
+    change = average / previous average − 1 and the median is that of the customers of the same
+    tier (at the opening) and branch, so that after harvest or the New Year, when everybody draws
+    money, the list does not hold everybody. An early sign, and neither silent nor dormant.
+
+    Parameters
+    ----------
+    opening, closing : table
+        Customers of the previous and of this quarter's end: `customer_id`,
+        `aum_average_quarter` (CNY), and at the closing `branch_id`.
+    policy : Policy, name or path, optional
+        Rule, tiers and bases; the shipped policy when left out.
+
+    Returns
+    -------
+    table
+        The closing customers, of the kind given, with `attrition` (1 or 0), `previous_average`
+        (CNY), `change` and `median_change`; the three are empty for who was not at risk. Those
+        who left the bank are not among them (see `migration_matrix`).
+
+    Raises
+    ------
+    UsageError
+        A column is not there; a customer twice in one table; unusable amounts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=3))
+    >>> before = pd.DataFrame({"customer_id": ["1", "2", "3"], "branch_id": ["A"] * 3,
+    ...                        "aum_average_quarter": [20_000.0] * 3})
+    >>> after = before.assign(aum_average_quarter=[18_000.0, 18_000.0, 5_000.0])
+    >>> warned = attrition_warning(before, after, policy=policy)
+    >>> warned[["change", "median_change", "attrition"]].round(2).values.tolist()[1:]
+    [[-0.1, -0.1, 0.0], [-0.75, -0.1, 1.0]]
+    """
+    require_comparable({"opening": opening, "closing": closing})
+    table = _customers_with_warning(opening, Request.of(closing, [], "all", policy))
+    previous = nw.when(nw.col("at_risk") == 1).then(nw.col(f"opening_{AVERAGE}") / 100)
+    names = [*as_lazy(closing).collect_schema().names(), "attrition", "previous_average"]
+    result = table.with_columns(previous_average=previous)
+    return frames.same_kind(closing, result.select(*names, "change", "median_change"))
+
+
+@measure("bars", "attrition_rate")
+def attrition_rate(
+    opening: Frame,
+    closing: Frame,
+    *,
+    by: Groups = None,
+    base: str = "all",
+    policy: PolicyLike = None,
+) -> Result:
+    """Return how many of the customers who may leave are warned of, and how much they took.
+
+    Measures: `attrition_warning_rate`, of the customers at risk (previous average ≥
+    `lowest_average`); `attrition_outflow_share`, what the warned have less than before, of the
+    previous averages of all at risk. Both from 0 to 1; high is bad. By its median the warning
+    compares customers with their own branch: the rate says how uneven the changes are, not how
+    good the branch is.
+
+    Parameters
+    ----------
+    opening, closing : table
+        Customers of the previous and of this quarter's end: `customer_id`, `aum_average_quarter`
+        (CNY), and at the closing `branch_id` and the columns of `by` and of the base.
+    by : str, list of str or None
+        Columns to group by; None for the whole bank.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`. By default everybody: a customer
+        who has drawn all money is not funded any more.
+    policy : Policy, name or path, optional
+        Rule, tiers and bases; the shipped policy when left out.
+
+    Returns
+    -------
+    measure frame
+        `[*by], measure, base, n, numerator, denominator, value`; n counts the closing customers.
+
+    Raises
+    ------
+    UsageError
+        A column or base is not there; a customer twice in one table; unusable amounts.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from stockcust_analysis.policy import load_policy
+    >>> before = pd.DataFrame({"customer_id": ["1", "2"], "branch_id": ["A", "A"],
+    ...                        "aum_average_quarter": [20_000.0, 20_000.0]})
+    >>> after = before.assign(aum_average_quarter=[20_000.0, 10_000.0])
+    >>> policy = replace(load_policy(), attrition=AttritionRule(smallest_group=2))
+    >>> attrition_rate(before, after, policy=policy)["value"].tolist()
+    [0.25, 0.5]
+    """
+    request = Request.of(closing, by, base, policy)
+    table = _customers_with_warning(opening, request)
+    view = table.with_columns(closing_there=nw.col(f"in_{base}"))
+    return answer(view, ATTRITION, request)
+
+
+def _customers_with_warning(opening: Frame, request: Request) -> Table:
+    """Return the customers of the closing date with `attrition`."""
+    policy = request.policy
+    before = customers_of(Request(opening, [], "all", policy), "opening", _AVERAGE)
+    now = customers_of(replace(request, by=[*request.by, "branch_id"]), "closing", _AVERAGE)
+    table = with_opening_average(now, before)
+    return with_attrition(table, policy.attrition, policy.tiers, peers="branch_id")
+
+
+def with_opening_average(closing: Table, opening: Table) -> Table:
+    """Return closing customers with `opening_` and `closing_` averages in cents, as pairs have."""
+    earlier = opening.select("customer_id", nw.col(AVERAGE).alias(f"opening_{AVERAGE}"))
+    table = closing.join(earlier, on="customer_id", how="left")
+    return table.with_columns(
+        nw.col(f"opening_{AVERAGE}").fill_null(0).cast(nw.Int64),
+        nw.col(AVERAGE).alias(f"closing_{AVERAGE}"),
+        closing_there=ONE,
+        departed=ZERO,
     )

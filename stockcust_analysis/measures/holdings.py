@@ -17,20 +17,19 @@ import narwhals.stable.v2 as nw
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.calendar import Border, Calendar, months_before
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import Groups, Table, as_lazy, day, flag
-from stockcust_analysis.core.periods import Day, as_day, cutoff, require_day
+from stockcust_analysis.core.frames import ZERO, Groups, Table, after, as_lazy, cents_of, day, flag
+from stockcust_analysis.core.periods import as_day, cutoff, require_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import (
     Request,
+    require_amounts,
     require_columns,
     require_same_engine,
-    require_snapshot,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
-from stockcust_analysis.policy import Family, Policy, PolicyLike, ProductFamilies
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
+from stockcust_analysis.policy import DormancyRule, Family, Policy, PolicyLike, ProductFamilies
 
 BALANCE = "balance_cents"
 OPENING_AGES: dict[str, Border] = {
@@ -57,7 +56,7 @@ def snapshot(table: Table, as_of: date, what: str = "customers") -> Table:
 
 def own_calendar(holdings: Table) -> Calendar:
     """Return the calendar of a snapshot's own as-of date; without one nothing is yet to mature."""
-    require_snapshot(holdings, "holdings")
+    require_amounts(holdings, (), "holdings", one_day=True)  # or customers would count again
     if "as_of" not in holdings.collect_schema().names():
         return Calendar((date.max - timedelta(days=1),))
     days = frames.collect_rows(holdings.select(day(holdings, "as_of")).unique())["as_of"]
@@ -164,23 +163,9 @@ def is_active(holdings: Table, family: Family, calendar: Calendar) -> nw.Expr:
     return of_family & reduce(or_, evidence) if evidence else of_family
 
 
-def is_unmatured(holdings: Table, calendar: Calendar) -> nw.Expr:
-    """Return whether a deposit has yet to mature; an unknown maturity counts as yet to come."""
-    if "matures_on" not in holdings.collect_schema().names():
-        return nw.lit(True)
-    matures = day(holdings, "matures_on")
-    return calendar.after_as_of(matures) | matures.is_null()
-
-
 @measure()
 def unused_openings(
-    customers: Frame,
-    *,
-    holdings: Frame | None = None,
-    as_of: Day | None = None,
-    by: Groups = None,
-    base: str = "all",
-    policy: PolicyLike = None,
+    customers: Frame, *, by: Groups = None, base: str = "all", policy: PolicyLike = None
 ) -> Result:
     """Return which part of newly opened accounts is still unused after 90 days and 6 months.
 
@@ -193,14 +178,9 @@ def unused_openings(
     Parameters
     ----------
     customers : table
-        One row per customer, with the columns of `by` and of the base; those of `bank.customers`
-        know their openings (`opened_<age>`, `unused_<age>`).
-    holdings : table, optional
-        For customers who do not: accounts, `customer_id, product, balance, opened_on`; only
-        products of families count, not channels. Accounts closed again are not among them and
-        cannot be counted.
-    as_of : date, "2026-09-30" or "2026Q3"
-        With holdings: the snapshot, and the day on which ages are counted.
+        One row per customer as `bank.customers` or `customer_facts` return them, who know their
+        openings (`opened_<age>`, `unused_<age>`), with the columns of `by` and of the base. Only
+        products of families count, not channels; accounts closed again cannot be counted.
     by : str, list of str or None
         Columns of customers to group by; None for the whole bank.
     base : str
@@ -228,39 +208,19 @@ def unused_openings(
     Examples
     --------
     >>> import pandas as pd
-    >>> accounts = pd.DataFrame({
-    ...     "customer_id": ["1", "1"], "product": ["fund", "wealth"], "balance": [0.0, 5.0],
-    ...     "opened_on": pd.to_datetime(["2026-06-01", "2026-06-01"]),
-    ... })
-    >>> bank = pd.DataFrame({"customer_id": ["1"]})
-    >>> unused = unused_openings(bank, holdings=accounts, as_of=date(2026, 9, 30))
-    >>> unused.loc[unused["measure"] == "unused_openings_90_days", "value"].tolist()
-    [0.5]
+    >>> ages = {f"opened_{age}": [2] for age in OPENING_AGES}
+    >>> ages |= {f"unused_{age}": [1] for age in OPENING_AGES}
+    >>> unused = unused_openings(pd.DataFrame(ages))
+    >>> unused["value"].tolist()
+    [0.5, 0.5]
     """
     request, table = Request.of(customers, by, base, policy), as_lazy(customers)
-    if holdings is not None:
-        if as_of is None:
-            raise UsageError("holdings have no age without a day: give as_of='2026Q3', or a date.")
-        table = _with_openings(table, as_lazy(holdings), request.policy, as_day(as_of))
-    elif missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
+    if missing := [n for n in _AMOUNTS if n not in table.collect_schema().names()]:
         raise UsageError(
-            f"customers do not say what they opened ('{missing[0]}' missing). Give holdings=… and "
-            "as_of=…, or the customers of bank.customers(quarter)."
+            f"customers do not say what they opened ('{missing[0]}' missing). Take the customers "
+            "of bank.customers(quarter)."
         )
     return answer(with_base(table, request), UNUSED_OPENINGS, request)
-
-
-def _with_openings(customers: Table, holdings: Table, policy: Policy, as_of: date) -> Table:
-    """Return the customers of the day with the openings among their accounts."""
-    present = snapshot(customers, as_of)
-    accounts, calendar = snapshot(holdings, as_of, "holdings"), Calendar((as_of,))
-    require_columns(accounts, ["customer_id", "product", "balance", "opened_on"], "holdings")
-    accounts = with_balance(accounts)
-    warn_of_unknown_products(accounts, policy.families)
-    flags = {"obliged": is_obligation(accounts, calendar)}
-    amounts = opening_amounts(accounts, policy.families, calendar)
-    present = present.drop(*flags, *amounts, strict=False)
-    return join_accounts(present, accounts, keys=["customer_id"], flags=flags, amounts=amounts)
 
 
 def opening_amounts(
@@ -303,3 +263,184 @@ _UNUSED = [Measure(f"unused_openings_{a}", f"unused_{a}", f"opened_{a}") for a i
 UNUSED_OPENINGS = Question(
     "unused_openings", _opening_columns, lambda _: _UNUSED, ("all",), ("opened_90_days",)
 )
+
+
+UNMATURED_TIME_DEPOSIT = "unmatured_time_deposit"
+
+
+def require_past_activity(customers: Table, as_of: date) -> None:
+    """Raise when somebody was last active after the as-of date: the snapshot is not of that day."""
+    late_days = after(day(customers, "last_active_on"), as_of)
+    late = frames.count_rows(customers, {"late": late_days})["late"]
+    if late:
+        raise UsageError(
+            f"customers: 'last_active_on' is after {as_of} in {late:,} rows. "
+            "Take the snapshot of that date, or a later as_of."
+        )
+
+
+def with_evidence(
+    customers: Table,
+    rule: DormancyRule,
+    as_of: date,
+    holdings: Frame | None,
+    contacts: Frame | None,
+    policy: Policy,
+) -> Table:
+    """Return the customers with what the tables show under a rule, in `_…`; and `obliged`.
+
+    Without holdings a column `last_matured_on` says what has matured, and `exempt` who is exempt.
+    """
+    calendar, families, keys = Calendar((as_of,)), policy.families, ["customer_id"]
+    if holdings is None:
+        evidence = _own_evidence(customers, rule, calendar)
+        table = customers.with_columns(**{f"_{name}": evidence[name] for name in evidence})
+    else:
+        accounts = with_balance(snapshot(as_lazy(holdings), as_of, "holdings"))
+        evidence = account_evidence(accounts, rule, families, calendar)
+        flags = {f"_{name}": evidence[name] for name in evidence}
+        if "obliged" not in customers.collect_schema().names():
+            flags["obliged"] = is_obligation(accounts, calendar)
+        amounts = {"_looked_at_cents": looked_at_cents(rule, families)}
+        table = join_accounts(customers, accounts, keys=keys, flags=flags, amounts=amounts)
+    if contacts is None:
+        return table
+    calls, outcomes = as_lazy(contacts), policy.coverage.effective_outcomes
+    answered = {"_contacted_lately": was_contacted_lately(calls, rule, outcomes, calendar)}
+    return join_accounts(table, calls, keys=keys, flags=answered)
+
+
+def _own_evidence(customers: Table, rule: DormancyRule, calendar: Calendar) -> dict[str, nw.Expr]:
+    """Return what customers themselves say: who is exempt, and what matured in the idle period."""
+    columns = customers.collect_schema().names()
+    exempt, matured = ZERO, ZERO
+    if "exempt" in columns:
+        exempt = nw.col("exempt").cast(nw.Int64).fill_null(0)
+    if "last_matured_on" in columns:
+        matured = flag(_is_lately(day(customers, "last_matured_on"), rule, calendar))
+    return {"exempt": exempt, "matured_lately": matured}
+
+
+def account_evidence(
+    holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
+) -> dict[str, nw.Expr]:
+    """Return `exempt`, `matured_lately` and `large_account` of each account.
+
+    A holding that matured inside the idle period restarted its owner's clock.
+    """
+    looked_at, matured = is_looked_at(rule, families), nw.lit(False)
+    if "matures_on" in holdings.collect_schema().names():
+        matured = _is_lately(day(holdings, "matures_on"), rule, calendar)
+        matured = matured & looked_at if rule.products else matured
+    return {
+        "exempt": is_exempt(holdings, rule, families, calendar),
+        "matured_lately": matured,
+        "large_account": looked_at & ~below_cap(nw.col(BALANCE), rule),
+    }
+
+
+def looked_at_cents(rule: DormancyRule, families: ProductFamilies) -> nw.Expr:
+    """Return the balance of an account the rule looks at, in cents; overdrafts are zero."""
+    return flag(is_looked_at(rule, families)) * nw.col(BALANCE).clip(0)
+
+
+def is_looked_at(rule: DormancyRule, families: ProductFamilies) -> nw.Expr:
+    """Return whether the rule looks at an account: at its products, or at all that are AUM."""
+    return nw.col("product").is_in(rule.products or families.aum_products).fill_null(False)
+
+
+def below_cap(amount: nw.Expr, rule: DormancyRule) -> nw.Expr:
+    """Return whether an amount in cents is small; without a cap any amount above zero is."""
+    if rule.cap is None:
+        return amount > 0
+    return amount <= cents_of(rule.cap) if rule.cap_inclusive else amount < cents_of(rule.cap)
+
+
+def was_contacted_lately(
+    contacts: Table, rule: DormancyRule, outcomes: tuple[str, ...], calendar: Calendar
+) -> nw.Expr:
+    """Return whether a contact lies inside the rule's idle period and had one of the outcomes."""
+    require_columns(contacts, ["customer_id", "contacted_on", "outcome"], "contacts")
+    answered = nw.col("outcome").is_in(outcomes).fill_null(False)
+    return answered & _is_lately(day(contacts, "contacted_on"), rule, calendar)
+
+
+def require_evidence(
+    customers: Table, rule: DormancyRule, *, holdings: bool, contacts: bool
+) -> None:
+    """Raise unless the tables say all that the rule asks for."""
+    scope = ["customer_type"] if rule.scope else []
+    opening = ["relationship_since"] if "opening" in rule.clock else []
+    require_columns(customers, ["last_active_on", *scope, *opening], "customers")
+    known = holdings or "exempt" in customers.collect_schema().names()
+    if rule.exempt and not known:
+        raise UsageError(
+            f"rule '{rule.name}' exempts {', '.join(rule.exempt)}: give holdings=…, "
+            "or a column 'exempt' in customers."
+        )
+    if rule.looks_at_accounts and not holdings:
+        raise UsageError(f"rule '{rule.name}' looks at balances of accounts: give holdings=….")
+    if "contact" in rule.clock and not contacts:
+        raise UsageError(f"rule '{rule.name}' counts contacts as activity: give contacts=….")
+
+
+def status_name(
+    customers: Table, rule: DormancyRule, calendar: Calendar, *, amount: nw.Expr, prefix: str = ""
+) -> nw.Expr:
+    """Return the status of customers that have their evidence; `amount` is their AUM in cents."""
+    small = below_cap(nw.col(f"{prefix}looked_at_cents") if rule.products else amount, rule)
+    if rule.cap is not None and rule.cap_per == "account":
+        small = nw.col(f"{prefix}large_account") == 0
+    name_of_small = "active" if rule.cap is None else "active_small"
+    when_acted = nw.when(small).then(nw.lit(name_of_small)).otherwise(nw.lit("active"))
+    dormant = small & (nw.col(f"{prefix}exempt") == 0)
+    idle = nw.when(dormant).then(nw.lit("dormant")).otherwise(nw.lit("silent"))
+    acted = _has_acted(customers, rule, calendar, prefix)
+    status = nw.when(acted).then(when_acted).otherwise(idle)
+    if not rule.scope:
+        return status
+    return nw.when(nw.col("customer_type").is_in(rule.scope)).then(status)
+
+
+def _has_acted(customers: Table, rule: DormancyRule, calendar: Calendar, prefix: str) -> nw.Expr:
+    """Return whether something restarted the customer's clock inside the idle period."""
+    dated = {"transaction": "last_active_on", "opening": "relationship_since"}
+    flagged = {"maturity": f"{prefix}matured_lately", "contact": f"{prefix}contacted_lately"}
+    restarts = [
+        calendar.after(day(customers, dated[kind]), rule.cutoff)
+        if kind in dated
+        else nw.col(flagged[kind]) == 1
+        for kind in rule.clock
+    ]
+    return reduce(or_, restarts)
+
+
+def is_exempt(
+    holdings: Table, rule: DormancyRule, families: ProductFamilies, calendar: Calendar
+) -> nw.Expr:
+    """Return whether an account keeps its owner from being dormant under the rule.
+
+    A product is judged as its family is (an unused credit card exempts nobody). A time deposit
+    without a maturity date counts as unmatured as long as it has a balance.
+    """
+    known = {
+        product: Family(product, "", "", (product,), family.active_if)
+        for family in families.families + families.channels
+        for product in family.products
+    }
+    unmatured = nw.col("product") == "time_deposit"
+    if "matures_on" in holdings.collect_schema().names():
+        matures = day(holdings, "matures_on")
+        unmatured = unmatured & (calendar.after_as_of(matures) | matures.is_null())
+    conditions = [
+        unmatured & (nw.col(BALANCE) > 0)
+        if code == UNMATURED_TIME_DEPOSIT
+        else is_active(holdings, known.get(code, Family(code, "", "", (code,))), calendar)
+        for code in rule.exempt
+    ]
+    return reduce(or_, conditions, nw.lit(False))
+
+
+def _is_lately(days: nw.Expr, rule: DormancyRule, calendar: Calendar) -> nw.Expr:
+    """Return whether a day lies inside the rule's idle period."""
+    return calendar.after(days, rule.cutoff) & ~calendar.after_as_of(days)

@@ -20,16 +20,21 @@ from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, day, flag, same_kind
 from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures import dormancy_evidence
 from stockcust_analysis.measures.bases import base_flag, require_amounts, require_columns
 from stockcust_analysis.measures.cross_sell import families_held
 from stockcust_analysis.measures.holdings import (
+    account_evidence,
     aum_amounts,
     family_flags,
     is_obligation,
     join_accounts,
+    looked_at_cents,
     opening_amounts,
+    require_evidence,
+    require_past_activity,
     snapshot,
+    status_name,
+    was_contacted_lately,
     with_balance,
 )
 from stockcust_analysis.measures.tiers import label_reached, tier_name
@@ -193,13 +198,13 @@ def population(
     """
     families, rule = policy.families, policy.dormancy
     table = in_scope(calendar.rows(customers), policy, calendar)
-    dormancy_evidence.require_evidence(table, rule, holdings=True, contacts=contacts is not None)
+    require_evidence(table, rule, holdings=True, contacts=contacts is not None)
     accounts = with_balance(calendar.rows(holdings))
     flags = family_flags(accounts, families, calendar)
-    flags |= dormancy_evidence.account_evidence(accounts, rule, families, calendar)
+    flags |= account_evidence(accounts, rule, families, calendar)
     flags["obliged"] = is_obligation(accounts, calendar)
     amounts = aum_amounts(accounts, families) | opening_amounts(accounts, families, calendar)
-    amounts["looked_at_cents"] = dormancy_evidence.looked_at_cents(rule, families)
+    amounts["looked_at_cents"] = looked_at_cents(rule, families)
     table = join_accounts(table, accounts, keys=_KEYS, flags=flags, amounts=amounts)
     table = _in_cents(table)
     if contacts is not None and "contact" in rule.clock:
@@ -211,7 +216,7 @@ def population(
     amount = nw.col(f"{rule.value}_cents")
     return table.with_columns(
         tier=tier_name(nw.col(f"{policy.tiers.value}_cents"), policy.tiers),
-        status=dormancy_evidence.status_name(table, rule, calendar, amount=amount),
+        status=status_name(table, rule, calendar, amount=amount),
         **{f"in_{base}": base_flag(table, base, policy.bases) for base in bases},
     )
 
@@ -276,7 +281,7 @@ def customer_facts(
     require_customers(present, on)
     delivered = present.collect_schema().names()
     require_amounts(present, [name for name in AUM if name in delivered], "customers")
-    dormancy_evidence.require_past_activity(present, on)
+    require_past_activity(present, on)
     facts = population(
         snapshot(table, on),
         snapshot(as_lazy(holdings), on, "holdings"),
@@ -285,47 +290,6 @@ def customer_facts(
         contacts=None if contacts is None else as_lazy(contacts),
     )
     return same_kind(customers, facts.drop(PERIOD))
-
-
-def assign_tenure(customers: Frame, *, as_of: Day, years: Sequence[int] = TENURE_YEARS) -> Frame:
-    """Return the customers with the band of years each has been with the bank.
-
-    Parameters
-    ----------
-    customers : table
-        With `relationship_since`.
-    as_of : date, "2026-09-30" or "2026Q3"
-        Day the years end on, counted day to day.
-    years : list of int
-        Borders of the bands in whole years, rising; a customer of exactly three years is in the
-        band that begins with three. One whose day is not known counts as new.
-
-    Returns
-    -------
-    table
-        Of the kind given, with two columns added; lazy stays lazy. `tenure`: the years its band
-        begins with (0, 1, 3, 5 or 10). `established`: 1 from twelve months on, else 0; the base
-        `established` counts these, since cross-sell of newcomers has had no time yet.
-
-    Raises
-    ------
-    UsageError
-        No column `relationship_since`; years that do not rise.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> since = pd.to_datetime(["2023-09-30", "2025-09-30", "2025-10-01"])
-    >>> bank = pd.DataFrame({"relationship_since": since})
-    >>> assign_tenure(bank, as_of=date(2026, 9, 30))[["tenure", "established"]].values.tolist()
-    [[3, 1], [1, 1], [0, 0]]
-    """
-    if any(lower >= upper for lower, upper in pairwise([0, *years])):
-        raise UsageError(f"years must rise from 1; given {list(years)}.")
-    table = as_lazy(customers)
-    require_columns(table, ["relationship_since"], "customers")
-    calendar = Calendar((as_day(as_of),))
-    return same_kind(customers, table.with_columns(**tenure_columns(table, calendar, years)))
 
 
 def age_group(born: nw.Expr, calendar: Calendar) -> nw.Expr:
@@ -356,19 +320,18 @@ def aum_origins(customer_columns: Iterable[str], holding_columns: Iterable[str])
     return {name: f"customers.{name}" if name in delivered else computed[name] for name in AUM}
 
 
-def tenure_columns(
-    table: Table, calendar: Calendar, years: Sequence[int] = TENURE_YEARS
-) -> dict[str, nw.Expr]:
+def tenure_columns(table: Table, calendar: Calendar) -> dict[str, nw.Expr]:
     """Return `tenure`, the years a customer's band begins with, and `established` (12 months).
 
-    Customers of an unknown day count as new.
+    Years are counted day to day: a customer of exactly three years is in the band that begins with
+    three. Customers of an unknown day count as new. Cross-sell of newcomers has had no time yet.
     """
     since = day(table, "relationship_since")
     reached = {
         number: flag(~since.is_null() & ~calendar.after(since, months_before(12 * number)))
-        for number in (*years, 1)
+        for number in TENURE_YEARS
     }
-    steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *years])]
+    steps = [reached[upper] * (upper - lower) for lower, upper in pairwise([0, *TENURE_YEARS])]
     return {"tenure": nw.sum_horizontal(*steps), "established": reached[1]}
 
 
@@ -395,5 +358,5 @@ def _with_contacts(table: Table, contacts: Table, policy: Policy, calendar: Cale
     """Return the customers with `contacted_lately`: an answered contact in the idle period."""
     dated = calendar.on_every_day(contacts)
     outcomes = policy.coverage.effective_outcomes
-    answered = dormancy_evidence.was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
+    answered = was_contacted_lately(dated, policy.dormancy, outcomes, calendar)
     return join_accounts(table, dated, keys=_KEYS, flags={"contacted_lately": answered})

@@ -4,22 +4,34 @@ A *view* is a table of whole numbers and labels whose rows are counted: customer
 customers, pairs of two dates, steps of the Lorenz curve. A *question* says which columns of a view
 are summed for a policy and a base, and which *measures* stand over those sums. The evaluation and
 the public functions ask the same questions.
+
+A public function takes any cut in `by`, a column to group by. Some cuts have a shorter name; in
+others a customer stands several times: `customer_group`, `family`, `channel`. There each member is
+measured by itself, all others being one group that is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import date
+from functools import wraps
+from itertools import pairwise, takewhile
+from typing import Any, ParamSpec
 
 import narwhals.stable.v2 as nw
 import numpy as np
 import pandas as pd
 
-from stockcust_analysis.core.frames import Table, collect_sums
-from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.bases import Request
-from stockcust_analysis.policy import Policy
+from stockcust_analysis.core import frames
+from stockcust_analysis.core.engines import Frame
+from stockcust_analysis.core.frames import ONE, Table, as_lazy, day, group_names
+from stockcust_analysis.core.periods import Quarter, as_day
+from stockcust_analysis.core.results import About, Result
+from stockcust_analysis.errors import UsageError, did_you_mean
+from stockcust_analysis.measures.bases import Request, as_of_dates, require_comparable
+from stockcust_analysis.policy import Policy, as_policy
 
 Columns = Callable[[Policy, str], Mapping[str, nw.Expr]]
 Measures = Callable[[Policy], Sequence["Measure"]]
@@ -152,7 +164,7 @@ def answer(view: Table, question: Question, request: Request, only: str | None =
     """
     chosen = [m for m in question.measures(request.policy) if m.name.startswith(only or "")]
     spec = Spec(question.name, replace(question, measures=lambda _: chosen), request.base)
-    totals = collect_sums(view, request.by, spec.columns(request.policy))
+    totals = frames.collect_sums(view, request.by, spec.columns(request.policy))
     return shown(totals, spec, request)
 
 
@@ -169,3 +181,194 @@ def shown(totals: pd.DataFrame, spec: Spec, request: Request) -> Result:
     dimension = spec.question.measures(policy)[0].dimension
     rows = rows.rename(columns={"member": dimension}) if dimension else rows.drop(columns="member")
     return Result(rows.drop(columns="dimension"))
+
+
+P = ParamSpec("P")
+Arguments = Mapping[str, Any]
+UNKNOWN, NONE = "unknown", "none"
+_TABLES = ("customers", "service", "opening", "closing")
+_JOINED = (*_TABLES, "holdings", "contacts", "opening_holdings", "closing_holdings")
+_SHORT = {"branch": "branch_id", "manager": "manager_id", "age_band": "age_group"}
+_EMPTY = {"region": UNKNOWN, "gender": UNKNOWN, "manager": NONE, "manager_id": NONE}
+"""What stands for an empty cell of a cut."""
+_SEVERAL = {"customer_group": "groups", "family": "holds_", "channel": "uses_"}
+OF_RESULT = ("measure", "base", "n", "numerator", "denominator", "value")
+"""Columns that every measure frame has beside those of its groups."""
+CUTS = ("region", "tier", "tenure", "gender", "status", *_SHORT, *_SEVERAL)
+"""What customers of a bank can be cut by, beside any other column."""
+
+
+def measure(
+    chart: str = "bars", leading: str = "", *, cuts: bool = True
+) -> Callable[[Callable[P, Result]], Callable[P, Result]]:
+    """Return a decorator of measures: their `by` takes any cut, their `over` gives a series.
+
+    `chart` is the natural chart of the result, `leading` the measure it draws if none is named.
+    Without `cuts` what `by` means is up to the function.
+    """
+
+    def decorate(compute: Callable[P, Result]) -> Callable[P, Result]:
+        signature = inspect.signature(compute)
+
+        @wraps(compute)
+        def compute_result(*args: P.args, **kwargs: P.kwargs) -> Result:
+            stated = signature.bind(*args, **kwargs).arguments
+            over = stated.pop("over", None)
+            policy = as_policy(stated.get("policy"))
+            joined = {name: stated[name] for name in _JOINED if name in stated}
+            require_comparable(joined, one_day=over is None)
+            by = group_names(stated.get("by")) if cuts and stated.keys() & {*_TABLES} else []
+            _require_other(by, OF_RESULT)
+
+            def answer(arguments: Arguments) -> Result:
+                call: Callable[..., Result] = compute
+                return by_cuts(lambda given: call(**given), arguments, by, policy)
+
+            result = answer(stated) if over is None else _series(answer, stated, over)
+            drawn = "trend" if over and "measure" in result else chart
+            notes = (*several_notes(by), *result.about.notes)
+            as_of, since, *_ = (*([] if over else _days_of(stated)), "", "")
+            unit = stated.get("unit", "")
+            result.about = About(drawn, leading, notes, policy.members, as_of, since, unit)
+            return result
+
+        return compute_result
+
+    return decorate
+
+
+def several_notes(by: Iterable[str]) -> tuple[tuple[str, Arguments], ...]:
+    """Return the notes that say in which cuts a customer counts several times."""
+    return tuple(("several", {"cut": name}) for name in by if name in _SEVERAL)
+
+
+def _days_of(stated: Arguments) -> list[str]:
+    """Return the as-of date given, or that of a pandas table's rows; of two tables the last first.
+
+    None from the first on that is not known.
+    """
+    if (given := stated.get("as_of")) is not None:
+        return [as_day(given).isoformat()]
+    tables = [stated[name] for name in reversed(_TABLES) if name in stated]
+    days = (as_of_dates(table) for table in tables if isinstance(table, pd.DataFrame))
+    return [day.isoformat() for (day,) in takewhile(lambda dates: len(dates) == 1, days)]
+
+
+def by_cuts(
+    compute: Callable[[Arguments], Result], stated: Arguments, cuts: Sequence[str], policy: Policy
+) -> Result:
+    """Return the result by cuts, each of which is made a column; of several members in turn."""
+    names = [name for name in _TABLES if name in stated]
+    ways = [(stated, dict[str, str]())]
+    for cut in cuts:
+        ways = [
+            (
+                {**arguments, **{n: _with_column(arguments[n], cut, column) for n in names}},
+                kept | member,
+            )
+            for arguments, kept in ways
+            for column, member in _cut_columns(as_lazy(arguments[names[0]]), cut, policy)
+        ]
+    parts, by = [], group_names(stated.get("by"))
+    for arguments, members in ways:
+        part = compute(arguments)
+        _require_other(by, part.columns[part.columns.duplicated()])
+        for cut, member in members.items():
+            part = part[part[cut] == member]
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    return Result(pd.concat(parts).sort_values(by, kind="stable", ignore_index=True))
+
+
+def _require_other(cuts: Sequence[str], columns: Iterable[str]) -> None:
+    """Raise when a cut is called as a column that the result has anyway."""
+    if own := sorted({*cuts} & {*columns}):
+        advice = "leave it out of by=, or rename the customers' column"
+        raise UsageError(f"the result is by {own[0]} already: {advice}.")
+
+
+def _cut_columns(
+    table: Table, cut: str, policy: Policy
+) -> list[tuple[nw.Expr | None, dict[str, str]]]:
+    """Return what a cut's column is made of, None where it is there already; one for each member.
+
+    UsageError where nothing says how customers are to be cut.
+    """
+    columns, source = table.collect_schema().names(), _SEVERAL.get(cut, "")
+    if own := [name for name in (cut, _SHORT.get(cut)) if name in columns]:
+        if cut in _EMPTY:
+            return [(nw.coalesce(nw.col(own[0]), nw.lit(_EMPTY[cut])), {})]
+        return [(None if own[0] == cut else nw.col(own[0]), {})]
+    if cut == "customer_group" and source in columns:
+        entries = frames.collect_rows(table.select(source).unique())[source]
+        found = {part for text in entries if isinstance(text, str) for part in text.split(";")}
+        listed = nw.concat_str(nw.lit(";"), nw.col(source), nw.lit(";"))
+        members = {
+            group: listed.str.contains(f";{group};", literal=True).fill_null(False)
+            for group in sorted(found - {""})
+        }
+    else:
+        known = (*policy.families.names, *policy.families.channel_names)
+        held = [name for name in known if source and f"{source}{name}" in columns]
+        members = {name: nw.col(f"{source}{name}") == 1 for name in held}
+        if not held:
+            raise _unknown_cut(cut, columns)
+    nobody = ~nw.any_horizontal(*members.values(), ignore_nulls=True) if members else ONE == 1
+    return [
+        (nw.when(inside).then(nw.lit(member)).otherwise(nw.lit("")), {cut: member})
+        for member, inside in {**members, NONE: nobody}.items()
+    ]
+
+
+def _unknown_cut(cut: str, columns: Sequence[str]) -> UsageError:
+    """Return the error for a cut that customers do not have, with those that they have."""
+    there = [name for name in CUTS if {name, _SHORT.get(name, name)} & {*columns}]
+    there += [name for name, start in _SEVERAL.items() if any(c.startswith(start) for c in columns)]
+    return UsageError(
+        f"unknown column of customers '{cut}'.{did_you_mean(cut, {*there, *columns})} They can "
+        f"be cut by {', '.join(there) or 'none of the usual cuts'}, or any other column."
+    )
+
+
+def _with_column(frame: Frame, name: str, column: nw.Expr | None) -> Frame:
+    """Return a frame with a column; as it is if it lacks what the column is made of."""
+    if column is None:
+        return frame
+    table = as_lazy(frame)
+    source = _SHORT.get(name, _SEVERAL.get(name, name))
+    if not any(there.startswith((source, name)) for there in table.collect_schema().names()):
+        return frame
+    return frames.same_kind(frame, table.with_columns(column.alias(name)))
+
+
+def _series(answer: Callable[[Arguments], Result], stated: Arguments, over: str) -> Result:
+    """Return the result of each quarter of the tables, of two dates against the one before."""
+    if over != "quarter":
+        raise UsageError.unknown("over", over, ["quarter"])
+    names = [name for name in (*_TABLES, "holdings") if stated.get(name) is not None]
+    table, last = as_lazy(stated[names[0]]), stated.get("as_of")
+    if "as_of" not in table.collect_schema().names():
+        raise UsageError("over='quarter' needs 'as_of', as in bank.customers(…, quarters=5).")
+    days = [d for d in as_of_dates(stated[names[0]]) if last is None or d <= as_day(last)]
+    parts = []
+    for dates in pairwise(days) if "closing" in stated else ((d, d) for d in days):
+        quarter = Quarter.ending_on(dates[1])
+        if quarter is None:
+            raise UsageError(f"{dates[1]} is not the last day of a quarter.")
+        changed = {n: _of_day(stated[n], dates[n != "opening"]) for n in names}
+        dated = {"as_of": dates[1]} if "as_of" in stated else {}
+        part = answer({**stated, **changed, **dated})
+        part.insert(0, "quarter", str(quarter))
+        parts.append(part)
+    if not parts:
+        raise UsageError(f"over='quarter' needs several as-of dates; there are {len(days)}.")
+    return Result(pd.concat(parts, ignore_index=True))
+
+
+def _of_day(frame: Frame, on: date) -> Frame:
+    """Return the rows of one as-of date; a table without dates as it is."""
+    table = as_lazy(frame)
+    if "as_of" not in table.collect_schema().names():
+        return frame
+    return frames.same_kind(frame, table.filter(frames.on_day(day(table, "as_of"), on)))

@@ -29,8 +29,7 @@ from stockcust_analysis.measures.bases import (
     require_columns,
     with_base,
 )
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy, PolicyLike, TierMemory, TierScheme, as_policy
 
 STATE = ("tier", "on_watch", "short_periods", "periods_known", "by_quarter")
@@ -67,10 +66,11 @@ def assign_tiers(
     >>> assign_tiers(bank)["tier"].tolist()
     ['residual', 'potential', 'mid']
     """
-    table, scheme = _with_amounts(customers, scheme, policy)
-    return frames.same_kind(
-        customers, table.with_columns(tier=tier_name(cents(scheme.value), scheme))
-    )
+    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
+    require_columns(table, [scheme.value], "customers")
+    require_amounts(table, [scheme.value], "customers")
+    tier = tier_name(cents(scheme.value), scheme)
+    return frames.same_kind(customers, table.with_columns(tier=tier))
 
 
 @measure("tier_pyramid")
@@ -132,64 +132,6 @@ def tier_counts(
     return answer(table, TIERS, request)
 
 
-def near_border(
-    customers: Frame,
-    scheme: TierScheme | None = None,
-    *,
-    share: float = 0.8,
-    policy: PolicyLike = None,
-) -> Frame:
-    """Return the customers who are close below the border of the next tier.
-
-    Near is share · border ≤ AUM < border: at 0.8 the last fifth below the border.
-
-    Parameters
-    ----------
-    customers : table
-        With the scheme's column, CNY.
-    scheme : TierScheme, optional
-        Tiers; who is in the highest one has no border ahead. Default: the policy's.
-    share : float
-        From which part of the border on a customer is near; above 0, below 1.
-    policy : Policy, name or path, optional
-        The shipped policy when left out.
-
-    Returns
-    -------
-    table
-        Of the kind given: the customers near a border, with `next_tier`, `next_border` (CNY) and
-        `missing` (CNY up to it, above 0; small is near); lazy stays lazy.
-
-    Raises
-    ------
-    UsageError
-        The scheme's column is not there, or holds a missing, infinite or negative amount; a share
-        out of range.
-
-    Notes
-    -----
-    Source: practice notes on existing-customer management (offers near 50,000 CNY). Deposits must
-    not be rewarded with gifts or cash.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> bank = pd.DataFrame({"aum_average_quarter": [39_999.99, 40_000, 50_000]})
-    >>> near = near_border(bank)
-    >>> near[["next_tier", "missing"]].values.tolist()
-    [['mid', 10000.0]]
-    """
-    if not 0 < share < 1:
-        raise UsageError(f"share must lie between 0 and 1; given {share}.")
-    table, scheme = _with_amounts(customers, scheme, policy)
-    amount = cents(scheme.value)
-    name, border = tier_ahead(amount, scheme, share)
-    result = table.filter(name != "").with_columns(
-        next_tier=name, next_border=border / 100, missing=(border - amount) / 100
-    )
-    return frames.same_kind(customers, result)
-
-
 def tier_ahead(
     amount: nw.Expr, scheme: TierScheme, share: float, least: float = 0
 ) -> tuple[nw.Expr, nw.Expr]:
@@ -204,16 +146,6 @@ def tier_ahead(
         name = nw.when(near).then(nw.lit(tier.name)).otherwise(name)
         border = nw.when(near).then(lower).otherwise(border)
     return name, border
-
-
-def _with_amounts(
-    customers: Frame, scheme: TierScheme | None, policy: PolicyLike
-) -> tuple[Table, TierScheme]:
-    """Return customers whose amounts are checked, and the tiers of these amounts."""
-    table, scheme = as_lazy(customers), scheme or as_policy(policy).tiers
-    require_columns(table, [scheme.value], "customers")
-    require_amounts(table, [scheme.value], "customers")
-    return table, scheme
 
 
 def label_reached(labels: Sequence[str], reached: Iterable[nw.Expr]) -> nw.Expr:

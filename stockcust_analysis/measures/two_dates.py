@@ -17,11 +17,10 @@ import pandas as pd
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.frames import ONE, ZERO, Groups, Table, as_lazy, cents, flag
-from stockcust_analysis.core.results import Result
+from stockcust_analysis.core.results import About, Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, Request, base_flag, customers_of
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.measures.tiers import rank_of_tier, tier_name
 from stockcust_analysis.policy import Policy, PolicyLike, TierScheme
 
@@ -354,3 +353,89 @@ def _tier_or_state(tier: str, states: Mapping[str, str]) -> nw.Expr:
     """Return the tier, or the last of the states whose 0/1 column says so."""
     cases = [(nw.col(column) == 1, state) for column, state in states.items()]
     return frames.first_true(reversed(cases), nw.col(tier))
+
+
+_SHOWN = ("branch_id", "branch_name", "tier", "manager_id")
+
+
+@measure("falls")
+def lost_customers(
+    opening: Frame,
+    closing: Frame,
+    *,
+    top: int = 20,
+    base: str = "funded",
+    value: str = "aum_average_quarter",
+    policy: PolicyLike = None,
+) -> Result:
+    """Return the customers who took most money between two dates, left or not (流失客户).
+
+    Parameters
+    ----------
+    opening, closing : table
+        One row per customer of each date, with `customer_id`, `value` and the columns of the base.
+    top : int
+        How many customers. Whoever took as much as the last of them is listed as well, and the
+        note says so.
+    base : str
+        `all`, `funded`, `established`, `effective` or `managed`, on the opening date.
+    value : str
+        Column of CNY to compare, zero or more; who has left has nothing.
+    policy : Policy, name or path, optional
+        Borders of the bases, where no column says who is in them; default: the shipped policy.
+
+    Returns
+    -------
+    table
+        `rank, customer_id`, of the opening date `branch_id, branch_name, tier, manager_id` where
+        known; `became` (`closed`: no customer any more; `drained`: no longer in the base;
+        `shrunk`); `opening_aum, closing_aum, fall` (CNY), `fall_share` (of the customer's own
+        opening AUM) and `share_of_falls` (of all that fell). Largest fall first.
+
+    Raises
+    ------
+    UsageError
+        An unknown column or base; a missing or negative amount; a customer in two rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> june = pd.DataFrame({"customer_id": ["1", "2"], "aum_average_quarter": [900.0, 300.0]})
+    >>> september = june.assign(aum_average_quarter=[600.0, 200.0])
+    >>> lost = lost_customers(june, september, top=1)
+    >>> lost[["customer_id", "became", "fall", "share_of_falls"]].values.tolist()
+    [['1', 'shrunk', 300.0, 0.75]]
+    """
+    if top < 1:
+        raise UsageError(f"top must be 1 customer or more; given {top}.")
+    request = Request.of(closing, None, base, policy)
+    pairs = pair_customers(opening, request, value)
+    before, after = averages()
+    fallen = pairs.filter((nw.col(f"opening_in_{base}") == 1) & (after < before))
+    amounts = {"opening": before, "closing": after, "fall": before - after}
+    states = {"there": nw.col("closing_there"), "inside": nw.col(f"closing_in_{base}")}
+    fallen = fallen.select("customer_id", **amounts, **states, whole=ONE)
+    total = int(frames.collect_rows(fallen.select(nw.col("fall").sum()))["fall"][0] or 0)
+    rank = nw.col("fall").rank("min", descending=True).over("whole").cast(nw.Int64)
+    rows = pd.DataFrame(
+        frames.collect_rows(fallen.with_columns(rank=rank).filter(nw.col("rank") <= top))
+    )
+    became = rows["inside"].map({0: "drained", 1: "shrunk"}).where(rows["there"] == 1, "closed")
+    table = _with_labels(rows.assign(became=became), as_lazy(opening))
+    for name, source in (("opening_aum", "opening"), ("closing_aum", "closing"), ("fall", "fall")):
+        table[name] = rows[source].to_numpy(float) / 100
+    table["fall_share"] = table["fall"] / table["opening_aum"]
+    table["share_of_falls"] = table["fall"] * 100 / total
+    result = Result(table.sort_values(["rank", "customer_id"], ignore_index=True))
+    if len(result) > top:
+        result.about = About(notes=(("ties", {"top": top, "rows": len(result)}),))
+    return result
+
+
+def _with_labels(rows: pd.DataFrame, opening: Table) -> pd.DataFrame:
+    """Return rank, customer, what he belonged to on the opening date, and what he became."""
+    known = [name for name in _SHOWN if name in opening.collect_schema().names()]
+    theirs = opening.filter(nw.col("customer_id").is_in(rows["customer_id"].tolist()))
+    labels = pd.DataFrame(frames.collect_rows(theirs.select("customer_id", *known)), dtype="str")
+    labelled = rows.astype({"customer_id": "str"}).merge(labels, on="customer_id", how="left")
+    return labelled[["rank", "customer_id", *known, "became"]].copy()

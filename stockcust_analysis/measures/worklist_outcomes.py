@@ -19,8 +19,7 @@ from stockcust_analysis.core.periods import Day, as_day
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.bases import Request, require_columns, require_same_engine
-from stockcust_analysis.measures.cuts import measure
-from stockcust_analysis.measures.registry import Measure, Question, answer
+from stockcust_analysis.measures.registry import Measure, Question, answer, measure
 from stockcust_analysis.policy import Policy
 
 _MEASURES = (

@@ -17,22 +17,13 @@ import pandas as pd
 
 from stockcust_analysis.core import frames
 from stockcust_analysis.core.engines import Frame
-from stockcust_analysis.core.frames import (
-    ZERO,
-    Table,
-    after,
-    as_lazy,
-    cents_of,
-    cents_or_zero,
-    day,
-    flag,
-)
+from stockcust_analysis.core.frames import ZERO, Table, as_lazy, cents_of, day, flag
 from stockcust_analysis.core.periods import Day, add_months, as_day, cutoff
 from stockcust_analysis.core.results import Result
-from stockcust_analysis.measures.attrition import with_attrition, with_opening_average
 from stockcust_analysis.measures.bases import AVERAGE, PERIOD_END, require_columns
-from stockcust_analysis.measures.cuts import measure
+from stockcust_analysis.measures.growth import with_attrition, with_opening_average
 from stockcust_analysis.measures.holdings import join_accounts, snapshot
+from stockcust_analysis.measures.registry import measure
 from stockcust_analysis.measures.service import (
     SERVICE_FLAGS,
     contactable,
@@ -256,17 +247,18 @@ def _with_accounts(facts: Table, holdings: Table, policy: Policy, as_of: date) -
     )
     in_aum = nw.col("product").is_in(policy.families.aum_products)
     until = through(as_of, policy.worklists.maturing_months)
-    soon = after(matures, as_of) & ~after(matures, until) & ~frames.is_true(holdings, "rolls_over")
-    due = in_aum & soon & (cents_or_zero("balance") > 0)
+    soon = frames.after(matures, as_of) & ~frames.after(matures, until)
+    free = soon & ~frames.is_true(holdings, "rolls_over")
+    due = in_aum & free & (frames.cents_or_zero("balance") > 0)
     bought = in_aum & (nw.col("product") != "demand_deposit")
-    lately = after(opened, cutoff(as_of, policy.coverage.purchase_months))
+    lately = frames.after(opened, cutoff(as_of, policy.coverage.purchase_months))
     return join_accounts(
         facts,
         holdings,
         keys=["customer_id"],
         flags={},
         amounts={
-            "maturing_cents": flag(due) * cents_or_zero("balance"),
+            "maturing_cents": flag(due) * frames.cents_or_zero("balance"),
             "purchases": flag(bought & lately),
         },
         first_days={"maturing_on": nw.when(due).then(matures)},

@@ -25,8 +25,8 @@ from sklearn.utils.validation import check_is_fitted
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.periods import Day, as_quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.attrition import attrition_warning
 from stockcust_analysis.measures.co_holding import proportion_interval
+from stockcust_analysis.measures.growth import attrition_warning
 from stockcust_analysis.models import features, inputs
 from stockcust_analysis.models.features import ByName, History, Snapshot, as_table
 from stockcust_analysis.models.inputs import Array

@@ -28,7 +28,7 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEnc
 from stockcust_analysis.bank.customers import Bank
 from stockcust_analysis.core.frames import as_lazy, to_pandas
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
-from stockcust_analysis.core.results import Result, chosen_language
+from stockcust_analysis.core.results import Result, chosen_language, presentation
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.service import contactable
 from stockcust_analysis.models import inputs
@@ -416,7 +416,7 @@ class Report:
         """Write what the report says, and its tables, into a workbook, a sheet each."""
         said = pd.DataFrame({"report": self.sentences()})
         sheets = {name: Result(table) for name, table in {"report": said, **self.tables()}.items()}
-        import_module("stockcust_analysis.show.results").write_workbook(sheets, Path(path))
+        presentation().write_workbook(sheets, Path(path))
 
     def __str__(self) -> str:
         return "\n".join(self.sentences())

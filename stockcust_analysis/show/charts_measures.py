@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.results import Result
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.cuts import OF_RESULT
+from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import canvas, result_words, wording
 from stockcust_analysis.show.blocks import Language
 from stockcust_analysis.show.charts_quarters import spread_names

@@ -21,7 +21,7 @@ import pandas as pd
 from stockcust_analysis.core.files import atomic_write
 from stockcust_analysis.core.results import Result, chosen_language
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.cuts import OF_RESULT
+from stockcust_analysis.measures.registry import OF_RESULT
 from stockcust_analysis.show import result_words, wording
 from stockcust_analysis.show.blocks import MISSING, Table, natural_alignment, table
 

@@ -226,8 +226,15 @@ def test_types_do_not_change_a_measure(
 ) -> None:
     """Arrow types, categories, objects, enums, decimals and moments give the plain figures."""
     make, forms = ENGINES[engine]
+    made: dict[int, Any] = {}  # each of the four tables once for all functions
+
+    def frame(columns: Any) -> Any:
+        if id(columns) not in made:
+            made[id(columns)] = forms[form](make(columns))
+        return made[id(columns)]
+
     for name, function in FUNCTIONS.items():
-        result = cells_of(function(lambda columns: forms[form](make(columns))))
+        result = cells_of(function(frame))
         assert result == expected[name], name
 
 
@@ -272,15 +279,23 @@ def tables_of(source: Any, **more: Any) -> dict[str, list[list[str]]]:
         return {name: cells_of(bank.table(name)) for name in bank.columns}
 
 
+@pytest.fixture(scope="module")
+def same() -> dict[str, list[list[str]]]:
+    """Return all cells of the bank in plain pandas frames."""
+    return tables_of(bank_frames())
+
+
 @pytest.mark.parametrize(("engine", "form"), FORMS)
-def test_types_do_not_change_a_bank(engine: str, form: str) -> None:
+def test_types_do_not_change_a_bank(
+    engine: str, form: str, same: dict[str, list[list[str]]]
+) -> None:
     """A bank given as frames of any types is the same bank."""
     convert = ENGINES[engine][1][form]
     frames = {name: convert(BANKS[engine](frame)) for name, frame in bank_frames().items()}
-    assert tables_of(frames) == tables_of(bank_frames())
+    assert tables_of(frames) == same
 
 
-def test_an_open_connection_is_only_read() -> None:
+def test_an_open_connection_is_only_read(same: dict[str, list[list[str]]]) -> None:
     """Tables and views of a DuckDB connection are opened, and the connection stays as it was."""
     with duckdb.connect() as connection:
         for name, frame in bank_frames().items():
@@ -289,7 +304,7 @@ def test_an_open_connection_is_only_read() -> None:
         connection.execute("ALTER TABLE holdings RENAME TO raw; CREATE VIEW dm_hold AS FROM raw")
         before = connection.sql("SHOW TABLES").fetchall()
         found = tables_of(connection, tables={"holdings": "dm_hold"})
-        assert found == tables_of(bank_frames())
+        assert found == same
         assert connection.sql("SHOW TABLES").fetchall() == before
         with pytest.raises(sca.StockcustError, match="the connection has no table 'gone'"):
             sca.open_bank(connection, tables={"holdings": "gone"})

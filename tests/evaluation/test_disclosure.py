@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,16 @@ def circulate(evaluation: Evaluation, facts: pd.DataFrame, *earlier: Evaluation)
     """Return what is circulated of an evaluation with these cell facts."""
     with_facts = replace(evaluation, cells=facts)
     return Circulated(*circulation.circulate(with_facts, POLICY, earlier=earlier))
+
+
+bank_of = cache(random_bank)
+"""Random banks by seed, number of branches and of customers, each made once."""
+
+
+@cache
+def circulated_of(seed: int, branches: int, customers: int) -> Circulated:
+    """Return what is circulated of a random bank."""
+    return circulate(*bank_of(seed, branches=branches, customers=customers))
 
 
 def true_numbers(evaluation: Evaluation, told: Circulated) -> pd.DataFrame:
@@ -133,8 +144,8 @@ def test_no_attack_comes_closer_than_the_policy_allows(
     seed: int, branches: int, customers: int
 ) -> None:
     """On random banks no small count and no sensitive amount can be worked out from the tables."""
-    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulate(evaluation, facts)
+    evaluation, facts = bank_of(seed, branches=branches, customers=customers)
+    told = circulated_of(seed, branches, customers)
     assert told.protected.exposed == 0
     counts = small_counts(evaluation, told)
     assert counts
@@ -156,7 +167,7 @@ def test_what_a_batch_cannot_protect_larger_ones_do(monkeypatch: pytest.MonkeyPa
         return in_squares(state, unsafe, branches, yielding=yielding)
 
     monkeypatch.setattr(search, "_protect_in_squares", noted)
-    evaluation, facts = random_bank(4, branches=5, customers=400)
+    evaluation, facts = bank_of(4, branches=5, customers=400)
     told = circulate(evaluation, facts)
     assert max(helped) > 20
     assert told.protected.exposed == 0
@@ -200,7 +211,7 @@ def test_a_customer_two_branches_share_is_known_to_the_other_alone(others: int) 
 
 def test_counts_and_amounts_never_meet_in_an_equation() -> None:
     """They are protected apart from each other, so no equation may hold both."""
-    evaluation, _ = random_bank(6, branches=9, customers=500)
+    evaluation, _ = bank_of(6, branches=9, customers=500)
     numbers = numbers_of(recode(evaluation), "2026Q3", relations(POLICY))
     quantities, _, _ = quantities_of(numbers, relations(POLICY))
     system = system_of(quantities, "2026Q3", "2026Q2")
@@ -228,8 +239,8 @@ def test_only_the_circulated_edition_loads_disclosure_control() -> None:
 
 def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """A figure that stays exposed stops the review with one error, unless an issued set told it."""
-    evaluation, facts = random_bank(3, branches=4, customers=90)
-    told = circulate(evaluation, facts)
+    evaluation, _ = bank_of(3, branches=4, customers=90)
+    told = circulated_of(3, 4, 90)
     exposed = told._replace(protected=replace(told.protected, exposed=3))
     monkeypatch.setattr(circulation, "circulate", lambda *_, **__: exposed)
     with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
@@ -245,7 +256,7 @@ def test_the_attack_finds_what_is_not_protected(monkeypatch: pytest.MonkeyPatch)
         return Protection((problem.need[0] > 0) & (problem.printed > 0), none, none)
 
     monkeypatch.setattr(suppression, "find_complementary", primary_alone)
-    evaluation, facts = random_bank(7, branches=12, customers=700)
+    evaluation, facts = bank_of(7, branches=12, customers=700)
     told = circulate(evaluation, facts)
     attack = Attack(told.evaluation)
     assert len(too_close(attack, small_counts(evaluation, told))) > 10
@@ -264,8 +275,8 @@ def test_who_knows_one_branch_learns_nothing_of_another(
     seed: int, branches: int, customers: int
 ) -> None:
     """A branch manager, who knows every number of his branch, finds the others protected."""
-    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
-    told = circulate(evaluation, facts)
+    evaluation, _ = bank_of(seed, branches=branches, customers=customers)
+    told = circulated_of(seed, branches, customers)
     truth = true_numbers(evaluation, told)
     counts = small_counts(evaluation, told)
     for insider in evaluation.branches["branch_id"].iloc[:4]:
@@ -309,7 +320,7 @@ def test_the_sample_bank_gives_nothing_away(sample_evaluation: Evaluation) -> No
 
 def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
     """Rows in another order, and branches under other numbers, have the same cells withheld."""
-    evaluation, facts = random_bank(6, branches=9, customers=500)
+    evaluation, facts = bank_of(6, branches=9, customers=500)
     names = evaluation.branches["branch_id"].tolist()
     other = dict(zip(names, reversed(names), strict=True)) | {WHOLE_BANK: WHOLE_BANK}
 
@@ -320,10 +331,7 @@ def test_the_order_and_the_names_of_branches_do_not_matter() -> None:
     mixed = replace(
         evaluation, measures=renamed(evaluation.measures), bridge=renamed(evaluation.bridge)
     )
-    first, second = (
-        circulate(evaluation, facts),
-        circulate(mixed, renamed(facts)),
-    )
+    first, second = circulated_of(6, 9, 500), circulate(mixed, renamed(facts))
     back = {new: old for old, new in other.items()}
     keys = ["quarter", "branch_id", "dimension", "member", "measure", "base"]
     tables = [
@@ -343,7 +351,7 @@ def test_what_was_printed_is_known_and_what_was_withheld_stays_so(
     seed: int, branches: int, customers: int
 ) -> None:
     """An earlier set's gaps stay gaps, and what it printed is not taken back; merged or not."""
-    evaluation, facts = random_bank(seed, branches=branches, customers=customers)
+    evaluation, facts = bank_of(seed, branches=branches, customers=customers)
     earlier = replace(
         evaluation,
         quarter=evaluation.quarter.previous,
@@ -361,7 +369,7 @@ def test_what_was_printed_is_known_and_what_was_withheld_stays_so(
 
 def test_a_value_is_printed_only_with_its_numerator_and_denominator() -> None:
     """Where one of the two is withheld no ratio stands beside it."""
-    evaluation, facts = random_bank(6, branches=9, customers=500)
+    evaluation, facts = bank_of(6, branches=9, customers=500)
     rows = circulate(evaluation, facts).evaluation.measures
     gaps = rows["numerator"].isna() | rows["denominator"].isna()
     assert gaps.any()
@@ -379,7 +387,7 @@ def test_without_facts_every_amount_is_withheld_and_none_is_exposed(
 
 def test_an_amount_of_which_nothing_is_known_is_withheld() -> None:
     """Without cell facts no branch's assets are circulated, whatever the number of customers."""
-    evaluation, _ = random_bank(4, branches=5, customers=400)
+    evaluation, _ = bank_of(4, branches=5, customers=400)
     rows = circulate(evaluation, pd.DataFrame(columns=FACTS)).evaluation.measures
     assert rows.loc[rows["measure"] == "aum_period_end", "withheld"].all()
 

@@ -144,7 +144,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
 def test_what_changed_in_the_previous_quarter_stands_beside(tiny_bank: TinyBank) -> None:
     """March was as June: all three stayed, with what they had; without March nothing is told."""
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
-    told = evaluation_of(tiny_bank(**three))
+    told = evaluation_of(as_frames(tiny_bank(**three)))
     assert value(told, "customer_retention", quarter="2026Q2") == 1
     assert value(told, "all_customer_growth", quarter="2026Q2") == 0
     moves, bridge = (
@@ -244,9 +244,8 @@ def test_a_folder_without_evaluation(tmp_path: Path) -> None:
         open_evaluation(tmp_path)
 
 
-def test_an_evaluation_says_what_it_holds(tiny_bank: TinyBank) -> None:
+def test_an_evaluation_says_what_it_holds(evaluation: Evaluation) -> None:
     """Quarter, branches, tables with their rows and how to go on, in a few lines."""
-    evaluation = evaluation_of(tiny_bank())
     shown = repr(evaluation)
     assert shown.startswith("<Evaluation 2026Q3 of ")
     assert f"measures {len(evaluation.measures):,}," in shown

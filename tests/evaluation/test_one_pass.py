@@ -39,6 +39,18 @@ months_to_downgrade = 6
 evaluate_module = sys.modules[evaluate.__module__]
 
 
+@pytest.fixture(scope="module")
+def made() -> Tables:
+    """Make a small bank of five quarters."""
+    return make_bank(4, branches=8, customers=800)
+
+
+@pytest.fixture(scope="module")
+def measured(made: Tables) -> pd.DataFrame:
+    """Return all measures of the small bank."""
+    return sca.evaluate(in_polars(made, Path()), quarter=QUARTER).measures
+
+
 @pytest.fixture
 def policy(tmp_path: Path) -> Policy:
     """Return a policy whose tiers remember earlier quarters."""
@@ -77,12 +89,6 @@ def assert_chunks_do_not_matter(source: Any) -> None:
     assert_equal(together, alone)
 
 
-def test_the_sample_in_one_chunk_or_in_five(sample_evaluation: Evaluation) -> None:
-    """All of the sample's tables are the same, whatever is measured together."""
-    with one_quarter_at_once(), open_bank(SAMPLE) as bank:
-        assert_equal(evaluate(bank, quarter=QUARTER, sizes=True), sample_evaluation)
-
-
 # A contact that was drawn twice, which opening warns of, counts twice in both evaluations.
 @pytest.mark.filterwarnings("ignore:contacts. .* rows are the same as another:UserWarning")
 @pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
@@ -119,27 +125,25 @@ def with_mixed_customers(tables: Tables, quarter: str) -> dict[str, pd.DataFrame
 
 @pytest.mark.filterwarnings("ignore::stockcust_analysis.bank.suspicions.SuspicionWarning")
 @pytest.mark.parametrize("quarter", ["2025Q4", QUARTER])
-def test_mixing_up_one_quarter_changes_no_other(quarter: str, tmp_path: Path) -> None:
+def test_mixing_up_one_quarter_changes_no_other(
+    quarter: str, made: Tables, measured: pd.DataFrame
+) -> None:
     """Other customers in one quarter, and the measures of all other quarters stay as they were."""
-    tables = make_bank(4, branches=8, customers=800)
-    before, after = (
-        sca.evaluate(in_polars(bank, tmp_path), quarter=QUARTER).measures
-        for bank in (tables, with_mixed_customers(tables, quarter))
-    )
-    own = before["quarter"] == quarter
-    others = [table[table["quarter"] != quarter] for table in (before, after)]
+    mixed = in_polars(with_mixed_customers(made, quarter), Path())
+    after = sca.evaluate(mixed, quarter=QUARTER).measures
+    others = [table[table["quarter"] != quarter] for table in (measured, after)]
     pd.testing.assert_frame_equal(*others, check_exact=True)
-    assert not before[own].equals(after[after["quarter"] == quarter])
+    assert not measured[measured["quarter"] == quarter].equals(after[after["quarter"] == quarter])
 
 
 def test_public_measures_of_earlier_quarters_are_the_evaluations(
-    policy: Policy, tmp_path: Path
+    policy: Policy, made: Tables
 ) -> None:
     """A quarter's customers alone give the figures that all quarters in one pass have.
 
     With tiers that remember, the earlier quarters are looked at again for each.
     """
-    with open_bank(in_polars(make_bank(4, branches=8, customers=800), tmp_path)) as bank:
+    with open_bank(in_polars(made, Path())) as bank:
         rows = evaluate(bank, quarter=QUARTER, policy=policy).measures
         for quarter in ("2025Q4", "2026Q2"):
             customers = bank.customers_frame(quarter, policy=policy, structure=QUARTER)

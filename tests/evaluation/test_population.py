@@ -17,7 +17,6 @@ from stockcust_analysis.bank.sample import make_bank
 from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.measures.attrition import attrition_rate
 from stockcust_analysis.measures.coverage import (
     contact_rounds,
     managed_share,
@@ -26,7 +25,7 @@ from stockcust_analysis.measures.coverage import (
 )
 from stockcust_analysis.measures.cross_sell import product_count_distribution
 from stockcust_analysis.measures.dormancy import dormancy_flow
-from stockcust_analysis.measures.growth import aum_change
+from stockcust_analysis.measures.growth import attrition_rate, aum_change
 from stockcust_analysis.measures.holdings import unused_openings
 from stockcust_analysis.measures.retention import (
     asset_retention,

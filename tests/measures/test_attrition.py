@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.attrition import attrition_rate, attrition_warning
+from stockcust_analysis.measures.growth import attrition_rate, attrition_warning
 from stockcust_analysis.policy import AttritionRule, load_policy
 from tests.frames import Columns, as_polars, rows_of, values_of
 
 Make = Callable[[Columns], Any]
-TIERS = load_policy().tiers
+POLICY = load_policy()
 RULE = AttritionRule(margin=0, smallest_group=3)
 
 
@@ -30,7 +30,8 @@ def quarter(amounts: dict[str, float], branch: str = "A") -> dict[str, list[Any]
 def warned(make: Make, before: dict[str, float], after: dict[str, float],
            rule: AttritionRule = RULE) -> set[str]:  # fmt: skip
     """Return the numbers of the customers with a warning."""
-    found = attrition_warning(make(quarter(before)), make(quarter(after)), rule, scheme=TIERS)
+    policy = replace(POLICY, attrition=rule)
+    found = attrition_warning(make(quarter(before)), make(quarter(after)), policy=policy)
     return {row["customer_id"] for row in rows_of(found) if row["attrition"] == 1}
 
 
@@ -59,8 +60,8 @@ def test_lowest_average_and_newcomers(make: Make) -> None:
     before = {"1": 9_999.99, "2": 10_000.0, "3": 10_000.0, "4": 10_000.0}
     after = {"1": 0.0, "2": 0.0, "3": 10_000.0, "4": 10_000.0, "9": 50_000.0}
     assert warned(make, before, after) == {"2"}
-    found = rows_of(attrition_warning(make(quarter(before)), make(quarter(after)), RULE,
-                                      scheme=TIERS))  # fmt: skip
+    policy = replace(POLICY, attrition=RULE)
+    found = rows_of(attrition_warning(make(quarter(before)), make(quarter(after)), policy=policy))
     rows = {row["customer_id"]: row for row in found}
     assert (rows["9"]["change"], rows["9"]["previous_average"]) == (None, None)
     assert (rows["2"]["change"], rows["2"]["previous_average"]) == (-1, 10_000)
@@ -92,8 +93,9 @@ def test_rates_by_hand(make: Make) -> None:
     """
     before = dict.fromkeys(["1", "2", "3"], 20_000.0) | {"B1": 50.0}
     after = before | {"2": 23_000.0, "3": 15_000.0}
-    rows = rows_of(attrition_rate(make(quarter(before)), make(quarter(after)), RULE, scheme=TIERS,
-                                  by="branch_id"))  # fmt: skip
+    policy = replace(POLICY, attrition=RULE)
+    rows = rows_of(attrition_rate(make(quarter(before)), make(quarter(after)), by="branch_id",
+                                  policy=policy))  # fmt: skip
     told = {(row["branch_id"], row["measure"]): row for row in rows}
     rate, outflow = told["A", "attrition_warning_rate"], told["A", "attrition_outflow_share"]
     assert (rate["n"], rate["numerator"], rate["denominator"]) == (3, 1, 3)
@@ -106,9 +108,10 @@ def test_unusable_tables_are_refused(make: Make) -> None:
     good = quarter({"1": 1.0})
     bad = {name: values for name, values in good.items() if name != "aum_average_quarter"}
     with pytest.raises(UsageError, match=r"opening: unknown column .* 'aum_average_quarter'"):
-        attrition_warning(make(bad), make(good), RULE, scheme=TIERS)
-    with pytest.raises(UsageError, match="closing: unknown column of customers 'team'"):
-        attrition_rate(make(good), make(good), RULE, scheme=TIERS, peers="team")
+        attrition_warning(make(bad), make(good))
+    bare = {name: values for name, values in good.items() if name != "branch_id"}
+    with pytest.raises(UsageError, match="closing: unknown column of customers 'branch_id'"):
+        attrition_rate(make(good), make(bare))
 
 
 AMOUNTS = st.lists(st.tuples(st.integers(0, 10**7), st.integers(0, 10**7)), min_size=1, max_size=15)
@@ -125,6 +128,7 @@ def test_at_most_half_are_warned_of_and_a_margin_warns_of_fewer(
     lax = replace(RULE, smallest_group=1)
     found = warned(as_polars, before, after, lax)
     assert warned(as_polars, before, after, replace(lax, margin=percent / 100)) <= found
-    rates = values_of(attrition_rate(as_polars(quarter(before)), as_polars(quarter(after)), lax,
-                                     scheme=TIERS), "measure")  # fmt: skip
+    policy = replace(POLICY, attrition=lax)
+    rates = values_of(attrition_rate(as_polars(quarter(before)), as_polars(quarter(after)),
+                                     policy=policy), "measure")  # fmt: skip
     assert (rates["attrition_warning_rate"] or 0) <= 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -87,12 +87,11 @@ def test_whom_a_departed_manager_had_is_unassigned(
 ) -> None:
     """From the day after M2's last one 8 and 9 have nobody; his history with 6 and 7 stays."""
     leaving = managers() | {"valid_to": [None, left_on, date(2027, 1, 1)]}
-    found = of_customer(make, "in_managed", managers=leaving)
-    assert (found["8"], found["9"]) == (managed, managed)
-    assert [found[one] for one in ("1", "4", "6", "7", "11")] == [1, 1, 1, 1, 1]
-    throughout = of_customer(make, "managed_throughout", managers=leaving)
-    assert (throughout["6"], throughout["7"]) == (1, 1)
-    assert set(of_customer(make, "manager_id", managers=leaving).values()) >= {"M1", "V1"}
+    found = {row["customer_id"]: row for row in rows_of(service(make, managers=leaving))}
+    assert [found[one]["in_managed"] for one in ("8", "9")] == [managed, managed]
+    assert [found[one]["in_managed"] for one in ("1", "4", "6", "7", "11")] == [1, 1, 1, 1, 1]
+    assert [found[one]["managed_throughout"] for one in ("6", "7")] == [1, 1]
+    assert {row["manager_id"] for row in found.values()} >= {"M1", "V1"}
 
 
 def test_the_policy_says_what_roles_count_as(make: Make) -> None:
@@ -143,7 +142,7 @@ def test_profiles_not_delivered_are_unknown(make: Make) -> None:
 
 def test_hand_counted_classes(make: Make) -> None:
     """M1 of four: 1 A, 3 B, the two unknown D. V1 of three: 7 A, 6 B. M2 of two: 9 A, 8 D."""
-    assert of_customer(make, "customer_class") == {
+    assert values_of(service_as_made(make), "customer_id", value="customer_class") == {
         "1": "A", "2": "D", "3": "B", "4": "D", "5": "", "6": "B", "7": "A", "8": "D", "9": "A",
         "10": "", "11": "D", "12": "",
     }  # fmt: skip
@@ -198,46 +197,57 @@ def classes_of(bank: Columns) -> str:
     return "".join(found["customer_class"])
 
 
-@pytest.mark.parametrize(
-    ("outcome", "on", "covered"),
-    [
-        ("reached", date(2026, 7, 1), 1),
-        ("reached", date(2026, 6, 30), 0),
-        ("reached", AS_OF, 1),
-        ("reached", date(2026, 10, 1), 0),
-        ("none", date(2026, 9, 1), 0),
-        ("refused", date(2026, 9, 1), 1),
-        ("appointment", date(2026, 9, 1), 1),
-        ("visit", date(2026, 9, 1), 1),
-        ("sale", date(2026, 9, 1), 1),
-    ],
-)
-def test_what_is_an_effective_contact(make: Make, outcome: str, on: date, covered: int) -> None:
+def of_each(make: Make, column: str, since: Sequence[date], until: Sequence[date | None],
+            calls: Sequence[tuple[int, date, str]]) -> list[Any]:  # fmt: skip
+    """Return a column for customers of one manager, from and to each one's days, and calls."""
+    bank = served_of([60_000.0] * len(since))
+    assigned = given_to(bank) | {"valid_from": list(since), "valid_to": list(until)}
+    told = {"customer_id": [f"c{number}" for number, _, _ in calls],
+            "contacted_on": [on for _, on, _ in calls],
+            "outcome": [outcome for *_, outcome in calls]}  # fmt: skip
+    found = customer_service(make(bank), make(assigned), contacts=make(told), as_of=AS_OF)
+    values = values_of(found, "customer_id", value=column)
+    return [values[one] for one in bank["customer_id"]]
+
+
+LONG_AGO = date(2025, 1, 1)
+
+
+def test_what_is_an_effective_contact(make: Make) -> None:
     """An answer inside the three months, of whatever kind; three full months ago is outside."""
-    calls = {"customer_id": ["2"], "contacted_on": [on], "outcome": [outcome]}
-    assert of_customer(make, "covered", contacts=calls)["2"] == covered
+    expected = {
+        ("reached", date(2026, 7, 1)): 1,
+        ("reached", date(2026, 6, 30)): 0,
+        ("reached", AS_OF): 1,
+        ("reached", date(2026, 10, 1)): 0,
+        ("none", date(2026, 9, 1)): 0,
+        ("refused", date(2026, 9, 1)): 1,
+        ("appointment", date(2026, 9, 1)): 1,
+        ("visit", date(2026, 9, 1)): 1,
+        ("sale", date(2026, 9, 1)): 1,
+    }
+    size = len(expected)
+    calls = [(number, on, outcome) for number, (outcome, on) in enumerate(expected)]
+    found = of_each(make, "covered", [LONG_AGO] * size, [None] * size, calls)
+    assert dict(zip(expected, found, strict=True)) == expected
 
 
-@pytest.mark.parametrize(
-    ("since", "until", "coverable"),
-    [
-        (date(2026, 6, 30), None, 1),
-        (date(2026, 7, 1), None, 0),
-        (date(2026, 1, 1), AS_OF, 1),
-        (date(2026, 1, 1), date(2026, 9, 29), 0),
-    ],
-)
-def test_managed_for_the_whole_period(make: Make, since: date, until: date | None,
-                                      coverable: int) -> None:  # fmt: skip
+def test_managed_for_the_whole_period(make: Make) -> None:
     """Who was assigned on 30 June has had three months; the last day of an assignment counts."""
-    given = assignments()
-    given["valid_from"][1], given["valid_to"][1] = since, until
-    assert of_customer(make, "coverable", assignments=given)["2"] == coverable
+    expected = {
+        (date(2026, 6, 30), None): 1,
+        (date(2026, 7, 1), None): 0,
+        (date(2026, 1, 1), AS_OF): 1,
+        (date(2026, 1, 1), date(2026, 9, 29)): 0,
+    }
+    since, until = zip(*expected, strict=True)
+    found = of_each(make, "coverable", since, until, [(0, AS_OF, "none")])
+    assert dict(zip(expected, found, strict=True)) == expected
 
 
 def test_a_hand_over_does_not_restart_the_period(make: Make) -> None:
     """6 and 7 changed managers in September and were managed throughout; 3 and 11 were not."""
-    found = of_customer(make, "managed_throughout")
+    found = values_of(service_as_made(make), "customer_id", value="managed_throughout")
     assert [found[one] for one in ("6", "7", "3", "11")] == [1, 1, 0, 0]
 
 
@@ -251,30 +261,31 @@ def test_of_two_assignments_the_later_counts(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "as_of", "handed_over", "in_time", "missing"),
+    ("as_of", "expected"),
     [
-        (date(2026, 9, 12), AS_OF, 1, 1, 0),
-        (date(2026, 9, 13), AS_OF, 1, 0, 0),
-        (None, AS_OF, 1, 0, 1),
-        (None, date(2026, 9, 11), 0, 0, 0),
-        (None, date(2026, 9, 12), 1, 0, 1),
-        (date(2026, 9, 13), date(2026, 9, 12), 1, 0, 1),
-        (date(2026, 9, 12), date(2026, 12, 10), 0, 0, 0),
+        (AS_OF, {date(2026, 9, 12): (1, 1, 0), date(2026, 9, 13): (1, 0, 0), None: (1, 0, 1)}),
+        (date(2026, 9, 11), {None: (0, 0, 0)}),
+        (date(2026, 9, 12), {None: (1, 0, 1), date(2026, 9, 13): (1, 0, 1)}),
+        (date(2026, 12, 10), {date(2026, 9, 12): (0, 0, 0)}),
     ],
 )
-def test_first_call_within_two_days(make: Make, first: date | None, as_of: date, handed_over: int,
-                                    in_time: int, missing: int) -> None:  # fmt: skip
+def test_first_call_within_two_days(
+    make: Make, as_of: date, expected: dict[date | None, tuple[int, int, int]]
+) -> None:
     """Called by 12 September is in time; before that day is over nobody is judged."""
-    given = {name: values[6:7] for name, values in assignments().items()}
-    given["first_contact_on"] = [first]
-    bank = {name: values[5:6] for name, values in served_customers().items()}
-    bank = {name: bank[name] for name in ("customer_id", "branch_id", *AMOUNTS)}
+    ids = [f"c{number}" for number in range(len(expected))]
+    given = {name: values[6:7] * len(ids) for name, values in assignments().items()}
+    given |= {"customer_id": ids, "first_contact_on": [*expected]}
+    bank = {name: values[5:6] * len(ids) for name, values in served_customers().items()}
+    bank = {"customer_id": ids} | {name: bank[name] for name in ("branch_id", *AMOUNTS)}
     calls = {"customer_id": ["x"], "contacted_on": [AS_OF], "outcome": ["none"]}
     found = customer_service(make(bank), make(given), contacts=make(calls), as_of=as_of)
-    row = rows_of(found)[0]
-    assert (row["handed_over"], row["called_in_time"], row["first_call_missing"]) == (
-        handed_over, in_time, missing,
-    )  # fmt: skip
+    rows = {row["customer_id"]: row for row in rows_of(found)}
+    told = ("handed_over", "called_in_time", "first_call_missing")
+    assert {
+        first: tuple(rows[one][name] for name in told)
+        for one, first in zip(ids, expected, strict=True)
+    } == expected
 
 
 def test_a_contact_makes_up_for_a_first_call_not_noted(make: Make) -> None:
@@ -284,46 +295,31 @@ def test_a_contact_makes_up_for_a_first_call_not_noted(make: Make) -> None:
     assert of_customer(make, "first_call_missing", assignments=given)["6"] == 0
 
 
-@pytest.mark.parametrize(
-    ("months", "sale", "since", "count"),
-    [
-        ((2, 3, 4, 5, 6), None, date(2025, 1, 1), 5),
-        ((2, 3, 4, 5, 6), date(2026, 4, 1), date(2025, 1, 1), 2),
-        ((2, 3, 4, 5, 6), None, date(2026, 3, 1), 4),
-        ((), None, date(2025, 1, 1), 0),
-    ],
-)
-def test_contacts_without_a_sale(make: Make, months: tuple[int, ...], sale: date | None,
-                                 since: date, count: int) -> None:  # fmt: skip
+def test_contacts_without_a_sale(make: Make) -> None:
     """They are counted from the last sale on, and from the manager's first day, that day too."""
-    days = [date(2026, month, 1) for month in months] + [date(2026, 9, 1)]
-    outcomes = ["reached"] * len(months) + ["none"]
-    calls = {"customer_id": ["9"] * (len(days) + (sale is not None)),
-             "contacted_on": days + [sale] * (sale is not None),
-             "outcome": outcomes + ["sale"] * (sale is not None)}  # fmt: skip
-    given = assignments()
-    given["valid_from"][10] = since
-    found = service(make, contacts=calls, assignments=given)
-    row = next(row for row in rows_of(found) if row["customer_id"] == "9")
-    assert (row["contacts_without_sale"], row["set_aside"]) == (count, int(count == 5))
+    since = [LONG_AGO, LONG_AGO, date(2026, 3, 1), LONG_AGO]
+    days = [date(2026, month, 1) for month in (2, 3, 4, 5, 6)]
+    calls = [(number, on, "reached") for number in (0, 1, 2) for on in days]
+    calls += [(1, date(2026, 4, 1), "sale"), *((n, date(2026, 9, 1), "none") for n in range(4))]
+    counts = of_each(make, "contacts_without_sale", since, [None] * 4, calls)
+    assert counts == [5, 2, 4, 0]
+    assert of_each(make, "set_aside", since, [None] * 4, calls) == [1, 0, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("since", "spoken", "due"),
-    [
-        (date(2026, 3, 31), None, 1),
-        (date(2026, 4, 1), None, 0),
-        (date(2025, 1, 1), date(2026, 3, 31), 1),
-        (date(2025, 1, 1), date(2026, 4, 1), 0),
-    ],
-)
-def test_reclaim_at_its_border(make: Make, since: date, spoken: date | None, due: int) -> None:
+def test_reclaim_at_its_border(make: Make) -> None:
     """Six months from 30 September lead to 31 March: managed and unanswered since then."""
-    given = assignments()
-    given["valid_from"][9] = since
-    calls = {"customer_id": ["8"], "contacted_on": [spoken or AS_OF],
-             "outcome": ["reached" if spoken else "none"]}  # fmt: skip
-    assert of_customer(make, "reclaim_due", assignments=given, contacts=calls)["8"] == due
+    expected = {
+        (date(2026, 3, 31), None): 1,
+        (date(2026, 4, 1), None): 0,
+        (LONG_AGO, date(2026, 3, 31)): 1,
+        (LONG_AGO, date(2026, 4, 1)): 0,
+    }
+    calls = [
+        (number, spoken or AS_OF, "reached" if spoken else "none")
+        for number, (_, spoken) in enumerate(expected)
+    ]
+    found = of_each(make, "reclaim_due", [since for since, _ in expected], [None] * 4, calls)
+    assert dict(zip(expected, found, strict=True)) == expected
 
 
 @pytest.mark.parametrize(("average", "due"), [(499_999.99, 0), (500_000.0, 1)])
@@ -340,10 +336,9 @@ def test_purchases_and_refusals_have_their_periods(make: Make) -> None:
     days = [date(2026, 3, 31), date(2026, 4, 1), date(2026, 6, 30), date(2026, 7, 1)]
     calls = {"customer_id": ["1", "2", "6", "7"], "contacted_on": days,
              "outcome": ["sale", "sale", "refused", "refused"]}  # fmt: skip
-    sales = of_customer(make, "sales", contacts=calls)
-    refused = of_customer(make, "refused_lately", contacts=calls)
-    assert [sales[one] for one in ("1", "2")] == [0, 1]
-    assert [refused[one] for one in ("6", "7")] == [0, 1]
+    found = {row["customer_id"]: row for row in rows_of(service(make, contacts=calls))}
+    assert [found[one]["sales"] for one in ("1", "2")] == [0, 1]
+    assert [found[one]["refused_lately"] for one in ("6", "7")] == [0, 1]
 
 
 def test_a_manager_counts_in_every_branch(make: Make) -> None:
@@ -390,11 +385,11 @@ def test_who_asked_for_peace_is_owed_no_call(make: Make) -> None:
     """Not contactable: neither coverable nor due; still managed."""
     bank = served_customers()
     bank["do_not_contact"][1] = True
-    found = values_of(coverage(service(make, customers=bank), by="branch_id"), "branch_id",
-                      "measure")  # fmt: skip
+    served = service(make, customers=bank)
+    found = values_of(coverage(served, by="branch_id"), "branch_id", "measure")
     assert found["A", "contact_coverage"] == 1
     assert found["A", "contact_due_share"] == 1 / 4
-    assert of_customer(make, "coverable", customers=bank)["2"] == 0
+    assert values_of(served, "customer_id", value="coverable")["2"] == 0
 
 
 def test_the_deceased_are_not_called_in_time(make: Make) -> None:

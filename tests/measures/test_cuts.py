@@ -22,8 +22,7 @@ from stockcust_analysis import (
     multi_product_share,
     penetration,
 )
-from stockcust_analysis.measures.attrition import attrition_rate, attrition_warning
-from stockcust_analysis.measures.growth import aum_change
+from stockcust_analysis.measures.growth import attrition_rate, attrition_warning, aum_change
 from stockcust_analysis.policy import load_policy
 from tests.frames import Columns, as_pandas, rows_of, values_of
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.dormancy import compare_rules, dormancy_rate, dormancy_status
-from stockcust_analysis.measures.dormancy_evidence import last_activity
 from stockcust_analysis.policy import DormancyRule
 from tests.frames import AS_OF, Columns, as_polars, rows_of, values_of
 
@@ -203,31 +202,6 @@ def test_what_the_rule_asks_for_must_be_given(make: Make, rule: DormancyRule, me
     for ask in (dormancy_status, dormancy_rate):
         with pytest.raises(UsageError, match=message):
             ask(make(one_customer()), rule, as_of=AS_OF)
-
-
-def test_last_activity_by_hand(make: Make) -> None:
-    """Interest is no activity, tomorrow's transfer not yet, and the latest day counts."""
-    rule = replace(RULE, active_kinds=("transfer", "cash"))
-    moves = make({
-        "customer_id": ["1", "1", "1", "2", "3"],
-        "kind": ["transfer", "cash", "interest", "interest", "transfer"],
-        "transacted_on": [date(2026, 1, 1), date(2026, 5, 1), AS_OF, AS_OF, date(2026, 10, 1)],
-    })  # fmt: skip
-    found = last_activity(moves, rule, as_of=AS_OF)
-    assert values_of(found, "customer_id", value="last_active_on") == {"1": date(2026, 5, 1)}
-    assert type(found) is type(moves)
-    any_kind = last_activity(moves, RULE, as_of=AS_OF)
-    assert values_of(any_kind, "customer_id", value="last_active_on") == {"1": AS_OF, "2": AS_OF}
-
-
-def test_transactions_must_cover_the_idle_period(make: Make) -> None:
-    """Extracts that begin inside the period would make everybody before them sleep."""
-    moves = {"customer_id": ["1"], "kind": ["transfer"], "transacted_on": [FRESH]}
-    with pytest.raises(
-        UsageError, match="begin after 2026-03-31, inside the idle period of 'plain"
-    ):
-        last_activity(make(moves), RULE, as_of=AS_OF)
-    assert rows_of(last_activity(make(moves | {"transacted_on": [IDLE]}), RULE, as_of=AS_OF))
 
 
 DAYS = st.one_of(st.none(), st.dates(date(2024, 1, 1), AS_OF))

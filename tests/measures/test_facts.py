@@ -20,7 +20,6 @@ from stockcust_analysis.measures.concentration import (
 )
 from stockcust_analysis.measures.cross_sell import PENETRATION, penetration
 from stockcust_analysis.measures.dormancy import DORMANCY, dormancy_rate
-from stockcust_analysis.measures.holdings import UNUSED_OPENINGS, unused_openings
 from stockcust_analysis.measures.population import aum_origins, customer_facts
 from stockcust_analysis.measures.registry import Spec, answer, shown
 from stockcust_analysis.measures.tiers import TIERS, tier_counts
@@ -61,7 +60,7 @@ def test_hand_counted_facts(make: Make) -> None:
 
 
 def test_tenure_and_openings_are_facts(make: Make) -> None:
-    """Bands, the base of established customers, and accounts that came of age, as in public."""
+    """Bands, the base of established customers, and accounts that came of age."""
     customers, holdings = two_branches()
     since = [date(2020, 1, 1), date(2026, 1, 1), *[date(2010, 1, 1)] * 6]
     opened = [date(2026, 6, 1), *[None] * 12, date(2026, 3, 1)]
@@ -73,10 +72,6 @@ def test_tenure_and_openings_are_facts(make: Make) -> None:
     assert [rows[number]["in_established"] for number in "123"] == [1, 0, 0]
     assert (rows["1"]["opened_90_days"], rows["1"]["unused_90_days"]) == (1, 0)
     assert (rows["8"]["opened_6_months"], rows["8"]["unused_6_months"]) == (1, 1)
-    request = Request(make(customers), ["branch_id"], "all", POLICY)
-    inside = answer(as_lazy(facts), UNUSED_OPENINGS, request)
-    public = unused_openings(make(customers), holdings=make(holdings), as_of=AS_OF, by="branch_id")
-    assert rows_of(inside) == rows_of(public)
 
 
 def test_a_loan_makes_a_customer_funded(make: Make) -> None:

@@ -1,4 +1,4 @@
-"""Growth: the bridge closes to the cent, branch by branch, tier by tier and family by family."""
+"""Growth: the bridge closes to the cent, branch by branch and tier by tier."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 
-from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.growth import (
     COMPONENTS,
-    aum_families,
-    family_growth_bridge,
     growth_bridge,
 )
 from stockcust_analysis.measures.tiers import assign_tiers
-from stockcust_analysis.policy import Family, ProductFamilies, load_policy
 from tests.frames import Columns, rows_of, values_of
 from tests.measures.two_dates import (
     BANKS,
@@ -124,85 +119,3 @@ def test_an_empty_date(make: Make) -> None:
     bank = make({"customer_id": ["1"], VALUE: [500.0]})
     found = values_of(growth_bridge(nobody, bank), "component", value="amount")
     assert {key: amount for key, amount in found.items() if amount} == {"new": 500, "closing": 500}
-
-
-FAMILIES = ProductFamilies(
-    families=(
-        Family("deposit", "", "", ("demand", "time")),
-        Family("fund", "", "", ("fund",)),
-        Family("loan", "", "", ("loan",)),
-    ),
-    aum_products=("demand", "time", "fund", "custody"),
-)
-
-
-def test_families_that_hold_aum() -> None:
-    """Loans hold none; custody is in no family and becomes `other`, which is not there without."""
-    assert aum_families(FAMILIES) == {
-        "deposit": ("demand", "time"), "fund": ("fund",), "other": ("custody",),
-    }  # fmt: skip
-    assert list(aum_families(ProductFamilies(FAMILIES.families, (), ("fund",)))) == ["fund"]
-
-
-def holdings(*accounts: tuple[str, str, float]) -> dict[str, list[Any]]:
-    """Return accounts as columns."""
-    names = ("customer_id", "product", "balance")
-    return {
-        name: list(values) for name, values in zip(names, zip(*accounts, strict=True), strict=True)
-    }
-
-
-def test_hand_counted_families(make: Make) -> None:
-    """1 shifts 300 from deposits to a fund; 2 leaves; 3 comes; overdrafts and strangers are not."""
-    policy = load_policy()
-    opening = make({"customer_id": ["1", "2"], "aum_period_end": [1_000.0, 200.0]})
-    closing = make({"customer_id": ["1", "3"], "aum_period_end": [1_000.0, 50.0]})
-    before = make(holdings(
-        ("1", "demand_deposit", 600.0), ("1", "time_deposit", 400.0), ("2", "custody", 200.0),
-        ("1", "demand_deposit", -5.0), ("stranger", "fund", 9.0), ("1", "loan", 70.0),
-    ))  # fmt: skip
-    after = make(holdings(
-        ("1", "demand_deposit", 700.0), ("1", "fund", 300.0), ("3", "fund", 50.0),
-    ))  # fmt: skip
-    bridge = family_growth_bridge(
-        opening, closing, opening_holdings=before, closing_holdings=after, policy=policy
-    )
-    found = {
-        (row["family"], row["component"]): (row["customers"], row["amount"])
-        for row in rows_of(bridge) if row["customers"]
-    }  # fmt: skip
-    assert found == {
-        ("deposit", "opening"): (1, 1_000), ("deposit", "shrunk"): (1, -300),
-        ("deposit", "closing"): (1, 700),
-        ("fund", "new"): (1, 50), ("fund", "grown"): (1, 300), ("fund", "closing"): (2, 350),
-        ("other", "opening"): (1, 200), ("other", "closed"): (1, -200),
-    }  # fmt: skip
-
-
-def test_families_add_up_to_the_whole_bridge(make: Make) -> None:
-    """Where AUM is the sum of the accounts, opening, transfers and closing of families are too."""
-    opening = {"customer_id": ["1", "2"], "branch_id": ["A", "A"], VALUE: [900.0, 90.0]}
-    closing = {"customer_id": ["1", "2"], "branch_id": ["B", "A"], VALUE: [50.0, 500.0]}
-    before = holdings(("1", "fund", 600.0), ("1", "demand_deposit", 300.0), ("2", "fund", 90.0))
-    after = holdings(("1", "demand_deposit", 50.0), ("2", "custody", 500.0))
-    tables = [make(table) for table in (opening, closing, before, after)]
-    parts = rows_of(family_growth_bridge(
-        tables[0], tables[1], opening_holdings=tables[2], closing_holdings=tables[3],
-        by="branch_id",
-    ))  # fmt: skip
-    added: Counter[tuple[str, str]] = Counter()
-    for row in parts:
-        added[row["branch_id"], row["component"]] += row["amount"]
-    whole = values_of(growth_bridge(tables[0], tables[1], by="branch_id"), "branch_id",
-                      "component", value="amount")  # fmt: skip
-    assert {key: n for key, n in added.items() if n} == {key: n for key, n in whole.items() if n}
-
-
-def test_accounts_of_two_dates_are_refused(make: Make) -> None:
-    """Holdings of several as-of dates in one table would count twice."""
-    bank = make({"customer_id": ["1"], VALUE: [1.0]})
-    opening, closing = nine_customers()
-    days = [opening["as_of"][0], closing["as_of"][0]]
-    accounts = make(holdings(("1", "fund", 1.0), ("1", "fund", 1.0)) | {"as_of": days})
-    with pytest.raises(UsageError, match="holdings hold 2 as-of dates"):
-        family_growth_bridge(bank, bank, opening_holdings=accounts, closing_holdings=accounts)

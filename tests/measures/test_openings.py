@@ -10,6 +10,7 @@ import pytest
 
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.holdings import unused_openings
+from stockcust_analysis.measures.population import customer_facts
 from tests.frames import AS_OF, Columns, as_pandas, rows_of
 
 Make = Callable[[Columns], Any]
@@ -21,10 +22,17 @@ def account(**columns: Any) -> dict[str, list[Any]]:
     return {name: [value] for name, value in (held | columns).items()}
 
 
+def facts(make: Make, customers: list[str], holdings: Columns, as_of: date = AS_OF) -> Any:
+    """Return customers, each in a branch of the same number, with what they opened."""
+    bank = {"customer_id": customers, "branch_id": customers,
+            "customer_type": ["personal"] * len(customers),
+            "last_active_on": [date(2025, 1, 1)] * len(customers)}  # fmt: skip
+    return customer_facts(make(bank), make(holdings), as_of=as_of)
+
+
 def told(make: Make, holdings: Columns, age: str = "90_days", as_of: date = AS_OF) -> Any:
     """Return (unused, opened) of one customer's accounts at an age."""
-    bank = make({"customer_id": ["1"]})
-    rows = rows_of(unused_openings(bank, holdings=make(holdings), as_of=as_of))
+    rows = rows_of(unused_openings(facts(make, ["1"], holdings, as_of)))
     row = next(row for row in rows if row["measure"] == f"unused_openings_{age}")
     return row["numerator"], row["denominator"]
 
@@ -85,16 +93,16 @@ def test_every_opening_is_judged_once_at_each_age() -> None:
 
 def test_branches_and_unfunded_customers(make: Make) -> None:
     """Who holds nothing but the unused account counts, in his branch; others have no rate."""
-    bank = make({"customer_id": ["1", "2"], "branch_id": ["A", "B"]})
-    rows = rows_of(unused_openings(bank, holdings=make(account()), as_of=AS_OF, by="branch_id"))
+    bank = facts(make, ["1", "2"], account())
+    rows = rows_of(unused_openings(bank, by="branch_id"))
     found = {(row["branch_id"], row["measure"]): (row["base"], row["n"], row["value"])
              for row in rows}  # fmt: skip
-    assert found["A", "unused_openings_90_days"] == ("all", 1, 1)
-    assert found["B", "unused_openings_90_days"] == ("all", 1, None)
+    assert found["1", "unused_openings_90_days"] == ("all", 1, 1)
+    assert found["2", "unused_openings_90_days"] == ("all", 1, None)
 
 
 def test_days_of_opening_are_needed(make: Make) -> None:
     """Without `opened_on` there is nothing to tell."""
     bare = {name: values for name, values in account().items() if name != "opened_on"}
-    with pytest.raises(UsageError, match="unknown column of holdings 'opened_on'"):
+    with pytest.raises(UsageError, match="do not say what they opened"):
         told(make, bare)

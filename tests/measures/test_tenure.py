@@ -8,12 +8,20 @@ from typing import Any
 
 import pytest
 
+from stockcust_analysis.core.calendar import Calendar
+from stockcust_analysis.core.frames import as_lazy
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.measures.cross_sell import products_per_customer
-from stockcust_analysis.measures.population import assign_tenure
+from stockcust_analysis.measures.population import tenure_columns
 from tests.frames import AS_OF, Columns, rows_of, two_branches
 
 Make = Callable[[Columns], Any]
+
+
+def with_tenure(frame: Any, as_of: date = AS_OF) -> Any:
+    """Return customers with their band of years and whether they are established."""
+    table = as_lazy(frame)
+    return table.with_columns(**tenure_columns(table, Calendar((as_of,)))).to_native()
 
 
 @pytest.mark.parametrize(
@@ -30,36 +38,21 @@ Make = Callable[[Columns], Any]
 )
 def test_bands_at_their_borders(make: Make, since: date, tenure: int, established: int) -> None:
     """A customer of exactly so many years is in the band that begins with them."""
-    found = rows_of(assign_tenure(make({"relationship_since": [since]}), as_of=AS_OF))[0]
+    found = rows_of(with_tenure(make({"relationship_since": [since]})))[0]
     assert (found["tenure"], found["established"]) == (tenure, established)
 
 
 def test_leap_day(make: Make) -> None:
     """Since 29 February 2024: a year on 28 February 2025, a month's last day, not a day before."""
     bank = make({"relationship_since": [date(2024, 2, 29)]})
-    told = [rows_of(assign_tenure(bank, as_of=date(2025, 2, day)))[0]["tenure"] for day in (27, 28)]
+    told = [rows_of(with_tenure(bank, date(2025, 2, day)))[0]["tenure"] for day in (27, 28)]
     assert told == [0, 1]
-
-
-def test_own_borders(make: Make) -> None:
-    """A bank may draw the bands elsewhere; a year makes a customer established all the same."""
-    bank = make({"relationship_since": [date(2024, 1, 1)]})
-    found = rows_of(assign_tenure(bank, as_of=AS_OF, years=(2, 20)))[0]
-    assert (found["tenure"], found["established"]) == (2, 1)
-
-
-def test_unusable_tenures_are_refused(make: Make) -> None:
-    """Borders rise, and there is a day to count from."""
-    with pytest.raises(UsageError, match=r"years must rise from 1; given \[3, 3\]"):
-        assign_tenure(make({"relationship_since": [AS_OF]}), as_of=AS_OF, years=(3, 3))
-    with pytest.raises(UsageError, match="relationship_since"):
-        assign_tenure(make({"customer_id": ["1"]}), as_of=AS_OF)
 
 
 def test_an_unknown_first_day_counts_as_new(make: Make) -> None:
     """Empty: no years, not established; on every engine alike."""
     days = [date(2020, 1, 1), None, AS_OF]
-    told = rows_of(assign_tenure(make({"relationship_since": days}), as_of=AS_OF))
+    told = rows_of(with_tenure(make({"relationship_since": days})))
     assert sorted((row["tenure"], row["established"]) for row in told) == [(0, 0), (0, 0), (5, 1)]
 
 
@@ -67,7 +60,7 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
     """Of the funded customers of A, 4 is new: 1 and 2 hold three families."""
     customers, holdings = two_branches()
     customers["relationship_since"] = [date(2020, 1, 1)] * 3 + [AS_OF] * 5
-    bank = assign_tenure(make(customers), as_of=AS_OF)
+    bank = with_tenure(make(customers))
     rows = rows_of(
         products_per_customer(bank, holdings=make(holdings), by="branch_id", base="established")
     )
@@ -76,7 +69,7 @@ def test_cross_sell_of_established_customers(make: Make) -> None:
 
 
 def test_the_base_needs_its_column(make: Make) -> None:
-    """Without `assign_tenure` nobody knows who is established."""
+    """Without a first day nobody knows who is established."""
     customers, holdings = two_branches()
     with pytest.raises(UsageError, match="base 'established': 'established' missing"):
         products_per_customer(make(customers), holdings=make(holdings), base="established")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.measures.tiers import assign_tiers, near_border, tier_counts
+from stockcust_analysis.measures.tiers import assign_tiers, tier_counts
 from stockcust_analysis.policy import load_policy
 from tests.frames import Columns, as_polars, rows_of, two_branches, values_of, without_activity
 
@@ -117,43 +117,3 @@ def test_branches_add_up_to_the_bank(customers: list[tuple[str, int]]) -> None:
     assert sum(whole["tier_aum", tier] for tier in SCHEME.names) == (
         pytest.approx(sum(cents for _, cents in customers) / 100)
     )
-
-
-def test_near_the_next_border(make: Make) -> None:
-    """From 80 % of a border up to a cent below it; the highest tier has none ahead."""
-    amounts = [79.99, 80.0, 39_999.99, 40_000.0, 49_999.99, 50_000.0, 4_800_000.0, 9_000_000.0]
-    rows = rows_of(near_border(make({"aum_average_quarter": amounts, "kept": amounts}), SCHEME))
-    told = sorted((float(row["kept"]), *list(row.values())[2:]) for row in rows)
-    assert told == [
-        (80.0, "potential", 100, 20),
-        (40_000.0, "mid", 50_000, 10_000),
-        (49_999.99, "mid", 50_000, 0.01),
-        (4_800_000.0, "private", 6_000_000, 1_200_000),
-    ]
-    assert list(rows[0]) == [
-        "aum_average_quarter", "kept", "next_tier", "next_border", "missing",
-    ]  # fmt: skip
-
-
-def test_near_may_be_nearer_and_overlap(make: Make) -> None:
-    """At 5 % everybody from 5 CNY up is near the very next border, also in a tier far below."""
-    bank = make({"aum_average_quarter": [4.99, 5.0, 500.0]})
-    found = near_border(bank, SCHEME, share=0.05)
-    assert values_of(found, "aum_average_quarter", value="next_tier") == {
-        5.0: "potential", 500.0: "effective",
-    }  # fmt: skip
-    assert type(found) is type(bank)
-
-
-@pytest.mark.parametrize("share", [0, 1, 80])
-def test_a_share_outside_0_and_1_is_refused(make: Make, share: float) -> None:
-    """80 instead of 0.8 would quietly list nobody."""
-    with pytest.raises(UsageError, match=f"share must lie between 0 and 1; given {share}"):
-        near_border(make({"aum_average_quarter": [1.0]}), SCHEME, share=share)
-
-
-@pytest.mark.parametrize("amount", [None, -1.0])
-def test_near_needs_amounts(make: Make, amount: float | None) -> None:
-    """Missing and negative amounts are refused, as for tiers."""
-    with pytest.raises(UsageError, match=r"'aum_average_quarter' is .* in 1 rows"):
-        near_border(make({"aum_average_quarter": [1.0, amount]}), SCHEME)

@@ -59,6 +59,12 @@ def lists_of(facts: Any, policy: Policy = POLICY) -> list[dict[str, Any]]:
     return rows_of(worklists(facts, policy=policy, as_of=AS_OF))
 
 
+@cache
+def lists_as_made(make: Make) -> list[dict[str, Any]]:
+    """Return the lines of all lists of the bank as it is, made once per engine."""
+    return lists_of(facts_as_made(make))
+
+
 def ids(rows: list[dict[str, Any]], name: str) -> list[str]:
     """Return the customers of one list, in order."""
     return [row["customer_id"] for row in rows if row["list"] == name]
@@ -79,7 +85,7 @@ def test_hand_counted_lists(make: Make) -> None:
 
     9 is set aside after five contacts and on no list that asks for a sixth.
     """
-    rows = lists_of(facts_as_made(make))
+    rows = lists_as_made(make)
     assert {name: ids(rows, name) for name in LISTS} == {
         "hand_over": ["1"],
         "maturing": ["5", "1"],
@@ -102,7 +108,7 @@ def test_hand_counted_lists(make: Make) -> None:
 
 def test_a_line_says_who_how_much_until_when_and_why(make: Make) -> None:
     """Amounts in CNY, the maturity's day, the reason with its figures, the action for the group."""
-    rows = lists_of(facts_as_made(make))
+    rows = lists_as_made(make)
     one = line(rows, "maturing", "5")
     assert (one["branch_id"], one["priority"], one["amount_at_stake"]) == ("A", 2, 20_000)
     assert one["due_date"] == date(2026, 11, 1)
@@ -120,7 +126,7 @@ def test_a_line_says_who_how_much_until_when_and_why(make: Make) -> None:
 
 def test_reasons_tell_what_the_list_looked_at(make: Make) -> None:
     """Class and last contact, next tier and border, the family to offer, the contacts made."""
-    rows = lists_of(facts_as_made(make))
+    rows = lists_as_made(make)
     said = {(row["list"], row["customer_id"]): row["reason_en"] for row in rows}
     assert said["overdue_contact", "3"] == (
         "Class B, last effective contact: never; assets CNY 60,000"
@@ -166,9 +172,8 @@ def test_left_out_are_counted(make: Make) -> None:
 
 def test_lists_and_counts_agree(make: Make) -> None:
     """Where no list is cut, the counts are those of its lines, and the amounts their sum."""
-    facts = facts_as_made(make)
-    rows = lists_of(facts)
-    for row in rows_of(worklist_counts(facts, policy=POLICY)):
+    rows = lists_as_made(make)
+    for row in rows_of(worklist_counts(facts_as_made(make), policy=POLICY)):
         lines = [one for one in rows if (one["list"], one["branch_id"]) ==
                  (row["list"], row["branch_id"])]  # fmt: skip
         assert row["customers"] == len(lines)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
+from typing import NamedTuple
 
 import duckdb
 import pytest
@@ -157,21 +160,54 @@ CASES = [
 ]
 
 
-def read(where: tuple[str, str], cell: str, mapping: TableMapping) -> object:
-    """Return a cell's value, or the one fault that says why it has none."""
+class Reading(NamedTuple):
+    """What the plain form makes of a cell and whether it leaves it, and what the grammar does."""
+
+    plain: object
+    odd: bool
+    whole: object
+    faults: list[str]
+
+    def outcome(self) -> object:
+        """Return the cell's value, or the one fault that says why it has none."""
+        assert self.odd or self.plain == self.whole
+        assert len(self.faults) <= 1
+        assert not (self.faults and self.whole is not None)
+        return self.faults[0] if self.faults else self.whole
+
+
+def readings(where: tuple[str, str], cells: Sequence[str], mapping: TableMapping) -> list[Reading]:
+    """Read cells of one column by the plain form and by the whole grammar, all in one query."""
     column = table(where[0]).column(where[1])
     plain, whole = (
         sql_reading(column, "cell", "VARCHAR", mapping, trimmed=trimmed, zone="Asia/Shanghai")
         for trimmed in (False, True)
     )
     columns = [plain.value, plain.odd or "false", whole.value, *whole.faults.values()]
-    sql = f"SELECT {', '.join(columns)} FROM (SELECT ?::VARCHAR AS cell)"
-    value, odd, careful, *faults = duckdb.execute(sql, [cell]).fetchall()[0]
-    assert odd or value == careful
-    wrong = [what for what, holds in zip(whole.faults, faults, strict=True) if holds]
-    assert len(wrong) <= 1
-    assert not (wrong and careful is not None)
-    return wrong[0] if wrong else careful
+    marks = ", ".join(["(?::VARCHAR)"] * len(cells))
+    sql = f"SELECT {', '.join(columns)} FROM (VALUES {marks}) AS cells(cell)"
+    return [
+        Reading(
+            value,
+            odd,
+            careful,
+            [what for what, is_so in zip(whole.faults, wrong, strict=True) if is_so],
+        )
+        for value, odd, careful, *wrong in duckdb.execute(sql, [*cells]).fetchall()
+    ]
+
+
+def read(where: tuple[str, str], cell: str, mapping: TableMapping) -> object:
+    """Return a cell's value or its one fault."""
+    (reading,) = readings(where, [cell], mapping)
+    return reading.outcome()
+
+
+@cache
+def read_together(where: tuple[str, str]) -> dict[str, Reading]:
+    """Read all cells of the cases of a column."""
+    cells = [cell for column, cell, _ in CASES if column == where]
+    return dict(zip(cells, readings(where, cells, TableMapping()), strict=True))
 
 
 @pytest.mark.parametrize(("where", "cell", "expected"), CASES, ids=repr)
@@ -179,7 +215,7 @@ def test_a_cell_is_its_value_or_its_fault(
     where: tuple[str, str], cell: str, expected: object
 ) -> None:
     """The plain form and the whole grammar agree, and what is no value has one reason."""
-    assert read(where, cell, TableMapping()) == expected
+    assert read_together(where)[cell].outcome() == expected
 
 
 def test_a_bank_states_null_marks_and_the_unit_of_its_amounts() -> None:

@@ -8,12 +8,14 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from stockcust_analysis import set_language
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models.features import ModelWarning
 from stockcust_analysis.models.next_product import NextProduct
@@ -42,17 +44,32 @@ def calls_of(source: str) -> Iterator[tuple[str, list[str]]]:
             yield node.func.attr, [text for text in constants if isinstance(text, str)]
 
 
-@pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
-    """Open the tiny bank in English from the notebooks' folder."""
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "bank").mkdir()
-    write_tiny_bank(tmp_path / "bank")
-    monkeypatch.chdir(tmp_path / "notebooks")
-    lab = open_lab("pareto", "bank", language="en")
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the notebooks' folder, beside that of the tiny bank."""
+    parent = tmp_path_factory.mktemp("lab")
+    for name in ("notebooks", "bank"):
+        (parent / name).mkdir()
+    write_tiny_bank(parent / "bank")
+    return parent / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def opened(folder: Path) -> Iterator[Lab]:
+    """Open the tiny bank in English from the notebooks' folder, once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        lab = open_lab("pareto", "bank", language="en")
     yield lab
     lab.bank.close()
-    open_lab("pareto", "bank").bank.close()  # results speak Chinese again
+
+
+@pytest.fixture
+def lab(folder: Path, opened: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """Return a laboratory of the tiny bank, in English, whose choices are the test's own."""
+    monkeypatch.chdir(folder)
+    set_language("en")
+    return replace(opened)
 
 
 def test_a_notebook_opens_the_newest_quarter_of_the_folder_above(lab: Lab) -> None:
