@@ -284,7 +284,7 @@ class FileReader:
         in_order = f"SELECT *, file_index AS _file, row_number() OVER () AS _n FROM {scan}"
         first = f"_n - min(_n) OVER (PARTITION BY _file) + {alike.first_row} AS _row"
         numbered = f"(SELECT * EXCLUDE (_n), {first} FROM ({in_order}))"
-        left_out = self.odd_rows(alike)[_LEFT_OUT]
+        left_out = self._odd_rows(alike)[_LEFT_OUT]
         if counts[_LEFT_OUT]:
             where = f"WHERE NOT COALESCE({left_out}, false)"
             scan, numbered = (f"(SELECT * FROM {rows} {where})" for rows in (scan, numbered))
@@ -303,7 +303,7 @@ class FileReader:
         for what in (TOTAL_LINES, _SPARE):
             if counts[what]:
                 filled = ", ".join(f"{quoted(name)} <> ''" for name in alike.header)
-                where = f"WHERE {self.odd_rows(alike)[what]} ORDER BY _file, _row"
+                where = f"WHERE {self._odd_rows(alike)[what]} ORDER BY _file, _row"
                 rows = f"SELECT _row, list_position([{filled}], true) FROM {numbered} {where}"
                 odd = self.connection.sql(f"{rows} LIMIT {_FIRST_SHOWN}").fetchall()
                 remedy = total_remedy(alike.header[odd[0][1] - 1])
@@ -325,7 +325,7 @@ class FileReader:
     def _count_odd_rows(self, files: Sequence[TextFile], options: str) -> dict[str, int]:
         """Return how many rows are none of the table's, and note them beside the files."""
         alike = files[0]
-        odd = self.odd_rows(alike)
+        odd = self._odd_rows(alike)
         counts = ", ".join(f"count(*) FILTER ({condition})" for condition in odd.values())
         counts += f", count(*) FILTER ({self._dropped(alike.header)}), count(*)"
         readable = _sql_list(file.readable for file in files)
@@ -342,7 +342,7 @@ class FileReader:
                 self.notes[path] += (f"{dropped} of them dropped by drop_rows_where",)
         return {what: sum(row[index] for row in counted) for index, what in enumerate(odd, start=1)}
 
-    def odd_rows(self, file: TextFile) -> dict[str, str]:
+    def _odd_rows(self, file: TextFile) -> dict[str, str]:
         """Return the SQL of rows that are none of the table's."""
         cells = {name: quoted(name) for name in file.header}
         # Each name is compared alone: regular expressions cost, and IN becomes a join.

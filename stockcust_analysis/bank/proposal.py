@@ -113,7 +113,7 @@ def propose_mapping(folder: Path) -> str:
         raise UsageError(f"'{folder}' holds no files of tables. Put the bank's extracts there.")
     definitions, names = read_fields(folder), {name for t in TABLES for name in _names(t)}
     proposed: dict[str, list[tuple[str, list[Path], list[_Match]]]] = {}
-    others = list[str]()
+    others, keys = list[str](), dict[tuple[str, str], set[str]]()
     for pattern, paths in files.items():
         tables: dict[str, list[_Match]] = {}
         for path in dict.fromkeys((paths[0], paths[-1])):
@@ -123,13 +123,14 @@ def propose_mapping(folder: Path) -> str:
             for match in (_match(sample) for sample in samples):
                 if match.is_sure:
                     tables.setdefault(match.table.name, []).append(match)
+                    for name, entry in match.sure.items():
+                        values = keys.setdefault((match.table.name, name), set())
+                        values.update(entry.values.distinct)
                 else:
                     others += _describe_other(match, pattern)
             others += [f"# {_quote(pattern)}: {remark}"] if remark else []
         for name, matches in tables.items():
             proposed.setdefault(name, []).append((pattern, paths, matches))
-    every = [match for groups in proposed.values() for _, _, found in groups for match in found]
-    keys = _key_values(every)
     plain = assign_files(folder, Mapping())[0]
     lines = [_HEAD.format(rows=ROWS)]
     for table in (table for table in TABLES if table.name in proposed):
@@ -214,15 +215,6 @@ def _table_by_name(sample: Sample, table: Table) -> float:
         if found := [(len(word), name) for word, name in _FILE_WORDS if word in text]:
             return 0.5 if (max(found)[0], table.name) in found else 0
     return 0
-
-
-def _key_values(matches: Iterable[_Match]) -> dict[tuple[str, str], set[str]]:
-    """Return the values of columns by table and column, of those that others refer to."""
-    keys: dict[tuple[str, str], set[str]] = {}
-    for match in matches:
-        for name, entry in match.sure.items():
-            keys.setdefault((match.table.name, name), set()).update(entry.values.distinct)
-    return keys
 
 
 def _sheet_pattern(sheets: Collection[str], among: Collection[str]) -> str:

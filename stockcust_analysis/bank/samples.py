@@ -209,13 +209,10 @@ def read_fields(folder: Path) -> dict[str, list[Field]]:
                     fields.append(Field(column, comment[1] if comment else "", width))
                 position = found.end() if end == "," else len(text)
             tables[name] = fields
-    return {
-        name: [
-            field._replace(comment=comments.get((name, normalize(field.name)), field.comment))
-            for field in fields
-        ]
-        for name, fields in tables.items()
-    }
+    for name, fields in tables.items():
+        said = [comments.get((name, normalize(field.name)), field.comment) for field in fields]
+        tables[name] = [f._replace(comment=text) for f, text in zip(fields, said, strict=True)]
+    return tables
 
 
 def _name_parts(name: str) -> tuple[str, ...]:

@@ -22,15 +22,7 @@ from scipy import special
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.evaluation.cells import SPREAD_COLUMNS
-from stockcust_analysis.evaluation.peers import (
-    Flags,
-    Peers,
-    Values,
-    branch_figures,
-    group_positions,
-    known_members,
-    peer_groups,
-)
+from stockcust_analysis.evaluation.peers import Flags, Peers, Values, branch_figures, peer_groups
 from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import ComparedMeasure, ComparisonRule, Policy
@@ -57,23 +49,22 @@ def comparison(
     cells: pd.DataFrame,
     policy: Policy,
     quarter: str,
-    since: str | None = None,
 ) -> pd.DataFrame:
     """Return how each branch stands among its peers in the measures the policy compares.
 
     Parameters
     ----------
     measures : DataFrame
-        Of an evaluation, with the quarter `since` for movements.
+        Of an evaluation, with the quarter before for movements.
     branches : DataFrame
         Those to compare: `branch_id`, and `type` where peers are of one type.
     cells : DataFrame
         Cell facts of the same quarters: winsorised sums of means and ratios, expected numerators.
     policy : Policy
         Its `comparison`.
-    quarter, since : str
-        Such as "2026Q3". Movements are measured from `since`, the last quarter that was issued;
-        the quarter before unless stated. Both stand in `measures` on today's structure.
+    quarter : str
+        Such as "2026Q3". Movements are measured from the quarter before, which stands in `measures`
+        on today's structure.
 
     Returns
     -------
@@ -102,16 +93,16 @@ def comparison(
     peers = peer_groups(branches, measures, rule=rule, quarter=quarter)
     if not rule.measures:
         return pd.DataFrame(columns=COMPARISON_COLUMNS)
-    before = since or str(Quarter.parse(quarter).previous)
+    before = str(Quarter.parse(quarter).previous)
     now, then = (_figures(rule, peers, measures, cells, when) for when in (quarter, before))
     new = new_branches(branches, Quarter.parse(quarter))
-    events = [new[branch][0] if branch in new else "" for branch in peers]
+    events = [new[branch][0] if branch in new else "" for branch in peers.group_of]
     now["new"] = np.tile(events, len(rule.measures))
     compared = _compare(now, peers, policy)
     variance = _own_variance(now, compared["kind"]) + _own_variance(then, compared["kind"])
     table = now.assign(
         **compared,
-        peer_group=[group for group, _ in peers.values()] * len(rule.measures),
+        peer_group=list(peers.group_of.values()) * len(rule.measures),
         expected_ratio=(now["numerator"] / now["expected"]).where(now["expected"] > 0),
         movement=(now["compared"] - then["compared"]).where(now["d"].isna() == then["d"].isna()),
         movement_standard_error=np.sqrt(variance),
@@ -122,7 +113,7 @@ def comparison(
 
 def _figures(
     rule: ComparisonRule,
-    peers: Mapping[str, Peers],
+    peers: Peers,
     measures: pd.DataFrame,
     cells: pd.DataFrame,
     quarter: str,
@@ -131,7 +122,7 @@ def _figures(
 
     `compared` is winsorised where a measure has sums of any branch.
     """
-    names = list(peers)
+    names = list(peers.group_of)
     keys = [(measure.name, measure.customer_base, "") for measure in rule.measures]
     table = branch_figures(measures, quarter, keys, names)
     cells = cells.reindex(columns=[*_CELL_KEYS, *_FACTS]).assign(member="")
@@ -144,11 +135,9 @@ def _figures(
     return pd.concat([table, facts], axis=1).assign(compared=compared)
 
 
-def _compare(
-    table: pd.DataFrame, peers: Mapping[str, Peers], policy: Policy
-) -> dict[str, npt.NDArray[Any]]:
+def _compare(table: pd.DataFrame, peers: Peers, policy: Policy) -> dict[str, npt.NDArray[Any]]:
     """Return the columns that come of comparing each measure's branches with their peers."""
-    groups, size = group_positions(peers), len(peers)
+    size = len(peers.group_of)
     arrays = {name: table[name].to_numpy() for name in _ARRAYS}
     columns: dict[str, npt.NDArray[Any]] = {"kind": np.full(len(table), "", "<U10")}
     for number, measure in enumerate(policy.comparison.measures):
@@ -157,7 +146,7 @@ def _compare(
         known = ~np.isnan(figures["compared"])
         kind = _kind(measure, {name: array[known] for name, array in figures.items()})
         columns["kind"][block] = kind
-        for inside, own, ranks in known_members(groups, known):
+        for inside, own, ranks in peers.known(known):
             group = {name: array[inside] for name, array in figures.items()}
             for name, column in _compare_peers(group, kind, measure, policy).items():
                 result = columns.setdefault(name, np.zeros(len(table), column.dtype))

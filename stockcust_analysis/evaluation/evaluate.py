@@ -23,37 +23,11 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.frames import Table, as_lazy, cents, collect_rows, collect_sums
 from stockcust_analysis.core.periods import Day, Quarter, as_quarter, require_day
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation import measuring, provided, results
 from stockcust_analysis.evaluation.comparison import comparison
-from stockcust_analysis.evaluation.facts import policy_facts, unit_facts
-from stockcust_analysis.evaluation.measuring import (
-    NO_CHANGES,
-    Measured,
-    Scope,
-    aum_change,
-    comparable_columns,
-    measure_changes,
-    measure_views,
-    views_of,
-)
-from stockcust_analysis.evaluation.peers import branches_of
+from stockcust_analysis.evaluation.measuring import NO_CHANGES, Measured
 from stockcust_analysis.evaluation.policy_check import check_policy_against, read_policy
-from stockcust_analysis.evaluation.provided import (
-    aum_of_deposits,
-    comparable_measures,
-    comparable_numbers,
-    families_missing,
-    mark_incomplete,
-    unlike_quarters,
-    without_families,
-)
-from stockcust_analysis.evaluation.results import (
-    MEASURE_COLUMNS,
-    UNKNOWN,
-    WHOLE_BANK,
-    WORKING_FOLDERS,
-    Evaluation,
-    open_evaluation,
-)
+from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.evaluation.worklists import Lists, make_lists, worklist_tables
 from stockcust_analysis.measures.co_holding import CO_HOLDING, co_holding_table
@@ -124,7 +98,7 @@ def evaluate(
             return evaluate(opened, quarter=quarter, sizes=sizes, progress=progress, **options)
     target, rules = as_quarter(quarter), read_policy(policy)
     quarters = _quarters(bank, target, first_quarter)
-    branches, targets = branches_of(bank), targets_of(bank, target)
+    branches, targets = provided.branches_of(bank), targets_of(bank, target)
     customers = as_lazy(bank.snapshot("customers", as_of=target.end)).select("branch_id").unique()
     present = branches["branch_id"].isin(collect_rows(customers)["branch_id"])
     check_policy_against(rules, branches=branches[present], targets=targets)
@@ -135,22 +109,21 @@ def evaluate(
     if len(tables["bridge"]):
         volumes = pd.concat([part.volume for part in parts])
         before, now = (volumes[volumes["quarter"] == str(q)] for q in (target.previous, target))
-        parts.append(Measured(aum_change(before, now, target, rules), pd.DataFrame()))
+        parts.append(Measured(measuring.aum_change(before, now, target, rules), pd.DataFrame()))
     progress(len(chunks) + 1, steps)
-    missing = families_missing(bank, rules, quarters)
-    aum = aum_of_deposits(bank, rules, target.end)
-    targets = mark_incomplete(targets, bank, rules, missing[str(target)], aum)
+    missing = provided.families_missing(bank, rules, quarters)
+    aum = provided.aum_of_deposits(bank, rules, target.end)
+    targets = provided.mark_incomplete(targets, bank, rules, missing[str(target)], aum)
     tell(_unused_families(rules, target, missing[str(target)]), bank.as_errors, bank.name)
-    tables["co_holding"] = without_families(tables["co_holding"], missing)
+    tables["co_holding"] = provided.without_families(tables["co_holding"], missing)
     tables["set_aside"] = set_aside_of(bank, quarters)
-    told: dict[str, Any] = {"missing": missing, "aum": aum, "made": bank.approximations}
-    tables |= _standing(rules, parts, target, branches, targets, **told)
+    tables |= _standing(bank, rules, parts, target, branches, targets, missing=missing, aum=aum)
     progress(steps, steps)
     return Evaluation(
         quarter=target,
         bank_name=bank.name,
-        policy_facts=policy_facts(rules, bank, target, missing[str(target)], aum)
-        | unit_facts(bank, rules, target, tables["measures"]),
+        policy_facts=provided.policy_facts(rules, bank, target, missing[str(target)], aum)
+        | provided.unit_facts(bank, rules, target, tables["measures"]),
         reconciliation=reconciliation(bank, rules, target),
         **tables,
     )
@@ -160,14 +133,11 @@ def _unused_families(
     policy: Policy, target: Quarter, missing: Sequence[str]
 ) -> list[tuple[str, str]]:
     """Return the suspicion of families that a policy adds to those shipped, and no row bears."""
-    own, shipped = (
-        {family.name for family in rules.families.families} for rules in (policy, load_policy())
-    )
-    words = "no holding of {} is of the family '{}' of {}"
+    added = {*policy.families.names} - {*load_policy().families.names}
     return [
-        ("family_unused", words.format(target, name, policy.name))
+        ("family_unused", f"no holding of {target} is of the family '{name}' of {policy.name}")
         for name in missing
-        if name in own - shipped
+        if name in added
     ]
 
 
@@ -185,18 +155,18 @@ def _measure(
     both = [target.previous, target]
     for done, chunk in enumerate(chunks):
         progress(done, len(chunks) + 2)
-        views = views_of(bank, policy, chunk, structure=target)
-        measured = measure_views(bank, views, Scope(policy, chunk, both, sizes))
+        views = measuring.views_of(bank, policy, chunk, structure=target)
+        measured = measuring.measure_views(bank, views, measuring.Scope(policy, chunk, both, sizes))
         parts.append(measured)
         for quarter in (each for each in followed if each.end in chunk.days):
             customers = views.customers_of(quarter)
-            compared[quarter] = comparable_columns(bank, customers, policy)
+            compared[quarter] = measuring.comparable_columns(bank, customers, policy)
         if target.end in chunk.days:
             co_holding = _co_holding(views.customers_of(target), policy, target)
         views.release(bank)
         if len(compared) > 1:
-            scope = Scope(policy, chunk, [target], sizes)
-            changes, changed = measure_changes(bank, compared, scope, measured.volume)
+            scope = measuring.Scope(policy, chunk, [target], sizes)
+            changes, changed = measuring.measure_changes(bank, compared, scope, measured.volume)
             parts.append(changes)
             tables |= changed
             # The newest is what the next chunk is compared with.
@@ -215,7 +185,7 @@ def _followed(bank: Bank, target: Quarter) -> list[Quarter]:
     target is not over, whose changes are not a whole quarter's, nor where averages are made in
     another way. None where there is no previous quarter.
     """
-    before, unlike = target.previous, unlike_quarters(bank.approximations, target)
+    before, unlike = target.previous, provided.unlike_quarters(bank.approximations, target)
     if before not in bank.quarters:
         return []
     earlier = before.previous
@@ -265,6 +235,7 @@ def _co_holding(customers: Table, policy: Policy, quarter: Quarter) -> pd.DataFr
 
 
 def _standing(
+    bank: Bank,
     policy: Policy,
     parts: Sequence[Measured],
     target: Quarter,
@@ -273,7 +244,6 @@ def _standing(
     *,
     missing: Mapping[str, Sequence[str]],
     aum: str,
-    made: Mapping[str, Sequence[str]],
 ) -> dict[str, pd.DataFrame]:
     """Return all measures, and how the branches stand by scorecard and comparison."""
     quarter = str(target)
@@ -281,14 +251,14 @@ def _standing(
     # Members stay in the policy's order.
     order = ["quarter", "branch_id", "dimension", "measure", "base"]
     measures = measures.sort_values(order, kind="stable", ignore_index=True)
-    measures = without_families(measures[list(MEASURE_COLUMNS)], missing)
-    measures = comparable_numbers(measures, missing, quarter)
+    measures = provided.without_families(measures[list(results.MEASURE_COLUMNS)], missing)
+    measures = provided.comparable_numbers(measures, missing, quarter)
     cells = pd.concat([part.cells for part in parts if len(part.cells)], ignore_index=True)
     reporting = measures.loc[measures["quarter"] == quarter, "branch_id"].unique()
     branches = branches[branches["branch_id"].isin(reporting)].reset_index(drop=True)
     targets = level_targets(targets, measures, policy=policy, quarter=target)
-    judged = comparable_measures(measures, made, target)
-    if aum == UNKNOWN:
+    judged = provided.comparable_measures(measures, bank.approximations, target)
+    if aum == results.UNKNOWN:
         by_tier = measures["measure"].isin(measures_by_aum(policy, tiers=True))
         measures = measures[~by_tier].reset_index(drop=True)
         judged = judged[~judged["measure"].isin(measures_by_aum(policy))]
@@ -296,7 +266,7 @@ def _standing(
     card, scores = scorecard(judged, branches, targets=targets, policy=policy, quarter=quarter)
     compared = comparison(judged, branches, cells=cells, policy=policy, quarter=quarter)
     tables = {"measures": measures, "cells": cells, "branches": branches, "targets": targets}
-    tables |= {n: t for n, t in NO_CHANGES.items() if aum == UNKNOWN and "migration" in n}
+    tables |= {n: t for n, t in NO_CHANGES.items() if aum == results.UNKNOWN and "migration" in n}
     return tables | {"scorecard": card, "scores": scores, "comparison": compared}
 
 
@@ -332,15 +302,15 @@ def make_missing_evaluation(
         None can be made: the folder's name states no quarter, there is no such bank, or the folder
         lies elsewhere.
     """
-    root = next((path for path in WORKING_FOLDERS if (path / data).is_dir()), None)
+    root = next((path for path in results.WORKING_FOLDERS if (path / data).is_dir()), None)
     # Nowhere else: a mistyped path must not fill with the figures of another bank.
     if root is None or not (root / folder).resolve().is_relative_to(root.resolve()):
-        return open_evaluation(folder)
+        return results.open_evaluation(folder)
     with open_bank(root / data) as bank:
         quarter = _quarter_of(Path(folder))
         evaluation, _ = evaluate_with_lists(bank, quarter=quarter, progress=progress)
     evaluation.save(root / folder)
-    return open_evaluation(root / folder)
+    return results.open_evaluation(root / folder)
 
 
 def _quarter_of(folder: Path) -> str:
@@ -395,16 +365,13 @@ def set_aside_of(bank: Bank, quarters: Sequence[Quarter]) -> pd.DataFrame:
     latest = quarters[-1].end
     now = successor_of(bank.table("branch_successors"), latest) if has_successors else {}
     for entry in bank.set_aside:
-        parts = pd.DataFrame(
-            [part for part in entry.parts if part.as_of in ends], columns=Part._fields
-        )
-        if entry.allowed is None or parts.empty:
+        known = [part for part in entry.parts if part.as_of in ends]
+        if entry.allowed is None or not known:
             continue
+        parts = pd.DataFrame(known, columns=Part._fields)
         by_branch = bool(parts["branch_id"].notna().all())
-        own = parts.assign(branch_id=parts["branch_id"].replace(now))
-        both = pd.concat(
-            [own[by_branch & own["branch_id"].notna()], parts.assign(branch_id=WHOLE_BANK)]
-        )
+        own = parts.assign(branch_id=parts["branch_id"].replace(now)) if by_branch else parts[:0]
+        both = pd.concat([own, parts.assign(branch_id=WHOLE_BANK)])
         sizes = both.groupby("branch_id", as_index=False)[["rows", "cents"]].sum()
         amount = sizes.pop("cents") / 100
         sizes["amount"] = amount if entry.has_amount else float("nan")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import narwhals.stable.v2 as nw
@@ -31,44 +32,12 @@ from stockcust_analysis.core.calendar import PERIOD, Calendar
 from stockcust_analysis.core.frames import Table, collect_rows, collect_sums, flag
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.cells import (
-    CELL_COLUMNS,
-    bridge_sizes,
-    contributor_columns,
-    contributor_table,
-    size_table,
-    spread_table,
-)
+from stockcust_analysis.evaluation import cells
 from stockcust_analysis.evaluation.results import BY_BRANCH, WHOLE_BANK
-from stockcust_analysis.measures import service
+from stockcust_analysis.measures import codebook, concentration, growth, service, two_dates
 from stockcust_analysis.measures.bases import PERIOD_END, require_amounts
-from stockcust_analysis.measures.codebook import (
-    CUSTOMER_QUESTIONS,
-    MANAGED_QUESTIONS,
-    PAIR_QUESTIONS,
-)
-from stockcust_analysis.measures.concentration import (
-    CONCENTRATION,
-    concentration_totals,
-    lorenz_points,
-    lorenz_steps,
-)
-from stockcust_analysis.measures.growth import (
-    AUM_CHANGE,
-    aum_change_totals,
-    bridge_rows,
-    with_attrition,
-    with_components,
-)
 from stockcust_analysis.measures.registry import Question, Spec, columns_of, measure_rows, specs_for
 from stockcust_analysis.measures.tiers import VOLUME
-from stockcust_analysis.measures.two_dates import (
-    by_group,
-    compared_columns,
-    migration_cells,
-    pair_dates,
-    with_states,
-)
 from stockcust_analysis.policy import Policy
 
 _CUSTOMER_LABELS = (*KEYS, "branch_id", ISSUED_BRANCH, "tier", "status")
@@ -201,16 +170,17 @@ def measure_views(bank: Bank, views: Views, scope: Scope) -> Measured:
 
     Spreads are computed of the compared quarters alone, sizes where the scope includes them.
     """
-    customers = put_questions(views.customers, CUSTOMER_QUESTIONS, scope)
+    customers = put_questions(views.customers, codebook.CUSTOMER_QUESTIONS, scope)
     parts = [customers]
     if views.managed is not None:
-        parts.append(put_questions(views.managed, MANAGED_QUESTIONS, scope, customers.volume))
-    concentration, lorenz = _concentration(bank, views.customers, scope)
-    measures = pd.concat([part.measures for part in parts] + [concentration], ignore_index=True)
-    cells = pd.concat([part.cells for part in parts if len(part.cells)] or [customers.cells])
+        questions = codebook.MANAGED_QUESTIONS
+        parts.append(put_questions(views.managed, questions, scope, customers.volume))
+    concentrated, lorenz = _concentration(bank, views.customers, scope)
+    measures = pd.concat([part.measures for part in parts] + [concentrated], ignore_index=True)
+    facts = pd.concat([part.cells for part in parts if len(part.cells)] or [customers.cells])
     return Measured(
         with_quarters(measures, scope.calendar),
-        cells.reset_index(drop=True),
+        facts.reset_index(drop=True),
         with_quarters(customers.volume, scope.calendar),
         lorenz,
     )
@@ -229,7 +199,7 @@ def put_questions(
     its branches, unless a view of its own is given as `whole`.
     """
     policy, specs = scope.policy, specs_for(view, questions)
-    counted = {} if scope.sizes else contributor_columns(specs, policy)
+    counted = {} if scope.sizes else cells.contributor_columns(specs, policy)
     columns = columns_of(specs, policy)
     totals = collect_sums(view, BY_BRANCH, columns | counted)
     if branches is not None:
@@ -240,9 +210,10 @@ def put_questions(
         own = collect_sums(whole, [PERIOD], columns)
         bank = own.merge(bank[[PERIOD, *counted]], how="left", on=PERIOD).fillna(0)
     totals = pd.concat([totals, bank.assign(branch_id=WHOLE_BANK)], ignore_index=True)
-    sizes = (
-        size_table(view, specs, policy) if scope.sizes else contributor_table(totals, specs, policy)
-    )
+    if scope.sizes:
+        sizes = cells.size_table(view, specs, policy)
+    else:
+        sizes = cells.contributor_table(totals, specs, policy)
     volumes = (spec for spec in specs if spec.question is VOLUME and spec.base == "funded")
     volume = next((spec.own(totals) for spec in volumes), pd.DataFrame())
     return Measured(
@@ -268,29 +239,30 @@ def _cells(view: Table, specs: Sequence[Spec], scope: Scope, sizes: pd.DataFrame
         view = view.filter(nw.col(PERIOD).is_in(periods))
     spreads = pd.DataFrame()
     if periods:
-        spreads = spread_table(view, specs, scope.policy, scope.calendar)
+        spreads = cells.spread_table(view, specs, scope.policy, scope.calendar)
     tables = [table for table in (spreads, sizes) if len(table)]
     if not tables:
-        return pd.DataFrame(columns=list(CELL_COLUMNS))
+        return pd.DataFrame(columns=list(cells.CELL_COLUMNS))
     table = tables[0]
     if len(tables) == 2:
         table = table.merge(tables[1], how="outer", validate="1:1")
-    return with_quarters(table, scope.calendar).reindex(columns=list(CELL_COLUMNS))
+    return with_quarters(table, scope.calendar).reindex(columns=list(cells.CELL_COLUMNS))
 
 
 def _concentration(bank: Bank, customers: Table, scope: Scope) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how concentrated assets are by branch and in all, and the target's Lorenz curves."""
     measures, curves, target = [], [pd.DataFrame()], scope.compared[-1].end
+    questions = concentration.CONCENTRATION
     for by in (BY_BRANCH, [PERIOD]):
-        steps = lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
+        steps = concentration.lorenz_steps(customers, value=PERIOD_END, by=by, base="funded")
         steps = materialize(bank, steps)
-        totals = concentration_totals(steps, by=by, questions=CONCENTRATION)
-        specs = [Spec(f"{k}", question, "funded") for k, question in CONCENTRATION.items()]
+        totals = concentration.concentration_totals(steps, by=by, questions=questions)
+        specs = [Spec(f"{k}", question, "funded") for k, question in questions.items()]
         rows = measure_rows(totals, specs, scope.policy, by)
         measures.append(rows if "branch_id" in rows else rows.assign(branch_id=WHOLE_BANK))
         if target in scope.calendar.days:
             period = scope.calendar.period_of(target)
-            points = lorenz_points(steps.filter(nw.col(PERIOD) == period), by=by)
+            points = concentration.lorenz_points(steps.filter(nw.col(PERIOD) == period), by=by)
             curves.append(points if "branch_id" in by else points.assign(branch_id=WHOLE_BANK))
         release(bank, steps)
     return pd.concat(measures, ignore_index=True), pd.concat(curves, ignore_index=True)
@@ -311,7 +283,7 @@ _LABELS = ["tier", "branch_id", ISSUED_BRANCH]
 
 def comparable_columns(bank: Bank, customers: Table, policy: Policy) -> Table:
     """Materialise the columns of one quarter's customers that are compared with another's."""
-    return materialize(bank, compared_columns(customers, policy, _LABELS))
+    return materialize(bank, two_dates.compared_columns(customers, policy, _LABELS))
 
 
 def measure_changes(
@@ -338,19 +310,19 @@ def measure_changes(
     merged = bool(collect_rows(moved.select("customer_id").head(1))["customer_id"])
     pairs = _pairs(bank, customers, periods, scope.policy)
     labels = {"today": "branch_id"} | ({"issued": ISSUED_BRANCH} if merged else {})
-    views = {name: by_group(pairs, {"branch_id": label}) for name, label in labels.items()}
-    views[""] = by_group(pairs, {})
+    groups = {name: {"branch_id": label} for name, label in labels.items()} | {"": {}}
+    views = {name: two_dates.by_group(pairs, group) for name, group in groups.items()}
     volume = volume[volume[PERIOD].isin(periods)]
-    measured = put_questions(views["today"], PAIR_QUESTIONS, scope, volume, whole=views[""])
-    steps = {n: with_components(with_states(view)) for n, view in views.items()}
-    cells = [measured.cells]
+    measured = put_questions(views["today"], codebook.PAIR_QUESTIONS, scope, volume, views[""])
+    steps = {n: growth.with_components(two_dates.with_states(view)) for n, view in views.items()}
+    facts = [measured.cells]
     if scope.sizes and target in compared:
         own = nw.col(PERIOD) == calendar.period_of(target.end)
-        sizes = with_quarters(bridge_sizes(steps["today"].filter(own)), calendar)
-        cells.append(sizes.drop(columns=[PERIOD, "as_of"]))
+        sizes = with_quarters(cells.bridge_sizes(steps["today"].filter(own)), calendar)
+        facts.append(sizes.drop(columns=[PERIOD, "as_of"]))
     tables = {
-        "migration": _by_structure(views, lambda view, by: migration_cells(view, scheme, by=by)),
-        "bridge": _by_structure(steps, lambda view, by: bridge_rows(view, by=by)),
+        "migration": _by_structure(views, partial(two_dates.migration_cells, scheme=scheme)),
+        "bridge": _by_structure(steps, growth.bridge_rows),
     }
     release(bank, pairs)
     found = {}
@@ -360,7 +332,7 @@ def measure_changes(
         for key, chosen in {name: now, f"previous_{name}": before}.items():
             if chosen.any():
                 found[key] = table.loc[chosen, [*NO_CHANGES[key]]].reset_index(drop=True)
-    return Measured(with_quarters(measured.measures, calendar), pd.concat(cells)), found
+    return Measured(with_quarters(measured.measures, calendar), pd.concat(facts)), found
 
 
 def _pairs(bank: Bank, customers: Sequence[Table], periods: Sequence[int], policy: Policy) -> Table:
@@ -368,22 +340,22 @@ def _pairs(bank: Bank, customers: Sequence[Table], periods: Sequence[int], polic
     numbers = [nw.lit(period, dtype=nw.Int64).alias(PERIOD) for period in periods]
     sides = (zip(side, numbers, strict=True) for side in (customers[:-1], customers[1:]))
     opening, closing = (nw.concat([table.with_columns(n) for table, n in side]) for side in sides)
-    pairs = pair_dates(opening, closing, _LABELS, ["customer_id", PERIOD])
+    pairs = two_dates.pair_dates(opening, closing, _LABELS, ["customer_id", PERIOD])
     pairs = materialize(bank, pairs.drop("customer_id"))
     options: dict[str, Any] = {"peers": "closing_branch_id", "within": [PERIOD]}
-    warned = with_attrition(pairs, policy.attrition, policy.tiers, **options)
+    warned = growth.with_attrition(pairs, policy.attrition, policy.tiers, **options)
     result = materialize(bank, warned)
     release(bank, pairs)
     return result
 
 
 def _by_structure(
-    views: Mapping[str, Table], table_of: Callable[[Table, Sequence[str]], pd.DataFrame]
+    views: Mapping[str, Table], table_of: Callable[..., pd.DataFrame]
 ) -> pd.DataFrame:
     """Return a table of the branches on each structure, and of the bank, which has but one."""
-    bank = table_of(views[""], [PERIOD]).assign(branch_id=WHOLE_BANK)
+    bank = table_of(views[""], by=[PERIOD]).assign(branch_id=WHOLE_BANK)
     tables = [
-        pd.concat([table_of(view, BY_BRANCH), bank]).assign(structure=name)
+        pd.concat([table_of(view, by=BY_BRANCH), bank]).assign(structure=name)
         for name, view in views.items()
         if name
     ]
@@ -396,6 +368,6 @@ def aum_change(
 ) -> pd.DataFrame:
     """Return the measures of what a change of assets is made of, from both quarters' volumes."""
     before, now = (table.set_index("branch_id") for table in (opening, closing))
-    totals = aum_change_totals(before, now).add_prefix("|").reset_index()
-    rows = measure_rows(totals, [Spec("", AUM_CHANGE, "funded")], policy, ["branch_id"])
+    totals = growth.aum_change_totals(before, now).add_prefix("|").reset_index()
+    rows = measure_rows(totals, [Spec("", growth.AUM_CHANGE, "funded")], policy, ["branch_id"])
     return with_quarters(rows.assign(**{PERIOD: 0}), Calendar((quarter.end,)))

@@ -1,16 +1,15 @@
-"""The branches, their peer groups (可比组), and figures branch by branch."""
+"""Peer groups (可比组) of branches, and figures branch by branch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from stockcust_analysis.bank.source import Bank
-from stockcust_analysis.core.frames import as_lazy, collect_rows
 from stockcust_analysis.errors import PolicyError
 from stockcust_analysis.policy import ComparisonRule
 
@@ -20,34 +19,40 @@ NO_TYPE = "untyped"
 
 Positions = npt.NDArray[np.intp]
 Flags = npt.NDArray[np.bool_]
-_BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 
 
-class Peers(NamedTuple):
-    """The group a branch belongs to and all its branches, itself among them, in order."""
+@dataclass(frozen=True)
+class Peers:
+    """The group that each branch is compared with, and the branches in each group, in order."""
 
-    group: str
-    branches: tuple[str, ...]
+    group_of: Mapping[str, str]
+    members: Mapping[str, tuple[str, ...]]
 
+    @cached_property
+    def positions(self) -> list[tuple[Positions, Positions]]:
+        """For each group the positions of its members, and of the branches compared with it."""
+        groups = pd.Series(self.group_of)
+        return [
+            (groups.index.get_indexer(pd.Index(members)), np.flatnonzero(groups == group))
+            for group, members in self.members.items()
+        ]
 
-def branches_of(bank: Bank) -> pd.DataFrame:
-    """Return the branches by number; a region or type that is not delivered is empty.
+    def known(self, known: Flags) -> Iterator[tuple[Positions, Positions, Positions]]:
+        """Yield each group's members with a value, those compared with them, and their places."""
+        for members, own in self.positions:
+            inside, branches = members[known[members]], own[known[own]]
+            if branches.size:
+                yield inside, branches, np.searchsorted(inside, branches)
 
-    `merged_on` is the day on which a branch last took over others, where successors are delivered.
-    """
-    table = as_lazy(bank.table("branches"))
-    names = table.collect_schema().names()
-    frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
-    for name in ("region", "type"):
-        values = frame.get(name, pd.Series("", index=frame.index))
-        frame[name] = values.astype(object).fillna("").astype("str")
-    if "branch_successors" in bank.columns:
-        pairs = as_lazy(bank.table("branch_successors")).select("new_branch_id", "effective_on")
-        last = pd.DataFrame(collect_rows(pairs)).groupby("new_branch_id")["effective_on"].max()
-        frame["merged_on"] = frame["branch_id"].map(last)
-    for name in {"opened_on", "merged_on"}.intersection(frame):
-        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%Y-%m-%d").fillna("")
-    return frame.sort_values("branch_id", ignore_index=True)
+    def among(self, values: Values, of_group: Callable[[Values], Values]) -> Values:
+        """Return for each branch what `of_group` makes of its peers' values, the missing left out.
+
+        `of_group` takes the values of a group and returns one value for each.
+        """
+        result = np.full_like(values, np.nan)
+        for inside, branches, places in self.known(~np.isnan(values)):
+            result[branches] = of_group(values[inside])[places]
+        return result
 
 
 def branch_figures(
@@ -83,7 +88,7 @@ def branch_figures(
 
 def peer_groups(
     branches: pd.DataFrame, measures: pd.DataFrame, *, rule: ComparisonRule, quarter: str
-) -> dict[str, Peers]:
+) -> Peers:
     """Return with whom each branch is compared, under a policy's rule.
 
     Parameters
@@ -99,11 +104,6 @@ def peer_groups(
     quarter : str
         Such as "2026Q3".
 
-    Returns
-    -------
-    dict
-        branch_id → its peers.
-
     Raises
     ------
     PolicyError
@@ -113,8 +113,8 @@ def peer_groups(
     --------
     >>> town = pd.DataFrame({"branch_id": ["A", "B", "C"], "type": ["urban", "urban", "county"]})
     >>> none = pd.DataFrame(columns=["quarter", "measure", "base", "member", "branch_id"])
-    >>> peer_groups(town, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")["A"]
-    Peers(group='urban', branches=('A', 'B'))
+    >>> peer_groups(town, none, rule=ComparisonRule(peers="type"), quarter="2026Q3").members
+    {'county': ('C',), 'urban': ('A', 'B')}
     """
     names = sorted(branches["branch_id"])
     if rule.peers == "nearest":
@@ -134,8 +134,8 @@ def peer_groups(
             problem = f"{len(without)} branches in no peer group: {without[:5]}"
             raise PolicyError(f"comparison: {problem}.")
         group_of = pd.Series(stated).loc[names]
-    members = {group: tuple(rows.index) for group, rows in group_of.groupby(group_of)}
-    return {name: Peers(group_of[name], members[group_of[name]]) for name in names}
+    members = {str(group): tuple(rows.index) for group, rows in group_of.groupby(group_of)}
+    return Peers({name: group_of[name] for name in names}, members)
 
 
 def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:
@@ -144,45 +144,10 @@ def _sizes(measures: pd.DataFrame, quarter: str, names: list[str]) -> pd.Series:
     return values.droplevel([0, 1, 2]).fillna(0.0)
 
 
-def _nearest(sizes: pd.Series, nearest: int) -> dict[str, Peers]:
+def _nearest(sizes: pd.Series, nearest: int) -> Peers:
     """Return each branch with those whose AUM is nearest by ratio."""
-    logs, groups = np.log1p(sizes), {}
+    logs, members = np.log1p(sizes), {}
     for branch in sizes.index:
         gaps = (logs - logs[branch]).abs().drop(branch).sort_values(kind="stable")
-        groups[branch] = Peers(branch, tuple(sorted([branch, *gaps.index[:nearest]])))
-    return groups
-
-
-def group_positions(peers: Mapping[str, Peers]) -> list[tuple[Positions, Positions]]:
-    """Return for each peer group the positions of its members, and of those compared in it."""
-    positions = {branch: position for position, branch in enumerate(peers)}
-    own: dict[tuple[str, ...], list[int]] = {}
-    for branch, position in positions.items():
-        own.setdefault(peers[branch].branches, []).append(position)
-    return [
-        (np.array([positions[branch] for branch in members]), np.array(rows))
-        for members, rows in own.items()
-    ]
-
-
-def known_members(
-    groups: list[tuple[Positions, Positions]], known: Flags
-) -> Iterator[tuple[Positions, Positions, Positions]]:
-    """Yield each group's members with a value, the branches compared in it, and their positions."""
-    for members, own in groups:
-        inside, branches = members[known[members]], own[known[own]]
-        if branches.size:
-            yield inside, branches, np.searchsorted(inside, branches)
-
-
-def among_peers(
-    values: Values, groups: list[tuple[Positions, Positions]], of_group: Callable[[Values], Values]
-) -> Values:
-    """Return for each branch what `of_group` makes of its peers' values, the missing left out.
-
-    `of_group` takes the values of a group and returns one value for each.
-    """
-    result = np.full_like(values, np.nan)
-    for inside, branches, rows in known_members(groups, ~np.isnan(values)):
-        result[branches] = of_group(values[inside])[rows]
-    return result
+        members[branch] = tuple(sorted([branch, *gaps.index[:nearest]]))
+    return Peers({branch: branch for branch in members}, members)

@@ -1,4 +1,4 @@
-"""What a bank's tables tell of its customers, and what of a page they leave without a figure.
+"""What a bank's tables tell beside measures, what they leave out, and what pages say of both.
 
 What is not provided is unknown, not 0. Most is asked of a layout's tables, which were made for
 others: they hold deposits and no other positions, and averages of several definitions.
@@ -6,27 +6,32 @@ others: they hold deposits and no other positions, and averages of several defin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import narwhals.stable.v2 as nw
 import pandas as pd
 
+from stockcust_analysis.bank.customers import by_unit, population_of, quarters_remembered
 from stockcust_analysis.bank.source import Bank
 from stockcust_analysis.core.calendar import PERIOD, Calendar
-from stockcust_analysis.core.frames import as_lazy, collect_rows
+from stockcust_analysis.core.frames import as_lazy, collect_rows, collect_sums, count_rows
 from stockcust_analysis.core.periods import Quarter
-from stockcust_analysis.evaluation.results import UNKNOWN
-from stockcust_analysis.measures.codebook import measures_by_aum, measures_of_changes
-from stockcust_analysis.policy import Policy, load_policy
+from stockcust_analysis.evaluation.results import UNKNOWN, WHOLE_BANK
+from stockcust_analysis.measures import codebook
+from stockcust_analysis.measures.bases import NUMBERS
+from stockcust_analysis.measures.population import aum_origins
+from stockcust_analysis.measures.registry import columns_of, measure_rows, specs_for
+from stockcust_analysis.policy import Family, Policy, load_policy
 
 # Ways in which a layout makes averages; those of any other quarter were delivered.
 AVERAGES_MADE: Final = ("rebuilt", "month_ends", "period_ends")
 # Bases whose customers the quarter's average decides.
 _AVERAGE_BASES: Final = ("funded", "effective", "established")
 _DEPOSITS = {"demand_deposit", "time_deposit"}
+_BRANCH = ("branch_id", "name", "region", "type", "opened_on")
 # Measures by the number of families that a customer holds.
 _BY_NUMBER = ("product", "multi_product")
 # Work lists that cannot be made without borders of AUM, averages of the quarter before on the same
@@ -117,11 +122,11 @@ def comparable_measures(
     """
     unlike = unlike_quarters(approximations, quarter)
     name = measures["measure"]
-    by_average = name.isin(measures_by_aum(load_policy()) - {"aum_period_end"})
+    by_average = name.isin(codebook.measures_by_aum(load_policy()) - {"aum_period_end"})
     gone = measures["quarter"].isin(unlike)
     gone &= by_average | measures["base"].isin(_AVERAGE_BASES)
     if str(quarter.previous) in unlike:
-        gone |= measures["quarter"].eq(str(quarter)) & name.isin(measures_of_changes())
+        gone |= measures["quarter"].eq(str(quarter)) & name.isin(codebook.measures_of_changes())
     return measures[~gone].reset_index(drop=True)
 
 
@@ -143,7 +148,7 @@ def mark_incomplete(
 ) -> pd.DataFrame:
     """Return the plans, `start` empty where a layout's tables hold a part of their measure."""
     # What is delivered in part is not held against a plan of the whole.
-    unknown = {*measures_by_aum(policy), "customers"} if aum == UNKNOWN else set()
+    unknown = {*codebook.measures_by_aum(policy), "customers"} if aum == UNKNOWN else set()
     incomplete = targets["measure"].isin(unknown)
     if bank.layout and missing:
         incomplete |= targets["measure"].str.startswith(_BY_NUMBER)
@@ -178,3 +183,100 @@ def with_lists_provided(bank: Bank, policy: Policy, as_of: date) -> Policy:
     left_out = {name for names in lists_left_out(bank, policy, as_of).values() for name in names}
     lists = tuple(name for name in policy.worklists.lists if name not in left_out)
     return replace(policy, worklists=replace(policy.worklists, lists=lists))
+
+
+def branches_of(bank: Bank) -> pd.DataFrame:
+    """Return the branches by number; a region or type that is not delivered is empty.
+
+    `merged_on` is the day on which a branch last took over others, where successors are delivered.
+    """
+    table = as_lazy(bank.table("branches"))
+    names = table.collect_schema().names()
+    frame = pd.DataFrame(collect_rows(table.select(name for name in _BRANCH if name in names)))
+    for name in ("region", "type"):
+        values = frame.get(name, pd.Series("", index=frame.index))
+        frame[name] = values.astype(object).fillna("").astype("str")
+    if "branch_successors" in bank.columns:
+        pairs = as_lazy(bank.table("branch_successors")).select("new_branch_id", "effective_on")
+        last = pd.DataFrame(collect_rows(pairs)).groupby("new_branch_id")["effective_on"].max()
+        frame["merged_on"] = frame["branch_id"].map(last)
+    for name in {"opened_on", "merged_on"}.intersection(frame):
+        frame[name] = pd.to_datetime(frame[name]).dt.strftime("%Y-%m-%d").fillna("")
+    return frame.sort_values("branch_id", ignore_index=True)
+
+
+def policy_facts(
+    policy: Policy, bank: Bank, quarter: Quarter, missing: Sequence[str], aum: str
+) -> dict[str, Any]:
+    """Return what a page prints of its rules, of families `missing`, and of deposits as `aum`."""
+    rule, known = policy.dormancy, policy.families.families + policy.families.channels
+    families = [family for family in known if family.name in missing]
+    dormancy = ("name", "idle_months", "idle_days", "cap")
+    return {
+        "name": policy.name,
+        "version": policy.version,
+        "digest": policy.digest,
+        **policy.members,
+        "funded": policy.bases.funded,
+        "effective": policy.bases.effective,
+        "dormancy": {name: getattr(rule, name) for name in dormancy},
+        "tier_memory": _memory_facts(policy, bank, quarter),
+        "aum_from": aum_origins(bank.columns["customers"], bank.columns["holdings"]),
+        "families_missing": _words_of(families),
+        "knows_tenure": "relationship_since" in bank.columns["customers"],
+        "smallest_cell": policy.disclosure.smallest_cell,
+        **({"moves": True} if "customer_moves" in bank.columns else {}),
+        **(_layout_facts(policy, bank, families, quarter, aum) if bank.layout else {}),
+    }
+
+
+def unit_facts(
+    bank: Bank, policy: Policy, quarter: Quarter, measures: pd.DataFrame
+) -> dict[str, Any]:
+    """Return what a page prints of numbers joined by person: how many, and what joining changes."""
+    if policy.unit == "customer":
+        return {}
+    calendar = Calendar((quarter.end,))
+    by_number = replace(policy, unit="customer")
+    view = population_of(bank, by_number, calendar, structure=quarter.end)
+    specs = specs_for(view, codebook.CUSTOMER_QUESTIONS)
+    totals = collect_sums(view, [], columns_of(specs, by_number))
+    whole = measures[(measures["branch_id"] == WHOLE_BANK) & (measures["quarter"] == str(quarter))]
+    sides = measure_rows(totals, specs, by_number, []), whole
+    numbers, persons = (side.set_index(["measure", "base"])["value"] for side in sides)
+    people = calendar.rows(as_lazy(by_unit(bank, policy, quarter.end).table("customers")))
+    several = count_rows(people, {"several": nw.col(NUMBERS) > 1})
+    pairs = {name: [float(numbers[key]), float(persons[key])] for name, key in _BY_UNIT.items()}
+    return {"unit": several | pairs}
+
+
+_BY_UNIT = {"customers": ("customers", "all"), "funded": ("customers", "funded")}
+_BY_UNIT |= {name: (name, "funded") for name in ("dormancy_rate", "multi_product_share")}
+"""Figures that a page shows by customer number and by person."""
+
+
+def _layout_facts(
+    policy: Policy, bank: Bank, missing: Sequence[Family], quarter: Quarter, aum: str
+) -> dict[str, Any]:
+    """Return what a page prints of tables that were made from those of a layout."""
+    exempt = {*policy.dormancy.exempt}
+    return {
+        "aum": aum,
+        "approximations": dict(bank.approximations),
+        "exempt_missing": _words_of(f for f in missing if exempt & {*f.products}),
+        "lists_left_out": lists_left_out(bank, policy, quarter.end),
+        "unlike": list(map(str, unlike_delivered(bank, quarter))),
+    }
+
+
+def _words_of(families: Iterable[Family]) -> list[dict[str, str]]:
+    return [{"name": family.name, "zh": family.zh, "en": family.en} for family in families]
+
+
+def _memory_facts(policy: Policy, bank: Bank, quarter: Quarter) -> dict[str, Any] | None:
+    """Return what a page prints of the memory: its name, and the first quarter it looks at."""
+    if policy.tier_memory is None:
+        return None
+    earlier = quarters_remembered(bank, policy, quarter.end, quarter.end)
+    first = Quarter.to_date(earlier[0]) if earlier else quarter
+    return {"name": policy.tier_memory.name, "since": str(first)}

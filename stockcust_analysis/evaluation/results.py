@@ -8,7 +8,7 @@ are in no slice.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from html import escape
@@ -43,7 +43,8 @@ _LISTS = ("list", "due_on", "evidence")
 _SCORES = ("group", "indicator", "method", "direction", "target_source", "note")
 _PEERS = ("peer_group", "kind", "verdict")
 _ASIDE = ("table", "column")
-_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS, *_ASIDE}
+_REVIEWED = ("lint", "subject", "detail", "reason", "state", "error")
+_TEXT = {*_LABELS, *_BRANCHES, *_MOVES, *_LISTS, *_SCORES, *_PEERS, *_ASIDE, *_REVIEWED}
 """Columns of text in all tables, however much they look like numbers."""
 
 
@@ -171,9 +172,7 @@ class Evaluation:
 
     def save(self, folder: Path) -> None:
         """Write the tables as CSV, readable as `core.files.Access` says: by their owner alone."""
-        write_tables(folder, tables_of(self))
-        facts = {"quarter": str(self.quarter), "bank_name": self.bank_name}
-        write_json(folder / _FACTS, facts | {"policy": dict(self.policy_facts)})
+        write_evaluation(self, folder / _FACTS)
 
 
 def new_branches(branches: pd.DataFrame, quarter: Quarter) -> dict[str, tuple[str, str]]:
@@ -196,11 +195,15 @@ def tables_of(holder: object) -> dict[str, pd.DataFrame]:
     return {name: table for name, table in tables.items() if len(table.columns)}
 
 
-def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
-    """Write tables as CSV into a folder."""
-    make_folder(folder)
-    for name, table in tables.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+def write_evaluation(evaluation: Evaluation, file: Path, *others: object, **more: Any) -> None:
+    """Write its tables, and those that `others` hold, as CSV, then its facts and `more` beside."""
+    make_folder(file.parent)
+    for holder in (evaluation, *others):
+        for name, table in tables_of(holder).items():
+            text = table.to_csv(index=False, lineterminator="\n")
+            write_text(file.with_name(f"{name}.csv"), text)
+    facts = {"quarter": str(evaluation.quarter), "bank_name": evaluation.bank_name}
+    write_json(file, facts | {"policy": dict(evaluation.policy_facts)} | more)
 
 
 def find_folder(folder: str | Path, holding: str = _FACTS) -> Path | None:
@@ -241,30 +244,36 @@ def open_evaluation(folder: str | Path) -> Evaluation:
     '2025Q3'
     """
     path = Path(folder)
-    if not (path / _FACTS).exists() and (path / "evaluation" / _FACTS).exists():
-        path = path / "evaluation"
-    if not (path / _FACTS).exists():
-        raise UsageError(
-            f"'{path}' holds no evaluation. Write one with: stockcust evaluate DATA --quarter …"
-        )
-    facts = json.loads((path / _FACTS).read_text(encoding="utf-8"))
-    files = {f.name: path / f"{f.name}.csv" for f in fields(Evaluation)}
-    tables: dict[str, Any] = {
-        name: read_table(file) for name, file in files.items() if file.exists()
-    }
+    files = (path / _FACTS, path / "evaluation" / _FACTS)
+    file = next((file for file in files if file.exists()), None)
+    if file is None:
+        hint = "Write one with: stockcust evaluate DATA --quarter …"
+        raise UsageError(f"'{path}' holds no evaluation. {hint}")
+    return read_evaluation(file)[0]
+
+
+def read_evaluation(file: Path) -> tuple[Evaluation, dict[str, Any]]:
+    """Return the evaluation beside a file of facts, and all of these."""
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    tables: dict[str, Any] = read_tables(file.parent, Evaluation)
     quarter = Quarter.parse(facts["quarter"])
-    return Evaluation(quarter, facts["bank_name"], facts["policy"], **tables)
+    return Evaluation(quarter, facts["bank_name"], facts["policy"], **tables), facts
 
 
-def read_table(path: Path, texts: Collection[str] = _TEXT) -> pd.DataFrame:
-    """Read a table exactly as it was: texts stay texts, even those that look like numbers.
+def read_tables(folder: Path, holder: Any) -> dict[str, pd.DataFrame]:
+    """Read the tables of a class exactly as they were: texts that look like numbers stay texts.
 
     A branch may be called "NA"; only numbers can be missing.
     """
-    header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
-    types = dict.fromkeys((name for name in header if name in texts), "str")
-    gaps = {name: [""] for name in header if name not in texts}
-    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=gaps, encoding="utf-8")
+    tables = {}
+    for path in (folder / f"{part.name}.csv" for part in fields(holder)):
+        if path.exists():
+            header = path.read_text(encoding="utf-8").split("\n", 1)[0].split(",")
+            gaps = {name: [""] for name in header if name not in _TEXT}
+            options: dict[str, Any] = {"keep_default_na": False, "na_values": gaps}
+            types = dict.fromkeys(_TEXT.intersection(header), "str")
+            tables[path.stem] = pd.read_csv(path, dtype=types, encoding="utf-8", **options)
+    return tables
 
 
 _KEY: Final = ["quarter", "measure", "base", "dimension", "member"]

@@ -7,7 +7,6 @@ share a rank.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from itertools import combinations
@@ -19,14 +18,7 @@ import pandas as pd
 
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.peers import (
-    Peers,
-    Values,
-    among_peers,
-    branch_figures,
-    group_positions,
-    peer_groups,
-)
+from stockcust_analysis.evaluation.peers import Peers, Values, branch_figures, peer_groups
 from stockcust_analysis.evaluation.results import new_branches
 from stockcust_analysis.measures.codebook import measure_definition
 from stockcust_analysis.policy import AMONG_PEERS, Indicator, Policy, Scorecard
@@ -107,18 +99,18 @@ def scorecard(
     keys += [(veto.measure, veto.customer_base, "") for veto in rules.vetoes]
     for measure, _, _ in keys:
         measure_definition(measure)  # refuses a name that the codebook does not know
-    before = str(Quarter.parse(quarter).previous)
-    now, then = (
-        branch_figures(measures, when, keys, list(peers), ["value"]) for when in (quarter, before)
+    names, before = list(peers.group_of), str(Quarter.parse(quarter).previous)
+    now, then, number = (
+        branch_figures(measures, when, figures, names)["value"]
+        for when, figures in ((quarter, keys), (before, keys), (quarter, [_CUSTOMERS]))
     )
-    rows = len(rules.indicators) * len(peers)
-    table = _with_targets(now[:rows].reset_index(), then["value"].to_numpy()[:rows], targets, rules)
+    rows = len(rules.indicators) * len(names)
+    table = _with_targets(now[:rows].reset_index(), then.to_numpy()[:rows], targets, rules)
     table = _cap_groups(_reweigh(_with_points(table, rules, peers), rules), rules)
-    number = branch_figures(measures, quarter, [_CUSTOMERS], list(peers), ["value"])["value"]
     too_small = (number < policy.comparison.least_customers).to_numpy()
     new = new_branches(branches, Quarter.parse(quarter))
-    unranked = np.array([branch in new for branch in peers], bool)
-    scores = _scores(table, now["value"].to_numpy()[rows:], rules, peers, too_small, unranked)
+    unranked = np.array([branch in new for branch in names], bool)
+    scores = _scores(table, now.to_numpy()[rows:], rules, peers, too_small, unranked)
     table = table.sort_values("branch_id", kind="stable", ignore_index=True)
     # Points whose sum would be the score that the branch is not to have.
     unscored = table["branch_id"].isin(scores.loc[scores["points"].isna(), "branch_id"])
@@ -175,17 +167,17 @@ def _with_targets(
     return table.assign(target_source=source, target=target, start=start)
 
 
-def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Mapping[str, Peers]) -> pd.DataFrame:
+def _with_points(table: pd.DataFrame, rules: Scorecard, peers: Peers) -> pd.DataFrame:
     """Return the rows with attainment and points, before groups and missing data are settled."""
-    groups, results = group_positions(peers), []
-    blocks = table[["value", "target", "start"]].to_numpy().T.reshape(3, -1, len(peers))
+    results = []
+    blocks = table[["value", "target", "start"]].to_numpy().T.reshape(3, -1, len(peers.group_of))
     for indicator, value, target, start in zip(rules.indicators, *blocks, strict=True):
         if indicator.method in AMONG_PEERS:
             options = {"method": indicator.method, "direction": indicator.direction}
-            reached = among_peers(value, groups, partial(place_among_peers, **options))
+            reached = peers.among(value, partial(place_among_peers, **options))
         else:
             if indicator.target == "peer_median":
-                target = among_peers(value, groups, lambda x: np.full_like(x, np.median(x)))
+                target = peers.among(value, lambda x: np.full_like(x, np.median(x)))
             reached = attainment(value - start, target - start, indicator.direction)
         results.append([target, reached, *earned(indicator, reached)])
     names = ("target", "attainment", "raw_points", "lost_to_floor", "lost_to_cap")
@@ -234,7 +226,7 @@ def _scores(
     table: pd.DataFrame,
     veto_values: Values,
     rules: Scorecard,
-    peers: Mapping[str, Peers],
+    peers: Peers,
     too_small: npt.NDArray[np.bool_],
     unranked: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:
@@ -244,10 +236,10 @@ def _scores(
         refused=absent & (table["missing"] == "not_scored"), known=table["stated"].mask(absent, 0.0)
     )
     sums = table.groupby("branch_id").agg({"points": "sum", "refused": "any", "known": "sum"})
-    sums = sums.reindex(list(peers))
+    sums = sums.reindex(list(peers.group_of))
     points, notes = sums["points"].round(_DECIMALS).to_numpy(), []
     vetoed = np.zeros(len(points), bool)
-    for veto, value in zip(rules.vetoes, veto_values.reshape(-1, len(peers)), strict=True):
+    for veto, value in zip(rules.vetoes, veto_values.reshape(-1, len(peers.group_of)), strict=True):
         hit = value > veto.above if veto.above is not None else value < (veto.below or 0.0)
         points, vetoed = np.where(hit, np.minimum(points, veto.most_points), points), vetoed | hit
         words = [veto.name, f"veto_unknown:{veto.name}"]
@@ -255,14 +247,14 @@ def _scores(
     thin = (sums["known"] < rules.least_weight * rules.points).to_numpy()
     reasons = [f"not_scored:{reason}" for reason in _NOT_SCORED]
     notes.append(np.select([too_small, sums["refused"].to_numpy(), thin], reasons, ""))
-    points, groups = np.where(notes[-1] == "", points, np.nan), group_positions(peers)
+    points = np.where(notes[-1] == "", points, np.nan)
     ranked = np.where(unranked, np.nan, points)
     columns = {
-        "branch_id": list(peers),
-        "peer_group": [group for group, _ in peers.values()],
+        "branch_id": list(peers.group_of),
+        "peer_group": list(peers.group_of.values()),
         "points": points,
-        "rank": among_peers(ranked, groups, lambda x: np.asarray(pd.Series(-x).rank(method="min"))),
-        "rank_of": among_peers(ranked, groups, lambda x: np.full_like(x, x.size)),
+        "rank": peers.among(ranked, lambda x: np.asarray(pd.Series(-x).rank(method="min"))),
+        "rank_of": peers.among(ranked, lambda x: np.full_like(x, x.size)),
         "vetoed": vetoed,
         "note": [" ".join(filter(None, words)) for words in zip(*notes, strict=True)],
     }
@@ -363,7 +355,7 @@ def lint_scorecard(
     """
     indicators = policy.scorecard.indicators
     peers = peer_groups(branches, measures, rule=policy.comparison, quarter=quarter)
-    sizes = {group: len(members) for group, members in peers.values()}
+    sizes = {group: len(members) for group, members in peers.members.items()}
     fewest = lints()["small_peer_group"].limit or 0
     warnings = [
         LintWarning("small_peer_group", group, f"({size} < {fewest:g})")
@@ -372,7 +364,7 @@ def lint_scorecard(
     ]
     for indicator in indicators:
         key = (indicator.measure_name, indicator.customer_base, indicator.member)
-        figures = branch_figures(measures, quarter, [key], list(peers)).dropna(subset="n")
+        figures = branch_figures(measures, quarter, [key], list(peers.group_of)).dropna(subset="n")
         targets = table.loc[table["indicator"] == indicator.name, "target"].dropna()
         warnings += _lint_figures(indicator, figures, targets)
     warnings += _correlated_indicators(table, lints()["correlated"].limit or 1)

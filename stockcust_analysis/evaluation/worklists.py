@@ -114,7 +114,9 @@ def _facts_and_rows(
     facts, holdings = snapshots.pop(as_of), bank.snapshot("holdings", as_of=as_of)
     opening = next(iter(snapshots.values()), None)
     facts = worklist_facts(facts, holdings, policy=policy, as_of=as_of, opening=opening, **tables)
-    facts = facts if is_tiered else _without_tiers(facts)
+    if not is_tiered:
+        untiered = as_lazy(facts).with_columns(tier=nw.lit(None, dtype=nw.String))
+        facts = same_kind(facts, untiered)
     facts = bank.materialize(facts)
     rows: pd.DataFrame = worklists(facts, policy=policy, as_of=as_of)
     return facts, rows
@@ -174,11 +176,6 @@ def _model_scores(bank: Bank, as_of: date, policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(
         {"customer_id": zh["customer_id"], "model_risk": zh["probability"]} | reasons
     )
-
-
-def _without_tiers(facts: Frame) -> Frame:
-    table = as_lazy(facts)
-    return same_kind(facts, table.with_columns(tier=nw.lit(None, dtype=nw.String)))
 
 
 def _with_totals(lists: pd.DataFrame, counts: pd.DataFrame) -> pd.DataFrame:

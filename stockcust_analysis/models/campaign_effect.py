@@ -32,6 +32,7 @@ _ADVICE = "Compare a narrower list, or hold out a random part of the next campai
 MOST_DIFFERENCE = 0.2
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class CampaignEffect(BaseEstimator):
     """Difference in differences between contacted customers and matched others (匹配双重差分).
 
@@ -70,16 +71,10 @@ class CampaignEffect(BaseEstimator):
     (0.1, 200)
     """
 
-    def __init__(
-        self,
-        *,
-        caliper: float = 0.2,
-        least_matched: float = 0.8,
-        policy: PolicyLike = None,
-        personal: Sequence[str] = (),
-    ) -> None:
-        self.caliper, self.least_matched = caliper, least_matched
-        self.policy, self.personal = policy, personal
+    caliper: float = 0.2
+    least_matched: float = 0.8
+    policy: PolicyLike = None
+    personal: Sequence[str] = ()
 
     def fit(self, X: Any, contacted: Any, change: Any) -> Self:
         """Match contacted customers and compare what changed.
@@ -99,7 +94,7 @@ class CampaignEffect(BaseEstimator):
             Poor overlap: too few contacted customers have anybody like them, or matched groups
             still differ. Fewer than 30 pairs. Gaps, other lengths, other marks than 1 and 0.
         """
-        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
+        inputs.require_parameters(self)
         table = as_table(X)
         treated = inputs.flags_of(inputs.as_column(contacted, "contacted")) == 1
         moved = features.numbers_of(inputs.as_column(change, "change"))
@@ -117,8 +112,8 @@ class CampaignEffect(BaseEstimator):
         self.balance_ = self._balance(codes, treated, pairs)
         self._require_overlap(len(pairs), int(treated.sum()))
         difference = moved[pairs[:, 0]] - moved[pairs[:, 1]]
-        self.pairs_ = pd.DataFrame(pairs, columns=["contacted", "other"])
-        self.pairs_["difference"] = difference
+        sides = pd.DataFrame(pairs, columns=["contacted", "other"])
+        self.pairs_ = sides.assign(difference=difference)
         self.effect_, self.low_, self.high_ = _mean(difference)
         return self
 
@@ -245,9 +240,8 @@ class CampaignReport(features.Report):
 
     def chart_rows(self, language: str) -> pd.DataFrame:
         """Return the effect and the placebo tests before it, the last quarter first."""
-        tests = self.placebos.assign(
-            name=[sentence("placebo", language, quarter=q) for q in self.placebos["quarter"]]
-        )
+        names = [sentence("placebo", language, quarter=q) for q in self.placebos["quarter"]]
+        tests = self.placebos.assign(name=names)
         effect = {"name": feature_name("effect", language), "value": self.effect}
         own = pd.DataFrame([effect | {"low": self.low, "high": self.high}])
         return pd.concat([own, tests[[*own]]], ignore_index=True)

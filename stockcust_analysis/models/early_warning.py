@@ -41,6 +41,7 @@ _MEASURES = ("auc", "average_precision", "brier")
 _TREES = {"learning_rate": 0.06, "max_leaf_nodes": 8, "early_stopping": False}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class EarlyWarning(ClassifierMixin, BaseEstimator):
     """Probability that a customer goes dormant or loses half the AUM by next quarter (流失预警).
 
@@ -86,18 +87,12 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
     [0.0, 1.0]
     """
 
-    def __init__(
-        self,
-        *,
-        model: str = "trees",
-        loss: float = 0.5,
-        policy: PolicyLike = None,
-        personal: Sequence[str] = (),
-        language: str = "en",
-        random_state: int = 0,
-    ) -> None:
-        self.model, self.loss, self.language = model, loss, language
-        self.policy, self.personal, self.random_state = policy, personal, random_state
+    model: str = "trees"
+    loss: float = 0.5
+    policy: PolicyLike = None
+    personal: Sequence[str] = ()
+    language: str = "en"
+    random_state: int = 0
 
     def fit(self, X: Any, y: Any, groups: Any = None, *, event: Any = None) -> Self:
         """Learn from a table of customers and whether each had the event.
@@ -124,7 +119,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             label such as `event`; a column of lists or of infinite numbers, two of one name, or
             none that tells.
         """
-        self._check_parameters()
+        inputs.require_parameters(self)
         table, (labels, codes) = as_table(X), inputs.as_labels(y)
         inputs.require_rows(len(table), {"labels": codes, "groups": groups})
         place = inputs.event_place(labels, event)
@@ -188,8 +183,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         _require_both(target, LEAST_TESTED, "to test on")
         codes = self.encoder_.transform(table)
         probability = np.asarray(self.model_.predict_proba(codes))[:, 1]
-        flags = {name: pd.Series(np.asarray(rule), name=name) for name, rule in rules.items()}
-        scores = {name: features.numbers_of(flag) for name, flag in flags.items()}
+        columns = (inputs.as_column(rule, name) for name, rule in rules.items())
+        scores = {str(column.name): features.numbers_of(column) for column in columns}
         if gaps := [name for name, score in scores.items() if np.isnan(score).any()]:
             raise UsageError(f"rules say nothing of some rows: {', '.join(gaps)}. Fill the gaps.")
         compared, gains = _compare({"model": probability} | scores, target)
@@ -199,7 +194,7 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
 
     def learn(self, bank: Bank | History, *, until: Day) -> Self:
         """Learn from every pair of quarters of a bank that ends at `until` or before."""
-        self._check_parameters()
+        inputs.require_parameters(self)
         table, target = History.of(bank, self).examples(self._label_events, until=until)
         table = table.loc[:, table.nunique(dropna=False) > 1]
         return self.fit(table, target, groups=table.index.to_numpy())
@@ -261,8 +256,8 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
             value (the middle one of all instead) the probability would be lowest.
         """
         check_is_fitted(self, "model_")
-        if top is not None and not top > 0:
-            raise UsageError(f"top must be above 0; given {top!r}.")
+        if top is not None:
+            inputs.require_number("top", top)
         snapshot = History.of(bank, self).at(as_of)
         everybody = snapshot.attributes.loc[_at_risk(snapshot, self.policy), ["branch_id"]]
         codes = self.encoder_.transform(snapshot.features.loc[everybody.index])
@@ -293,14 +288,6 @@ class EarlyWarning(ClassifierMixin, BaseEstimator):
         opening, closing = (side.attributes[columns].reset_index() for side in (before, now))
         warned = attrition_warning(opening, closing, policy=as_policy(self.policy))
         return pd.DataFrame(warned).set_index("customer_id")["attrition"].fillna(0)
-
-    def _check_parameters(self) -> None:
-        """Raise where a parameter cannot be followed."""
-        inputs.require_known("model", [self.model], ("trees", "logistic"))
-        inputs.require_known("language", [self.language], inputs.LANGUAGES)
-        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
-        if not 0 < self.loss <= 1:
-            raise UsageError(f"loss must lie above 0 and up to 1; given {self.loss}.")
 
     def _classifier(self) -> Any:
         """Return the classifier to be calibrated."""
@@ -393,10 +380,8 @@ class WarningReport(features.Report):
     def chart_rows(self, language: str) -> pd.DataFrame:
         """Return the ten groups by risk: rate observed, with its interval, and predicted."""
         names = [features.sentence("decile", language, number=n) for n in self.deciles["decile"]]
-        columns = {"observed": "value"}
-        return self.deciles.assign(name=names).rename(columns=columns)[
-            ["name", "value", "low", "high", "predicted"]
-        ]
+        rows = self.deciles.assign(name=names, value=self.deciles["observed"])
+        return rows[["name", "value", "low", "high", "predicted"]]
 
 
 def _at_risk(snapshot: Snapshot, policy: PolicyLike) -> pd.Series:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -47,15 +46,14 @@ _DAYS = {"days_since_active": "last_active_on", "days_since_contact": "last_cont
 HELD = "holds_"
 # Of columns that are 1 where a family is held or a channel used.
 PREFIXES = (HELD, "uses_")
-# Facts about the person: attributes to look at, features only where asked for.
-PERSONAL = ("age_group", "gender", "groups")
-_ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *PERSONAL}
+_ATTRIBUTES = {"customer_id", "branch_id", "tier", "funded", *inputs.PERSONAL}
 # Rows a model learns from at most; of more, so many are drawn: more teach it hardly anything.
 MOST_ROWS = 200_000
 # Bootstrap samples of an interval.
 RESAMPLES = 300
 # Labels of a column that become categories of their own; rarer ones are grouped together.
 MOST_CATEGORIES = 50
+_WORDS: dict[str, dict[str, dict[str, str]]] = read_toml(PACKAGE / "models" / "words.toml")
 _NUMBER = re.compile(r"(?:\b|_)(?:id|no|num|key)$|Id$|ID$|(?i:number$|num$|code$|编?号$)")
 
 
@@ -81,7 +79,7 @@ class History:
     """
 
     def __init__(self, bank: Bank, policy: PolicyLike = None, personal: Sequence[str] = ()):
-        inputs.require_known("fact about the person", personal, PERSONAL)
+        inputs.require_known("fact about the person", personal, inputs.PERSONAL)
         self._bank, self._policy, self._personal = bank, policy, personal
         self._tables: dict[Quarter, pd.DataFrame] = {}
 
@@ -129,9 +127,8 @@ class History:
                 features[name] = (pd.Timestamp(quarter.end) - table[column]).dt.days
         features["end_to_average"] = _ratio(table["aum_period_end"], average)
         features["month_to_average"] = _ratio(table["aum_average_month"], average)
-        before = pd.DataFrame(columns=["aum_average_quarter", "families"], dtype=float)
-        if quarter.previous in self._bank.quarters:
-            before = self._table(quarter.previous)
+        has_before = quarter.previous in self._bank.quarters
+        before = self._table(quarter.previous) if has_before else table[:0]
         before = before[["aum_average_quarter", "families"]].reindex(table.index)
         features["aum_change"] = _ratio(average, before["aum_average_quarter"]) - 1
         features["families_change"] = table["families"] - before["families"]
@@ -425,14 +422,9 @@ class Report:
         return "<ul>" + "".join(f"<li>{text}</li>" for text in self.sentences()) + "</ul>"
 
 
-@cache
-def _words() -> dict[str, dict[str, dict[str, str]]]:
-    return read_toml(PACKAGE / "models" / "words.toml")
-
-
 def sentence(key: str, language: str, **values: Any) -> str:
     """Return a sentence of a report in a language (`zh` or `en`), filled in."""
-    texts = _words()["sentences"][key]
+    texts = _WORDS["sentences"][key]
     if language not in texts:
         raise UsageError.unknown("language", language, texts)
     return texts[language].format(**values)
@@ -441,7 +433,7 @@ def sentence(key: str, language: str, **values: Any) -> str:
 def feature_name(name: str, language: str) -> str:
     """Return a feature in words; a column of one's own under its own name."""
     prefix = next((p for p in PREFIXES if name.startswith(p)), "")
-    words = _words()["features"].get(prefix or name, {})
+    words = _WORDS["features"].get(prefix or name, {})
     return words.get(language, name).format(_member_name(name.removeprefix(prefix), language))
 
 

@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sklearn.base import BaseEstimator
 
 from stockcust_analysis.errors import UsageError
 
-LANGUAGES = ("zh", "en")
 Array = npt.NDArray[Any]
+# Facts about the person: attributes to look at, features only where asked for.
+PERSONAL = ("age_group", "gender", "groups")
+_CHOICES = {"model": ("trees", "logistic"), "language": ("zh", "en")}
+# What a parameter that is a number must do, and between what.
+_NUMBERS: dict[str, tuple[str, pd.Interval[Any]]] = {
+    "loss": ("lie above 0 and up to 1", pd.Interval(0, 1)),
+    "top": ("be above 0", pd.Interval(0, np.inf, closed="neither")),
+    "caliper": ("be a number from 0", pd.Interval(0, np.inf, closed="left")),
+    "least_matched": ("be a number from 0 to 1", pd.Interval(0, 1, closed="both")),
+    "least_stability": ("be a number from 0 to 1", pd.Interval(0, 1, closed="both")),
+}
 # How labels begin that say that the event came, or name it.
 _EVENT = re.compile(
     r"\W*(?:(?:true|t|1|yes|y|是)\b|churn|attrit|clos|lost|left|leav|exit|dormant|inactive"
@@ -25,9 +37,22 @@ _EVENT = re.compile(
 )
 
 
-def require_known(what: str, values: Sequence[str], available: Sequence[str]) -> None:
+def require_parameters(model: BaseEstimator) -> None:
+    """Raise where a parameter of a model cannot be followed, of whatever type it is."""
+    for name, value in model.get_params().items():
+        if name in _NUMBERS:
+            require_number(name, value)
+        elif name in _CHOICES:
+            require_known(name, [value], _CHOICES[name])
+        elif name == "personal":
+            require_known("fact about the person", value, PERSONAL)
+        elif name == "random_state":
+            require_whole(name, value, least=0)
+
+
+def require_known(what: str, values: Any, available: Sequence[str]) -> None:
     """Raise where a parameter names what there is not."""
-    for value in values:
+    for value in values if hasattr(values, "__iter__") else [values]:
         if value not in available:
             raise UsageError.unknown(what, value, available)
 
@@ -39,11 +64,18 @@ def require_rows(rows: int, columns: Mapping[str, Any]) -> None:
             raise UsageError(f"{name}: {len(column)} rows, and the table has {rows}.")
 
 
-def require_whole(name: str, value: Any, most: float = np.inf) -> None:
-    """Raise where a parameter is no whole number from 1 to `most`."""
-    if not (isinstance(value, int | np.integer) and 1 <= value <= most):
-        border = "" if most == np.inf else f", at most {most:,}"
-        raise UsageError(f"{name} must be a whole number, 1 or more{border}; given {value!r}.")
+def require_number(name: str, value: Any) -> None:
+    """Raise where a parameter is no number, or not within its bounds."""
+    words, bounds = _NUMBERS[name]
+    if not (isinstance(value, Real) and value in bounds):
+        raise UsageError(f"{name} must {words}; given {value!r}.")
+
+
+def require_whole(name: str, value: Any, most: float = np.inf, least: int = 1) -> None:
+    """Raise where a parameter is no whole number from `least` to `most`."""
+    if not (isinstance(value, int | np.integer) and least <= value <= most):
+        bounds = f"{least} or more" + ("" if most == np.inf else f", at most {most:,}")
+        raise UsageError(f"{name} must be a whole number, {bounds}; given {value!r}.")
 
 
 def as_column(values: Any, name: str = "labels") -> pd.Series:

@@ -33,6 +33,7 @@ _KEYS = ("measure", "score")
 _MEASURES = ("hit_rate_1", "hit_rate_3", "recall_1", "recall_3")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class NextProduct(BaseEstimator):
     """Families a customer does not hold, ranked by how likely each is opened by next quarter.
 
@@ -67,8 +68,8 @@ class NextProduct(BaseEstimator):
     ['wealth']
     """
 
-    def __init__(self, *, policy: PolicyLike = None, personal: Sequence[str] = ()) -> None:
-        self.policy, self.personal = policy, personal
+    policy: PolicyLike = None
+    personal: Sequence[str] = ()
 
     def fit(self, X: Any, Y: Any) -> Self:
         """Learn from what customers held and what they opened by the next quarter.
@@ -87,7 +88,7 @@ class NextProduct(BaseEstimator):
             A family without its column `holds_<family>`; other lengths; nobody opened anything;
             text such as "Y" or "是" where 1 and 0 are needed, gaps in `Y`.
         """
-        inputs.require_known("fact about the person", self.personal, features.PERSONAL)
+        inputs.require_parameters(self)
         table, opened = as_table(X), as_table(Y)
         inputs.require_rows(len(table), {"Y": opened})
         rows = features.draw_rows(len(table))
@@ -216,9 +217,8 @@ class NextProduct(BaseEstimator):
         facts = snapshot.attributes
         table = snapshot.features[(facts["funded"] == 1) & (facts["contactable"] == 1)]
         masks = {name: table.index.isin([*ids]) for name, ids in (exclude or {}).items()}
-        offers = self.rank(table, top=top, exclude=masks).rename(
-            columns={"customer": "customer_id"}
-        )
+        offers = self.rank(table, top=top, exclude=masks)
+        offers = offers.rename(columns={"customer": "customer_id"})
         branches = facts["branch_id"].astype(str).loc[offers["customer_id"]]
         offers.insert(1, "branch_id", branches.to_numpy())
         return offers

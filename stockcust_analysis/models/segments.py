@@ -7,6 +7,7 @@ print(segments)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 from warnings import warn
 
@@ -38,6 +39,7 @@ _BEHAVIOUR = (
 )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Segments(ClusterMixin, BaseEstimator):
     """Groups of customers who behave alike, their number chosen by whether they come back.
 
@@ -85,20 +87,13 @@ class Segments(ClusterMixin, BaseEstimator):
     [200, 200, 200]
     """
 
-    def __init__(
-        self,
-        *,
-        n_segments: int | None = None,
-        most: int = 8,
-        least_stability: float = 0.8,
-        resamples: int = 10,
-        policy: PolicyLike = None,
-        language: str = "en",
-        random_state: int = 0,
-    ) -> None:
-        self.n_segments, self.most, self.least_stability = n_segments, most, least_stability
-        self.resamples, self.policy = resamples, policy
-        self.language, self.random_state = language, random_state
+    n_segments: int | None = None
+    most: int = 8
+    least_stability: float = 0.8
+    resamples: int = 10
+    policy: PolicyLike = None
+    language: str = "en"
+    random_state: int = 0
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Choose the number of segments, make them and name them.
@@ -114,15 +109,15 @@ class Segments(ClusterMixin, BaseEstimator):
         UsageError
             Too few rows; nothing but constant columns; a parameter that cannot be followed.
         """
-        inputs.require_known("language", [self.language], inputs.LANGUAGES)
+        inputs.require_parameters(self)
         table = as_table(X)
         if len(table) < LEAST_CUSTOMERS:
             raise UsageError(f"{len(table)} customers are too few: {LEAST_CUSTOMERS} are needed.")
         # The number is chosen by halves of at most 4,000 customers.
         half = min(len(table), 4_000) // 2
         for name, limit in (("n_segments", len(table)), ("most", half), ("resamples", np.inf)):
-            if (value := getattr(self, name)) is not None:
-                inputs.require_whole(name, value, limit)
+            if name != "n_segments" or self.n_segments is not None:
+                inputs.require_whole(name, getattr(self, name), limit)
         self.encoder_ = features.TableEncoder().fit(table)
         codes = self.encoder_.transform(table)
         self.scaler_ = self.encoder_.scaled().fit(codes)

@@ -28,7 +28,7 @@ from stockcust_analysis.bank.source import Bank, open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.core.results import Result, set_language
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.peers import branches_of
+from stockcust_analysis.evaluation.provided import branches_of
 from stockcust_analysis.evaluation.results import WORKING_FOLDERS
 from stockcust_analysis.measures.codebook import defined_measures, measure_definition
 from stockcust_analysis.models.features import feature_name

@@ -71,19 +71,6 @@ def test_movement_and_its_error(one_apart: pd.DataFrame) -> None:
     )
 
 
-def test_movement_since_the_last_issued_quarter() -> None:
-    """Where the quarter before was never issued, movement is told since the one that was."""
-    quarters = {"2026Q1": 0.2, BEFORE: 0.4, NOW: 0.5}
-    measures = pd.concat(
-        [quarter_of({("dormancy_rate", "funded"): [v] * 3}, quarter=q) for q, v in quarters.items()]
-    )
-    told = {"cells": NO_CELLS, "policy": comparing("dormancy_rate"), "quarter": NOW}
-    table = comparison(measures, named(), since="2026Q1", **told)  # type: ignore[arg-type]
-    assert table["movement"].tolist() == pytest.approx([0.3] * 3)
-    table = comparison(measures, named(), since="2025Q1", **told)  # type: ignore[arg-type]
-    assert table["movement"].isna().all()
-
-
 def test_shrunk_values_lie_between_value_and_centre(one_apart: pd.DataFrame) -> None:
     """Shrinkage pulls each towards the centre and never past it."""
     gap = one_apart["value"] - one_apart["centre"]

@@ -19,10 +19,9 @@ from stockcust_analysis.disclosure.search import Problem, Protection, find_compl
 from stockcust_analysis.disclosure.suppression import merge_members
 from stockcust_analysis.disclosure.system import system_of
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.evaluation import circulate as circulation
-from stockcust_analysis.evaluation.circulate import recode, relations
+from stockcust_analysis.evaluation import review
 from stockcust_analysis.evaluation.results import WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.review import make_review
+from stockcust_analysis.evaluation.review import make_review, recode, relations
 from stockcust_analysis.policy import DisclosureRule, load_policy
 from tests.evaluation.attack import CONCENTRATION, MONEY_ROWS, SIGNED, Attack, Name
 from tests.evaluation.small_banks import FACTS, random_bank
@@ -41,7 +40,7 @@ class Circulated(NamedTuple):
 def circulate(evaluation: Evaluation, facts: pd.DataFrame, *earlier: Evaluation) -> Circulated:
     """Return what is circulated of an evaluation with these cell facts."""
     with_facts = replace(evaluation, cells=facts)
-    return Circulated(*circulation.circulate(with_facts, POLICY, earlier=earlier))
+    return Circulated(*review.circulate(with_facts, POLICY, earlier=earlier))
 
 
 bank_of = cache(random_bank)
@@ -230,8 +229,7 @@ def test_only_the_circulated_edition_loads_disclosure_control() -> None:
         "import stockcust_analysis.report.workbook, stockcust_analysis.report.index_html\n"
         "import stockcust_analysis.show.pages\n"
         "assert small_review().edition == 'internal'\n"
-        "loaded = {'stockcust_analysis.disclosure', 'stockcust_analysis.evaluation.circulate'}\n"
-        "print(*loaded & {*sys.modules})"
+        "print(*{'stockcust_analysis.disclosure'} & {*sys.modules})"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.split() == []
@@ -242,7 +240,7 @@ def test_a_set_that_gives_something_away_is_not_made(monkeypatch: pytest.MonkeyP
     evaluation, _ = bank_of(3, branches=4, customers=90)
     told = circulated_of(3, 4, 90)
     exposed = told._replace(protected=replace(told.protected, exposed=3))
-    monkeypatch.setattr(circulation, "circulate", lambda *_, **__: exposed)
+    monkeypatch.setattr(review, "circulate", lambda *_, **__: exposed)
     with pytest.raises(ReportError, match=r"3 figures of 2026Q3 .* was not written"):
         make_review(evaluation, policy=load_policy(), edition="circulated")
 

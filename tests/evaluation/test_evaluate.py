@@ -17,6 +17,7 @@ from stockcust_analysis.core.calendar import Calendar
 from stockcust_analysis.core.engines import Frame
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
+from stockcust_analysis.evaluation import measuring
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.measuring import Views
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
@@ -116,7 +117,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
     """A chunk begins beside what it is compared with alone, and in the end nothing is held."""
     held: list[str] = []
     steps: dict[str, int] = {}
-    begin = evaluate_module.views_of
+    begin = measuring.views_of
 
     def materialize(bank: Bank, frame: Frame) -> Frame:
         table = MATERIALIZE(bank, frame)
@@ -133,7 +134,7 @@ def test_earlier_quarters_make_room(monkeypatch: pytest.MonkeyPatch, tiny_bank: 
 
     monkeypatch.setattr(Bank, "materialize", materialize)
     monkeypatch.setattr(Bank, "release", release)
-    monkeypatch.setattr(evaluate_module, "views_of", views_of)
+    monkeypatch.setattr(measuring, "views_of", views_of)
     monkeypatch.setattr(evaluate_module, "_ROWS_AT_ONCE", 1)
     three = {"customers": a_quarter_before(CUSTOMERS), "holdings": a_quarter_before(HOLDINGS)}
     evaluation_of(tiny_bank(**three))

@@ -13,8 +13,8 @@ import pytest
 from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import UsageError
-from stockcust_analysis.evaluation.circulate import mask_scores
 from stockcust_analysis.evaluation.evaluate import targets_of
+from stockcust_analysis.evaluation.review import mask_scores
 from stockcust_analysis.evaluation.scorecard import level_targets, scorecard
 from stockcust_analysis.policy import Indicator
 from stockcust_analysis.report.index_html import write_index

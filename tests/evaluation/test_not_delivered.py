@@ -98,4 +98,5 @@ def test_branches_without_a_type_are_peers_of_one_another() -> None:
     branches = pd.DataFrame({"branch_id": list("ABCD"), "type": ["urban", "", "urban", ""]})
     none = pd.DataFrame(columns=["quarter", "measure", "base", "member", "branch_id"])
     groups = peer_groups(branches, none, rule=ComparisonRule(peers="type"), quarter="2026Q3")
-    assert groups["B"] == ("untyped", ("B", "D"))
+    assert groups.members[groups.group_of["B"]] == ("B", "D")
+    assert groups.group_of["B"] == "untyped"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,12 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 import stockcust_analysis as sca
 from stockcust_analysis.errors import UsageError
 from stockcust_analysis.models import features
+from stockcust_analysis.models.campaign_effect import CampaignEffect
 from stockcust_analysis.models.early_warning import EarlyWarning
 from stockcust_analysis.models.features import History, TableEncoder
 from stockcust_analysis.models.inputs import as_labels, event_place
+from stockcust_analysis.models.next_product import NextProduct
+from stockcust_analysis.models.segments import Segments
 from tests.models.banks import FEW, bank_with, tables_with
 
 DAYS = ("as_of", "contacted_on", "transacted_on", "effective_on", "valid_from")
@@ -364,6 +368,17 @@ class TestRefusals:
         for words, parameters in refused.items():
             with pytest.raises(UsageError, match=words):
                 EarlyWarning(**parameters).fit(table, label)
+
+    @pytest.mark.parametrize("odd", ["3", None, [1], float("nan")])
+    @pytest.mark.parametrize("model", [EarlyWarning, Segments, NextProduct, CampaignEffect])
+    def test_a_parameter_of_an_odd_type_is_named(self, model: type[Any], odd: object) -> None:
+        """Text, nothing, a list, no number: one error that names the parameter."""
+        free = {"policy"} | ({"n_segments"} if odd is None else set())
+        data: tuple[Any, ...] = (pd.DataFrame({"a": np.arange(400.0)}), np.arange(400) % 2)
+        for name in {*model().get_params()} - free:
+            words = "fact about the person" if name == "personal" else name
+            with pytest.raises(UsageError, match=words):
+                model(**{name: odd}).fit(*data, *data[1:] * (model is CampaignEffect))
 
     def test_owners_are_named_by_no_feature(self) -> None:
         """In four rows each customers have one number and one name, and neither is learnt from."""

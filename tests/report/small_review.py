@@ -10,7 +10,7 @@ import pandas as pd
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.evaluation.comparison import comparison
 from stockcust_analysis.evaluation.results import MEASURE_COLUMNS, WHOLE_BANK, Evaluation
-from stockcust_analysis.evaluation.review import Edition, Review, make_review
+from stockcust_analysis.evaluation.review import Edition, Review, make_review, mask_scores
 from stockcust_analysis.evaluation.scorecard import scorecard
 from stockcust_analysis.policy import (
     ComparedMeasure,
@@ -191,8 +191,6 @@ def _targets(names: list[str]) -> pd.DataFrame:
 
 def _with_a_gap(review: Review) -> Review:
     """Return the circulated edition: one figure of one branch is withheld, nothing merged."""
-    from stockcust_analysis.evaluation.circulate import mask_scores
-
     measures = review.evaluation.measures.copy()
     gone = (
         (measures["quarter"] == "2026Q3")

@@ -17,7 +17,7 @@ from stockcust_analysis.bank.source import open_bank
 from stockcust_analysis.cli.run import describe_run
 from stockcust_analysis.core.periods import Quarter
 from stockcust_analysis.errors import ReportError
-from stockcust_analysis.evaluation import circulate
+from stockcust_analysis.evaluation import review as reviews
 from stockcust_analysis.report.headquarters import write_measures
 from stockcust_analysis.report.index_html import FIGURES
 from stockcust_analysis.report.plan import REVIEW, ReportOptions
@@ -119,7 +119,7 @@ def test_a_circulated_edition_that_cannot_be_proved_leaves_the_internal_one(
     def refuse(*_: object, **__: object) -> None:
         raise ReportError("3 figures could be worked out.")
 
-    monkeypatch.setattr(circulate, "circulate", refuse)
+    monkeypatch.setattr(reviews, "circulate", refuse)
     asked = ReportOptions(quarter="2026Q3", branches=("001",), circulated=True)
     with open_bank(write_tiny_bank(tmp_path)) as bank:
         run = make_reports(bank, asked, out=tmp_path / "out")

@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from stockcust_analysis.bank.source import open_bank
-from stockcust_analysis.evaluation.circulate import circulate
 from stockcust_analysis.evaluation.evaluate import evaluate
 from stockcust_analysis.evaluation.results import Evaluation, open_evaluation
-from stockcust_analysis.evaluation.review import make_review
+from stockcust_analysis.evaluation.review import circulate, make_review
 from stockcust_analysis.policy import load_policy
 from stockcust_analysis.show import headquarters_page
 from stockcust_analysis.show.branch_page import cover

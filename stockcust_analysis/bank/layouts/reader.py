@@ -26,7 +26,8 @@ from stockcust_analysis.bank.contract import Table
 from stockcust_analysis.bank.duckdb_connection import literal, quoted
 from stockcust_analysis.bank.file_names import decode, read_row_counts
 from stockcust_analysis.bank.files import FileReader, column_types
-from stockcust_analysis.bank.headers import distinct_headers, normalize
+from stockcust_analysis.bank.grammar import TOTALS
+from stockcust_analysis.bank.headers import NAMELESS, distinct_headers, normalize
 from stockcust_analysis.bank.mapping import TableMapping
 from stockcust_analysis.bank.problems import Problem
 from stockcust_analysis.bank.text_files import DAMAGE, TextFile, open_file
@@ -38,6 +39,7 @@ _NOTHING = b" \t\r\n,|\x01\xef\xbb\xbf"
 _SPLIT_TAG = "GSFZJG"
 _Files = dict[str, dict[date, list[Path]]]
 """Files by the code of their table, and by day."""
+_SHORTEST = 12  # a row of the day alone is shorter
 _EMPTY = {"date": ("", "99991231"), "month": ("", "999912"), "number": ("",), "currency": ("",)}
 _EMPTY_CELL, _SOUND = "empty", "false AS is_odd"
 _DAY = "try_strptime({0}, '%Y%m%d')::DATE"
@@ -282,18 +284,15 @@ class LayoutFiles:
         rejects = f"rejects_of_{copy.stem}"
         options = f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan'"
         scan = f"read_csv({literal(str(text.path))}, {reader.csv_options(text)}, {options})"
-        cells = f"concat_ws('', {', '.join(map(quoted, text.header))})"
-        odd = [f"contains({cells}, {literal(mark)})" for mark in DAMAGE]
-        odd += reader.odd_rows(text).values()
-        scan = f"(SELECT *, {' OR '.join(odd)} AS is_odd FROM {scan})"
+        scan = f"(SELECT *, {_is_odd(text.header)} AS is_odd FROM {scan})"
         try:
             rows = self._copy(code, text.header, scan, day, copy)
         except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error:
             return None
-        faults = f"SELECT bit_or(faults) FROM read_parquet({literal(str(copy))})"
-        is_sound = not self.count(faults) and not self.count(f"SELECT count(*) FROM {rejects}")
+        odd = f"SELECT bit_or(faults) FROM read_parquet({literal(str(copy))})"
+        is_sound = not self.count(odd) and not self.count(f"SELECT count(*) FROM {rejects}")
         return rows if is_sound else None
 
     def _copy(self, code: str, columns: Iterable[str], scan: str, day: date, copy: Path) -> int:
@@ -411,6 +410,21 @@ class LayoutFiles:
         for (column, what), number in zip(faults, found, strict=True):
             if number:
                 self.note(code, column, what, fill if what == _EMPTY_CELL else remedy, number)
+
+
+def _is_odd(header: Sequence[str]) -> str:
+    """Return the SQL of rows with anything that the reader of extracts leaves out or complains of.
+
+    A row without the day of the file, blank or the header again, is at fault already.
+    """
+    cells = ", ".join(map(quoted, header))
+    damaged = " OR ".join(f"contains(concat({cells}), {literal(mark)})" for mark in DAMAGE)
+    nameless = [quoted(name) for name in header if name.startswith(NAMELESS)]
+    return (
+        f"({damaged} OR length(concat({cells})) < {_SHORTEST} "
+        f"OR regexp_full_match(lower(trim(COALESCE({cells}))), '{TOTALS}') "
+        f"OR concat('', {', '.join(nameless) or 'NULL'}) <> '')"
+    )
 
 
 def _text(name: str, kind: str) -> str:
